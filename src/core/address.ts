@@ -1,0 +1,30 @@
+/**
+ * The address at `bytes[offset...]` as text: dotted quad, or RFC 5952 (lower case, longest run of zeros as `::`).
+ */
+export function formatAddress(bytes: Uint8Array, offset: number, family: number): string {
+  return family === 6 ? formatIpv6(bytes, offset) : formatIpv4(bytes, offset);
+}
+
+function formatIpv4(bytes: Uint8Array, offset: number): string {
+  return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}`;
+}
+
+function formatIpv6(bytes: Uint8Array, offset: number): string {
+  const groups: number[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push((bytes[offset + i]! << 8) | bytes[offset + i + 1]!);
+  const gap = longestZeros(groups);
+  const text = (part: number[]) => part.map((group) => group.toString(16)).join(':');
+  if (gap.length < 2) return text(groups);
+  return `${text(groups.slice(0, gap.start))}::${text(groups.slice(gap.start + gap.length))}`;
+}
+
+/** The first of the longest runs of zero groups (RFC 5952 section 4.2.3). */
+function longestZeros(groups: number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 };
+  let start = 0;
+  groups.forEach((group, i) => {
+    if (group !== 0) start = i + 1;
+    else if (i + 1 - start > best.length) best = { start, length: i + 1 - start };
+  });
+  return best;
+}

@@ -1,0 +1,86 @@
+import { formatAddress } from './address.js';
+import type { Batch } from './batch.js';
+import { hashBytes } from './hash.js';
+import { protocolName } from './protocol.js';
+
+/** The first packet of a new connection, as a strategy sees it. Valid only during the call it was passed to. */
+export interface Flow {
+  /** 4, 6, or 0 for a packet that is neither. */
+  readonly family: number;
+  /** IP protocol number: 6 TCP, 17 UDP, ... */
+  readonly proto: number;
+  /** The protocol's common name, or its number as text. */
+  readonly protoName: string;
+  /** The client's address as text. */
+  readonly src: string;
+  readonly dst: string;
+  /** Ports in host order, 0 where the protocol has none; ICMP echo: `sport` is the identifier. */
+  readonly sport: number;
+  readonly dport: number;
+  /** 32-bit hash of the client's address, equal in every run and on every machine. */
+  readonly srcHash: number;
+  /** Interface index the packet came in by; 0 for the router's own. */
+  readonly inIfindex: number;
+  /** Interface index it would leave by if nothing were chosen; 0 for forwarded packets (not routed yet). */
+  readonly outIfindex: number;
+  /** The whole packet mark before the verdict. */
+  readonly oldMark: number;
+  /** Length of the packet in bytes. */
+  readonly length: number;
+}
+
+/**
+ * A flyweight over one packet of a batch: one object for all packets, moved with {@link at}. An object per
+ * packet would cost more than the whole decision.
+ */
+export class BatchFlow implements Flow {
+  readonly #batch: Batch;
+  #i = 0;
+
+  constructor(batch: Batch) {
+    this.#batch = batch;
+  }
+
+  /** Moves to packet `i` and returns itself. */
+  at(i: number): this {
+    this.#i = i;
+    return this;
+  }
+
+  get family(): number {
+    return this.#batch.family[this.#i]!;
+  }
+  get proto(): number {
+    return this.#batch.proto[this.#i]!;
+  }
+  get protoName(): string {
+    return protocolName(this.proto);
+  }
+  get src(): string {
+    return formatAddress(this.#batch.src, 16 * this.#i, this.family);
+  }
+  get dst(): string {
+    return formatAddress(this.#batch.dst, 16 * this.#i, this.family);
+  }
+  get sport(): number {
+    return this.#batch.sport[this.#i]!;
+  }
+  get dport(): number {
+    return this.#batch.dport[this.#i]!;
+  }
+  get srcHash(): number {
+    return hashBytes(this.#batch.src, 16 * this.#i, this.family === 6 ? 16 : 4);
+  }
+  get inIfindex(): number {
+    return this.#batch.inIfindex[this.#i]!;
+  }
+  get outIfindex(): number {
+    return this.#batch.outIfindex[this.#i]!;
+  }
+  get oldMark(): number {
+    return this.#batch.oldMark[this.#i]!;
+  }
+  get length(): number {
+    return this.#batch.length[this.#i]!;
+  }
+}

@@ -1,0 +1,72 @@
+import type { Flow } from './flow.js';
+import type { Strategy } from './strategy.js';
+import { carries, type Wan, type WanState } from './wan.js';
+
+/** Why a strategy's answer was not used. */
+export type Fault = 'threw' | 'returned no candidate';
+
+/**
+ * Narrows the WANs to the candidates of a connection and asks the strategy.
+ *
+ * Candidates are those that are up, carry the packet's address family and have a weight above 0; of these, those
+ * of the lowest tier. The list is made once for each state of the WANs, not for each packet.
+ */
+export class Selector {
+  readonly wans: readonly Wan[];
+  readonly #strategy: Strategy;
+  readonly #onFault: (fault: Fault, error: unknown) => void;
+  readonly #down = new Set<Wan>();
+  /** Equal sets are one array, so that strategies can key their state by it. */
+  readonly #sets = new Map<string, readonly Wan[]>();
+  #candidates4: readonly Wan[];
+  #candidates6: readonly Wan[];
+
+  constructor(wans: readonly Wan[], strategy: Strategy, onFault: (fault: Fault, error: unknown) => void) {
+    this.wans = wans;
+    this.#strategy = strategy;
+    this.#onFault = onFault;
+    this.#candidates4 = this.#candidates(4);
+    this.#candidates6 = this.#candidates(6);
+  }
+
+  /** The WAN for a new connection; undefined when none can carry it or the strategy failed. */
+  select(flow: Flow): Wan | undefined {
+    const family = flow.family;
+    const wans = family === 6 ? this.#candidates6 : this.#candidates4;
+    if (wans.length === 0 || family === 0) return undefined;
+    let wan: Wan;
+    try {
+      wan = this.#strategy.pick(flow, wans);
+    } catch (error) {
+      this.#onFault('threw', error);
+      return undefined;
+    }
+    if (wans.includes(wan)) return wan;
+    this.#onFault('returned no candidate', wan);
+    return undefined;
+  }
+
+  state(wan: Wan): WanState {
+    if (this.#down.has(wan)) return 'down';
+    return wan.weight === 0 ? 'drain' : 'up';
+  }
+
+  /** Takes a WAN out of selection, or back in. */
+  setDown(wan: Wan, down: boolean): void {
+    if (down) this.#down.add(wan);
+    else this.#down.delete(wan);
+    this.#candidates4 = this.#candidates(4);
+    this.#candidates6 = this.#candidates(6);
+  }
+
+  #candidates(family: number): readonly Wan[] {
+    const able = this.wans.filter((wan) => this.state(wan) === 'up' && carries(wan, family));
+    const tier = Math.min(...able.map((wan) => wan.tier));
+    const chosen = able.filter((wan) => wan.tier === tier);
+    const key = chosen.map((wan) => wan.mark).join();
+    const known = this.#sets.get(key);
+    if (known !== undefined) return known;
+    this.#sets.set(key, chosen);
+    return chosen;
+  }
+}

@@ -1,0 +1,32 @@
+/** How packets that leave by a WAN are translated; an address means SNAT, a prefix NETMAP (RFC 6296 alike). */
+export type Nat = 'masquerade' | 'none' | string;
+
+/** The gateway of a WAN: an address, or `dev` for a point-to-point device, which needs none. */
+export type Gateway = string;
+
+/** An uplink. */
+export interface Wan {
+  readonly name: string;
+  /** Its device; several WANs may share one and then differ by gateway. Empty for a bare mark. */
+  readonly dev: string;
+  /** IPv4 gateway; undefined: no IPv4 connection uses this WAN. */
+  readonly via: Gateway | undefined;
+  /** IPv6 gateway; undefined: no IPv6 connection uses this WAN. */
+  readonly via6: Gateway | undefined;
+  /** Share of new connections, relative to the other WANs, 0 or more; 0 = drain. */
+  readonly weight: number;
+  /** Lower is preferred; a higher tier is used when every lower one is down. 1 or more. */
+  readonly tier: number;
+  /** Its number inside the mark field, 1..max of the field. */
+  readonly mark: number;
+  readonly nat: Nat;
+  readonly nat6: Nat;
+}
+
+/** `up` takes new connections, `drain` (weight 0) keeps those it has, `down` cannot carry any. */
+export type WanState = 'up' | 'drain' | 'down';
+
+/** Whether connections of this address family can leave by `wan`. */
+export function carries(wan: Wan, family: number): boolean {
+  return (family === 6 ? wan.via6 : wan.via) !== undefined;
+}

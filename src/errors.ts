@@ -1,0 +1,33 @@
+/** Exit codes of the command line: 1 something on the system failed, 2 wrong usage or configuration. */
+export type ExitCode = 1 | 2;
+
+/**
+ * An error whose message is for the user: one line that says what is wrong and what to do about it.
+ * The command line prints the message alone; any other error is a bug and is printed with its stack.
+ */
+export class WanmarkError extends Error {
+  /** Stable, for programs: `USAGE`, `QUEUE_TAKEN`, ... */
+  readonly code: string;
+  readonly exitCode: ExitCode;
+
+  constructor(code: string, message: string, exitCode: ExitCode, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+/** Wrong flags or a wrong configuration; nothing was changed. */
+export class UsageError extends WanmarkError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('USAGE', message, 2, options);
+  }
+}
+
+/** The machine would not do it: a privilege, a program or a kernel feature is missing, a command failed. */
+export class SystemError extends WanmarkError {
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(code, message, 1, options);
+  }
+}

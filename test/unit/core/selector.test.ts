@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Fault, Selector } from '#wanmark/core/selector.js';
+import type { Strategy } from '#wanmark/core/strategy.js';
+import type { Wan } from '#wanmark/core/wan.js';
+import { flow, wan } from '../flows.js';
+
+/** A selector whose strategy takes the last candidate and notes which candidates it was given. */
+function recorded(wans: readonly Wan[]) {
+  const asked: (readonly Wan[])[] = [];
+  const strategy: Strategy = {
+    pick(_flow, candidates) {
+      asked.push(candidates);
+      return candidates.at(-1)!;
+    },
+  };
+  return { selector: new Selector(wans, strategy, assert.fail), asked };
+}
+
+const names = (wans: readonly Wan[] | undefined) => wans?.map(({ name }) => name);
+
+describe('Selector', () => {
+  it('offers the WANs of the lowest tier that can carry the family and are not drained', () => {
+    const { selector, asked } = recorded([
+      wan(1, { tier: 2 }),
+      wan(2, { via6: undefined }),
+      wan(3, { weight: 0 }),
+      wan(4),
+      wan(5, { via: undefined }),
+    ]);
+    assert.equal(selector.select(flow())?.name, 'wan4');
+    assert.equal(selector.select(flow({ family: 6 }))?.name, 'wan5');
+    assert.deepEqual(asked.map(names), [
+      ['wan2', 'wan4'],
+      ['wan4', 'wan5'],
+    ]);
+  });
+
+  it('goes to a higher tier only when every lower one is down, and back', () => {
+    const wans = [wan(1), wan(2), wan(3, { tier: 7 })];
+    const { selector } = recorded(wans);
+    assert.equal(selector.select(flow())?.name, 'wan2');
+    selector.setDown(wans[1]!, true);
+    assert.equal(selector.select(flow())?.name, 'wan1');
+    selector.setDown(wans[0]!, true);
+    assert.equal(selector.select(flow())?.name, 'wan3');
+    selector.setDown(wans[1]!, false);
+    assert.equal(selector.select(flow())?.name, 'wan2');
+  });
+
+  it('hands the same array for the same set, so that strategies can key state by it', () => {
+    const wans = [wan(1), wan(2)];
+    const { selector, asked } = recorded(wans);
+    selector.select(flow());
+    selector.setDown(wans[0]!, true);
+    selector.select(flow());
+    selector.setDown(wans[0]!, false);
+    selector.select(flow({ family: 6 }));
+    assert.equal(asked[0], asked[2]);
+    assert.notEqual(asked[0], asked[1]);
+  });
+
+  it('tells states apart', () => {
+    const wans = [wan(1), wan(2, { weight: 0 }), wan(3)];
+    const { selector } = recorded(wans);
+    selector.setDown(wans[2]!, true);
+    assert.deepEqual(
+      wans.map((one) => selector.state(one)),
+      ['up', 'drain', 'down'],
+    );
+  });
+
+  it('chooses nothing without candidates or for a packet that is no IP', () => {
+    const wans = [wan(1, { via6: undefined })];
+    const { selector, asked } = recorded(wans);
+    assert.equal(selector.select(flow({ family: 6 })), undefined);
+    assert.equal(selector.select(flow({ family: 0 })), undefined);
+    selector.setDown(wans[0]!, true);
+    assert.equal(selector.select(flow()), undefined);
+    assert.equal(asked.length, 0);
+  });
+
+  it('reports a strategy that throws or returns what is no candidate, and chooses nothing', () => {
+    const faults: [Fault, unknown][] = [];
+    const answers: (() => unknown)[] = [
+      () => {
+        throw new Error('boom');
+      },
+      () => undefined,
+      () => wan(1),
+      () => 'wan1',
+    ];
+    const strategy: Strategy = { pick: () => answers.shift()!() as Wan };
+    const selector = new Selector([wan(1)], strategy, (fault, error) => faults.push([fault, error]));
+    for (let i = 0; i < 4; i++) assert.equal(selector.select(flow()), undefined);
+    assert.deepEqual(
+      faults.map(([fault]) => fault),
+      ['threw', 'returned no candidate', 'returned no candidate', 'returned no candidate'],
+    );
+  });
+});

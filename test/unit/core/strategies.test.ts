@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { hashText } from '#wanmark/core/hash.js';
+import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import type { Strategy } from '#wanmark/core/strategy.js';
+import type { Wan } from '#wanmark/core/wan.js';
+import { flow, wan } from '../flows.js';
+
+/** A seeded generator (mulberry32), so that a failure can be seen again. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function make(name: string, seed = 1): Strategy {
+  return STRATEGIES.get(name)!({ random: seeded(seed), now: () => 0 });
+}
+
+function picks(strategy: Strategy, wans: readonly Wan[], count: number): string[] {
+  return Array.from({ length: count }, () => strategy.pick(flow(), wans).name);
+}
+
+function tally(names: Iterable<string>): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
+const CLIENTS = Array.from({ length: 10_000 }, (_, i) =>
+  flow({ srcHash: hashText(`10.0.${i >> 8}.${i & 255}`) }),
+);
+
+describe('round-robin', () => {
+  it('takes the WANs in turn, whatever their weights', () => {
+    const wans = [wan(1, { weight: 9 }), wan(2), wan(3)];
+    assert.deepEqual(picks(make('round-robin'), wans, 6), ['wan1', 'wan2', 'wan3', 'wan1', 'wan2', 'wan3']);
+  });
+
+  it('keeps its turn in one set of candidates while another is asked', () => {
+    const all = [wan(1), wan(2), wan(3)];
+    const one = [all[0]!];
+    const strategy = make('round-robin');
+    const seen: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      seen.push(strategy.pick(flow(), all).name);
+      strategy.pick(flow({ family: 6 }), one);
+    }
+    assert.deepEqual(tally(seen), { wan1: 2, wan2: 2, wan3: 2 });
+  });
+});
+
+describe('weighted', () => {
+  it('spreads 5:1:1 as nginx does', () => {
+    const wans = [wan(1, { weight: 5 }), wan(2), wan(3)];
+    assert.deepEqual(
+      picks(make('weighted'), wans, 7).map((name) => name.at(-1)),
+      ['1', '1', '2', '1', '3', '1', '1'],
+    );
+  });
+
+  it('gives every WAN exactly its weight in any run of sum(weights) decisions', () => {
+    const random = seeded(7);
+    for (let round = 0; round < 50; round++) {
+      const count = 1 + Math.floor(random() * 6);
+      const wans = Array.from({ length: count }, (_, i) =>
+        wan(i + 1, { weight: 1 + Math.floor(random() * 20) }),
+      );
+      const sum = wans.reduce((total, { weight }) => total + weight, 0);
+      const seen = picks(make('weighted'), wans, 3 * sum);
+      const expected = Object.fromEntries(wans.map(({ name, weight }) => [name, weight]));
+      for (let start = 0; start <= 2 * sum; start++) {
+        assert.deepEqual(tally(seen.slice(start, start + sum)), expected, `round ${round}, from ${start}`);
+      }
+    }
+  });
+});
+
+describe('random', () => {
+  it('draws by weight (chi-square, 2 degrees of freedom, p = 0.001)', () => {
+    const wans = [wan(1, { weight: 5 }), wan(2, { weight: 3 }), wan(3, { weight: 1 })];
+    const seen = tally(picks(make('random', 42), wans, 9000));
+    const chi2 = wans.reduce(
+      (sum, { name, weight }) => sum + (seen[name]! - weight * 1000) ** 2 / (weight * 1000),
+      0,
+    );
+    assert.ok(chi2 < 13.82, `chi-square ${chi2}`);
+  });
+
+  it('stays inside the candidates at both ends of the draw', () => {
+    const wans = [wan(1, { weight: 1 }), wan(2, { weight: 3 })];
+    const at = (value: number) =>
+      STRATEGIES.get('random')!({ random: () => value, now: () => 0 }).pick(flow(), wans);
+    assert.equal(at(0).name, 'wan1');
+    assert.equal(at(0.2499999).name, 'wan1');
+    assert.equal(at(0.25).name, 'wan2');
+    assert.equal(at(1 - Number.EPSILON).name, 'wan2');
+  });
+});
+
+describe('source-hash', () => {
+  it('keeps a client on its WAN', () => {
+    const strategy = make('source-hash');
+    const wans = [wan(1), wan(2), wan(3)];
+    assert.equal(new Set(picks(strategy, wans, 50)).size, 1);
+  });
+
+  it('gives each WAN its weight of the clients, within 5 %', () => {
+    const strategy = make('source-hash');
+    const wans = [wan(1, { weight: 5 }), wan(2, { weight: 3 }), wan(3, { weight: 2 })];
+    const seen = tally(CLIENTS.map((client) => strategy.pick(client, wans).name));
+    for (const { name, weight } of wans) {
+      const expected = (CLIENTS.length * weight) / 10;
+      assert.ok(Math.abs(seen[name]! - expected) < 0.05 * expected, `${name}: ${seen[name]} of ${expected}`);
+    }
+  });
+
+  it('moves only the clients of a WAN that goes, and brings exactly them back', () => {
+    const strategy = make('source-hash');
+    const all = [wan(1), wan(2, { weight: 3 }), wan(3)];
+    const left = [all[0]!, all[2]!];
+    const before = CLIENTS.map((client) => strategy.pick(client, all).name);
+    const during = CLIENTS.map((client) => strategy.pick(client, left).name);
+    const after = CLIENTS.map((client) => strategy.pick(client, all).name);
+    before.forEach((name, i) => {
+      if (name !== 'wan2') assert.equal(during[i], name);
+    });
+    assert.deepEqual(after, before);
+    const moved = tally(during.filter((_, i) => before[i] === 'wan2'));
+    assert.ok(moved.wan1! > 1000 && moved.wan3! > 1000, 'its clients spread over both others');
+  });
+
+  it('does not depend on order or marks', () => {
+    const strategy = make('source-hash');
+    const wans = [wan(1), wan(2), wan(3)];
+    const shuffled = [wan(7, { name: 'wan3' }), wan(8, { name: 'wan1' }), wan(9, { name: 'wan2' })];
+    for (const client of CLIENTS.slice(0, 500)) {
+      assert.equal(strategy.pick(client, wans).name, strategy.pick(client, shuffled).name);
+    }
+  });
+});
+
+describe('failover', () => {
+  it('takes the first candidate', () => {
+    assert.deepEqual(tally(picks(make('failover'), [wan(2), wan(1)], 5)), { wan2: 5 });
+  });
+});
+
+describe('aliases', () => {
+  it('lead to strategies that exist', () => {
+    for (const [alias, name] of ALIASES) assert.ok(STRATEGIES.has(name), alias);
+    assert.equal(ALIASES.get('wrr'), 'weighted');
+    assert.equal(ALIASES.get('sh'), 'source-hash');
+  });
+});

@@ -1,0 +1,61 @@
+import { type Batch, COPY_BYTES } from '#wanmark/core/batch.js';
+import type { Flow } from '#wanmark/core/flow.js';
+import { hashText } from '#wanmark/core/hash.js';
+import type { Wan } from '#wanmark/core/wan.js';
+
+/** A flow with the fields that matter to a test; the rest are those of a TCP connection. */
+export function flow(fields: Partial<Flow> = {}): Flow {
+  const src = fields.src ?? '192.168.1.10';
+  return {
+    family: 4,
+    proto: 6,
+    protoName: 'tcp',
+    src,
+    dst: '203.0.113.1',
+    sport: 40000,
+    dport: 80,
+    srcHash: hashText(src),
+    inIfindex: 2,
+    outIfindex: 0,
+    oldMark: 0,
+    length: 60,
+    ...fields,
+  };
+}
+
+/** A WAN with IPv4 and IPv6; mark and name from its position. */
+export function wan(mark: number, fields: Partial<Wan> = {}): Wan {
+  return {
+    name: `wan${mark}`,
+    dev: `eth${mark}`,
+    via: `192.0.2.${mark}`,
+    via6: `fe80::${mark}`,
+    weight: 1,
+    tier: 1,
+    mark,
+    nat: 'masquerade',
+    nat6: 'masquerade',
+    ...fields,
+  };
+}
+
+/** An empty batch with its own arrays. */
+export function emptyBatch(capacity: number): Batch {
+  return {
+    capacity,
+    family: new Uint8Array(capacity),
+    proto: new Uint8Array(capacity),
+    flags: new Uint8Array(capacity),
+    src: new Uint8Array(16 * capacity),
+    dst: new Uint8Array(16 * capacity),
+    sport: new Uint16Array(capacity),
+    dport: new Uint16Array(capacity),
+    inIfindex: new Uint32Array(capacity),
+    outIfindex: new Uint32Array(capacity),
+    oldMark: new Uint32Array(capacity),
+    length: new Uint32Array(capacity),
+    copied: new Uint8Array(capacity),
+    bytes: new Uint8Array(COPY_BYTES * capacity),
+    marks: new Uint32Array(capacity),
+  };
+}
