@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { parseDocument } from 'yaml';
+import { UsageError } from '../errors.js';
+import type { RawConfig } from './options.js';
+
+/** Reads a YAML or JSON file (JSON is YAML) of options. @throws UsageError with file and line */
+export function readConfigFile(path: string): RawConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  const document = parseDocument(text, { prettyErrors: true });
+  const [error] = document.errors;
+  if (error !== undefined) throw new UsageError(`${path}: ${error.message.split('\n')[0]}`, { cause: error });
+  const content: unknown = document.toJS() ?? {};
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new UsageError(`${path} must be a map of options, for example "strategy: weighted"`);
+  }
+  return content as RawConfig;
+}

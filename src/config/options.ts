@@ -1,0 +1,65 @@
+/** One option, the same as a flag (`--queue-num 1`) and as a key of the configuration file (`queue-num: 1`). */
+export interface Option {
+  /** `text` takes a value, `list` takes one and can be repeated, `switch` takes none. */
+  readonly type: 'text' | 'list' | 'switch';
+  readonly describe: string;
+  /** What `--help` names the value. */
+  readonly value?: string;
+  /** Used, and shown by `--help`, when neither a flag nor the file gives it. */
+  readonly default?: string;
+}
+
+/** The WANs and how they are marked: what `up`, `down`, `print` and `run` must agree on. */
+export const WAN_OPTIONS = {
+  wan: {
+    type: 'list',
+    value: 'NAME,key=value,...',
+    describe: 'An uplink: dev, via, via6, weight, tier, mark, nat, nat6',
+  },
+  mask: { type: 'text', value: 'HEX', default: '0xff', describe: 'The bits of the packet mark to use' },
+  'queue-num': { type: 'text', value: 'N', default: '0', describe: 'The NFQUEUE number' },
+} as const satisfies Record<string, Option>;
+
+/** Of the rules alone. */
+export const RULE_OPTIONS = {
+  lan: {
+    type: 'list',
+    value: 'DEV',
+    describe: 'Balance new connections from this device only (default: every device that is no WAN)',
+  },
+  exclude: { type: 'list', value: 'NET', describe: 'Leave connections to this network alone' },
+  'log-kernel': {
+    type: 'switch',
+    describe: 'LOG the first packet of each connection, by mark, in the kernel log',
+  },
+} as const satisfies Record<string, Option>;
+
+/** Of the daemon alone. */
+export const RUN_OPTIONS = {
+  strategy: {
+    type: 'text',
+    value: 'NAME|FILE',
+    default: 'round-robin',
+    describe: 'round-robin, weighted, random, source-hash, failover, or a file of your own',
+  },
+  'high-mark': {
+    type: 'text',
+    value: 'N',
+    describe: 'No WANs, just marks 1..N for iptables rules of your own',
+  },
+  weights: { type: 'text', value: 'A,B,...', describe: 'With --high-mark: the weight of each mark' },
+  deadline: {
+    type: 'text',
+    value: 'MS',
+    default: '50',
+    describe: 'How long a packet waits for the strategy before the kernel chooses',
+  },
+  'log-mark': { type: 'switch', describe: 'A log line for each decision' },
+  'log-packet': { type: 'switch', describe: 'The packet too, decoded and in hex' },
+} as const satisfies Record<string, Option>;
+
+/** Everything a configuration file may hold, whichever command reads it. */
+export const OPTIONS: Readonly<Record<string, Option>> = { ...WAN_OPTIONS, ...RULE_OPTIONS, ...RUN_OPTIONS };
+
+/** Values as flags or the file give them, before validation. */
+export type RawConfig = Readonly<Record<string, unknown>>;

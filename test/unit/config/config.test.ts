@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
+import { UsageError } from '#wanmark/errors.js';
+
+const A = 'a,dev=eth1,via=192.0.2.1';
+const B = 'b,dev=eth2,via=198.51.100.1';
+
+describe('parseConfig', () => {
+  it('fills in the defaults', () => {
+    const config = parseConfig({ wan: [A, 'p,dev=ppp0', 'six,dev=eth3,via6=fe80::1'] });
+    assert.deepEqual(config.wans[0], {
+      name: 'a',
+      dev: 'eth1',
+      via: '192.0.2.1',
+      via6: undefined,
+      weight: 1,
+      tier: 1,
+      mark: 1,
+      nat: 'masquerade',
+      nat6: 'masquerade',
+    });
+    assert.equal(config.wans[1]!.via, 'dev', 'a WAN without a gateway is point-to-point');
+    assert.equal(config.wans[2]!.via, undefined, 'only IPv6');
+    const { queueNum, strategy, deadlineMs, logMark, logPacket, bare, field } = config;
+    assert.deepEqual(
+      { queueNum, strategy, deadlineMs, logMark, logPacket, bare, mask: field.mask },
+      {
+        queueNum: 0,
+        strategy: 'round-robin',
+        deadlineMs: 50,
+        logMark: false,
+        logPacket: false,
+        bare: false,
+        mask: 255,
+      },
+    );
+    assert.ok(Object.isFrozen(config) && Object.isFrozen(config.wans[0]));
+  });
+
+  it('takes a file’s maps, numbers and switches as it takes flags', () => {
+    const fromFile = parseConfig({
+      wan: [{ name: 'a', dev: 'eth1', via: '192.0.2.1', weight: 5, nat: 'none' }],
+      mask: 0xff00,
+      'queue-num': 3,
+      'log-packet': true,
+      lan: 'br0',
+    });
+    const fromFlags = parseConfig({
+      wan: [`${A},weight=5,nat=none`],
+      mask: '0xff00',
+      'queue-num': '3',
+      'log-packet': true,
+      lan: ['br0'],
+    });
+    assert.deepEqual(fromFile, fromFlags);
+    assert.equal(fromFile.logMark, true, 'a packet comes with its line');
+    assert.equal(fromFile.wans[0]!.nat6, 'none');
+  });
+
+  it('makes bare marks', () => {
+    const config = parseConfig({ 'high-mark': '3', weights: '5,3,0' });
+    assert.deepEqual(
+      config.wans.map(({ name, mark, weight }) => [name, mark, weight]),
+      [
+        ['mark1', 1, 5],
+        ['mark2', 2, 3],
+        ['mark3', 3, 0],
+      ],
+    );
+  });
+
+  const mistakes: [string, Record<string, unknown>, RegExp][] = [
+    ['no WAN', {}, /no WAN given; add --wan/],
+    ['duplicate name', { wan: [A, 'a,dev=eth2'] }, /two WANs are named "a"/],
+    ['duplicate mark', { wan: [`${A},mark=2`, `${B},mark=2`] }, /"a" and "b" both have mark 2/],
+    ['duplicate default mark', { wan: [`${A},mark=2`, B] }, /both have mark 2/],
+    ['same device and gateway', { wan: [A, 'b,dev=eth1,via=192.0.2.1'] }, /same device and gateway/],
+    [
+      'mark outside the mask',
+      { wan: [`${A},mark=4`], mask: '0x3' },
+      /mark 4 is outside the mask, which holds 1..3/,
+    ],
+    ['mark 0', { wan: [`${A},mark=0`] }, /mark "0" must be a whole number, 1 or more/],
+    ['mask 0', { wan: [A], mask: '0' }, /mask 0 holds no mark/],
+    ['mask with holes', { wan: [A], mask: '0xf0f' }, /mask 0xf0f has holes/],
+    ['mask that is no number', { wan: [A], mask: 'ff' }, /mask "ff" is no 32-bit number/],
+    ['mask too wide', { wan: [A], mask: '0x1ffffffff' }, /no 32-bit number/],
+    [
+      'more WANs than the mask holds',
+      { wan: [A, B], mask: '0x1' },
+      /2 WANs do not fit the mask, which holds 1/,
+    ],
+    ['negative weight', { wan: [`${A},weight=-1`] }, /weight "-1" must be a whole number, 0 to 65535/],
+    ['weight that is no number', { wan: [`${A},weight=x`] }, /weight "x" must be/],
+    ['weight with a fraction', { wan: [`${A},weight=1.5`] }, /weight "1.5" must be/],
+    ['all weights 0', { wan: [`${A},weight=0`, `${B},weight=0`] }, /every WAN has weight 0/],
+    ['unknown key', { wan: [`${A},wieght=2`] }, /unknown key "wieght"; did you mean "weight"\?/],
+    ['key twice', { wan: [`${A},dev=eth2`] }, /dev is given twice/],
+    ['no key=value', { wan: ['a,eth1'] }, /"eth1" is not key=value/],
+    ['no device', { wan: ['a,via=192.0.2.1'] }, /has no device; add dev=/],
+    ['bad device name', { wan: ['a,dev=eth/1'] }, /no device name/],
+    ['bad name', { wan: ['a b,dev=eth1'] }, /WAN name "a b"/],
+    ['IPv6 gateway as via', { wan: ['a,dev=eth1,via=fe80::1'] }, /via "fe80::1" is no IPv4 address/],
+    ['IPv4 gateway as via6', { wan: ['a,dev=eth1,via6=192.0.2.1'] }, /via6 "192.0.2.1" is no IPv6 address/],
+    ['bad nat', { wan: [`${A},nat=maybe`] }, /nat "maybe" must be masquerade/],
+    ['nat prefix too long', { wan: [`${A},nat=10.0.0.0/33`] }, /nat "10.0.0.0\/33"/],
+    ['queue number too large', { wan: [A], 'queue-num': '65536' }, /queue-num "65536" must be/],
+    ['queue number twice', { wan: [A], 'queue-num': ['1', '2'] }, /queue-num is given 2 times/],
+    ['deadline 0', { wan: [A], deadline: '0' }, /deadline "0" must be/],
+    ['LAN that is a WAN', { wan: [A], lan: ['eth1'] }, /eth1 cannot be both/],
+    ['bad network', { wan: [A], exclude: ['10.0.0.0/40'] }, /exclude "10.0.0.0\/40" is no network/],
+    [
+      'unknown key in a file',
+      { wan: [A], stratgy: 'rr' },
+      /unknown option "stratgy"; did you mean "strategy"\?/,
+    ],
+    ['switch that is text', { wan: [A], 'log-mark': 'yes' }, /log-mark must be true or false/],
+    ['WAN that is a number', { wan: [7] }, /a WAN must be/],
+    ['high-mark and WANs', { wan: [A], 'high-mark': '3' }, /leave --wan out/],
+    [
+      'high-mark outside the mask',
+      { 'high-mark': '256' },
+      /high-mark 256 is outside the mask, which holds 1..255/,
+    ],
+    ['high-mark 0', { 'high-mark': '0' }, /high-mark "0" must be/],
+    ['weights of another number', { 'high-mark': '3', weights: '1,2' }, /2 values for 3 marks/],
+    ['weights all 0', { 'high-mark': '2', weights: '0,0' }, /all weights are 0/],
+    ['weights without high-mark', { wan: [A], weights: '1' }, /--weights goes with --high-mark/],
+  ];
+  for (const [name, raw, complaint] of mistakes) {
+    it(`refuses ${name} in one line`, () => {
+      assert.throws(
+        () => parseConfig(raw),
+        (error) => {
+          assert.ok(error instanceof UsageError, String(error));
+          assert.match(error.message, complaint);
+          assert.ok(!error.message.includes('\n'));
+          assert.equal(error.exitCode, 2);
+          return true;
+        },
+      );
+    });
+  }
+});
