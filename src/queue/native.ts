@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Batch } from '../core/batch.js';
+import { SystemError } from '../errors.js';
+
+/** What the addon's constructor takes: every field set and in range, it does not check again. */
+export interface NativeQueueOptions {
+  num: number;
+  mask: number;
+  maxLen: number;
+  deadlineMs: number;
+  cacheMs: number;
+  /** NF_REPEAT instead of NF_ACCEPT for packets that got a mark. */
+  repeat: boolean;
+  failOpen: boolean;
+  /** Bytes, at most 2^30. */
+  receiveBuffer: number;
+}
+
+/**
+ * - `callback`: `decide` threw; the value is what it threw. Throwing it again makes it an uncaught exception.
+ * - `permission`, `gone`, `socket`: the I/O thread met this trouble for the first time; the value is the errno.
+ */
+export type NativeEvent = 'callback' | 'permission' | 'gone' | 'socket';
+
+/** The addon's counters; see `QueueStats`. */
+export interface NativeStats {
+  packets: number;
+  verdicts: number;
+  batches: number;
+  decisions: number;
+  cacheHits: number;
+  kernelDecided: number;
+  marked: number;
+  loops: number;
+  late: number;
+  invalid: number;
+  callbackErrors: number;
+  malformed: number;
+  enobufs: number;
+  receiveBuffer: number;
+  errors: { enoent: number; eperm: number; enodev: number; other: number };
+}
+
+/** The addon's queue: open from construction on. */
+export interface NativeQueue {
+  /** Typed arrays over memory that the I/O thread fills before it has `decide` called. */
+  readonly batch: Batch;
+  /** Drains, ends the I/O thread and calls back. Only the first call does anything. */
+  close(onClosed: () => void): void;
+  /** The same at once and without `decide`: what is queued is left to the kernel. */
+  closeNow(): void;
+  stats(): NativeStats;
+  forget(mark: number, mask: number): number;
+  ref(): void;
+  unref(): void;
+}
+
+/** Why the constructor threw: the step that failed, and what the kernel answered. */
+export interface NativeOpenError extends Error {
+  step: 'socket' | 'privilege' | 'bind' | 'loop' | 'thread';
+  errno: number;
+}
+
+export interface Addon {
+  Queue: new (
+    options: NativeQueueOptions,
+    decide: (count: number) => void,
+    onEvent: (kind: NativeEvent, value: unknown) => void,
+  ) => NativeQueue;
+}
+
+/** Where the addon may be, best first. `WANMARK_ADDON` names a build of one's own, as with a sanitizer. */
+function candidates(): string[] {
+  const own = process.env.WANMARK_ADDON;
+  if (own) return [own];
+  return ['Release', 'Debug'].map((kind) =>
+    fileURLToPath(new URL(`../../build/${kind}/nfqueue.node`, import.meta.url)),
+  );
+}
+
+/**
+ * Loads the addon. Called on first use and not on import, so that what needs no queue works without it.
+ *
+ * @throws SystemError `ADDON_MISSING` when it is not built, `ADDON_BROKEN` when it is there but does not load
+ */
+export function loadAddon(): Addon {
+  const paths = candidates();
+  const path = paths.find((candidate) => existsSync(candidate));
+  if (path === undefined) {
+    throw new SystemError(
+      'ADDON_MISSING',
+      `the native part is not built (no ${paths.join(', no ')}); run "npm run build:native"`,
+    );
+  }
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
+    throw new SystemError(
+      'ADDON_BROKEN',
+      `cannot load ${path}: ${reason}; install libmnl (apt-get install libmnl-dev) and run "npm run build:native"`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,190 @@
+import type { Batch } from '../core/batch.js';
+import { describeEvent, describeOpenError, type QueueError } from './errors.js';
+import { loadAddon, type NativeOpenError, type NativeQueue, type NativeStats } from './native.js';
+import { readQueueTable } from './proc.js';
+
+export { QueueError, type QueueErrorCode } from './errors.js';
+
+export interface QueueOptions {
+  /** Number of the queue, 0..65535, as in the rule's `--queue-num`. */
+  num: number;
+  /** The field of the packet mark that is ours: the verdict's mark is `(old & ~mask) | answer`. Not 0. */
+  mask: number;
+  /** How many packets the kernel holds, 1..65536. Default 8192. */
+  maxLen?: number;
+  /** How long packets wait for `decide`, in milliseconds, 1..10000; then the kernel decides. Default 50. */
+  deadlineMs?: number;
+  /** How long a decision holds for further packets of its 5-tuple, in milliseconds, 0..60000. Default 3000. */
+  cacheMs?: number;
+  /**
+   * Where packets that got a mark go on. `repeat`: at the top of the chain's table, whose rules must let them
+   * pass by their mark, or they come back for ever. `accept`: at the next table. Default `repeat`. Packets
+   * without a mark are always accepted.
+   */
+  verdict?: 'repeat' | 'accept';
+  /** The kernel lets packets through unmarked when the queue is full, rather than dropping them. Default true. */
+  failOpen?: boolean;
+  /** Bytes of socket buffer to ask for, up to 2^30; `stats().receiveBuffer` says what was granted. */
+  receiveBuffer?: number;
+}
+
+/**
+ * Writes the answers `batch.marks[0..count)`, each inside the mask; what it does not write, the kernel decides.
+ * It runs on the thread that opened the queue. Nothing of the batch may be used after it has returned.
+ */
+export type Decide = (batch: Batch, count: number) => void;
+
+/**
+ * Counters since the queue was opened: `packets = decisions + cacheHits + kernelDecided + marked`.
+ *
+ * - `verdicts`: packets answered; `batches`: messages that carried them
+ * - `decisions`: packets that `decide` gave a mark; `cacheHits`: later packets of their flows
+ * - `kernelDecided`: packets left to the kernel; `late`: calls of `decide` that missed the deadline
+ * - `marked`: packets that came with a mark in our field, which go on as they are; `loops`: cache hits that were
+ *   accepted instead of repeated, because rules that wipe the mark kept queueing them
+ * - `invalid`: answers with bits outside the mask; `callbackErrors`: calls of `decide` that threw
+ * - `malformed`: messages without a packet id; `enobufs`: overruns of the receive buffer
+ * - `errors`: what the kernel answered verdicts with. `enoent` is normal now and then: a packet left the queue
+ *   because its device went down or a table was removed
+ * - `receiveBuffer`: bytes that the kernel granted, its own bookkeeping included (twice what was asked for)
+ */
+export interface QueueStats extends NativeStats {}
+
+// The kernel charges a small packet with 832 bytes of buffer, whatever is copied of it.
+const BYTES_PER_PACKET = 1024;
+
+const DEFAULTS = {
+  maxLen: 8192,
+  deadlineMs: 50,
+  cacheMs: 3000,
+  verdict: 'repeat',
+  failOpen: true,
+} as const;
+
+/** The queues that this thread has open, to be closed before it exits. */
+const openQueues = new Set<Queue>();
+
+// process.exit() runs no cleanup of the addon on the main thread, and a closing socket drops what is queued.
+function closeAllNow(): void {
+  for (const queue of openQueues) queue.closeNow();
+}
+
+/** An open netfilter queue. It keeps the process running until it is closed or `unref`ed. */
+export class Queue {
+  readonly num: number;
+  readonly #native: NativeQueue;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * Opens a queue; packets may come as soon as the caller returns to the event loop.
+   *
+   * @param onError is told of trouble while the queue is open, each kind once, but `QUEUE_CALLBACK` each time.
+   *   Without it an exception of `decide` is an uncaught exception, and other trouble a process warning.
+   * @throws QueueError when the system refuses; RangeError for an option out of range
+   */
+  static open(options: QueueOptions, decide: Decide, onError?: (error: QueueError) => void): Queue {
+    return new Queue(options, decide, onError);
+  }
+
+  private constructor(options: QueueOptions, decide: Decide, onError?: (error: QueueError) => void) {
+    const all = { ...DEFAULTS, ...options };
+    const receiveBuffer = all.receiveBuffer ?? all.maxLen * BYTES_PER_PACKET;
+    checkInteger('num', all.num, 0, 0xffff);
+    checkInteger('mask', all.mask, 1, 0xffffffff);
+    // More than 65536 never wait at once: the kernel's table of waiting packets is full then.
+    checkInteger('maxLen', all.maxLen, 1, 65536);
+    checkInteger('deadlineMs', all.deadlineMs, 1, 10_000);
+    checkInteger('cacheMs', all.cacheMs, 0, 60_000);
+    checkInteger('receiveBuffer', receiveBuffer, 1, 2 ** 30);
+    if (all.verdict !== 'repeat' && all.verdict !== 'accept') {
+      throw new RangeError(`Expected the "verdict" option to be "repeat" or "accept"`);
+    }
+
+    this.num = all.num;
+    const { Queue: Native } = loadAddon();
+    try {
+      this.#native = new Native(
+        {
+          num: all.num,
+          mask: all.mask,
+          maxLen: all.maxLen,
+          deadlineMs: all.deadlineMs,
+          cacheMs: all.cacheMs,
+          repeat: all.verdict === 'repeat',
+          failOpen: all.failOpen,
+          receiveBuffer,
+        },
+        (count) => decide(batch, count),
+        (kind, value) => {
+          if (onError) return onError(describeEvent(all.num, kind, value));
+          if (kind === 'callback') throw value;
+          process.emitWarning(describeEvent(all.num, kind, value));
+        },
+      );
+    } catch (error) {
+      const ours = [...openQueues].some((queue) => queue.num === all.num);
+      throw describeOpenError(all.num, error as NativeOpenError, ours, readQueueTable());
+    }
+    const { batch } = this.#native;
+    if (openQueues.size === 0) process.on('exit', closeAllNow);
+    openQueues.add(this);
+  }
+
+  /**
+   * Closes without losing a packet: the kernel queues no more (it accepts newcomers itself, given `failOpen`),
+   * what is queued is decided, then the queue is given back. Until then `decide` may still be called. May be
+   * called at any time, also from `decide`; every call returns the same promise.
+   */
+  close(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      this.#native.close(() => {
+        this.#forgetQueue();
+        resolve();
+      });
+    });
+    return this.#closed;
+  }
+
+  /** Closes before it returns, for a process that is about to end: the kernel decides what is still queued. */
+  closeNow(): void {
+    this.#native.closeNow();
+    this.#forgetQueue();
+    this.#closed ??= Promise.resolve();
+  }
+
+  stats(): QueueStats {
+    return this.#native.stats();
+  }
+
+  /**
+   * Drops the remembered decisions that equal `mark` under `mask` (default: the exact mark), as when its WAN goes
+   * down: the next packets of these flows are decided anew, and answers of that mark that are not sent yet are
+   * left to the kernel. Returns how many decisions were remembered.
+   */
+  forget(mark: number, mask = 0xffffffff): number {
+    return this.#native.forget(mark, mask);
+  }
+
+  /** Keeps the process running while the queue is open; so it does from the beginning. */
+  ref(): void {
+    this.#native.ref();
+  }
+
+  /** Lets the process end while the queue is open. */
+  unref(): void {
+    this.#native.unref();
+  }
+
+  #forgetQueue(): void {
+    openQueues.delete(this);
+    if (openQueues.size === 0) process.off('exit', closeAllNow);
+  }
+}
+
+function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(
+      `Expected the "${name}" option to be an integer from ${min} to ${max}, not ${value}`,
+    );
+  }
+}

@@ -1,0 +1,78 @@
+#!/bin/sh
+# Compiles the native tests with AddressSanitizer and UndefinedBehaviorSanitizer into build/sanitize and runs them.
+#
+#   test/native/build.sh            the core: parser, cache, messages, I/O thread
+#   test/native/build.sh addon      builds the addon itself like that and prints the environment to run node in
+#   SANITIZE=thread test/native/build.sh      another sanitizer
+#
+# Environment: CXX (g++), SANITIZE (address,undefined)
+set -eu
+cd "$(dirname "$0")/../.."
+
+cxx=${CXX:-g++}
+sanitize=${SANITIZE:-address,undefined}
+out=build/sanitize
+
+# compile OUTPUT ARG...
+compile() {
+	output=$1
+	shift
+	# shellcheck disable=SC2046 # pkg-config prints several flags
+	"$cxx" -std=c++20 -g -O1 -Wall -Wextra -fno-omit-frame-pointer -fno-exceptions -fno-rtti \
+		"-fsanitize=$sanitize" -fno-sanitize-recover=all \
+		-o "$output" "$@" -pthread $(pkg-config --cflags --libs libmnl)
+}
+
+core_objects() {
+	for source in native/*.cc; do
+		case $source in native/addon.cc | native/queue.cc) continue ;; esac
+		object=$out/$(basename "$source" .cc).o
+		compile "$object" -c "$source"
+		echo "$object"
+	done
+}
+
+build_and_run_tests() {
+	objects=$(core_objects)
+	for source in test/native/*_test.cc; do
+		program=$out/$(basename "$source" .cc)
+		# shellcheck disable=SC2086 # a list of words
+		compile "$program" "$source" $objects
+		"$program"
+		echo "ok $(basename "$source")"
+	done
+}
+
+# The headers are where node-gyp keeps them, or beside the node that runs.
+node_headers() {
+	for dir in "${npm_config_nodedir:-}/include/node" "$(dirname "$(command -v node)")/../include/node"; do
+		if [ -e "$dir/node_api.h" ]; then
+			echo "$dir"
+			return
+		fi
+	done
+	echo "build.sh: no node_api.h beside $(command -v node); set npm_config_nodedir to Node's prefix" >&2
+	exit 1
+}
+
+build_addon() {
+	headers=$(node_headers)
+	compile "$out/nfqueue.node" -shared -fPIC -fvisibility=hidden \
+		-DNODE_GYP_MODULE_NAME=nfqueue -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS \
+		-DNODE_ADDON_API_DISABLE_DEPRECATED -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS \
+		"-I$headers" "-I$(node -p 'require("node-addon-api").include_dir')" native/*.cc
+	# Node itself is not instrumented, so the runtime has to come first, and its own leaks are not ours.
+	echo "WANMARK_ADDON=$PWD/$out/nfqueue.node"
+	echo "LD_PRELOAD=$("$cxx" -print-file-name=libasan.so)"
+	echo "ASAN_OPTIONS=detect_leaks=0"
+}
+
+mkdir -p "$out"
+case ${1:-tests} in
+tests) build_and_run_tests ;;
+addon) build_addon ;;
+*)
+	echo "usage: $0 [tests|addon]" >&2
+	exit 2
+	;;
+esac

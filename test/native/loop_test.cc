@@ -1,0 +1,404 @@
+// The whole I/O thread against a kernel played by the test: a socketpair on whose other end the test writes
+// packet messages and reads verdicts. What must hold whatever JS does: one verdict for each packet, in order.
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <semaphore>
+#include <vector>
+
+#include "../../native/queue_loop.h"
+#include "../../native/thread.h"
+#include "check.h"
+#include "packets.h"
+
+using namespace wanmark;
+
+namespace {
+
+struct Verdict {
+  uint32_t id;
+  uint32_t verdict;
+  bool has_mark;
+  uint32_t mark;
+
+  bool operator==(const Verdict&) const = default;
+};
+
+Verdict Accept(uint32_t id) { return {id, NF_ACCEPT, false, 0}; }
+Verdict Repeat(uint32_t id, uint32_t mark) { return {id, NF_REPEAT, true, mark}; }
+
+Bytes Udp(uint32_t id, uint16_t sport, uint32_t mark = 0) {
+  return PacketMessage(id, Ipv4(IPPROTO_UDP, Ports(sport)), mark);
+}
+
+/** A loop, its fake kernel, and the test itself as the JS thread. */
+class Lab {
+ public:
+  explicit Lab(std::chrono::milliseconds deadline = std::chrono::seconds(60), uint32_t max_length = 1024) {
+    int ends[2];
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+    kernel_ = ends[0];
+    LoopOptions options;
+    options.queue.num = 3;
+    options.queue.max_length = max_length;
+    options.mask = 0xff;
+    options.deadline = deadline;
+    options.verdict = NF_REPEAT;
+    options.now_ms = [this, test = pthread_self()] {
+      if (!pthread_equal(pthread_self(), test)) hold.acquire(), hold.release();
+      return now_ms.load();
+    };
+    loop = std::make_unique<QueueLoop>(options, NetlinkSocket(ends[1]), memory, stats,
+                                       [this] { wakes_.release(); });
+  }
+  ~Lab() {
+    if (kernel_ >= 0) close(kernel_);
+  }
+
+  void Start() {
+    CHECK(thread_.Start("loop", [this] { loop->Run(); }) == 0);
+  }
+  void Join() { thread_.Join(); }
+
+  /** The kernel queues packets. Before Start they are one batch. */
+  void Queue(const Bytes& message) {
+    CHECK(send(kernel_, message.data(), message.size(), 0) == static_cast<ssize_t>(message.size()));
+  }
+
+  /** The JS thread sleeps until it is woken with a question. */
+  uint32_t Take() {
+    while (true) {
+      wakes_.acquire();
+      if (const uint32_t count = loop->handoff().Take()) return count;
+    }
+  }
+
+  /** Reads one sendmsg of the loop; a configuration message comes back as an empty list. */
+  std::vector<Verdict> Read() {
+    alignas(8) char buffer[8192];
+    const ssize_t size = recv(kernel_, buffer, sizeof(buffer), 0);
+    CHECK(size >= 0);
+    std::vector<Verdict> verdicts;
+    int left = static_cast<int>(size);
+    for (auto* message = reinterpret_cast<nlmsghdr*>(buffer); mnl_nlmsg_ok(message, left);
+         message = mnl_nlmsg_next(message, &left)) {
+      if (message->nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT)) continue;
+      Verdict verdict{};
+      const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(message));
+      const auto* attribute = static_cast<nlattr*>(mnl_nlmsg_get_payload_offset(message, sizeof(nfgenmsg)));
+      for (; mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)));
+           attribute = mnl_attr_next(attribute)) {
+        if (mnl_attr_get_type(attribute) == NFQA_MARK) {
+          verdict.has_mark = true;
+          verdict.mark = ntohl(mnl_attr_get_u32(attribute));
+        } else {
+          const auto* header = static_cast<nfqnl_msg_verdict_hdr*>(mnl_attr_get_payload(attribute));
+          verdict.id = ntohl(header->id);
+          verdict.verdict = ntohl(header->verdict);
+        }
+      }
+      verdicts.push_back(verdict);
+    }
+    return verdicts;
+  }
+
+  void Expect(const std::vector<Verdict>& expected) {
+    const std::vector<Verdict> actual = Read();
+    CHECK_EQUAL(actual.size(), expected.size());
+    for (size_t i = 0; i < actual.size(); i++) {
+      CHECK_EQUAL(actual[i].id, expected[i].id);
+      CHECK_EQUAL(actual[i].verdict, expected[i].verdict);
+      CHECK_EQUAL(actual[i].mark, expected[i].mark);
+      CHECK(actual[i] == expected[i]);
+    }
+  }
+
+  void Answer(std::initializer_list<uint32_t> marks) {
+    std::copy(marks.begin(), marks.end(), memory.marks);
+    loop->handoff().Answer();
+  }
+
+  /** Closes, and reads the message with which the loop stops the kernel's queueing. */
+  void Close() {
+    loop->RequestClose();
+    CHECK(Read().empty());
+    thread_.Join();
+    CHECK(loop->finished());
+  }
+
+  /** After Close: nothing was sent that the test has not read. */
+  void ExpectNothingMore() {
+    char byte;
+    CHECK_EQUAL(recv(kernel_, &byte, 1, MSG_DONTWAIT), 0);
+  }
+
+  std::atomic<uint64_t> now_ms{1000};
+  /** While the test has it, the loop stops where it asks for the time: before the cache, and before the
+   * answers. */
+  std::binary_semaphore hold{1};
+  BatchMemory memory;
+  Stats stats;
+  std::unique_ptr<QueueLoop> loop;
+
+ private:
+  int kernel_ = -1;
+  std::counting_semaphore<> wakes_{0};
+  Thread thread_;
+};
+
+/** Different packets of one batch: one call, answers in place, foreign bits kept, the odd ones to the kernel.
+ */
+void TestBatch() {
+  Lab lab;
+  lab.Queue(Udp(1, 1000));
+  lab.Queue(Udp(2, 1001, 0xabcd0000));
+  lab.Queue(Udp(3, 1000));
+  lab.Queue(Udp(4, 1002, 0x5500));
+  lab.Queue(Udp(5, 1003));
+  lab.Queue(Udp(6, 1003));
+  lab.Start();
+  CHECK_EQUAL(lab.Take(), 4);
+  CHECK_EQUAL(lab.memory.sport[1], 1001);
+  CHECK_EQUAL(lab.memory.old_mark[1], 0xabcd0000);
+  CHECK_EQUAL(lab.memory.in_ifindex[0], 3);
+  CHECK_EQUAL(lab.memory.marks[3], BatchMemory::kKernelDecides);
+  CHECK_EQUAL(lab.memory.bytes[0], 0x45);
+  CHECK_EQUAL(lab.memory.copied[0], lab.memory.length[0]);
+  lab.Answer({1, 2, 0x101, BatchMemory::kKernelDecides});
+  lab.Expect({Repeat(1, 1), Repeat(2, 0xabcd0002), Repeat(3, 1), Accept(4), Accept(5), Accept(6)});
+
+  // Remembered across batches, unless the kernel decided or the answer was rubbish.
+  lab.Queue(Udp(7, 1001));
+  lab.Expect({Repeat(7, 2)});
+  lab.Queue(Udp(8, 1003));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({3});
+  lab.Expect({Repeat(8, 3)});
+  lab.now_ms += 3000;
+  lab.Queue(Udp(9, 1001));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({1});
+  lab.Expect({Repeat(9, 1)});
+
+  lab.Close();
+  lab.ExpectNothingMore();
+  const Stats& stats = lab.stats;
+  CHECK_EQUAL(stats.packets.Get(), 9);
+  CHECK_EQUAL(stats.verdicts.Get(), 9);
+  CHECK_EQUAL(stats.decisions.Get(), 4);
+  CHECK_EQUAL(stats.cache_hits.Get(), 2);
+  CHECK_EQUAL(stats.kernel_decided.Get(), 3);
+  CHECK_EQUAL(stats.invalid.Get(), 1);
+  CHECK_EQUAL(stats.batches.Get(), 4);
+  CHECK_EQUAL(stats.late.Get(), 0);
+}
+
+/** A packet that has a mark in our field comes from rules that do not look: it goes on as it is, undecided.
+ */
+void TestMarked() {
+  Lab lab;
+  lab.Queue(Udp(1, 1000, 0xab02));
+  lab.Queue(Udp(2, 1000));
+  lab.Start();
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({1});
+  lab.Expect({Accept(1), Repeat(2, 1)});
+  lab.Close();
+  CHECK_EQUAL(lab.stats.marked.Get(), 1);
+  CHECK_EQUAL(lab.stats.kernel_decided.Get(), 0);
+}
+
+/** Rules that wipe the mark and queue the packet again, for ever: it is let go after a while, with its mark.
+ */
+void TestLoop() {
+  Lab lab;
+  lab.Start();
+  lab.Queue(Udp(1, 1000));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({1});
+  lab.Expect({Repeat(1, 1)});
+  for (uint32_t id = 2; id <= 33; id++) {
+    lab.Queue(Udp(id, 1000));
+    lab.Expect({Repeat(id, 1)});
+  }
+  lab.Queue(Udp(34, 1000, 0x100));
+  lab.Expect({Verdict{34, NF_ACCEPT, true, 0x101}});
+  lab.Close();
+  CHECK_EQUAL(lab.stats.loops.Get(), 1);
+  CHECK_EQUAL(lab.stats.cache_hits.Get(), 33);
+}
+
+/** More packets than a batch holds, handed over while the loop sleeps. */
+void TestManyBatches() {
+  Lab lab;
+  constexpr uint32_t kPackets = 150;
+  for (uint32_t id = 1; id <= kPackets; id++) lab.Queue(Udp(id, static_cast<uint16_t>(id)));
+  lab.Start();
+  uint32_t id = 1;
+  for (const uint32_t count : {64, 64, 22}) {
+    CHECK_EQUAL(lab.Take(), count);
+    for (uint32_t i = 0; i < count; i++) lab.memory.marks[i] = 7;
+    lab.loop->handoff().Answer();
+    for (const Verdict& verdict : lab.Read()) CHECK(verdict == Repeat(id++, 7));
+  }
+  CHECK_EQUAL(id, kPackets + 1);
+  lab.Close();
+}
+
+/** JS is late: this batch and the next ones are the kernel's, cached flows go on, the late answer is nothing.
+ */
+void TestLate() {
+  Lab lab(std::chrono::milliseconds(20));
+  lab.Start();
+  lab.Queue(Udp(1, 1000));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({1});
+  lab.Expect({Repeat(1, 1)});
+
+  lab.Queue(Udp(2, 1001));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Expect({Accept(2)});
+  lab.Queue(Udp(3, 1002));
+  lab.Queue(Udp(4, 1000));
+  std::vector<Verdict> verdicts = lab.Read();
+  // One batch or two, as the reader was woken.
+  if (verdicts.size() == 1) verdicts.push_back(lab.Read().at(0));
+  CHECK(verdicts[0] == Accept(3) && verdicts[1] == Repeat(4, 1));
+  CHECK_EQUAL(lab.memory.sport[0], 1001);
+  CHECK_EQUAL(lab.stats.late.Get(), 1);
+
+  lab.Answer({5});
+  lab.Queue(Udp(5, 1001));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({6});
+  lab.Expect({Repeat(5, 6)});
+  lab.Close();
+  lab.ExpectNothingMore();
+  CHECK_EQUAL(lab.stats.kernel_decided.Get(), 2);
+}
+
+/** The deadline passes before JS so much as looks: then the question is not even handed out. */
+void TestNeverTaken() {
+  Lab lab(std::chrono::milliseconds(1));
+  lab.Start();
+  lab.Queue(Udp(1, 1000));
+  lab.Expect({Accept(1)});
+  CHECK_EQUAL(lab.loop->handoff().Take(), 0);
+  CHECK(lab.loop->handoff().Idle());
+  lab.Close();
+}
+
+/** An open question at close is waited for; what is queued behind it is decided before the socket goes. */
+void TestCloseDrains() {
+  Lab lab;
+  lab.Start();
+  lab.Queue(Udp(1, 1000));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Queue(Udp(2, 1001));
+  lab.loop->RequestClose();
+  lab.Answer({1});
+  lab.Expect({Repeat(1, 1)});
+  CHECK(lab.Read().empty());
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({2});
+  lab.Expect({Repeat(2, 2)});
+  lab.Join();
+  lab.ExpectNothingMore();
+}
+
+/** JS is gone for good: the same, but nobody is waited for. */
+void TestAbandon() {
+  Lab lab;
+  lab.Start();
+  lab.Queue(Udp(1, 1000));
+  CHECK_EQUAL(lab.Take(), 1);
+  for (uint32_t id = 2; id <= 100; id++) lab.Queue(Udp(id, static_cast<uint16_t>(id)));
+  lab.loop->handoff().Abandon();
+  lab.loop->RequestClose();
+  uint32_t id = 1;
+  while (id <= 100) {
+    for (const Verdict& verdict : lab.Read()) CHECK(verdict == Accept(id++));
+  }
+  lab.Join();
+  lab.loop->handoff().Answer();
+  CHECK_EQUAL(lab.stats.verdicts.Get(), 100);
+}
+
+/** Forgets what is remembered; an answer that is written but not read is withdrawn: the kernel decides. */
+void TestForget() {
+  Lab lab;
+  lab.Start();
+  lab.Queue(Udp(1, 1000));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({1});
+  lab.Expect({Repeat(1, 1)});
+  CHECK_EQUAL(lab.loop->Forget(2, 0xff), 0);
+  CHECK_EQUAL(lab.loop->Forget(1, 0xff), 1);
+  lab.Queue(Udp(2, 1000));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.hold.acquire();
+  lab.Answer({2});
+  CHECK_EQUAL(lab.loop->Forget(2, 0xff), 0);
+  lab.hold.release();
+  lab.Expect({Accept(2)});
+  lab.Queue(Udp(3, 1000));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({3});
+  lab.Expect({Repeat(3, 3)});
+  lab.Close();
+}
+
+Bytes ErrorMessage(int error) {
+  alignas(8) char buffer[64] = {};
+  nlmsghdr* message = mnl_nlmsg_put_header(buffer);
+  message->nlmsg_type = NLMSG_ERROR;
+  auto* body = static_cast<nlmsgerr*>(mnl_nlmsg_put_extra_header(message, sizeof(nlmsgerr)));
+  body->error = -error;
+  return Bytes(buffer, buffer + message->nlmsg_len);
+}
+
+/** Errors are counted, also between packets of one datagram, and reported once by what they mean. */
+void TestErrors() {
+  Lab lab;
+  lab.Queue(ErrorMessage(ENOENT) + Udp(1, 1000) + ErrorMessage(EPERM));
+  lab.Queue(ErrorMessage(EPERM));
+  lab.Queue(ErrorMessage(ENODEV));
+  lab.Queue(ErrorMessage(EINVAL));
+  lab.Queue(ErrorMessage(0));
+  lab.Queue({1, 2, 3});
+  lab.Queue(PacketMessage(9, Bytes(10, 0xff)));
+  Bytes no_id = Udp(8, 8);
+  no_id[22] = NFQA_TIMESTAMP;
+  lab.Queue(no_id);
+  lab.Start();
+  CHECK_EQUAL(lab.Take(), 2);
+  CHECK_EQUAL(lab.memory.family[1], 0);
+  lab.Answer({1, 2});
+  lab.Expect({Repeat(1, 1), Repeat(9, 2)});
+  CHECK_EQUAL(lab.loop->TakeTrouble(), kTroublePermission | kTroubleGone);
+  CHECK_EQUAL(lab.loop->TakeTrouble(), 0);
+  lab.Close();
+  const Stats& stats = lab.stats;
+  CHECK_EQUAL(stats.enoent.Get(), 1);
+  CHECK_EQUAL(stats.eperm.Get(), 2);
+  CHECK_EQUAL(stats.enodev.Get(), 1);
+  CHECK_EQUAL(stats.other_errors.Get(), 1);
+  CHECK_EQUAL(stats.malformed.Get(), 1);
+}
+
+}  // namespace
+
+int main() {
+  TestBatch();
+  TestMarked();
+  TestLoop();
+  TestManyBatches();
+  TestLate();
+  TestNeverTaken();
+  TestCloseDrains();
+  TestAbandon();
+  TestForget();
+  TestErrors();
+}
