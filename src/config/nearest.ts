@@ -3,8 +3,8 @@ import leven from 'leven';
 /** The candidate that a typing mistake most likely meant, or undefined when none is near. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  // Half the word may be wrong, so that `weigthed` finds `weighted` and `xy` finds nothing.
-  let bestDistance = Math.ceil(word.length / 2);
+  // Half the word may be wrong: `rnu` finds `run`, and `xyz` finds nothing.
+  let bestDistance = Math.ceil(word.length / 2) + 1;
   for (const candidate of candidates) {
     const distance = candidate.startsWith(word) ? 0 : leven(word, candidate);
     if (distance < bestDistance) {

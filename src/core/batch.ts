@@ -15,7 +15,7 @@ export const FLAG_TRUNCATED = 2;
 export interface Batch {
   /** How many packets the arrays have room for. */
   readonly capacity: number;
-  /** 4 or 6; 0 for a packet that is neither (then every field below but the marks is 0). */
+  /** 4 or 6; 0 for a packet that is neither (then it has no addresses, protocol or ports). */
   readonly family: Uint8Array;
   /** IP protocol number of the upper layer, extension headers skipped (6 TCP, 17 UDP, 1 ICMP ...). */
   readonly proto: Uint8Array;
