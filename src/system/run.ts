@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process';
+
+/** What a finished command left. */
+export interface Finished {
+  /** Exit code; 127 when the program does not exist, 128 + n when signal n ended it. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program by argv (never through a shell) and waits for it. Replace it in tests of pure logic. */
+export type Run = (argv: readonly [string, ...string[]]) => Promise<Finished>;
+
+/** Routers keep these outside a user's PATH. */
+export const SYSTEM_PATH = [process.env.PATH, '/usr/sbin', '/sbin', '/usr/bin', '/bin']
+  .filter(Boolean)
+  .join(':');
+
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+export const run: Run = ([file, ...args]) =>
+  new Promise((resolve) => {
+    const env = { ...process.env, PATH: SYSTEM_PATH, LC_ALL: 'C' };
+    execFile(file, args, { env, maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
+      resolve({ code: exitCode(error), stdout, stderr });
+    });
+  });
+
+function exitCode(error: (Error & { code?: unknown }) | null): number {
+  if (error === null) return 0;
+  if (error.code === 'ENOENT') return 127;
+  return typeof error.code === 'number' ? error.code : 128;
+}
