@@ -1,0 +1,110 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.js';
+import type { NamedStrategy } from '../config/strategy.js';
+import { hex } from '../core/mark.js';
+import { Selector } from '../core/selector.js';
+import type { Wan } from '../core/wan.js';
+import { Queue, type QueueError, type QueueStats } from '../queue/queue.js';
+import type { Device } from '../system/devices.js';
+import { Decider } from './decider.js';
+import { DeviceNames } from './device-names.js';
+import { markLog } from './mark-log.js';
+import { RateLimit } from './rate-limit.js';
+import { RulesKeeper } from './rules-keeper.js';
+
+const FAULT_LOG_MS = 1000;
+
+/** What a daemon is made of; the parts come in ready, so a test can hand it a logger and a strategy of its own. */
+export interface DaemonParts {
+  readonly config: Config;
+  readonly strategy: NamedStrategy;
+  readonly devices: readonly Device[];
+  readonly logger: Logger;
+  readonly now: () => number;
+  /** Called once when the queue is lost and the daemon can decide nothing any more. */
+  readonly onLost: (error: QueueError) => void;
+}
+
+/** The running selector: one queue, one strategy. */
+export class Daemon {
+  readonly #parts: DaemonParts;
+  readonly #selector: Selector;
+  readonly #decider: Decider;
+  readonly #queue: Queue;
+  readonly #keeper: RulesKeeper | undefined;
+  #faults = 0;
+
+  /** Binds the queue; from here on packets are answered. @throws QueueError */
+  static start(parts: DaemonParts): Daemon {
+    return new Daemon(parts);
+  }
+
+  private constructor(parts: DaemonParts) {
+    const { config, strategy, devices, logger, now } = parts;
+    this.#parts = parts;
+    const limit = new RateLimit(FAULT_LOG_MS, now);
+    this.#selector = new Selector(config.wans, strategy.strategy, (fault, error) => {
+      this.#faults++;
+      limit.run((held) => {
+        const detail = error instanceof Error ? error.message : typeof error;
+        logger.error({ strategy: strategy.name, detail, held }, `strategy ${fault}; the kernel chooses`);
+      });
+    });
+    const listener = config.logMark
+      ? markLog(logger, strategy.name, new DeviceNames(), config.logPacket)
+      : undefined;
+    const inbound = inboundWans(config.wans, devices);
+    this.#decider = new Decider(this.#selector, config.field, inbound, listener);
+    this.#queue = Queue.open(
+      { num: config.queueNum, mask: config.field.mask, deadlineMs: config.deadlineMs },
+      this.#decider.decide,
+      parts.onLost,
+    );
+    this.#keeper = config.bare ? undefined : new RulesKeeper(logger);
+    logger.info(this.#description(), 'started');
+  }
+
+  /** Answers what the kernel still holds, gives the queue back and logs a summary. */
+  async stop(): Promise<void> {
+    this.#keeper?.stop();
+    await this.#queue.close();
+    const { logger, config } = this.#parts;
+    const total = config.wans.reduce((sum, wan) => sum + this.#decider.picks(wan), 0);
+    for (const wan of config.wans) {
+      const picks = this.#decider.picks(wan);
+      const share = total === 0 ? 0 : Math.round((picks / total) * 10_000) / 10_000;
+      logger.info({ wan: wan.name, mark: wan.mark, weight: wan.weight, picks, share }, 'summary');
+    }
+    logger.info({ picks: total, strategyFaults: this.#faults, queue: this.stats() }, 'stopped');
+  }
+
+  stats(): QueueStats {
+    return this.#queue.stats();
+  }
+
+  #description(): object {
+    const { config, strategy } = this.#parts;
+    return {
+      strategy: strategy.name,
+      queue: config.queueNum,
+      mask: hex(config.field.mask),
+      wans: config.wans.map((wan) => ({
+        name: wan.name,
+        mark: wan.mark,
+        ...(config.bare ? {} : { dev: wan.dev, tier: wan.tier }),
+        weight: wan.weight,
+        state: this.#selector.state(wan),
+      })),
+    };
+  }
+}
+
+/** Interface index to WAN; a device that several WANs share says nothing about which one it was. */
+function inboundWans(wans: readonly Wan[], devices: readonly Device[]): ReadonlyMap<number, Wan> {
+  const inbound = new Map<number, Wan>();
+  for (const { name, ifindex } of devices) {
+    const users = wans.filter((wan) => wan.dev === name);
+    if (users.length === 1) inbound.set(ifindex, users[0]!);
+  }
+  return inbound;
+}

@@ -1,0 +1,61 @@
+import type { Batch } from '../core/batch.js';
+import { BatchFlow, type Flow } from '../core/flow.js';
+import type { MarkField } from '../core/mark.js';
+import type { Selector } from '../core/selector.js';
+import type { Wan } from '../core/wan.js';
+
+/** Told of each decision that a strategy made; the flow and the bytes are valid during the call only. */
+export type DecisionListener = (wan: Wan, flow: Flow, packet: Uint8Array) => void;
+
+/**
+ * Answers batches: the whole of what happens on the JS thread for each new connection.
+ *
+ * An inbound connection, which rules of the user's own may queue, keeps the WAN it came in by and is no decision.
+ * An answer that is left at KERNEL_DECIDES goes to the kernel's own choice.
+ */
+export class Decider {
+  readonly #selector: Selector;
+  /** The mark of each WAN, shifted into the field. */
+  readonly #marks: ReadonlyMap<Wan, number>;
+  readonly #picks: Map<Wan, number>;
+  readonly #inbound: ReadonlyMap<number, Wan>;
+  readonly #listener: DecisionListener | undefined;
+
+  /** @param inbound the WAN of each interface index that belongs to exactly one */
+  constructor(
+    selector: Selector,
+    field: MarkField,
+    inbound: ReadonlyMap<number, Wan>,
+    listener: DecisionListener | undefined,
+  ) {
+    this.#selector = selector;
+    this.#marks = new Map(selector.wans.map((wan) => [wan, field.encode(wan.mark)]));
+    this.#picks = new Map(selector.wans.map((wan) => [wan, 0]));
+    this.#inbound = inbound;
+    this.#listener = listener;
+  }
+
+  /** Fills `batch.marks[0..count)`. Never throws: a fault of the strategy is the selector's to report. */
+  readonly decide = (batch: Batch, count: number): void => {
+    const flow = new BatchFlow(batch);
+    for (let i = 0; i < count; i++) {
+      const entry = this.#inbound.get(batch.inIfindex[i]!);
+      const wan = entry ?? this.#selector.select(flow.at(i));
+      if (wan === undefined) continue;
+      batch.marks[i] = this.#marks.get(wan)!;
+      if (entry !== undefined) continue;
+      this.#picks.set(wan, this.#picks.get(wan)! + 1);
+      this.#listener?.(wan, flow, packetBytes(batch, i));
+    }
+  };
+
+  /** Decisions for `wan` since the start. */
+  picks(wan: Wan): number {
+    return this.#picks.get(wan) ?? 0;
+  }
+}
+
+function packetBytes(batch: Batch, i: number): Uint8Array {
+  const stride = batch.bytes.length / batch.capacity;
+  return batch.bytes.subarray(i * stride, i * stride + batch.copied[i]!);
+}

@@ -1,0 +1,25 @@
+/** Lets one message through each `intervalMs` and counts those it held back. */
+export class RateLimit {
+  readonly #intervalMs: number;
+  readonly #now: () => number;
+  #last = Number.NEGATIVE_INFINITY;
+  #held = 0;
+
+  constructor(intervalMs: number, now: () => number) {
+    this.#intervalMs = intervalMs;
+    this.#now = now;
+  }
+
+  /** Calls `emit` with how many were held back since the last time, or holds this one back, too. */
+  run(emit: (held: number) => void): void {
+    const now = this.#now();
+    if (now - this.#last < this.#intervalMs) {
+      this.#held++;
+      return;
+    }
+    const held = this.#held;
+    this.#last = now;
+    this.#held = 0;
+    emit(held);
+  }
+}
