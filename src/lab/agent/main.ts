@@ -1,0 +1,48 @@
+import { createInterface } from 'node:readline';
+import { Client } from './client.js';
+import type { Reply, Request } from './protocol.js';
+import { Server } from './server.js';
+
+/** The traffic program of a lab host: does what it is told on standard input, see protocol.ts. */
+const server = new Server();
+const client = new Client();
+
+function reply(message: Reply): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+async function perform(request: Request, progress: (done: number) => void): Promise<unknown> {
+  switch (request.op) {
+    case 'serve':
+      return server.listen(request.addresses, request.port);
+    case 'connect':
+      return client.connect(request, progress);
+    case 'exchange':
+      return client.exchange(request);
+    case 'release':
+      return client.release(request.ids);
+    case 'dial':
+      return client.dial(request);
+    case 'stream':
+      return client.stream(request);
+    case 'pairs':
+      return client.pairs(request, progress);
+    case 'seen':
+      return server.seen(request.tag);
+    case 'arrived':
+      return server.arrived(request.tag, request.messages);
+  }
+}
+
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const { id, request } = JSON.parse(line) as { id: number; request: Request };
+    const progress = (done: number) => {
+      if (done % 16 === 0) reply({ id, done });
+    };
+    perform(request, progress).then(
+      (result) => reply({ id, result: result ?? null }),
+      (error: Error) => reply({ id, error: error.message }),
+    );
+  })
+  .on('close', () => process.exit(0));

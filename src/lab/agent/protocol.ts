@@ -1,0 +1,112 @@
+/** How the lab talks to the traffic program on a host: one JSON object per line, each way. */
+
+export type Proto = 'tcp' | 'udp';
+export type Family = 4 | 6;
+
+/** Opens connections, each with a source port that this host has not used before. */
+export interface ConnectRequest {
+  readonly op: 'connect';
+  readonly proto: Proto;
+  readonly family: Family;
+  readonly to: string;
+  readonly port: number;
+  readonly count: number;
+  /** How many at once. */
+  readonly concurrency: number;
+  /** Source addresses, taken in turn; none: the kernel chooses. */
+  readonly from: readonly string[];
+  /** Distinguishes what the server saw. */
+  readonly tag: string;
+  /** Keep them open, for `exchange`. */
+  readonly hold: boolean;
+  /** How long each may take, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+export type Request =
+  | { readonly op: 'serve'; readonly port: number; readonly addresses: readonly string[] }
+  | ConnectRequest
+  /** Asks again on connections that are held. */
+  | {
+      readonly op: 'exchange';
+      readonly ids: readonly number[];
+      readonly tag: string;
+      readonly timeoutMs: number;
+    }
+  /** Closes connections that are held, or still on their way. */
+  | { readonly op: 'release'; readonly ids: readonly number[] }
+  /** Starts a TCP connection and does not wait for it. */
+  | {
+      readonly op: 'dial';
+      readonly family: Family;
+      readonly to: string;
+      readonly port: number;
+      readonly from: readonly string[];
+    }
+  /** Datagrams from one socket that ask for no answer. */
+  | {
+      readonly op: 'stream';
+      readonly family: Family;
+      readonly to: string;
+      readonly port: number;
+      readonly count: number;
+      readonly from: readonly string[];
+      readonly tag: string;
+    }
+  /** Two datagrams at once from each of `count` sockets, as a resolver sends A and AAAA. */
+  | {
+      readonly op: 'pairs';
+      readonly family: Family;
+      readonly to: string;
+      readonly port: number;
+      readonly count: number;
+      readonly concurrency: number;
+      readonly from: readonly string[];
+      readonly tag: string;
+      readonly timeoutMs: number;
+    }
+  /** What the server of this host saw. */
+  | { readonly op: 'seen'; readonly tag?: string }
+  /** Answers when `messages` messages of that tag have come. */
+  | { readonly op: 'arrived'; readonly tag: string; readonly messages: number };
+
+/** One connection, as the program that opened it knows it. */
+export interface Flow {
+  /** For `exchange` and `release`, when it is held. */
+  readonly id: number;
+  readonly proto: Proto;
+  readonly family: Family;
+  readonly src: string;
+  readonly sport: number;
+  readonly dst: string;
+  readonly dport: number;
+  /** The source addresses and ports that the server answered to, one for each message; empty when it failed. */
+  readonly seenAs: readonly { readonly address: string; readonly port: number }[];
+  /** Why it failed: an errno name or a sentence. */
+  readonly error?: string;
+}
+
+/** What a server saw of one source address and port. */
+export interface Seen {
+  readonly tag: string;
+  readonly proto: Proto;
+  readonly source: string;
+  readonly sport: number;
+  messages: number;
+}
+
+export type Reply =
+  | { readonly id: number; readonly done: number }
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: string };
+
+/** An IPv4 address that came in by an IPv6 socket, as IPv4. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:/, '');
+}
+
+export const messages = {
+  /** `silent` asks for no answer. */
+  ask: (tag: string, nonce: string, silent = false) => `${silent ? 'silent' : 'echo'} ${tag} ${nonce}`,
+  answer: (nonce: string, address: string, port: number) => `${nonce} ${address} ${port}`,
+} as const;

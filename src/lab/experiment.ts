@@ -1,0 +1,128 @@
+import { ALIASES } from '../core/strategies/registry.js';
+import type { Family, Proto } from './agent/protocol.js';
+import type { Lab } from './lab.js';
+import type { NetworkOptions } from './network.js';
+import { differences, snapshot } from './snapshot.js';
+import { type DrivenFlow, judgeRun, type WanResult } from './verdict.js';
+import { Wanmark } from './wanmark.js';
+
+export interface ExperimentOptions {
+  /** As `wanmark run --strategy`. */
+  readonly strategy: string;
+  readonly network: NetworkOptions;
+  /** Connections of each kind, 1 to {@link MAX_CONNECTIONS}. */
+  readonly connections: number;
+  /** Shell commands for the router, run when `wanmark` is up and before the connections. */
+  readonly exec?: string;
+}
+
+/** What the experiment tells while it runs. */
+export interface ExperimentEvents {
+  readonly step: (what: string) => void;
+  readonly progress: (done: number, total: number) => void;
+}
+
+/** The report, as `wanmark lab --json` prints it. Fields may be added, not renamed. */
+export interface Report {
+  readonly strategy: string;
+  readonly sharedPort: boolean;
+  readonly connections: number;
+  readonly failed: number;
+  readonly wans: readonly WanResult[];
+  /** Who started the connections, and how: what the server saw of each, by WAN. */
+  readonly kinds: readonly {
+    readonly kind: string;
+    readonly connections: number;
+    readonly seen: Readonly<Record<string, number>>;
+  }[];
+  readonly seconds: number;
+  readonly problems: readonly string[];
+  readonly agree: boolean;
+}
+
+/** A host has that many source ports for each kind of connection before it would use one again. */
+export const MAX_CONNECTIONS = 20_000;
+
+interface Kind {
+  readonly origin: 'client' | 'router';
+  readonly proto: Proto;
+  readonly family: Family;
+}
+
+const label = ({ origin, proto, family }: Kind) => `${origin} ${proto} IPv${family}`;
+
+function kinds(ipv6: boolean): Kind[] {
+  const origins = ['client', 'router'] as const;
+  const families: Family[] = ipv6 ? [4, 6] : [4];
+  return origins.flatMap((origin) =>
+    families.flatMap((family) => (['tcp', 'udp'] as const).map((proto) => ({ origin, proto, family }))),
+  );
+}
+
+/** Drives one kind after the other, so that the rounds of a strategy fit each kind. */
+async function drive(lab: Lab, options: ExperimentOptions, events: ExperimentEvents): Promise<DrivenFlow[]> {
+  const all = kinds(lab.network.ipv6);
+  const total = all.length * options.connections;
+  const flows: DrivenFlow[] = [];
+  for (const { origin, proto, family } of all) {
+    const from = origin === 'router' ? lab.router : lab.client;
+    const progress = (done: number) => events.progress(flows.length + done, total);
+    const some = await lab.connect({ from, proto, family, count: options.connections, progress });
+    flows.push(...some.map((flow) => ({ ...flow, origin })));
+    events.progress(flows.length, total);
+  }
+  return flows;
+}
+
+/** Puts wanmark on the router, drives the connections, takes it off again and judges what happened. */
+export async function experiment(
+  lab: Lab,
+  options: ExperimentOptions,
+  events: ExperimentEvents,
+): Promise<Report> {
+  const started = performance.now();
+  const wanmark = new Wanmark(lab);
+  const before = await snapshot(lab.router);
+  events.step('wanmark up');
+  await wanmark.up();
+  events.step(`wanmark run --strategy ${options.strategy}`);
+  const daemon = await wanmark.run('--strategy', options.strategy);
+  if (options.exec !== undefined) await lab.router.sh(options.exec);
+  const flows = await drive(lab, options, events);
+  await daemon.stop();
+  events.step('wanmark down');
+  await wanmark.down();
+  const left = differences(before, await snapshot(lab.router));
+
+  const strategy = ALIASES.get(options.strategy) ?? options.strategy;
+  const verdict = judgeRun(strategy, lab.wans, flows, daemon.decisions);
+  // The user's own commands may leave something; that is not for "down" to take away.
+  const problems = [...verdict.problems];
+  if (left.length > 0 && options.exec === undefined) {
+    problems.push(`"wanmark down" left the router other than it was: ${left.slice(0, 3).join(' | ')}`);
+  }
+  return {
+    strategy,
+    sharedPort: lab.network.sharedPort,
+    connections: flows.length,
+    failed: flows.filter((flow) => flow.error !== undefined).length,
+    wans: verdict.wans,
+    kinds: kinds(lab.network.ipv6).map((kind) => ({
+      kind: label(kind),
+      connections: options.connections,
+      seen: countByWan(
+        lab,
+        flows.filter((flow) => label(flow) === label(kind)),
+      ),
+    })),
+    seconds: Math.round(performance.now() - started) / 1000,
+    problems,
+    agree: problems.length === 0,
+  };
+}
+
+function countByWan(lab: Lab, flows: readonly DrivenFlow[]): Record<string, number> {
+  return Object.fromEntries(
+    lab.wans.map(({ name }) => [name, flows.filter((flow) => flow.wan === name).length]),
+  );
+}

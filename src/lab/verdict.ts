@@ -1,0 +1,184 @@
+import { CHANCE, chiSquare, limit } from './chi-square.js';
+import type { LabFlow } from './lab.js';
+import type { LabWan } from './network.js';
+import type { Decision } from './wanmark.js';
+
+/** A connection that the lab drove. */
+export interface DrivenFlow extends LabFlow {
+  readonly origin: 'client' | 'router';
+}
+
+/** One WAN in the report. */
+export interface WanResult {
+  readonly name: string;
+  readonly mark: number;
+  readonly weight: number;
+  readonly tier: number;
+  /** Connections it should have; null where the strategy promises no number. */
+  readonly expected: number | null;
+  /** Connections the daemon decided for it. */
+  readonly decided: number;
+  /** Connections the server saw come by it. */
+  readonly seen: number;
+  /** Of these: a client's, and the router's own. */
+  readonly forwarded: number;
+  readonly originated: number;
+}
+
+export interface Verdict {
+  readonly wans: readonly WanResult[];
+  /** What does not agree, one sentence each; empty when everything does. */
+  readonly problems: readonly string[];
+}
+
+/** Share of each WAN, the sum being 1; undefined where the strategy promises none. */
+export function shares(strategy: string, wans: readonly LabWan[]): number[] | undefined {
+  const usable = wans.filter((wan) => wan.weight > 0);
+  const tier = Math.min(...usable.map((wan) => wan.tier));
+  const inTier = (wan: LabWan) => wan.weight > 0 && wan.tier === tier;
+  const weigh: Record<string, (wan: LabWan) => number> = {
+    'round-robin': (wan) => (inTier(wan) ? 1 : 0),
+    weighted: (wan) => (inTier(wan) ? wan.weight : 0),
+    random: (wan) => (inTier(wan) ? wan.weight : 0),
+    failover: (wan) => (wan === usable.find(inTier) ? 1 : 0),
+  };
+  const weight = weigh[strategy];
+  if (!weight) return undefined;
+  const sum = wans.reduce((total, wan) => total + weight(wan), 0);
+  return wans.map((wan) => weight(wan) / sum);
+}
+
+function key({
+  proto,
+  src,
+  sport,
+  dst,
+  dport,
+}: Pick<Decision, 'proto' | 'src' | 'sport' | 'dst' | 'dport'>): string {
+  return `${proto} ${src} ${sport} > ${dst} ${dport}`;
+}
+
+/** "12 connections ...: the first is tcp 10.0.0.11 1024 > ..." */
+function example(flows: readonly DrivenFlow[], what: string): string {
+  const [first] = flows as [DrivenFlow, ...DrivenFlow[]];
+  return `${flows.length} connection${flows.length === 1 ? '' : 's'} ${what}; the first: ${key(first)}`;
+}
+
+function groupBy<T>(items: readonly T[], name: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(name(item));
+    if (group) group.push(item);
+    else groups.set(name(item), [item]);
+  }
+  return groups;
+}
+
+/** Connection by connection: did the server see it come by the WAN that was decided for it? */
+function compare(flows: readonly DrivenFlow[], decisions: readonly Decision[]): string[] {
+  const decided = groupBy(decisions, key);
+  const driven = new Set(flows.map(key));
+  const problems: string[] = [];
+  const report = (group: Map<string, DrivenFlow[]>, what: (name: string) => string) => {
+    for (const [name, some] of group) problems.push(example(some, what(name)));
+  };
+  const failed = flows.filter((flow) => flow.error !== undefined);
+  const fine = flows.filter((flow) => flow.error === undefined);
+  report(
+    groupBy(failed, (flow) => flow.error!),
+    (error) => `failed (${error})`,
+  );
+  const wrong = fine.filter((flow) => {
+    const wan = decided.get(key(flow))?.[0]?.wan;
+    return wan !== undefined && wan !== flow.wan;
+  });
+  report(
+    groupBy(
+      wrong,
+      (flow) => `decided for ${decided.get(key(flow))![0]!.wan}, seen by ${flow.wan ?? 'no WAN'}`,
+    ),
+    (what) => what,
+  );
+  const undecided = fine.filter((flow) => !decided.has(key(flow)));
+  if (undecided.length > 0) problems.push(example(undecided, 'without a decision'));
+  const twice = fine.filter((flow) => (decided.get(key(flow))?.length ?? 0) > 1);
+  if (twice.length > 0) problems.push(example(twice, 'decided more than once'));
+  const [strange, ...more] = decisions.filter((decision) => !driven.has(key(decision)));
+  if (strange) {
+    problems.push(
+      `${more.length + 1} decision${more.length > 0 ? 's' : ''} for connections that the lab did not make; the first: ${key(strange)}`,
+    );
+  }
+  return problems;
+}
+
+/** Do the counts fit what the strategy promises? */
+function judge(strategy: string, results: readonly WanResult[], exact: boolean): string[] {
+  if (strategy === 'random') {
+    const statistic = chiSquare(
+      results.map(({ seen }) => seen),
+      results.map(({ expected }) => expected!),
+    );
+    const highest = limit(results.filter(({ expected }) => expected! > 0).length - 1);
+    if (statistic <= highest) return [];
+    const odds = `a right choice is beyond ${highest.toFixed(1)} once in ${(1 / CHANCE).toLocaleString('en')} runs`;
+    return [`the counts are not random by weight: chi-square ${statistic.toFixed(1)}; ${odds}`];
+  }
+  return results
+    .filter(({ expected, seen }) => {
+      if (expected === null) return false;
+      return exact || expected === 0 ? seen !== expected : Math.abs(seen - expected) > 1;
+    })
+    .map(({ name, expected, seen }) => `${name} should have ${round(expected!)} connections and has ${seen}`);
+}
+
+function round(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(1);
+}
+
+/** Every client address on one WAN. */
+function judgeSticky(flows: readonly DrivenFlow[]): string[] {
+  return [...groupBy(flows, (flow) => flow.src)].flatMap(([src, group]) => {
+    const wans = [...new Set(group.map((flow) => flow.wan ?? 'no WAN'))];
+    return wans.length > 1
+      ? [`connections of ${src} are on ${wans.join(' and ')}, and should be on one WAN`]
+      : [];
+  });
+}
+
+/**
+ * Holds what the server saw against what was decided and what the strategy promises. The counts must be exact
+ * for round-robin, weighted and failover when the connections fill whole rounds, else right within 1.
+ */
+export function judgeRun(
+  strategy: string,
+  wans: readonly LabWan[],
+  flows: readonly DrivenFlow[],
+  decisions: readonly Decision[],
+): Verdict {
+  const share = shares(strategy, wans);
+  const results = wans.map((wan, i): WanResult => {
+    const seen = flows.filter((flow) => flow.wan === wan.name);
+    const forwarded = seen.filter((flow) => flow.origin === 'client').length;
+    return {
+      name: wan.name,
+      mark: wan.mark,
+      weight: wan.weight,
+      tier: wan.tier,
+      expected: share ? share[i]! * flows.length : null,
+      decided: decisions.filter((decision) => decision.wan === wan.name).length,
+      seen: seen.length,
+      forwarded,
+      originated: seen.length - forwarded,
+    };
+  });
+  const exact = results.every(({ expected }) => Number.isInteger(expected));
+  return {
+    wans: results,
+    problems: [
+      ...compare(flows, decisions),
+      ...(flows.some((flow) => flow.error) ? [] : judge(strategy, results, exact)),
+      ...(strategy === 'source-hash' ? judgeSticky(flows) : []),
+    ],
+  };
+}

@@ -1,0 +1,54 @@
+import { Lab } from '#wanmark/lab/lab.js';
+import type { NetworkOptions } from '#wanmark/lab/network.js';
+import { type Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
+
+export interface TestLabOptions extends NetworkOptions {
+  /** Flags for `wanmark up`, besides those of the WANs; without it `up` is not run. */
+  readonly up?: readonly string[];
+  /** Flags for `wanmark run`, likewise. */
+  readonly run?: readonly string[];
+}
+
+export interface TestLab {
+  readonly lab: Lab;
+  readonly wanmark: Wanmark;
+}
+
+/**
+ * A lab for one test, taken away at its end whatever happens. With `run` there is a daemon, which must end well.
+ * When the test fails, what the daemon said is on standard error.
+ */
+export async function withLab(
+  options: TestLabOptions & { readonly run: readonly string[] },
+  use: (it: TestLab & { readonly daemon: Daemon }) => Promise<void>,
+): Promise<void>;
+export async function withLab(options: TestLabOptions, use: (it: TestLab) => Promise<void>): Promise<void>;
+export async function withLab(
+  options: TestLabOptions,
+  use: (it: TestLab & { readonly daemon: Daemon }) => Promise<void>,
+): Promise<void> {
+  const lab = await Lab.start(options);
+  let daemon: Daemon | undefined;
+  try {
+    const wanmark = new Wanmark(lab);
+    if (options.up) await wanmark.up(...options.up);
+    if (options.run) daemon = await wanmark.run(...options.run);
+    // Without `run` the signature that the caller sees has no daemon.
+    await use({ lab, wanmark, daemon: daemon! });
+    if (daemon?.program.running) await daemon.stop();
+  } catch (error) {
+    if (daemon?.program.stderr) process.stderr.write(`the daemon said:\n${daemon.program.stderr}`);
+    throw error;
+  } finally {
+    await lab.stop();
+  }
+}
+
+/** NAT as a router without wanmark has it: what leaves by a WAN gets the address of its device. */
+export async function masquerade(lab: Lab): Promise<void> {
+  if (lab.network.sharedPort) return;
+  const tools = lab.network.ipv6 ? ['iptables', 'ip6tables'] : ['iptables'];
+  const rules = lab.wans.map(({ dev }) => `-A POSTROUTING -o ${dev} -j MASQUERADE`);
+  const input = ['*nat', ...rules, 'COMMIT', ''].join('\n');
+  for (const tool of tools) await lab.router.exec([`${tool}-restore`, '--noflush'], { input });
+}

@@ -1,0 +1,93 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Family } from '#wanmark/lab/agent/protocol.js';
+import type { Host } from '#wanmark/lab/host.js';
+
+/** One connection of the kernel's table; addresses and ports of the original direction. */
+export interface ConntrackEntry {
+  readonly proto: string;
+  readonly src: string;
+  readonly dst: string;
+  readonly sport: number;
+  readonly dport: number;
+  /** The whole connection mark. */
+  readonly mark: number;
+  /** The line itself. */
+  readonly text: string;
+}
+
+// conntrack prints IPv6 addresses short, the kernel's file in full; names of hosts are short.
+const SCRIPT = `
+if command -v conntrack >/dev/null; then conntrack -L -f ipv4 -o extended; conntrack -L -f ipv6 -o extended
+else cat /proc/net/nf_conntrack; fi 2>/dev/null
+`;
+
+function shortAddress(address: string): string {
+  return address.includes(':') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+}
+
+/** The connections a host tracks. Needs the requirement `conntrackTable`. */
+export async function conntrack(host: Host): Promise<ConntrackEntry[]> {
+  const { stdout } = await host.sh(SCRIPT);
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((text) => {
+      const field = (name: string) => new RegExp(`\\b${name}=(\\S+)`).exec(text)?.[1] ?? '';
+      return {
+        proto: text.split(/\s+/)[2] ?? '',
+        src: shortAddress(field('src')),
+        dst: shortAddress(field('dst')),
+        sport: Number(field('sport')),
+        dport: Number(field('dport')),
+        mark: Number(field('mark')),
+        text,
+      };
+    });
+}
+
+/** `ip rule`, one line each, without the priority. */
+export async function ipRules(host: Host, family: Family = 4): Promise<string[]> {
+  const { stdout } = await host.exec(['ip', `-${family}`, 'rule']);
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.replace(/^\d+:\s*/, '').trim());
+}
+
+/** The routes of a table; none when the table does not exist. */
+export async function routes(host: Host, table: string | number, family: Family = 4): Promise<string[]> {
+  const argv = ['ip', `-${family}`, 'route', 'show', 'table', String(table)];
+  const { stdout } = await host.exec(argv, { okCodes: 'any' });
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+/** Packets of the rules of a chain whose text fits. */
+export async function packets(
+  host: Host,
+  table: string,
+  chain: string,
+  match: RegExp,
+  family: Family = 4,
+): Promise<number> {
+  const rules = await host.counters(table, chain, family);
+  return rules.filter(({ rule }) => match.test(rule)).reduce((sum, rule) => sum + rule.packets, 0);
+}
+
+/** Asks again until the answer holds, since what the kernel counts has no event to wait for. */
+export async function eventually<T>(
+  ask: () => Promise<T>,
+  holds: (answer: T) => boolean,
+  what: string,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const answer = await ask();
+    if (holds(answer)) return answer;
+    // Lets other events through: a question that is answered at once would hold them up.
+    await setImmediate();
+    if (performance.now() > end) {
+      throw new Error(`${what}: still ${JSON.stringify(answer)} after ${timeoutMs / 1000} s`);
+    }
+  }
+}
