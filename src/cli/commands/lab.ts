@@ -1,0 +1,153 @@
+import { constants } from 'node:os';
+import { resolve } from 'node:path';
+import type { CommandModule } from 'yargs';
+import { parseInteger } from '../../config/number.js';
+import { loadStrategy } from '../../config/strategy.js';
+import { UsageError } from '../../errors.js';
+import { type ExperimentOptions, experiment, MAX_CONNECTIONS } from '../../lab/experiment.js';
+import { Lab } from '../../lab/lab.js';
+import { MAX_WANS } from '../../lab/network.js';
+import { planNetwork } from '../../lab/plan.js';
+import { tellProgress } from '../../lab/progress.js';
+import { renderReport } from '../../lab/table.js';
+import { describeHosts, interactiveShell } from '../../lab/terminal.js';
+import { Wanmark } from '../../lab/wanmark.js';
+
+/** Connections of each kind when none are asked for; rounded up to whole rounds of the weights. */
+const CONNECTIONS = 90;
+/** So that source-hash has something to spread. */
+const CLIENT_ADDRESSES = 12;
+
+interface LabArguments {
+  readonly strategy?: string;
+  readonly weights?: string;
+  readonly wans?: string;
+  readonly connections?: string;
+  readonly 'shared-port'?: boolean;
+  readonly json?: boolean;
+  readonly shell?: boolean;
+  readonly exec?: string;
+}
+
+/** `lab`: wanmark on a router of namespaces, with real connections, and a report of who went where. */
+export const labCommand: CommandModule = {
+  command: 'lab',
+  describe: 'Try it on a network of namespaces: real connections, and who went where',
+  builder: (yargs) =>
+    yargs
+      .option('strategy', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'As of run',
+        defaultDescription: 'round-robin, or weighted with --weights',
+      })
+      .option('weights', { type: 'string', requiresArg: true, describe: 'Weight of each WAN, as 5,3,1' })
+      .option('wans', {
+        type: 'string',
+        requiresArg: true,
+        describe: `How many WANs, 1 to ${MAX_WANS}`,
+        defaultDescription: '3, or as many as weights',
+      })
+      .option('connections', {
+        type: 'string',
+        requiresArg: true,
+        describe: "Connections of each kind: TCP and UDP, IPv4 and IPv6, a client's and the router's own",
+        defaultDescription: `${CONNECTIONS}, rounded up to whole rounds`,
+      })
+      .option('shared-port', {
+        type: 'boolean',
+        describe: 'All gateways behind one device of the router; they do the NAT',
+      })
+      .option('exec', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Shell commands for the router before the connections, such as rules of your own',
+      })
+      .option('json', { type: 'boolean', describe: 'The report as one JSON object on standard output' })
+      .option('shell', { type: 'boolean', describe: 'Leave it up, and print how to enter each host' }),
+  handler: async (argv) => {
+    const options = await readOptions(argv as LabArguments);
+    await untilInterrupted(options, (lab) => use(lab, options, argv as LabArguments));
+  },
+};
+
+async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
+  const weights = argv.weights?.split(',').map((text) => parseInteger('weight', text.trim(), 0, 65535));
+  if (weights?.every((weight) => weight === 0)) {
+    throw new UsageError('every weight is 0, so no WAN takes connections; give one a weight of 1 or more');
+  }
+  const wans = argv.wans === undefined ? undefined : parseInteger('wans', argv.wans, 1, MAX_WANS);
+  const strategy = strategyName(argv.strategy ?? (weights ? 'weighted' : 'round-robin'));
+  const { name } = await loadStrategy(strategy, { random: Math.random, now: () => performance.now() });
+  const count = wans ?? weights?.length ?? 3;
+  const network = {
+    wans: count,
+    ...(weights ? { weights } : {}),
+    // Tiers are what failover is about; all other strategies would use the first alone.
+    ...(name === 'failover' ? { tiers: Array.from({ length: count }, (_, i) => i + 1) } : {}),
+    sharedPort: argv['shared-port'] === true,
+    clientAddresses: CLIENT_ADDRESSES,
+  };
+  planNetwork(network);
+  const round = name === 'weighted' && weights ? weights.reduce((sum, weight) => sum + weight) : count;
+  const connections =
+    argv.connections === undefined
+      ? Math.min(Math.ceil(CONNECTIONS / round) * round, MAX_CONNECTIONS)
+      : parseInteger('connections', argv.connections, 1, MAX_CONNECTIONS);
+  return { strategy, network, connections, ...(argv.exec === undefined ? {} : { exec: argv.exec }) };
+}
+
+/** A strategy's file must be found from another directory, too. */
+function strategyName(name: string): string {
+  return /[/]|\.[cm]?js$/.test(name) ? resolve(name) : name;
+}
+
+async function use(lab: Lab, options: ExperimentOptions, argv: LabArguments): Promise<void> {
+  const progress = tellProgress();
+  const report = await experiment(lab, options, progress).finally(() => progress.end());
+  process.stdout.write(argv.json ? `${JSON.stringify(report)}\n` : renderReport(report));
+  if (!report.agree) process.exitCode = 1;
+  if (argv.shell) await leaveUp(lab, options, argv);
+}
+
+/** Puts wanmark on the router once more, and waits for a shell to end, or for Ctrl-C. */
+async function leaveUp(lab: Lab, options: ExperimentOptions, argv: LabArguments): Promise<void> {
+  const wanmark = new Wanmark(lab);
+  await wanmark.up();
+  const daemon = await wanmark.run('--strategy', options.strategy);
+  (argv.json ? process.stderr : process.stdout).write(describeHosts(lab));
+  if (process.stdin.isTTY) {
+    process.stderr.write('This is a shell on the router; leaving it ends the lab.\n');
+    await interactiveShell(lab);
+  } else {
+    process.stderr.write('Ctrl-C ends the lab.\n');
+    await lab.sandbox.ended;
+  }
+  await daemon.stop();
+}
+
+/** Builds the lab, and takes it away at the end, on Ctrl-C and the like, and when something fails. */
+async function untilInterrupted(
+  options: ExperimentOptions,
+  work: (lab: Lab) => Promise<void>,
+): Promise<void> {
+  let lab: Lab | undefined;
+  let interrupted = false;
+  const interrupt = async (signal: NodeJS.Signals) => {
+    interrupted = true;
+    await lab?.stop();
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupt);
+  try {
+    process.stderr.write('lab: building the network\n');
+    lab = await Lab.start(options.network);
+    await work(lab);
+  } catch (error) {
+    // The lab was taken away under it, so of course it failed; the handler ends the process.
+    if (interrupted) await new Promise(() => {});
+    throw error;
+  } finally {
+    await lab?.stop();
+  }
+}

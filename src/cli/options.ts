@@ -1,0 +1,33 @@
+import type { Argv, Options } from 'yargs';
+import { readConfigFile } from '../config/file.js';
+import { OPTIONS, type Option, type RawConfig } from '../config/options.js';
+
+/**
+ * Adds the shared options and `--config` to a command. Each command takes all of them, so that `up`, `run` and
+ * `down` can be given one set of flags; `--help` shows those in `relevant`.
+ */
+export function addOptions(yargs: Argv, relevant: Readonly<Record<string, Option>>): Argv {
+  for (const [name, option] of Object.entries(OPTIONS)) {
+    yargs.option(name, { ...toYargs(option), hidden: !(name in relevant) });
+  }
+  return yargs.option('config', {
+    type: 'string',
+    requiresArg: true,
+    describe: 'YAML or JSON file with the same keys; flags win',
+  });
+}
+
+// Values stay text and lists stay raw until config/ reads them: one set of checks and messages for flags and file.
+function toYargs(option: Option): Options {
+  const common: Options = { describe: option.describe };
+  if (option.default !== undefined) common.defaultDescription = option.default;
+  if (option.type === 'switch') return { ...common, type: 'boolean' };
+  return { ...common, type: 'string', requiresArg: true };
+}
+
+/** The options that were given, by flag or else in the file of `--config`. @throws UsageError */
+export function rawConfig(argv: Readonly<Record<string, unknown>>): RawConfig {
+  const file = typeof argv.config === 'string' ? readConfigFile(argv.config) : {};
+  const flags = Object.keys(OPTIONS).filter((name) => argv[name] !== undefined);
+  return { ...file, ...Object.fromEntries(flags.map((name) => [name, argv[name]])) };
+}

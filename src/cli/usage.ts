@@ -1,0 +1,51 @@
+import yargs, { type Argv, type CommandModule } from 'yargs';
+import { nearest, suggestion } from '../config/nearest.js';
+import { OPTIONS } from '../config/options.js';
+import { UsageError } from '../errors.js';
+
+/**
+ * yargs' complaint as one line, with the nearest name for a command or option that it does not know.
+ * @param args the command line, which tells an option from a stray word
+ */
+export function usageError(
+  complaint: string,
+  args: readonly string[],
+  commands: readonly CommandModule[],
+): UsageError {
+  const unknown = /^Unknown (?:argument|command)s?: ([^,]+)/.exec(complaint);
+  if (unknown === null) return new UsageError(complaint.split('\n')[0]!);
+  const word = unknown[1]!.trim();
+  const names = commands.map((command) => String(command.command));
+  const command = commands.find((one) => one.command === args[0]);
+  if (command === undefined) {
+    const given = args.find((arg) => !arg.startsWith('-')) ?? word;
+    return new UsageError(`unknown command "${given}"${suggestion(given, names)}`);
+  }
+  if (!args.some((arg) => optionName(arg) === word)) {
+    return new UsageError(`${args[0]} takes options only, not "${word}"; see wanmark ${args[0]} --help`);
+  }
+  const near = nearest(word, optionNames(command));
+  const hint = near === undefined ? `see wanmark ${args[0]} --help` : `did you mean --${near}?`;
+  return new UsageError(`unknown option --${word}; ${hint}`);
+}
+
+/** yargs reads `--log-mark=5` as false; a switch has no value but true and false. */
+export function rejectSwitchValues(args: readonly string[]): void {
+  for (const arg of args) {
+    const [, value] = arg.split('=', 2);
+    const name = optionName(arg);
+    if (value === undefined || name === undefined || OPTIONS[name]?.type !== 'switch') continue;
+    if (value !== 'true' && value !== 'false')
+      throw new UsageError(`--${name} takes no value; leave "=${value}" out`);
+  }
+}
+
+function optionName(arg: string): string | undefined {
+  return /^--?([^=]+)/.exec(arg)?.[1];
+}
+
+function optionNames(command: CommandModule): string[] {
+  if (typeof command.builder !== 'function') return [];
+  const built = command.builder(yargs([])) as Argv & { getOptions(): { key: Record<string, unknown> } };
+  return Object.keys(built.getOptions().key);
+}
