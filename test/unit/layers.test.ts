@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
+
+/** Which folders the files of a folder may import from, beside their own and the errors. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'errors.ts': [],
+  core: ['errors.ts'],
+  config: ['core', 'errors.ts'],
+  queue: ['core', 'errors.ts'],
+  system: ['core', 'config', 'errors.ts'],
+  'log.ts': ['errors.ts'],
+  daemon: ['core', 'config', 'queue', 'system', 'log.ts', 'errors.ts'],
+  lab: ['core', 'config', 'system', 'errors.ts'],
+  cli: ['core', 'config', 'queue', 'system', 'daemon', 'lab', 'log.ts', 'errors.ts'],
+  'index.ts': ['core', 'queue', 'errors.ts'],
+};
+
+const top = (file: string) => relative(SRC, file).split('/')[0]!;
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => join(SRC, name));
+
+describe('dependency direction', () => {
+  it('has a rule for every folder', () => {
+    assert.deepEqual(
+      [...new Set(files.map(top))].filter((name) => !(name in MAY_IMPORT)),
+      [],
+    );
+    assert.ok(files.length > 20);
+  });
+
+  for (const file of files) {
+    it(relative(SRC, file), () => {
+      const imports = [...readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)\.js'/g)];
+      for (const [, path] of imports) {
+        const target = top(join(dirname(file), `${path}.ts`));
+        const allowed = [top(file), ...MAY_IMPORT[top(file)]!];
+        assert.ok(allowed.includes(target), `imports ${path}: ${top(file)} may use ${allowed.join(', ')}`);
+      }
+    });
+  }
+});
