@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Lab } from '#wanmark/lab/lab.js';
+import { Wanmark } from '#wanmark/lab/wanmark.js';
+import { addon, needs, nfqueue } from '../helpers/requires.js';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const WAN1 = 'wan1,dev=wan1,via=198.51.100.1';
+const WAN2 = 'wan2,dev=wan2,via=198.51.100.9';
+
+/** Everything `up` and `run` could change, as text. */
+const STATE = `
+for f in 4 6; do ip -$f rule; ip -$f route show table all; done
+for t in mangle nat filter; do iptables-save -t $t; ip6tables-save -t $t; done | grep -v -e '^#' -e '^:'
+grep -r . /proc/sys/net/ipv4/conf/*/src_valid_mark /proc/sys/net/ipv4/conf/*/rp_filter
+ls /run/wanmark 2>/dev/null || true
+`;
+
+/** [what is wrong, arguments, what the line must say]; exit code 2 unless noted. */
+const MISTAKES: [string, string[], RegExp][] = [
+  ['no command', [], /no command given; try wanmark --help/],
+  ['unknown command', ['rnu'], /unknown command "rnu"; did you mean "run"\?/],
+  ['unknown option', ['run', '--straegy', 'rr'], /unknown option --straegy; did you mean --strategy\?/],
+  ['stray word', ['run', 'now'], /run takes options only, not "now"/],
+  ['option without its value', ['run', '--wan'], /Not enough arguments following: wan/],
+  ['value for a switch', ['run', '--wan', WAN1, '--log-mark=5'], /--log-mark takes no value/],
+  [
+    'unknown strategy',
+    ['run', '--wan', WAN1, '--strategy', 'weigthed'],
+    /unknown strategy "weigthed"; did you mean "weighted"\?/,
+  ],
+  [
+    'strategy of a later version',
+    ['run', '--wan', WAN1, '--strategy', 'lc'],
+    /least-connections is not available in this version/,
+  ],
+  [
+    'strategy file that is not there',
+    ['run', '--wan', WAN1, '--strategy', './no.js'],
+    /strategy file .\/no.js does not exist/,
+  ],
+  ['configuration file that is not there', ['run', '--config', '/no.yaml'], /cannot read \/no.yaml/],
+  ['no WAN', ['run'], /no WAN given/],
+  [
+    'device that does not exist',
+    ['up', '--wan', 'a,dev=eth9,via=192.0.2.1'],
+    /device eth9 does not exist; this machine has .*wan1/,
+  ],
+  ['LAN device that does not exist', ['up', '--wan', WAN1, '--lan', 'br9'], /--lan br9 does not exist/],
+  [
+    'gateway elsewhere',
+    ['up', '--wan', 'a,dev=wan1,via=192.0.2.77'],
+    /gateway 192.0.2.77 is not on the network of wan1/,
+  ],
+  [
+    'gateway elsewhere, run',
+    ['run', '--wan', 'a,dev=wan1,via=192.0.2.77'],
+    /gateway 192.0.2.77 is not on the network/,
+  ],
+  [
+    'duplicate WAN',
+    ['up', '--wan', WAN1, '--wan', 'wan1,dev=wan2,via=198.51.100.9'],
+    /two WANs are named "wan1"/,
+  ],
+  ['duplicate mark', ['up', '--wan', `${WAN1},mark=2`, '--wan', `${WAN2},mark=2`], /both have mark 2/],
+  ['mark outside the mask', ['up', '--wan', `${WAN1},mark=9`, '--mask', '0x7'], /mark 9 is outside the mask/],
+  ['mask 0', ['up', '--wan', WAN1, '--mask', '0'], /mask 0 holds no mark/],
+  ['mask with holes', ['up', '--wan', WAN1, '--mask', '0x5'], /mask 0x5 has holes/],
+  [
+    'more WANs than the mask holds',
+    ['up', '--wan', WAN1, '--wan', WAN2, '--mask', '1'],
+    /2 WANs do not fit the mask/,
+  ],
+  ['negative weight', ['up', '--wan', `${WAN1},weight=-1`], /weight "-1" must be a whole number/],
+  [
+    'weight that is no number',
+    ['up', '--wan', `${WAN1},weight=much`],
+    /weight "much" must be a whole number/,
+  ],
+  ['all weights 0', ['up', '--wan', `${WAN1},weight=0`], /every WAN has weight 0/],
+  ['bare marks and rules', ['up', '--high-mark', '3'], /up needs --wan/],
+];
+
+const STRATEGY_FILES: [string, string, RegExp][] = [
+  ['with a syntax error', 'export default (', /does not load: /],
+  ['without a default export', 'export const x = 1;', /no default export that is a function/],
+  ['without pick', 'export default () => ({});', /must return an object with pick/],
+  ['that throws', 'export default () => { throw new Error("not today"); };', /does not load: not today/],
+];
+
+describe('a mistake', needs(nfqueue, addon), () => {
+  let lab: Lab;
+  let wanmark: Wanmark;
+  let untouched: string;
+  let dir: string;
+  const state = async () => (await lab.router.sh(STATE)).stdout;
+
+  before(async () => {
+    lab = await Lab.start({ wans: 2 });
+    wanmark = new Wanmark(lab);
+    untouched = await state();
+    dir = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
+    chmodSync(dir, 0o755);
+  });
+  after(async () => {
+    await lab?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  async function refuses(args: string[], complaint: RegExp, code = 2): Promise<void> {
+    const result = await wanmark.command(args, 'any');
+    assert.match(result.stderr, complaint);
+    assert.match(result.stderr, /^wanmark: [^\n]+\n$/, 'one line');
+    assert.equal(result.stdout, '');
+    assert.equal(result.code, code);
+    assert.equal(await state(), untouched, 'nothing changed');
+  }
+
+  for (const [name, args, complaint] of MISTAKES) {
+    it(`is one line and exit 2: ${name}`, () => refuses(args, complaint));
+  }
+
+  for (const [name, source, complaint] of STRATEGY_FILES) {
+    it(`is one line and exit 2: a strategy file ${name}`, async () => {
+      const file = join(dir, `${name.replaceAll(' ', '-')}.mjs`);
+      writeFileSync(file, source);
+      await refuses(['run', '--wan', WAN1, '--strategy', file], complaint);
+    });
+  }
+
+  it('is one line and exit 2: a configuration file with a wrong line, an unknown key or no map', async () => {
+    const file = join(dir, 'wanmark.yaml');
+    for (const [text, complaint] of [
+      ['strategy: [', /wanmark.yaml: .*line 1/],
+      ['stratgy: rr', /unknown option "stratgy"; did you mean "strategy"\?/],
+      ['- a', /must be a map of options/],
+    ] as const) {
+      writeFileSync(file, text);
+      await refuses(['run', '--config', file], complaint);
+    }
+  });
+
+  it('is one line and exit 1: a queue that another has, who is unharmed', async () => {
+    const first = await wanmark.run();
+    const second = await wanmark.command(['run', '--wan', WAN1], 'any');
+    assert.match(second.stderr, /^wanmark: queue 0 belongs to another program[^\n]*\n$/);
+    assert.equal(second.code, 1);
+    await first.stop();
+  });
+
+  it('is one line and exit 1: no privilege', async () => {
+    for (const command of ['run', 'up']) {
+      const drop = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'];
+      const argv = [...drop, process.execPath, MAIN, command, '--wan', WAN1];
+      const { code, stderr, stdout } = await lab.router.exec(argv, { okCodes: 'any' });
+      assert.match(stderr, /^wanmark: [^\n]*(CAP_NET_ADMIN|root)[^\n]*\n$/, command);
+      assert.equal(stdout, '');
+      assert.equal(code, 1);
+      assert.equal(await state(), untouched);
+    }
+  });
+
+  it('is one line and exit 1: iptables is missing', async () => {
+    // Everything on the PATH but the programs of iptables.
+    const script = `
+      mkdir -p /run/bin
+      for d in /usr/sbin /sbin /usr/bin /bin; do for f in "$d"/*; do
+        case $f in *tables*) ;; *) ln -sf "$f" /run/bin/ ;; esac
+      done; done
+      mount -t tmpfs none /usr/sbin; mount -t tmpfs none /sbin 2>/dev/null || true
+      PATH=/run/bin exec "$@"`;
+    const argv = ['unshare', '-m', 'sh', '-c', script, 'sh', process.execPath, MAIN, 'up', '--wan', WAN1];
+    const { code, stderr } = await lab.router.exec(argv, { okCodes: 'any' });
+    assert.match(stderr, /^wanmark: iptables[^\n]*apt-get install iptables[^\n]*\n$/);
+    assert.equal(code, 1);
+    assert.equal(await state(), untouched);
+  });
+});

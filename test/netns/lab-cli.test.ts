@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { runCli, startCli } from '../helpers/cli.js';
+import { addon, needs, nfqueue } from '../helpers/requires.js';
+
+const NEEDS = needs(nfqueue, addon);
+
+test('--json: one object on standard output and nothing else', NEEDS, async () => {
+  const { code, stdout, stderr } = await runCli('lab', '--json', '--connections', '3');
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout.split('\n').length, 2);
+  const report = JSON.parse(stdout);
+  assert.deepEqual(Object.keys(report), [
+    'strategy',
+    'sharedPort',
+    'connections',
+    'failed',
+    'wans',
+    'kinds',
+    'seconds',
+    'problems',
+    'agree',
+  ]);
+  assert.deepEqual(report.wans[0], {
+    name: 'wan1',
+    mark: 1,
+    weight: 1,
+    tier: 1,
+    expected: 8,
+    decided: 8,
+    seen: 8,
+    forwarded: 4,
+    originated: 4,
+  });
+  assert.deepEqual(report.kinds[0], {
+    kind: 'client tcp IPv4',
+    connections: 3,
+    seen: { wan1: 1, wan2: 1, wan3: 1 },
+  });
+  assert.deepEqual([report.failed, report.problems, report.agree], [0, [], true]);
+});
+
+test('the table names each WAN, and progress is plain lines where there is no terminal', NEEDS, async () => {
+  const { code, stdout, stderr } = await runCli('lab', '--weights', '2,1', '--connections', '3');
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /│ wan1 │ +2 │ +66\.7 % │ +16 │ +16 │ +16 │ +8 │ +8 │ agree/);
+  assert.match(stdout, /24 connections, strategy weighted, .*: the server saw what was decided/);
+  assert.match(
+    stderr,
+    /^lab: building the network\nlab: wanmark up\n.*^lab: 24 of 24 connections\nlab: wanmark down\n$/ms,
+  );
+});
+
+test('exit 1 when packets do not go where they were decided to, saying where', NEEDS, async () => {
+  const strayRule = 'ip rule add priority 10 fwmark 2/0xff lookup main';
+  const { code, stdout } = await runCli('lab', '--connections', '6', '--exec', strayRule);
+  assert.equal(code, 1);
+  assert.match(stdout, /wan2 .*DISAGREE/);
+  assert.match(stdout, /8 connections decided for wan2, seen by wan1; the first: tcp 10\.0\.0\.12 \d+ > 203/);
+  assert.match(stdout, /wan1 should have 16 connections and has 24/);
+});
+
+test('exit 1 when connections fail', NEEDS, async () => {
+  const drop = 'iptables -I FORWARD -p tcp -o wan3 -j REJECT --reject-with tcp-reset';
+  const { code, stdout } = await runCli('lab', '--connections', '6', '--exec', drop);
+  assert.equal(code, 1);
+  assert.match(stdout, /2 connections failed \(ECONNREFUSED\); the first: tcp/);
+});
+
+test('--shell prints commands that enter each host', NEEDS, async () => {
+  const program = startCli('lab', '--shell', '--json', '--connections', '2');
+  await program.until(() => (/Ctrl-C ends/.test(program.stderr) ? true : undefined), 'the lab is up');
+  const commands = [...program.stderr.matchAll(/^ {2}(\w+) +(nsenter .*)$/gm)].map((match) => match.slice(1));
+  const addresses = Object.fromEntries(
+    commands.map(([name, command]) => {
+      const text = execFileSync('sh', ['-c', `${command} -c 'ip -br -4 addr'`], {
+        encoding: 'utf8',
+      });
+      return [name!, [...text.matchAll(/ ([\d.]+)\//g)].map((match) => match[1])];
+    }),
+  );
+  assert.deepEqual(addresses.server, ['127.0.0.1', '203.0.113.10']);
+  assert.deepEqual(addresses.gw2, ['127.0.0.1', '198.51.100.9', '203.0.113.102']);
+  assert.equal(addresses.client1![1], '10.0.0.11');
+  assert.deepEqual(Object.keys(addresses), ['router', 'server', 'gw1', 'gw2', 'gw3', 'client1']);
+  await program.kill('SIGINT');
+  await program.exited;
+});
+
+const MISTAKES: [string[], RegExp][] = [
+  [['--weights', '0,0'], /every weight is 0/],
+  [['--weights', '3,x'], /weight "x" must be a whole number/],
+  [['--weights', '3,-1'], /weight "-1" must be a whole number/],
+  [['--weights', '1,2', '--wans', '3'], /2 weights do not fit 3 WANs/],
+  [['--wans', '33'], /wans "33" must be a whole number, 1 to 32/],
+  [['--connections', '0'], /connections "0" must be/],
+  [['--connections', '1e9'], /connections "1e9" must be/],
+  [['--strategy', 'wieghted'], /did you mean "weighted"/],
+  [['--share-port'], /unknown option --share-port; did you mean "?--shared-port/],
+];
+for (const [args, message] of MISTAKES) {
+  test(`lab ${args.join(' ')}: one line, exit 2`, async () => {
+    const { code, stdout, stderr } = await runCli('lab', ...args);
+    assert.equal(code, 2);
+    assert.equal(stdout, '');
+    assert.match(stderr, message);
+    assert.equal(stderr.split('\n').length, 2);
+  });
+}
