@@ -1,0 +1,191 @@
+# shellcheck shell=sh disable=SC2034,SC2086 # used by the other files; words on purpose
+# What all wanmark scripts share: messages, running commands, the lock, the state
+# directory and the transaction. Sourced, never run.
+#
+# No `set -e`: it is off inside every condition, so a function would mean one thing
+# when it is tested and another when it is not. Failures are handled where they happen.
+# `set -f` because values are split into words on purpose and must never be globbed.
+set -fu
+LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH
+
+# The number that marks every ip rule and route as ours (rtnetlink's rtm_protocol;
+# iproute2 names none from 100 to 185).
+PROTOCOL=119
+NEWLINE='
+'
+
+say() { printf 'wanmark: %s\n' "$*" >&2; }
+
+# die TEXT: the system is not as needed (exit 1). misuse TEXT: the caller erred (exit 2).
+die() {
+	say "$*"
+	exit 1
+}
+
+misuse() {
+	say "$*"
+	exit 2
+}
+
+# one_line: the first line of a program's complaint, for an error of ours.
+one_line() { sed -n '/./{p;q;}'; }
+
+# cmd COMMAND...: shows it and runs it; a failure is one line and ends the script.
+cmd() {
+	printf '# %s\n' "$*" >&2
+	_said=$("$@" 2>&1) || die "'$*' failed: $(printf '%s\n' "$_said" | one_line)"
+}
+
+# put VALUE FILE: cmd for a write below /proc/sys.
+put() {
+	printf '# echo %s > %s\n' "$1" "$2" >&2
+	(printf '%s\n' "$1" >"$2") 2>/dev/null || die "cannot write $2; is /proc/sys writable?"
+}
+
+# need PROGRAM PACKAGE
+need() {
+	command -v "$1" >/dev/null 2>&1 || die "$1 is not installed; apt-get install $2"
+}
+
+is_number() {
+	case $1 in
+	'' | *[!0-9]* | 0?* | ??????????*) return 1 ;;
+	esac
+}
+
+# setting NAME VALUE LOW HIGH: an environment variable that is a number in a range.
+setting() {
+	{ is_number "$2" && [ "$2" -ge "$3" ] && [ "$2" -le "$4" ]; } ||
+		misuse "$1 is '$2'; it must be a number from $3 to $4"
+}
+
+# CAP_NET_ADMIN is bit 12 of the effective set, capabilities(7). The user id says
+# nothing: a service may have the capability without root, a container root without it.
+need_privilege() {
+	_caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
+	[ $((0x${_caps:-0} >> 12 & 1)) = 1 ] || die "needs CAP_NET_ADMIN; run it as root (sudo)"
+}
+
+# --- lock and state ---------------------------------------------------------
+
+# Below WANMARK_RUN: `lock`; `work` for one run; and `state`, which lives from up to down:
+#   sysctl           "DEVICE VALUE" before we changed src_valid_mark, written before the change
+#   absent           "PROGRAM TABLE" of tables that did not exist before up
+#   PROGRAM.TABLE.want / .have    what was asked for, and what the kernel made of it
+#   settings         the environment of the last up, for a refresh that is given none
+#   up               there is one
+lock() {
+	need flock util-linux
+	mkdir -p "$WANMARK_RUN" 2>/dev/null || die "cannot create $WANMARK_RUN; set WANMARK_RUN to a directory"
+	# A redirection that fails in `exec` ends a shell at once, so it is tried first.
+	(: >>"$WANMARK_RUN/lock") 2>/dev/null || die "cannot write $WANMARK_RUN/lock; set WANMARK_RUN to a directory"
+	exec 9>"$WANMARK_RUN/lock"
+	flock -w "${WANMARK_LOCK_SECONDS:-15}" 9 ||
+		die "another wanmark script holds $WANMARK_RUN/lock; wait for it to end"
+	STATE=$WANMARK_RUN/state WORK=$WANMARK_RUN/work
+	rm -rf "$WORK"
+	[ -d "$STATE" ] || FRESH=1
+	mkdir -p "$STATE" "$WORK" || die "cannot write below $WANMARK_RUN"
+}
+
+# keep FILE: standard input replaces FILE at once; a crash leaves the old or the new one.
+keep() { cat >"$1.new" && mv "$1.new" "$1"; }
+
+# --- transaction ------------------------------------------------------------
+
+# A part (routes, nat, rules) is functions PART_VERB:
+#   print    the commands of a first `up`, as shell text
+#   check    programs, kernel, anything that can be known before something is changed
+#   remember what there is now, for a rollback
+#   apply    make it what the environment asks; only what differs is touched
+#   settle   what may only go once the new is in force, then note the state
+#   restore  back to what `remember` saw
+#   remove   take away all that is ours
+for_parts() {
+	_verb=$1
+	shift
+	for _part in "$@"; do "${_part}_$_verb"; done
+}
+
+# Runs at every exit. Each restore is in a subshell, so that one that fails (and
+# exits) does not keep the others from being done.
+finish() {
+	_code=$?
+	trap '' HUP INT TERM
+	if [ -n "${UNDO-}" ]; then
+		UNDO=
+		say 'failed; going back to what was before'
+		for _part in $REVERSED; do
+			("${_part}_restore") || say "could not restore the $_part; run '$0 down'"
+		done
+	fi
+	# A first up that failed: there was nothing, so there is nothing to remember.
+	[ -z "${FRESH-}" ] || rm -rf "$STATE"
+	[ -z "${WORK-}" ] || rm -rf "$WORK"
+	exit "$_code"
+}
+
+# up SOFT: with SOFT (refresh) a WAN that cannot be used now is left out with a word.
+up() {
+	SOFT=${1-}
+	[ -z "$SOFT" ] || recall_settings
+	read_settings
+	need_privilege
+	for_parts check $PARTS
+	lock
+	trap finish EXIT
+	trap 'exit 1' HUP INT TERM
+	{ [ -z "$SOFT" ] || [ -e "$STATE/up" ]; } || die "is not up; run 'up' first"
+	CHANGED=
+	for_parts remember $PARTS
+	UNDO=1
+	for_parts apply $PARTS
+	for_parts settle $REVERSED
+	note_settings
+	: >"$STATE/up"
+	UNDO='' FRESH=''
+	[ -n "$CHANGED$SOFT" ] || say 'already up; nothing to change'
+}
+
+down() {
+	read_run
+	need_privilege
+	need ip iproute2
+	lock
+	trap finish EXIT
+	trap 'exit 1' HUP INT TERM
+	_failed='' FRESH=''
+	rm -f "$STATE/up"
+	for _part in $REVERSED; do
+		("${_part}_remove") || _failed=1
+	done
+	[ -z "$_failed" ] || exit 1
+	if [ "$PARTS" = "$ALL_PARTS" ]; then rm -rf "$STATE"; fi
+}
+
+print() {
+	read_settings
+	echo '#!/bin/sh'
+	echo '# What wanmark up runs on a machine where it is not up yet.'
+	echo 'set -e'
+	for_parts print $PARTS
+}
+
+ALL_PARTS='routes nat rules'
+
+# main PART... VERB is the end of every script.
+main() {
+	PARTS=$1 REVERSED=
+	shift
+	for _part in $PARTS; do REVERSED="$_part $REVERSED"; done
+	[ $# -eq 1 ] || misuse "usage: $0 up|down|refresh|print"
+	case $1 in
+	up) up ;;
+	refresh) up soft ;;
+	down) down ;;
+	print) print ;;
+	*) misuse "unknown verb '$1'; usage: $0 up|down|refresh|print" ;;
+	esac
+}

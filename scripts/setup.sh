@@ -1,0 +1,84 @@
+#!/bin/sh
+# Makes a clone ready: setup.sh run|test|lint
+#
+# Installs what is missing and nothing else: Debian packages with apt-get (as root, and only when a program or
+# header is absent), the npm packages of package-lock.json, the addon, the TypeScript. Without root a missing
+# package is one line that names it. Safe to repeat; a second run takes a second or two.
+set -eu
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin
+
+purpose=${1:-run}
+case $purpose in
+run | test | lint) ;;
+*)
+	echo "wanmark: setup.sh \"$purpose\" must be run, test or lint" >&2
+	exit 2
+	;;
+esac
+
+missing=
+# need PROGRAM PACKAGE
+need() {
+	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+need_system() {
+	need g++ g++
+	need make make
+	need python3 python3 # node-gyp runs it
+	need pkg-config pkg-config
+	pkg-config --exists libmnl 2>/dev/null || missing="$missing libmnl-dev"
+	need iptables iptables
+	need ip iproute2
+	need nsenter util-linux
+	[ "$purpose" != test ] || need_test
+	[ "$purpose" != lint ] || need_lint
+}
+
+need_test() {
+	need conntrack conntrack
+	need ping iputils-ping
+	need busybox busybox
+}
+
+need_lint() {
+	need shellcheck shellcheck
+	need clang-format clang-format
+}
+
+install_system() {
+	if [ "$(id -u)" != 0 ]; then
+		echo "wanmark: missing Debian packages:$missing; as root: apt-get install$missing" >&2
+		exit 1
+	fi
+	echo "wanmark: installing$missing" >&2
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq update
+	# shellcheck disable=SC2086 # a list of package names
+	apt-get -qq install -y --no-install-recommends $missing >&2
+}
+
+# One set-up at a time: two would build into the same folders.
+exec 9<package.json
+! command -v flock >/dev/null 2>&1 || flock 9
+
+need_system
+[ -z "$missing" ] || install_system
+
+installed=node_modules/.package-lock.json
+if ! [ -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+	touch "$installed"
+fi
+addon=build/Release/nfqueue.node
+if ! [ -e "$addon" ] || [ -n "$(find native binding.gyp -newer "$addon")" ]; then
+	# Quiet when it works: the compiler's own output matters only when it does not.
+	output=$(npm run --silent build:native 2>&1) || {
+		echo "$output" >&2
+		echo "wanmark: the addon does not build; the lines above say why" >&2
+		exit 1
+	}
+	touch "$addon"
+fi
+npm run --silent build:ts

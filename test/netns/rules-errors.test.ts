@@ -1,0 +1,158 @@
+/** What the system is not ready for: one line, the right exit code, nothing changed. And rp-filter.sh. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { namespaces, needs } from '../helpers/requires.js';
+import { Machine, SCRIPTS, wans } from './rules-harness.js';
+
+describe('a system that is not ready', needs(namespaces), () => {
+  let machine: Machine;
+  let clean: string;
+  const WANMARK_WANS = wans([1, 1]);
+
+  before(async () => {
+    machine = await Machine.start();
+    machine.buildNetwork();
+    clean = machine.snapshot();
+  });
+  after(() => machine.stop());
+
+  const refused = (env: Record<string, string>, status: number, message: RegExp) => {
+    const result = machine.script('up', env);
+    assert.equal(result.status, status, result.stderr);
+    assert.match(result.stderr, message);
+    assert.deepEqual(
+      result.stderr.split('\n').filter((line) => !line.startsWith('wanmark: ')),
+      [''],
+      'only lines of ours',
+    );
+    assert.equal(machine.snapshot(), clean);
+  };
+
+  test('a device that does not exist', () => {
+    refused(
+      { WANMARK_WANS: 'name=a dev=nope0 via=dev' },
+      2,
+      /^wanmark: WAN a: there is no device nope0; see 'ip link'$/m,
+    );
+  });
+
+  test('a gateway that is not on the network of its device', () => {
+    const cases = [
+      'via=192.0.2.1',
+      'via=203.0.113.9',
+      'via=192.0.1.2',
+      'via6=2001:db8:2::1',
+      'via6=2001:db8:99::1',
+    ];
+    for (const via of cases) {
+      refused(
+        { WANMARK_WANS: `name=a dev=w1 ${via}` },
+        2,
+        /gateway \S+ is not on the network of w1; see 'ip -[46] addr/m,
+      );
+    }
+  });
+
+  test('a device that is down', () => {
+    machine.sh('ip link add idle0 type veth peer name idle1');
+    try {
+      const result = machine.script('up', { WANMARK_WANS: 'name=a dev=idle0 via=192.0.2.1' });
+      assert.equal(result.status, 2);
+      assert.match(result.stderr, /^wanmark: WAN a: idle0 is down; ip link set idle0 up$/m);
+    } finally {
+      machine.sh('ip link del idle0');
+    }
+  });
+
+  test("a table that holds another's routes", () => {
+    machine.sh('ip route add unreachable 10.77.0.0/16 table 1002');
+    try {
+      const result = machine.script('up', { WANMARK_WANS });
+      assert.equal(result.status, 2);
+      assert.match(result.stderr, /^wanmark: table 1002 holds another's route .*; set WANMARK_TABLE/m);
+    } finally {
+      machine.sh('ip route flush table 1002');
+    }
+  });
+
+  test('no capability', () => {
+    const result = machine.attempt(
+      `setpriv --bounding-set -net_admin --inh-caps -net_admin sh ${SCRIPTS}wanmark.sh up`,
+      {
+        WANMARK_WANS,
+      },
+    );
+    assert.equal(result.status, 1, result.stderr);
+    assert.match(result.stderr, /^wanmark: needs CAP_NET_ADMIN; run it as root \(sudo\)$/m);
+  });
+
+  test('a program that is not installed: its Debian package is named', () => {
+    // A PATH with all the scripts use but one; lib.sh adds the system's own directories behind it.
+    const bin = mkdtempSync(join(tmpdir(), 'wanmark-bin-'));
+    try {
+      refused(
+        { WANMARK_WANS, IPTABLES: 'no-such-iptables' },
+        1,
+        /^wanmark: no-such-iptables is not installed; apt-get install iptables$/m,
+      );
+      for (const name of [
+        'sh',
+        'awk',
+        'sed',
+        'grep',
+        'tr',
+        'dirname',
+        'cat',
+        'sort',
+        'wc',
+        'cut',
+        'printf',
+      ]) {
+        symlinkSync(
+          machine.sh(`command -v ${name} | grep / || echo /usr/bin/${name}`).trim(),
+          join(bin, name),
+        );
+      }
+      const result = machine.attempt(
+        `mount -t tmpfs none /usr/local/sbin; PATH=${bin}; unset -f ip
+        sed 's|^PATH=.*||' ${SCRIPTS}lib.sh > ${bin}/lib.sh
+        for file in wans firewall chains rules nat routes wanmark; do cat ${SCRIPTS}$file.sh > ${bin}/$file.sh; done
+        sh ${bin}/wanmark.sh up`,
+        { WANMARK_WANS },
+      );
+      assert.equal(result.status, 1, result.stderr);
+      assert.match(result.stderr, /^wanmark: ip is not installed; apt-get install iproute2$/m);
+    } finally {
+      rmSync(bin, { recursive: true });
+    }
+  });
+
+  test('forwarding that is off is a warning, and stays off', () => {
+    machine.sh('echo 0 > /proc/sys/net/ipv4/ip_forward');
+    const { status, stderr } = machine.script('up', { WANMARK_WANS });
+    assert.equal(status, 0);
+    assert.match(stderr, /^wanmark: warning: net.ipv4.ip_forward is 0, .*sysctl -w net.ipv4.ip_forward=1$/m);
+    assert.equal(machine.sh('cat /proc/sys/net/ipv4/ip_forward'), '0\n');
+    machine.script('down', {});
+    machine.sh(
+      'for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 > $file; done; echo 1 > /proc/sys/net/ipv4/ip_forward',
+    );
+  });
+
+  test('rp-filter sets every device, says what it changed, and is quiet the second time', () => {
+    const values = () => machine.sh('cat /proc/sys/net/ipv4/conf/*/rp_filter').split('\n').filter(Boolean);
+    const first = machine.script('2', {}, { file: 'rp-filter.sh' });
+    assert.equal(first.status, 0, first.stderr);
+    assert.match(first.stdout, /^w1: 1 -> 2$/m);
+    assert.match(first.stdout, /^default: 1 -> 2$/m);
+    assert.deepEqual(new Set(values()), new Set(['2']));
+    assert.equal(machine.script('2', {}, { file: 'rp-filter.sh' }).stdout, '');
+    assert.equal(
+      machine.script('1', {}, { file: 'rp-filter.sh' }).stdout.split('\n').length - 1,
+      values().length,
+    );
+  });
+});

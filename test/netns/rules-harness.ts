@@ -1,0 +1,214 @@
+/**
+ * A machine of its own for the script tests: a user, network and mount namespace in which the tests are root,
+ * and three WANs in it.
+ *
+ * ```
+ *  client 10.9.0.2 --- lan0 [router] w1 192.0.1.2 --- g1 192.0.1.1 [inet] 203.0.113.1, 2001:db8:ff::1
+ *                                    w2 192.0.2.2 --- g2 192.0.2.1
+ *                                    w3 192.0.3.2 --- g3 192.0.3.1
+ * ```
+ * `inet` is every gateway and the server in one, with strict rp_filter, so that a packet with a WAN's source
+ * address that comes in by another WAN is lost, as a provider would lose it.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export const SCRIPTS = fileURLToPath(new URL('../../scripts/', import.meta.url));
+const PEER = fileURLToPath(new URL('./rules-peer.js', import.meta.url));
+
+/** The server's addresses: what the main table knows only by its default route. */
+export const SERVER = '203.0.113.1';
+export const SERVER6 = '2001:db8:ff::1';
+
+export interface Result {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export type Env = Record<string, string>;
+
+/** The iptables variants: how the environment asks for each. */
+export const VARIANTS: Record<string, Env> = {
+  nft: { IPTABLES: 'iptables', IP6TABLES: 'ip6tables' },
+  legacy: { IPTABLES: 'iptables-legacy', IP6TABLES: 'ip6tables-legacy' },
+};
+
+/** Three WANs for the environment; `weights` by WAN, `more` is added to each record. */
+export function wans(weights: number[], more: string[] = []): string {
+  return weights
+    .map((weight, i) => {
+      const k = i + 1;
+      return `name=wan${k} dev=w${k} via=192.0.${k}.1 via6=2001:db8:${k}::1 mark=${k} weight=${weight} ${more[i] ?? ''}`;
+    })
+    .join('\n');
+}
+
+export class Machine {
+  private readonly holder: ChildProcess;
+  private readonly children: ChildProcess[] = [];
+
+  private constructor(holder: ChildProcess) {
+    this.holder = holder;
+  }
+
+  static async start(): Promise<Machine> {
+    const inside = 'mount -t tmpfs tmpfs /run && ip link set lo up && echo ready && exec cat';
+    const holder = spawn('unshare', ['-Urnm', 'sh', '-c', inside], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const machine = new Machine(holder);
+    const first = await Promise.race([
+      once(createInterface(holder.stdout!), 'line').then(String),
+      once(holder, 'exit').then(() => ''),
+    ]);
+    if (first !== 'ready') throw new Error('this machine allows no user namespace; run the tests as root');
+    return machine;
+  }
+
+  /** The argv that runs `argv` inside, in the named network namespace of the machine if one is given. */
+  private inside(argv: string[], netns?: string): string[] {
+    const enter = ['-t', String(this.holder.pid), '-U', '-n', '-m', '--preserve-credentials'];
+    return [...enter, ...(netns ? ['ip', 'netns', 'exec', netns] : []), ...argv];
+  }
+
+  /** Runs a shell script inside; never throws. */
+  attempt(script: string, env: Env = {}, netns?: string): Result {
+    const options = { encoding: 'utf8', env: { ...process.env, ...env }, maxBuffer: 1 << 26 } as const;
+    const { status, stdout, stderr } = spawnSync(
+      'nsenter',
+      this.inside(['sh', '-c', script], netns),
+      options,
+    );
+    return { status, stdout, stderr };
+  }
+
+  /** Runs a shell script inside (with `set -e`) and returns its output. */
+  sh(script: string, env: Env = {}, netns?: string): string {
+    const result = this.attempt(`set -e\n${script}`, env, netns);
+    if (result.status !== 0) throw new Error(`${script}\nexit ${result.status}: ${result.stderr}`);
+    return result.stdout;
+  }
+
+  /** Runs one of our scripts with a shell of choice. */
+  script(verb: string, env: Env, { file = 'wanmark.sh', shell = 'sh', before = '' } = {}): Result {
+    return this.attempt(`${before} ${shell} ${SCRIPTS}${file} ${verb}`, env);
+  }
+
+  /** Starts the peer program (rules-peer.ts) inside and waits for its first line, which is returned. */
+  async peer(args: string[], netns?: string): Promise<Peer> {
+    const argv = this.inside([process.execPath, PEER, ...args], netns);
+    const child = spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.children.push(child);
+    return new Peer(child);
+  }
+
+  /** Ends what was started and, with the last process, the namespaces. */
+  async stop(): Promise<void> {
+    for (const child of [...this.children, this.holder]) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const ended = once(child, 'exit');
+      child.stdin!.end();
+      child.kill('SIGKILL');
+      await ended;
+    }
+  }
+
+  /** Builds the topology of the file's head. */
+  buildNetwork(): void {
+    this.sh(`
+      ip netns add inet; ip netns add client
+      for where in '' 'ip netns exec inet' 'ip netns exec client'; do
+        $where sh -c 'for file in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 > $file; done
+          echo 1 > /proc/sys/net/ipv6/conf/default/addr_gen_mode
+          for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 > $file; done; ip link set lo up
+          echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'
+      done
+      for k in 1 2 3; do
+        ip link add w$k type veth peer name g$k netns inet
+        ip link set w$k up; ip -n inet link set g$k up
+        ip addr add 192.0.$k.2/24 dev w$k; ip -n inet addr add 192.0.$k.1/24 dev g$k
+        ip addr add 2001:db8:$k::2/64 dev w$k; ip -n inet addr add 2001:db8:$k::1/64 dev g$k
+      done
+      ip -n inet addr add ${SERVER}/32 dev lo; ip -n inet addr add ${SERVER6}/128 dev lo
+      ip link add lan0 type veth peer name eth0 netns client
+      ip link set lan0 up; ip -n client link set eth0 up
+      ip addr add 10.9.0.1/24 dev lan0; ip -n client addr add 10.9.0.2/24 dev eth0
+      ip addr add fd09::1/64 dev lan0; ip -n client addr add fd09::2/64 dev eth0
+      ip -n client route add default via 10.9.0.1; ip -n client route add default via fd09::1
+      ip route add default via 192.0.1.1; ip route add default via 2001:db8:1::1`);
+    // Carrier comes up behind our back, and some routes with it.
+    this.until('[ "$(ip -o link show type veth | grep -c LOWER_UP)" = 4 ]');
+    this.until('[ "$(ip -6 route show table local type multicast | grep -c .)" = 4 ]');
+  }
+
+  /** Waits until the shell condition holds. */
+  until(condition: string, seconds = 20): void {
+    const end = Date.now() + seconds * 1000;
+    while (this.attempt(condition).status !== 0) {
+      if (Date.now() > end) throw new Error(`never came true: ${condition}`);
+    }
+  }
+
+  /** All that `up` may touch, as text; counters, dates and timers left out. */
+  snapshot(): string {
+    return this.sh(`
+      for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
+        echo "== $program"; $program-save | sed -e '/^#/d' -e 's/ \\[[0-9:]*\\]$//'
+      done
+      for family in 4 6; do
+        ip -$family rule; ip -$family route show table all | sed 's/ expires [0-9]*sec//'
+      done
+      grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all | sort`);
+  }
+
+  /** Loads the legacy tables, which no one can unload again. */
+  loadLegacy(): void {
+    for (const table of ['mangle', 'nat']) {
+      this.sh(`iptables-legacy -t ${table} -S; ip6tables-legacy -t ${table} -S`);
+    }
+  }
+
+  /** Packets counted by the first rule of the chain whose text contains `text`. */
+  packets(program: string, table: string, text: string): number {
+    const line = this.sh(`${program}-save -c -t ${table}`)
+      .split('\n')
+      .find((candidate) => candidate.startsWith('[') && candidate.includes(text));
+    if (line === undefined) throw new Error(`no rule with '${text}' in ${table}`);
+    return Number(/^\[(\d+):/.exec(line)![1]);
+  }
+}
+
+/** A running peer: lines out, lines in. */
+export class Peer {
+  private readonly lines: AsyncIterator<string>;
+
+  constructor(private readonly child: ChildProcess) {
+    this.lines = createInterface(child.stdout!)[Symbol.asyncIterator]();
+  }
+
+  /** The next line, or undefined at the end. */
+  async line(): Promise<string | undefined> {
+    const { value, done } = await this.lines.next();
+    return done ? undefined : value;
+  }
+
+  async rest(): Promise<string[]> {
+    const all = [];
+    for (let line = await this.line(); line !== undefined; line = await this.line()) all.push(line);
+    return all;
+  }
+
+  /** Sends a line and returns the answer. */
+  ask(text: string): Promise<string | undefined> {
+    this.child.stdin!.write(`${text}\n`);
+    return this.line();
+  }
+}
+
+/** How often each line occurs. */
+export function tally(lines: string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const line of lines) counts[line] = (counts[line] ?? 0) + 1;
+  return counts;
+}
