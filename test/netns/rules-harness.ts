@@ -199,6 +199,12 @@ export class Peer {
     return all;
   }
 
+  /** Ends its input, which ends a connection that it holds, and waits for its end. */
+  async end(): Promise<void> {
+    this.child.stdin!.end();
+    await this.rest();
+  }
+
   /** Sends a line and returns the answer. */
   ask(text: string): Promise<string | undefined> {
     this.child.stdin!.write(`${text}\n`);

@@ -74,6 +74,7 @@ async function udp(count: number, host: string, port: number, local?: string): P
 async function hold(host: string, port: number): Promise<void> {
   const socket = dial(host, port);
   await once(socket, 'connect');
+  socket.setTimeout(0);
   createInterface(socket).on('line', say);
   socket.on('error', (error) => say(`failed: ${error.message}`));
   process.stdin.pipe(socket);
