@@ -4,6 +4,7 @@ import type { NamedStrategy } from '../config/strategy.js';
 import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
 import type { Wan } from '../core/wan.js';
+import { readQueueTable } from '../queue/proc.js';
 import { Queue, type QueueError, type QueueStats } from '../queue/queue.js';
 import type { Device } from '../system/devices.js';
 import { Decider } from './decider.js';
@@ -66,16 +67,17 @@ export class Daemon {
 
   /** Answers what the kernel still holds, gives the queue back and logs a summary. */
   async stop(): Promise<void> {
-    this.#keeper?.stop();
-    await this.#queue.close();
     const { logger, config } = this.#parts;
+    this.#keeper?.stop();
+    const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
+    await this.#queue.close();
     const total = config.wans.reduce((sum, wan) => sum + this.#decider.picks(wan), 0);
     for (const wan of config.wans) {
       const picks = this.#decider.picks(wan);
       const share = total === 0 ? 0 : Math.round((picks / total) * 10_000) / 10_000;
       logger.info({ wan: wan.name, mark: wan.mark, weight: wan.weight, picks, share }, 'summary');
     }
-    logger.info({ picks: total, strategyFaults: this.#faults, queue: this.stats() }, 'stopped');
+    logger.info({ picks: total, strategyFaults: this.#faults, queue: this.stats(), kernel }, 'stopped');
   }
 
   stats(): QueueStats {
