@@ -118,8 +118,8 @@ describe('a system that is not ready', needs(namespaces), () => {
       }
       const result = machine.attempt(
         `mount -t tmpfs none /usr/local/sbin; PATH=${bin}; unset -f ip
+        for file in ${SCRIPTS}*.sh; do cat $file > ${bin}/\${file##*/}; done
         sed 's|^PATH=.*||' ${SCRIPTS}lib.sh > ${bin}/lib.sh
-        for file in wans firewall chains rules nat routes wanmark; do cat ${SCRIPTS}$file.sh > ${bin}/$file.sh; done
         sh ${bin}/wanmark.sh up`,
         { WANMARK_WANS },
       );
