@@ -3,8 +3,9 @@ import { SYSTEM_PATH } from './run.js';
 
 /** Routes change in bursts (a link that comes up adds five at once): wait for the rest before acting. */
 const SETTLE_MS = 200;
-/** A routing daemon may change routes all day: acting then takes at most a tenth of the time. */
+/** A routing daemon may change routes all day: acting then takes a tenth of the time, on a slow machine more. */
 const PAUSE_FACTOR = 9;
+const MAX_PAUSE_MS = 3000;
 
 /**
  * Watches routes and addresses with `ip monitor`, and calls `onChange` after each burst; never twice at the same
@@ -53,7 +54,7 @@ export class RouteMonitor {
     const start = performance.now();
     await this.#onChange();
     const end = performance.now();
-    this.#notBefore = end + PAUSE_FACTOR * (end - start);
+    this.#notBefore = end + Math.min(PAUSE_FACTOR * (end - start), MAX_PAUSE_MS);
     this.#running = false;
     if (!this.#again || this.#stopped) return;
     this.#again = false;
