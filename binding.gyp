@@ -4,6 +4,12 @@
       'target_name': 'nfqueue',
       'sources': [
         'native/addon.cc',
+        'native/conntrack.cc',
+        'native/ct_entry.cc',
+        'native/ct_loop.cc',
+        'native/ct_messages.cc',
+        'native/ct_request.cc',
+        'native/ct_tally.cc',
         'native/decision_cache.cc',
         'native/handoff.cc',
         'native/headers.cc',

@@ -1,10 +1,14 @@
 // Registers the classes of the addon. Context-aware: loaded once for each environment, nothing is static.
 #include <napi.h>
 
+#include "conntrack.h"
 #include "queue.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Queue", wanmark::Queue::Define(env));
+  exports.Set("Conntrack", wanmark::Conntrack::Define(env));
+  exports.Set("flushConntrack", Napi::Function::New<wanmark::Conntrack::Flush>(env, "flushConntrack"));
+  exports.Set("lookupConntrack", Napi::Function::New<wanmark::Conntrack::Lookup>(env, "lookupConntrack"));
   return exports;
 }
 

@@ -1,6 +1,7 @@
 import type { Batch } from '../core/batch.js';
+import { loadAddon } from '../native.js';
 import { describeEvent, describeOpenError, type QueueError } from './errors.js';
-import { loadAddon, type NativeOpenError, type NativeQueue, type NativeStats } from './native.js';
+import type { NativeOpenError, NativeQueue, NativeStats, QueueAddon } from './native.js';
 import { readQueueTable } from './proc.js';
 
 export { QueueError, type QueueErrorCode } from './errors.js';
@@ -101,7 +102,7 @@ export class Queue {
     }
 
     this.num = all.num;
-    const { Queue: Native } = loadAddon();
+    const { Queue: Native } = loadAddon<QueueAddon>();
     try {
       this.#native = new Native(
         {

@@ -106,7 +106,7 @@ describe('the kernel’s table of queues', () => {
 });
 
 describe('an addon that does not load', () => {
-  const module = import.meta.resolve('#wanmark/queue/native.js');
+  const module = import.meta.resolve('#wanmark/native.js');
   const load = (path: string) => {
     const text = `import(${JSON.stringify(module)}).then(({ loadAddon }) => loadAddon()).catch(
       ({ code, message }) => console.log(JSON.stringify({ code, message })))`;

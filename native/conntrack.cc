@@ -1,0 +1,354 @@
+#include "conntrack.h"
+
+#include <arpa/inet.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "ct_request.h"
+#include "js_options.h"
+
+namespace wanmark {
+
+namespace {
+
+CtOptions ReadOptions(const Napi::Object& object) {
+  CtOptions options;
+  options.field.mask = NumberOption(object, "mask");
+  options.field.established = BooleanOption(object, "established");
+  options.receive_buffer = NumberOption(object, "receiveBuffer");
+  options.least_interval_us = uint64_t{NumberOption(object, "intervalMs")} * 1000;
+  options.updates = BooleanOption(object, "updates");
+  return options;
+}
+
+const char* StepName(CtStep step) {
+  switch (step) {
+    case CtStep::kPrivilege:
+      return "privilege";
+    case CtStep::kSupport:
+      return "support";
+    case CtStep::kEvents:
+      return "events";
+    default:
+      return "socket";
+  }
+}
+
+Napi::Error MakeError(Napi::Env env, const char* step, int error) {
+  Napi::Error result = Napi::Error::New(env, std::string(step) + ": " + std::strerror(error));
+  result.Set("step", Napi::String::New(env, step));
+  result.Set("errno", Napi::Number::New(env, error));
+  return result;
+}
+
+/** Does one request on a thread of libuv's pool and settles a promise with what came of it. */
+class Request : public Napi::AsyncWorker {
+ public:
+  explicit Request(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  virtual int Do() = 0;
+  virtual Napi::Value Result() { return Env().Undefined(); }
+
+  int error_ = 0;
+
+ private:
+  void Execute() override { error_ = Do(); }
+  void OnOK() override {
+    if (error_) {
+      deferred_.Reject(MakeError(Env(), "request", error_).Value());
+    } else {
+      deferred_.Resolve(Result());
+    }
+  }
+
+  const Napi::Promise::Deferred deferred_;
+};
+
+class FlushRequest : public Request {
+ public:
+  FlushRequest(Napi::Env env, uint32_t mark, uint32_t mask) : Request(env), mark_(mark), mask_(mask) {}
+
+ protected:
+  int Do() override { return FlushCt(mark_, mask_); }
+
+ private:
+  const uint32_t mark_;
+  const uint32_t mask_;
+};
+
+class LookupRequest : public Request {
+ public:
+  LookupRequest(Napi::Env env, const CtTuple& tuple) : Request(env), tuple_(tuple) {}
+
+ protected:
+  int Do() override {
+    const int error = LookUpCt(tuple_, entry_);
+    found_ = error == 0;
+    return error == ENOENT ? 0 : error;
+  }
+
+  Napi::Value Result() override {
+    if (!found_) return Env().Undefined();
+    Napi::Object result = Napi::Object::New(Env());
+    result.Set("mark", Napi::Number::New(Env(), entry_.mark));
+    result.Set("status", Napi::Number::New(Env(), entry_.status));
+    result.Set("timeout", Napi::Number::New(Env(), entry_.timeout));
+    if (entry_.tcp_state != kTcpStateUntold) {
+      result.Set("tcpState", Napi::Number::New(Env(), entry_.tcp_state));
+    }
+    return result;
+  }
+
+ private:
+  const CtTuple tuple_;
+  CtEntry entry_;
+  bool found_ = false;
+};
+
+/** Reads `{family, proto, src, dst, sport, dport}`; false when an address is none of that family. */
+bool ReadTuple(const Napi::Object& object, CtTuple& tuple) {
+  tuple.family = NumberOption(object, "family") == 6 ? AF_INET6 : AF_INET;
+  tuple.proto = static_cast<uint8_t>(NumberOption(object, "proto"));
+  tuple.sport = static_cast<uint16_t>(NumberOption(object, "sport"));
+  tuple.dport = static_cast<uint16_t>(NumberOption(object, "dport"));
+  const std::string src = object.Get("src").ToString();
+  const std::string dst = object.Get("dst").ToString();
+  return inet_pton(tuple.family, src.c_str(), tuple.src) == 1 &&
+         inet_pton(tuple.family, dst.c_str(), tuple.dst) == 1;
+}
+
+}  // namespace
+
+Napi::Function Conntrack::Define(Napi::Env env) {
+  return DefineClass(env, "Conntrack",
+                     {
+                         InstanceMethod<&Conntrack::Close>("close"),
+                         InstanceMethod<&Conntrack::CloseNow>("closeNow"),
+                         InstanceMethod<&Conntrack::GetStats>("stats"),
+                         InstanceMethod<&Conntrack::RefLoop>("ref"),
+                         InstanceMethod<&Conntrack::UnrefLoop>("unref"),
+                     });
+}
+
+Napi::Value Conntrack::Flush(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint32_t mark =
+      info.Length() > 0 && info[0].IsNumber() ? info[0].As<Napi::Number>().Uint32Value() : 0;
+  const uint32_t mask =
+      info.Length() > 1 && info[1].IsNumber() ? info[1].As<Napi::Number>().Uint32Value() : 0;
+  // Here too, and in BuildCtFlush again: mask 0 would end every connection of the machine.
+  if (mask == 0) {
+    Napi::RangeError::New(env, "flushConntrack needs a mask that is not 0").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  auto* request = new FlushRequest(env, mark, mask);
+  request->Queue();
+  return request->promise();
+}
+
+Napi::Value Conntrack::Lookup(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  CtTuple tuple;
+  if (info.Length() < 1 || !info[0].IsObject() || !ReadTuple(info[0].As<Napi::Object>(), tuple)) {
+    Napi::TypeError::New(env, "lookupConntrack needs a tuple with addresses of one family")
+        .ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  auto* request = new LookupRequest(env, tuple);
+  request->Queue();
+  return request->promise();
+}
+
+Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrack>(info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 2 || !info[0].IsObject() || !info[1].IsFunction()) {
+    Napi::TypeError::New(env, "Conntrack(options, onEvent)").ThrowAsJavaScriptException();
+    return;
+  }
+  const Napi::Object object = info[0].As<Napi::Object>();
+  const CtOptions options = ReadOptions(object);
+  const uint32_t highest = NumberOption(object, "highest");
+  if (options.field.mask == 0 || highest == 0 || highest > UINT16_MAX) {
+    Napi::RangeError::New(env, "mask or highest is out of range").ThrowAsJavaScriptException();
+    return;
+  }
+  uv_loop_t* uv_loop = nullptr;
+  if (napi_get_uv_event_loop(env, &uv_loop) != napi_ok) {
+    ThrowOpenError(env, "loop", EINVAL);
+    return;
+  }
+  CtSockets sockets = OpenCt(options);
+  if (sockets.failed != CtStep::kNone) {
+    ThrowOpenError(env, StepName(sockets.failed), sockets.error);
+    return;
+  }
+  receive_buffer_ = sockets.receive_buffer;
+
+  auto wake = std::make_unique<Wake>();
+  wake->owner = this;
+  wake->handle.data = wake.get();
+  const int error = uv_async_init(uv_loop, &wake->handle, [](uv_async_t* handle) {
+    if (Conntrack* owner = static_cast<Wake*>(handle->data)->owner) owner->OnWake();
+  });
+  if (error) {
+    ThrowOpenError(env, "loop", -error);
+    return;
+  }
+  wake_ = wake.release();
+  napi_add_async_cleanup_hook(env, OnEnvCleanup, wake_, &wake_->hook);
+
+  memory_ = std::make_shared<CountMemory>(highest + 1);
+  on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
+  async_context_ = std::make_unique<Napi::AsyncContext>(env, "wanmark.Conntrack");
+  LendMemory(info.This().As<Napi::Object>());
+
+  loop_ = std::make_unique<CtLoop>(options, std::move(sockets), *memory_, stats_,
+                                   [wake = wake_] { uv_async_send(&wake->handle); });
+  if (const int thread_error = thread_.Start("conntrack", [loop = loop_.get()] { loop->Run(); })) {
+    // The throw deletes this object, but the handle lives until its close callback.
+    wake_->owner = nullptr;
+    CloseHandle();
+    ThrowOpenError(env, "thread", thread_error);
+    return;
+  }
+  state_ = State::kOpen;
+  Ref();
+}
+
+void Conntrack::ThrowOpenError(Napi::Env env, const char* step, int error) {
+  MakeError(env, step, error).ThrowAsJavaScriptException();
+}
+
+void Conntrack::LendMemory(Napi::Object self) {
+  const Napi::Env env = self.Env();
+  auto* share = new std::shared_ptr<CountMemory>(memory_);
+  const auto buffer = Napi::ArrayBuffer::New(
+      env, memory_->words.get(), memory_->bytes(),
+      [](Napi::Env, void*, std::shared_ptr<CountMemory>* share) { delete share; }, share);
+  const uint32_t numbers = memory_->numbers;
+  self.Set("counts", Napi::Int32Array::New(env, numbers, buffer, 0));
+  self.Set("decided", Napi::Uint32Array::New(env, numbers, buffer, numbers * sizeof(uint32_t)));
+}
+
+void Conntrack::OnWake() {
+  const Napi::HandleScope scope(Env());
+  // A callback may close: loop_ stays until the handle's close callback, which comes later.
+  if (loop_->ready() && !std::exchange(told_ready_, true)) {
+    Call(on_event_, {Napi::String::New(Env(), "ready"), Env().Undefined()});
+  }
+  if (const int error = loop_->TakeTrouble()) {
+    Call(on_event_, {Napi::String::New(Env(), "trouble"), Napi::Number::New(Env(), error)});
+  }
+  if (loop_->finished()) {
+    thread_.Join();
+    CloseHandle();
+  }
+}
+
+void Conntrack::Call(const Napi::FunctionReference& callback, std::initializer_list<napi_value> args) {
+  if (callback.IsEmpty()) return;
+  const napi_env env = Env();
+  const Napi::CallbackScope scope(env, *async_context_);
+  napi_value result;
+  // Not Napi::Function::Call: see Queue::CallJs.
+  if (napi_call_function(env, Napi::Object::New(env), callback.Value(), args.size(), args.begin(), &result) ==
+      napi_ok) {
+    return;
+  }
+  // Nothing is pending when JS may not run any more, as in a worker that is being terminated.
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  napi_value thrown = nullptr;
+  if (pending && napi_get_and_clear_last_exception(env, &thrown) == napi_ok)
+    napi_fatal_exception(env, thrown);
+}
+
+void Conntrack::Close(const Napi::CallbackInfo& info) {
+  if (state_ != State::kOpen || info.Length() < 1 || !info[0].IsFunction()) return;
+  state_ = State::kClosing;
+  on_closed_ = Napi::Persistent(info[0].As<Napi::Function>());
+  // Even of a counter that was unref'ed the end is waited for.
+  uv_ref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
+  loop_->RequestClose();
+}
+
+void Conntrack::CloseNow(const Napi::CallbackInfo&) { StopThread(); }
+
+void Conntrack::StopThread() {
+  if (state_ != State::kOpen && state_ != State::kClosing) return;
+  loop_->RequestClose();
+  thread_.Join();
+  CloseHandle();
+}
+
+void Conntrack::CloseHandle() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  uv_close(reinterpret_cast<uv_handle_t*>(&wake_->handle), [](uv_handle_t* handle) {
+    const std::unique_ptr<Wake> wake(static_cast<Wake*>(handle->data));
+    if (wake->owner) wake->owner->OnHandleClosed();
+    napi_remove_async_cleanup_hook(wake->hook);
+  });
+}
+
+void Conntrack::OnHandleClosed() {
+  const Napi::HandleScope scope(Env());
+  wake_ = nullptr;
+  // Now, and not when the garbage collector finds the object, which looks small to it.
+  loop_.reset();
+  memory_.reset();
+  Call(on_closed_, {});
+  ReleaseJs();
+  Unref();
+}
+
+void Conntrack::ReleaseJs() {
+  on_event_.Reset();
+  on_closed_.Reset();
+  async_context_.reset();
+}
+
+void Conntrack::OnEnvCleanup(napi_async_cleanup_hook_handle, void* data) {
+  auto* wake = static_cast<Wake*>(data);
+  // Null from now on, also for a handle that is being closed: its close callback comes when JS may not run.
+  Conntrack* owner = std::exchange(wake->owner, nullptr);
+  if (!owner) return;
+  owner->StopThread();
+  owner->ReleaseJs();
+}
+
+Napi::Value Conntrack::GetStats(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object result = Napi::Object::New(env);
+  const auto set = [&](const char* name, double value) { result.Set(name, Napi::Number::New(env, value)); };
+  const auto count = [&](const char* name, const Counter& counter) {
+    set(name, static_cast<double>(counter.Get()));
+  };
+  count("dumps", stats_.dumps);
+  count("entries", stats_.entries);
+  count("events", stats_.events);
+  count("overruns", stats_.overruns);
+  count("missed", stats_.missed);
+  count("found", stats_.found);
+  count("errors", stats_.errors);
+  set("dumpMs", static_cast<double>(stats_.dump_us.Get()) / 1000);
+  set("eventMs", static_cast<double>(stats_.event_us.Get()) / 1000);
+  set("intervalMs", static_cast<double>(stats_.interval_us.load(std::memory_order_relaxed)) / 1000);
+  set("receiveBuffer", receive_buffer_);
+  return result;
+}
+
+void Conntrack::RefLoop(const Napi::CallbackInfo&) {
+  if (state_ == State::kOpen) uv_ref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
+}
+
+void Conntrack::UnrefLoop(const Napi::CallbackInfo&) {
+  if (state_ == State::kOpen) uv_unref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
+}
+
+}  // namespace wanmark

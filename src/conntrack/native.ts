@@ -1,0 +1,79 @@
+/** What the addon's constructor takes: every field set and in range. */
+export interface NativeConntrackOptions {
+  mask: number;
+  /** The largest number that is counted, 1..65535. */
+  highest: number;
+  established: boolean;
+  receiveBuffer: number;
+  intervalMs: number;
+  updates: boolean;
+}
+
+/**
+ * - `ready`: the first dump is through
+ * - `trouble`: a call of the kernel failed for the first time; the value is the errno
+ */
+export type NativeConntrackEvent = 'ready' | 'trouble';
+
+/** The addon's counters; see `CounterStats`. */
+export interface NativeConntrackStats {
+  dumps: number;
+  entries: number;
+  events: number;
+  overruns: number;
+  missed: number;
+  found: number;
+  errors: number;
+  dumpMs: number;
+  eventMs: number;
+  intervalMs: number;
+  receiveBuffer: number;
+}
+
+/** The addon's counter: open from construction on. Memory of the two arrays is shared with its thread. */
+export interface NativeConntrack {
+  /** The connections of number n are `(counts[n] + decided[n]) | 0`. Written by the thread. */
+  readonly counts: Int32Array;
+  /** Decisions so far, modulo 2^32. Written here. */
+  readonly decided: Uint32Array;
+  /** Ends the thread and calls back. Only the first call does anything. */
+  close(onClosed: () => void): void;
+  /** The same before it returns. */
+  closeNow(): void;
+  stats(): NativeConntrackStats;
+  ref(): void;
+  unref(): void;
+}
+
+/** A connection's original direction; the addon throws a TypeError when an address is none of the family. */
+export interface NativeTuple {
+  family: 4 | 6;
+  proto: number;
+  src: string;
+  dst: string;
+  sport: number;
+  dport: number;
+}
+
+export interface NativeEntry {
+  mark: number;
+  status: number;
+  timeout: number;
+  tcpState?: number;
+}
+
+/** Why the constructor threw or a request was rejected: the step that failed, and what the kernel answered. */
+export interface NativeConntrackError extends Error {
+  step: 'socket' | 'privilege' | 'support' | 'events' | 'loop' | 'thread' | 'request';
+  errno: number;
+}
+
+/** This folder's part of the addon. */
+export interface ConntrackAddon {
+  Conntrack: new (
+    options: NativeConntrackOptions,
+    onEvent: (kind: NativeConntrackEvent, value: unknown) => void,
+  ) => NativeConntrack;
+  flushConntrack(mark: number, mask: number): Promise<void>;
+  lookupConntrack(tuple: NativeTuple): Promise<NativeEntry | undefined>;
+}

@@ -1,0 +1,94 @@
+import { hex } from '../core/mark.js';
+import { UsageError } from '../errors.js';
+import { loadAddon } from '../native.js';
+import { describeConntrackError } from './errors.js';
+import type { ConntrackAddon, NativeConntrackError, NativeEntry } from './native.js';
+
+/** The direction a connection began in, before any translation. */
+export interface Tuple {
+  family: 4 | 6;
+  /** 6 TCP, 17 UDP, or another protocol that has ports. */
+  proto: number;
+  src: string;
+  dst: string;
+  sport: number;
+  dport: number;
+}
+
+/** TCP states as conntrack(8) prints them. */
+export type TcpState = (typeof TCP_STATES)[number];
+
+const TCP_STATES = [
+  'NONE',
+  'SYN_SENT',
+  'SYN_RECV',
+  'ESTABLISHED',
+  'FIN_WAIT',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'TIME_WAIT',
+  'CLOSE',
+  'SYN_SENT2',
+] as const;
+
+/** One connection, as conntrack has it. */
+export interface Entry {
+  /** All 32 bits. */
+  mark: number;
+  /** IPS_* bits (linux/netfilter/nf_conntrack_common.h). */
+  status: number;
+  /** Seconds until it expires, if no packet comes. */
+  timeout: number;
+  /** TCP only. */
+  tcpState: TcpState | undefined;
+}
+
+/**
+ * Makes conntrack forget every connection, IPv4 and IPv6, whose mark is `mark` under `mask`, by one message to the
+ * kernel. Their next packets are new connections. `mask` 0 would mean all of the machine's.
+ *
+ * @throws UsageError for a mask that is 0 or no 32-bit number, or a mark with bits outside it
+ * @throws ConntrackError when the system refuses
+ */
+export async function flush(mark: number, mask: number): Promise<void> {
+  if (!isWord(mask) || mask === 0) {
+    throw new UsageError(
+      `cannot flush under mask ${mask}: it would be every connection; use for example 0xff`,
+    );
+  }
+  if (!isWord(mark) || (mark & ~mask) !== 0) {
+    throw new UsageError(`mark ${hex(mark)} has bits outside mask ${hex(mask)}; nothing was flushed`);
+  }
+  const { flushConntrack } = loadAddon<ConntrackAddon>();
+  try {
+    await flushConntrack(mark, mask);
+  } catch (error) {
+    throw describeConntrackError(`flush of ${hex(mark)}/${hex(mask)}`, error as NativeConntrackError);
+  }
+}
+
+/**
+ * The connection of a tuple; undefined when there is none.
+ *
+ * @throws UsageError for an address that is none of the family
+ * @throws ConntrackError when the system refuses
+ */
+export async function lookup(tuple: Tuple): Promise<Entry | undefined> {
+  const { lookupConntrack } = loadAddon<ConntrackAddon>();
+  let entry: NativeEntry | undefined;
+  try {
+    entry = await lookupConntrack(tuple);
+  } catch (error) {
+    if (error instanceof TypeError) {
+      throw new UsageError(`no IPv${tuple.family} addresses: ${tuple.src}, ${tuple.dst}`, { cause: error });
+    }
+    throw describeConntrackError('look-up', error as NativeConntrackError);
+  }
+  if (entry === undefined) return undefined;
+  const { mark, status, timeout, tcpState } = entry;
+  return { mark, status, timeout, tcpState: tcpState === undefined ? undefined : TCP_STATES[tcpState] };
+}
+
+function isWord(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
+}

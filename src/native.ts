@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { SystemError } from './errors.js';
+
+/** Where the addon may be, best first. `WANMARK_ADDON` names a build of one's own, as with a sanitizer. */
+function candidates(): string[] {
+  const own = process.env.WANMARK_ADDON;
+  if (own) return [own];
+  return ['Release', 'Debug'].map((kind) =>
+    fileURLToPath(new URL(`../build/${kind}/nfqueue.node`, import.meta.url)),
+  );
+}
+
+/**
+ * Loads the addon. Called on first use and not on import, so that what needs nothing of it works without it.
+ *
+ * @typeParam Addon the part that the caller uses; the folder that uses it describes it
+ * @throws SystemError `ADDON_MISSING` when it is not built, `ADDON_BROKEN` when it is there but does not load
+ */
+export function loadAddon<Addon>(): Addon {
+  const paths = candidates();
+  const path = paths.find((candidate) => existsSync(candidate));
+  if (path === undefined) {
+    throw new SystemError(
+      'ADDON_MISSING',
+      `the native part is not built (no ${paths.join(', no ')}); run "npm run build:native"`,
+    );
+  }
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
+    throw new SystemError(
+      'ADDON_BROKEN',
+      `cannot load ${path}: ${reason}; install libmnl (apt-get install libmnl-dev) and run "npm run build:native"`,
+      { cause: error },
+    );
+  }
+}

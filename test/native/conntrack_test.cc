@@ -1,0 +1,397 @@
+// What ctnetlink sends, cut at every length, and the bookkeeping of counts: no kernel, no thread.
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netinet/in.h>
+
+#include <cstring>
+
+#include "../../native/ct_entry.h"
+#include "../../native/ct_messages.h"
+#include "../../native/ct_pace.h"
+#include "../../native/ct_tally.h"
+#include "check.h"
+#include "packets.h"
+
+using namespace wanmark;
+
+namespace {
+
+constexpr SipKey kKey{1, 2};
+constexpr uint32_t kClash = 1 << 12;
+
+Bytes Be32(uint32_t value) {
+  return {static_cast<uint8_t>(value >> 24), static_cast<uint8_t>(value >> 16),
+          static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)};
+}
+
+Bytes Attribute(uint16_t type, Bytes payload) {
+  const auto size = static_cast<uint8_t>(payload.size() + 4);
+  payload.resize((payload.size() + 3) & ~size_t{3});
+  return Bytes{size, 0, static_cast<uint8_t>(type), static_cast<uint8_t>(type >> 8)} + payload;
+}
+
+Bytes Nested(uint16_t type, const Bytes& payload) { return Attribute(type | NLA_F_NESTED, payload); }
+
+struct Fields {
+  uint8_t proto = IPPROTO_TCP;
+  uint16_t sport = 1000;
+  uint32_t id = 7;
+  uint32_t mark = 1;
+  uint32_t status = 8;
+  uint32_t timeout = 600;
+  int state = TCP_CONNTRACK_ESTABLISHED;
+  uint8_t flags = 0;
+};
+
+/** As the kernel orders them: tuples, status, mark, ... */
+Bytes Message(const Fields& fields) {
+  const Bytes port = {static_cast<uint8_t>(fields.sport >> 8), static_cast<uint8_t>(fields.sport)};
+  const Bytes tuple =
+      Nested(CTA_TUPLE_IP,
+             Attribute(CTA_IP_V4_SRC, {10, 0, 0, 1}) + Attribute(CTA_IP_V4_DST, {192, 0, 2, 7})) +
+      Nested(CTA_TUPLE_PROTO, Attribute(CTA_PROTO_NUM, {fields.proto}) + Attribute(CTA_PROTO_SRC_PORT, port) +
+                                  Attribute(CTA_PROTO_DST_PORT, {0, 80}));
+  Bytes attributes = Nested(CTA_TUPLE_ORIG, tuple) + Nested(CTA_TUPLE_REPLY, tuple) +
+                     Attribute(CTA_STATUS, Be32(fields.status)) + Attribute(CTA_ID, Be32(fields.id));
+  if (fields.proto == IPPROTO_TCP && fields.state >= 0) {
+    attributes =
+        attributes + Nested(CTA_PROTOINFO,
+                            Nested(CTA_PROTOINFO_TCP,
+                                   Attribute(CTA_PROTOINFO_TCP_STATE, {static_cast<uint8_t>(fields.state)}) +
+                                       Attribute(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, {fields.flags, 0})));
+  }
+  attributes = attributes + Attribute(CTA_TIMEOUT, Be32(fields.timeout));
+  if (fields.mark) attributes = attributes + Attribute(CTA_MARK, Be32(fields.mark));
+  Bytes message(20);
+  message = message + attributes;
+  auto* header = reinterpret_cast<nlmsghdr*>(message.data());
+  header->nlmsg_len = static_cast<uint32_t>(message.size());
+  header->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW;
+  return message;
+}
+
+CtEntry Entry(const Fields& fields) {
+  CtEntry entry;
+  CHECK(ParseCtEntry(Message(fields), kKey, entry));
+  return entry;
+}
+
+CtEntry Udp(uint16_t sport, uint32_t mark = 1) {
+  return Entry({.proto = IPPROTO_UDP, .sport = sport, .mark = mark});
+}
+
+CtEntry Tcp(uint16_t sport, int state, uint8_t flags = 0) {
+  return Entry({.sport = sport, .state = state, .flags = flags});
+}
+
+void TestParse() {
+  const CtEntry entry = Entry({.mark = 0xdeadbe01, .status = 0x1008, .flags = 4});
+  CHECK_EQUAL(entry.mark, 0xdeadbe01);
+  CHECK_EQUAL(entry.status, 0x1008);
+  CHECK_EQUAL(entry.timeout, 600);
+  CHECK_EQUAL(entry.proto, IPPROTO_TCP);
+  CHECK_EQUAL(entry.tcp_state, TCP_CONNTRACK_ESTABLISHED);
+  CHECK_EQUAL(entry.tcp_flags, 4);
+  CHECK(entry.is_clash());
+  CHECK(entry.key < uint64_t{1} << 48);
+
+  // The key is the connection's: neither mark nor state is part of it, tuple and id are.
+  CHECK(entry.key == Entry({.mark = 2, .state = TCP_CONNTRACK_CLOSE}).key);
+  CHECK(entry.key != Entry({.sport = 1001}).key);
+  CHECK(entry.key != Entry({.id = 8}).key);
+  CHECK(entry.key != Entry({.proto = IPPROTO_UDP}).key);
+}
+
+void TestTruncated() {
+  const Bytes whole = Message({});
+  for (size_t size = 0; size <= whole.size(); size++) {
+    // A copy of its own, so that the sanitizer sees a byte too far.
+    const Bytes part(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
+    CtEntry entry;
+    ParseCtEntry(part, kKey, entry);
+  }
+  // Each byte wrong in turn: lengths of attributes above all.
+  for (size_t i = 0; i < whole.size(); i++) {
+    for (const uint8_t wrong : {0x00, 0x03, 0xff}) {
+      Bytes part = whole;
+      part[i] = wrong;
+      CtEntry entry;
+      ParseCtEntry(part, kKey, entry);
+    }
+  }
+  CtEntry entry;
+  CHECK(!ParseCtEntry({}, kKey, entry));
+}
+
+void TestStates() {
+  for (int state = TCP_CONNTRACK_NONE; state <= TCP_CONNTRACK_SYN_SENT2; state++) {
+    const bool live = state <= TCP_CONNTRACK_ESTABLISHED || state == TCP_CONNTRACK_SYN_SENT2;
+    CHECK_EQUAL(Tcp(1, state).is_live(), live);
+    CHECK_EQUAL(Tcp(1, state).is_established(), state == TCP_CONNTRACK_ESTABLISHED);
+  }
+  CHECK(Udp(1).is_live());
+  CHECK(!Udp(1).is_established());
+  CHECK(Tcp(1, TCP_CONNTRACK_CLOSE).is_reset());
+  CHECK(!Tcp(1, TCP_CONNTRACK_CLOSE, IP_CT_TCP_FLAG_CLOSE_INIT).is_reset());
+  CHECK(!Tcp(1, TCP_CONNTRACK_FIN_WAIT).is_reset());
+}
+
+void CheckBytes(const nlmsghdr* message, const Bytes& expected) {
+  CHECK_EQUAL(message->nlmsg_len, expected.size());
+  CHECK(std::memcmp(message, expected.data(), expected.size()) == 0);
+}
+
+// Netlink headers are in host order; these bytes are a little-endian machine's.
+void TestMessages() {
+  alignas(nlmsghdr) uint8_t buffer[kCtMessageBytes];
+  const Bytes mark = {8, 0, 8, 0, 0, 0, 2, 0}, mask = {8, 0, 21, 0, 0, 0, 0xff, 0};
+  // DUMP is 0x300, family 0: both.
+  CheckBytes(BuildCtDump(buffer, 0, 0), {20, 0, 0, 0, 1, 1, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  CheckBytes(BuildCtDump(buffer, 0xab0200, 0xff00),
+             Bytes{36, 0, 0, 0, 1, 1, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} + mark + mask);
+  // REQUEST and ACK, version 0.
+  CheckBytes(BuildCtFlush(buffer, 0x200, 0xff00),
+             Bytes{36, 0, 0, 0, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} + mark + mask);
+  CHECK(BuildCtFlush(buffer, 1, 0) == nullptr);
+  CtTuple tuple;
+  tuple.family = AF_INET6;
+  CHECK(BuildCtGet(buffer, tuple)->nlmsg_len <= kCtMessageBytes);
+}
+
+void TestSet() {
+  CtSet set;
+  // Keys that share their low bits lie in one run of slots, over the end of the table.
+  const auto key = [](uint64_t i) { return (i << 20) | (i % 3 ? 0x3fe : 0x3ff); };
+  for (uint64_t i = 0; i < 300; i++) CHECK(set.Insert(key(i), static_cast<uint16_t>(i + 1)));
+  CHECK(!set.Insert(key(5), 9));
+  for (uint64_t i = 0; i < 300; i += 2) CHECK_EQUAL(set.Erase(key(i)), i + 1);
+  for (uint64_t i = 0; i < 300; i++) CHECK_EQUAL(set.Find(key(i)), i % 2 ? i + 1 : 0);
+  CHECK_EQUAL(set.Erase(key(0)), 0);
+  CHECK_EQUAL(set.size(), 150);
+  for (uint64_t i = 0; i < 100'000; i++) set.Insert(0x100000000 + i * 977, 3);
+  for (uint64_t i = 1; i < 300; i += 2) CHECK_EQUAL(set.Find(key(i)), i + 1);
+  set.Clear();
+  CHECK_EQUAL(set.size(), 0);
+  CHECK_EQUAL(set.Find(key(1)), 0);
+}
+
+/** A tally, and JS. */
+struct Lab {
+  explicit Lab(bool established = false) : tally({.mask = 0xff, .established = established}, memory) {}
+
+  int Count(uint32_t number) { return static_cast<int>(memory.count(number) + memory.decided(number)); }
+  void Decide(uint32_t number, int times = 1) { memory.decided(number) += static_cast<uint32_t>(times); }
+  void Dump(std::initializer_list<CtEntry> entries) {
+    tally.Cut();
+    tally.BeginDump(0, 0);
+    for (const CtEntry& entry : entries) tally.OnDumped(entry, 0);
+    tally.EndDump();
+  }
+
+  CountMemory memory{16};
+  CtTally tally;
+};
+
+void TestCounts() {
+  Lab lab;
+  CtEntry clash = Udp(9);
+  clash.status |= kClash;
+  lab.Dump({Udp(1), Udp(2, 0xab02), Udp(3, 0x100), Udp(4, 200), Tcp(5, TCP_CONNTRACK_SYN_SENT),
+            Tcp(6, TCP_CONNTRACK_TIME_WAIT), clash});
+  CHECK_EQUAL(lab.Count(1), 2);
+  CHECK_EQUAL(lab.Count(2), 1);
+  lab.tally.OnUpdate(clash);
+  CHECK_EQUAL(lab.Count(1), 2);
+
+  // Ends once: at its FIN or reset, and not again at its DESTROY two minutes later.
+  lab.tally.OnUpdate(Tcp(5, TCP_CONNTRACK_FIN_WAIT));
+  CHECK_EQUAL(lab.Count(1), 1);
+  lab.tally.OnDestroy(Tcp(5, TCP_CONNTRACK_TIME_WAIT));
+  lab.tally.OnDestroy(Tcp(6, TCP_CONNTRACK_TIME_WAIT));
+  CHECK_EQUAL(lab.Count(1), 1);
+  // What was never counted does not end: the kernel tells of entries that had expired before the dump.
+  lab.tally.OnDestroy(Udp(77));
+  lab.tally.OnDestroy(clash);
+  CHECK_EQUAL(lab.Count(1), 1);
+  // A change that does not tell the state, and one that tells another mark.
+  lab.tally.OnUpdate(Tcp(50, -1));
+  CHECK_EQUAL(lab.Count(1), 1);
+  lab.tally.OnUpdate(Udp(1, 2));
+  CHECK_EQUAL(lab.Count(1), 0);
+  CHECK_EQUAL(lab.Count(2), 2);
+}
+
+void TestEstablished() {
+  Lab lab(true);
+  lab.Dump({Udp(1), Tcp(2, TCP_CONNTRACK_SYN_RECV), Tcp(3, TCP_CONNTRACK_ESTABLISHED)});
+  CHECK_EQUAL(lab.Count(1), 1);
+  lab.tally.OnUpdate(Tcp(2, TCP_CONNTRACK_ESTABLISHED));
+  CHECK_EQUAL(lab.Count(1), 2);
+  lab.tally.OnUpdate(Tcp(3, TCP_CONNTRACK_CLOSE));
+  CHECK_EQUAL(lab.Count(1), 1);
+}
+
+void TestDecisions() {
+  Lab lab;
+  lab.Dump({});
+  lab.Decide(1, 4);
+  CHECK_EQUAL(lab.Count(1), 4);
+  CHECK(lab.tally.has_pending());
+  // Answered; refused; begun and ended unseen; seen by the dump: each takes one decision.
+  lab.tally.OnUpdate(Tcp(1, TCP_CONNTRACK_SYN_RECV));
+  CHECK_EQUAL(lab.Count(1), 4);
+  lab.tally.OnUpdate(Tcp(2, TCP_CONNTRACK_CLOSE));
+  CHECK_EQUAL(lab.Count(1), 3);
+  lab.tally.OnUpdate(Tcp(3, TCP_CONNTRACK_FIN_WAIT));
+  CHECK_EQUAL(lab.Count(1), 2);
+  lab.Dump({Tcp(1, TCP_CONNTRACK_ESTABLISHED), Udp(4)});
+  CHECK_EQUAL(lab.Count(1), 2);
+  CHECK(!lab.tally.has_pending());
+  // Dropped behind us: no leak.
+  lab.Decide(1, 5);
+  CHECK_EQUAL(lab.Count(1), 7);
+  lab.Dump({Tcp(1, TCP_CONNTRACK_ESTABLISHED), Udp(4)});
+  CHECK_EQUAL(lab.Count(1), 2);
+  // Nobody decided it.
+  lab.tally.OnUpdate(Tcp(9, TCP_CONNTRACK_SYN_RECV));
+  CHECK_EQUAL(lab.Count(1), 3);
+}
+
+void TestDecisionsWhileDumping() {
+  Lab lab;
+  lab.Decide(1, 2);
+  lab.tally.Cut();
+  lab.Decide(1, 3);
+  lab.tally.BeginDump(0, 0);
+  lab.tally.OnDumped(Udp(1), 0);
+  CHECK_EQUAL(lab.Count(1), 5);
+  lab.tally.EndDump();
+  // One of the two before the cut was dropped; the three after it wait for the next dump.
+  CHECK_EQUAL(lab.Count(1), 4);
+  lab.Dump({Udp(1), Udp(2), Udp(3), Udp(4)});
+  CHECK_EQUAL(lab.Count(1), 4);
+
+  // Over the end of 32 bits.
+  lab.memory.decided(2) = 0xfffffffe;
+  lab.Dump({});
+  CHECK_EQUAL(lab.Count(2), 0);
+  lab.Decide(2, 5);
+  CHECK_EQUAL(lab.Count(2), 5);
+  lab.Dump({Udp(1, 2), Udp(2, 2)});
+  CHECK_EQUAL(lab.Count(2), 2);
+}
+
+void TestEventsWhileDumping() {
+  Lab lab;
+  lab.Dump({Udp(1), Udp(2)});
+  lab.tally.Cut();
+  lab.tally.BeginDump(0, 0);
+  lab.tally.OnDumped(Udp(1), 0);
+  // Ends that the dump has shown alive, and that it is about to show alive.
+  lab.tally.OnDestroy(Udp(1));
+  lab.tally.OnDestroy(Udp(2));
+  lab.tally.OnDumped(Udp(2), 0);
+  // A beginning that the dump shows as well, and one that it does not.
+  lab.tally.OnUpdate(Tcp(3, TCP_CONNTRACK_SYN_RECV));
+  lab.tally.OnDumped(Tcp(3, TCP_CONNTRACK_SYN_RECV), 0);
+  lab.tally.OnUpdate(Tcp(4, TCP_CONNTRACK_SYN_RECV));
+  // The kernel shows an entry twice when its table grows.
+  lab.tally.OnDumped(Tcp(3, TCP_CONNTRACK_SYN_RECV), 0);
+  CHECK_EQUAL(lab.Count(1), 2);
+  lab.tally.EndDump();
+  CHECK_EQUAL(lab.Count(1), 2);
+  lab.tally.OnDestroy(Tcp(3, TCP_CONNTRACK_SYN_RECV));
+  lab.tally.OnDestroy(Tcp(4, TCP_CONNTRACK_SYN_RECV));
+  CHECK_EQUAL(lab.Count(1), 0);
+
+  // A dump that breaks off changes nothing.
+  lab.Dump({Udp(1)});
+  lab.tally.BeginDump(0, 0);
+  lab.tally.AbandonDump();
+  CHECK_EQUAL(lab.Count(1), 1);
+}
+
+void TestExpiry() {
+  Lab lab;
+  constexpr uint64_t kSecond = 1'000'000;
+  lab.tally.Cut();
+  lab.tally.BeginDump(0, 10 * kSecond);
+  lab.tally.OnDumped(Entry({.proto = IPPROTO_UDP, .sport = 1, .timeout = 3}), 0);
+  lab.tally.OnDumped(Entry({.proto = IPPROTO_UDP, .sport = 2, .timeout = 4}), 0);
+  lab.tally.OnDumped(Entry({.proto = IPPROTO_UDP, .sport = 3, .timeout = 20}), 0);
+  lab.tally.EndDump();
+  lab.tally.Expire(3 * kSecond);
+  CHECK_EQUAL(lab.Count(1), 3);
+  lab.tally.Expire(3 * kSecond + 700'000);
+  CHECK_EQUAL(lab.Count(1), 2);
+  // Told after all, when the kernel collects it.
+  lab.tally.OnDestroy(Udp(1));
+  CHECK_EQUAL(lab.Count(1), 2);
+  lab.tally.Expire(100 * kSecond);
+  CHECK_EQUAL(lab.Count(1), 1);
+  lab.Dump({Udp(2), Udp(3)});
+  CHECK_EQUAL(lab.Count(1), 2);
+}
+
+void TestMissed() {
+  Lab lab;
+  const auto dump = [&](int from, int count) {
+    lab.tally.Cut();
+    lab.tally.BeginDump(0, 0);
+    for (int i = 0; i < count; i++) lab.tally.OnDumped(Udp(static_cast<uint16_t>(from + i)), 0);
+    lab.tally.EndDump();
+  };
+  dump(0, 400);
+  // For each end that was told, one was not.
+  for (uint16_t i = 0; i < 100; i++) lab.tally.OnDestroy(Udp(i));
+  lab.tally.Expose(lab.tally.ended());
+  CHECK_EQUAL(lab.Count(1), 300);
+  dump(200, 200);
+  CHECK_EQUAL(lab.tally.missed(), 100);
+  for (uint16_t i = 200; i < 250; i++) lab.tally.OnDestroy(Udp(i));
+  CHECK_EQUAL(lab.Count(1), 150);
+  lab.tally.Expose(lab.tally.ended());
+  CHECK_EQUAL(lab.Count(1), 100);
+  // Whatever was presumed, the dump is the truth.
+  dump(250, 150);
+  CHECK_EQUAL(lab.Count(1), 150);
+}
+
+void TestPace() {
+  CtPace pace(250'000);
+  CHECK(pace.IsDue(1, 0));
+  // 100 ms of CPU: 5 s from one beginning to the next.
+  pace.Ended(1'000'000, 100'000, true);
+  CHECK(!pace.IsDue(5'900'000, 0));
+  CHECK(pace.IsDue(6'000'000, 0));
+  pace.Ended(6'000'000, 100'000, true);
+  // Unsettled, and quiet for half a second: once, and the next is due as much later.
+  CHECK(!pace.IsDue(7'000'000, 6'900'000));
+  CHECK(pace.IsDue(7'400'000, 6'900'000));
+  pace.Ended(7'400'000, 100'000, true);
+  CHECK(!pace.IsDue(15'000'000, 14'000'000));
+  CHECK(pace.IsDue(16'000'000, 0));
+  // A small table: never more often than the least interval, and less often while nothing happens.
+  pace.Ended(16'000'000, 100, true);
+  CHECK_EQUAL(pace.due(), 16'250'000);
+  for (int i = 0; i < 5; i++) pace.Ended(20'000'000, 100, false);
+  CHECK_EQUAL(pace.due(), 21'000'000);
+}
+
+}  // namespace
+
+int main() {
+  TestParse();
+  TestTruncated();
+  TestStates();
+  TestMessages();
+  TestSet();
+  TestCounts();
+  TestEstablished();
+  TestDecisions();
+  TestDecisionsWhileDumping();
+  TestEventsWhileDumping();
+  TestExpiry();
+  TestMissed();
+  TestPace();
+}

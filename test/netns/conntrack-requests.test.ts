@@ -1,0 +1,226 @@
+// Flush and look-up, and how a counter ends.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { ConntrackCounter, ConntrackError } from '#wanmark/conntrack/counter.js';
+import { flush, lookup } from '#wanmark/conntrack/requests.js';
+import { UsageError } from '#wanmark/errors.js';
+import { loadAddon } from '#wanmark/native.js';
+import {
+  conntrackTool,
+  FAMILIES,
+  insert,
+  installMarks,
+  listed,
+  portOf,
+  Traffic,
+  until,
+} from './conntrack-harness.js';
+import { LOCAL, scenario } from './queue-harness.js';
+
+const options = { mask: 0xff, highest: 255 };
+const COUNTER_MODULE = import.meta.resolve('#wanmark/conntrack/counter.js');
+
+scenario(
+  import.meta.url,
+  'flush ends the connections of its mark, of both families, and no other',
+  async () => {
+    installMarks();
+    const counter = ConntrackCounter.open(options);
+    let sport = 1000;
+    for (const family of FAMILIES) {
+      for (const mark of [1, 0xab01, 10, 11, 2, 0x100]) {
+        insert({ family, mark, sport: sport++ });
+        insert({ family, proto: 'udp', mark, sport: sport++ });
+      }
+    }
+    const before = new Map([1, 2, 10, 11].map((mark) => [mark, mark === 1 ? 8 : 4]));
+    assert.deepEqual(await listed(), before);
+    await until(() => counter.count(1) === 8);
+    await flush(1, 0xff);
+    before.delete(1);
+    assert.deepEqual(await listed(), before);
+    await until(() => counter.count(1) === 0);
+    assert.deepEqual(
+      [2, 10, 11].map((mark) => counter.count(mark)),
+      [4, 4, 4],
+    );
+    // The whole mark, so that others' bits tell.
+    insert({ mark: 0xab01, sport: 1 });
+    insert({ mark: 0xcd01, sport: 2 });
+    await flush(0xab01, 0xffffffff);
+    assert.equal((await listed()).get(1), 1);
+    await counter.close();
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
+  'flush refuses mask 0, in TypeScript and in the addon, and a mark outside its mask',
+  async () => {
+    installMarks();
+    insert({ mark: 1, sport: 1 });
+    for (const [mark, mask] of [
+      [1, 0],
+      [0, 0],
+      [1, -1],
+      [1, 2 ** 32],
+      [0x101, 0xff],
+      [Number.NaN, 0xff],
+    ] as const) {
+      await assert.rejects(flush(mark, mask), UsageError, `${mark}/${mask}`);
+    }
+    const { flushConntrack } = loadAddon<{ flushConntrack(mark?: unknown, mask?: unknown): unknown }>();
+    assert.throws(() => flushConntrack(1, 0), RangeError);
+    assert.throws(() => flushConntrack(1), RangeError);
+    assert.throws(() => flushConntrack(1, '255'), RangeError);
+    // 2^32 is 0 as a 32-bit number.
+    assert.throws(() => flushConntrack(1, 2 ** 32), RangeError);
+    assert.equal((await listed()).get(1), 1);
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
+  'look-up tells mark, status, timeout and TCP state of one connection',
+  async () => {
+    installMarks();
+    for (const [family, src, dst] of [
+      [4, '192.0.2.1', '203.0.113.1'],
+      [6, '2001:db8:1::1', '2001:db8:2::1'],
+    ] as const) {
+      insert({ family, mark: 0xab01, sport: 7 });
+      insert({ family, state: 'TIME_WAIT', mark: 2, sport: 8 });
+      insert({ family, proto: 'udp', mark: 3, sport: 7 });
+      const tuple = { family, proto: 6, src, dst, sport: 7, dport: 80 };
+      const entry = await lookup(tuple);
+      assert.equal(entry?.mark, 0xab01);
+      assert.equal(entry.tcpState, 'ESTABLISHED');
+      // IPS_CONFIRMED.
+      assert.equal(entry.status & 8, 8);
+      assert.ok(entry.timeout > 500 && entry.timeout <= 600, `${entry.timeout} s`);
+      assert.equal((await lookup({ ...tuple, sport: 8 }))?.tcpState, 'TIME_WAIT');
+      const udp = await lookup({ ...tuple, proto: 17 });
+      assert.equal(udp?.mark, 3);
+      assert.equal(udp.tcpState, undefined);
+      assert.equal(await lookup({ ...tuple, sport: 9 }), undefined);
+    }
+    const wrong = { family: 4, proto: 6, src: '::1', dst: '::1', sport: 1, dport: 1 } as const;
+    await assert.rejects(lookup(wrong), UsageError);
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
+  'look-up follows a real connection',
+  async () => {
+    installMarks();
+    const traffic = await Traffic.start();
+    for (const family of FAMILIES) {
+      const { sport, close } = await traffic.open(family, 3);
+      const tuple = { family, proto: 6, src: LOCAL[family], dst: LOCAL[family], sport, dport: portOf(3) };
+      assert.equal((await lookup(tuple))?.tcpState, 'ESTABLISHED');
+      close();
+      await until(async () => (await lookup(tuple))?.tcpState === 'TIME_WAIT');
+    }
+    traffic.stop();
+  },
+  conntrackTool,
+);
+
+/** Runs a program in this namespace, as nobody when asked to; `ConntrackCounter` and `options` are there for it. */
+function run(text: string, ...prefix: string[]) {
+  const head = `import { ConntrackCounter } from ${JSON.stringify(COUNTER_MODULE)};
+    const options = ${JSON.stringify(options)};`;
+  const argv = [...prefix, process.execPath, '--input-type=module', '-e', `${head}\n${text}`];
+  return spawnSync(argv[0]!, argv.slice(1), { timeout: 20_000, encoding: 'utf8' });
+}
+
+scenario(import.meta.url, 'a process ends: by itself after close, unref’ed, and by exit', async () => {
+  for (const text of [
+    'await ConntrackCounter.open(options).close(); console.log("end")',
+    'const c = ConntrackCounter.open(options); await c.ready; c.unref(); await c.close(); console.log("end")',
+    'ConntrackCounter.open(options).unref(); console.log("end")',
+    'const c = ConntrackCounter.open(options); c.unref(); c.ref(); c.closeNow(); c.closeNow(); await c.close(); console.log("end")',
+    'const c = ConntrackCounter.open(options); c.closeNow(); await c.ready; c.stats(); c.decided(1); console.log("end")',
+    'ConntrackCounter.open(options); console.log("end"); process.exit(0)',
+  ]) {
+    const { status, stdout, stderr } = run(text);
+    assert.equal(status, 0, `${text}\n${stderr}`);
+    assert.equal(stdout, 'end\n');
+  }
+});
+
+const WORKER = `
+  const { workerData: { module, options }, parentPort } = require('node:worker_threads');
+  import(module).then(async ({ ConntrackCounter }) => {
+    const counter = ConntrackCounter.open(options);
+    await counter.ready;
+    parentPort.postMessage(counter.count(1));
+  });
+`;
+
+scenario(
+  import.meta.url,
+  'counters in workers, beside each other; terminated, no thread and no descriptor stays',
+  async () => {
+    installMarks();
+    insert({ mark: 1, sport: 1 });
+    const own = ConntrackCounter.open(options);
+    await own.ready;
+    const use = () => ['fd', 'task'].map((name) => readdirSync(`/proc/self/${name}`).length);
+    const worker = async () => {
+      const thread = new Worker(WORKER, { eval: true, workerData: { module: COUNTER_MODULE, options } });
+      const [count] = await once(thread, 'message');
+      assert.equal(count, 1);
+      await thread.terminate();
+    };
+    await worker();
+    const before = use();
+    for (let i = 0; i < 5; i++) await worker();
+    for (let i = 0; i < 50; i++) await ConntrackCounter.open(options).close();
+    assert.deepEqual(use(), before);
+    assert.equal(own.count(1), 1);
+    await own.close();
+  },
+  conntrackTool,
+);
+
+scenario(import.meta.url, 'options out of range are refused', async () => {
+  for (const wrong of [
+    { mask: 0 },
+    { mask: 0x5 },
+    { mask: 0xff, highest: 0 },
+    { mask: 0xff, highest: 256 },
+    { mask: 0xffffffff, highest: 65536 },
+    { mask: 0xff, receiveBuffer: 0 },
+    { mask: 0xff, intervalMs: 1 },
+  ]) {
+    assert.throws(
+      () => ConntrackCounter.open(wrong),
+      /mask|Expected the "(highest|receiveBuffer|intervalMs)"/,
+    );
+  }
+  const wide = ConntrackCounter.open({ mask: 0xffffffff });
+  await wide.ready;
+  assert.equal(wide.count(65535), 0);
+  assert.equal(wide.count(65536), 0);
+  wide.decided(65535);
+  wide.decided(65536);
+  wide.decided(0);
+  assert.equal(wide.count(65535), 1);
+  assert.equal(wide.count(0), 0);
+  await wide.close();
+});
+
+scenario(import.meta.url, 'without the capability: one line that says what is missing', async () => {
+  const text = 'try { ConntrackCounter.open(options) } catch (e) { console.log(e.code + " " + e.message) }';
+  const { stdout, stderr } = run(text, 'setpriv', '--bounding-set', '-all', '--inh-caps', '-all');
+  assert.match(stdout, /^CONNTRACK_NOT_PRIVILEGED conntrack needs CAP_NET_ADMIN: [^\n]+\n$/, stderr);
+  assert.equal(new ConntrackError('CONNTRACK_SYSTEM', 'x').exitCode, 1);
+});
