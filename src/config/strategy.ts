@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ALIASES, STRATEGIES, UNAVAILABLE } from '../core/strategies/registry.js';
+import { ALIASES, STRATEGIES } from '../core/strategies/registry.js';
 import type { Strategy, StrategyContext, StrategyFactory } from '../core/strategy.js';
 import { UsageError } from '../errors.js';
 import { suggestion } from './nearest.js';
@@ -14,13 +14,11 @@ export interface NamedStrategy {
 
 /**
  * A built-in by name or alias, or the default export of a user's file: anything with a slash or an ending.
+ * @param context handed on as it is, so that a getter can notice who reads the connections (see `Counts`)
  * @throws UsageError
  */
 export async function loadStrategy(name: string, context: StrategyContext): Promise<NamedStrategy> {
   if (/[/]|\.[cm]?js$/.test(name)) return loadFile(name, context);
-  if (UNAVAILABLE.has(name)) {
-    throw new UsageError(`strategy ${UNAVAILABLE.get(name)} is not available in this version; use weighted`);
-  }
   const full = ALIASES.get(name) ?? name;
   const factory = STRATEGIES.get(full);
   if (factory === undefined) {

@@ -1,3 +1,4 @@
+import type { Connections } from './counts.js';
 import type { Flow } from './flow.js';
 import type { Wan } from './wan.js';
 
@@ -24,6 +25,12 @@ export interface StrategyContext {
   readonly random: () => number;
   /** Milliseconds from an arbitrary point, never going back. */
   readonly now: () => number;
+  /**
+   * Live connections of a WAN: what conntrack holds with its mark, whoever chose it, plus what was decided since;
+   * a decision of this strategy counts before it is asked again. Costs a few nanoseconds. Take it from the context
+   * in the factory, not in `pick`: that is how it is known that somebody has to count.
+   */
+  readonly connections: Connections;
 }
 
 /** A strategy file's default export. */

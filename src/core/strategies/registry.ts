@@ -1,8 +1,12 @@
 import type { StrategyFactory } from '../strategy.js';
 import { failover } from './failover.js';
+import { leastConnections } from './least-connections.js';
+import { neverQueue } from './never-queue.js';
 import { random } from './random.js';
 import { roundRobin } from './round-robin.js';
+import { shortestExpectedDelay } from './shortest-expected-delay.js';
 import { sourceHash } from './source-hash.js';
+import { twoChoices } from './two-choices.js';
 import { weighted } from './weighted.js';
 
 /** The built-in strategies by name. */
@@ -12,20 +16,23 @@ export const STRATEGIES: ReadonlyMap<string, StrategyFactory> = new Map([
   ['random', random],
   ['source-hash', sourceHash],
   ['failover', failover],
+  ['least-connections', leastConnections],
+  ['shortest-expected-delay', shortestExpectedDelay],
+  ['never-queue', neverQueue],
+  ['two-choices', twoChoices],
 ]);
 
-/** Short names, those of IPVS (ipvsadm(8)) where it has the strategy. */
+/** Short names, those of IPVS (ipvsadm(8)) where it has the strategy; p2c is Envoy's and nginx's word. */
 export const ALIASES: ReadonlyMap<string, string> = new Map([
   ['rr', 'round-robin'],
   ['wrr', 'weighted'],
   ['rand', 'random'],
   ['sh', 'source-hash'],
   ['fo', 'failover'],
-]);
-
-/** Known to the field, and refused by name rather than as a typing mistake. */
-export const UNAVAILABLE: ReadonlyMap<string, string> = new Map([
-  ['least-connections', 'least-connections'],
   ['lc', 'least-connections'],
   ['wlc', 'least-connections'],
+  ['sed', 'shortest-expected-delay'],
+  ['nq', 'never-queue'],
+  ['p2c', 'two-choices'],
+  ['twos', 'two-choices'],
 ]);

@@ -18,7 +18,7 @@ function seeded(seed: number): () => number {
 }
 
 function make(name: string, seed = 1): Strategy {
-  return STRATEGIES.get(name)!({ random: seeded(seed), now: () => 0 });
+  return STRATEGIES.get(name)!({ random: seeded(seed), now: () => 0, connections: () => 0 });
 }
 
 function picks(strategy: Strategy, wans: readonly Wan[], count: number): string[] {
@@ -94,7 +94,10 @@ describe('random', () => {
   it('stays inside the candidates at both ends of the draw', () => {
     const wans = [wan(1, { weight: 1 }), wan(2, { weight: 3 })];
     const at = (value: number) =>
-      STRATEGIES.get('random')!({ random: () => value, now: () => 0 }).pick(flow(), wans);
+      STRATEGIES.get('random')!({ random: () => value, now: () => 0, connections: () => 0 }).pick(
+        flow(),
+        wans,
+      );
     assert.equal(at(0).name, 'wan1');
     assert.equal(at(0.2499999).name, 'wan1');
     assert.equal(at(0.25).name, 'wan2');

@@ -11,7 +11,11 @@ const WAN2 = 5;
 
 function decider(listener?: ConstructorParameters<typeof Decider>[3]) {
   const wans = [wan(1), wan(2), wan(3, { via6: undefined })];
-  const strategy = STRATEGIES.get('round-robin')!({ random: Math.random, now: () => 0 });
+  const strategy = STRATEGIES.get('round-robin')!({
+    random: Math.random,
+    now: () => 0,
+    connections: () => 0,
+  });
   const selector = new Selector(wans, strategy, assert.fail);
   const inbound = new Map([[WAN2, wans[1]!]]);
   return { wans, decider: new Decider(selector, new MarkField(0xff00), inbound, listener) };
