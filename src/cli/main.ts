@@ -6,9 +6,17 @@ import { WanmarkError } from '../errors.js';
 import { labCommand } from './commands/lab.js';
 import { downCommand, printCommand, upCommand } from './commands/rules.js';
 import { runCommand } from './commands/run.js';
+import { statusCommand } from './commands/status.js';
 import { rejectSwitchValues, usageError } from './usage.js';
 
-const COMMANDS = [runCommand, upCommand, downCommand, printCommand, labCommand] as readonly CommandModule[];
+const COMMANDS = [
+  runCommand,
+  upCommand,
+  downCommand,
+  printCommand,
+  statusCommand,
+  labCommand,
+] as readonly CommandModule[];
 
 /** Runs one command line and sets the exit code: 0 done, 1 failed, 2 wrong usage or configuration. */
 async function main(args: string[]): Promise<void> {

@@ -29,5 +29,6 @@ function toYargs(option: Option): Options {
 export function rawConfig(argv: Readonly<Record<string, unknown>>): RawConfig {
   const file = typeof argv.config === 'string' ? readConfigFile(argv.config) : {};
   const flags = Object.keys(OPTIONS).filter((name) => argv[name] !== undefined);
-  return { ...file, ...Object.fromEntries(flags.map((name) => [name, argv[name]])) };
+  const environment = process.env.WANMARK_SOCKET === undefined ? {} : { socket: process.env.WANMARK_SOCKET };
+  return { ...environment, ...file, ...Object.fromEntries(flags.map((name) => [name, argv[name]])) };
 }

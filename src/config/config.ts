@@ -24,6 +24,12 @@ export interface Config {
   readonly bare: boolean;
   /** Milliseconds that a packet waits for a decision, 1..10000. */
   readonly deadlineMs: number;
+  /** Count only TCP connections in ESTABLISHED, instead of all live ones. */
+  readonly established: boolean;
+  /** Where counts come from instead of conntrack. */
+  readonly countsFile: string | undefined;
+  /** Path of the control socket. */
+  readonly socket: string;
   readonly logMark: boolean;
   readonly logPacket: boolean;
 }
@@ -56,6 +62,9 @@ export function parseConfig(raw: RawConfig): Config {
     strategy: text('strategy')!,
     bare,
     deadlineMs: parseInteger('deadline', text('deadline')!, 1, 10_000),
+    established: readCount(text('count')!) === 'established',
+    countsFile: text('counts-file'),
+    socket: socketPath(text('socket')!),
     // A packet without the line that says where it went would be of no use.
     logMark: readSwitch(raw, 'log-mark') || logPacket,
     logPacket,
@@ -90,6 +99,19 @@ function readSwitch(raw: RawConfig, key: string): boolean {
   const value = raw[key] ?? false;
   if (typeof value === 'boolean') return value;
   throw new UsageError(`${key} must be true or false`);
+}
+
+function readCount(value: string): string {
+  if (value === 'live' || value === 'established') return value;
+  throw new UsageError(`count "${value}" must be live or established`);
+}
+
+/** sockaddr_un's sun_path holds 108 bytes, the closing 0 included (unix(7)). */
+const MAX_SOCKET_PATH = 107;
+
+function socketPath(path: string): string {
+  if (path !== '' && Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path;
+  throw new UsageError(`socket path "${path}" must have 1 to ${MAX_SOCKET_PATH} bytes`);
 }
 
 function bareMarks(highMark: string, weights: string | undefined, field: MarkField): readonly Wan[] {

@@ -1,3 +1,6 @@
+/** Where the daemon answers `wanmark status`. */
+export const DEFAULT_SOCKET = '/run/wanmark/wanmark.sock';
+
 /** One option, the same as a flag (`--queue-num 1`) and as a key of the configuration file (`queue-num: 1`). */
 export interface Option {
   /** `text` takes a value, `list` takes one and can be repeated, `switch` takes none. */
@@ -40,7 +43,18 @@ export const RUN_OPTIONS = {
     type: 'text',
     value: 'NAME|FILE',
     default: 'round-robin',
-    describe: 'round-robin, weighted, random, source-hash, failover, or a file of your own',
+    describe: 'A name (round-robin, weighted, least-connections ...), or a file of your own',
+  },
+  count: {
+    type: 'text',
+    value: 'live|established',
+    default: 'live',
+    describe: 'Which connections count: all live ones, or only TCP in ESTABLISHED',
+  },
+  'counts-file': {
+    type: 'text',
+    value: 'FILE',
+    describe: 'Take the counts from this file ("200, 1": 200 connections on mark 1) instead of conntrack',
   },
   'high-mark': {
     type: 'text',
@@ -53,6 +67,12 @@ export const RUN_OPTIONS = {
     value: 'MS',
     default: '50',
     describe: 'How long a packet waits for the strategy before the kernel chooses',
+  },
+  socket: {
+    type: 'text',
+    value: 'PATH',
+    default: DEFAULT_SOCKET,
+    describe: 'Where `wanmark status` asks (or $WANMARK_SOCKET)',
   },
   'log-mark': { type: 'switch', describe: 'A log line for each decision' },
   'log-packet': { type: 'switch', describe: 'The packet too, decoded and in hex' },

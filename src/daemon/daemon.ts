@@ -4,14 +4,18 @@ import type { NamedStrategy } from '../config/strategy.js';
 import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
 import type { Wan } from '../core/wan.js';
+import { SystemError } from '../errors.js';
 import { readQueueTable } from '../queue/proc.js';
-import { Queue, type QueueError, type QueueStats } from '../queue/queue.js';
+import { Queue, type QueueError } from '../queue/queue.js';
 import type { Device } from '../system/devices.js';
+import type { ConnectionSource } from './connections.js';
+import { Control } from './control.js';
 import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { markLog } from './mark-log.js';
 import { RateLimit } from './rate-limit.js';
 import { RulesKeeper } from './rules-keeper.js';
+import { type Status, withShares } from './status.js';
 
 const FAULT_LOG_MS = 1000;
 
@@ -22,6 +26,8 @@ export interface DaemonParts {
   readonly devices: readonly Device[];
   readonly logger: Logger;
   readonly now: () => number;
+  /** Where live connections come from; undefined where nobody can count. */
+  readonly connections: ConnectionSource | undefined;
   /** Called once when the queue is lost and the daemon can decide nothing any more. */
   readonly onLost: (error: QueueError) => void;
 }
@@ -33,11 +39,22 @@ export class Daemon {
   readonly #decider: Decider;
   readonly #queue: Queue;
   readonly #keeper: RulesKeeper | undefined;
+  readonly #startedAt: number;
+  #control: Control | undefined;
   #faults = 0;
 
   /** Binds the queue; from here on packets are answered. @throws QueueError */
-  static start(parts: DaemonParts): Daemon {
-    return new Daemon(parts);
+  static async start(parts: DaemonParts): Promise<Daemon> {
+    const daemon = new Daemon(parts);
+    try {
+      daemon.#control = await Control.open(parts.config.socket, () => daemon.status());
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      // Connections matter more than the view on them.
+      parts.logger.warn(`wanmark status will not work: ${error.message}`);
+    }
+    parts.logger.info(daemon.#description(), 'started');
+    return daemon;
   }
 
   private constructor(parts: DaemonParts) {
@@ -55,33 +72,65 @@ export class Daemon {
       ? markLog(logger, strategy.name, new DeviceNames(), config.logPacket)
       : undefined;
     const inbound = inboundWans(config.wans, devices);
-    this.#decider = new Decider(this.#selector, config.field, inbound, listener);
+    this.#decider = new Decider(this.#selector, config.field, inbound, (wan, flow, packet) => {
+      parts.connections?.decided(wan.mark);
+      listener?.(wan, flow, packet);
+    });
     this.#queue = Queue.open(
       { num: config.queueNum, mask: config.field.mask, deadlineMs: config.deadlineMs },
       this.#decider.decide,
       parts.onLost,
     );
     this.#keeper = config.bare ? undefined : new RulesKeeper(logger);
-    logger.info(this.#description(), 'started');
+    this.#startedAt = now();
   }
 
   /** Answers what the kernel still holds, gives the queue back and logs a summary. */
   async stop(): Promise<void> {
     const { logger, config } = this.#parts;
+    this.#control?.close();
     this.#keeper?.stop();
     const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
     await this.#queue.close();
-    const total = config.wans.reduce((sum, wan) => sum + this.#decider.picks(wan), 0);
-    for (const wan of config.wans) {
-      const picks = this.#decider.picks(wan);
-      const share = total === 0 ? 0 : Math.round((picks / total) * 10_000) / 10_000;
-      logger.info({ wan: wan.name, mark: wan.mark, weight: wan.weight, picks, share }, 'summary');
+    let total = 0;
+    for (const { name, mark, weight, picks, share } of this.status().wans) {
+      total += picks;
+      logger.info({ wan: name, mark, weight, picks, share: Math.round(share * 10_000) / 10_000 }, 'summary');
     }
-    logger.info({ picks: total, strategyFaults: this.#faults, queue: this.stats(), kernel }, 'stopped');
+    const queue = this.#queue.stats();
+    logger.info({ picks: total, strategyFaults: this.#faults, queue, kernel }, 'stopped');
   }
 
-  stats(): QueueStats {
-    return this.#queue.stats();
+  /** What `wanmark status` shows. */
+  status(): Status {
+    const { config, strategy, connections, now } = this.#parts;
+    const { verdicts, kernelDecided } = this.#queue.stats();
+    const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
+    return {
+      pid: process.pid,
+      uptimeSeconds: Math.round((now() - this.#startedAt) / 100) / 10,
+      strategy: strategy.name,
+      queue: {
+        num: config.queueNum,
+        verdicts,
+        waiting: kernel?.waiting ?? null,
+        dropped: kernel?.dropped ?? null,
+        userDropped: kernel?.userDropped ?? null,
+        kernelDecided,
+      },
+      wans: withShares(
+        config.wans.map((wan) => ({
+          name: wan.name,
+          mark: wan.mark,
+          dev: wan.dev,
+          weight: wan.weight,
+          tier: wan.tier,
+          state: this.#selector.state(wan),
+          connections: connections?.count(wan.mark) ?? null,
+          picks: this.#decider.picks(wan),
+        })),
+      ),
+    };
   }
 
   #description(): object {

@@ -65,7 +65,7 @@ export class Wanmark {
       'run',
       ...wanArguments(this.#lab.wans),
       '--log-mark',
-      ...PATIENCE,
+      ...(args.includes('--deadline') ? [] : PATIENCE),
       ...args,
     ];
     const program = this.#lab.router.spawn(argv);

@@ -34,9 +34,9 @@ const MISTAKES: [string, string[], RegExp][] = [
     /unknown strategy "weigthed"; did you mean "weighted"\?/,
   ],
   [
-    'strategy of a later version',
-    ['run', '--wan', WAN1, '--strategy', 'lc'],
-    /least-connections is not available in this version/,
+    'unknown kind of count',
+    ['run', '--wan', WAN1, '--count', 'all'],
+    /count "all" must be live or established/,
   ],
   [
     'strategy file that is not there',

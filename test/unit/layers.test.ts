@@ -11,13 +11,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   core: ['errors.ts'],
   config: ['core', 'errors.ts'],
-  queue: ['core', 'errors.ts'],
+  'native.ts': ['errors.ts'],
+  queue: ['core', 'native.ts', 'errors.ts'],
+  conntrack: ['core', 'native.ts', 'errors.ts'],
   system: ['core', 'config', 'errors.ts'],
   'log.ts': ['errors.ts'],
-  daemon: ['core', 'config', 'queue', 'system', 'log.ts', 'errors.ts'],
+  daemon: ['core', 'config', 'queue', 'conntrack', 'system', 'log.ts', 'errors.ts'],
   lab: ['core', 'config', 'system', 'errors.ts'],
-  cli: ['core', 'config', 'queue', 'system', 'daemon', 'lab', 'log.ts', 'errors.ts'],
-  'index.ts': ['core', 'queue', 'errors.ts'],
+  cli: ['core', 'config', 'queue', 'conntrack', 'system', 'daemon', 'lab', 'log.ts', 'errors.ts'],
+  'index.ts': ['core', 'queue', 'conntrack', 'errors.ts'],
 };
 
 const top = (file: string) => relative(SRC, file).split('/')[0]!;

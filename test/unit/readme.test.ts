@@ -20,7 +20,7 @@ describe('README', () => {
   it('has a strategy that works as it says', async () => {
     const url = `data:text/javascript,${encodeURIComponent(block('js'))}`;
     const create = ((await import(url)) as { default: StrategyFactory }).default;
-    const strategy = create({ random: () => 0, now: () => 0 });
+    const strategy = create({ random: () => 0, now: () => 0, connections: () => 0 });
     const wans = [wan(1), wan(2, { name: 'dsl' })];
     assert.equal(strategy.pick(flow({ dst: '203.0.113.9' }), wans).name, 'dsl');
     assert.equal(strategy.pick(flow({ dst: '192.0.2.1', srcHash: 4 }), wans).name, 'wan1');

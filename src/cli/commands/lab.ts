@@ -78,7 +78,11 @@ async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
   }
   const wans = argv.wans === undefined ? undefined : parseInteger('wans', argv.wans, 1, MAX_WANS);
   const strategy = strategyName(argv.strategy ?? (weights ? 'weighted' : 'round-robin'));
-  const { name } = await loadStrategy(strategy, { random: Math.random, now: () => performance.now() });
+  const { name } = await loadStrategy(strategy, {
+    random: Math.random,
+    now: () => performance.now(),
+    connections: () => 0,
+  });
   const count = wans ?? weights?.length ?? 3;
   const network = {
     wans: count,

@@ -108,6 +108,12 @@ describe('parseConfig', () => {
     ['queue number too large', { wan: [A], 'queue-num': '65536' }, /queue-num "65536" must be/],
     ['queue number twice', { wan: [A], 'queue-num': ['1', '2'] }, /queue-num is given 2 times/],
     ['deadline 0', { wan: [A], deadline: '0' }, /deadline "0" must be/],
+    ['count of another kind', { wan: [A], count: 'all' }, /count "all" must be live or established/],
+    [
+      'socket path too long',
+      { wan: [A], socket: `/${'x'.repeat(107)}` },
+      /socket path .* must have 1 to 107 bytes/,
+    ],
     ['LAN that is a WAN', { wan: [A], lan: ['eth1'] }, /eth1 cannot be both/],
     ['bad network', { wan: [A], exclude: ['10.0.0.0/40'] }, /exclude "10.0.0.0\/40" is no network/],
     [

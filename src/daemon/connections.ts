@@ -1,0 +1,36 @@
+import type { Config } from '../config/config.js';
+import { ConntrackCounter } from '../conntrack/counter.js';
+import { CountsFile } from './counts-file.js';
+
+/** Where the live connections of a mark come from. */
+export interface ConnectionSource {
+  /** Settles when the numbers are true for connections from before. */
+  readonly ready: Promise<void>;
+  count(mark: number): number;
+  /** A connection with this mark is about to begin: it counts at once. */
+  decided(mark: number): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Conntrack, or the file of `--counts-file`.
+ * @param onFault told in one line of what goes wrong later
+ * @throws ConntrackError when the system refuses
+ */
+export function openConnections(config: Config, onFault: (message: string) => void): ConnectionSource {
+  if (config.countsFile === undefined) {
+    const highest = Math.max(...config.wans.map((wan) => wan.mark));
+    const { field, established } = config;
+    return ConntrackCounter.open({ mask: field.mask, highest, established }, (error) =>
+      onFault(error.message),
+    );
+  }
+  const file = new CountsFile(config.countsFile, onFault);
+  return {
+    ready: Promise.resolve(),
+    count: (mark) => file.count(mark),
+    // Whoever writes the file knows what counts.
+    decided: () => undefined,
+    close: async () => file.close(),
+  };
+}

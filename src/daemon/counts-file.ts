@@ -1,0 +1,57 @@
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+
+/** Changes are looked for this often: a stat, which costs nothing and works on every file system. */
+const WATCH_MS = 250;
+
+/**
+ * Connections by mark from a file in the form of the wiki's `marks_stats.csv`: a line `200, 1` means 200 connections
+ * on mark 1. Read again when it changes; while it is missing or wrong the numbers of before stay.
+ */
+export class CountsFile {
+  readonly #path: string;
+  readonly #onFault: (message: string) => void;
+  #counts: ReadonlyMap<number, number> = new Map();
+  readonly #changed = () => this.#read();
+
+  /** @param onFault told, in one line, why the file could not be used */
+  constructor(path: string, onFault: (message: string) => void) {
+    this.#path = path;
+    this.#onFault = onFault;
+    this.#read();
+    watchFile(path, { interval: WATCH_MS, persistent: false }, this.#changed);
+  }
+
+  /** Connections of a mark number; 0 for one that the file does not name. */
+  count(mark: number): number {
+    return this.#counts.get(mark) ?? 0;
+  }
+
+  close(): void {
+    unwatchFile(this.#path, this.#changed);
+  }
+
+  #read(): void {
+    try {
+      this.#counts = parseCounts(readFileSync(this.#path, 'utf8'));
+    } catch (error) {
+      this.#onFault(`counts file ${this.#path}: ${(error as Error).message}; the counts of before stay`);
+    }
+  }
+}
+
+/** Lines `CONNECTIONS, MARK`; blank lines and a heading without digits are passed over. @throws Error with the line */
+export function parseCounts(text: string): Map<number, number> {
+  const counts = new Map<number, number>();
+  text.split('\n').forEach((line, i) => {
+    if (!/\d/.test(line)) return;
+    const match = /^\s*(\d{1,15})\s*,\s*(\d{1,10})\s*$/.exec(line);
+    if (match === null) throw new Error(`line ${i + 1} is not "connections, mark"`);
+    counts.set(Number(match[2]), Number(match[1]));
+  });
+  return counts;
+}
+
+/** The same form, a line for each mark. */
+export function formatCounts(counts: Iterable<readonly [mark: number, connections: number]>): string {
+  return [...counts].map(([mark, connections]) => `${connections}, ${mark}\n`).join('');
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Status } from '#wanmark/daemon/status.js';
+import type { Wanmark } from '#wanmark/lab/wanmark.js';
+import { withLab } from '../helpers/lab.js';
+import { addon, needs, nfqueue, program } from '../helpers/requires.js';
+import { tally } from '../helpers/traffic.js';
+
+const SOCKET = '/run/wanmark/wanmark.sock';
+
+async function status(wanmark: Wanmark): Promise<Status> {
+  return JSON.parse((await wanmark.command(['status', '--json'])).stdout) as Status;
+}
+
+describe('wanmark status', needs(nfqueue, addon), () => {
+  it('tells states, live connections, decisions and shares: as a table, JSON and CSV', async () => {
+    await withLab(
+      { weights: [3, 1, 0], up: [], run: ['--strategy', 'weighted'] },
+      async ({ lab, wanmark, daemon }) => {
+        await lab.connect({ count: 40, hold: true });
+        const now = await status(wanmark);
+        const { pid, uptimeSeconds, strategy, queue, wans } = now;
+        assert.ok(pid > 0 && uptimeSeconds > 0);
+        assert.equal(strategy, 'weighted');
+        assert.deepEqual([queue.num, queue.verdicts, queue.kernelDecided], [0, 40, 0]);
+        assert.deepEqual(wans, [
+          {
+            name: 'wan1',
+            mark: 1,
+            dev: 'wan1',
+            weight: 3,
+            tier: 1,
+            state: 'up',
+            connections: 30,
+            picks: 30,
+            share: 0.75,
+            target: 0.75,
+          },
+          {
+            name: 'wan2',
+            mark: 2,
+            dev: 'wan2',
+            weight: 1,
+            tier: 1,
+            state: 'up',
+            connections: 10,
+            picks: 10,
+            share: 0.25,
+            target: 0.25,
+          },
+          {
+            name: 'wan3',
+            mark: 3,
+            dev: 'wan3',
+            weight: 0,
+            tier: 1,
+            state: 'drain',
+            connections: 0,
+            picks: 0,
+            share: 0,
+            target: 0,
+          },
+        ]);
+        assert.equal((await wanmark.command(['status', '--csv'])).stdout, '30, 1\n10, 2\n0, 3\n');
+        const table = (await wanmark.command(['status'])).stdout;
+        assert.match(table, /wan1 │ +1 │ wan1 +│ up +│ +3 │ +1 │ +30 │ +30 │ +75.0 % │ +75.0 %/);
+        assert.match(table, /wan3 │.* drain/);
+        assert.match(table, /queue 0: 40 verdicts, 0 left to the kernel/);
+        await daemon.stop();
+      },
+    );
+  });
+
+  it('is one line and exit 1 without a daemon, and after its end', async () => {
+    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {
+      const { stdout } = await lab.router.sh(`stat -c %a ${SOCKET}`);
+      assert.equal(stdout.trim(), '660');
+      await daemon.stop();
+      const result = await wanmark.command(['status'], 'any');
+      assert.match(
+        result.stderr,
+        /^wanmark: no daemon answers on \/run\/wanmark\/wanmark.sock [^\n]*wanmark run[^\n]*\n$/,
+      );
+      assert.deepEqual([result.code, result.stdout], [1, '']);
+      const second = await wanmark.run('--socket', '/run/other.sock');
+      await second.crash();
+      const third = await wanmark.run('--socket', '/run/other.sock');
+      assert.equal(
+        (await wanmark.command(['status', '--socket', '/run/other.sock'])).code,
+        0,
+        'a stale socket is replaced',
+      );
+      await third.stop();
+    });
+  });
+
+  it('goes on being shown with --watch, until Ctrl-C', async () => {
+    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab }) => {
+      const { execPath } = process;
+      const watch = lab.router.spawn([
+        execPath,
+        new URL('../../dist/cli/main.js', import.meta.url).pathname,
+        'status',
+        '--watch',
+        '--json',
+      ]);
+      const seen = () => watch.lines.map((line) => (JSON.parse(line) as Status).wans[0]!.picks);
+      await watch.until(() => seen().length > 0 || undefined, 'a first status');
+      await lab.connect({ count: 6 });
+      await watch.until(() => seen().at(-1) === 3 || undefined, 'the decisions in a later one');
+      await watch.kill('SIGINT');
+      assert.equal((await watch.exited).code, 0);
+    });
+  });
+
+  it('a second daemon warns and goes on without its own status', async () => {
+    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ wanmark, daemon }) => {
+      const other = await wanmark.run('--queue-num', '9');
+      assert.ok(
+        other.program.lines.some((line) =>
+          line.includes('another daemon answers on /run/wanmark/wanmark.sock'),
+        ),
+      );
+      await other.stop();
+      assert.equal((await status(wanmark)).queue.num, 0, 'the first still answers');
+      await daemon.stop();
+    });
+  });
+
+  it('lets no slow or rude client delay a decision', needs(program('python3')), async () => {
+    // Fifty at once: some send nothing, some half a request, some rubbish, some ask and never read.
+    const RUDE = `
+import socket, sys
+kinds = [b"", b"GET /status HT", b"\\x00\\xff" * 3000, b"GET /status HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 500]
+held = []
+for i in range(50):
+    s = socket.socket(socket.AF_UNIX); s.setblocking(False)
+    try:
+        s.connect("${SOCKET}"); s.send(kinds[i % 4])
+    except OSError: pass
+    held.append(s)
+print("rude", flush=True)
+sys.stdin.read()`;
+    await withLab(
+      { wans: 2, ipv6: false, up: [], run: ['--deadline', '1000'] },
+      async ({ lab, wanmark, daemon }) => {
+        const rude = lab.router.spawn(['python3', '-c', RUDE]);
+        await rude.waitForLine((line) => line === 'rude');
+        assert.deepEqual(tally(await lab.connect({ count: 200 })), { wan1: 100, wan2: 100 });
+        rude.end();
+        await rude.exited;
+        const now = await status(wanmark);
+        assert.deepEqual(
+          [now.queue.kernelDecided, now.queue.verdicts],
+          [0, 200],
+          'every packet was decided in time',
+        );
+        await daemon.stop();
+      },
+    );
+  });
+});
