@@ -251,7 +251,14 @@ describe('wanmark run', needs(nfqueue, addon), () => {
 
   it('writes readable lines on a terminal', needs(program('script')), async () => {
     await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab }) => {
-      const command = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--log-mark'].join(' ');
+      const command = [
+        process.execPath,
+        MAIN,
+        'run',
+        ...wanArguments(lab.wans),
+        '--log-mark',
+        ...PATIENCE,
+      ].join(' ');
       const daemon = lab.router.spawn(['script', '-qefc', command, '/dev/null']);
       await daemon.waitForLine((line) => line.includes('started'));
       await lab.connect({ count: 2 });
@@ -264,7 +271,9 @@ describe('wanmark run', needs(nfqueue, addon), () => {
 
   it('goes on when nobody reads its log any more', async () => {
     await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab }) => {
-      const run = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--log-mark'].join(' ');
+      const run = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--log-mark', ...PATIENCE].join(
+        ' ',
+      );
       const daemon = lab.router.spawn(['sh', '-c', `${run} | head -n 1; echo reader gone; wait`]);
       await daemon.waitForLine((line) => line.includes('"started"'));
       assert.deepEqual(tally(await lab.connect({ count: 100 })), { wan1: 50, wan2: 50 });
