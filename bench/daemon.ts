@@ -1,0 +1,58 @@
+import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import type { Status } from '#wanmark/daemon/status.js';
+import type { Lab } from '#wanmark/lab/lab.js';
+import { childrenOf, type Program } from '#wanmark/lab/program.js';
+import { wanArguments } from '#wanmark/lab/wanmark.js';
+
+const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const POLL_MS = 50;
+
+/** `wanmark run` as on a router: without the log of marks, which the lab's own daemon always has. */
+export class BenchDaemon {
+  readonly program: Program;
+  readonly pid: number;
+  readonly #socket: string;
+
+  private constructor(program: Program, pid: number, socket: string) {
+    this.program = program;
+    this.pid = pid;
+    this.#socket = socket;
+  }
+
+  static async start(lab: Lab, socket: string, ...args: string[]): Promise<BenchDaemon> {
+    const argv = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--socket', socket, ...args];
+    const program = lab.router.spawn(argv);
+    await program.waitForLine(/"msg":"started"/);
+    const [pid] = childrenOf(program.pid);
+    if (pid === undefined) throw program.error('ended at once');
+    return new BenchDaemon(program, pid, socket);
+  }
+
+  status(): Promise<Status> {
+    return new Promise((resolve, reject) => {
+      request({ socketPath: this.#socket, path: '/status', agent: false }, (response) => {
+        json(response).then((status) => resolve(status as Status), reject);
+      })
+        .on('error', reject)
+        .end();
+    });
+  }
+
+  /** Asks until `holds` is true of the answer. @throws {Error} after `timeoutMs` */
+  async until(holds: (status: Status) => boolean, what: string, timeoutMs = 300_000): Promise<Status> {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      const status = await this.status();
+      if (holds(status)) return status;
+      if (performance.now() > end) throw new Error(`after ${timeoutMs / 1000} s not yet: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+}
+
+/** Live connections of all WANs together. */
+export function live(status: Status): number {
+  return status.wans.reduce((sum, { connections }) => sum + (connections ?? 0), 0);
+}
