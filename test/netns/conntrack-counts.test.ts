@@ -173,7 +173,8 @@ for (const [name, receiveBuffer, tolerance] of [
       const seconds = (performance.now() - began) / 1000;
       assert.ok(samples >= 10, `${samples} samples`);
       const made = stop();
-      assert.ok(made / seconds > 1500, `${made} connections in ${seconds} s`);
+      // How many a second is up to the machine; that there was churn is not.
+      assert.ok(made > 1000, `${made} connections in ${seconds} s`);
 
       const { dumpMs, overruns, intervalMs } = counter.stats();
       // The last dump, and one in advance, are not paid for yet.

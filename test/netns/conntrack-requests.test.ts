@@ -184,7 +184,8 @@ scenario(
     const before = use();
     for (let i = 0; i < 5; i++) await worker();
     for (let i = 0; i < 50; i++) await ConntrackCounter.open(options).close();
-    assert.deepEqual(use(), before);
+    // A thread that was joined is listed a moment longer; a leak stays.
+    await until(() => use().every((count, i) => count <= before[i]!));
     assert.equal(own.count(1), 1);
     await own.close();
   },
