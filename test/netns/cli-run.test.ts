@@ -251,7 +251,9 @@ describe('wanmark run', needs(nfqueue, addon), () => {
 
   it('writes readable lines on a terminal', needs(program('script')), async () => {
     await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab }) => {
+      // `exec`: script(1) runs $SHELL, and a shell that stays answers Ctrl-C itself, with 130.
       const command = [
+        'exec',
         process.execPath,
         MAIN,
         'run',
