@@ -6,7 +6,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
+
+#include "mapped_array.h"
 
 namespace wanmark {
 
@@ -15,7 +18,16 @@ class CtExpiry {
   /** What expires later than this much ahead is not noted. */
   static constexpr uint64_t kHorizonUs = 60'000'000;
 
-  void Add(uint64_t at, uint64_t key) { slots_[at / kSlotUs % kSlots].push_back(key); }
+  void Add(uint64_t at, uint64_t key) {
+    if (used_ == blocks_.size() * kBlockNotes) {
+      blocks_.emplace_back(kBlockNotes);
+      // Without memory it ends the process, as operator new does here.
+      if (blocks_.back().size() == 0) std::abort();
+    }
+    uint32_t& first = slots_[at / kSlotUs % kSlots];
+    At(used_) = Note{key, first};
+    first = ++used_;
+  }
 
   /** Calls `expired(key)` for each that was noted for a time before `now`, once. */
   template <typename Expired>
@@ -23,15 +35,17 @@ class CtExpiry {
     const uint64_t until = now / kSlotUs;
     if (until > next_ + kSlots) next_ = until - kSlots;
     for (; next_ < until; next_++) {
-      std::vector<uint64_t>& slot = slots_[next_ % kSlots];
-      for (const uint64_t key : slot) expired(key);
-      slot.clear();
+      uint32_t& first = slots_[next_ % kSlots];
+      for (uint32_t note = first; note; note = At(note - 1).next) expired(At(note - 1).key);
+      first = 0;
     }
   }
 
   /** Forgets all; what is noted from here on lies behind `now`. */
   void Clear(uint64_t now) {
-    for (std::vector<uint64_t>& slot : slots_) slot.clear();
+    slots_.fill(0);
+    blocks_.clear();
+    used_ = 0;
     next_ = now / kSlotUs;
   }
 
@@ -40,7 +54,22 @@ class CtExpiry {
   // More than the horizon, so that no two times of it share a slot.
   static constexpr size_t kSlots = 1024;
 
-  std::array<std::vector<uint64_t>, kSlots> slots_;
+  // 64 KiB in a block.
+  static constexpr size_t kBlockNotes = 4096;
+
+  struct Note {
+    uint64_t key;
+    // The next one of its slot, from 1 on; 0 ends the list.
+    uint32_t next;
+  };
+
+  Note& At(size_t note) { return blocks_[note / kBlockNotes][note % kBlockNotes]; }
+
+  // The first note of each slot, as Note::next. Notes come with a dump and go all together, so memory is what
+  // one dump noted, not what each slot ever held.
+  std::array<uint32_t, kSlots> slots_{};
+  std::vector<MappedArray<Note>> blocks_;
+  uint32_t used_ = 0;
   uint64_t next_ = 0;
 };
 

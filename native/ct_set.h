@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <utility>
-#include <vector>
+
+#include "mapped_array.h"
 
 namespace wanmark {
 
@@ -44,8 +46,7 @@ class CtSet {
   void Clear() {
     size_t slots = slots_.size();
     while (slots > kLeastSlots && size_ * 4 < slots) slots /= 2;
-    slots_.assign(slots, 0);
-    slots_.shrink_to_fit();
+    slots_ = Slots(slots);
     size_ = 0;
   }
 
@@ -64,14 +65,20 @@ class CtSet {
     while (slots_[slot] && slots_[slot] >> 16 != key) slot = Next(slot);
     return slot;
   }
+  /** Without memory it ends the process, as operator new does here. */
+  static MappedArray<uint64_t> Slots(size_t count) {
+    MappedArray<uint64_t> slots(count);
+    if (slots.size() == 0) std::abort();
+    return slots;
+  }
   void Resize(size_t slots) {
-    const std::vector<uint64_t> old = std::exchange(slots_, std::vector<uint64_t>(slots));
+    const MappedArray<uint64_t> old = std::exchange(slots_, Slots(slots));
     for (const uint64_t value : old) {
       if (value) slots_[Slot(value >> 16)] = value;
     }
   }
 
-  std::vector<uint64_t> slots_ = std::vector<uint64_t>(kLeastSlots);
+  MappedArray<uint64_t> slots_ = Slots(kLeastSlots);
   size_t size_ = 0;
 };
 

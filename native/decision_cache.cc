@@ -1,21 +1,11 @@
 #include "decision_cache.h"
 
-#include <sys/mman.h>
-
 namespace wanmark {
 
-void DecisionCache::Unmap::operator()(Entry* entries) const { munmap(entries, bytes); }
-
 DecisionCache::DecisionCache(uint32_t ttl_ms, size_t entries)
-    : ttl_ms_(ttl_ms), entry_count_(entries), set_mask_(entries / kWays - 1) {
-  const size_t bytes = entries * sizeof(Entry);
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) {
-    // Without memory for it, the queue works as with a time to live of 0.
-    ttl_ms_ = entry_count_ = 0;
-    return;
-  }
-  entries_ = std::unique_ptr<Entry[], Unmap>(static_cast<Entry*>(memory), Unmap{bytes});
+    : ttl_ms_(ttl_ms), set_mask_(entries / kWays - 1), entries_(entries) {
+  // Without memory for it, the queue works as with a time to live of 0.
+  if (entries_.size() == 0) ttl_ms_ = 0;
 }
 
 std::optional<uint32_t> DecisionCache::Find(const FlowKey& key, uint64_t hash, uint64_t now_ms,
@@ -48,8 +38,7 @@ void DecisionCache::Remember(const FlowKey& key, uint64_t hash, uint32_t mark, u
 
 size_t DecisionCache::Forget(uint32_t mark, uint32_t mask, uint64_t now_ms) {
   size_t forgotten = 0;
-  for (size_t i = 0; i < entry_count_; i++) {
-    Entry& entry = entries_[i];
+  for (Entry& entry : entries_) {
     if (entry.expires_ms == 0 || (entry.mark & mask) != mark) continue;
     if (now_ms < entry.expires_ms) forgotten++;
     entry.expires_ms = 0;

@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 
 #include "flow_key.h"
+#include "mapped_array.h"
 
 namespace wanmark {
 
@@ -38,18 +38,12 @@ class DecisionCache {
     // Valid while now_ms < expires_ms; 0 is an entry never used.
     uint64_t expires_ms;
   };
-  struct Unmap {
-    size_t bytes;
-    void operator()(Entry* entries) const;
-  };
 
-  Entry* Set(uint64_t hash) const { return entries_.get() + (hash & set_mask_) * kWays; }
+  Entry* Set(uint64_t hash) { return entries_.begin() + (hash & set_mask_) * kWays; }
 
   uint32_t ttl_ms_;
-  size_t entry_count_;
   uint64_t set_mask_;
-  // Mapped, not from malloc: zero pages that cost nothing until used, and go back at once.
-  std::unique_ptr<Entry[], Unmap> entries_{nullptr, Unmap{0}};
+  MappedArray<Entry> entries_;
 };
 
 }  // namespace wanmark
