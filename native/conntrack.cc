@@ -18,6 +18,7 @@ CtOptions ReadOptions(const Napi::Object& object) {
   options.field.mask = NumberOption(object, "mask");
   options.field.established = BooleanOption(object, "established");
   options.receive_buffer = NumberOption(object, "receiveBuffer");
+  options.most_receive_buffer = NumberOption(object, "mostReceiveBuffer");
   options.least_interval_us = uint64_t{NumberOption(object, "intervalMs")} * 1000;
   options.updates = BooleanOption(object, "updates");
   return options;
@@ -187,7 +188,6 @@ Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrac
     ThrowOpenError(env, StepName(sockets.failed), sockets.error);
     return;
   }
-  receive_buffer_ = sockets.receive_buffer;
 
   auto wake = std::make_unique<Wake>();
   wake->owner = this;
@@ -339,7 +339,7 @@ Napi::Value Conntrack::GetStats(const Napi::CallbackInfo& info) {
   set("dumpMs", static_cast<double>(stats_.dump_us.Get()) / 1000);
   set("eventMs", static_cast<double>(stats_.event_us.Get()) / 1000);
   set("intervalMs", static_cast<double>(stats_.interval_us.load(std::memory_order_relaxed)) / 1000);
-  set("receiveBuffer", receive_buffer_);
+  set("receiveBuffer", stats_.receive_buffer.load(std::memory_order_relaxed));
   return result;
 }
 

@@ -61,7 +61,6 @@ class Conntrack : public Napi::ObjectWrap<Conntrack> {
   // After loop_, so that it is joined before the loop goes.
   Thread thread_;
   Wake* wake_ = nullptr;
-  uint32_t receive_buffer_ = 0;
   bool told_ready_ = false;
   Napi::FunctionReference on_event_;
   Napi::FunctionReference on_closed_;

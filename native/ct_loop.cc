@@ -124,6 +124,7 @@ CtLoop::CtLoop(const CtOptions& options, CtSockets sockets, CountMemory& memory,
       receiver_(kEventBatch, kEventBytes),
       dump_buffer_(kDumpBytes),
       listens_to_updates_(options.updates) {
+  stats_.receive_buffer.store(granted_buffer_, std::memory_order_relaxed);
   const int bits = std::bit_width(memory.numbers - 1);
   // Each number but 0 has one lowest bit: the kernel can compare, but not ask for "not 0".
   for (int i = 0; i < bits; i++) {
@@ -186,14 +187,14 @@ void CtLoop::Observe(uint64_t now) {
   observed_at_ = now;
   const uint64_t decisions = tally_.decisions();
   if (decisions != decisions_) decided_at_ = now;
-  if (!listens_to_updates_) {
-    decided_unheard_ += decisions - decisions_;
-    Expose();
-  }
+  if (!listens_to_updates_) Expose(decisions - decisions_);
   decisions_ = decisions;
 }
 
-void CtLoop::Expose() { tally_.Expose(tally_.ended() + decided_unheard_); }
+void CtLoop::Expose(uint64_t more) {
+  exposure_ += more;
+  tally_.Expose(exposure_);
+}
 
 void CtLoop::LimitUpdates(uint64_t now) {
   if (!options_.updates || now < second_at_ + (listens_to_updates_ ? 1'000'000 : kUpdatesPauseUs)) return;
@@ -291,7 +292,6 @@ void CtLoop::EndPass() {
 
 void CtLoop::EndDump() {
   const uint64_t cpu = ThreadCpuUs();
-  Expose();
   tally_.EndDump();
   dumping_ = false;
   cut_at_ = 0;
@@ -328,13 +328,17 @@ void CtLoop::FailDump(int error) {
 
 void CtLoop::ReadEvents() {
   const uint64_t cpu = ThreadCpuUs();
+  const uint64_t ended = tally_.ended();
+  bool overrun = false;
   had_events_ = false;
   for (int i = 0; i < kEventBatchesAtOnce; i++) {
     const int received = receiver_.Receive(event_socket_.fd());
     if (received == -EAGAIN) break;
     if (received == -ENOBUFS) {
       stats_.overruns.Add();
+      overrun = true;
       overrun_at_ = NowUs();
+      GrowBuffer();
       continue;
     }
     if (received < 0) {
@@ -347,8 +351,15 @@ void CtLoop::ReadEvents() {
     stats_.events.Add(static_cast<uint64_t>(received));
     for (int k = 0; k < received; k++) ReadEvent(receiver_.Datagram(static_cast<size_t>(k)));
   }
-  if (overrun_at_) Expose();
+  if (overrun) Expose(1 + tally_.ended() - ended);
   if (had_events_) stats_.event_us.Add(ThreadCpuUs() - cpu);
+}
+
+void CtLoop::GrowBuffer() {
+  // What was granted is twice what was asked for (socket(7)).
+  if (granted_buffer_ > options_.most_receive_buffer) return;
+  granted_buffer_ = std::max(granted_buffer_, event_socket_.SetReceiveBuffer(granted_buffer_));
+  stats_.receive_buffer.store(granted_buffer_, std::memory_order_relaxed);
 }
 
 void CtLoop::ReadEvent(std::span<const uint8_t> datagram) {

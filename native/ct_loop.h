@@ -18,6 +18,8 @@ namespace wanmark {
 struct CtOptions {
   CountField field;
   uint32_t receive_buffer = 8 << 20;
+  /** As far as overruns make it grow; what it is to begin with is kept in any case. */
+  uint32_t most_receive_buffer = 32 << 20;
   uint64_t least_interval_us = 250'000;
   /** Listen to UPDATE too. Without it the end of a TCP connection is known from dumps only. */
   bool updates = true;
@@ -80,7 +82,8 @@ class CtLoop {
   /** Without events and dumps nothing happens until the next step, which is at most a tick away. */
   void Rest();
   void Observe(uint64_t now);
-  void Expose();
+  /** More of what goes along with ends that no event tells. */
+  void Expose(uint64_t more);
   void Step(uint64_t now);
   void StartDump(uint64_t now);
   void ChoosePasses();
@@ -92,13 +95,15 @@ class CtLoop {
   void FailDump(int error);
   void ReadEvents();
   void ReadEvent(std::span<const uint8_t> datagram);
+  /** After an overrun: twice the buffer, so that the same burst fits next time. */
+  void GrowBuffer();
   /** Leaves the UPDATE group while there is more than it is good for, and comes back later. */
   void LimitUpdates(uint64_t now);
   void ReportTrouble(int error);
 
   const CtOptions options_;
   const SipKey hash_key_;
-  const uint32_t granted_buffer_;
+  uint32_t granted_buffer_;
   NetlinkSocket dump_socket_;
   NetlinkSocket event_socket_;
   // An eventfd that ends the poll.
@@ -136,8 +141,8 @@ class CtLoop {
   uint64_t decisions_ = 0;
   uint64_t decided_at_ = 0;
   uint64_t overrun_at_ = 0;
-  // Decisions while UPDATE was not listened to.
-  uint64_t decided_unheard_ = 0;
+  // Ends told together with an overrun, and decisions while UPDATE was not listened to.
+  uint64_t exposure_ = 0;
   bool listens_to_updates_ = false;
   uint64_t second_at_ = 0;
   uint64_t events_at_second_ = 0;

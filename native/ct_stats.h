@@ -20,6 +20,8 @@ struct CtStats {
   /** Ends that no event told, and connections that a dump was the first to show. */
   Counter missed;
   Counter found;
+  /** Bytes of event buffer that the kernel granted. */
+  std::atomic<uint32_t> receive_buffer{0};
   /** Calls of the kernel that failed. */
   Counter errors;
   /** Microseconds between the beginnings of the last two dumps. */

@@ -74,7 +74,7 @@ class CtTally {
   void Expire(uint64_t now);
 
   /**
-   * A counter of what goes along with ends that no event tells: `ended` after overruns, decisions while
+   * A counter of what goes along with ends that no event tells: ends told in between, decisions while
    * nobody listens to ends. The last dumps have shown how many ends were missed for each of it; so many are
    * taken off until the next one.
    */

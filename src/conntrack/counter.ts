@@ -19,6 +19,8 @@ export interface CounterOptions {
   established?: boolean;
   /** Bytes of event buffer to ask for, up to 2^30; `stats().receiveBuffer` says what was granted. Default 8 MiB. */
   receiveBuffer?: number;
+  /** Each overrun doubles the buffer, as long as it asks for no more than this. Default 32 MiB. */
+  mostReceiveBuffer?: number;
   /** Dumps are never nearer to each other, in milliseconds, 10..60000. Default 250. */
   intervalMs?: number;
   /**
@@ -41,6 +43,7 @@ export interface CounterStats extends NativeConntrackStats {}
 const DEFAULTS = {
   established: false,
   receiveBuffer: 8 << 20,
+  mostReceiveBuffer: 32 << 20,
   intervalMs: 250,
   updates: true,
 } as const;
@@ -67,7 +70,8 @@ function closeAllNow(): void {
  * more, in advance, half a second after decisions or overruns have stopped.
  *
  * What no event tells waits for the next dump: connections that nobody announced with {@link decided} and nobody has
- * answered yet. What an overrun of the buffer lost is estimated until then, from what the dumps before found missing.
+ * answered yet. What an overrun of the buffer lost is estimated until then, from what the dumps before found missing;
+ * and the buffer grows.
  * Beyond some 7,000 TCP connections a second the thread stops listening to the ends of TCP for ten seconds at a time,
  * and estimates those too; then counts can be 15 % too high.
  */
@@ -98,16 +102,17 @@ export class ConntrackCounter {
     const highest = all.highest ?? most;
     checkInteger('highest', highest, 1, most);
     checkInteger('receiveBuffer', all.receiveBuffer, 1, 2 ** 30);
+    checkInteger('mostReceiveBuffer', all.mostReceiveBuffer, 0, 2 ** 30);
     checkInteger('intervalMs', all.intervalMs, 10, 60_000);
     this.ready = new Promise((resolve) => {
       this.#resolveReady = resolve;
     });
     const { Conntrack } = loadAddon<ConntrackAddon>();
     const { mask } = this.field;
-    const { established, receiveBuffer, intervalMs, updates } = all;
+    const { established, receiveBuffer, mostReceiveBuffer, intervalMs, updates } = all;
     try {
       this.#native = new Conntrack(
-        { mask, highest, established, receiveBuffer, intervalMs, updates },
+        { mask, highest, established, receiveBuffer, mostReceiveBuffer, intervalMs, updates },
         (kind, value) => {
           if (kind === 'ready') return this.#resolveReady();
           const cause = Object.assign(new Error('conntrack'), {

@@ -5,6 +5,7 @@ export interface NativeConntrackOptions {
   highest: number;
   established: boolean;
   receiveBuffer: number;
+  mostReceiveBuffer: number;
   intervalMs: number;
   updates: boolean;
 }

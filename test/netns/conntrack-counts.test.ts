@@ -146,11 +146,12 @@ scenario(
   conntrackTool,
 );
 
-// With 4 KiB so many ends are lost as the machine is busy, and how many is an estimate until the next dump, some
-// seconds later: what must hold then is that nothing of it stays.
-for (const [name, receiveBuffer, tolerance] of [
-  ['an ample event buffer, within 3 % or 50 all the time', 8 << 20, 0.03],
-  ['4 KiB of event buffer and overruns', 4096, Number.POSITIVE_INFINITY],
+// In a buffer that stays at 4 KiB so many ends are lost as the machine is busy, and how many is an estimate until
+// the next dump, some seconds later: what must hold then is that nothing of it stays.
+for (const [name, buffer, tolerance] of [
+  ['an ample event buffer, within 3 % or 50', { receiveBuffer: 8 << 20 }, 0.03],
+  ['overruns of 4 KiB of event buffer, within 3 % or 50', { receiveBuffer: 4096 }, 0.03],
+  ['overruns all the time', { receiveBuffer: 4096, mostReceiveBuffer: 4096 }, Number.POSITIVE_INFINITY],
 ] as const) {
   scenario(
     import.meta.url,
@@ -158,21 +159,24 @@ for (const [name, receiveBuffer, tolerance] of [
     async () => {
       installMarks(10);
       const traffic = await Traffic.start();
-      const counter = ConntrackCounter.open({ ...options, highest: 3, receiveBuffer });
+      const counter = ConntrackCounter.open({ ...options, highest: 3, ...buffer });
       await counter.ready;
       const { stop } = churn(traffic, (mark) => counter.decided(mark));
       const began = performance.now();
-      let samples = 0;
+      const samples = [];
       while (performance.now() - began < CHURN_MS) {
         const { off, share, text } = await distance(counter);
-        assert.ok(off <= 50 || share <= tolerance, text);
-        samples++;
+        samples.push({ text, within: off <= 50 || share <= tolerance });
         // The list costs a core; the traffic needs the time in between.
         await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
       }
       const seconds = (performance.now() - began) / 1000;
-      assert.ok(samples >= 10, `${samples} samples`);
+      assert.ok(samples.length >= 10, `${samples.length} samples`);
       const made = stop();
+      // The list and the counts cannot be read in the same instant, and another process may have this one's core
+      // for half a second: one sample in ten may be beyond. What a dump puts right, equality in the end shows.
+      const beyond = samples.filter(({ within }) => !within);
+      assert.ok(beyond.length <= samples.length / 10, beyond.map(({ text }) => text).join('\n'));
       // How many a second is up to the machine; that there was churn is not.
       assert.ok(made > 1000, `${made} connections in ${seconds} s`);
 
@@ -180,8 +184,8 @@ for (const [name, receiveBuffer, tolerance] of [
       // The last dump, and one in advance, are not paid for yet.
       const unpaid = (2 * intervalMs) / 50;
       assert.ok(dumpMs <= 20 * seconds + unpaid, `${dumpMs} ms for dumps in ${seconds} s`);
-      if (receiveBuffer > 4096) assert.equal(overruns, 0);
-      else assert.ok(overruns > 10, `${overruns} overruns`);
+      if (buffer.receiveBuffer > 4096) assert.equal(overruns, 0);
+      else assert.ok(overruns > 0, 'no overrun');
 
       await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
       const { off, text } = await distance(counter);
