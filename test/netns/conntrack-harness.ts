@@ -23,7 +23,6 @@ const run = promisify(execFile);
 
 /** Tracks and marks; `udpTimeout` in seconds. IPv6 gets a whole prefix of addresses on lo, as IPv4 has 127/8. */
 export function installMarks(udpTimeout = 30): void {
-  writeFileSync('/proc/sys/net/netfilter/nf_conntrack_udp_timeout', String(udpTimeout));
   execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8::/64', 'dev', 'lo']);
   for (const family of FAMILIES) {
     for (const mark of MARKS) {
@@ -33,6 +32,8 @@ export function installMarks(udpTimeout = 30): void {
       }
     }
   }
+  // The first rule with -m conntrack loads the module on a machine that has not needed it yet.
+  writeFileSync('/proc/sys/net/netfilter/nf_conntrack_udp_timeout', String(udpTimeout));
 }
 
 /** Which of the entries that conntrack(8) lists count. */
