@@ -128,7 +128,7 @@ export class Program {
    * Waits until `look` gives something: it is called again after each piece of output.
    * @throws {SystemError} when the program ends, or `timeoutMs` passes, before that
    */
-  async until<T>(look: () => T | undefined, what: string, timeoutMs = 30_000): Promise<T> {
+  async until<T>(look: () => T | undefined, what: string, timeoutMs = 120_000): Promise<T> {
     const found = look();
     if (found !== undefined) return found;
     return new Promise((resolve, reject) => {

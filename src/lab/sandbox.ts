@@ -102,7 +102,7 @@ export class Sandbox {
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<Output> {
     const program = this.spawn(argv, options);
     program.end(options.input);
-    const timeout = setTimeout(() => program.kill('SIGKILL'), options.timeoutMs ?? 60_000);
+    const timeout = setTimeout(() => program.kill('SIGKILL'), options.timeoutMs ?? 180_000);
     const exit = await program.exited;
     clearTimeout(timeout);
     const okCodes = options.okCodes ?? [0];
