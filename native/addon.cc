@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "conntrack.h"
+#include "host.h"
 #include "queue.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -9,6 +10,10 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Conntrack", wanmark::Conntrack::Define(env));
   exports.Set("flushConntrack", Napi::Function::New<wanmark::Conntrack::Flush>(env, "flushConntrack"));
   exports.Set("lookupConntrack", Napi::Function::New<wanmark::Conntrack::Lookup>(env, "lookupConntrack"));
+  exports.Set("nftGeneration", Napi::Function::New<wanmark::NftGenerationForJs>(env, "nftGeneration"));
+  exports.Set("legacyTable", Napi::Function::New<wanmark::LegacyTableForJs>(env, "legacyTable"));
+  exports.Set("sendUnixDatagram",
+              Napi::Function::New<wanmark::SendUnixDatagramForJs>(env, "sendUnixDatagram"));
   return exports;
 }
 

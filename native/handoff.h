@@ -29,6 +29,8 @@ class Handoff {
    * gone; the memory must not be touched until Idle() says so.
    */
   bool Ask(uint32_t count, std::chrono::milliseconds deadline);
+  /** How long JS has been late by now, since the deadline passed; 0 while it is not. */
+  std::chrono::milliseconds Lateness();
   /** The answers of an Ask that returned true have been read. */
   void Release();
 
@@ -39,12 +41,19 @@ class Handoff {
   uint32_t Take();
   /** The marks are written. Does nothing when they are too late. */
   void Answer();
+  /** After JS came back: how long it had been late, once for each time; 0 otherwise. */
+  std::chrono::milliseconds TakeLateness();
   /** Is there an answer that the I/O thread has not released yet? */
   bool Answered();
   /** JS will not answer any more: an Ask under way returns false at once, and so does every later one. */
   void Abandon();
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  /** JS came back after the deadline: the memory is free again. */
+  void Recover();
+
   enum class State { kFree, kAsked, kTaken, kAnswered };
 
   std::function<void()> wake_;
@@ -53,6 +62,8 @@ class Handoff {
   State state_ = State::kFree;
   uint32_t count_ = 0;
   bool expired_ = false;
+  Clock::time_point expired_at_;
+  std::chrono::milliseconds lateness_{0};
   bool abandoned_ = false;
 };
 

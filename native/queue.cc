@@ -29,6 +29,8 @@ LoopOptions ReadOptions(const Napi::Object& object) {
   options.deadline = std::chrono::milliseconds(NumberOption(object, "deadlineMs"));
   options.cache_ms = NumberOption(object, "cacheMs");
   options.verdict = BooleanOption(object, "repeat") ? NF_REPEAT : NF_ACCEPT;
+  const Napi::Value notice = object.Get("lateNotice");
+  if (notice.IsString()) options.late_notice = notice.As<Napi::String>().Utf8Value();
   options.now_ms = MonotonicMs;
   return options;
 }
@@ -52,6 +54,7 @@ Napi::Function Queue::Define(Napi::Env env) {
                          InstanceMethod<&Queue::Close>("close"),
                          InstanceMethod<&Queue::CloseNow>("closeNow"),
                          InstanceMethod<&Queue::GetStats>("stats"),
+                         InstanceMethod<&Queue::Ping>("ping"),
                          InstanceMethod<&Queue::Forget>("forget"),
                          InstanceMethod<&Queue::RefLoop>("ref"),
                          InstanceMethod<&Queue::UnrefLoop>("unref"),
@@ -162,6 +165,7 @@ void Queue::OnWake() {
   const Napi::HandleScope scope(Env());
   if (const uint32_t count = loop_->handoff().Take()) Decide(count);
   ReportTrouble();
+  ReportSigns();
   if (loop_->finished()) {
     thread_.Join();
     CloseHandle();
@@ -186,6 +190,15 @@ void Queue::ReportTrouble() {
   if (trouble & kTroublePermission) Emit("permission", error);
   if (trouble & kTroubleGone) Emit("gone", error);
   if (trouble & kTroubleSocket) Emit("socket", error);
+}
+
+void Queue::ReportSigns() {
+  const auto late_ms = loop_->handoff().TakeLateness().count();
+  const bool pong = loop_->TakePong();
+  if (late_ms == 0 && !pong) return;
+  const Napi::CallbackScope scope(Env(), *async_context_);
+  if (late_ms > 0) Emit("late", Napi::Number::New(Env(), static_cast<double>(late_ms)));
+  if (pong) Emit("pong", Env().Undefined());
 }
 
 Napi::Value Queue::CallJs(const Napi::FunctionReference& callback, std::initializer_list<napi_value> args) {
@@ -285,6 +298,7 @@ Napi::Value Queue::GetStats(const Napi::CallbackInfo& info) {
   set(result, "marked", stats.marked.Get());
   set(result, "loops", stats.loops.Get());
   set(result, "late", stats.late.Get());
+  set(result, "lateFlows", stats.late_flows.Get());
   set(result, "invalid", stats.invalid.Get());
   set(result, "callbackErrors", stats.callback_errors.Get());
   set(result, "malformed", stats.malformed.Get());
@@ -297,6 +311,10 @@ Napi::Value Queue::GetStats(const Napi::CallbackInfo& info) {
   set(errors, "other", stats.other_errors.Get());
   result.Set("errors", errors);
   return result;
+}
+
+void Queue::Ping(const Napi::CallbackInfo&) {
+  if (loop_ && state_ == State::kOpen) loop_->Ping();
 }
 
 Napi::Value Queue::Forget(const Napi::CallbackInfo& info) {

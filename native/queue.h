@@ -38,6 +38,7 @@ class Queue : public Napi::ObjectWrap<Queue> {
   void Close(const Napi::CallbackInfo& info);
   void CloseNow(const Napi::CallbackInfo& info);
   Napi::Value GetStats(const Napi::CallbackInfo& info);
+  void Ping(const Napi::CallbackInfo& info);
   Napi::Value Forget(const Napi::CallbackInfo& info);
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
@@ -48,6 +49,8 @@ class Queue : public Napi::ObjectWrap<Queue> {
   void OnWake();
   void Decide(uint32_t count);
   void ReportTrouble();
+  /** Tells JS that it was late, and that a ping came back. */
+  void ReportSigns();
   /** Calls the JS function behind `callback`; an exception it throws comes back, an empty value if none. */
   Napi::Value CallJs(const Napi::FunctionReference& callback, std::initializer_list<napi_value> args);
   /** onEvent(kind, value). What it throws becomes an uncaught exception. */

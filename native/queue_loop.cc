@@ -24,6 +24,8 @@ constexpr uint32_t kLoopFinds = 32;
 constexpr int kRetryMs = 1;
 // Pause after a receive error that has no name here; a close request ends it.
 constexpr int kTroublePauseMs = 100;
+// A strategy that misses its deadline by less may still say so itself.
+constexpr std::chrono::seconds kNoticeAfter{1};
 
 SipKey RandomKey() {
   SipKey key;
@@ -57,10 +59,22 @@ void QueueLoop::RequestClose() {
   eventfd_write(wake_fd_, 1);
 }
 
+void QueueLoop::Ping() {
+  ping_.store(true, std::memory_order_release);
+  eventfd_write(wake_fd_, 1);
+}
+
+void QueueLoop::AnswerPing() {
+  if (!ping_.load(std::memory_order_relaxed) || !ping_.exchange(false)) return;
+  pong_ = true;
+  wake_js_();
+}
+
 void QueueLoop::Run() {
   bool stopped_queueing = false;
   uint64_t drained_at = 0;
   while (true) {
+    AnswerPing();
     const bool closing = close_requested_.load(std::memory_order_acquire);
     if (closing && !stopped_queueing) {
       // Takes the kernel's queue lock: whatever is queued afterwards is in our socket already. Without
@@ -102,6 +116,8 @@ void QueueLoop::Run() {
 void QueueLoop::WaitForWork(bool socket_failed) {
   pollfd events[] = {{wake_fd_, POLLIN, 0}, {socket_.fd(), POLLIN, 0}};
   poll(events, socket_failed ? 1 : 2, socket_failed ? kTroublePauseMs : -1);
+  eventfd_t count;
+  if (events[0].revents) eventfd_read(wake_fd_, &count);
 }
 
 void QueueLoop::HandleDatagram(std::span<const uint8_t> datagram) {
@@ -175,14 +191,30 @@ QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
 void QueueLoop::AskForMisses() {
   const uint32_t count = misses_.count();
   for (uint32_t i = 0; i < count; i++) answers_[i] = BatchMemory::kKernelDecides;
-  if (count == 0 || !handoff_.Idle()) return;
+  if (count == 0) return;
+  if (!handoff_.Idle()) {
+    stats_.late_flows.Add(count);
+    return SayLate();
+  }
+  said_late_ = false;
   for (uint32_t i = 0; i < count; i++) memory_.Fill(i, *misses_[i].packet);
   if (!handoff_.Ask(count, options_.deadline)) {
     stats_.late.Add();
+    stats_.late_flows.Add(count);
     return;
   }
   ReadAnswers(options_.now_ms());
   handoff_.Release();
+}
+
+void QueueLoop::SayLate() {
+  if (said_late_ || options_.late_notice.empty() || handoff_.Lateness() < kNoticeAfter) return;
+  said_late_ = true;
+  // Nobody may be reading: a full pipe must not stop the packets, and SIGPIPE is blocked in this thread.
+  pollfd writable{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&writable, 1, 0) != 1 || !(writable.revents & POLLOUT)) return;
+  [[maybe_unused]] const ssize_t written =
+      write(STDERR_FILENO, options_.late_notice.data(), options_.late_notice.size());
 }
 
 void QueueLoop::ReadAnswers(uint64_t now_ms) {

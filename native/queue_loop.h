@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "batch_memory.h"
 #include "decision_cache.h"
@@ -29,6 +30,8 @@ struct LoopOptions {
   uint32_t cache_ms = 3000;
   /** NF_REPEAT or NF_ACCEPT, for packets that got a mark. */
   uint32_t verdict = 0;
+  /** Written to standard error, once for each time that JS is late for a second: JS cannot say it then. */
+  std::string late_notice;
   /** Milliseconds of a clock that never goes back, for the age of decisions. */
   std::function<uint64_t()> now_ms;
 };
@@ -63,6 +66,8 @@ class QueueLoop {
   // --- any thread ---
 
   void RequestClose();
+  /** Makes the I/O thread set TakePong, and wake JS, when it comes by: a sign that it lives. */
+  void Ping();
   bool finished() const { return finished_.load(std::memory_order_acquire); }
 
   // --- the JS thread ---
@@ -71,6 +76,8 @@ class QueueLoop {
   /** Forgets decisions (see DecisionCache), also withdraws answers that are not sent yet. Returns how many.
    */
   size_t Forget(uint32_t mark, uint32_t mask);
+  /** Has a Ping been answered since the last call? */
+  bool TakePong() { return pong_.exchange(false); }
   /** Takes the Trouble bits that came up since the last call; each is set at most once in a queue's life. */
   uint32_t TakeTrouble() { return trouble_.exchange(0); }
   int last_errno() const { return last_errno_; }
@@ -93,6 +100,8 @@ class QueueLoop {
   void ReadAnswers(uint64_t now_ms);
   void SendVerdicts();
   void ReportTrouble(Trouble trouble, int error);
+  void SayLate();
+  void AnswerPing();
   void WaitForWork(bool socket_failed);
 
   const LoopOptions options_;
@@ -120,6 +129,9 @@ class QueueLoop {
 
   std::atomic<bool> close_requested_{false};
   std::atomic<bool> finished_{false};
+  std::atomic<bool> ping_{false};
+  std::atomic<bool> pong_{false};
+  bool said_late_ = false;
   std::atomic<uint32_t> trouble_{0};
   std::atomic<int> last_errno_{0};
   uint32_t reported_trouble_ = 0;

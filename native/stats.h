@@ -36,6 +36,8 @@ struct Stats {
   Counter loops;
   /** Calls of decide() that had not answered by the deadline. */
   Counter late;
+  /** Flows that were left to the kernel because JS was late. */
+  Counter late_flows;
   /** Answers with bits outside the mask. */
   Counter invalid;
   /** Calls of decide() that threw. Written by the JS thread. */

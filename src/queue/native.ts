@@ -12,6 +12,8 @@ export interface NativeQueueOptions {
   failOpen: boolean;
   /** Bytes, at most 2^30. */
   receiveBuffer: number;
+  /** Written to standard error by the I/O thread when JS is late for a second. */
+  lateNotice?: string;
 }
 
 /**
@@ -19,6 +21,12 @@ export interface NativeQueueOptions {
  * - `permission`, `gone`, `socket`: the I/O thread met this trouble for the first time; the value is the errno.
  */
 export type NativeEvent = 'callback' | 'permission' | 'gone' | 'socket';
+
+/**
+ * - `late`: JS is back after it missed a deadline; the value is by how many milliseconds.
+ * - `pong`: the I/O thread has seen a `ping`.
+ */
+export type NativeSign = 'late' | 'pong';
 
 /** The addon's counters; see `QueueStats`. */
 export interface NativeStats {
@@ -31,6 +39,7 @@ export interface NativeStats {
   marked: number;
   loops: number;
   late: number;
+  lateFlows: number;
   invalid: number;
   callbackErrors: number;
   malformed: number;
@@ -48,6 +57,8 @@ export interface NativeQueue {
   /** The same at once and without `decide`: what is queued is left to the kernel. */
   closeNow(): void;
   stats(): NativeStats;
+  /** Asks for a `pong`. */
+  ping(): void;
   forget(mark: number, mask: number): number;
   ref(): void;
   unref(): void;
@@ -64,6 +75,6 @@ export interface QueueAddon {
   Queue: new (
     options: NativeQueueOptions,
     decide: (count: number) => void,
-    onEvent: (kind: NativeEvent, value: unknown) => void,
+    onEvent: (kind: NativeEvent | NativeSign, value: unknown) => void,
   ) => NativeQueue;
 }

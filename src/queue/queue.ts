@@ -27,6 +27,13 @@ export interface QueueOptions {
   failOpen?: boolean;
   /** Bytes of socket buffer to ask for, up to 2^30; `stats().receiveBuffer` says what was granted. */
   receiveBuffer?: number;
+  /**
+   * A line for standard error, written by the I/O thread once `decide` is a second late, each time that happens:
+   * JS cannot say it while it is busy. Nothing by default.
+   */
+  lateNotice?: string;
+  /** Called when JS is back after a missed deadline, with the milliseconds by which it missed it. */
+  onLate?: (lateMs: number) => void;
 }
 
 /**
@@ -40,7 +47,8 @@ export type Decide = (batch: Batch, count: number) => void;
  *
  * - `verdicts`: packets answered; `batches`: messages that carried them
  * - `decisions`: packets that `decide` gave a mark; `cacheHits`: later packets of their flows
- * - `kernelDecided`: packets left to the kernel; `late`: calls of `decide` that missed the deadline
+ * - `kernelDecided`: packets left to the kernel; `late`: calls of `decide` that missed the deadline,
+ *   `lateFlows`: flows that were left to the kernel for that
  * - `marked`: packets that came with a mark in our field, which go on as they are; `loops`: cache hits that were
  *   accepted instead of repeated, because rules that wipe the mark kept queueing them
  * - `invalid`: answers with bits outside the mask; `callbackErrors`: calls of `decide` that threw
@@ -75,6 +83,7 @@ export class Queue {
   readonly num: number;
   readonly #native: NativeQueue;
   #closed: Promise<void> | undefined;
+  #pings: (() => void)[] = [];
 
   /**
    * Opens a queue; packets may come as soon as the caller returns to the event loop.
@@ -114,9 +123,12 @@ export class Queue {
           repeat: all.verdict === 'repeat',
           failOpen: all.failOpen,
           receiveBuffer,
+          ...(all.lateNotice === undefined ? {} : { lateNotice: all.lateNotice }),
         },
         (count) => decide(batch, count),
         (kind, value) => {
+          if (kind === 'late') return all.onLate?.(Number(value));
+          if (kind === 'pong') return this.#pong();
           if (onError) return onError(describeEvent(all.num, kind, value));
           if (kind === 'callback') throw value;
           process.emitWarning(describeEvent(all.num, kind, value));
@@ -158,6 +170,17 @@ export class Queue {
   }
 
   /**
+   * Resolves when the I/O thread has seen it and JS has been woken by it: the way that each decision takes. Never
+   * resolves when that thread is stuck, or the queue closed.
+   */
+  ping(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pings.push(resolve);
+      this.#native.ping();
+    });
+  }
+
+  /**
    * Drops the remembered decisions that equal `mark` under `mask` (default: the exact mark), as when its WAN goes
    * down: the next packets of these flows are decided anew, and answers of that mark that are not sent yet are
    * left to the kernel. Returns how many decisions were remembered.
@@ -174,6 +197,12 @@ export class Queue {
   /** Lets the process end while the queue is open. */
   unref(): void {
     this.#native.unref();
+  }
+
+  #pong(): void {
+    const pings = this.#pings;
+    this.#pings = [];
+    for (const resolve of pings) resolve();
   }
 
   #forgetQueue(): void {

@@ -75,6 +75,12 @@ class Lab {
     }
   }
 
+  void AwaitPong() {
+    do {
+      wakes_.acquire();
+    } while (!loop->TakePong());
+  }
+
   /** Reads one sendmsg of the loop; a configuration message comes back as an empty list. */
   std::vector<Verdict> Read() {
     alignas(8) char buffer[8192];
@@ -268,8 +274,14 @@ void TestLate() {
   CHECK(verdicts[0] == Accept(3) && verdicts[1] == Repeat(4, 1));
   CHECK_EQUAL(lab.memory.sport[0], 1001);
   CHECK_EQUAL(lab.stats.late.Get(), 1);
+  CHECK_EQUAL(lab.stats.late_flows.Get(), 2);
+  CHECK(lab.loop->handoff().Lateness().count() >= 0);
+  CHECK_EQUAL(lab.loop->handoff().TakeLateness().count(), 0);
 
   lab.Answer({5});
+  CHECK(lab.loop->handoff().TakeLateness().count() >= 1);
+  CHECK_EQUAL(lab.loop->handoff().TakeLateness().count(), 0);
+  CHECK_EQUAL(lab.loop->handoff().Lateness().count(), 0);
   lab.Queue(Udp(5, 1001));
   CHECK_EQUAL(lab.Take(), 1);
   lab.Answer({6});
@@ -277,6 +289,25 @@ void TestLate() {
   lab.Close();
   lab.ExpectNothingMore();
   CHECK_EQUAL(lab.stats.kernel_decided.Get(), 2);
+}
+
+/** A ping is answered by an idle loop as by one that has packets, once, and never while it waits for JS. */
+void TestPing() {
+  Lab lab;
+  lab.Start();
+  CHECK(!lab.loop->TakePong());
+  lab.loop->Ping();
+  lab.AwaitPong();
+  CHECK(!lab.loop->TakePong());
+  lab.Queue(Udp(1, 1000));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.loop->Ping();
+  CHECK(!lab.loop->TakePong());
+  lab.Answer({1});
+  lab.Expect({Repeat(1, 1)});
+  lab.AwaitPong();
+  lab.Close();
+  lab.ExpectNothingMore();
 }
 
 /** The deadline passes before JS so much as looks: then the question is not even handed out. */
@@ -396,6 +427,7 @@ int main() {
   TestLoop();
   TestManyBatches();
   TestLate();
+  TestPing();
   TestNeverTaken();
   TestCloseDrains();
   TestAbandon();
