@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034 # used by the other files
 # What mangle and nat have in common: the chain WANMARK_NEW (what is left alone) and the
 # chain WANMARK_KERNEL (the kernel's own weighted choice). Sourced, never run.
+. "$HERE/service-chains.sh"
 
 # rule CHAIN WORD...: one line in the way of iptables-save.
 rule() {
@@ -28,9 +29,10 @@ specific_networks() {
 	{
 		[ "$1" = 4 ] || echo fe80::/10
 		for _net in $WANMARK_EXCLUDE; do printf '%s\n' "$_net"; done
-		ip -N "-$1" route show table main 2>/dev/null | awk '
-			/^[ \t]/ || $1 == "default" || $1 == "throw" { next }
-			$1 ~ /^[a-z]+$/ { print $2; next }
+		main_routes "$1" | awk '
+			# Types of routes are numbers with -N; 9 is RTN_THROW.
+			/^[ \t]/ || $1 == "default" || $1 == "throw" || $1 == "9" { next }
+			$1 ~ /^([a-z]+|[0-9]+)$/ { print $2; next }
 			{ print $1 }'
 	} | networks | sort -u | awk -v family="$1" '
 		substr($1, 1, 1) != family || $1 == family { next }
@@ -48,6 +50,7 @@ new_rules() {
 	else
 		_nets=${SPECIFIC6="$(specific_networks 6)"}
 	fi
+	service_exceptions "$1"
 	for _net in $_nets; do rule WANMARK_NEW -d "$_net" -j RETURN; done
 	rule WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 	rule WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
@@ -55,37 +58,17 @@ new_rules() {
 
 # --- WANMARK_KERNEL ---------------------------------------------------------
 
-# candidates FAMILY: "MARK WEIGHT" of the lowest tier that has a WAN with a weight.
-candidates() {
-	for_wans "$1" candidate | sort -n | awk '
-		NR == 1 { tier = $1 }
-		$1 == tier { print $3, $4 }'
-}
-
-candidate() { [ "$WEIGHT" = 0 ] || printf '%s\n' "$TIER $NUMBER $MARK $WEIGHT"; }
-
-# kernel_rules FAMILY: each WAN takes its weight's share of what those before it left. The
-# match on the mark comes first: a rule behind the one that chose is not tried, nor (were
-# it `--mode nth`) counted.
+# kernel_rules FAMILY: the WANs' shares of what nobody else decided. Where no WAN is up, the last
+# resort: without a mark by the main table, or with the mark that an ip rule refuses. That is for
+# others, not for this machine's own connections, which may be what brings a WAN up again.
 kernel_rules() {
-	_left=0
-	_candidates=$(candidates "$1")
-	while read -r _mark _weight; do
-		_left=$((_left + ${_weight:-0}))
-	done <<-WANMARK
-		$_candidates
-	WANMARK
-	while read -r _mark _weight; do
-		[ -n "$_mark" ] || continue
-		_share=
-		if [ "$_weight" != "$_left" ]; then
-			_share="-m statistic --mode random --probability 0.$(printf '%09d' $((_weight * 1000000000 / _left))) "
-		fi
-		rule WANMARK_KERNEL "$UNDECIDED/$MASK ${_share}-j MARK --set-xmark $_mark/$MASK"
-		_left=$((_left - _weight))
-	done <<-WANMARK
-		$_candidates
-	WANMARK
+	_rules=$(candidates "$1" | choice_rules WANMARK_KERNEL "$MASK")
+	if [ -n "$_rules" ]; then
+		printf '%s\n' "$_rules"
+	elif [ -n "$LAST_MARK" ]; then
+		rule WANMARK_KERNEL "$UNDECIDED/$MASK" -m addrtype ! --src-type LOCAL \
+			-j MARK --set-xmark "$LAST_MARK/$MASK"
+	fi
 }
 
 # to_new CHAIN MATCH...: on to WANMARK_NEW, only from the LAN devices where they are given.

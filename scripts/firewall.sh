@@ -26,20 +26,23 @@ variant() {
 # the legacy variant load a table that is not there.
 saved() {
 	command -v "$1-save" >/dev/null 2>&1 || return 0
-	"$1-save" 2>/dev/null | awk -v table="*$2" '/^\*/ { on = $0 == table } on && !/^#/'
+	"$1-save" 2>/dev/null | table "$2"
 }
+
+# table TABLE: of what -save writes, the lines of one.
+table() { awk -v table="*$1" '/^\*/ { on = $0 == table } on && !/^#/'; }
 
 # ours: of the lines of a table, our chains (without counters), their rules and the jumps to them.
 ours() {
 	awk '
-	/^:WANMARK(_[A-Z]+)? / { print $1, "- [0:0]" }
-	/^-A WANMARK(_[A-Z]+)? / { print }
-	/^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z]+)?$/ && $2 !~ /^WANMARK/ { print }'
+	/^:WANMARK(_[A-Z0-9]+)? / { print $1, "- [0:0]" }
+	/^-A WANMARK(_[A-Z0-9]+)? / { print }
+	/^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$/ && $2 !~ /^WANMARK/ { print }'
 }
 
 # has_ours PROGRAM
 has_ours() {
-	command -v "$1-save" >/dev/null 2>&1 && "$1-save" 2>/dev/null | grep -q -E '^:WANMARK(_[A-Z]+)? '
+	command -v "$1-save" >/dev/null 2>&1 && "$1-save" 2>/dev/null | grep -q -E '^:WANMARK(_[A-Z0-9]+)? '
 }
 
 # batch TABLE NOW [BEFORE] <WANT: the iptables-restore input that turns NOW (`ours` of the
@@ -47,10 +50,12 @@ has_ours() {
 # read the same in both are left alone. The kernel writes rules in its own way, so text
 # that we wrote is compared only with text that we wrote.
 # `:CHAIN` creates a chain of ours or empties it. Jumps go first into their base chain, so
-# that nobody's ACCEPT hides us, but last in nat POSTROUTING, so that a special rule wins.
+# that nobody's ACCEPT hides us, but last in nat POSTROUTING, so that a special rule wins. Where
+# a new jump beside one that is there would give another order than WANT's, all are made anew.
 batch() {
 	awk -v table="$1" -v now="$2" -v before="${3-}" '
 	function target(line) { sub(/.* /, "", line); return line }
+	function base(key) { sub(/ .*/, "", key); return key }
 	# text[CHAIN]: its rules. jump["BASE CHAIN"]: the line. Both in order in list[1..list[0]].
 	function add(line, text, jump, list,   word, key) {
 		split(line, word, " ")
@@ -74,16 +79,31 @@ batch() {
 	END {
 		load(before, oldText, oldJump, olds); twice = ""
 		load(now, nowText, nowJump, nows)
+		for (i = 1; i <= wants[0]; i++) {
+			key = wants[i]
+			if (!(key in wantJump)) continue
+			order[base(key)] = order[base(key)] key "\n"
+			if (!(key in nowJump)) fresh[base(key)] = fresh[base(key)] key "\n"
+		}
+		for (i = 1; i <= nows[0]; i++) {
+			key = nows[i]
+			if (key in nowJump && key in wantJump && !seen[key]++) kept[base(key)] = kept[base(key)] key "\n"
+		}
+		for (name in order) {
+			last = table == "nat" && name == "POSTROUTING"
+			anew[name] = order[name] != (last ? kept[name] fresh[name] : fresh[name] kept[name])
+		}
+		last = ""
 		jumps = twice
 		for (i = 1; i <= nows[0]; i++) {
 			key = nows[i]
-			if (key in nowJump && !(key in wantJump) && !gone[key]++) jumps = jumps "-D" substr(nowJump[key], 3) "\n"
+			if (key in nowJump && (!(key in wantJump) || anew[base(key)]) && !gone[key]++) jumps = jumps "-D" substr(nowJump[key], 3) "\n"
 			if (key in nowText && !(key in wantText)) { empty = empty "-F " key "\n"; drop = drop "-X " key "\n" }
 		}
 		for (i = 1; i <= wants[0]; i++) {
 			key = wants[i]
 			if (key in wantText && !same(key)) { heads = heads ":" key " - [0:0]\n"; rules = rules wantText[key] }
-			if (!(key in wantJump) || key in nowJump) continue
+			if (!(key in wantJump) || (key in nowJump && !anew[base(key)])) continue
 			line = wantJump[key]
 			if (table == "nat" && key ~ /^POSTROUTING/) last = last line "\n"
 			else { sub(/^-A [A-Z]+/, "&! 1", line); sub(/^-A/, "-I", line); sub(/!/, "", line); first = line "\n" first }
@@ -150,7 +170,9 @@ fw_each() {
 
 fw_remember() { fw_each "$1" fw_remember_one; }
 fw_remember_one() {
-	saved "$_program" "$_table" >"$WORK/$_file.table"
+	# Asked for once for all tables: nothing is changed before each part has remembered.
+	[ -e "$WORK/$_each.saved" ] || "$_program-save" >"$WORK/$_each.saved" 2>/dev/null
+	table "$_table" <"$WORK/$_each.saved" >"$WORK/$_file.table"
 	ours <"$WORK/$_file.table" >"$WORK/$_file.now"
 }
 
@@ -166,6 +188,34 @@ fw_prepare_one() {
 	restore "$_program" "$WORK/$_file.batch" --test
 }
 
+# fw_report TABLE: what of the last `have` is not in the kernel any more.
+fw_report() { fw_each "$1" fw_report_one; }
+fw_report_one() {
+	[ -s "$STATE/$_file.have" ] && ! cmp -s "$STATE/$_file.have" "$WORK/$_file.now" || return 0
+	_gone=$(awk -v now="$WORK/$_file.now" '
+		BEGIN {
+			while ((getline line < now) > 0) {
+				split(line, word, " ")
+				if (line ~ /^:/) { chain[substr(word[1], 2)]; any = 1 }
+				else if (word[2] ~ /^WANMARK/) rules[word[2]] = rules[word[2]] line "\n"
+				else there[line]
+			}
+		}
+		/^:/ { order[++count] = substr($1, 2); next }
+		/^-A WANMARK/ { had[$2] = had[$2] $0 "\n"; next }
+		!($0 in there) { out = out ", jump from " $2 " to " $NF }
+		END {
+			if (!any) { print "all of it"; exit }
+			for (i = 1; i <= count; i++) {
+				if (!(order[i] in chain)) out = out ", chain " order[i]
+				else if (rules[order[i]] != had[order[i]]) out = out ", rules of " order[i]
+			}
+			print substr(out, 3)
+		}' "$STATE/$_file.have") || die 'awk failed'
+	# Something of ours may also be there twice: that is put right without a word.
+	[ -z "$_gone" ] || missing "$_program $_table: $_gone"
+}
+
 fw_apply() { fw_each "$1" fw_apply_one; }
 fw_apply_one() {
 	[ -s "$WORK/$_file.batch" ] || return 0
@@ -176,7 +226,10 @@ fw_apply_one() {
 	restore "$_program" "$WORK/$_file.batch"
 }
 
-fw_settle() { fw_each "$1" fw_settle_one; }
+fw_settle() {
+	[ "$(cat "$STATE/variant" 2>/dev/null)" = "$_first" ] || printf '%s\n' "$_first" | keep "$STATE/variant"
+	fw_each "$1" fw_settle_one
+}
 fw_settle_one() {
 	[ -s "$WORK/$_file.batch" ] || return 0
 	saved "$_program" "$_table" | ours | keep "$STATE/$_file.have"
@@ -230,8 +283,22 @@ fw_unmake() {
 # fw_print TABLE RENDER
 fw_print() {
 	for _each in $FAMILIES; do
+		echo
 		printf "%s-restore --wait=10 --noflush <<'EOF'\n" "$(program "$_each")"
 		"$2" "$_each" | batch "$1" "" || die 'awk failed'
 		echo EOF
 	done
+}
+
+# fw_unprint TABLE RENDER: `batch` reads what it is to take away twice, so from a file.
+fw_unprint() {
+	_rendered=$(mktemp) || die 'mktemp failed; is /tmp writable?'
+	for _each in $FAMILIES; do
+		echo
+		printf "%s-restore --wait=10 --noflush <<'EOF'\n" "$(program "$_each")"
+		"$2" "$_each" >"$_rendered" 2>/dev/null
+		batch "$1" "$_rendered" </dev/null || die 'awk failed'
+		echo EOF
+	done
+	rm -f "$_rendered"
 }

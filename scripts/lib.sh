@@ -74,7 +74,11 @@ need_privilege() {
 #   sysctl           "DEVICE VALUE" before we changed src_valid_mark, written before the change
 #   absent           "PROGRAM TABLE" of tables that did not exist before up
 #   PROGRAM.TABLE.want / .have    what was asked for, and what the kernel made of it
+#   rules4.have routes4.have ...  the ip rules and routes that there were in the end
+#   variant          nft or legacy: the iptables that the rules are in
 #   settings         the environment of the last up, for a refresh that is given none
+#   out              "NAME/FAMILY" of the WANs that cannot be used, as the last refresh saw them
+#   links            "DEVICE INDEX" of their devices
 #   up               there is one
 lock() {
 	need flock util-linux
@@ -97,8 +101,10 @@ keep() { cat >"$1.new" && mv "$1.new" "$1"; }
 
 # A part (routes, nat, rules) is functions PART_VERB:
 #   print    the commands of a first `up`, as shell text
+#   unprint  those that undo it, without a state
 #   check    programs, kernel, anything that can be known before something is changed
 #   remember what there is now, for a rollback
+#   report   say what has gone since the last `up` or `refresh`, by somebody else's doing
 #   apply    make it what the environment asks; only what differs is touched
 #   settle   what may only go once the new is in force, then note the state
 #   restore  back to what `remember` saw
@@ -127,19 +133,45 @@ finish() {
 	exit "$_code"
 }
 
-# up SOFT: with SOFT (refresh) a WAN that cannot be used now is left out with a word.
-up() {
-	SOFT=${1-}
-	[ -z "$SOFT" ] || recall_settings
-	read_settings
-	need_privilege
-	for_parts check $PARTS
+# begin: from here on there is something to clean up.
+begin() {
 	lock
 	trap finish EXIT
 	trap 'exit 1' HUP INT TERM
-	{ [ -z "$SOFT" ] || [ -e "$STATE/up" ]; } || die "is not up; run 'up' first"
-	CHANGED=
+}
+
+up() {
+	SOFT=
+	read_settings
+	need_privilege
+	for_parts check $PARTS
+	begin
+	install_parts
+}
+
+refresh() {
+	take_up
+	install_parts
+}
+
+# take_up: goes on from the last up. The lock comes first: who ran before us may have changed what
+# is to be recalled. With SOFT a WAN that cannot be used now is left out with a word.
+take_up() {
+	SOFT=soft
+	read_run
+	need_privilege
+	begin
+	[ -e "$STATE/up" ] || die "is not up; run 'up' first"
+	recall_settings
+	read_settings
+	for_parts check $PARTS
+}
+
+install_parts() {
+	CHANGED='' MISSING=''
+	find_uplinks
 	for_parts remember $PARTS
+	[ ! -e "$STATE/up" ] || for_parts report $REVERSED
 	UNDO=1
 	for_parts apply $PARTS
 	for_parts settle $REVERSED
@@ -149,13 +181,27 @@ up() {
 	[ -n "$CHANGED$SOFT" ] || say 'already up; nothing to change'
 }
 
+# missing TEXT: what a report finds.
+missing() {
+	MISSING=1
+	say "missing: $*"
+}
+
+# check: says what `refresh` would put back; changes nothing.
+check() {
+	take_up
+	MISSING=
+	find_uplinks
+	for_parts remember $PARTS
+	for_parts report $REVERSED
+	[ -z "$MISSING" ] || exit 1
+}
+
 down() {
 	read_run
 	need_privilege
 	need ip iproute2
-	lock
-	trap finish EXIT
-	trap 'exit 1' HUP INT TERM
+	begin
 	_failed='' FRESH=''
 	rm -f "$STATE/up"
 	for _part in $REVERSED; do
@@ -166,26 +212,37 @@ down() {
 }
 
 print() {
+	SOFT=
 	read_settings
-	echo '#!/bin/sh'
-	echo '# What wanmark up runs on a machine where it is not up yet.'
-	echo 'set -e'
+	find_uplinks print
+	cat <<-'WANMARK'
+		#!/bin/sh
+		# What `wanmark up` runs on a machine where it is not up yet; needs iproute2 and iptables,
+		# not wanmark. Run it as root:
+		#   sh FILE        all of it. The router has to forward already: sysctl net.ipv4.ip_forward=1
+		#   sh FILE down   takes it away again (`wanmark down` would, too, but for src_valid_mark)
+		set -e
+		if [ "${1-}" != down ]; then
+	WANMARK
 	for_parts print $PARTS
+	printf '\nexit\nfi\n'
+	for_parts unprint $REVERSED
 }
 
-ALL_PARTS='routes nat rules'
+ALL_PARTS='routes nat rules forward'
 
 # main PART... VERB is the end of every script.
 main() {
 	PARTS=$1 REVERSED=
 	shift
 	for _part in $PARTS; do REVERSED="$_part $REVERSED"; done
-	[ $# -eq 1 ] || misuse "usage: $0 up|down|refresh|print"
+	[ $# -eq 1 ] || misuse "usage: $0 up|down|refresh|check|print"
 	case $1 in
 	up) up ;;
-	refresh) up soft ;;
+	refresh) refresh ;;
+	check) check ;;
 	down) down ;;
 	print) print ;;
-	*) misuse "unknown verb '$1'; usage: $0 up|down|refresh|print" ;;
+	*) misuse "unknown verb '$1'; usage: $0 up|down|refresh|check|print" ;;
 	esac
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# nat.sh up|down|refresh|print - the nat table: the source address, and the kernel's choice.
+# nat.sh up|down|refresh|check|print - the nat table: the source address, and the kernel's choice.
 #
 # Part of wanmark.sh, which see for the environment; also usable alone.
 #
@@ -18,19 +18,21 @@ if ! command -v rule >/dev/null 2>&1; then
 fi
 
 nat_render() {
-	if [ "$WANMARK_ENGINE" = nfqueue ]; then
+	if [ "$WANMARK_ENGINE" = nfqueue ] && routed "$1"; then
 		for _name in WANMARK WANMARK_NEW WANMARK_KERNEL; do chain $_name; done
 		jump PREROUTING WANMARK
 	fi
 	chain WANMARK_NAT
 	jump POSTROUTING WANMARK_NAT
-	[ "$WANMARK_ENGINE" = kernel ] || choice_rules "$1"
+	{ [ "$WANMARK_ENGINE" = kernel ] || ! routed "$1"; } || undecided_rules "$1"
+	service_nat "$1"
+	service_snat "$1"
 	SEEN=' '
 	for_wans "$1" nat_wan
 	for_wans "$1" nat_unmarked
 }
 
-choice_rules() {
+undecided_rules() {
 	rule WANMARK "$DECIDED/$MASK" -j RETURN
 	wan_devices "$1"
 	for _dev in $DEVICES; do rule WANMARK -i "$_dev" -j RETURN; done
@@ -75,10 +77,12 @@ nat_remember() {
 	fw_remember nat
 	fw_prepare nat nat_render
 }
+nat_report() { fw_report nat; }
 nat_apply() { fw_apply nat; }
 nat_settle() { fw_settle nat; }
 nat_restore() { fw_restore nat; }
 nat_remove() { fw_remove nat; }
 nat_print() { fw_print nat nat_render; }
+nat_unprint() { fw_unprint nat nat_render; }
 
 case ${0##*/} in nat.sh) main nat "$@" ;; esac

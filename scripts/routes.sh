@@ -1,12 +1,17 @@
 #!/bin/sh
-# routes.sh up|down|refresh|print - ip rules, the WANs' routing tables and src_valid_mark.
+# routes.sh up|down|refresh|check|print - ip rules, the WANs' routing tables and src_valid_mark.
 #
 # Part of wanmark.sh, which see for the environment; also usable alone.
 #
 #   P      lookup main suppress_prefixlength 0   specific routes win over every WAN's table
 #   P + 1  fwmark K/M lookup T+K                 the chosen WAN
 #   P + 2  from <address of K> lookup T+K        sockets bound to a WAN's address
-#   T + K  default via <gateway> dev <device>
+#   P + 1  fwmark M/M unreachable                where WANMARK_LAST_RESORT is to refuse
+#   T + K  default via <gateway> dev <device>; unreachable while the WAN cannot be used
+#
+# Without a route in its table, what belongs to a WAN would leave by another one with an address that
+# is not the other's, and a probe bound to its address would succeed by the other. Until `refresh`
+# knows, the table is empty and the main table takes over, so that no new connection fails.
 #
 # fwmark stands before from: OUTPUT looks the route up again with the source address that the
 # first look-up chose (ip_route_me_harder), so `from` would undo every choice. Rules of one
@@ -22,10 +27,13 @@ CONF=/proc/sys/net/ipv4/conf
 # --- what should be there ---------------------------------------------------
 
 rules_wanted() {
-	serves "$1" || return 0
+	routed "$1" || return 0
 	printf '%s\n' "priority $WANMARK_PRIORITY lookup main suppress_prefixlength 0"
 	for_wans "$1" mark_rule
-	for_wans "$1" addresses "$1" | sort -u | awk -v priority=$((WANMARK_PRIORITY + 2)) '
+	[ -z "$LAST_MARK" ] ||
+		printf '%s\n' "priority $((WANMARK_PRIORITY + 1)) fwmark $LAST_MARK/$MASK $WANMARK_LAST_RESORT"
+	ADDRESSES=$(ip -o "-$1" addr show scope global 2>/dev/null | awk '{ print $2, $4 }')
+	for_wans "$1" addresses | sort -u | awk -v priority=$((WANMARK_PRIORITY + 2)) '
 		{ line[NR] = "priority " priority " from " $1 " lookup " $2; address[NR] = $1; owners[$1]++ }
 		END { for (i = 1; i <= NR; i++) if (owners[address[i]] == 1) print line[i] }'
 }
@@ -34,16 +42,18 @@ mark_rule() {
 	printf '%s\n' "priority $((WANMARK_PRIORITY + 1)) fwmark $MARK/$MASK lookup $((WANMARK_TABLE + NUMBER))"
 }
 
-# addresses FAMILY: "ADDRESS TABLE" of the current WAN. On a shared device an address is the
+# addresses: "ADDRESS TABLE" of the current WAN, out of ADDRESSES. On a shared device an address is the
 # WAN's whose gateway lies in its network; one that holds several gateways is nobody's.
 addresses() {
-	ip -o "-$1" addr show dev "$DEV" scope global 2>/dev/null | awk '{ print $4 }' |
-		while read -r _address; do
-			if [ "$SHARED" = 1 ]; then
-				{ [ "$VIA" != dev ] && covers "$_address" "$VIA"; } || continue
-			fi
-			printf '%s\n' "${_address%/*} $((WANMARK_TABLE + NUMBER))"
-		done
+	while read -r _dev _address <&4; do
+		[ "$_dev" = "$DEV" ] || continue
+		if [ "$SHARED" = 1 ]; then
+			{ [ "$VIA" != dev ] && covers "$_address" "$VIA"; } || continue
+		fi
+		printf '%s\n' "${_address%/*} $((WANMARK_TABLE + NUMBER))"
+	done 4<<-WANMARK
+		$ADDRESSES
+	WANMARK
 }
 
 # covers NETWORK ADDRESS
@@ -55,23 +65,28 @@ covers() {
 }
 
 routes_wanted() {
-	serves "$1" || return 0
+	routed "$1" || return 0
 	for_wans "$1" wan_route "$1"
 }
 
 wan_route() {
-	if [ -n "${SOFT-}" ] && ! (usable "$1") 2>"$WORK/why"; then
-		sed 's/$/; its route is left out/' "$WORK/why" >&2
-		return 0
+	_way="via $VIA dev $DEV"
+	if out "$1"; then
+		printf '%s\n' "unreachable default table $((WANMARK_TABLE + NUMBER))"
+		return
+	elif [ "$VIA" = dev ]; then
+		_way="dev $DEV"
+	elif found "$1"; then
+		# Main may reach it only so, too.
+		_way="$_way onlink"
 	fi
-	_via="via $VIA "
-	[ "$VIA" != dev ] || _via=
-	printf '%s\n' "default ${_via}dev $DEV table $((WANMARK_TABLE + NUMBER))"
+	printf '%s\n' "default $_way table $((WANMARK_TABLE + NUMBER))"
 }
 
 # --- what is there ----------------------------------------------------------
 
-# rules_now FAMILY: ours, in the words of rules_wanted.
+# rules_now FAMILY: ours, in the words of rules_wanted. With -N a rule that refuses ends in the number
+# of its type (RTN_BLACKHOLE, RTN_UNREACHABLE).
 rules_now() {
 	ip -N "-$1" rule show 2>/dev/null | sed -n "
 		/ proto $PROTOCOL\$/!d
@@ -79,6 +94,8 @@ rules_now() {
 		s/^\\([0-9]*\\):[[:space:]]*from all /priority \\1 /
 		s/^\\([0-9]*\\):[[:space:]]*/priority \\1 /
 		s/lookup 254/lookup main/
+		/lookup/!s/ 6\$/ blackhole/
+		/lookup/!s/ 7\$/ unreachable/
 		s/fwmark \\(0x[0-9a-f]*\\) /fwmark \\1\\/0xffffffff /
 		p"
 }
@@ -86,17 +103,24 @@ rules_now() {
 routes_now() {
 	ip -N "-$1" route show table all proto "$PROTOCOL" 2>/dev/null | awk '
 		{
-			line = $1
-			for (i = 2; i < NF; i++) if ($i == "via" || $i == "dev") line = line " " $i " " $(i + 1)
-			for (i = 2; i < NF; i++) if ($i == "table") line = line " table " $(i + 1)
-			print line
+			# With -N a route that leads nowhere begins with the number of its type (RTN_UNREACHABLE).
+			nowhere = $1 == "7" || $1 == "unreachable"
+			line = nowhere ? "unreachable " $2 : $1
+			table = onlink = ""
+			for (i = 2; i <= NF; i++) {
+				# IPv6 shows a device for a route that leads nowhere.
+				if (!nowhere && ($i == "via" || $i == "dev")) line = line " " $i " " $(i + 1)
+				if ($i == "onlink") onlink = " onlink"
+				if ($i == "table") table = " table " $(i + 1)
+			}
+			print line onlink table
 		}'
 }
 
 # --- the changes ------------------------------------------------------------
 
-# missing A B: the lines of A that are not in B.
-missing() { printf '%s\n' "$1" | awk -v other="$2" '
+# without A B: the lines of A that are not in B.
+without() { printf '%s\n' "$1" | awk -v other="$2" '
 	BEGIN { count = split(other, line, "\n"); for (i = 1; i <= count; i++) there[line[i]] }
 	NF && !($0 in there)'; }
 
@@ -134,13 +158,13 @@ settled() {
 }
 
 add_missing() {
-	each_line "$(missing "$(cat "$WORK/routes$1$2")" "$(routes_now "$1")")" change "$1" 'route replace'
-	each_line "$(missing "$(cat "$WORK/rules$1$2")" "$(rules_now "$1")")" change "$1" 'rule add'
+	each_line "$(without "$(cat "$WORK/routes$1$2")" "$(routes_now "$1")")" change "$1" 'route replace'
+	each_line "$(without "$(cat "$WORK/rules$1$2")" "$(rules_now "$1")")" change "$1" 'rule add'
 }
 
 drop_spare() {
-	each_line "$(missing "$(rules_now "$1")" "$(cat "$WORK/rules$1$2")")" gone "$1" 'rule del'
-	each_line "$(missing "$(routes_now "$1")" "$(cat "$WORK/routes$1$2")")" gone "$1" 'route del'
+	each_line "$(without "$(rules_now "$1")" "$(cat "$WORK/rules$1$2")")" gone "$1" 'rule del'
+	each_line "$(without "$(routes_now "$1")" "$(cat "$WORK/routes$1$2")")" gone "$1" 'route del'
 }
 
 # --- sysctl -----------------------------------------------------------------
@@ -170,25 +194,10 @@ mark_as_before() {
 
 # --- checks -----------------------------------------------------------------
 
-# usable FAMILY: the current WAN's device is there and up and its gateway is on it. The kernel
-# would take a gateway that lies behind another one's default route only with `onlink`.
-usable() {
-	ip link show dev "$DEV" >/dev/null 2>&1 ||
-		misuse "WAN $NAME: there is no device $DEV; see 'ip link'"
-	[ -n "$(ip link show dev "$DEV" up 2>/dev/null)" ] ||
-		misuse "WAN $NAME: $DEV is down; ip link set $DEV up"
-	[ "$VIA" != dev ] || return 0
-	case $(ip "-$1" route get fibmatch "$VIA" oif "$DEV" 2>/dev/null | one_line) in
-	'' | default* | local* | broadcast* | unreachable* | *' via '*) ;;
-	*" dev $DEV "*) return 0 ;;
-	esac
-	misuse "WAN $NAME: gateway $VIA is not on the network of $DEV; see 'ip -$1 addr show dev $DEV'"
-}
-
 # table_free FAMILY: nobody else has routes in the current WAN's table.
 table_free() {
 	_table=$((WANMARK_TABLE + NUMBER))
-	_foreign=$(ip -N "-$1" route show table "$_table" 2>/dev/null | grep -v " proto $PROTOCOL " | one_line)
+	_foreign=$(ip -N "-$1" route show table "$_table" 2>/dev/null | grep -v -E " proto $PROTOCOL( |\$)" | one_line)
 	[ -z "$_foreign" ] ||
 		misuse "table $_table holds another's route ($_foreign); set WANMARK_TABLE to a free range"
 }
@@ -198,8 +207,7 @@ table_free() {
 routes_check() {
 	need ip iproute2
 	for _family in $FAMILIES; do
-		[ -n "$SOFT" ] || for_wans "$_family" usable "$_family"
-		for_wans "$_family" table_free "$_family"
+		[ -n "$SOFT" ] || for_wans "$_family" table_free "$_family"
 		if [ "$_family" = 4 ]; then _forward=ipv4.ip_forward; else _forward=ipv6.conf.all.forwarding; fi
 		[ -n "$SOFT" ] || [ "$(cat "/proc/sys/net/$(printf '%s' $_forward | tr . /)" 2>/dev/null)" != 0 ] ||
 			say "warning: net.$_forward is 0, so nothing is forwarded; sysctl -w net.$_forward=1"
@@ -213,7 +221,45 @@ routes_remember() {
 		rules_wanted $_family >"$WORK/rules$_family.want"
 		routes_wanted $_family >"$WORK/routes$_family.want"
 	done
+	for_wans any note_link >"$WORK/links"
+	printf '%s' "$OUT" | tr ' ' '\n' | grep . >"$WORK/out"
 	if [ -e "$STATE/sysctl" ]; then cp "$STATE/sysctl" "$WORK/sysctl"; else : >"$WORK/sysctl"; fi
+}
+
+# Only what is asked for still: the kernel itself takes away the routes of a device that goes down.
+routes_report() {
+	returned_devices
+	wan_devices 4
+	for _dev in $DEVICES; do
+		case $RETURNED in *" $_dev "*) continue ;; esac
+		[ "$(cat "$CONF/$_dev/src_valid_mark" 2>/dev/null)" != 0 ] ||
+			missing "sysctl src_valid_mark of $_dev"
+	done
+	for _family in 4 6; do
+		for _what in rule route; do
+			each_line "$(gone_of $_family ${_what}s)" missing "ip -$_family $_what"
+		done
+	done
+}
+
+# returned_devices: in RETURNED, those that went and came back since, and lost everything with that.
+returned_devices() {
+	RETURNED=' '
+	[ -e "$STATE/links" ] || return 0
+	RETURNED=" $(awk 'NR == FNR { had[$1] = $2; next } $1 in had && had[$1] != $2 { print $1 }' \
+		"$STATE/links" "$WORK/links" | tr '\n' ' ') "
+}
+
+note_link() { printf '%s\n' "$DEV $(link_number)"; }
+
+# gone_of FAMILY rules|routes
+gone_of() {
+	[ -e "$STATE/$2$1.have" ] || return 0
+	without "$(cat "$STATE/$2$1.have")" "$(cat "$WORK/$2$1.now")" >"$WORK/gone"
+	grep -Fx -f "$WORK/$2$1.want" "$WORK/gone" | while read -r _line; do
+		_dev=${_line#* dev }
+		case $RETURNED in *" ${_dev%% *} "*) ;; *) printf '%s\n' "$_line" ;; esac
+	done
 }
 
 routes_apply() {
@@ -223,7 +269,16 @@ routes_apply() {
 }
 
 routes_settle() {
-	for _family in 4 6; do settled $_family .want || drop_spare $_family .want; done
+	for _family in 4 6; do
+		settled $_family .want || drop_spare $_family .want
+		for _what in rules routes; do
+			cmp -s "$WORK/$_what$_family.want" "$STATE/$_what$_family.have" ||
+				keep "$STATE/$_what$_family.have" <"$WORK/$_what$_family.want"
+		done
+	done
+	for _what in links out; do
+		cmp -s "$WORK/$_what" "$STATE/$_what" || keep "$STATE/$_what" <"$WORK/$_what"
+	done
 	wan_devices 4
 	mark_as_before "$DEVICES"
 }
@@ -246,10 +301,30 @@ routes_remove() {
 	mark_as_before ''
 }
 
-routes_print() {
-	wan_devices 4
-	for _dev in $DEVICES; do printf '%s\n' "echo 1 > $CONF/$_dev/src_valid_mark"; done
+# routes_unprint: the value of before is the one of now, if it is known here.
+routes_unprint() {
+	echo
 	for _family in $FAMILIES; do
+		echo "ip -$_family rule flush protocol $PROTOCOL"
+		echo "ip -$_family route flush table all protocol $PROTOCOL"
+	done
+	wan_devices 4
+	for _dev in $DEVICES; do
+		_value=$(cat "$CONF/$_dev/src_valid_mark" 2>/dev/null)
+		echo "echo ${_value:-0} > $CONF/$_dev/src_valid_mark"
+	done
+}
+
+routes_print() {
+	echo
+	wan_devices 4
+	for DEV in $DEVICES; do
+		# With `auto` a device may come later.
+		[ "$OUT" = ' ' ] || [ -n "$(link_flags)" ] || continue
+		printf '%s\n' "echo 1 > $CONF/$DEV/src_valid_mark"
+	done
+	for _family in $FAMILIES; do
+		echo
 		routes_wanted "$_family" | sed "s/.*/ip -$_family route replace & protocol $PROTOCOL/"
 		rules_wanted "$_family" | sed "s/.*/ip -$_family rule add & protocol $PROTOCOL/"
 	done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# rules.sh up|down|refresh|print - the mangle table: restore, choose and save the mark.
+# rules.sh up|down|refresh|check|print - the mangle table: restore, choose and save the mark.
 #
 # Part of wanmark.sh, which see for the environment; also usable alone.
 #
@@ -8,6 +8,10 @@
 #                  WANMARK_NEW   specific routes, local, not unicast: leave alone; NFQUEUE
 #   POSTROUTING -> WANMARK_SAVE  the connection belongs to the WAN it leaves by
 #   POSTROUTING, INPUT -> WANMARK_COUNT   packets and bytes per mark
+#
+# With WANMARK_PER=packet every packet is chosen for anew, answers to what came in by a WAN as
+# well, and nothing is saved. A connection keeps to a WAN only if it came in by that WAN for an
+# address of the router's own, or had a mark already when `up` was told to spread packets.
 #
 # PREROUTING and OUTPUT have chains of their own because `-m mac` is refused in a chain that
 # OUTPUT reaches, and because there is no match for "came in by any LAN device".
@@ -19,30 +23,44 @@ if ! command -v rule >/dev/null 2>&1; then
 	. "$HERE/chains.sh"
 fi
 
-NEW='-m conntrack --ctstate NEW --ctdir ORIGINAL'
-
 rules_render() {
-	for _name in WANMARK WANMARK_OUT WANMARK_NEW WANMARK_SAVE WANMARK_COUNT; do chain $_name; done
+	if routed "$1"; then wan_rules "$1"; fi
+	# Behind the WANs' jumps: see service-chains.sh.
+	service_mangle "$1"
+}
+
+wan_rules() {
+	NEW='-m conntrack --ctstate NEW --ctdir ORIGINAL' SAVE=WANMARK_SAVE
+	! spreads "$1" || NEW='' SAVE=''
+	for _name in WANMARK WANMARK_OUT WANMARK_NEW $SAVE WANMARK_COUNT; do chain "$_name"; done
 	[ "$WANMARK_ENGINE" = nfqueue ] || chain WANMARK_KERNEL
 	jump PREROUTING WANMARK
 	jump INPUT WANMARK_COUNT
 	jump OUTPUT WANMARK_OUT
-	jump POSTROUTING WANMARK_SAVE
+	[ -z "$SAVE" ] || jump POSTROUTING "$SAVE"
 	jump POSTROUTING WANMARK_COUNT
-	restore_rules WANMARK
-	inbound_rules "$1"
-	to_new WANMARK "$NEW"
+	if spreads "$1"; then
+		# First the device: the far end spreads packets, too, and strict rp_filter asks for the
+		# way back with the packet's mark.
+		rule WANMARK "$DECIDED/$MASK" -j RETURN
+		inbound_rules "$1"
+		restore_rules WANMARK
+	else
+		restore_rules WANMARK
+		inbound_rules "$1"
+	fi
+	to_new WANMARK ${NEW:+"$NEW"}
 	restore_rules WANMARK_OUT
 	bound_rules "$1"
-	rule WANMARK_OUT "$NEW" -g WANMARK_NEW
+	rule WANMARK_OUT ${NEW:+"$NEW"} -g WANMARK_NEW
 	new_rules "$1"
 	if [ "$WANMARK_ENGINE" = nfqueue ]; then
 		rule WANMARK_NEW "$NEW" -j NFQUEUE --queue-num "$WANMARK_QUEUE" --queue-bypass
 	else
-		rule WANMARK_NEW "$NEW" -g WANMARK_KERNEL
+		rule WANMARK_NEW ${NEW:+"$NEW"} -g WANMARK_KERNEL
 		kernel_rules "$1"
 	fi
-	for_wans "$1" save_rules
+	[ -z "$SAVE" ] || for_wans "$1" save_rules
 	for_wans "$1" count_rules
 }
 
@@ -76,8 +94,10 @@ inbound_wan() {
 		MACS="$MACS$DEV/$_mac "
 		_from="-m mac --mac-source $_mac "
 	fi
-	rule WANMARK -i "$DEV" "${_from}-m conntrack --ctstate NEW -j MARK --set-xmark $MARK/$MASK"
-	rule WANMARK -i "$DEV" "${_from}-m conntrack --ctstate NEW -j CONNMARK --set-xmark $MARK/$MASK"
+	_state='-m conntrack --ctstate NEW' _to=
+	! spreads "$1" || _state='' _to='-m conntrack --ctstate NEW -m addrtype --dst-type LOCAL'
+	rule WANMARK -i "$DEV" "$_from${_state:+$_state }-j MARK --set-xmark $MARK/$MASK"
+	rule WANMARK -i "$DEV" "$_from${_to:-$_state} -j CONNMARK --set-xmark $MARK/$MASK"
 }
 
 # A packet of ours that leaves by a WAN which is not the main table's default was bound to
@@ -95,11 +115,13 @@ bound_rules() {
 
 # default_devices FAMILY: of main's default route with the lowest metric; several if multipath.
 default_devices() {
-	ip -N "-$1" route show table main default 2>/dev/null | awk '
-		/^default/ { metric = 0; for (i = 1; i < NF; i++) if ($i == "metric") metric = $(i + 1) }
+	main_routes "$1" | awk '
+		/^[^ \t]/ { inside = $1 == "default"; metric = 0 }
+		!inside { next }
+		/^default/ { for (i = 1; i < NF; i++) if ($i == "metric") metric = $(i + 1) + 0 }
 		/^default/ && (!found || metric < least) { found = 1; least = metric; devices = "" }
 		metric == least { for (i = 1; i < NF; i++) if ($i == "dev") devices = devices " " $(i + 1) }
-		END { print devices }' | tr '\n' ' '
+		END { print devices }'
 }
 
 save_rules() {
@@ -186,10 +208,12 @@ rules_remember() {
 	learn_macs
 	fw_prepare mangle rules_render
 }
+rules_report() { fw_report mangle; }
 rules_apply() { fw_apply mangle; }
 rules_settle() { fw_settle mangle; }
 rules_restore() { fw_restore mangle; }
 rules_remove() { fw_remove mangle; }
 rules_print() { fw_print mangle rules_render; }
+rules_unprint() { fw_unprint mangle rules_render; }
 
 case ${0##*/} in rules.sh) main rules "$@" ;; esac

@@ -2,6 +2,9 @@
 # The records of WANMARK_WANS. All is checked here and by hand, because the scripts are
 # used without the daemon, too. Sourced, never run.
 . "$HERE/settings.sh"
+. "$HERE/choice.sh"
+. "$HERE/services.sh"
+. "$HERE/uplinks.sh"
 
 is_device() {
 	case $1 in
@@ -99,7 +102,10 @@ networks() {
 read_wans() {
 	WANS='' COUNT=0 TOTAL_WEIGHT=0 FAMILIES=''
 	_names=' ' _numbers=' '
-	[ -n "${WANMARK_WANS-}" ] || misuse 'WANMARK_WANS is empty; set it to e.g. "name=fibre dev=eth1 via=192.0.2.1"'
+	# Services can do without WANs.
+	: "${WANMARK_WANS:=}"
+	[ -n "$WANMARK_WANS" ] || [ -z "$WANMARK_SERVICES" ] || return 0
+	[ -n "$WANMARK_WANS" ] || misuse 'WANMARK_WANS is empty; set it to e.g. "name=fibre dev=eth1 via=192.0.2.1"'
 	_records=$(printf '%s\n' "$WANMARK_WANS" | tr ';\t\r' '\n  ' | grep '[^ ]') || misuse 'WANMARK_WANS holds no WAN'
 	_count=$(printf '%s\n' "$_records" | wc -l)
 	[ "$_count" -le "$MAX_MARK" ] ||
@@ -111,6 +117,7 @@ read_wans() {
 		$_records
 	WANMARK
 	[ "$TOTAL_WEIGHT" -gt 0 ] || misuse 'every WAN has weight 0; give one of them a weight'
+	refuse_shared_auto
 	WANS=$(printf '%s\n' "$WANS" | awk '
 		{ line[NR] = $0; dev[NR] = $2; if ($3 != "-") four[$2]++; if ($4 != "-") six[$2]++ }
 		END { for (i = 1; i <= NR; i++) print line[i], (four[dev[i]] > 1) + 0, (six[dev[i]] > 1) + 0 }')
@@ -161,7 +168,7 @@ check_wan() {
 	for _family in 4 6; do
 		if [ "$_family" = 4 ]; then _via=$VIA4 _nat=$NAT4; else _via=$VIA6 _nat=$NAT6; fi
 		case $_via in
-		- | dev) ;;
+		- | dev | auto) ;;
 		*/*) misuse "WAN $NAME: gateway '$_via' is no IPv$_family address" ;;
 		*) claim_family "$_family" "$_via" "WAN $NAME: gateway '$_via' is no IPv$_family address" ;;
 		esac
@@ -179,6 +186,7 @@ for_wans() {
 	_wanted=$1 _served=
 	shift
 	while read -r NAME DEV VIA4 VIA6 NUMBER MARK WEIGHT TIER NAT4 NAT6 SHARED4 SHARED6 <&3; do
+		[ -n "$NAME" ] || continue
 		case $_wanted in
 		4) VIA=$VIA4 NAT=$NAT4 SHARED=${SHARED4-} ;;
 		6) VIA=$VIA6 NAT=$NAT6 SHARED=${SHARED6-} ;;
@@ -194,6 +202,78 @@ for_wans() {
 
 serves() {
 	case " $FAMILIES " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# routed FAMILY: there is a WAN for it; `serves`: a WAN or a service.
+routed() {
+	case " $WAN_FAMILIES " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# refuse_shared_auto: the main table's gateway of a device can be that of one WAN only.
+refuse_shared_auto() {
+	_twin=$(printf '%s\n' "$WANS" | awk '
+		{ dev[NR] = $2; auto[NR] = $3 == "auto" || $4 == "auto"; name[NR] = $1 }
+		END {
+			for (i = 1; i <= NR; i++)
+				for (j = 1; j <= NR; j++)
+					if (auto[i] && j != i && dev[i] == dev[j]) { print name[i] " and " name[j]; exit }
+		}')
+	[ -z "$_twin" ] || misuse "WANs $_twin have the same device, which via=auto needs for itself; give each its gateway"
+}
+
+# candidates FAMILY: "MARK WEIGHT" of the lowest tier that has a WAN which is up and has a weight.
+candidates() {
+	for_wans "$1" candidate "$1" | sort -k 1,1n -k 2,2n | awk '
+		NR == 1 { tier = $1 }
+		$1 == tier { print $3, $4 }'
+}
+
+candidate() { [ "$WEIGHT" = 0 ] || away "$1" || printf '%s\n' "$TIER $NUMBER $MARK $WEIGHT"; }
+
+# rotations_fit: in each tier, because any may be the lowest some day. Fewer WANs need no more slots:
+# their sum is less, and what all have in common no less.
+rotations_fit() {
+	[ "$WANMARK_KERNEL_MODE" = nth ] || return 0
+	for _family in $FAMILIES; do
+		_all=$(for_wans "$_family" candidate any)
+		for _tier in $(printf '%s\n' "$_all" | cut -d ' ' -f 1 | sort -u); do
+			printf '%s\n' "$_all" | awk -v tier="$_tier" '$1 == tier { print $3, $4 }' | choice_fits WANs || exit
+		done
+	done
+}
+
+# find_spread: in SPREAD, the families whose packets are spread. NAT gives a connection one
+# address for good, and what left by another WAN with it would be lost: the kernel itself
+# drops it behind MASQUERADE (nf_nat_oif_changed). So it takes no NAT, or one address for all.
+find_spread() {
+	SPREAD=
+	[ "$WANMARK_PER" = packet ] || return 0
+	for _family in $FAMILIES; do
+		routed "$_family" || continue
+		_one='' _translator=''
+		for_wans "$_family" find_translator
+		if [ -z "$_translator" ]; then
+			SPREAD="$SPREAD $_family"
+		else
+			say "warning: WAN $_translator, and NAT keeps a connection on one WAN, so" \
+				"IPv$_family connections are spread, not packets; use 'none' or one address on every WAN"
+		fi
+	done
+}
+
+find_translator() {
+	: "${_one:=$NAT}"
+	case $NAT in
+	masquerade | */*) ;;
+	*) [ "$NAT" != "$_one" ] || return 0 ;;
+	esac
+	_key=nat
+	[ "$_family" = 4 ] || _key=nat6
+	_translator="${_translator:-$NAME has $_key=$NAT}"
+}
+
+spreads() {
+	case " $SPREAD " in *" $1 "*) ;; *) return 1 ;; esac
 }
 
 # wan_devices FAMILY: in DEVICES, each once.

@@ -1,38 +1,72 @@
 import Table from 'cli-table3';
-import type { Status } from '../daemon/status.js';
+import type { BackendStatus, QueueStatus, ServiceStatus, Status } from '../daemon/status.js';
+import type { FaultCounts } from '../daemon/strategy-faults.js';
 
 /** `status` for people. */
 export function statusTable(status: Status): string {
-  const { queue } = status;
-  const table = new Table({
-    head: ['WAN', 'mark', 'device', 'state', 'weight', 'tier', 'connections', 'decisions', 'share', 'target'],
-    colAligns: ['left', 'right', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+  const { wans, services, queue, serviceQueue, faults, serviceFaults } = status;
+  const withWans =
+    wans.length > 0
+      ? [wanTable(status), queueLine(queue), ...faultLines(`strategy ${status.strategy}`, faults)]
+      : [];
+  const withServices =
+    serviceQueue && serviceFaults
+      ? [
+          ...services.map(serviceTable),
+          queueLine(serviceQueue),
+          ...faultLines('strategies of services', serviceFaults),
+        ]
+      : [];
+  const strategy = wans.length > 0 ? `, strategy ${status.strategy}` : '';
+  const head = `wanmark ${status.pid}, up ${duration(status.uptimeSeconds)}${strategy}`;
+  return [head, ...withWans, ...withServices, ''].join('\n');
+}
+
+const CONNECTION_HEADS = ['connections', 'decisions', 'share', 'target'];
+
+function newTable(head: string[], left: readonly string[]) {
+  return new Table({
+    head,
+    colAligns: head.map((name) => (left.includes(name) ? 'left' : 'right')),
     style: { head: [], border: [] },
     // One line between the head and the rows would be drawn between all rows.
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
+}
+
+function connectionCells({ connections, picks, share, target }: BackendStatus) {
+  return [connections ?? '-', picks, percent(share), percent(target)];
+}
+
+function wanTable(status: Status): string {
+  const head = ['WAN', 'mark', 'device', 'state', 'weight', 'tier', ...CONNECTION_HEADS];
+  const table = newTable(head, ['WAN', 'device', 'state']);
   for (const wan of status.wans) {
-    table.push([
-      wan.name,
-      wan.mark,
-      wan.dev,
-      wan.state,
-      wan.weight,
-      wan.tier,
-      wan.connections ?? '-',
-      wan.picks,
-      percent(wan.share),
-      percent(wan.target),
-    ]);
+    table.push([wan.name, wan.mark, wan.dev, wan.state, wan.weight, wan.tier, ...connectionCells(wan)]);
   }
+  return table.toString();
+}
+
+function serviceTable({ name, listen, strategy, backends }: ServiceStatus): string {
+  const head = ['backend', 'mark', 'state', 'weight', ...CONNECTION_HEADS];
+  const table = newTable(head, ['backend', 'state']);
+  for (const backend of backends) {
+    table.push([backend.name, backend.mark, backend.state, backend.weight, ...connectionCells(backend)]);
+  }
+  return `service ${name}, ${listen}, strategy ${strategy}\n${table.toString()}`;
+}
+
+function queueLine(queue: QueueStatus): string {
   const known = (value: number | null) => value ?? '-';
-  return [
-    `wanmark ${status.pid}, up ${duration(status.uptimeSeconds)}, strategy ${status.strategy}`,
-    table.toString(),
+  return (
     `queue ${queue.num}: ${queue.verdicts} verdicts, ${queue.kernelDecided} left to the kernel, ` +
-      `${known(queue.waiting)} waiting, ${known(queue.dropped)} dropped, ${known(queue.userDropped)} dropped at the socket`,
-    '',
-  ].join('\n');
+    `${known(queue.waiting)} waiting, ${known(queue.dropped)} dropped, ${known(queue.userDropped)} dropped at the socket`
+  );
+}
+
+function faultLines(who: string, { threw, noCandidate, late }: FaultCounts): string[] {
+  if (threw + noCandidate + late === 0) return [];
+  return [`${who}: threw ${threw} times, no candidate ${noCandidate} times, late ${late} times`];
 }
 
 function percent(share: number): string {

@@ -1,18 +1,36 @@
 import { isIP } from 'node:net';
 import { MarkField } from '../core/mark.js';
+import type { Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import { suggestion } from './nearest.js';
 import { parseInteger, parseMask } from './number.js';
 import { OPTIONS, type Option, type RawConfig } from './options.js';
+import { parseBackendField, parseServices } from './service.js';
 import { parseWans } from './wan.js';
 
 /** A checked configuration; frozen. */
 export interface Config {
   readonly wans: readonly Wan[];
   readonly field: MarkField;
+  /** May be there without WANs, and WANs without them. */
+  readonly services: readonly Service[];
+  /** The number of a backend; apart from `field`. */
+  readonly backendField: MarkField;
+  /** NFQUEUE number of the services, 0..65535. */
+  readonly serviceQueue: number;
+  /** Whether FORWARD lets through what the services need. */
+  readonly forwardAccept: boolean;
   /** NFQUEUE number, 0..65535. */
   readonly queueNum: number;
+  /** `kernel`: no daemon decides. */
+  readonly engine: 'nfqueue' | 'kernel';
+  /** How the kernel chooses, also in a daemon's place. */
+  readonly kernelMode: 'random' | 'nth';
+  /** `packet` only with the engine `kernel`. */
+  readonly per: 'connection' | 'packet';
+  /** What becomes of new forwarded connections when no WAN is up. */
+  readonly lastResort: 'main' | 'unreachable' | 'blackhole';
   /** Devices whose connections are balanced; empty: every device that is no WAN. */
   readonly lan: readonly string[];
   /** Destination networks left alone beside those the main table knows. */
@@ -24,6 +42,10 @@ export interface Config {
   readonly bare: boolean;
   /** Milliseconds that a packet waits for a decision, 1..10000. */
   readonly deadlineMs: number;
+  /** Packets that the kernel holds for the daemon at most, 1..65536. */
+  readonly queueLength: number;
+  /** Whether the daemon puts back what somebody removed of our rules and routes. */
+  readonly repair: boolean;
   /** Count only TCP connections in ESTABLISHED, instead of all live ones. */
   readonly established: boolean;
   /** Where counts come from instead of conntrack. */
@@ -48,20 +70,32 @@ export function parseConfig(raw: RawConfig): Config {
     throw new UsageError('--weights goes with --high-mark; give each --wan its weight=');
   }
   const wans = bare ? bareMarks(highMark, text('weights'), field) : parseWans(wanList, field);
-  if (wans.length === 0) {
-    throw new UsageError('no WAN given; add --wan NAME,dev=DEVICE,via=GATEWAY for each uplink');
+  const queueNum = parseInteger('queue-num', text('queue-num')!, 0, 65535);
+  const balanced = readServices(raw, field, queueNum, bare);
+  if (wans.length === 0 && balanced.services.length === 0) {
+    throw new UsageError(
+      'no WAN given; add --wan NAME,dev=DEVICE,via=GATEWAY for each uplink, or a --service with its --backend',
+    );
+  }
+  if (wans.length === 0 && raw.strategy !== undefined) {
+    throw new UsageError('--strategy is that of the WANs; give each --service its strategy=');
   }
   const logPacket = readSwitch(raw, 'log-packet');
   return Object.freeze({
     wans,
     field,
-    queueNum: parseInteger('queue-num', text('queue-num')!, 0, 65535),
+    ...balanced,
+    queueNum,
+    ...readEngine(raw),
+    lastResort: readLastResort(raw, wans, field),
     lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),
     logKernel: readSwitch(raw, 'log-kernel'),
     strategy: text('strategy')!,
     bare,
     deadlineMs: parseInteger('deadline', text('deadline')!, 1, 10_000),
+    queueLength: parseInteger('queue-length', text('queue-length')!, 1, 65_536),
+    repair: !readSwitch(raw, 'no-repair'),
     established: readCount(text('count')!) === 'established',
     countsFile: text('counts-file'),
     socket: socketPath(text('socket')!),
@@ -69,6 +103,33 @@ export function parseConfig(raw: RawConfig): Config {
     logMark: readSwitch(raw, 'log-mark') || logPacket,
     logPacket,
   });
+}
+
+type Balanced = Pick<Config, 'services' | 'backendField' | 'serviceQueue' | 'forwardAccept'>;
+
+function readServices(raw: RawConfig, field: MarkField, queueNum: number, bare: boolean): Balanced {
+  const list = readList(raw, 'service');
+  if (bare && list.length > 0)
+    throw new UsageError('--high-mark is for rules of your own; leave --service out');
+  if (list.length === 0) {
+    for (const key of ['backend-mask', 'service-queue', 'forward-accept']) {
+      if (raw[key] !== undefined) throw new UsageError(`--${key} goes with --service; leave it out`);
+    }
+  }
+  const backendField = parseBackendField(readText(raw, 'backend-mask')!, list.length > 0 ? field : undefined);
+  const services = parseServices(list, readList(raw, 'backend'), backendField);
+  const given = readText(raw, 'service-queue');
+  // Without services the default may lie beyond the last queue; nobody opens it.
+  const serviceQueue =
+    given === undefined && list.length === 0
+      ? queueNum
+      : parseInteger('service-queue', given ?? String(queueNum + 1), 0, 65535);
+  if (list.length > 0 && serviceQueue === queueNum) {
+    throw new UsageError(
+      `service-queue ${serviceQueue} is the queue of the WANs; give it a number of its own`,
+    );
+  }
+  return { services, backendField, serviceQueue, forwardAccept: readSwitch(raw, 'forward-accept') };
 }
 
 function rejectUnknown(raw: RawConfig): void {
@@ -99,6 +160,35 @@ function readSwitch(raw: RawConfig, key: string): boolean {
   const value = raw[key] ?? false;
   if (typeof value === 'boolean') return value;
   throw new UsageError(`${key} must be true or false`);
+}
+
+/** Where it is to refuse, the kernel needs a mark for that, which is the highest. @throws UsageError */
+function readLastResort(raw: RawConfig, wans: readonly Wan[], field: MarkField): Config['lastResort'] {
+  const lastResort = readChoice(raw, 'last-resort', ['main', 'unreachable', 'blackhole']);
+  const taken = lastResort !== 'main' && wans.find((wan) => wan.mark === field.max);
+  if (taken) {
+    throw new UsageError(
+      `WAN "${taken.name}" has mark ${taken.mark}, which --last-resort ${lastResort} needs for itself; use a wider --mask`,
+    );
+  }
+  return lastResort;
+}
+
+/** Who chooses, how, and what is spread. @throws UsageError */
+export function readEngine(raw: RawConfig): Pick<Config, 'engine' | 'kernelMode' | 'per'> {
+  const engine = readChoice(raw, 'engine', ['nfqueue', 'kernel']);
+  const per = readChoice(raw, 'per', ['connection', 'packet']);
+  if (per === 'packet' && engine !== 'kernel') {
+    throw new UsageError('--per packet needs --engine kernel; a daemon decides for connections');
+  }
+  return { engine, kernelMode: readChoice(raw, 'kernel-mode', ['random', 'nth']), per };
+}
+
+function readChoice<T extends string>(raw: RawConfig, key: string, choices: readonly T[]): T {
+  const value = readText(raw, key)!;
+  const choice = choices.find((one) => one === value);
+  if (choice === undefined) throw new UsageError(`unknown ${key} "${value}"${suggestion(value, choices)}`);
+  return choice;
 }
 
 function readCount(value: string): string {

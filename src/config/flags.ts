@@ -1,4 +1,5 @@
 import { hex } from '../core/mark.js';
+import { type Backend, formatListen, type Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import type { Config } from './config.js';
 
@@ -7,9 +8,14 @@ export function ruleFlags(config: Config): string {
   const flags = config.wans.map((wan, i) => `--wan ${wanFlag(wan, i + 1)}`);
   if (config.field.mask !== 0xff) flags.push(`--mask ${hex(config.field.mask)}`);
   if (config.queueNum !== 0) flags.push(`--queue-num ${config.queueNum}`);
+  if (config.engine !== 'nfqueue') flags.push(`--engine ${config.engine}`);
+  if (config.kernelMode !== 'random') flags.push(`--kernel-mode ${config.kernelMode}`);
+  if (config.per !== 'connection') flags.push(`--per ${config.per}`);
+  if (config.lastResort !== 'main') flags.push(`--last-resort ${config.lastResort}`);
   for (const dev of config.lan) flags.push(`--lan ${dev}`);
   for (const net of config.exclude) flags.push(`--exclude ${net}`);
   if (config.logKernel) flags.push('--log-kernel');
+  flags.push(...serviceFlags(config));
   return flags.join(' ');
 }
 
@@ -24,6 +30,46 @@ function wanFlag(wan: Wan, position: number): string {
     ['nat', wan.nat, 'masquerade'],
     ['nat6', wan.nat6, wan.nat === 'none' ? 'none' : 'masquerade'],
   ];
+  return record(wan.name, values);
+}
+
+/** Those of the values that are not what would be without them. */
+function record(
+  name: string,
+  values: readonly [string, string | number | undefined, string | number | undefined][],
+): string {
   const given = values.filter(([, value, standard]) => value !== undefined && value !== standard);
-  return [wan.name, ...given.map(([key, value]) => `${key}=${value}`)].join(',');
+  return [name, ...given.map(([key, value]) => `${key}=${value}`)].join(',');
+}
+
+function serviceFlags({ services, ...config }: Config): string[] {
+  if (services.length === 0) return [];
+  const flags = services.map((service) => `--service ${serviceFlag(service)}`);
+  // Their marks are their places in the list of all, so they come in the order of their marks.
+  services
+    .flatMap((service) => service.backends.map((backend) => ({ service, backend })))
+    .sort((a, b) => a.backend.mark - b.backend.mark)
+    .forEach(({ service, backend }, i) => {
+      flags.push(`--backend ${backendFlag(service, backend, i + 1)}`);
+    });
+  if (config.backendField.mask !== 0xff00) flags.push(`--backend-mask ${hex(config.backendField.mask)}`);
+  if (config.serviceQueue !== config.queueNum + 1) flags.push(`--service-queue ${config.serviceQueue}`);
+  if (config.forwardAccept) flags.push('--forward-accept');
+  return flags;
+}
+
+function serviceFlag(service: Service): string {
+  return record(service.name, [
+    ['listen', formatListen(service), undefined],
+    ['snat', service.snat, 'auto'],
+    ['strategy', service.strategy, 'round-robin'],
+  ]);
+}
+
+function backendFlag(service: Service, backend: Backend, position: number): string {
+  return record(service.name, [
+    ['to', backend.name, undefined],
+    ['weight', backend.weight, 1],
+    ['mark', backend.mark, position],
+  ]);
 }

@@ -23,8 +23,57 @@ export const WAN_OPTIONS = {
   'queue-num': { type: 'text', value: 'N', default: '0', describe: 'The NFQUEUE number' },
 } as const satisfies Record<string, Option>;
 
+/** The services and their servers, and how these are marked; for the rules and the daemon alike. */
+export const SERVICE_OPTIONS = {
+  service: {
+    type: 'list',
+    value: 'NAME,key=value,...',
+    describe: 'An address in front of several servers: listen, snat, strategy',
+  },
+  backend: {
+    type: 'list',
+    value: 'NAME,key=value,...',
+    describe: 'A server of the service NAME: to, weight, mark',
+  },
+  'backend-mask': {
+    type: 'text',
+    value: 'HEX',
+    default: '0xff00',
+    describe: 'The bits of the packet mark that say which backend',
+  },
+  'service-queue': {
+    type: 'text',
+    value: 'N',
+    describe: 'The NFQUEUE number for services (default: that of --queue-num, plus 1)',
+  },
+} as const satisfies Record<string, Option>;
+
 /** Of the rules alone. */
 export const RULE_OPTIONS = {
+  engine: {
+    type: 'text',
+    value: 'nfqueue|kernel',
+    default: 'nfqueue',
+    describe: 'Who chooses: the daemon, or the kernel alone',
+  },
+  'kernel-mode': {
+    type: 'text',
+    value: 'random|nth',
+    default: 'random',
+    describe: 'How the kernel chooses: a draw by weight, or a rotation that has exactly the weights',
+  },
+  per: {
+    type: 'text',
+    value: 'connection|packet',
+    default: 'connection',
+    describe: 'With --engine kernel: what is spread; packets are for tunnels to one far end',
+  },
+  'last-resort': {
+    type: 'text',
+    value: 'main|unreachable|blackhole',
+    default: 'main',
+    describe: 'Where new connections go when no WAN is up: the main table, an ICMP error, or nowhere',
+  },
   lan: {
     type: 'list',
     value: 'DEV',
@@ -34,6 +83,10 @@ export const RULE_OPTIONS = {
   'log-kernel': {
     type: 'switch',
     describe: 'LOG the first packet of each connection, by mark, in the kernel log',
+  },
+  'forward-accept': {
+    type: 'switch',
+    describe: 'Accept what goes to and from the backends in FORWARD, whatever its policy',
   },
 } as const satisfies Record<string, Option>;
 
@@ -68,6 +121,16 @@ export const RUN_OPTIONS = {
     default: '50',
     describe: 'How long a packet waits for the strategy before the kernel chooses',
   },
+  'queue-length': {
+    type: 'text',
+    value: 'N',
+    default: '8192',
+    describe: 'How many packets may wait in the kernel; beyond, it chooses itself',
+  },
+  'no-repair': {
+    type: 'switch',
+    describe: 'Only say it when somebody removes our rules or routes; do not put them back',
+  },
   socket: {
     type: 'text',
     value: 'PATH',
@@ -79,7 +142,12 @@ export const RUN_OPTIONS = {
 } as const satisfies Record<string, Option>;
 
 /** Everything a configuration file may hold, whichever command reads it. */
-export const OPTIONS: Readonly<Record<string, Option>> = { ...WAN_OPTIONS, ...RULE_OPTIONS, ...RUN_OPTIONS };
+export const OPTIONS: Readonly<Record<string, Option>> = {
+  ...WAN_OPTIONS,
+  ...SERVICE_OPTIONS,
+  ...RULE_OPTIONS,
+  ...RUN_OPTIONS,
+};
 
 /** Values as flags or the file give them, before validation. */
 export type RawConfig = Readonly<Record<string, unknown>>;

@@ -4,27 +4,14 @@ import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
+import { textOf, toRecord } from './record.js';
 
 const KEYS = ['name', 'dev', 'via', 'via6', 'weight', 'tier', 'mark', 'nat', 'nat6'];
 /** Names become parts of iptables comments and log prefixes. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
 /** dev_valid_name() in the kernel: shorter than IFNAMSIZ, no slash, no colon, no space. */
 const DEVICE = /^[^\s/:,;=]{1,15}$/;
-const MAX_WEIGHT = 65535;
-
-/** `fibre,dev=eth1,via=192.0.2.1` as its keys; the file's form is such a record already. */
-export function splitWan(text: string): Record<string, string> {
-  const [name = '', ...pairs] = text.split(',');
-  const record: Record<string, string> = { name };
-  for (const pair of pairs) {
-    const at = pair.indexOf('=');
-    if (at < 1) throw new UsageError(`WAN "${name}": "${pair}" is not key=value`);
-    const key = pair.slice(0, at);
-    if (key in record) throw new UsageError(`WAN "${name}": ${key} is given twice`);
-    record[key] = pair.slice(at + 1);
-  }
-  return record;
-}
+export const MAX_WEIGHT = 65535;
 
 /** The WANs, checked one by one and against each other. @throws UsageError */
 export function parseWans(raw: readonly unknown[], field: MarkField): readonly Wan[] {
@@ -33,10 +20,11 @@ export function parseWans(raw: readonly unknown[], field: MarkField): readonly W
       `${raw.length} WANs do not fit the mask, which holds ${field.max}; use a wider --mask`,
     );
   }
-  const wans = raw.map((item, i) => parseWan(toRecord(item), i + 1, field));
+  const wans = raw.map((item, i) => parseWan(toRecord('WAN', item), i + 1, field));
   rejectTwins(wans, 'name');
   rejectTwins(wans, 'mark');
   rejectSameWay(wans);
+  rejectSharedAuto(wans);
   if (wans.length > 0 && wans.every((wan) => wan.weight === 0)) {
     throw new UsageError(
       'every WAN has weight 0, so none takes new connections; give one a weight of 1 or more',
@@ -45,18 +33,8 @@ export function parseWans(raw: readonly unknown[], field: MarkField): readonly W
   return wans;
 }
 
-function toRecord(item: unknown): Readonly<Record<string, unknown>> {
-  if (typeof item === 'string') return splitWan(item);
-  if (typeof item === 'object' && item !== null && !Array.isArray(item))
-    return item as Record<string, unknown>;
-  throw new UsageError(`a WAN must be "NAME,key=value,..." or a map of keys, not ${JSON.stringify(item)}`);
-}
-
 function parseWan(record: Readonly<Record<string, unknown>>, position: number, field: MarkField): Wan {
-  const text = (key: string): string | undefined => {
-    const value = record[key];
-    return value === undefined || value === null ? undefined : String(value);
-  };
+  const text = (key: string) => textOf(record, key);
   const name = text('name') ?? '';
   if (!NAME.test(name)) {
     throw new UsageError(`WAN name "${name}" must be 1 to 15 letters, digits, dots, dashes or underscores`);
@@ -90,12 +68,12 @@ function parseWan(record: Readonly<Record<string, unknown>>, position: number, f
 }
 
 function parseGateway(where: string, key: 'via' | 'via6', value: string | undefined): string | undefined {
-  if (value === undefined || value === 'dev') return value;
+  if (value === undefined || value === 'dev' || value === 'auto') return value;
   const valid = key === 'via' ? isIPv4(value) : isIPv6(value) && !value.includes('%');
   if (valid) return value;
   const family = key === 'via' ? 'IPv4' : 'IPv6';
   throw new UsageError(
-    `${where}: ${key} "${value}" is no ${family} address (or "dev" for a device without gateway)`,
+    `${where}: ${key} "${value}" is no ${family} address (or "dev" for a device without gateway, or "auto")`,
   );
 }
 
@@ -137,4 +115,16 @@ function rejectSameWay(wans: readonly Wan[]): void {
       );
     }
   });
+}
+
+/** The main table has one gateway for a device, so `auto` cannot tell two WANs apart. */
+function rejectSharedAuto(wans: readonly Wan[]): void {
+  for (const wan of wans) {
+    if (wan.via !== 'auto' && wan.via6 !== 'auto') continue;
+    const twin = wans.find((other) => other !== wan && other.dev === wan.dev);
+    if (twin === undefined) continue;
+    throw new UsageError(
+      `WANs "${wan.name}" and "${twin.name}" have the same device, which via=auto needs for itself; give each its gateway`,
+    );
+  }
 }

@@ -28,3 +28,18 @@ function longestZeros(groups: number[]): { start: number; length: number } {
   });
   return best;
 }
+
+/**
+ * The bytes of an address, 4 or 16, in network order.
+ * @param text a valid address; IPv6 in the form of RFC 5952, without a dotted quad
+ */
+export function parseAddress(text: string): Uint8Array {
+  if (!text.includes(':')) return Uint8Array.from(text.split('.'), Number);
+  const [left = '', right] = text.split('::');
+  const groups = (part: string) =>
+    part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
+  const head = groups(left);
+  const tail = groups(right ?? '');
+  const all = [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
+  return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 0xff]));
+}

@@ -1,7 +1,10 @@
 /** How packets that leave by a WAN are translated; an address means SNAT, a prefix NETMAP (RFC 6296 alike). */
 export type Nat = 'masquerade' | 'none' | string;
 
-/** The gateway of a WAN: an address, or `dev` for a point-to-point device, which needs none. */
+/**
+ * The gateway of a WAN: an address; `dev` for a point-to-point device, which needs none; or `auto`, which is whatever
+ * default route the main table has by the device at the moment.
+ */
 export type Gateway = string;
 
 /** An uplink. */

@@ -12,6 +12,16 @@ export interface ConnectionSource {
   close(): Promise<void>;
 }
 
+/** Conntrack, for the marks of the backends. @throws ConntrackError when the system refuses */
+export function openBackendConnections(
+  { services, backendField, established }: Config,
+  onFault: (message: string) => void,
+): ConnectionSource {
+  const marks = services.flatMap(({ backends }) => backends.map(({ mark }) => mark));
+  const options = { mask: backendField.mask, highest: Math.max(...marks), established };
+  return ConntrackCounter.open(options, (error) => onFault(error.message));
+}
+
 /**
  * Conntrack, or the file of `--counts-file`.
  * @param onFault told in one line of what goes wrong later

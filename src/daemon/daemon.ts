@@ -8,16 +8,19 @@ import { SystemError } from '../errors.js';
 import { readQueueTable } from '../queue/proc.js';
 import { Queue, type QueueError } from '../queue/queue.js';
 import type { Device } from '../system/devices.js';
+import type { ServiceManager } from '../system/service-manager.js';
 import type { ConnectionSource } from './connections.js';
 import { Control } from './control.js';
 import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { markLog } from './mark-log.js';
-import { RateLimit } from './rate-limit.js';
+import { queueStatus } from './queue-status.js';
+import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
-import { type Status, withShares } from './status.js';
-
-const FAULT_LOG_MS = 1000;
+import { type NamedService, Services } from './services.js';
+import { type QueueStatus, type Status, withShares } from './status.js';
+import { StrategyFaults } from './strategy-faults.js';
+import { Watchdog } from './watchdog.js';
 
 /** What a daemon is made of; the parts come in ready, so a test can hand it a logger and a strategy of its own. */
 export interface DaemonParts {
@@ -28,20 +31,29 @@ export interface DaemonParts {
   readonly now: () => number;
   /** Where live connections come from; undefined where nobody can count. */
   readonly connections: ConnectionSource | undefined;
+  /** May be empty. */
+  readonly services: readonly NamedService[];
+  /** As `connections`, for the backends' marks. */
+  readonly backendConnections: ConnectionSource | undefined;
+  readonly serviceManager: ServiceManager;
   /** Called once when the queue is lost and the daemon can decide nothing any more. */
   readonly onLost: (error: QueueError) => void;
 }
 
-/** The running selector: one queue, one strategy. */
+/** The running selector: one queue and one strategy for the WANs, and the services beside. */
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #selector: Selector;
   readonly #decider: Decider;
-  readonly #queue: Queue;
+  /** Undefined without WANs. */
+  readonly #queue: Queue | undefined;
+  readonly #services: Services | undefined;
   readonly #keeper: RulesKeeper | undefined;
   readonly #startedAt: number;
   #control: Control | undefined;
-  #faults = 0;
+  readonly #faults: StrategyFaults;
+  readonly #watchdog: Watchdog;
+  #lateFlows = 0;
 
   /** Binds the queue; from here on packets are answered. @throws QueueError */
   static async start(parts: DaemonParts): Promise<Daemon> {
@@ -54,20 +66,15 @@ export class Daemon {
       parts.logger.warn(`wanmark status will not work: ${error.message}`);
     }
     parts.logger.info(daemon.#description(), 'started');
+    parts.serviceManager.ready(daemon.#summary());
     return daemon;
   }
 
   private constructor(parts: DaemonParts) {
     const { config, strategy, devices, logger, now } = parts;
     this.#parts = parts;
-    const limit = new RateLimit(FAULT_LOG_MS, now);
-    this.#selector = new Selector(config.wans, strategy.strategy, (fault, error) => {
-      this.#faults++;
-      limit.run((held) => {
-        const detail = error instanceof Error ? error.message : typeof error;
-        logger.error({ strategy: strategy.name, detail, held }, `strategy ${fault}; the kernel chooses`);
-      });
-    });
+    this.#faults = new StrategyFaults(logger, strategy.name, now);
+    this.#selector = new Selector(config.wans, strategy.strategy, this.#faults.report);
     const listener = config.logMark
       ? markLog(logger, strategy.name, new DeviceNames(), config.logPacket)
       : undefined;
@@ -76,48 +83,79 @@ export class Daemon {
       parts.connections?.decided(wan.mark);
       listener?.(wan, flow, packet);
     });
-    this.#queue = Queue.open(
-      { num: config.queueNum, mask: config.field.mask, deadlineMs: config.deadlineMs },
-      this.#decider.decide,
-      parts.onLost,
+    const { services, backendConnections, onLost } = parts;
+    if (services.length > 0) {
+      const common = { config, logger, now, onLost };
+      this.#services = new Services({ ...common, services, connections: backendConnections });
+    }
+    try {
+      this.#queue = config.wans.length > 0 ? this.#openQueue() : undefined;
+    } catch (error) {
+      this.#services?.closeNow();
+      throw error;
+    }
+    this.#keeper = config.bare
+      ? undefined
+      : new RulesKeeper({
+          logger,
+          now,
+          repair: config.repair,
+          fingerprint: () => rulesFingerprint(devicesOf(config.wans), config.forwardAccept),
+        });
+    this.#watchdog = new Watchdog(
+      parts.serviceManager,
+      () => Promise.all([this.#queue?.ping(), this.#services?.ping()]),
+      () => this.#summary(),
     );
-    this.#keeper = config.bare ? undefined : new RulesKeeper(logger);
     this.#startedAt = now();
+  }
+
+  #openQueue(): Queue {
+    const { config, strategy, onLost } = this.#parts;
+    return Queue.open(
+      {
+        num: config.queueNum,
+        mask: config.field.mask,
+        deadlineMs: config.deadlineMs,
+        maxLen: config.queueLength,
+        lateNotice: `wanmark: strategy ${strategy.name} has not answered for a second; the kernel chooses\n`,
+        onLate: (lateMs) => this.#late(lateMs),
+      },
+      this.#decider.decide,
+      onLost,
+    );
   }
 
   /** Answers what the kernel still holds, gives the queue back and logs a summary. */
   async stop(): Promise<void> {
     const { logger, config } = this.#parts;
+    this.#parts.serviceManager.stopping();
+    this.#watchdog.stop();
     this.#control?.close();
     this.#keeper?.stop();
     const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
-    await this.#queue.close();
+    await Promise.all([this.#queue?.close(), this.#services?.stop()]);
     let total = 0;
     for (const { name, mark, weight, picks, share } of this.status().wans) {
       total += picks;
       logger.info({ wan: name, mark, weight, picks, share: Math.round(share * 10_000) / 10_000 }, 'summary');
     }
-    const queue = this.#queue.stats();
-    logger.info({ picks: total, strategyFaults: this.#faults, queue, kernel }, 'stopped');
+    const queue = this.#queue?.stats();
+    const { threw, noCandidate } = this.#faults.counts;
+    logger.info({ picks: total, strategyFaults: threw + noCandidate, queue, kernel }, 'stopped');
   }
 
   /** What `wanmark status` shows. */
   status(): Status {
     const { config, strategy, connections, now } = this.#parts;
-    const { verdicts, kernelDecided } = this.#queue.stats();
-    const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
+    const serviceQueue = this.#services?.queueStatus() ?? null;
     return {
       pid: process.pid,
       uptimeSeconds: Math.round((now() - this.#startedAt) / 100) / 10,
       strategy: strategy.name,
-      queue: {
-        num: config.queueNum,
-        verdicts,
-        waiting: kernel?.waiting ?? null,
-        dropped: kernel?.dropped ?? null,
-        userDropped: kernel?.userDropped ?? null,
-        kernelDecided,
-      },
+      // There is always one of the two.
+      queue: this.#queue === undefined ? serviceQueue! : queueStatus(this.#queue, config.queueLength),
+      faults: this.#faults.counts,
       wans: withShares(
         config.wans.map((wan) => ({
           name: wan.name,
@@ -130,7 +168,34 @@ export class Daemon {
           picks: this.#decider.picks(wan),
         })),
       ),
+      serviceQueue,
+      serviceFaults: this.#services?.faults() ?? null,
+      services: this.#services?.status() ?? [],
     };
+  }
+
+  #late(lateMs: number): void {
+    const { lateFlows } = this.#queue!.stats();
+    this.#faults.late(lateMs, lateFlows - this.#lateFlows);
+    this.#lateFlows = lateFlows;
+  }
+
+  /** One line for `systemctl status`. */
+  #summary(): string {
+    const { strategy, config } = this.#parts;
+    const queues = this.status();
+    const all = [
+      queues.queue,
+      ...(config.wans.length > 0 && queues.serviceQueue ? [queues.serviceQueue] : []),
+    ];
+    const sum = (count: (queue: QueueStatus) => number) =>
+      all.reduce((total, queue) => total + count(queue), 0);
+    return [
+      ...(config.wans.length > 0 ? [`${strategy.name} over ${config.wans.length} WANs`] : []),
+      ...(config.services.length > 0 ? [`${config.services.length} services`] : []),
+      `${sum((queue) => queue.verdicts)} verdicts`,
+      `${sum((queue) => queue.kernelDecided)} left to the kernel`,
+    ].join(', ');
   }
 
   #description(): object {
@@ -146,8 +211,13 @@ export class Daemon {
         weight: wan.weight,
         state: this.#selector.state(wan),
       })),
+      ...(this.#services === undefined ? {} : this.#services.description()),
     };
   }
+}
+
+function devicesOf(wans: readonly Wan[]): string[] {
+  return [...new Set(wans.map((wan) => wan.dev))];
 }
 
 /** Interface index to WAN; a device that several WANs share says nothing about which one it was. */

@@ -55,7 +55,8 @@ export class Decider {
   }
 }
 
-function packetBytes(batch: Batch, i: number): Uint8Array {
+/** The copied bytes of packet `i`. */
+export function packetBytes(batch: Batch, i: number): Uint8Array {
   const stride = batch.bytes.length / batch.capacity;
   return batch.bytes.subarray(i * stride, i * stride + batch.copied[i]!);
 }

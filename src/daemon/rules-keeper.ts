@@ -1,31 +1,107 @@
 import type { Logger } from 'pino';
 import { RouteMonitor } from '../system/route-monitor.js';
-import { refreshRules, rulesAreUp } from '../system/scripts.js';
+import { checkRules, type Refreshed, refreshRules, rulesAreUp } from '../system/scripts.js';
+import { Paced } from './paced.js';
+import { RepairPace } from './repair-pace.js';
+
+/** Looking at the fingerprint takes 0.15 ms, so twice a second is nothing. */
+const LOOK_MS = 500;
+/** In case some change shows in no fingerprint and in no news. */
+const SWEEP_MS = 300_000;
+
+export interface RulesKeeperParts {
+  readonly logger: Logger;
+  readonly now: () => number;
+  /** False: only say what is missing. */
+  readonly repair: boolean;
+  /** Changes with anything that `ip monitor` does not tell of: the firewall's rules, sysctls. */
+  readonly fingerprint: () => string;
+}
 
 /**
  * Keeps the installed rules true while the daemon runs: a VPN's route that comes later is an exception from then
- * on, a WAN whose device went and came back has its table again. Does nothing where `up` was not run.
+ * on, a WAN whose device went and came back has its table again, and what somebody else removed is put back. Does
+ * nothing where `up` was not run, or `down` was.
  */
 export class RulesKeeper {
-  readonly #logger: Logger;
+  readonly #parts: RulesKeeperParts;
+  readonly #pace: RepairPace;
+  readonly #paced = new Paced(() => this.#pass());
   readonly #monitor: RouteMonitor;
+  readonly #timers: NodeJS.Timeout[];
+  #fingerprint = '';
+  #said = '';
 
-  constructor(logger: Logger) {
-    this.#logger = logger;
+  constructor(parts: RulesKeeperParts) {
+    this.#parts = parts;
+    this.#pace = new RepairPace(parts.now);
     this.#monitor = new RouteMonitor(
-      () => this.#refresh(),
-      () => logger.warn('ip monitor ended; run wanmark up again after routes change'),
+      () => this.#paced.request(),
+      () => parts.logger.warn('ip monitor ended; run wanmark up again after routes change'),
     );
+    this.#timers = [
+      setInterval(() => this.#look(), LOOK_MS),
+      setInterval(() => this.#paced.request(), SWEEP_MS),
+    ];
+    for (const timer of this.#timers) timer.unref();
   }
 
   stop(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#paced.stop();
     this.#monitor.stop();
   }
 
-  async #refresh(): Promise<void> {
-    if (!rulesAreUp()) return;
-    const { code, said, changes } = await refreshRules();
-    if (code !== 0) this.#logger.error({ code, said }, 'the rules could not follow the routes');
-    else if (changes.length > 0) this.#logger.info({ said, changes }, 'the rules followed the routes');
+  #look(): void {
+    if (rulesAreUp() && this.#parts.fingerprint() !== this.#fingerprint) this.#paced.request();
+  }
+
+  /** @returns how many milliseconds nothing more should be done */
+  async #pass(): Promise<number> {
+    if (!rulesAreUp()) return 0;
+    // Of before: what changes while we look, by whomever, is looked at again. A pass that changes nothing ends that.
+    this.#fingerprint = this.#parts.fingerprint();
+    if (!this.#parts.repair) {
+      const { missing } = await checkRules();
+      this.#sayMissing(missing);
+      if (missing.length > 0) return 0;
+    }
+    const result = await refreshRules();
+    // Whoever ran `down` meanwhile wanted that.
+    if (!rulesAreUp()) return 0;
+    return result.code === 0 ? this.#done(result) : this.#failed(result);
+  }
+
+  #done({ said, changes, missing }: Refreshed): number {
+    const { logger } = this.#parts;
+    if (missing.length === 0) {
+      if (changes.length > 0) logger.info({ said, changes }, 'the rules followed the routes');
+      return 0;
+    }
+    const restMs = this.#pace.repaired();
+    const fight = this.#pace.fighting
+      ? `; somebody removes them again and again, next look in ${restMs / 1000} s`
+      : '';
+    logger.warn({ missing }, `rules were missing and have been put back${fight}`);
+    return restMs;
+  }
+
+  #failed({ code, said, missing }: Refreshed): number {
+    const restMs = this.#pace.failed();
+    this.#parts.logger.error(
+      { code, said, missing },
+      `the rules could not be brought up to date; next try in ${restMs / 1000} s`,
+    );
+    this.#paced.request();
+    return restMs;
+  }
+
+  /** Once for each state of things. */
+  #sayMissing(missing: readonly string[]): void {
+    const text = missing.join('\n');
+    if (text === this.#said) return;
+    this.#said = text;
+    if (text === '') this.#parts.logger.info('no rule is missing any more');
+    else this.#parts.logger.warn({ missing }, 'rules are missing; wanmark up puts them back');
   }
 }

@@ -1,4 +1,5 @@
 import type { WanState } from '../core/wan.js';
+import type { FaultCounts } from './strategy-faults.js';
 
 /** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
 export interface WanStatus {
@@ -18,33 +19,62 @@ export interface WanStatus {
   readonly target: number;
 }
 
+/** One backend of a service; its fields are those of a WAN. */
+export type BackendStatus = Omit<WanStatus, 'dev' | 'tier'>;
+
+/** One service in `wanmark status --json`. */
+export interface ServiceStatus {
+  readonly name: string;
+  /** As in `listen=`. */
+  readonly listen: string;
+  readonly strategy: string;
+  /** Their names are where they are, as in `to=`. */
+  readonly backends: readonly BackendStatus[];
+}
+
+/** One of the daemon's queues. */
+export interface QueueStatus {
+  readonly num: number;
+  /** Packets answered since the start. */
+  readonly verdicts: number;
+  /** Of the kernel's own counters; null where they may not be read (only real root may). */
+  readonly waiting: number | null;
+  /** Dropped because the queue was full. */
+  readonly dropped: number | null;
+  /** Dropped because the daemon's receive buffer was full. */
+  readonly userDropped: number | null;
+  /** Left to the kernel's choice: late, or the strategy failed. */
+  readonly kernelDecided: number;
+  /** Packets that may wait before the kernel chooses itself. */
+  readonly length: number;
+}
+
 /** `wanmark status --json`. Fields may be added, never renamed. */
 export interface Status {
   readonly pid: number;
   readonly uptimeSeconds: number;
   readonly strategy: string;
-  readonly queue: {
-    readonly num: number;
-    /** Packets answered since the start. */
-    readonly verdicts: number;
-    /** Of the kernel's own counters; null where they may not be read (only real root may). */
-    readonly waiting: number | null;
-    /** Dropped because the queue was full. */
-    readonly dropped: number | null;
-    /** Dropped because the daemon's receive buffer was full. */
-    readonly userDropped: number | null;
-    /** Left to the kernel's choice: late, or the strategy failed. */
-    readonly kernelDecided: number;
-  };
+  /** That of the WANs; where there are none, that of the services. */
+  readonly queue: QueueStatus;
+  /** Why connections were left to the kernel. */
+  readonly faults: FaultCounts;
   readonly wans: readonly WanStatus[];
+  /** That of the services; null where there are none. */
+  readonly serviceQueue: QueueStatus | null;
+  /** As `faults`, of all services together; null where there are none. */
+  readonly serviceFaults: FaultCounts | null;
+  readonly services: readonly ServiceStatus[];
 }
 
+type Shared = Pick<WanStatus, 'weight' | 'state' | 'picks'> & { readonly tier?: number };
+type Shares = Pick<WanStatus, 'share' | 'target'>;
+
 /** Shares of `picks`, and the targets by weight of those in state `up` in their lowest tier. */
-export function withShares(wans: readonly Omit<WanStatus, 'share' | 'target'>[]): WanStatus[] {
+export function withShares<Line extends Shared>(wans: readonly Line[]): (Line & Shares)[] {
   const picks = wans.reduce((sum, wan) => sum + wan.picks, 0);
   const up = wans.filter((wan) => wan.state === 'up');
-  const tier = Math.min(...up.map((wan) => wan.tier));
-  const taking = up.filter((wan) => wan.tier === tier);
+  const tier = Math.min(...up.map((wan) => wan.tier ?? 1));
+  const taking = up.filter((wan) => (wan.tier ?? 1) === tier);
   const weights = taking.reduce((sum, wan) => sum + wan.weight, 0);
   return wans.map((wan) => ({
     ...wan,

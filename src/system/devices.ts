@@ -33,7 +33,9 @@ export async function checkDevices(
   const names = (await listDevices(run)).map((device) => device.name);
   const known = names.filter((name) => name !== 'lo').join(', ') || 'none';
   for (const wan of wans) {
-    if (!names.includes(wan.dev)) {
+    // With `auto` it may come later, as a modem does.
+    const later = wan.via === 'auto' || wan.via6 === 'auto';
+    if (!later && !names.includes(wan.dev)) {
       throw new UsageError(`WAN "${wan.name}": device ${wan.dev} does not exist; this machine has ${known}`);
     }
   }
@@ -47,7 +49,7 @@ export async function checkDevices(
 }
 
 async function checkGateway(wan: Wan, via: string | undefined, family: '-4' | '-6', run: Run): Promise<void> {
-  if (via === undefined || via === 'dev') return;
+  if (via === undefined || via === 'dev' || via === 'auto') return;
   // Every IPv6 device has the link-local network, whatever the tables say.
   if (family === '-6' && /^fe[89ab]/i.test(via)) return;
   const routes = (await ipJson(run, [family, 'route', 'show', 'table', 'main', 'dev', wan.dev])) as IpRoute[];

@@ -8,8 +8,14 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Runs a program by argv (never through a shell) and waits for it. Replace it in tests of pure logic. */
-export type Run = (argv: readonly [string, ...string[]]) => Promise<Finished>;
+/**
+ * Runs a program by argv (never through a shell) and waits for it. Replace it in tests of pure logic.
+ * @param environment added to that of this process
+ */
+export type Run = (
+  argv: readonly [string, ...string[]],
+  environment?: Readonly<Record<string, string>>,
+) => Promise<Finished>;
 
 /** Routers keep these outside a user's PATH. */
 export const SYSTEM_PATH = [process.env.PATH, '/usr/sbin', '/sbin', '/usr/bin', '/bin']
@@ -18,9 +24,9 @@ export const SYSTEM_PATH = [process.env.PATH, '/usr/sbin', '/sbin', '/usr/bin', 
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
-export const run: Run = ([file, ...args]) =>
+export const run: Run = ([file, ...args], environment = {}) =>
   new Promise((resolve) => {
-    const env = { ...process.env, PATH: SYSTEM_PATH, LC_ALL: 'C' };
+    const env = { ...process.env, ...environment, PATH: SYSTEM_PATH, LC_ALL: 'C' };
     execFile(file, args, { env, maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
       resolve({ code: exitCode(error), stdout, stderr });
     });

@@ -1,27 +1,40 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/config.js';
 import { hex } from '../core/mark.js';
+import { type Backend, formatListen, type Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
+import type { Variant } from './ruleset.js';
 import { run, SYSTEM_PATH } from './run.js';
 
 /** Where the bundled scripts are. */
 export const SCRIPTS_DIR = fileURLToPath(new URL('../../scripts/', import.meta.url));
 
 /** What `scripts/wanmark.sh` can be asked for. */
-export type Verb = 'up' | 'down' | 'print' | 'refresh';
+export type Verb = 'up' | 'down' | 'print' | 'refresh' | 'check';
 
-/** The scripts' whole interface: environment variables, documented in scripts/lib.sh. */
+/** The scripts' whole interface: environment variables, documented in scripts/wanmark.sh. */
 export function scriptEnvironment(config: Config): Record<string, string> {
   return {
     WANMARK_WANS: config.wans.map(wanRecord).join('\n'),
     WANMARK_MASK: hex(config.field.mask),
     WANMARK_QUEUE: String(config.queueNum),
+    WANMARK_ENGINE: config.engine,
+    WANMARK_KERNEL_MODE: config.kernelMode,
+    WANMARK_PER: config.per,
+    WANMARK_LAST_RESORT: config.lastResort,
     WANMARK_LAN: config.lan.join(' '),
     WANMARK_EXCLUDE: config.exclude.join(' '),
     WANMARK_LOG_KERNEL: config.logKernel ? '1' : '0',
+    WANMARK_SERVICES: config.services.map(serviceRecord).join('\n'),
+    WANMARK_BACKENDS: config.services
+      .flatMap((service) => service.backends.map((backend) => backendRecord(service, backend)))
+      .join('\n'),
+    WANMARK_BACKEND_MASK: hex(config.backendField.mask),
+    WANMARK_SERVICE_QUEUE: String(config.serviceQueue),
+    WANMARK_FORWARD_ACCEPT: config.forwardAccept ? '1' : '0',
   };
 }
 
@@ -29,6 +42,14 @@ function wanRecord(wan: Wan): string {
   const { name, dev, via, via6, mark, weight, tier, nat, nat6 } = wan;
   const gateways = [via && `via=${via}`, via6 && `via6=${via6}`].filter(Boolean).join(' ');
   return `name=${name} dev=${dev} ${gateways} mark=${mark} weight=${weight} tier=${tier} nat=${nat} nat6=${nat6}`;
+}
+
+function serviceRecord(service: Service): string {
+  return `name=${service.name} listen=${formatListen(service)} snat=${service.snat}`;
+}
+
+function backendRecord(service: Service, { name, mark, weight }: Backend): string {
+  return `service=${service.name} to=${name} mark=${mark} weight=${weight}`;
 }
 
 /**
@@ -59,21 +80,53 @@ export interface Refreshed {
   readonly code: number;
   /** What the script said, line by line, for example that a WAN cannot be used at the moment. */
   readonly said: readonly string[];
+  /** What somebody had taken away, a line for each table, ip rule, route or sysctl. */
+  readonly missing: readonly string[];
   /** The commands it ran; none when nothing had changed. */
   readonly changes: readonly string[];
 }
 
 /** Whether `up` was run and `down` was not, by the state that the scripts keep. */
 export function rulesAreUp(): boolean {
-  return existsSync(`${process.env.WANMARK_RUN ?? '/run/wanmark'}/state/up`);
+  return existsSync(`${stateDirectory()}/up`);
 }
 
-/** Brings rules that `up` installed in line with the routes, addresses and neighbours of now. */
-export async function refreshRules(): Promise<Refreshed> {
-  const { code, stderr } = await run(['sh', `${SCRIPTS_DIR}wanmark.sh`, 'refresh']);
-  const lines = stderr.split('\n').filter((line) => line !== '');
-  const said = lines
-    .filter((line) => line.startsWith('wanmark: '))
-    .map((line) => line.slice('wanmark: '.length));
-  return { code, said, changes: lines.filter((line) => line.startsWith('# ')).map((line) => line.slice(2)) };
+/** The iptables that `up` used. */
+export function rulesVariant(): Variant {
+  try {
+    return readFileSync(`${stateDirectory()}/variant`, 'utf8').trim() === 'legacy' ? 'legacy' : 'nft';
+  } catch {
+    return 'nft';
+  }
+}
+
+function stateDirectory(): string {
+  return `${process.env.WANMARK_RUN ?? '/run/wanmark'}/state`;
+}
+
+/**
+ * Brings rules that `up` installed in line with the routes, addresses and neighbours of now, and puts back what is missing.
+ * @param down the WANs that get no new connections, as WANMARK_DOWN names them (`fibre`, `dsl:6`), until the next `up` or
+ * another list; undefined: those of the last list
+ */
+export function refreshRules(down?: readonly string[]): Promise<Refreshed> {
+  return runQuietly('refresh', down === undefined ? {} : { WANMARK_DOWN: down.join(' ') });
+}
+
+/** Says what a refresh would put back and changes nothing; exit code 1 when there is something. */
+export function checkRules(): Promise<Refreshed> {
+  return runQuietly('check');
+}
+
+async function runQuietly(
+  verb: Verb,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Refreshed> {
+  const { code, stderr } = await run(['sh', `${SCRIPTS_DIR}wanmark.sh`, verb], environment);
+  const lines = stderr.split('\n');
+  const after = (prefix: string, all: readonly string[]) =>
+    all.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length));
+  const all = after('wanmark: ', lines);
+  const said = all.filter((line) => !line.startsWith('missing: '));
+  return { code, said, missing: after('missing: ', all), changes: after('# ', lines) };
 }

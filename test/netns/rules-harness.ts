@@ -95,9 +95,9 @@ export class Machine {
     return this.attempt(`${before} ${shell} ${SCRIPTS}${file} ${verb}`, env);
   }
 
-  /** Starts the peer program (rules-peer.ts) inside and waits for its first line, which is returned. */
-  async peer(args: string[], netns?: string): Promise<Peer> {
-    const argv = this.inside([process.execPath, PEER, ...args], netns);
+  /** Starts the peer program (rules-peer.ts), or another one, inside. */
+  async peer(args: string[], netns?: string, program = PEER): Promise<Peer> {
+    const argv = this.inside([process.execPath, program, ...args], netns);
     const child = spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.children.push(child);
     return new Peer(child);
@@ -142,6 +142,17 @@ export class Machine {
     this.until('[ "$(ip -6 route show table local type multicast | grep -c .)" = 4 ]');
   }
 
+  /**
+   * Gives the router and the gateways link-local addresses. A kernel without one cannot ask for a neighbour to hand
+   * on what is not from its own address there (ndisc_send_ns), and lives on what the other side asked, for a while.
+   */
+  addLinkLocal(): void {
+    this.sh(`ip addr add fe80::1/64 dev lan0
+      for k in 1 2 3; do
+        ip addr add fe80::2/64 dev w$k; ip -n inet addr add fe80::1/64 dev g$k
+      done`);
+  }
+
   /** Waits until the shell condition holds. */
   until(condition: string, seconds = 20): void {
     const end = Date.now() + seconds * 1000;
@@ -164,7 +175,7 @@ export class Machine {
 
   /** Loads the legacy tables, which no one can unload again. */
   loadLegacy(): void {
-    for (const table of ['mangle', 'nat']) {
+    for (const table of ['mangle', 'nat', 'filter']) {
       this.sh(`iptables-legacy -t ${table} -S; ip6tables-legacy -t ${table} -S`);
     }
   }
@@ -207,8 +218,22 @@ export class Peer {
 
   /** Sends a line and returns the answer. */
   ask(text: string): Promise<string | undefined> {
-    this.child.stdin!.write(`${text}\n`);
+    this.tell(text);
     return this.line();
+  }
+
+  /** Sends a line. */
+  tell(text: string): void {
+    this.child.stdin!.write(`${text}\n`);
+  }
+
+  /** Stops it where it is, and lets it go on. */
+  pause(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child.kill('SIGCONT');
   }
 }
 

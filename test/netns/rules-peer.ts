@@ -6,6 +6,9 @@
  * - `tcp COUNT ADDRESS PORT [LOCAL]`, `udp ...`: as many connections, one after the other, from LOCAL;
  *   writes the server's answer to each.
  *   gives up after three failures in a row.
+ * - `stream COUNT ADDRESS PORT`: as many datagrams of one socket, each sent when the one before was answered;
+ *   writes the answers.
+ * - `burst COUNT ADDRESS PORT`: as many datagrams at once, each of a socket of its own; writes the answers when all are there.
  * - `hold ADDRESS PORT`: one TCP connection; passes lines on and writes the answers.
  */
 import { createSocket } from 'node:dgram';
@@ -71,6 +74,32 @@ async function udp(count: number, host: string, port: number, local?: string): P
   }
 }
 
+async function stream(count: number, host: string, port: number): Promise<void> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  for (let i = 0; i < count; i++) {
+    socket.send('?', port, host);
+    const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), 5000);
+    const answer = String((await once(socket, 'message'))[0]);
+    clearTimeout(timer);
+    say(answer);
+    if (answer.startsWith('failed')) break;
+  }
+  socket.close();
+}
+
+async function burst(count: number, host: string, port: number): Promise<void> {
+  const answers = Array.from({ length: count }, async () => {
+    const socket = createSocket('udp4');
+    socket.send('?', port, host);
+    const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), 60_000);
+    const answer = String((await once(socket, 'message'))[0]);
+    clearTimeout(timer);
+    socket.close();
+    return answer;
+  });
+  for (const answer of await Promise.all(answers)) say(answer);
+}
+
 async function hold(host: string, port: number): Promise<void> {
   const socket = dial(host, port);
   await once(socket, 'connect');
@@ -87,4 +116,6 @@ if (verb === 'serve') {
   // Ends with whoever started it.
   process.stdin.resume().on('end', () => process.exit());
 } else if (verb === 'hold') await hold(args[0]!, Number(args[1]));
+else if (verb === 'burst') await burst(Number(args[0]), args[1]!, Number(args[2]));
+else if (verb === 'stream') await stream(Number(args[0]), args[1]!, Number(args[2]));
 else await (verb === 'udp' ? udp : tcp)(Number(args[0]), args[1]!, Number(args[2]), args[3]);

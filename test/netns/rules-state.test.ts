@@ -7,6 +7,11 @@ import { after, before, describe, test } from 'node:test';
 import { iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
 import { Machine, SCRIPTS, VARIANTS, wans } from './rules-harness.js';
 
+const SERVICES = {
+  WANMARK_SERVICES: 'name=web listen=192.0.1.2:80/tcp; name=six listen=[2001:db8:1::2]:53/udp snat=fd09::1',
+  WANMARK_BACKENDS: 'service=web to=10.9.0.2:8080; service=web to=10.9.0.3; service=six to=fd09::2',
+};
+
 const SHELLS = { dash: 'dash', busybox: 'busybox ash' };
 
 /** Rules of other people that must come out as they went in, in every table that we touch. */
@@ -297,6 +302,8 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         { ...env, WANMARK_ENGINE: 'kernel' },
         { ...programs, WANMARK_WANS: 'name=solo dev=w2 via=dev', WANMARK_LOG_KERNEL: '1' },
         { ...programs, WANMARK_WANS: 'name=six dev=w3 via6=2001:db8:3::1', WANMARK_TABLE: '5000' },
+        { ...env, ...SERVICES, WANMARK_FORWARD_ACCEPT: '1' },
+        { ...programs, ...SERVICES, WANMARK_ENGINE: 'kernel', WANMARK_KERNEL_MODE: 'nth' },
       ];
       const expected = new Map<number, string>();
       for (let i = 0; i < 25; i++) {

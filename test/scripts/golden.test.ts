@@ -44,12 +44,22 @@ fe80::/64 dev eth1 proto 2 metric 256 pref medium
 default via fe80::1 dev eth1 metric 1024 pref medium
 E
 ;;
-*'-4 addr show dev eth1 '*) echo '2: eth1    inet 192.0.2.2/24 brd 192.0.2.255 scope global eth1' ;;
-*'-4 addr show dev eth2 '*) echo '3: eth2    inet 198.51.100.2/24 scope global eth2' ;;
-*'-4 addr show dev ppp0 '*) echo '4: ppp0    inet 203.0.113.7 peer 203.0.113.1/32 scope global ppp0' ;;
-*'-4 addr show dev port0 '*) echo '5: port0    inet 192.0.2.2/24 scope global port0'
-  echo '5: port0    inet 198.51.100.2/24 scope global port0' ;;
-*'-6 addr show dev eth1 '*) echo '2: eth1    inet6 2001:db8:1::2/64 scope global' ;;
+*'-4 addr show scope global') cat <<E
+2: eth1    inet 192.0.2.2/24 brd 192.0.2.255 scope global eth1
+3: eth2    inet 198.51.100.2/24 scope global eth2
+4: ppp0    inet 203.0.113.7 peer 203.0.113.1/32 scope global ppp0
+5: port0    inet 192.0.2.2/24 scope global port0
+5: port0    inet 198.51.100.2/24 scope global port0
+E
+;;
+*'-o link show') echo '2: eth1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP'
+  echo '3: eth2@if9: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP'
+  echo '4: ppp0: <POINTOPOINT,MULTICAST,NOARP,UP,LOWER_UP> mtu 1492 qdisc noqueue state UNKNOWN' ;;
+*'-o -4 addr show dev ppp0 scope global') echo '4: ppp0    inet 203.0.113.7 peer 203.0.113.1/32 scope global ppp0' ;;
+*'-4 route get fibmatch 10.1.2.3') echo '10.1.0.0/16 via 10.0.0.9 dev lan0' ;;
+*'-4 route get fibmatch '*) echo 'default via 192.0.2.1 dev eth1 proto 16 metric 100' ;;
+*'-6 route get fibmatch '*) echo 'fd00:9::/64 dev lan0 proto 2 metric 256 pref medium' ;;
+*'-6 addr show scope global') echo '2: eth1    inet6 2001:db8:1::2/64 scope global' ;;
 *'-4 neigh show 192.0.2.1 dev port0') echo '192.0.2.1 lladdr 02:00:00:00:00:01 REACHABLE' ;;
 *'-4 neigh show 198.51.100.1 dev port0') echo '198.51.100.1 lladdr 02:00:00:00:00:02 STALE' ;;
 esac
@@ -71,6 +81,49 @@ const CONFIGURATIONS: Record<string, Record<string, string>> = {
     WANMARK_QUEUE: '3',
     WANMARK_TABLE: '5000',
     WANMARK_PRIORITY: '100',
+  },
+  // eth2's gateway is main's, ppp0 needs none, eth9 is not there yet. In IPv6 nobody is up.
+  down: {
+    WANMARK_WANS: [
+      FIBRE,
+      'name=dsl dev=eth2 via=auto weight=3',
+      'name=lte dev=ppp0 via=auto tier=2',
+      'name=modem dev=eth9 via=auto',
+    ].join('\n'),
+    WANMARK_KERNEL_MODE: 'nth',
+    WANMARK_DOWN: 'dsl:4, fibre:6',
+    WANMARK_LAST_RESORT: 'unreachable',
+  },
+  // Of the IPv6 WANs one translates, so there connections are spread.
+  packets: {
+    WANMARK_WANS: `${FIBRE} nat=none\n${DSL} nat=none`,
+    WANMARK_ENGINE: 'kernel',
+    WANMARK_KERNEL_MODE: 'nth',
+    WANMARK_PER: 'packet',
+  },
+  services: {
+    WANMARK_WANS: FIBRE,
+    WANMARK_SERVICES: [
+      'name=web listen=192.0.2.2:80/tcp',
+      'name=dns listen=[2001:db8:1::2]:53/udp snat=fd00:9::1',
+      'name=ftp listen=192.0.2.2:8000-8100/tcp snat=none',
+    ].join('\n'),
+    WANMARK_BACKENDS: [
+      'service=web to=10.1.2.3:8080 weight=3',
+      'service=web to=203.0.113.5:8080 weight=0',
+      'service=web to=10.1.2.4',
+      'service=dns to=[fd00:9::53]:5353; service=dns to=fd00:9::54',
+      'service=ftp to=10.1.2.3',
+    ].join('\n'),
+    WANMARK_KERNEL_MODE: 'nth',
+    WANMARK_FORWARD_ACCEPT: '1',
+    WANMARK_LOG_KERNEL: '1',
+  },
+  'services-alone': {
+    WANMARK_SERVICES: 'name=all listen=192.0.2.9/any',
+    WANMARK_BACKENDS: 'service=all to=10.1.2.3 mark=5; service=all to=10.1.2.4',
+    WANMARK_BACKEND_MASK: '0xf0000',
+    WANMARK_SERVICE_QUEUE: '7',
   },
   'shared-port': {
     WANMARK_WANS: [
@@ -103,9 +156,22 @@ describe('print', () => {
     });
 
     test(`${name}: the parts make up the whole`, () => {
-      const lines = (text: string) => text.split('\n').slice(3).join('\n');
-      const parts = ['routes.sh', 'nat.sh', 'rules.sh'].map((file) => lines(print(env, ['sh'], file).stdout));
-      assert.equal(parts.join(''), lines(print(env, ['sh']).stdout));
+      /** What sets it up, and what takes it away. */
+      const halves = (file?: string) =>
+        /\nif .*\n([\s\S]*)\nexit\nfi\n([\s\S]*)$/.exec(print(env, ['sh'], file).stdout)!.slice(1) as [
+          string,
+          string,
+        ];
+      const parts = ['routes.sh', 'nat.sh', 'rules.sh', 'forward.sh'].map(halves);
+      const [up, down] = halves();
+      assert.equal(parts.map(([one]) => one).join(''), up);
+      assert.equal(
+        parts
+          .map(([, one]) => one)
+          .reverse()
+          .join(''),
+        down,
+      );
     });
 
     test(`${name}: every use of a mark has a mask`, () => {
@@ -114,7 +180,7 @@ describe('print', () => {
       assert.ok(uses.length > 10, stdout);
       for (const use of uses) assert.match(use, /0x[0-9a-f]+\/0x[0-9a-f]+$/);
       for (const use of stdout.match(/-j (MARK|CONNMARK) .*/g) ?? []) {
-        assert.match(use, /--set-xmark \S+\/0x|--restore-mark --nfmask (0x[0-9a-f]+) --ctmask \1$/);
+        assert.match(use, /--set-xmark \S+\/0x|--(restore|save)-mark --nfmask (0x[0-9a-f]+) --ctmask \2$/);
       }
     });
 

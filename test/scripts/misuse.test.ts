@@ -17,6 +17,13 @@ const GOOD = 'name=fibre dev=eth1 via=192.0.2.1';
 const many = (count: number) =>
   Array.from({ length: count }, (_, i) => `name=w${i} dev=e${i} via=dev`).join('\n');
 
+const WEB = 'name=web listen=192.0.2.1:80/tcp';
+const TO = 'service=web to=10.0.0.1:8080';
+const service = (services: string, backends = TO) => ({
+  WANMARK_SERVICES: services,
+  WANMARK_BACKENDS: backends,
+});
+
 const CASES: [string, Record<string, string>, RegExp][] = [
   ['no WANs', {}, /WANMARK_WANS is empty/],
   ['only blank records', { WANMARK_WANS: '\n; ;' }, /holds no WAN/],
@@ -61,6 +68,45 @@ const CASES: [string, Record<string, string>, RegExp][] = [
   ['more WANs than marks', { WANMARK_WANS: many(4), WANMARK_MASK: '0xc0' }, /4 WANs do not fit .* holds 3/],
   ['queue out of range', { WANMARK_WANS: GOOD, WANMARK_QUEUE: '65536' }, /WANMARK_QUEUE .* from 0 to 65535/],
   ['engine', { WANMARK_WANS: GOOD, WANMARK_ENGINE: 'steam' }, /must be nfqueue or kernel/],
+  ['kernel mode', { WANMARK_WANS: GOOD, WANMARK_KERNEL_MODE: 'rr' }, /must be random or nth/],
+  ['per', { WANMARK_WANS: GOOD, WANMARK_ENGINE: 'kernel', WANMARK_PER: 'byte' }, /connection or packet/],
+  ['packets with a daemon', { WANMARK_WANS: GOOD, WANMARK_PER: 'packet' }, /needs WANMARK_ENGINE=kernel/],
+  [
+    'a rotation of too many',
+    { WANMARK_WANS: `${GOOD} weight=200; name=b dev=b via=dev weight=57`, WANMARK_KERNEL_MODE: 'nth' },
+    /a rotation of 257, more than 256; use smaller weights, or kernel mode random/,
+  ],
+  [
+    'rotation of a higher tier',
+    {
+      WANMARK_WANS: `${GOOD}; name=b dev=b via=dev weight=200 tier=2; name=c dev=c via=dev weight=57 tier=2`,
+      WANMARK_KERNEL_MODE: 'nth',
+    },
+    /a rotation of 257/,
+  ],
+  ['down and unknown', { WANMARK_WANS: GOOD, WANMARK_DOWN: 'fibre dsl' }, /there is no WAN 'dsl'/],
+  ['down in no family', { WANMARK_WANS: GOOD, WANMARK_DOWN: 'fibre:5' }, /'fibre:5' must be a WAN's name/],
+  ['down and a pattern', { WANMARK_WANS: GOOD, WANMARK_DOWN: '*' }, /there is no WAN '\*'/],
+  [
+    'last resort',
+    { WANMARK_WANS: GOOD, WANMARK_LAST_RESORT: 'drop' },
+    /must be main, unreachable or blackhole/,
+  ],
+  [
+    'the mark of the last resort',
+    { WANMARK_WANS: `${GOOD} mark=255`, WANMARK_LAST_RESORT: 'blackhole' },
+    /'255' is outside .* 1 to 254/,
+  ],
+  [
+    'no mark left for the last resort',
+    { WANMARK_WANS: GOOD, WANMARK_MASK: '1', WANMARK_LAST_RESORT: 'unreachable' },
+    /1 WANs do not fit .* holds 0/,
+  ],
+  [
+    'auto on a device of two',
+    { WANMARK_WANS: 'name=a dev=e via=auto;name=b dev=e via=192.0.2.1' },
+    /a and b have the same device, which via=auto needs for itself/,
+  ],
   ['LAN device', { WANMARK_WANS: GOOD, WANMARK_LAN: 'lan0 $x' }, /WANMARK_LAN: '\$x'/],
   [
     'excluded no network',
@@ -71,6 +117,72 @@ const CASES: [string, Record<string, string>, RegExp][] = [
   ['table of the system', { WANMARK_WANS: GOOD, WANMARK_TABLE: '254' }, /WANMARK_TABLE .* from 256/],
   ['priority behind main', { WANMARK_WANS: GOOD, WANMARK_PRIORITY: '32766' }, /WANMARK_PRIORITY/],
   ['log flag', { WANMARK_WANS: GOOD, WANMARK_LOG_KERNEL: 'yes' }, /WANMARK_LOG_KERNEL/],
+  [
+    'a backend alone',
+    { WANMARK_WANS: GOOD, WANMARK_BACKENDS: 'service=a to=10.0.0.1' },
+    /there is no service 'a'/,
+  ],
+  ['a service alone', { WANMARK_SERVICES: WEB }, /service web has no backend/],
+  ['service key', service(`${WEB} port=80`), /unknown key in 'port=80'; a service has name listen snat/],
+  ['service name', service('name=a"b listen=192.0.2.1:80/tcp'), /service name 'a"b' must be/],
+  ['two services of one name', service(`${WEB};${WEB}`), /two services are called web/],
+  ['no protocol', service('name=web listen=192.0.2.1:80'), /must end in \/tcp/],
+  ['no port', service('name=web listen=192.0.2.1/tcp'), /has no port/],
+  ['a port with any', service('name=web listen=192.0.2.1:80/any'), /leave the port out/],
+  ['port out of range', service('name=web listen=192.0.2.1:65536/tcp'), /ports must be from 1 to 65535/],
+  ['ports backwards', service('name=web listen=192.0.2.1:90-80/tcp'), /ports must be/],
+  ['listen no address', service('name=web listen=192.0.2.256:80/tcp'), /'192.0.2.256' is no address/],
+  ['listen loopback', service('name=web listen=127.0.0.1:80/tcp'), /no address that others can reach/],
+  ['snat of the other family', service(`${WEB} snat=fd00::1`), /snat 'fd00::1' must be/],
+  ['snat a prefix', service(`${WEB} snat=192.0.2.0/24`), /snat '192.0.2.0\/24' must be/],
+  [
+    'overlap',
+    service(`${WEB};name=b listen=192.0.2.1/any`, `${TO};service=b to=10.0.0.1`),
+    /services web and b overlap/,
+  ],
+  [
+    'overlap in two spellings',
+    service(
+      'name=a listen=[2001:db8::1]:1-9/tcp;name=b listen=[2001:DB8:0::1]:9/tcp',
+      'service=a to=fd00::1;service=b to=fd00::1',
+    ),
+    /services a and b overlap/,
+  ],
+  [
+    'backend key',
+    service(WEB, `${TO} port=1`),
+    /unknown key in 'port=1'; a backend has service to mark weight/,
+  ],
+  ['backend family', service(WEB, 'service=web to=[fd00::1]:80'), /is IPv6, but the service listens on IPv4/],
+  ['backend port', service(WEB, 'service=web to=10.0.0.1:http'), /the port must be from 1 to 65535/],
+  ['backend port with any', service('name=web listen=192.0.2.1/any'), /with \/any the port stays/],
+  ['backend no address', service(WEB, 'service=web to=10.0.0.1.1:80'), /is no address/],
+  ['backend weights', service(WEB, `${TO} weight=0`), /every backend of service web has weight 0/],
+  ['backend weight', service(WEB, `${TO} weight=-1`), /weight '-1' must be/],
+  ['backend mark', service(WEB, `${TO} mark=0`), /mark '0' is outside the mask 0xff00/],
+  [
+    'two backends of one mark',
+    service(WEB, `${TO} mark=2;service=web to=10.0.0.2`),
+    /two backends have mark 2/,
+  ],
+  [
+    'more backends than marks',
+    { ...service(WEB, `${TO};service=web to=10.0.0.2`), WANMARK_BACKEND_MASK: '0x100' },
+    /2 backends do not fit .* holds 1/,
+  ],
+  ['masks that share bits', { ...service(WEB), WANMARK_BACKEND_MASK: '0x1fe' }, /share bits/],
+  [
+    'a backend mask with holes',
+    { ...service(WEB), WANMARK_BACKEND_MASK: '0x500' },
+    /WANMARK_BACKEND_MASK 0x500 has holes/,
+  ],
+  ['one queue for both', { ...service(WEB), WANMARK_SERVICE_QUEUE: '0' }, /are both 0/],
+  ['forward accept', { ...service(WEB), WANMARK_FORWARD_ACCEPT: 'yes' }, /WANMARK_FORWARD_ACCEPT is 'yes'/],
+  [
+    'a rotation of too many backends',
+    { ...service(WEB, `${TO} weight=200;service=web to=10.0.0.2 weight=57`), WANMARK_KERNEL_MODE: 'nth' },
+    /service web.*a rotation of 257/,
+  ],
   ['a program with blanks', { WANMARK_WANS: GOOD, IPTABLES: 'rm -rf' }, /names of programs/],
 ];
 
@@ -89,7 +201,18 @@ describe('bad environment', () => {
 
   test('the control: the good record is good', () => {
     assert.equal(run('wanmark.sh', ['print'], { WANMARK_WANS: GOOD }).status, 0);
+    assert.equal(run('wanmark.sh', ['print'], service(WEB)).status, 0);
+    assert.equal(run('wanmark.sh', ['print'], { ...service(WEB), WANMARK_WANS: GOOD }).status, 0);
+    // Long addresses that differ in their last digit only.
+    const near = service(
+      'name=a listen=192.0.2.1:1-9/tcp;name=b listen=192.0.2.2/any',
+      'service=a to=10.0.0.1;service=b to=10.0.0.1',
+    );
+    assert.equal(run('wanmark.sh', ['print'], near).status, 0);
     assert.equal(run('wanmark.sh', ['print'], { WANMARK_WANS: many(3), WANMARK_MASK: '0xc0' }).status, 0);
+    // 256 slots, divided by what all weights have in common; what has no share does not count.
+    const slots = `${GOOD} weight=65280;name=b dev=b via=dev weight=256;name=c dev=c via=dev weight=7 tier=2`;
+    assert.equal(run('wanmark.sh', ['print'], { WANMARK_WANS: slots, WANMARK_KERNEL_MODE: 'nth' }).status, 0);
     assert.equal(run('wanmark.sh', ['print'], { WANMARK_WANS: GOOD, WANMARK_MASK: '0xffffffff' }).status, 0);
   });
 
@@ -97,7 +220,7 @@ describe('bad environment', () => {
     for (const args of [[], ['start'], ['up', 'now']]) {
       const { status, stderr } = run('wanmark.sh', args, { WANMARK_WANS: GOOD });
       assert.equal(status, 2);
-      assert.match(stderr, /^wanmark: .*usage: .* up\|down\|refresh\|print\n$/);
+      assert.match(stderr, /^wanmark: .*usage: .* up\|down\|refresh\|check\|print\n$/);
     }
   });
 

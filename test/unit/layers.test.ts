@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'native.ts': ['errors.ts'],
   queue: ['core', 'native.ts', 'errors.ts'],
   conntrack: ['core', 'native.ts', 'errors.ts'],
-  system: ['core', 'config', 'errors.ts'],
+  system: ['core', 'config', 'native.ts', 'errors.ts'],
   'log.ts': ['errors.ts'],
   daemon: ['core', 'config', 'queue', 'conntrack', 'system', 'log.ts', 'errors.ts'],
   lab: ['core', 'config', 'system', 'errors.ts'],

@@ -1,10 +1,11 @@
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
+import { readEngine } from '../../config/config.js';
 import { parseInteger } from '../../config/number.js';
 import { loadStrategy } from '../../config/strategy.js';
 import { UsageError } from '../../errors.js';
-import { type ExperimentOptions, experiment, MAX_CONNECTIONS } from '../../lab/experiment.js';
+import { bringUp, type ExperimentOptions, experiment, MAX_CONNECTIONS } from '../../lab/experiment.js';
 import { Lab } from '../../lab/lab.js';
 import { MAX_WANS } from '../../lab/network.js';
 import { planNetwork } from '../../lab/plan.js';
@@ -20,6 +21,8 @@ const CLIENT_ADDRESSES = 12;
 
 interface LabArguments {
   readonly strategy?: string;
+  readonly engine?: string;
+  readonly 'kernel-mode'?: string;
   readonly weights?: string;
   readonly wans?: string;
   readonly connections?: string;
@@ -40,6 +43,18 @@ export const labCommand: CommandModule = {
         requiresArg: true,
         describe: 'As of run',
         defaultDescription: 'round-robin, or weighted with --weights',
+      })
+      .option('engine', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'As of up; kernel: no daemon',
+        defaultDescription: 'nfqueue',
+      })
+      .option('kernel-mode', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'As of up, with --engine kernel',
+        defaultDescription: 'random',
       })
       .option('weights', { type: 'string', requiresArg: true, describe: 'Weight of each WAN, as 5,3,1' })
       .option('wans', {
@@ -77,6 +92,7 @@ async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
     throw new UsageError('every weight is 0, so no WAN takes connections; give one a weight of 1 or more');
   }
   const wans = argv.wans === undefined ? undefined : parseInteger('wans', argv.wans, 1, MAX_WANS);
+  const kernelMode = readKernelMode(argv);
   const strategy = strategyName(argv.strategy ?? (weights ? 'weighted' : 'round-robin'));
   const { name } = await loadStrategy(strategy, {
     random: Math.random,
@@ -93,12 +109,34 @@ async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
     clientAddresses: CLIENT_ADDRESSES,
   };
   planNetwork(network);
-  const round = name === 'weighted' && weights ? weights.reduce((sum, weight) => sum + weight) : count;
+  const round =
+    (name === 'weighted' || kernelMode) && weights ? weights.reduce((sum, weight) => sum + weight) : count;
   const connections =
     argv.connections === undefined
       ? Math.min(Math.ceil(CONNECTIONS / round) * round, MAX_CONNECTIONS)
       : parseInteger('connections', argv.connections, 1, MAX_CONNECTIONS);
-  return { strategy, network, connections, ...(argv.exec === undefined ? {} : { exec: argv.exec }) };
+  return {
+    strategy,
+    ...(kernelMode ? { kernelMode } : {}),
+    network,
+    connections,
+    ...(argv.exec === undefined ? {} : { exec: argv.exec }),
+  };
+}
+
+/** Undefined: a daemon chooses. */
+function readKernelMode({
+  engine,
+  'kernel-mode': mode,
+  strategy,
+}: LabArguments): 'random' | 'nth' | undefined {
+  const read = readEngine({ engine, 'kernel-mode': mode });
+  if (read.engine === 'kernel') {
+    if (strategy === undefined) return read.kernelMode;
+    throw new UsageError('--strategy is the daemon’s; leave it out with --engine kernel');
+  }
+  if (mode !== undefined) throw new UsageError('--kernel-mode needs --engine kernel here');
+  return undefined;
 }
 
 /** A strategy's file must be found from another directory, too. */
@@ -117,8 +155,7 @@ async function use(lab: Lab, options: ExperimentOptions, argv: LabArguments): Pr
 /** Puts wanmark on the router once more, and waits for a shell to end, or for Ctrl-C. */
 async function leaveUp(lab: Lab, options: ExperimentOptions, argv: LabArguments): Promise<void> {
   const wanmark = new Wanmark(lab);
-  await wanmark.up();
-  const daemon = await wanmark.run('--strategy', options.strategy);
+  const daemon = await bringUp(wanmark, options, { step: () => undefined });
   (argv.json ? process.stderr : process.stdout).write(describeHosts(lab));
   if (process.stdin.isTTY) {
     process.stderr.write('This is a shell on the router; leaving it ends the lab.\n');
@@ -127,7 +164,7 @@ async function leaveUp(lab: Lab, options: ExperimentOptions, argv: LabArguments)
     process.stderr.write('Ctrl-C ends the lab.\n');
     await lab.sandbox.ended;
   }
-  await daemon.stop();
+  await daemon?.stop();
 }
 
 /** Builds the lab, and takes it away at the end, on Ctrl-C and the like, and when something fails. */

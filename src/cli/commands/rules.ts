@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { parseConfig } from '../../config/config.js';
-import { RULE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { UsageError } from '../../errors.js';
 import { checkDevices } from '../../system/devices.js';
 import { runScript, scriptEnvironment, type Verb } from '../../system/scripts.js';
@@ -11,7 +11,7 @@ function rulesCommand(verb: Verb, describe: string): CommandModule {
   return {
     command: verb,
     describe,
-    builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...RULE_OPTIONS }),
+    builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }),
     handler: async (argv) => {
       const config = parseConfig(rawConfig(argv));
       if (config.bare) throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
@@ -28,7 +28,7 @@ export const printCommand = rulesCommand('print', 'Show what up would run, as a 
 export const downCommand: CommandModule = {
   command: 'down',
   describe: 'Remove rules and routes',
-  builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...RULE_OPTIONS }),
+  builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }),
   handler: async (argv) => {
     const raw = rawConfig(argv);
     const environment = raw.wan === undefined ? {} : scriptEnvironment(parseConfig(raw));

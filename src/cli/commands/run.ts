@@ -2,51 +2,68 @@ import type { Logger } from 'pino';
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { ruleFlags } from '../../config/flags.js';
-import { RUN_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
-import { loadStrategy } from '../../config/strategy.js';
-import { Counts } from '../../core/counts.js';
+import { RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import type { Counts } from '../../core/counts.js';
 import { hex } from '../../core/mark.js';
-import { type ConnectionSource, openConnections } from '../../daemon/connections.js';
+import { type ConnectionSource, openBackendConnections, openConnections } from '../../daemon/connections.js';
 import { Daemon, type DaemonParts } from '../../daemon/daemon.js';
-import { WanmarkError } from '../../errors.js';
+import { UsageError, WanmarkError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { checkDevices, listDevices } from '../../system/devices.js';
 import { isFed } from '../../system/feed.js';
+import { ServiceManager, takeServiceEnvironment } from '../../system/service-manager.js';
 import { addOptions, rawConfig } from '../options.js';
+import { type CountingStrategy, loadCountingStrategy, loadServices } from '../services.js';
 
 /** `run`: the daemon. Everything is checked before the queue is bound, so a mistake changes nothing. */
 export const runCommand: CommandModule = {
   command: 'run',
   describe: 'Choose a mark for each new connection (the daemon)',
-  builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...RUN_OPTIONS }),
+  builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }),
   handler: async (argv) => {
     const config = parseConfig(rawConfig(argv));
+    if (config.engine === 'kernel') {
+      throw new UsageError(
+        'with engine kernel there is nothing for a daemon to decide; wanmark up --engine kernel is all that is needed',
+      );
+    }
     const now = () => performance.now();
-    const counts = new Counts();
-    const strategy = await loadStrategy(config.strategy, {
-      random: Math.random,
-      now,
-      get connections() {
-        return counts.connections;
-      },
-    });
+    const { strategy, counts } = await loadCountingStrategy(config.strategy, now);
+    const services = await loadServices(config.services, now);
     if (!config.bare) await checkDevices(config.wans, config.lan);
     const devices = config.bare ? [] : await listDevices();
     const ended = endOfRun();
     const log = createLog();
     try {
       const { logger } = log;
-      const connections = countConnections(config, counts, logger);
+      const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>
+        logger.warn(`systemd cannot be told: ${reason}`),
+      );
+      const connections =
+        config.wans.length > 0 ? countConnections(openConnections, config, [counts], logger) : undefined;
+      const backendConnections = await countBackends(config, services, connections, logger);
       // A strategy that counts begins with what is there; the kernel chooses for that moment.
       if (counts.wanted) await connections?.ready;
-      const parts = { config, strategy, devices, logger, now, connections, onLost: ended.fail };
+      if (services.some((service) => service.counts.wanted)) await backendConnections?.ready;
+      const parts = {
+        config,
+        strategy,
+        devices,
+        logger,
+        now,
+        connections,
+        services,
+        backendConnections,
+        onLost: ended.fail,
+        serviceManager,
+      };
       const daemon = await startOrClose(parts);
       try {
         await adviseFeed(config, log);
         await ended.wait;
       } finally {
         await daemon.stop();
-        await connections?.close();
+        await Promise.all([connections?.close(), backendConnections?.close()]);
         if (log.dropped() > 0)
           logger.warn({ lines: log.dropped() }, 'log lines were dropped: the reader is too slow');
       }
@@ -57,26 +74,48 @@ export const runCommand: CommandModule = {
 };
 
 /** Undefined where the system refuses and no strategy needs the numbers. @throws ConntrackError where one does */
-function countConnections(config: Config, counts: Counts, logger: Logger): ConnectionSource | undefined {
+function countConnections(
+  open: typeof openConnections,
+  config: Config,
+  counts: readonly Counts[],
+  logger: Logger,
+): ConnectionSource | undefined {
   try {
-    const source = openConnections(config, (message) => logger.warn(message));
-    counts.source = (mark) => source.count(mark);
+    const source = open(config, (message) => logger.warn(message));
+    for (const one of counts) one.source = (mark) => source.count(mark);
     return source;
   } catch (error) {
-    const optional =
-      error instanceof WanmarkError && error.code !== 'CONNTRACK_NOT_PRIVILEGED' && !counts.wanted;
+    const wanted = counts.some((one) => one.wanted);
+    const optional = error instanceof WanmarkError && error.code !== 'CONNTRACK_NOT_PRIVILEGED' && !wanted;
     if (!optional) throw error;
     logger.warn(`connections are not counted: ${error.message}`);
     return undefined;
   }
 }
 
-/** A queue that cannot be had must not leave the counter's thread behind, which keeps the process alive. */
+/** Undefined also without services. A refusal must not leave the WANs' counter behind, whose thread goes on. */
+async function countBackends(
+  config: Config,
+  services: readonly CountingStrategy[],
+  connections: ConnectionSource | undefined,
+  logger: Logger,
+): Promise<ConnectionSource | undefined> {
+  if (services.length === 0) return undefined;
+  try {
+    const counts = services.map((service) => service.counts);
+    return countConnections(openBackendConnections, config, counts, logger);
+  } catch (error) {
+    await connections?.close();
+    throw error;
+  }
+}
+
+/** A queue that cannot be had must not leave the counters' threads behind, which keep the process alive. */
 async function startOrClose(parts: DaemonParts): Promise<Daemon> {
   try {
     return await Daemon.start(parts);
   } catch (error) {
-    await parts.connections?.close();
+    await Promise.all([parts.connections?.close(), parts.backendConnections?.close()]);
     throw error;
   }
 }
@@ -98,11 +137,13 @@ function endOfRun(): { wait: Promise<void>; fail: (error: Error) => void } {
 async function adviseFeed(config: Config, { logger }: Log): Promise<void> {
   const command = feedCommand(config);
   if (config.bare) logger.info(`this rule feeds the queue: ${command}`);
-  if ((await isFed(config.queueNum)) === false) {
-    logger.warn(
-      { command },
-      `no rule feeds queue ${config.queueNum}, so nothing will be marked; run: ${command}`,
-    );
+  const queues = [
+    ...(config.wans.length > 0 ? [config.queueNum] : []),
+    ...(config.services.length > 0 ? [config.serviceQueue] : []),
+  ];
+  for (const queue of queues) {
+    if ((await isFed(queue)) !== false) continue;
+    logger.warn({ command }, `no rule feeds queue ${queue}, so nothing will be marked; run: ${command}`);
   }
 }
 

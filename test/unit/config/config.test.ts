@@ -2,11 +2,22 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import { UsageError } from '#wanmark/errors.js';
+import { scriptEnvironment } from '#wanmark/system/scripts.js';
 
 const A = 'a,dev=eth1,via=192.0.2.1';
 const B = 'b,dev=eth2,via=198.51.100.1';
 
 describe('parseConfig', () => {
+  it('hands the last resort and gateways to follow on to the scripts', () => {
+    const given = { wan: ['a,dev=eth1,via=auto,via6=auto'], 'last-resort': 'blackhole' };
+    const environment = scriptEnvironment(parseConfig(given));
+    assert.equal(environment.WANMARK_LAST_RESORT, 'blackhole');
+    assert.match(environment.WANMARK_WANS!, / via=auto via6=auto /);
+    assert.equal(scriptEnvironment(parseConfig({ wan: [A] })).WANMARK_LAST_RESORT, 'main');
+    // With main, every mark is a WAN's.
+    assert.equal(parseConfig({ wan: [A, B, 'c,dev=c'], mask: '0x3' }).wans[2]!.mark, 3);
+  });
+
   it('fills in the defaults', () => {
     const config = parseConfig({ wan: [A, 'p,dev=ppp0', 'six,dev=eth3,via6=fe80::1'] });
     assert.deepEqual(config.wans[0], {
@@ -101,6 +112,17 @@ describe('parseConfig', () => {
     ['no device', { wan: ['a,via=192.0.2.1'] }, /has no device; add dev=/],
     ['bad device name', { wan: ['a,dev=eth/1'] }, /no device name/],
     ['bad name', { wan: ['a b,dev=eth1'] }, /WAN name "a b"/],
+    [
+      'auto on a device of two',
+      { wan: ['a,dev=eth1,via=auto', 'b,dev=eth1,via=192.0.2.1'] },
+      /"a" and "b" have the same device, which via=auto needs for itself/,
+    ],
+    ['last resort of another kind', { wan: [A], 'last-resort': 'drop' }, /unknown last-resort "drop"/],
+    [
+      'a WAN with the mark of the last resort',
+      { wan: [A, B, 'c,dev=c'], mask: '0x3', 'last-resort': 'unreachable' },
+      /"c" has mark 3, which --last-resort unreachable needs for itself; use a wider --mask/,
+    ],
     ['IPv6 gateway as via', { wan: ['a,dev=eth1,via=fe80::1'] }, /via "fe80::1" is no IPv4 address/],
     ['IPv4 gateway as via6', { wan: ['a,dev=eth1,via6=192.0.2.1'] }, /via6 "192.0.2.1" is no IPv6 address/],
     ['bad nat', { wan: [`${A},nat=maybe`] }, /nat "maybe" must be masquerade/],
@@ -108,11 +130,21 @@ describe('parseConfig', () => {
     ['queue number too large', { wan: [A], 'queue-num': '65536' }, /queue-num "65536" must be/],
     ['queue number twice', { wan: [A], 'queue-num': ['1', '2'] }, /queue-num is given 2 times/],
     ['deadline 0', { wan: [A], deadline: '0' }, /deadline "0" must be/],
+    ['queue-length 0', { wan: [A], 'queue-length': '0' }, /queue-length "0" must be/],
+    ['queue-length 65537', { wan: [A], 'queue-length': '65537' }, /queue-length "65537" must be/],
+    ['no-repair with a value', { wan: [A], 'no-repair': 'yes' }, /no-repair must be true or false/],
     ['count of another kind', { wan: [A], count: 'all' }, /count "all" must be live or established/],
     [
       'socket path too long',
       { wan: [A], socket: `/${'x'.repeat(107)}` },
       /socket path .* must have 1 to 107 bytes/,
+    ],
+    ['engine of another kind', { wan: [A], engine: 'none' }, /unknown engine "none"/],
+    ['kernel mode misspelled', { wan: [A], 'kernel-mode': 'rand' }, /did you mean "random"\?/],
+    [
+      'packets with a daemon',
+      { wan: [A], per: 'packet' },
+      /--per packet needs --engine kernel; a daemon decides for connections/,
     ],
     ['LAN that is a WAN', { wan: [A], lan: ['eth1'] }, /eth1 cannot be both/],
     ['bad network', { wan: [A], exclude: ['10.0.0.0/40'] }, /exclude "10.0.0.0\/40" is no network/],

@@ -25,6 +25,12 @@ describe('checkDevices', () => {
     await checkDevices([eth1], [], machine(['192.0.2.1'])); // a host route, as some providers have it
   });
 
+  it('accepts a device that comes later where the gateway is to be followed', async () => {
+    const later = { dev: 'wwan0', via: 'auto', via6: undefined };
+    await checkDevices([wan(1, later)], [], machine([]));
+    await rejects(checkDevices([wan(1, { ...later, via: 'dev' })], [], machine([])), /wwan0 does not exist/);
+  });
+
   it('accepts a link-local IPv6 gateway, and a device that has no network at the moment', async () => {
     await checkDevices([wan(1, { via: undefined, via6: 'fe80::1' })], [], machine([], ['2001:db8::/64']));
     await checkDevices([eth1], [], machine([]));

@@ -1,0 +1,148 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # used by the other files; _names is of wans.sh
+# What of the WANs can be used at the moment: their devices, the gateways that `auto` stands
+# for, and the ones that are said to be down. Sourced, never run.
+
+# read_down: WANMARK_DOWN -> DOWN, words NAME/FAMILY between blanks. RECALLED names may be those
+# of WANs that are no more.
+read_down() {
+	WANMARK_DOWN=$(printf '%s' "$WANMARK_DOWN" | tr ',\t\n' '   ')
+	DOWN=' ' OUT=' ' FOUND=' '
+	for _word in $WANMARK_DOWN; do
+		case $_names in
+		*" ${_word%%:*} "*) ;;
+		*)
+			[ -z "$RECALLED" ] || continue
+			misuse "WANMARK_DOWN: there is no WAN '${_word%%:*}'; see WANMARK_WANS"
+			;;
+		esac
+		case $_word in
+		*:4 | *:6) DOWN="$DOWN${_word%:*}/${_word##*:} " ;;
+		*:*) misuse "WANMARK_DOWN: '$_word' must be a WAN's name, or that with :4 or :6" ;;
+		*) DOWN="$DOWN$_word/4 $_word/6 " ;;
+		esac
+	done
+}
+
+# away FAMILY: the current WAN gets no new connections; out FAMILY: it has no route either.
+away() { case $DOWN$OUT in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
+out() { case $OUT in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
+
+# found FAMILY: its gateway is one that main uses, whatever its networks.
+found() { case $FOUND in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
+
+# find_uplinks [print]: puts gateways in the place of `auto` in WANS, and notes in OUT the WANs that
+# cannot be used. `up` refuses those, but for `auto`: there it is normal that DHCP or a modem comes
+# later. `print` knows nothing of the machine that its script is for.
+find_uplinks() {
+	[ -n "$WANS" ] || return 0
+	LINKS=$(ip -o link show 2>/dev/null)
+	for _family in $WAN_FAMILIES; do read_main "$_family"; done
+	_uplinks=''
+	for_wans any find_uplink "${1-}"
+	WANS=$_uplinks
+}
+
+# read_main FAMILY: the main table, in MAIN4 or MAIN6.
+read_main() {
+	_routes=$(ip -N "-$1" route show table main 2>/dev/null)
+	if [ "$1" = 4 ]; then MAIN4=$_routes; else MAIN6=$_routes; fi
+}
+
+# main_routes FAMILY
+main_routes() { if [ "$1" = 4 ]; then printf '%s\n' "${MAIN4-}"; else printf '%s\n' "${MAIN6-}"; fi; }
+
+find_uplink() {
+	for _family in 4 6; do
+		if [ "$_family" = 4 ]; then VIA=$VIA4; else VIA=$VIA6; fi
+		case $VIA:$1 in
+		-:* | *:print) [ "$VIA" = auto ] || continue ;;
+		esac
+		_given=$VIA
+		if [ "$VIA" = auto ]; then
+			find_gateway "$_family"
+			if [ "$_family" = 4 ]; then VIA4=$VIA; else VIA6=$VIA; fi
+		fi
+		! usable "$_family" || continue
+		[ -n "$SOFT" ] || [ "$_given" = auto ] || misuse "$WHY"
+		say "$WHY; its IPv$_family route is left out"
+		OUT="$OUT$NAME/$_family "
+	done
+	_uplinks="$_uplinks${_uplinks:+$NEWLINE}$NAME $DEV $VIA4 $VIA6 $NUMBER $MARK $WEIGHT $TIER"
+	_uplinks="$_uplinks $NAT4 $NAT6 $SHARED4 $SHARED6"
+}
+
+# find_gateway FAMILY: in VIA, the gateway of main's best default route by the current WAN's device;
+# `dev` where that has none, and for a point-to-point device with an address; else `auto` again.
+find_gateway() {
+	_gateway=$(main_routes "$1" | awk -v wanted="$DEV" '
+		function consider(   i, via, dev) {
+			via = "dev"
+			for (i = 1; i <= NF; i++) {
+				if ($i == "via") via = $(i + 1)
+				if ($i == "dev") dev = $(i + 1)
+				if ($i == "dead") return
+			}
+			# inet6: an IPv4 route by an IPv6 gateway, which a WAN cannot have.
+			if (dev != wanted || via == "inet6" || (best != "" && metric >= least)) return
+			best = via
+			least = metric
+		}
+		/^[^ \t]/ { inside = $1 == "default"; metric = 0 }
+		!inside { next }
+		/^default/ { for (i = 1; i < NF; i++) if ($i == "metric") metric = $(i + 1) + 0 }
+		{ consider() }
+		END { print best }')
+	if [ -z "$_gateway" ] && [ -n "$(ip -o "-$1" addr show dev "$DEV" scope global 2>/dev/null)" ]; then
+		case ,$(link_flags), in *,POINTOPOINT,*) _gateway=dev ;; esac
+	fi
+	[ -z "$_gateway" ] || FOUND="$FOUND$NAME/$1 "
+	VIA=${_gateway:-auto}
+}
+
+# link_flags: of the current WAN's device; nothing if there is none.
+link_flags() {
+	case $LINKS in
+	*": $DEV: <"*) _flags=${LINKS#*": $DEV: <"} ;;
+	*": $DEV@"*) _flags=${LINKS#*": $DEV@"} _flags=${_flags#*<} ;;
+	*) return 0 ;;
+	esac
+	printf '%s\n' "${_flags%%>*}"
+}
+
+# link_number: the index of the current WAN's device, by which one that went and came back is known.
+link_number() {
+	case $NEWLINE$LINKS in
+	*": $DEV: <"*) _before=${LINKS%%": $DEV: <"*} ;;
+	*": $DEV@"*) _before=${LINKS%%": $DEV@"*} ;;
+	*) return 0 ;;
+	esac
+	printf '%s\n' "${_before##*"$NEWLINE"}"
+}
+
+# usable FAMILY: the current WAN's device is there and up and its gateway is on it; otherwise WHY. The
+# kernel would take a gateway that lies behind another one's default route only with `onlink`.
+usable() {
+	case ,$(link_flags), in
+	,,)
+		WHY="WAN $NAME: there is no device $DEV; see 'ip link'"
+		return 1
+		;;
+	*,UP,*) ;;
+	*)
+		WHY="WAN $NAME: $DEV is down; ip link set $DEV up"
+		return 1
+		;;
+	esac
+	if [ "$VIA" = auto ]; then
+		WHY="WAN $NAME: the main table has no IPv$1 default route by $DEV for its gateway to follow"
+		return 1
+	fi
+	if [ "$VIA" = dev ] || found "$1"; then return 0; fi
+	_way=$(ip "-$1" route get fibmatch "$VIA" oif "$DEV" 2>/dev/null)
+	case ${_way%%"$NEWLINE"*} in
+	'' | default* | local* | broadcast* | unreachable* | *' via '*) ;;
+	*" dev $DEV "*) return 0 ;;
+	esac
+	WHY="WAN $NAME: gateway $VIA is not on the network of $DEV; see 'ip -$1 addr show dev $DEV'"
+	return 1
+}

@@ -1,0 +1,82 @@
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import type { PortRange, Service, ServiceProto } from '../core/service.js';
+import { UsageError } from '../errors.js';
+import { parseInteger } from './number.js';
+
+const MAX_PORT = 65535;
+const LISTEN_FORM = 'use for example 192.0.2.1:80/tcp, [2001:db8::1]:8000-8100/udp or 192.0.2.1/any';
+
+/** Addresses that are no server's: nobody, this host, everybody, and those that mean nothing without a device. */
+const NOBODY = new BlockList();
+NOBODY.addSubnet('0.0.0.0', 8);
+NOBODY.addSubnet('127.0.0.0', 8);
+NOBODY.addSubnet('224.0.0.0', 3);
+NOBODY.addAddress('::', 'ipv6');
+NOBODY.addAddress('::1', 'ipv6');
+NOBODY.addSubnet('fe80::', 10, 'ipv6');
+NOBODY.addSubnet('ff00::', 8, 'ipv6');
+
+/** What a service listens on. */
+export type Endpoint = Pick<Service, 'family' | 'address' | 'proto' | 'ports'>;
+
+/** `192.168.1.1:27017/tcp` and so on. @param where begins the complaints. @throws UsageError */
+export function parseListen(where: string, text: string): Endpoint {
+  const slash = text.lastIndexOf('/');
+  const proto = text.slice(slash + 1);
+  if (slash < 0 || !isProto(proto)) {
+    throw new UsageError(`${where}: listen "${text}" must end in /tcp, /udp or /any; ${LISTEN_FORM}`);
+  }
+  const { address, family, port } = splitAddress(`${where}: listen "${text}"`, text.slice(0, slash));
+  if (proto === 'any') {
+    if (port !== undefined)
+      throw new UsageError(`${where}: listen "${text}": /any is every port; leave ":${port}" out`);
+    return { family, address, proto, ports: undefined };
+  }
+  if (port === undefined)
+    throw new UsageError(`${where}: listen "${text}" has no port; use ADDRESS:PORT/${proto} or ADDRESS/any`);
+  return { family, address, proto, ports: parsePorts(`${where}: listen port`, port) };
+}
+
+function isProto(text: string): text is ServiceProto {
+  return text === 'tcp' || text === 'udp' || text === 'any';
+}
+
+function parsePorts(what: string, text: string): PortRange {
+  const [first = '', last = first, ...rest] = text.split('-');
+  const low = parsePort(what, first);
+  const high = parsePort(what, last);
+  if (high < low || rest.length > 0)
+    throw new UsageError(`${what}s "${text}" must be LOW-HIGH, for example 8000-8100`);
+  return Object.freeze({ low, high });
+}
+
+/** @throws UsageError that names `what` */
+export function parsePort(what: string, text: string): number {
+  return parseInteger(what, text, 1, MAX_PORT);
+}
+
+/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`; the port is anything behind the colon. */
+export function splitAddress(
+  what: string,
+  text: string,
+): { address: string; family: 4 | 6; port: string | undefined } {
+  const match = /^\[([^\]]*)\](?::(.*))?$/.exec(text) ?? /^([^:]*)(?::([^:]*))?$/.exec(text);
+  const address = match?.[1] ?? text;
+  const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined;
+  if (family === undefined || (family === 4 && text.startsWith('[')))
+    throw new UsageError(`${what}: "${address}" is no address; ${LISTEN_FORM}`);
+  if (NOBODY.check(address, family === 6 ? 'ipv6' : 'ipv4'))
+    throw new UsageError(`${what}: ${address} is no address that others can reach; use a unicast address`);
+  return { address: family === 6 ? shortAddress(address) : address, family, port: match?.[2] };
+}
+
+/** RFC 5952, as the WHATWG URL standard writes it. */
+export function shortAddress(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}
+
+/** An address, with its port if there is one, as iptables and URLs write it. */
+export function formatAddress(family: 4 | 6, address: string, port: number | undefined): string {
+  if (port === undefined) return address;
+  return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,31 @@
+import { UsageError } from '../errors.js';
+
+/** `fibre,dev=eth1,via=192.0.2.1` as its keys, the first word as `name`. @param kind what errors call it */
+export function splitRecord(kind: string, text: string): Record<string, string> {
+  const [name = '', ...pairs] = text.split(',');
+  const record: Record<string, string> = { name };
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new UsageError(`${kind} "${name}": "${pair}" is not key=value`);
+    const key = pair.slice(0, at);
+    if (key in record) throw new UsageError(`${kind} "${name}": ${key} is given twice`);
+    record[key] = pair.slice(at + 1);
+  }
+  return record;
+}
+
+/** One item of a list option: a flag's text, or the file's form, which is such a record already. */
+export function toRecord(kind: string, item: unknown): Readonly<Record<string, unknown>> {
+  if (typeof item === 'string') return splitRecord(kind, item);
+  if (typeof item === 'object' && item !== null && !Array.isArray(item))
+    return item as Record<string, unknown>;
+  throw new UsageError(
+    `a ${kind} must be "NAME,key=value,..." or a map of keys, not ${JSON.stringify(item)}`,
+  );
+}
+
+/** The value of a key as text; undefined where it is absent. */
+export function textOf(record: Readonly<Record<string, unknown>>, key: string): string | undefined {
+  const value = record[key];
+  return value === undefined || value === null ? undefined : String(value);
+}

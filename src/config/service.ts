@@ -1,0 +1,200 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { hex, MarkField } from '../core/mark.js';
+import { type Backend, formatListen, type PortRange, type Service } from '../core/service.js';
+import { UsageError } from '../errors.js';
+import { formatAddress, parseListen, parsePort, shortAddress, splitAddress } from './endpoint.js';
+import { suggestion } from './nearest.js';
+import { parseInteger, parseMask } from './number.js';
+import { textOf, toRecord } from './record.js';
+import { MAX_WEIGHT, NAME } from './wan.js';
+
+const SERVICE_KEYS = ['name', 'listen', 'snat', 'strategy'];
+const BACKEND_KEYS = ['service', 'name', 'to', 'weight', 'mark'];
+
+/**
+ * The field that holds the number of a backend.
+ * @param wans the WANs' field, from which it must be apart; undefined where there are no services
+ * @throws UsageError
+ */
+export function parseBackendField(text: string, wans: MarkField | undefined): MarkField {
+  const field = named(() => new MarkField(parseMask(text)));
+  if (wans === undefined || (field.mask & wans.mask) === 0) return field;
+  throw new UsageError(
+    `backend-mask ${hex(field.mask)} and mask ${hex(wans.mask)} share bits; give each bits of its own`,
+  );
+}
+
+/** The complaints about a mask begin with "mask". */
+function named(make: () => MarkField): MarkField {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`backend-${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** The services with their backends, checked one by one and against each other. @throws UsageError */
+export function parseServices(
+  services: readonly unknown[],
+  backends: readonly unknown[],
+  field: MarkField,
+): readonly Service[] {
+  const heads = services.map((item) => parseService(toRecord('service', item)));
+  heads.forEach((head, i) => {
+    if (heads.some((other, j) => j < i && other.name === head.name))
+      throw new UsageError(`two services are named "${head.name}"; give each its own name`);
+  });
+  if (backends.length > field.max) {
+    throw new UsageError(
+      `${backends.length} backends do not fit the mask, which holds ${field.max}; use a wider --backend-mask`,
+    );
+  }
+  const pools = new Map<Head, Backend[]>(heads.map((head) => [head, []]));
+  backends.forEach((item, i) => {
+    const record = toRecord('backend', item);
+    // A flag's first word stands under `name`.
+    const owner = textOf(record, 'service') ?? textOf(record, 'name') ?? '';
+    const head = heads.find((one) => one.name === owner);
+    if (head === undefined) {
+      const known = heads.map((one) => one.name);
+      throw new UsageError(
+        known.length === 0
+          ? `backend of service "${owner}", but there is no service; add --service ${owner},listen=ADDRESS:PORT/tcp`
+          : `backend of unknown service "${owner}"${suggestion(owner, known)}`,
+      );
+    }
+    pools.get(head)!.push(parseBackend(record, head, i + 1, field));
+  });
+  rejectTwinMarks([...pools.values()].flat());
+  const all = heads.map((head) => finish(head, pools.get(head)!));
+  rejectOverlaps(all);
+  return Object.freeze(all);
+}
+
+type Head = Omit<Service, 'backends'>;
+
+function parseService(record: Readonly<Record<string, unknown>>): Head {
+  const name = textOf(record, 'name') ?? '';
+  if (!NAME.test(name)) {
+    throw new UsageError(
+      `service name "${name}" must be 1 to 15 letters, digits, dots, dashes or underscores`,
+    );
+  }
+  const where = `service "${name}"`;
+  rejectUnknownKeys(where, record, SERVICE_KEYS);
+  const listen = textOf(record, 'listen');
+  if (listen === undefined) throw new UsageError(`${where} has no address; add listen=ADDRESS:PORT/tcp`);
+  const at = parseListen(where, listen);
+  return {
+    name,
+    ...at,
+    snat: parseSnat(where, textOf(record, 'snat') ?? 'auto', at.family),
+    strategy: textOf(record, 'strategy') ?? 'round-robin',
+  };
+}
+
+function rejectUnknownKeys(where: string, record: Readonly<Record<string, unknown>>, keys: string[]): void {
+  for (const key of Object.keys(record)) {
+    if (!keys.includes(key)) throw new UsageError(`${where}: unknown key "${key}"${suggestion(key, keys)}`);
+  }
+}
+
+function parseSnat(where: string, value: string, family: 4 | 6): string {
+  if (value === 'auto' || value === 'none') return value;
+  const fits = family === 4 ? isIPv4(value) : isIPv6(value) && !value.includes('%');
+  if (fits) return family === 6 ? shortAddress(value) : value;
+  throw new UsageError(`${where}: snat "${value}" must be auto, none or an IPv${family} address`);
+}
+
+function parseBackend(
+  record: Readonly<Record<string, unknown>>,
+  head: Head,
+  position: number,
+  field: MarkField,
+): Backend {
+  const to = textOf(record, 'to');
+  const where = `backend "${to ?? ''}" of service "${head.name}"`;
+  rejectUnknownKeys(where, record, BACKEND_KEYS);
+  if (to === undefined)
+    throw new UsageError(`a backend of service "${head.name}" has no address; add to=ADDRESS`);
+  const { address, family, port } = splitAddress(where, to);
+  if (family !== head.family) {
+    throw new UsageError(
+      `${where} is IPv${family}, but the service listens on IPv${head.family}; NAT cannot change the family`,
+    );
+  }
+  if (port !== undefined && head.proto === 'any')
+    throw new UsageError(`${where}: with /any the port stays; leave ":${port}" out`);
+  const toPort = port === undefined ? undefined : parsePort(`${where}: port`, port);
+  if (address === head.address && (toPort === undefined || within(toPort, head.ports)))
+    throw new UsageError(`${where} is the service itself; give the server's own address`);
+  const mark = parseInteger(`${where}: mark`, textOf(record, 'mark') ?? `${position}`, 1, 2 ** 32);
+  if (mark > field.max)
+    throw new UsageError(`${where}: mark ${mark} is outside the mask, which holds 1..${field.max}`);
+  return Object.freeze({
+    name: formatAddress(family, address, toPort),
+    address,
+    port: toPort,
+    weight: parseInteger(`${where}: weight`, textOf(record, 'weight') ?? '1', 0, MAX_WEIGHT),
+    mark,
+    tier: 1,
+    dev: '',
+    via: family === 4 ? 'dev' : undefined,
+    via6: family === 6 ? 'dev' : undefined,
+    nat: 'none',
+    nat6: 'none',
+  });
+}
+
+function within(port: number, ports: PortRange | undefined): boolean {
+  return ports === undefined || (port >= ports.low && port <= ports.high);
+}
+
+function finish(head: Head, backends: readonly Backend[]): Service {
+  if (backends.length === 0)
+    throw new UsageError(`service "${head.name}" has no backend; add --backend ${head.name},to=ADDRESS:PORT`);
+  backends.forEach((backend, i) => {
+    if (backends.some((other, j) => j < i && other.name === backend.name)) {
+      throw new UsageError(
+        `service "${head.name}" has backend ${backend.name} twice; give it once, with a weight`,
+      );
+    }
+  });
+  if (backends.every((backend) => backend.weight === 0)) {
+    throw new UsageError(
+      `every backend of service "${head.name}" has weight 0, so none takes connections; give one 1 or more`,
+    );
+  }
+  return Object.freeze({ ...head, backends: Object.freeze(backends) });
+}
+
+function rejectTwinMarks(backends: readonly Backend[]): void {
+  backends.forEach((backend, i) => {
+    const twin = backends.find((other, j) => j < i && other.mark === backend.mark);
+    if (twin !== undefined) {
+      throw new UsageError(
+        `backends "${twin.name}" and "${backend.name}" both have mark ${backend.mark}; give each its own`,
+      );
+    }
+  });
+}
+
+/** Two services for one packet: which of them would get it were a matter of order. */
+function rejectOverlaps(services: readonly Service[]): void {
+  services.forEach((service, i) => {
+    const twin = services.find((other, j) => j < i && overlap(service, other));
+    if (twin !== undefined) {
+      throw new UsageError(
+        `services "${twin.name}" (${formatListen(twin)}) and "${service.name}" (${formatListen(service)}) overlap; ` +
+          'give each its own address or ports',
+      );
+    }
+  });
+}
+
+function overlap(a: Service, b: Service): boolean {
+  if (a.address !== b.address) return false;
+  if (a.ports === undefined || b.ports === undefined) return true;
+  return a.proto === b.proto && a.ports.low <= b.ports.high && b.ports.low <= a.ports.high;
+}

@@ -1,0 +1,34 @@
+/** Between two repairs, so that a program that removes our rules again and again costs little. */
+const APART_MS = 1000;
+/** So many repairs in a minute are a fight that nobody wins. */
+const FIGHT = 15;
+const MINUTE_MS = 60_000;
+const FIGHT_APART_MS = 30_000;
+/** After a repair that failed. */
+const RETRY_MS = 5000;
+
+/** How long to leave the rules alone. */
+export class RepairPace {
+  readonly #now: () => number;
+  #repairs: number[] = [];
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** @returns milliseconds until the next repair may be */
+  repaired(): number {
+    const now = this.#now();
+    this.#repairs = [...this.#repairs.filter((time) => now - time < MINUTE_MS), now];
+    return this.fighting ? FIGHT_APART_MS : APART_MS;
+  }
+
+  failed(): number {
+    return RETRY_MS;
+  }
+
+  /** Somebody keeps removing what is put back. */
+  get fighting(): boolean {
+    return this.#repairs.length >= FIGHT;
+  }
+}

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { rulesetFingerprint } from '../system/ruleset.js';
+import { rulesVariant } from '../system/scripts.js';
+
+/**
+ * A text that changes with the firewall's rules and the sysctls that `up` sets; what `ip monitor` tells of is not
+ * in it.
+ * @param devices those of the WANs
+ * @param filter whether there are rules in the table filter
+ */
+export function rulesFingerprint(devices: readonly string[], filter: boolean): string {
+  return [rulesetFingerprint(rulesVariant(), filter), ...devices.map(srcValidMark)].join(' ');
+}
+
+function srcValidMark(device: string): string {
+  try {
+    return readFileSync(`/proc/sys/net/ipv4/conf/${device}/src_valid_mark`, 'utf8').trim();
+  } catch {
+    return '-'; // the device is gone
+  }
+}

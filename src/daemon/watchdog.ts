@@ -1,0 +1,31 @@
+import type { ServiceManager } from '../system/service-manager.js';
+
+/**
+ * Tells systemd that we live, as long as decisions can be made: each sign of life has gone the way of a decision,
+ * to the thread that talks to the kernel and back. It stays out when JS is blocked as when that thread is stuck.
+ */
+export class Watchdog {
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  /**
+   * @param ping resolves when a decision could be made
+   * @param status one line for `systemctl status`
+   */
+  constructor(manager: ServiceManager, ping: () => Promise<unknown>, status: () => string) {
+    if (manager.watchdogMs === undefined) return;
+    let waiting = false;
+    const beat = async () => {
+      if (waiting) return;
+      waiting = true;
+      await ping();
+      waiting = false;
+      manager.watchdog(status());
+    };
+    this.#timer = setInterval(() => void beat(), manager.watchdogMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}

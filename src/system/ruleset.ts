@@ -1,0 +1,41 @@
+import { loadAddon } from '../native.js';
+
+/** This folder's part of the addon; each throws an Error with `errno`. */
+interface HostAddon {
+  nftGeneration(): number;
+  legacyTable(family: 4 | 6, name: string): [entries: number, bytes: number];
+}
+
+/** Which iptables the rules are in. */
+export type Variant = 'nft' | 'legacy';
+
+const TABLES = [
+  [4, 'mangle'],
+  [4, 'nat'],
+  [6, 'mangle'],
+  [6, 'nat'],
+] as const;
+const FILTER_TABLES = [
+  [4, 'filter'],
+  [6, 'filter'],
+] as const;
+
+/**
+ * A text that changes whenever somebody changes the firewall's rules, for microseconds of work: the generation of
+ * the nftables rules, or the sizes of the legacy tables. What cannot be asked is constant.
+ * @param filter whether the table filter belongs to them; the legacy variant would create it
+ */
+export function rulesetFingerprint(variant: Variant, filter: boolean): string {
+  const { nftGeneration, legacyTable } = loadAddon<HostAddon>();
+  if (variant === 'nft') return or('-', () => String(nftGeneration()));
+  const tables = filter ? [...TABLES, ...FILTER_TABLES] : TABLES;
+  return tables.map(([family, name]) => or('-', () => legacyTable(family, name).join('/'))).join(' ');
+}
+
+function or(fallback: string, ask: () => string): string {
+  try {
+    return ask();
+  } catch {
+    return fallback;
+  }
+}

@@ -1,0 +1,170 @@
+/** `via=auto`: a WAN whose gateway is the one that the main table has for its device, whatever becomes of that. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { namespaces, needs } from '../helpers/requires.js';
+import { Machine, SERVER, SERVER6 } from './rules-harness.js';
+
+const PORT = '7000';
+const AUTO = [1, 2, 3].map((k) => `name=wan${k} dev=w${k} via=auto via6=auto mark=${k}`).join('\n');
+const ENV = { WANMARK_WANS: AUTO, WANMARK_ENGINE: 'kernel', WANMARK_KERNEL_MODE: 'nth' };
+
+describe('via=auto', needs(namespaces), () => {
+  let machine: Machine;
+  let clean: string;
+
+  const ok = (verb: string, env: Record<string, string> = {}) => {
+    const result = machine.script(verb, env);
+    assert.equal(result.status, 0, result.stderr);
+    return result.stderr;
+  };
+  const routes = (family: 4 | 6, table: number) =>
+    machine.sh(`ip -${family} route show table ${table} 2>/dev/null || :`).trim();
+  const nextHops = () => [1, 2, 3].map((k) => /(via \S+|unreachable)/.exec(routes(4, 1000 + k))?.[0]);
+  const left = async (to = SERVER, count = 6) => {
+    const lines = await (await machine.peer(['tcp', String(count), to, PORT], 'client')).rest();
+    const seen: Record<string, number> = {};
+    for (const line of lines) seen[line] = (seen[line] ?? 0) + 1;
+    return seen;
+  };
+  /** Without what the kernel makes anew with a device: its index is in no line, but the order of routes is. */
+  const sorted = () => machine.snapshot().split('\n').sort();
+
+  /** w2 as a modem makes it: a new device, with another network and gateway. */
+  const plugIn = (net: string) =>
+    machine.sh(`
+      ip link add w2 type veth peer name g2 netns inet
+      echo 0 > /proc/sys/net/ipv6/conf/w2/accept_dad; echo 0 | ip netns exec inet tee /proc/sys/net/ipv6/conf/g2/accept_dad >/dev/null
+      ip link set w2 up; ip -n inet link set g2 up
+      ip addr add ${net}.2/24 dev w2; ip -n inet addr add ${net}.1/24 dev g2
+      ip route add default via ${net}.1 dev w2 metric 50`);
+
+  before(async () => {
+    machine = await Machine.start();
+    machine.buildNetwork();
+    machine.addLinkLocal();
+    // What DHCP clients and router advertisements leave in the main table.
+    machine.sh(`
+      ip route add default via 192.0.2.1 dev w2 proto dhcp metric 200
+      ip route add default via 192.0.2.9 dev w2 proto dhcp metric 300
+      ip -6 route add default via fe80::1 dev w2 proto ra metric 1100 expires 1000`);
+    const serving = await machine.peer(['serve', PORT, SERVER, SERVER6], 'inet');
+    assert.equal(await serving.line(), 'ready');
+    clean = machine.snapshot();
+  });
+  after(() => machine.stop());
+
+  test('at up: the best default route by the device; where there is none, a word and no route', async () => {
+    const said = ok('up', ENV);
+    assert.match(
+      said,
+      /^wanmark: WAN wan3: the main table has no IPv4 default route by w3 for its gateway to follow; .*left out$/m,
+    );
+    assert.match(said, /no IPv6 default route by w3/);
+    assert.deepEqual(nextHops(), ['via 192.0.1.1', 'via 192.0.2.1', 'unreachable']);
+    assert.match(routes(6, 1002), /^default via fe80::1 dev w2 /);
+    assert.match(routes(6, 1001), /^default via 2001:db8:1::1 dev w1 /);
+    assert.match(routes(6, 1003), /^unreachable default /);
+    assert.deepEqual(await left(), { '192.0.1.2': 3, '192.0.2.2': 3 });
+    assert.deepEqual(await left(SERVER6), { '2001:db8:1::2': 3, '2001:db8:2::2': 3 });
+    assert.match(ok('up', ENV), /already up; nothing to change/);
+    ok('down');
+    assert.equal(machine.snapshot(), clean);
+  });
+
+  test('refresh follows: a route that comes, another gateway, another address', async () => {
+    ok('up', ENV);
+    machine.sh('ip route add default via 192.0.3.1 dev w3 metric 400');
+    ok('refresh');
+    assert.deepEqual(nextHops(), ['via 192.0.1.1', 'via 192.0.2.1', 'via 192.0.3.1']);
+    assert.deepEqual(await left(), { '192.0.1.2': 2, '192.0.2.2': 2, '192.0.3.2': 2 });
+
+    // Another lease: network, address and gateway.
+    machine.sh(`ip addr del 192.0.3.2/24 dev w3; ip addr add 198.51.100.2/24 dev w3
+      ip -n inet addr add 198.51.100.1/24 dev g3; ip route add default via 198.51.100.1 dev w3 metric 400`);
+    const said = ok('refresh');
+    assert.doesNotMatch(said, /missing/);
+    assert.deepEqual(nextHops()[2], 'via 198.51.100.1');
+    assert.match(machine.sh('ip rule'), /from 198\.51\.100\.2 lookup 1003/);
+    assert.doesNotMatch(machine.sh('ip rule'), /from 192\.0\.3\.2 /);
+    assert.deepEqual(await left(), { '192.0.1.2': 2, '192.0.2.2': 2, '198.51.100.2': 2 });
+
+    // A gateway that no network of the device holds, as some hosters have it.
+    machine.sh(`ip -n inet addr add 203.0.113.77/32 dev g3
+      ip route replace default via 203.0.113.77 dev w3 onlink metric 400`);
+    ok('refresh');
+    assert.match(routes(4, 1003), /via 203\.0\.113\.77 dev w3 .*onlink/);
+    assert.match(machine.script('up', ENV).stderr, /nothing to change/);
+    assert.deepEqual(await left(), { '192.0.1.2': 2, '192.0.2.2': 2, '198.51.100.2': 2 });
+
+    machine.sh(`ip route del default dev w3; ip -n inet addr del 198.51.100.1/24 dev g3
+      ip -n inet addr del 203.0.113.77/32 dev g3
+      ip addr del 198.51.100.2/24 dev w3; ip addr add 192.0.3.2/24 dev w3`);
+    ok('refresh');
+    assert.deepEqual(nextHops()[2], 'unreachable');
+    assert.deepEqual(await left(), { '192.0.1.2': 3, '192.0.2.2': 3 });
+    ok('down');
+    assert.deepEqual(sorted(), clean.split('\n').sort());
+  });
+
+  test('a device that goes and comes back as another one, and one that was never there at up', async () => {
+    ok('up', ENV);
+    const index = machine.sh('ip -o link show dev w2').split(':')[0];
+    machine.sh('ip link del w2');
+    assert.match(ok('refresh'), /^wanmark: WAN wan2: there is no device w2/m);
+    assert.deepEqual(nextHops(), ['via 192.0.1.1', 'unreachable', 'unreachable']);
+    assert.deepEqual(await left(), { '192.0.1.2': 6 });
+
+    plugIn('198.51.100');
+    const said = ok('refresh');
+    assert.notEqual(machine.sh('ip -o link show dev w2').split(':')[0], index);
+    assert.doesNotMatch(said, /missing/, 'nobody took anything away');
+    assert.deepEqual(nextHops(), ['via 192.0.1.1', 'via 198.51.100.1', 'unreachable']);
+    assert.equal(machine.sh('cat /proc/sys/net/ipv4/conf/w2/src_valid_mark'), '1\n');
+    assert.deepEqual(await left(), { '192.0.1.2': 3, '198.51.100.2': 3 });
+    assert.deepEqual(
+      await (await machine.peer(['tcp', '2', SERVER, PORT, '198.51.100.2'])).rest(),
+      ['198.51.100.2', '198.51.100.2'],
+      'bound to its address',
+    );
+
+    // Between two looks, so that only the index tells.
+    machine.sh('ip link del w2');
+    plugIn('198.51.100');
+    assert.doesNotMatch(ok('refresh'), /missing/);
+    assert.deepEqual(await left(), { '192.0.1.2': 3, '198.51.100.2': 3 });
+    // The control: what somebody does take away is said.
+    machine.sh('ip route flush table 1002; echo 0 > /proc/sys/net/ipv4/conf/w2/src_valid_mark');
+    assert.match(ok('refresh'), /missing: sysctl src_valid_mark of w2\n.*missing: ip -4 route .*table 1002/s);
+
+    machine.sh('ip link del w2');
+    ok('down');
+    const without = sorted();
+    assert.match(ok('up', ENV), /^wanmark: WAN wan2: there is no device w2.*left out$/m);
+    assert.deepEqual(await left(), { '192.0.1.2': 6 });
+    plugIn('198.51.100');
+    ok('refresh');
+    assert.deepEqual(await left(), { '192.0.1.2': 3, '198.51.100.2': 3 });
+    machine.sh('ip link del w2');
+    ok('down');
+    assert.deepEqual(sorted(), without);
+  });
+
+  test('a point-to-point device: main’s route without a gateway, or just its address', () => {
+    const before = machine.snapshot();
+    machine.sh(
+      'ip tuntap add ppp0 mode tun; ip addr add 203.0.113.7 peer 203.0.113.6 dev ppp0; ip link set ppp0 up',
+    );
+    const env = { ...ENV, WANMARK_WANS: 'name=modem dev=ppp0 via=auto via6=auto' };
+    ok('up', env);
+    assert.match(routes(4, 1001), /^default dev ppp0 /);
+    assert.match(routes(6, 1001), /^unreachable /, 'it has no IPv6');
+    machine.sh('ip route add default dev ppp0 metric 700');
+    ok('refresh');
+    assert.match(routes(4, 1001), /^default dev ppp0 /);
+    machine.sh('ip link del ppp0');
+    ok('refresh');
+    assert.match(routes(4, 1001), /^unreachable /);
+    ok('down');
+    assert.equal(machine.snapshot(), before);
+  });
+});

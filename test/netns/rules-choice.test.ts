@@ -1,0 +1,143 @@
+/** The kernel's own choice, as the server sees it: rotation and draw, with a daemon away and without any. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { chiSquare, limit } from '#wanmark/lab/chi-square.js';
+import { iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
+import { type Env, Machine, SERVER, SERVER6, VARIANTS, wans } from './rules-harness.js';
+
+const PORT = '7000';
+
+for (const [variant, programs] of Object.entries(VARIANTS)) {
+  describe(
+    `the kernel's choice, iptables-${variant}`,
+    needs(variant === 'nft' ? namespaces : iptablesLegacy, program('conntrack')),
+    () => {
+      let machine: Machine;
+      const nth = { ...programs, WANMARK_ENGINE: 'kernel', WANMARK_KERNEL_MODE: 'nth' };
+      const away = { ...nth, WANMARK_ENGINE: 'nfqueue' };
+
+      const up = (env: Env) => {
+        const result = machine.script('up', env);
+        assert.equal(result.status, 0, result.stderr);
+        return result.stderr;
+      };
+      const down = () => assert.equal(machine.script('down', programs).status, 0);
+
+      /** The WAN of each of `count` connections in turn, as the server saw them. */
+      async function drive(count: number, to = SERVER, from: 'client' | 'router' = 'client', proto = 'tcp') {
+        const lines = await (
+          await machine.peer([proto, String(count), to, PORT], from === 'router' ? undefined : from)
+        ).rest();
+        const seen = lines.map((line) => /^(?:192\.0\.(\d)\.2|2001:db8:(\d)::2)$/.exec(line));
+        assert.ok(
+          seen.every((match) => match !== null),
+          lines.join(' '),
+        );
+        return seen.map((match) => Number(match![1] ?? match![2]));
+      }
+      const count = (chosen: number[]) => [1, 2, 3].map((k) => chosen.filter((wan) => wan === k).length);
+
+      before(async () => {
+        machine = await Machine.start();
+        machine.buildNetwork();
+        machine.addLinkLocal();
+        const serving = await machine.peer(['serve', PORT, SERVER, SERVER6], 'inet');
+        assert.equal(await serving.line(), 'ready');
+      });
+      after(() => machine.stop());
+
+      test('nth rotates exactly, for the LAN and the router itself, TCP and UDP, both families', async () => {
+        up({ ...nth, WANMARK_WANS: wans([5, 3, 1]) });
+        const first = await drive(9);
+        assert.deepEqual(first, [1, 2, 1, 3, 1, 2, 1, 2, 1], 'in smooth order from the first');
+        for (const [to, from, proto] of [
+          [SERVER, 'client', 'tcp'],
+          [SERVER, 'router', 'tcp'],
+          [SERVER, 'client', 'udp'],
+          [SERVER6, 'client', 'tcp'],
+          [SERVER6, 'router', 'udp'],
+        ] as const) {
+          assert.deepEqual(count(await drive(18, to, from, proto)), [10, 6, 2], `${from} ${to}`);
+        }
+        // Any window, wherever it begins: one turn on, and whole rounds again.
+        await drive(1);
+        assert.deepEqual(count(await drive(9)), [5, 3, 1]);
+      });
+
+      test('nth: equal ones, a drained one, a higher tier, weights with a common divisor', async () => {
+        for (const [weights, more, turns, expected] of [
+          [[1, 1, 1], [], 12, [4, 4, 4]],
+          [[2, 0, 2], [], 12, [6, 0, 6]],
+          [[20, 10, 7], ['', '', 'tier=2'], 12, [8, 4, 0]],
+          [[0, 0, 7], ['', '', 'tier=2'], 4, [0, 0, 4]],
+        ] as const) {
+          up({ ...nth, WANMARK_WANS: wans([...weights], [...more]) });
+          assert.deepEqual(count(await drive(turns)), expected, weights.join());
+          assert.deepEqual(count(await drive(turns, SERVER6, 'router')), expected, weights.join());
+        }
+      });
+
+      test('nth in a daemon’s place: the first packets of forwarded connections, once each', async () => {
+        up({ ...away, WANMARK_WANS: wans([5, 3, 1]) });
+        for (const [to, proto] of [
+          [SERVER, 'tcp'],
+          [SERVER, 'udp'],
+          [SERVER6, 'tcp'],
+          [SERVER6, 'udp'],
+        ] as const) {
+          assert.deepEqual(count(await drive(18, to, 'client', proto)), [10, 6, 2], `${proto} ${to}`);
+        }
+      });
+
+      test('a rotation goes on where nothing of it changed, and begins anew with other weights', async () => {
+        for (const engine of [nth, away]) {
+          down();
+          const env = { ...engine, WANMARK_WANS: wans([5, 3, 1]) };
+          up(env);
+          const begun = await drive(2);
+          assert.match(up(env), /nothing to change/);
+          assert.equal(machine.script('refresh', programs).status, 0);
+          begun.push(...(await drive(3)));
+          up({ ...env, WANMARK_EXCLUDE: '198.18.0.0/15' });
+          const rest = await drive(4);
+          // The legacy variant replaces whole tables, so that every counter begins anew.
+          if (variant === 'legacy') assert.deepEqual(rest, [1, 2, 1, 3]);
+          else assert.deepEqual(count([...begun, ...rest]), [5, 3, 1]);
+          up({ ...env, WANMARK_WANS: wans([1, 1, 1]) });
+          assert.deepEqual(await drive(4), [1, 2, 3, 1]);
+        }
+      });
+
+      test('random draws by weight', async () => {
+        for (const engine of [nth, away]) {
+          up({ ...engine, WANMARK_KERNEL_MODE: 'random', WANMARK_WANS: wans([5, 3, 1]) });
+          const chosen = await drive(450, SERVER, 'client', 'udp');
+          // Once in a million runs a right choice is beyond the limit.
+          assert.ok(chiSquare(count(chosen), [250, 150, 50]) <= limit(2), String(count(chosen)));
+          const order = chosen.join('');
+          assert.notEqual(order.slice(0, 36), order.slice(36, 72), 'no rotation');
+        }
+      });
+
+      test('any change of engine and mode holds connections, and down leaves what was before', async () => {
+        down();
+        const before = machine.snapshot();
+        const held: { peer: Awaited<ReturnType<typeof machine.peer>>; wan: string }[] = [];
+        const random = { WANMARK_KERNEL_MODE: 'random' };
+        for (const env of [nth, away, { ...nth, ...random }, nth, { ...away, ...random }]) {
+          up({ ...env, WANMARK_WANS: wans([1, 1, 1]) });
+          for (const to of [SERVER, SERVER6]) {
+            const peer = await machine.peer(['hold', to, PORT], 'client');
+            assert.equal(await peer.line(), 'connected');
+            held.push({ peer, wan: (await peer.ask('?'))! });
+          }
+          for (const { peer, wan } of held) assert.equal(await peer.ask('?'), wan);
+        }
+        assert.ok(new Set(held.map(({ wan }) => wan)).size > 1);
+        for (const { peer } of held) await peer.end();
+        down();
+        assert.equal(machine.snapshot(), before);
+      });
+    },
+  );
+}

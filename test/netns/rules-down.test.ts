@@ -1,0 +1,270 @@
+/** WANs that are down, as the kernel's own choice sees it: who gets their connections, and what if nobody is up. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { addon, iptablesLegacy, namespaces, needs, nfqueue, program } from '../helpers/requires.js';
+import { type Env, Machine, SERVER, SERVER6, VARIANTS, wans } from './rules-harness.js';
+
+const PORT = '7000';
+const QUEUE_PEER = new URL('./rules-queue-peer.js', import.meta.url).pathname;
+
+for (const [variant, programs] of Object.entries(VARIANTS)) {
+  describe(
+    `WANs that are down, iptables-${variant}`,
+    needs(variant === 'nft' ? namespaces : iptablesLegacy, program('conntrack')),
+    () => {
+      let machine: Machine;
+      const kernel = { ...programs, WANMARK_ENGINE: 'kernel', WANMARK_KERNEL_MODE: 'nth' };
+      const away = { ...kernel, WANMARK_ENGINE: 'nfqueue' };
+
+      const ok = (verb: string, env: Env) => {
+        const result = machine.script(verb, env);
+        assert.equal(result.status, 0, result.stderr);
+        return result.stderr;
+      };
+      const up = (env: Env) => ok('up', env);
+      /** A refresh as the daemon calls it. */
+      const say = (down: string) => ok('refresh', { ...programs, WANMARK_DOWN: down });
+
+      const run = async (netns: string | undefined, ...args: string[]) =>
+        (await machine.peer(args, netns)).rest();
+
+      /** A source port that is used again would meet the mark of the connection of before. */
+      const forget = () =>
+        machine.sh(`for family in ipv4 ipv6; do
+          conntrack -D -f $family -p udp || :
+          for state in TIME_WAIT CLOSE FIN_WAIT CLOSE_WAIT LAST_ACK SYN_SENT; do
+            conntrack -D -f $family -p tcp --state $state || :
+          done
+        done 2>/dev/null`);
+
+      /** How many of `count` connections left by each WAN. */
+      async function shares(count: number, to = SERVER, from: 'client' | 'router' = 'client', proto = 'tcp') {
+        forget();
+        const lines = await run(from === 'router' ? undefined : from, proto, String(count), to, PORT);
+        const seen = lines.map((line) => /^(?:192\.0\.(\d)\.2|2001:db8:(\d)::2)$/.exec(line));
+        assert.ok(
+          seen.every((match) => match !== null),
+          lines.join(' '),
+        );
+        const chosen = seen.map((match) => Number(match![1] ?? match![2]));
+        return [1, 2, 3].map((k) => chosen.filter((wan) => wan === k).length);
+      }
+
+      before(async () => {
+        machine = await Machine.start();
+        machine.buildNetwork();
+        machine.addLinkLocal();
+        if (variant === 'legacy') machine.loadLegacy();
+        const serving = await machine.peer(['serve', PORT, SERVER, SERVER6], 'inet');
+        assert.equal(await serving.line(), 'ready');
+        const behind = await machine.peer(['serve', PORT, '10.9.0.2'], 'client');
+        assert.equal(await behind.line(), 'ready');
+        const itself = await machine.peer(['serve', '7001', '10.9.0.1']);
+        assert.equal(await itself.line(), 'ready');
+      });
+      after(() => machine.stop());
+
+      for (const [engine, env] of Object.entries({ kernel, 'daemon away': away })) {
+        test(`${engine}: the others share exactly, per family and tier, and it has its share again`, async () => {
+          const clean = machine.snapshot();
+          up({ ...env, WANMARK_WANS: wans([3, 2, 1], ['', '', 'tier=2']) });
+          for (const [down, four, six] of [
+            ['', [6, 4, 0], [6, 4, 0]],
+            ['wan1', [0, 10, 0], [0, 10, 0]],
+            ['wan1:4', [0, 10, 0], [6, 4, 0]],
+            ['wan2:6, wan1:6', [6, 4, 0], [0, 0, 10]],
+            ['wan1 wan2', [0, 0, 10], [0, 0, 10]],
+            ['wan3', [6, 4, 0], [6, 4, 0]],
+            ['', [6, 4, 0], [6, 4, 0]],
+          ] as const) {
+            say(down);
+            assert.deepEqual(await shares(10), four, `IPv4, down: ${down}`);
+            assert.deepEqual(await shares(10, SERVER6, 'client', 'udp'), six, `IPv6, down: ${down}`);
+          }
+          if (engine === 'kernel') {
+            say('wan1');
+            assert.deepEqual(await shares(6, SERVER, 'router'), [0, 6, 0]);
+          }
+          ok('down', programs);
+          assert.equal(machine.snapshot(), clean);
+        });
+      }
+
+      test('what was said last holds until it is said otherwise, or up again', async () => {
+        const env = { ...kernel, WANMARK_WANS: wans([1, 1, 1]) };
+        up({ ...env, WANMARK_DOWN: 'wan3' });
+        assert.deepEqual(await shares(6), [3, 3, 0]);
+        say('wan1');
+        // By hand, and by one that names the WANs, of which one of before is no more.
+        ok('refresh', programs);
+        assert.deepEqual(await shares(6), [0, 3, 3]);
+        ok('refresh', env);
+        assert.deepEqual(await shares(6), [0, 3, 3]);
+        assert.match(up(env), /-A WANMARK_KERNEL/);
+        assert.deepEqual(await shares(6), [2, 2, 2]);
+        const unknown = machine.script('refresh', { ...programs, WANMARK_DOWN: 'wan4' });
+        assert.equal(unknown.status, 2);
+        assert.match(unknown.stderr, /^wanmark: WANMARK_DOWN: there is no WAN 'wan4'; see WANMARK_WANS\n$/);
+        say('wan3');
+        ok('refresh', { ...env, WANMARK_WANS: wans([1, 1]) });
+        assert.deepEqual(await shares(4), [2, 2, 0]);
+        ok('down', programs);
+      });
+
+      test('one restore that names one chain; counters, jumps and connections go on', async () => {
+        for (const [env, table] of [
+          [kernel, 'mangle'],
+          [away, 'nat'],
+        ] as const) {
+          up({ ...env, WANMARK_WANS: wans([1, 1, 1]) });
+          machine.sh('conntrack -F');
+          const held = await machine.peer(['hold', SERVER, PORT], 'client');
+          assert.equal(await held.line(), 'connected');
+          const wan = (await held.ask('?'))!;
+          const other = 'WANMARK_NEW -m addrtype --dst-type LOCAL';
+          const counted = () => machine.packets(programs.IPTABLES!, 'mangle', 'wanmark wan');
+          machine.sh('ping -c 1 -W 5 10.9.0.1', {}, 'client');
+          const seen = machine.packets(programs.IPTABLES!, 'mangle', other);
+          const before = counted();
+          const name = `wan${/^192\.0\.(\d)/.exec(wan)![1]}`;
+          const said = say(name);
+          const lines = said.split('\n').filter((line) => line.startsWith('# '));
+          assert.equal(lines.filter((line) => line.includes('-restore')).length, 2, said);
+          assert.deepEqual(
+            lines.filter((line) => /^# \*/.test(line)),
+            [`# *${table}`, `# *${table}`],
+          );
+          for (const line of lines.filter((text) => /^# (:|-)/.test(text)))
+            assert.match(line, /^# (:WANMARK_KERNEL - |-A WANMARK_KERNEL )/);
+          assert.ok(counted() >= before);
+          assert.ok(machine.packets(programs.IPTABLES!, 'mangle', other) >= seen);
+          // Its WAN gets nothing new, but what it has, it keeps.
+          assert.equal(await held.ask('?'), wan);
+          await held.end();
+        }
+        ok('down', programs);
+      });
+
+      test(
+        'what waits in the queue while a WAN goes down is lost by none',
+        needs(nfqueue, addon),
+        async () => {
+          up({ ...away, WANMARK_WANS: wans([1, 1, 1]) });
+          const holder = await machine.peer([], undefined, QUEUE_PEER);
+          assert.equal(await holder.line(), 'ready');
+          holder.pause();
+          const queued = () => machine.packets(programs.IPTABLES!, 'mangle', 'NFQUEUE');
+          const before = queued();
+          const sending = run('client', 'burst', '20', SERVER, PORT);
+          while (queued() < before + 20) await new Promise(setImmediate);
+          for (const down of ['wan1', '', 'wan1 wan3']) say(down);
+          holder.resume();
+          // They are chosen for when they are let go: nobody but the second is up.
+          assert.deepEqual(await sending, Array(20).fill('192.0.2.2'));
+          assert.equal(await holder.ask('?'), '20');
+          await holder.end();
+          ok('down', programs);
+        },
+      );
+
+      for (const [resort, four, six] of [
+        ['main', /^192\.0\.1\.2$/, /^2001:db8:1::2$/],
+        ['unreachable', /^failed: .*E(NET|HOST)UNREACH/, /^failed: .*E(NET|HOST)UNREACH/],
+        ['blackhole', /^failed: timed out$/, /^failed: timed out$/],
+      ] as const) {
+        test(`nobody is up: ${resort}`, async () => {
+          const clean = machine.snapshot();
+          // Each refusal by silence takes the client's patience.
+          for (const env of variant === 'nft' ? [kernel, away] : [away]) {
+            up({ ...env, WANMARK_WANS: wans([1, 1, 1]), WANMARK_LAST_RESORT: resort });
+            assert.deepEqual(await shares(6), [2, 2, 2]);
+            // One family alone, and all of both.
+            say('wan1:6 wan2:6 wan3:6');
+            assert.deepEqual(await shares(6, SERVER), [2, 2, 2]);
+            say('wan1 wan2 wan3');
+            const [line4, line6] = await Promise.all(
+              [SERVER, SERVER6].map(async (to) => (await run('client', 'tcp', '1', to, PORT))[0]!),
+            );
+            assert.match(line4!, four);
+            assert.match(line6!, six);
+            // The LAN, in both directions, a network behind a specific route, and what the router says itself.
+            assert.deepEqual(await run(undefined, 'tcp', '1', '10.9.0.2', PORT), ['10.9.0.1']);
+            machine.sh(
+              `ping -c 1 -W 5 10.9.0.1; ping -c 1 -W 5 192.0.3.1; ping -c 1 -W 5 fd09::1`,
+              {},
+              'client',
+            );
+            for (const to of [SERVER, SERVER6]) assert.deepEqual(await shares(2, to, 'router'), [2, 0, 0]);
+            // Inbound is answered, as long as there is somebody to answer.
+            assert.deepEqual(await run('inet', 'tcp', '1', '192.0.2.2', '7001', SERVER), [SERVER]);
+            say('wan1');
+            assert.deepEqual(await shares(6), [0, 3, 3]);
+            ok('down', programs);
+            machine.sh('conntrack -F');
+          }
+          assert.equal(machine.snapshot(), clean);
+        });
+      }
+
+      test('packets that are spread: only over the WANs that are up', async () => {
+        const none = ['nat=none nat6=none', 'nat=none nat6=none', 'nat=none nat6=none'];
+        up({ ...kernel, WANMARK_PER: 'packet', WANMARK_WANS: wans([1, 1, 1], none) });
+        say('wan2');
+        const counts = () =>
+          [1, 2, 3].map((k) => machine.packets(programs.IPTABLES!, 'mangle', `wanmark wan${k}"`));
+        const before = counts();
+        machine.attempt(`ping -c 8 -i 0.05 -W 0.1 ${SERVER}`, {}, 'client');
+        const more = counts().map((count, i) => count - before[i]!);
+        assert.deepEqual(more, [4, 0, 4]);
+        ok('down', programs);
+      });
+
+      test('a WAN without a route: new ones avoid it, its own and a probe do not leave by another', async () => {
+        const clean = machine.snapshot();
+        for (const env of [kernel, away]) {
+          up({ ...env, WANMARK_WANS: wans([1, 1, 1], ['', 'nat=192.0.2.2']) });
+          say('wan1 wan3');
+          const held = await machine.peer(['hold', SERVER, PORT], 'client');
+          assert.equal(await held.line(), 'connected');
+          assert.equal(await held.ask('?'), '192.0.2.2');
+          say('');
+          machine.sh('ip link set w2 down');
+          // Nobody knows yet: the main table carries what has no route, so that nobody fails.
+          const meanwhile = await run('client', 'tcp', '6', SERVER, PORT);
+          assert.deepEqual(
+            meanwhile.filter((line) => !/^192\.0\.[13]\.2$/.test(line)),
+            [],
+          );
+          const said = ok('refresh', programs);
+          assert.match(said, /^wanmark: WAN wan2: w2 is down.*left out$/m);
+          assert.match(said, /ip -4 route replace unreachable default table 1002 /);
+          assert.equal(machine.sh('cat /run/wanmark/state/out'), 'wan2/4\nwan2/6\n');
+          assert.deepEqual(await shares(6), [3, 0, 3]);
+          assert.deepEqual(await shares(6, SERVER6), [3, 0, 3]);
+          const mangle = `${programs.IPTABLES} -t mangle`;
+          const strayed = `POSTROUTING ! -o w2 -p tcp -m connmark --mark 2/255 -m comment --comment strayed`;
+          const asked = `PREROUTING -i lan0 -m mark --mark 2/255 -m comment --comment asked`;
+          machine.sh(`${mangle} -A ${strayed}; ${mangle} -A ${asked}`);
+          const probe = await run(undefined, 'tcp', '1', SERVER, PORT, '192.0.2.2');
+          assert.match(probe[0]!, /^failed: .*E(NET|HOST)UNREACH/);
+          held.tell('?');
+          while (machine.packets(programs.IPTABLES!, 'mangle', 'asked') === 0)
+            await new Promise(setImmediate);
+          assert.equal(machine.packets(programs.IPTABLES!, 'mangle', 'strayed'), 0);
+          machine.sh(`${mangle} -D ${strayed}; ${mangle} -D ${asked}`);
+          machine.sh(
+            'ip link set w2 up; ip addr replace 2001:db8:2::2/64 dev w2; ip addr replace fe80::2/64 dev w2',
+          );
+          machine.until('ip -6 route get fibmatch 2001:db8:2::1 oif w2 | grep -q kernel');
+          ok('refresh', programs);
+          assert.equal(machine.sh('cat /run/wanmark/state/out'), '');
+          assert.equal(await held.line(), '192.0.2.2', 'it goes on where it was');
+          assert.deepEqual(await shares(6), [2, 2, 2]);
+          await held.end();
+          ok('down', programs);
+        }
+        assert.deepEqual(machine.snapshot().split('\n').sort(), clean.split('\n').sort());
+      });
+    },
+  );
+}

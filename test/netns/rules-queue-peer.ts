@@ -1,0 +1,10 @@
+/** A queue 0 that leaves each packet to the kernel. Says `ready`, and for each line on its input how many it has answered. */
+import { createInterface } from 'node:readline';
+import { Queue } from '#wanmark/queue/queue.js';
+
+const queue = Queue.open({ num: 0, mask: 0xff }, () => {});
+const say = (text: string) => process.stdout.write(`${text}\n`);
+say('ready');
+createInterface(process.stdin)
+  .on('line', () => say(String(queue.stats().verdicts)))
+  .on('close', () => process.exit());
