@@ -4,11 +4,13 @@ import type { Lab } from './lab.js';
 import type { NetworkOptions } from './network.js';
 import { differences, snapshot } from './snapshot.js';
 import { type DrivenFlow, judgeRun, type WanResult } from './verdict.js';
-import { Wanmark } from './wanmark.js';
+import { type Daemon, Wanmark } from './wanmark.js';
 
 export interface ExperimentOptions {
   /** As `wanmark run --strategy`. */
   readonly strategy: string;
+  /** `wanmark up --engine kernel` and no daemon; then `strategy` is not used. */
+  readonly kernelMode?: 'random' | 'nth';
   readonly network: NetworkOptions;
   /** Connections of each kind, 1 to {@link MAX_CONNECTIONS}. */
   readonly connections: number;
@@ -24,6 +26,7 @@ export interface ExperimentEvents {
 
 /** The report, as `wanmark lab --json` prints it. Fields may be added, not renamed. */
 export interface Report {
+  /** With the kernel engine `kernel-random` or `kernel-nth`. */
   readonly strategy: string;
   readonly sharedPort: boolean;
   readonly connections: number;
@@ -74,6 +77,20 @@ async function drive(lab: Lab, options: ExperimentOptions, events: ExperimentEve
   return flows;
 }
 
+/** Rules and, unless the kernel is to choose, the daemon. */
+export async function bringUp(
+  wanmark: Wanmark,
+  { strategy, kernelMode }: ExperimentOptions,
+  events: Pick<ExperimentEvents, 'step'>,
+): Promise<Daemon | undefined> {
+  const flags = kernelMode ? ['--engine', 'kernel', '--kernel-mode', kernelMode] : [];
+  events.step(['wanmark up', ...flags].join(' '));
+  await wanmark.up(...flags);
+  if (kernelMode) return undefined;
+  events.step(`wanmark run --strategy ${strategy}`);
+  return wanmark.run('--strategy', strategy);
+}
+
 /** Puts wanmark on the router, drives the connections, takes it off again and judges what happened. */
 export async function experiment(
   lab: Lab,
@@ -83,19 +100,18 @@ export async function experiment(
   const started = performance.now();
   const wanmark = new Wanmark(lab);
   const before = await snapshot(lab.router);
-  events.step('wanmark up');
-  await wanmark.up();
-  events.step(`wanmark run --strategy ${options.strategy}`);
-  const daemon = await wanmark.run('--strategy', options.strategy);
+  const daemon = await bringUp(wanmark, options, events);
   if (options.exec !== undefined) await lab.router.sh(options.exec);
   const flows = await drive(lab, options, events);
-  await daemon.stop();
+  await daemon?.stop();
   events.step('wanmark down');
   await wanmark.down();
   const left = differences(before, await snapshot(lab.router));
 
-  const strategy = ALIASES.get(options.strategy) ?? options.strategy;
-  const verdict = judgeRun(strategy, lab.wans, flows, daemon.decisions);
+  const strategy = options.kernelMode
+    ? (`kernel-${options.kernelMode}` as const)
+    : (ALIASES.get(options.strategy) ?? options.strategy);
+  const verdict = judgeRun(strategy, lab.wans, flows, daemon?.decisions);
   // The user's own commands may leave something; that is not for "down" to take away.
   const problems = [...verdict.problems];
   if (left.length > 0 && options.exec === undefined) {

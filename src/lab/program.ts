@@ -109,6 +109,8 @@ export class Program {
 
   /** Sends a signal to the program itself; resolves when it is sent, or the program has ended. */
   async kill(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    // nsenter stops itself when its child is stopped, and would never see its end.
+    if (signal === 'SIGCONT' && this.#forks && this.running) process.kill(this.pid, signal);
     while (this.running) {
       const [pid] = this.#forks ? childrenOf(this.pid) : [this.pid];
       if (pid !== undefined) {

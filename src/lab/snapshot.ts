@@ -14,13 +14,17 @@ grep . /proc/sys/net/ipv4/conf/*/src_valid_mark /proc/sys/net/ipv4/conf/*/rp_fil
 /**
  * What a router does with packets: rules, routes and the settings that `wanmark up` touches, one per line.
  * Counters and comments are left out, and so are tables and chains that do nothing: reading a table with
- * iptables is enough to bring it into being.
+ * iptables is enough to bring it into being. So are the kernel's own link-local addresses: each shows a second after
+ * its device, when nobody else has claimed it (RFC 4862, duplicate address detection).
  */
 export async function snapshot(host: Host): Promise<string[]> {
   const { stdout } = await host.sh(COMMANDS(process.env.IPTABLES ?? 'iptables'));
   return stdout
     .split('\n')
-    .filter((line) => line !== '' && !/^(# |\*|COMMIT$|:\S+ ACCEPT )/.test(line))
+    .filter(
+      (line) =>
+        line !== '' && !/^(# |\*|COMMIT$|:\S+ ACCEPT |local fe80::\S+ dev .* proto kernel )/.test(line),
+    )
     .map((line) => line.replace(/^(:\S+ \S+) \[\d+:\d+\]$/, '$1'));
 }
 

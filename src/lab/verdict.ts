@@ -16,8 +16,8 @@ export interface WanResult {
   readonly tier: number;
   /** Connections it should have; null where the strategy promises no number. */
   readonly expected: number | null;
-  /** Connections the daemon decided for it. */
-  readonly decided: number;
+  /** Connections the daemon decided for it; null without a daemon. */
+  readonly decided: number | null;
   /** Connections the server saw come by it. */
   readonly seen: number;
   /** Of these: a client's, and the router's own. */
@@ -40,6 +40,8 @@ export function shares(strategy: string, wans: readonly LabWan[]): number[] | un
     'round-robin': (wan) => (inTier(wan) ? 1 : 0),
     weighted: (wan) => (inTier(wan) ? wan.weight : 0),
     random: (wan) => (inTier(wan) ? wan.weight : 0),
+    'kernel-random': (wan) => (inTier(wan) ? wan.weight : 0),
+    'kernel-nth': (wan) => (inTier(wan) ? wan.weight : 0),
     failover: (wan) => (wan === usable.find(inTier) ? 1 : 0),
   };
   const weight = weigh[strategy];
@@ -74,8 +76,18 @@ function groupBy<T>(items: readonly T[], name: (item: T) => string): Map<string,
   return groups;
 }
 
-/** Connection by connection: did the server see it come by the WAN that was decided for it? */
-function compare(flows: readonly DrivenFlow[], decisions: readonly Decision[]): string[] {
+/**
+ * Connection by connection: did the server see it come by the WAN that was decided for it? Without a daemon: did
+ * it come by a WAN at all?
+ */
+function compare(flows: readonly DrivenFlow[], decisions: readonly Decision[] | undefined): string[] {
+  if (decisions === undefined) {
+    const lost = groupBy(
+      flows.filter((flow) => flow.wan === undefined),
+      (flow) => (flow.error === undefined ? 'seen by no WAN' : `failed (${flow.error})`),
+    );
+    return [...lost].map(([what, some]) => example(some, what));
+  }
   const decided = groupBy(decisions, key);
   const driven = new Set(flows.map(key));
   const problems: string[] = [];
@@ -114,7 +126,9 @@ function compare(flows: readonly DrivenFlow[], decisions: readonly Decision[]): 
 
 /** Do the counts fit what the strategy promises? */
 function judge(strategy: string, results: readonly WanResult[], exact: boolean): string[] {
-  if (strategy === 'random') {
+  // The kernel rotates for each family apart, so two rounds may be unfinished.
+  const slack = strategy === 'kernel-nth' ? 2 : 1;
+  if (strategy === 'random' || strategy === 'kernel-random') {
     const statistic = chiSquare(
       results.map(({ seen }) => seen),
       results.map(({ expected }) => expected!),
@@ -127,9 +141,14 @@ function judge(strategy: string, results: readonly WanResult[], exact: boolean):
   return results
     .filter(({ expected, seen }) => {
       if (expected === null) return false;
-      return exact || expected === 0 ? seen !== expected : Math.abs(seen - expected) > 1;
+      return exact || expected === 0 ? seen !== expected : Math.abs(seen - expected) > slack;
     })
     .map(({ name, expected, seen }) => `${name} should have ${round(expected!)} connections and has ${seen}`);
+}
+
+/** A share times a count that should be whole may miss it by the share's rounding. */
+function rounded(value: number): number {
+  return Math.abs(value - Math.round(value)) < 1e-6 ? Math.round(value) : value;
 }
 
 function round(value: number): string {
@@ -148,13 +167,15 @@ function judgeSticky(flows: readonly DrivenFlow[]): string[] {
 
 /**
  * Holds what the server saw against what was decided and what the strategy promises. The counts must be exact
- * for round-robin, weighted and failover when the connections fill whole rounds, else right within 1.
+ * for round-robin, weighted and failover when the connections fill whole rounds, else right within 1; for the
+ * kernel's rotation when those of each family do.
+ * @param decisions undefined where no daemon ran
  */
 export function judgeRun(
   strategy: string,
   wans: readonly LabWan[],
   flows: readonly DrivenFlow[],
-  decisions: readonly Decision[],
+  decisions: readonly Decision[] | undefined,
 ): Verdict {
   const share = shares(strategy, wans);
   const results = wans.map((wan, i): WanResult => {
@@ -165,14 +186,18 @@ export function judgeRun(
       mark: wan.mark,
       weight: wan.weight,
       tier: wan.tier,
-      expected: share ? share[i]! * flows.length : null,
-      decided: decisions.filter((decision) => decision.wan === wan.name).length,
+      expected: share ? rounded(share[i]! * flows.length) : null,
+      decided: decisions?.filter((decision) => decision.wan === wan.name).length ?? null,
       seen: seen.length,
       forwarded,
       originated: seen.length - forwarded,
     };
   });
-  const exact = results.every(({ expected }) => Number.isInteger(expected));
+  const rotations =
+    strategy === 'kernel-nth'
+      ? [4, 6].map((family) => flows.filter((flow) => flow.family === family).length)
+      : [flows.length];
+  const exact = rotations.every((count) => share?.every((part) => Number.isInteger(rounded(part * count))));
   return {
     wans: results,
     problems: [

@@ -82,6 +82,32 @@ const MISTAKES: [string, string[], RegExp][] = [
     /weight "much" must be a whole number/,
   ],
   ['all weights 0', ['up', '--wan', `${WAN1},weight=0`], /every WAN has weight 0/],
+  [
+    'engine that is none',
+    ['up', '--wan', WAN1, '--engine', 'kernal'],
+    /unknown engine "kernal"; did you mean "kernel"\?/,
+  ],
+  [
+    'kernel mode that is none',
+    ['up', '--wan', WAN1, '--kernel-mode', 'nht'],
+    /unknown kernel-mode "nht"; did you mean "nth"\?/,
+  ],
+  [
+    'per that is none',
+    ['up', '--wan', WAN1, '--per', 'bit'],
+    /unknown per "bit"; use one of connection, packet/,
+  ],
+  ['packets with a daemon', ['up', '--wan', WAN1, '--per', 'packet'], /--per packet needs --engine kernel/],
+  [
+    'a daemon for the kernel engine',
+    ['run', '--wan', WAN1, '--engine', 'kernel'],
+    /wanmark up --engine kernel is all that is needed/,
+  ],
+  [
+    'rotation of too many',
+    ['up', '--wan', `${WAN1},weight=256`, '--wan', WAN2, '--kernel-mode', 'nth'],
+    /a rotation of 257, more than 256; use smaller weights, or kernel mode random/,
+  ],
   ['bare marks and rules', ['up', '--high-mark', '3'], /up needs --wan/],
 ];
 

@@ -90,6 +90,9 @@ test('--shell prints commands that enter each host', NEEDS, async () => {
 
 const MISTAKES: [string[], RegExp][] = [
   [['--weights', '0,0'], /every weight is 0/],
+  [['--engine', 'kernel', '--strategy', 'rr'], /--strategy is the daemon’s/],
+  [['--engine', 'kernle'], /unknown engine "kernle"; did you mean "kernel"\?/],
+  [['--kernel-mode', 'nth'], /--kernel-mode needs --engine kernel/],
   [['--weights', '3,x'], /weight "x" must be a whole number/],
   [['--weights', '3,-1'], /weight "-1" must be a whole number/],
   [['--weights', '1,2', '--wans', '3'], /2 weights do not fit 3 WANs/],

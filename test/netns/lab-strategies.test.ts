@@ -59,6 +59,21 @@ test('a count that fills no whole round is right within one', NEEDS, async () =>
   );
 });
 
+test('the kernel alone: exact with nth, random by weight without', NEEDS, async () => {
+  const nth = await lab('--engine', 'kernel', '--kernel-mode', 'nth', '--weights', '5,3,1');
+  assert.equal(nth.strategy, 'kernel-nth');
+  assert.deepEqual(bySeen(nth), each([50, 30, 10]));
+  const random = await lab('--engine', 'kernel', '--weights', '3,1', '--connections', '40');
+  assert.equal(random.strategy, 'kernel-random');
+  assert.deepEqual(
+    random.wans.map(({ expected, decided }) => [expected, decided]),
+    [
+      [240, null],
+      [80, null],
+    ],
+  );
+});
+
 test('failover: all by the first', NEEDS, async () => {
   const report = await lab('--strategy', 'failover', '--connections', '20');
   assert.deepEqual(bySeen(report), each([20, 0, 0]));

@@ -1,14 +1,20 @@
 import { createInterface } from 'node:readline';
 import { Client } from './client.js';
-import type { Reply, Request } from './protocol.js';
+import { Load } from './load.js';
+import type { LoadRequest, Reply, Request } from './protocol.js';
 import { Server } from './server.js';
 
 /** The traffic program of a lab host: does what it is told on standard input, see protocol.ts. */
 const server = new Server();
 const client = new Client();
+let load: Load | undefined;
 
 function reply(message: Reply): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+function startLoad(request: LoadRequest): void {
+  load = new Load(request);
 }
 
 async function perform(request: Request, progress: (done: number) => void): Promise<unknown> {
@@ -27,6 +33,12 @@ async function perform(request: Request, progress: (done: number) => void): Prom
       return client.stream(request);
     case 'pairs':
       return client.pairs(request, progress);
+    case 'load':
+      return startLoad(request);
+    case 'loadSoFar':
+      return load?.report;
+    case 'loadEnd':
+      return load?.end();
     case 'seen':
       return server.seen(request.tag);
     case 'arrived':

@@ -23,7 +23,43 @@ export interface ConnectRequest {
   readonly timeoutMs: number;
 }
 
+/** Opens TCP connections at a steady rate, until `loadEnd`. */
+export interface LoadRequest {
+  readonly op: 'load';
+  readonly family: Family;
+  readonly to: string;
+  readonly port: number;
+  /** Connections per second. */
+  readonly rate: number;
+  /** Source addresses, taken in turn; none: the kernel chooses. */
+  readonly from: readonly string[];
+  /** After so many milliseconds without an answer a connection has failed. */
+  readonly timeoutMs: number;
+}
+
+/** What became of a load's connections. */
+export interface LoadReport {
+  readonly started: number;
+  /** Those that got their answer. */
+  readonly done: number;
+  /** The others, by the error. */
+  readonly failed: Readonly<Record<string, number>>;
+  /** Of `done`, those that took longer than 500 ms. */
+  readonly slow: number;
+  /** The longest that one of `done` took. */
+  readonly longestMs: number;
+  /** `done` by the source address that the server saw. */
+  readonly sources: Readonly<Record<string, number>>;
+  /** How long connections were started. */
+  readonly seconds: number;
+}
+
 export type Request =
+  | LoadRequest
+  /** The report of a load that goes on. */
+  | { readonly op: 'loadSoFar' }
+  /** Starts no more connections, and answers with the report when all have ended. */
+  | { readonly op: 'loadEnd' }
   | { readonly op: 'serve'; readonly port: number; readonly addresses: readonly string[] }
   | ConnectRequest
   /** Asks again on connections that are held. */
@@ -108,5 +144,7 @@ export function plainAddress(address: string): string {
 export const messages = {
   /** `silent` asks for no answer. */
   ask: (tag: string, nonce: string, silent = false) => `${silent ? 'silent' : 'echo'} ${tag} ${nonce}`,
+  /** As `ask`, but the server answers and does not keep it in mind. */
+  count: (nonce: string) => `count - ${nonce}`,
   answer: (nonce: string, address: string, port: number) => `${nonce} ${address} ${port}`,
 } as const;

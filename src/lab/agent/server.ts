@@ -60,6 +60,7 @@ export class Server {
 
   #note(proto: Proto, source: string, sport: number, message: string): string | undefined {
     const [mode, tag = '', nonce = ''] = message.split(' ');
+    if (mode === 'count') return messages.answer(nonce, source, sport);
     const key = `${tag} ${proto} ${source} ${sport}`;
     const entry = this.#seen.get(key) ?? { tag, proto, source, sport, messages: 0 };
     entry.messages++;

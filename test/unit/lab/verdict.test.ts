@@ -86,6 +86,36 @@ test('random: within the bound, and beyond it', () => {
   assert.match(run('random', counts(400, 400, 100)).join(), /not random by weight: chi-square/);
 });
 
+test('without a daemon only what the weights promise counts', () => {
+  const judged = (strategy: string, four: string, six = '') =>
+    judgeRun(
+      strategy,
+      wans,
+      [...four, ...six].map(
+        (letter, i): DrivenFlow => ({
+          id: i,
+          proto: 'udp',
+          src: '10.0.0.1',
+          sport: i,
+          dst: '203.0.113.10',
+          dport: 7,
+          seenAs: [],
+          origin: 'client',
+          family: i < four.length ? 4 : 6,
+          wan: /\d/.test(letter) ? `wan${letter}` : undefined,
+        }),
+      ),
+      undefined,
+    );
+  assert.deepEqual(judged('kernel-nth', '111112223', '322211111').problems, []);
+  assert.equal(judged('kernel-nth', '111112223').wans[0]!.decided, null);
+  assert.match(judged('kernel-nth', '111112233').problems.join(), /wan3 should have 1 connections and has 2/);
+  // Neither rotation is whole, though all connections together could be.
+  assert.deepEqual(judged('kernel-nth', '1121', '13122').problems, []);
+  assert.match(judged('kernel-nth', '11121221?').problems.join(), /1 connection seen by no WAN/);
+  assert.match(judged('kernel-random', '1'.repeat(90)).problems.join(), /not random by weight: chi-square/);
+});
+
 test('shares: drained WANs and higher tiers get none', () => {
   const tiers = planNetwork({ weights: [1, 0, 3, 1], tiers: [2, 1, 1, 1] }).wans;
   assert.deepEqual(shares('round-robin', tiers), [0, 0, 0.5, 0.5]);

@@ -1,0 +1,123 @@
+import { connect } from 'node:net';
+import { type LoadReport, type LoadRequest, messages } from './protocol.js';
+
+/** New connections are started in ticks: so many milliseconds apart. */
+const TICK_MS = 5;
+/**
+ * When so many wait for their answers, no more are started: a machine that is too slow for the rate gets fewer. Less
+ * than the backlog of the server's socket, which would otherwise be what loses connections.
+ */
+const MAX_OPEN = 512;
+/** Later than this is slow: half of TCP's first retransmission (RFC 6298). */
+const SLOW_MS = 500;
+
+/**
+ * Opens TCP connections at a steady rate until it is told to end, whatever becomes of those before; each asks one
+ * thing, and is reset after the answer, so that no port waits in TIME_WAIT. Keeps numbers only.
+ */
+export class Load {
+  readonly #request: LoadRequest;
+  readonly #timer: NodeJS.Timeout;
+  readonly #start = performance.now();
+  readonly #failed = new Map<string, number>();
+  readonly #sources = new Map<string, number>();
+  #started = 0;
+  #done = 0;
+  #slow = 0;
+  #longestMs = 0;
+  #seconds: number | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(request: LoadRequest) {
+    this.#request = request;
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  get report(): LoadReport {
+    const seconds = this.#seconds ?? (performance.now() - this.#start) / 1000;
+    return {
+      started: this.#started,
+      done: this.#done,
+      failed: Object.fromEntries(this.#failed),
+      slow: this.#slow,
+      longestMs: Math.round(this.#longestMs),
+      sources: Object.fromEntries(this.#sources),
+      seconds,
+    };
+  }
+
+  /** Starts no more; resolves when each has its answer, or has failed. */
+  async end(): Promise<LoadReport> {
+    clearInterval(this.#timer);
+    this.#seconds = (performance.now() - this.#start) / 1000;
+    if (this.#open > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    return this.report;
+  }
+
+  get #open(): number {
+    return this.#started - this.#done - sum(this.#failed);
+  }
+
+  #tick(): void {
+    const due = (this.#request.rate * (performance.now() - this.#start)) / 1000;
+    // What could not be started in time is started later: the rate is right on the whole.
+    while (this.#started < due && this.#open < MAX_OPEN) this.#one();
+  }
+
+  #one(): void {
+    const { to, port, family, from, timeoutMs } = this.#request;
+    const localAddress = from[this.#started % from.length];
+    const nonce = `l${++this.#started}`;
+    const start = performance.now();
+    const socket = connect({
+      host: to,
+      port,
+      family,
+      noDelay: true,
+      ...(localAddress ? { localAddress } : {}),
+    });
+    let answer = '';
+    let over = false;
+    const finish = (error?: string) => {
+      if (over) return;
+      over = true;
+      clearTimeout(timer);
+      socket.resetAndDestroy();
+      this.#note(performance.now() - start, error, answer);
+    };
+    const timer = setTimeout(() => finish(`no answer in ${timeoutMs / 1000} s`), timeoutMs);
+    socket.on('connect', () => socket.write(`${messages.count(nonce)}\n`));
+    socket.on('data', (data) => {
+      answer += data.toString('latin1');
+      if (answer.endsWith('\n')) finish();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
+    socket.on('close', () => finish('closed by the server'));
+  }
+
+  #note(ms: number, error: string | undefined, answer: string): void {
+    if (error === undefined) {
+      this.#done++;
+      add(this.#sources, answer.split(' ')[1] ?? '');
+      if (ms > SLOW_MS) this.#slow++;
+      this.#longestMs = Math.max(this.#longestMs, ms);
+    } else {
+      add(this.#failed, error);
+    }
+    if (this.#open === 0) this.#onIdle?.();
+  }
+}
+
+function add(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function sum(counts: ReadonlyMap<string, number>): number {
+  let total = 0;
+  for (const count of counts.values()) total += count;
+  return total;
+}

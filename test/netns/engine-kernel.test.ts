@@ -1,0 +1,93 @@
+/** `--engine kernel`: no daemon, the same connections; and what `print` makes of it. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { differences, snapshot } from '#wanmark/lab/snapshot.js';
+import { wanArguments } from '#wanmark/lab/wanmark.js';
+import { withLab } from '../helpers/lab.js';
+import { addon, needs, nfqueue } from '../helpers/requires.js';
+import { packets } from '../helpers/router-state.js';
+import { tally } from '../helpers/traffic.js';
+
+const NTH = ['--engine', 'kernel', '--kernel-mode', 'nth'];
+const EXACT = { wan1: 10, wan2: 6, wan3: 2 };
+
+describe('--engine kernel', needs(nfqueue, addon), () => {
+  it('balances exactly with nth, without a daemon; down takes all away', async () => {
+    await withLab({ weights: [5, 3, 1] }, async ({ lab, wanmark }) => {
+      const before = await snapshot(lab.router);
+      await wanmark.up(...NTH);
+      for (const from of [lab.client, lab.router]) {
+        for (const family of [4, 6] as const) {
+          for (const proto of ['tcp', 'udp'] as const) {
+            const flows = await lab.connect({ from, family, proto, count: 18 });
+            assert.deepEqual(tally(flows), EXACT, `${from.name} ${proto} IPv${family}`);
+          }
+        }
+      }
+      await wanmark.down();
+      assert.deepEqual(differences(before, await snapshot(lab.router)), []);
+    });
+  });
+
+  it('takes over from a daemon and hands back: connections stay, and only what differs is changed', async () => {
+    await withLab({ wans: 3, up: [], run: [] }, async ({ lab, wanmark }) => {
+      const held = await lab.connect({ count: 6, hold: true });
+      const stays = async (what: string) => {
+        const again = await lab.exchange(lab.client, held);
+        assert.deepEqual(
+          again.map(({ wan, error }) => error ?? wan),
+          held.map(({ wan }) => wan),
+          what,
+        );
+      };
+      const decided = await packets(lab.router, 'mangle', 'WANMARK_NEW', /NFQUEUE/);
+      assert.equal(decided, 6);
+      for (const [flags, expected] of [
+        [NTH, { wan1: 4, wan2: 4, wan3: 4 }],
+        [[], { wan1: 4, wan2: 4, wan3: 4 }],
+      ] as const) {
+        const { stderr } = await wanmark.up(...flags);
+        // Neither routes nor the address of any WAN is at stake.
+        assert.doesNotMatch(stderr, /^# (ip|echo) /m);
+        assert.doesNotMatch(stderr, /WANMARK_(SAVE|COUNT|NAT)/);
+        await stays(flags.join(' '));
+        // The daemon runs all the time, and has nothing to do in between.
+        const flows = await lab.connect({ count: 12, hold: true });
+        assert.deepEqual(tally(flows), expected);
+        held.push(...flows);
+      }
+      assert.equal(await packets(lab.router, 'mangle', 'WANMARK_NEW', /NFQUEUE/), 12);
+      await stays('at the end');
+    });
+  });
+
+  it('prints a script that stands alone: it balances, and takes itself away', async () => {
+    await withLab({ weights: [5, 3, 1] }, async ({ lab, wanmark }) => {
+      const { stdout } = await wanmark.command(['print', ...wanArguments(lab.wans), ...NTH]);
+      const before = await snapshot(lab.router);
+      // Only what any router has: no node, none of our files.
+      const run = (...args: string[]) =>
+        lab.router.exec(['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'sh', '-s', ...args], {
+          input: stdout,
+        });
+      await run();
+      for (const from of [lab.client, lab.router]) {
+        for (const family of [4, 6] as const) {
+          assert.deepEqual(tally(await lab.connect({ from, family, count: 18 })), EXACT, from.name);
+        }
+      }
+      // Inbound by each, under strict rp_filter.
+      await lab.router.serve(7);
+      for (const wan of lab.wans) {
+        const [flow] = await lab.connect({ from: lab.server, to: wan.inbound[0]! });
+        assert.equal(flow?.error, undefined, wan.name);
+      }
+      const printed = await snapshot(lab.router);
+      await run('down');
+      assert.deepEqual(differences(before, await snapshot(lab.router)), []);
+      // It is what `up` does.
+      await wanmark.up(...NTH);
+      assert.deepEqual(differences(printed, await snapshot(lab.router)), []);
+    });
+  });
+});

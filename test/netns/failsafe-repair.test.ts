@@ -1,0 +1,228 @@
+/** Somebody removes what `up` installed while the daemon runs. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Host } from '#wanmark/lab/host.js';
+import type { Lab } from '#wanmark/lab/lab.js';
+import { type Daemon, wanArguments } from '#wanmark/lab/wanmark.js';
+import { withLab } from '../helpers/lab.js';
+import { addon, iptablesLegacy, needs, nfqueue } from '../helpers/requires.js';
+import { eventually } from '../helpers/router-state.js';
+import { tally } from '../helpers/traffic.js';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/**
+ * The promise is two seconds, and the tests print what it was. An emulated machine takes 50 s for what takes one
+ * elsewhere; what nobody noticed would be put back by the sweep, after 300 s.
+ */
+const TIMEOUT_MS = 120_000;
+const flushed = (table: string) => `printf '*${table}\\nCOMMIT\\n'`;
+
+/** What somebody does, and what the daemon has to say of it; each for `iptables` or another program. */
+const removals = (iptables: string): [does: string, says: RegExp][] => [
+  [
+    `${iptables} -t mangle -F`,
+    /ip6?tables[a-z-]* mangle: jump from PREROUTING to WANMARK, .*rules of WANMARK_SAVE/,
+  ],
+  [`${iptables} -t nat -F`, /ip6?tables[a-z-]* nat: jump from PREROUTING to WANMARK, .*rules of WANMARK_NAT/],
+  [`{ ${flushed('mangle')}; ${flushed('nat')}; } | ${iptables}-restore`, /nat: all of it/],
+  [
+    `${iptables} -t mangle -D PREROUTING -m comment --comment wanmark -j WANMARK`,
+    /mangle: jump from PREROUTING to WANMARK$/,
+  ],
+  [`${iptables} -t mangle -F WANMARK_SAVE`, /mangle: rules of WANMARK_SAVE$/],
+];
+
+const ROUTING_REMOVALS: [does: string, says: RegExp][] = [
+  ['ip rule del priority 20000', /^ip -4 rule priority 20000 lookup main suppress_prefixlength 0$/],
+  [
+    'ip -6 rule flush; ip -6 rule add lookup main priority 32766',
+    /^ip -6 rule priority 20001 fwmark 0x2\/0xff lookup 1002$/,
+  ],
+  ['ip route flush table 1002; ip -6 route flush table 1001', /^ip -6 route default via .* table 1001$/],
+  ['echo 0 > /proc/sys/net/ipv4/conf/wan2/src_valid_mark', /^sysctl src_valid_mark of wan2$/],
+];
+
+/** All that `up` makes, in the kernel's words; counters and names of programs left out. */
+async function installed(router: Host, iptables = 'iptables'): Promise<string> {
+  const six = iptables.replace('iptables', 'ip6tables');
+  const { stdout } = await router.sh(`
+    for table in mangle nat; do ${iptables}-save -t $table; ${six}-save -t $table; done | sed '/^-A/!d'
+    for family in 4 6; do
+      ip -$family rule | sed /lookup.local/d
+      ip -$family route show table all proto 119
+    done
+    cat /proc/sys/net/ipv4/conf/wan*/src_valid_mark`);
+  // The default rule of IPv6's table 253 does not exist; main's priority is 32766 in both.
+  return stdout;
+}
+
+const repairs = (daemon: Daemon) =>
+  daemon.program.lines.filter((line) => line.includes('put back')).map((line) => JSON.parse(line) as Repair);
+
+interface Repair {
+  readonly msg: string;
+  readonly missing: readonly string[];
+}
+
+/** Does it, and waits until the daemon has said it and all is as before. @returns milliseconds until it was said */
+async function removeAndSee(
+  lab: Lab,
+  daemon: Daemon,
+  [does, says]: [string, RegExp],
+  iptables?: string,
+): Promise<number> {
+  const before = await installed(lab.router, iptables);
+  const said = repairs(daemon).length;
+  await lab.router.sh(does);
+  const start = performance.now();
+  const repair = await daemon.program.until(() => repairs(daemon)[said], `the repair of ${does}`, TIMEOUT_MS);
+  const ms = performance.now() - start;
+  assert.ok(
+    repair.missing.some((line) => says.test(line)),
+    `${does}: ${repair.missing.join('\n')}`,
+  );
+  assert.equal(await installed(lab.router, iptables), before, does);
+  return ms;
+}
+
+describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), () => {
+  it('is noticed, said in one line, and put back: rules', async (t) => {
+    await withLab({ wans: 3, up: [], run: [] }, async ({ lab, daemon }) => {
+      for (const removal of [...removals('iptables'), ...removals('ip6tables').slice(0, 2)]) {
+        const ms = await removeAndSee(lab, daemon, removal);
+        t.diagnostic(`${removal[0]}: said after ${Math.round(ms)} ms`);
+      }
+      assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
+      assert.equal(repairs(daemon).length, 7, 'one line for each, and none for our own changes');
+      await daemon.stop();
+    });
+  });
+
+  it('is noticed, said in one line, and put back: ip rules, routes, sysctls', async (t) => {
+    await withLab({ wans: 3, up: [], run: [] }, async ({ lab, daemon }) => {
+      for (const removal of ROUTING_REMOVALS) {
+        const ms = await removeAndSee(lab, daemon, removal);
+        t.diagnostic(`${removal[0]}: said after ${Math.round(ms)} ms`);
+      }
+      for (const family of [4, 6] as const) {
+        assert.deepEqual(tally(await lab.connect({ count: 9, family })), { wan1: 3, wan2: 3, wan3: 3 });
+      }
+      assert.equal(repairs(daemon).length, 4, 'one line for each, and none for our own changes');
+      await daemon.stop();
+    });
+  });
+
+  it('is put back in the tables of iptables-legacy, too', needs(iptablesLegacy), async () => {
+    await withLab({ wans: 2, ipv6: false }, async ({ lab, wanmark }) => {
+      await lab.router.exec([
+        'env',
+        'IPTABLES=iptables-legacy',
+        'IP6TABLES=ip6tables-legacy',
+        process.execPath,
+        MAIN,
+        'up',
+        ...wanArguments(lab.wans),
+      ]);
+      const daemon = await wanmark.run();
+      for (const removal of removals('iptables-legacy').slice(0, 3)) {
+        await removeAndSee(lab, daemon, removal, 'iptables-legacy');
+      }
+      assert.deepEqual(tally(await lab.connect({ count: 4 })), { wan1: 2, wan2: 2 });
+      await daemon.stop();
+    });
+  });
+
+  it('is only said with --no-repair, once', async () => {
+    await withLab(
+      { wans: 2, ipv6: false, up: [], run: ['--no-repair'] },
+      async ({ lab, wanmark, daemon }) => {
+        const before = await installed(lab.router);
+        await lab.router.sh('iptables -t mangle -F WANMARK_SAVE');
+        const missing = (line: string) => line.includes('rules are missing; wanmark up puts them back');
+        const line = await daemon.program.waitForLine(missing, TIMEOUT_MS);
+        assert.deepEqual((JSON.parse(line) as Repair).missing, ['iptables mangle: rules of WANMARK_SAVE']);
+        // A second look, which this makes it take, has nothing new to say.
+        await lab.router.sh('iptables -t mangle -F WANMARK_COUNT');
+        await daemon.program.until(
+          () => daemon.program.lines.filter(missing).length === 2 || undefined,
+          'the second line',
+          TIMEOUT_MS,
+        );
+        assert.notEqual(await installed(lab.router), before, 'nothing is put back');
+        await wanmark.up();
+        await daemon.program.waitForLine(/no rule is missing any more/, TIMEOUT_MS);
+        assert.equal(await installed(lab.router), before);
+        assert.deepEqual(repairs(daemon), []);
+        await daemon.stop();
+        assert.equal(daemon.program.lines.filter(missing).length, 2);
+      },
+    );
+  });
+
+  it('stays away after `down`, and where there never was an `up`', async () => {
+    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {
+      await wanmark.down();
+      const empty = await installed(lab.router);
+      assert.doesNotMatch(empty, /WANMARK|119/);
+      // Somebody's own change makes the daemon look, and a connection makes it work.
+      await lab.router.sh(
+        'iptables -t mangle -N OTHER; ip rule add priority 7 lookup 77; ip rule del priority 7',
+      );
+      await lab.connect({ count: 20 });
+      await daemon.stop();
+      assert.equal(await installed(lab.router), empty);
+      const second = await wanmark.run();
+      await lab.router.sh('iptables -t mangle -X OTHER');
+      await lab.connect({ count: 20 });
+      await second.stop();
+      assert.equal(await installed(lab.router), empty);
+      for (const { program } of [daemon, second]) {
+        assert.deepEqual(
+          program.lines.filter((line) => /put back|missing|follow/.test(line)),
+          [],
+        );
+      }
+    });
+  });
+
+  it('is not fought over: who removes it ten times a second sees a repair every second', async () => {
+    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
+      const start = performance.now();
+      const enemy = lab.router.spawn([
+        'sh',
+        '-c',
+        'while :; do iptables -t mangle -F WANMARK_SAVE 2>/dev/null; sleep 0.1; done',
+      ]);
+      await daemon.program.until(() => repairs(daemon)[1], 'two repairs', TIMEOUT_MS);
+      const seconds = (performance.now() - start) / 1000;
+      const count = repairs(daemon).length;
+      assert.ok(count <= seconds + 1, `${count} in ${seconds} s`);
+      await enemy.kill('SIGKILL');
+      await enemy.exited;
+      await eventually(
+        () => lab.router.counters('mangle', 'WANMARK_SAVE'),
+        (rules) => rules.length > 0,
+        'the rules, when nobody removes them any more',
+        TIMEOUT_MS,
+      );
+      await daemon.stop();
+    });
+  });
+
+  it('and cannot be put back is said, and tried again', async () => {
+    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
+      const before = await installed(lab.router);
+      const rename = (from: string, to: string) =>
+        `sed -i 's/^IPTABLES=${from}$/IPTABLES=${to}/' /run/wanmark/state/settings`;
+      await lab.router.sh(`${rename('iptables', 'no-such-program')}; iptables -t mangle -F WANMARK_SAVE`);
+      const line = await daemon.program.waitForLine(/next try in 5 s/, TIMEOUT_MS);
+      assert.match((JSON.parse(line) as { said: string[] }).said[0]!, /no-such-program/);
+      await lab.router.sh(rename('no-such-program', 'iptables'));
+      await daemon.program.until(() => repairs(daemon)[0], 'the repair', TIMEOUT_MS);
+      assert.equal(await installed(lab.router), before);
+      await daemon.stop();
+      assert.equal(daemon.program.lines.filter((each) => each.includes('next try in')).length, 1);
+    });
+  });
+});

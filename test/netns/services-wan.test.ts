@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Status } from '#wanmark/daemon/status.js';
+import type { Seen } from '#wanmark/lab/agent/protocol.js';
+import type { Lab } from '#wanmark/lab/lab.js';
+import { differences, snapshot } from '#wanmark/lab/snapshot.js';
+import { withLab } from '../helpers/lab.js';
+import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
+import { conntrack, eventually } from '../helpers/router-state.js';
+import { tally } from '../helpers/traffic.js';
+
+const PORT = 7000;
+
+/** A service at the address of each WAN, before the three LAN hosts of a lab with three clients. */
+function services(lab: Lab): string[] {
+  return lab.wans.flatMap(({ name, inbound }) =>
+    inbound.flatMap((address, family) => [
+      '--service',
+      `${name}-${family}${family === 0 ? '' : ',snat=auto'},listen=${family === 0 ? address : `[${address}]`}:80/tcp`,
+      ...lab.clients.flatMap((client) => {
+        const to = family === 0 ? client.addresses[4][0]! : `[${client.addresses[6][0]!}]`;
+        return ['--backend', `${name}-${family},to=${to}:${PORT}`];
+      }),
+    ]),
+  );
+}
+
+/** How many connections each LAN host had. */
+async function counts(lab: Lab, tag: string): Promise<number[]> {
+  const seen = await Promise.all(
+    lab.clients.map((client) => client.agent.request<Seen[]>({ op: 'seen', tag })),
+  );
+  return seen.map((entries) => entries.length);
+}
+
+describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), () => {
+  it('a connection is answered by the WAN it came in by, whoever chose its server, and keeps both numbers', async () => {
+    await withLab({ wans: 3, clients: 3, up: [] }, async ({ lab, wanmark }) => {
+      await Promise.all(lab.clients.map((client) => client.serve(PORT)));
+      const before = await snapshot(lab.router);
+      // The services come later than the WANs: their jumps have to end up behind those of the WANs all the same.
+      const everywhereElse = lab.clients.map((client) => [
+        '--backend',
+        `far,to=${client.addresses[4][0]}:${PORT}`,
+      ]);
+      const far = ['--service', 'far,listen=192.0.2.100:80/tcp', ...everywhereElse.flat()];
+      const flags = [...services(lab), ...far, '--kernel-mode', 'nth'];
+      await wanmark.up(...flags);
+      const everywhere = async (when: string) => {
+        for (const wan of lab.wans) {
+          for (const [i, to] of wan.inbound.entries()) {
+            const family = i === 0 ? 4 : 6;
+            const tag = `${when}-${wan.name}-${family}`;
+            const flows = await lab.connect({
+              ...{ from: lab.server, to, family, port: 80, count: 9, tag, concurrency: 1, timeoutMs: 5000 },
+            });
+            assert.deepEqual(
+              flows.filter(({ error }) => error),
+              [],
+              tag,
+            );
+            assert.deepEqual(await counts(lab, tag), [3, 3, 3], tag);
+          }
+        }
+        const entries = (await conntrack(lab.router)).filter(({ dport }) => dport === 80);
+        for (const [k, wan] of lab.wans.entries()) {
+          const marks = entries.filter(({ dst }) => wan.inbound.includes(dst)).map(({ mark }) => mark);
+          const expected = [0, 1, 2, 3, 4, 5].map((b) => ((6 * k + b + 1) << 8) | wan.mark);
+          assert.deepEqual(
+            [...new Set(marks)].sort((a, b) => a - b),
+            expected,
+            `${when} ${wan.name}`,
+          );
+        }
+        await lab.router.exec(['conntrack', '-F'], { okCodes: 'any' });
+      };
+      await everywhere('kernel');
+
+      const daemon = await wanmark.run(...flags);
+      await everywhere('daemon');
+      // Outgoing ones are balanced as ever, beside.
+      assert.deepEqual(tally(await lab.connect({ count: 30 })), { wan1: 10, wan2: 10, wan3: 10 });
+      // From inside, a service's address leads to its servers past the WANs and their strategy, the router's own
+      // address or not; also to the client itself.
+      for (const to of [lab.wans[1]!.inbound[0]!, '192.0.2.100']) {
+        const tag = `inside-${to}`;
+        const inside = await lab.connect({ to, port: 80, count: 9, tag });
+        assert.deepEqual(
+          inside.filter(({ error }) => error),
+          [],
+        );
+        assert.deepEqual(await counts(lab, tag), [3, 3, 3]);
+      }
+      const status = JSON.parse((await wanmark.command(['status', '--json'])).stdout) as Status;
+      assert.deepEqual([status.queue.num, status.serviceQueue!.num], [0, 1]);
+      assert.deepEqual(
+        status.wans.map(({ picks }) => picks),
+        [10, 10, 10],
+      );
+      assert.equal(status.services.length, 7);
+      await daemon.stop();
+
+      // Back to WANs alone, and to nothing.
+      await wanmark.up();
+      assert.deepEqual(differences(before, await snapshot(lab.router)), []);
+      await wanmark.up(...flags);
+      await wanmark.down();
+      const left = await snapshot(lab.router);
+      assert.deepEqual(
+        left.filter((line) => /wanmark|proto 119/i.test(line)),
+        [],
+      );
+    });
+  });
+
+  it('the daemon follows the routes with services, too: a server’s network that changes is known again', async () => {
+    await withLab({ wans: 2, clients: 1, ipv6: false }, async ({ lab, wanmark }) => {
+      const flags = ['--service', 'web,listen=10.0.0.1:80/tcp', '--backend', 'web,to=10.0.0.11:7000'];
+      await wanmark.up(...flags);
+      const daemon = await wanmark.run(...flags);
+      const rules = async () => (await lab.router.sh('iptables -t nat -S WANMARK_SNAT')).stdout;
+      assert.match(await rules(), /-s 10.0.0.0\/24 /);
+      await lab.router.sh('ip route add 10.0.0.0/28 dev lan0');
+      await eventually(rules, (text) => /-s 10.0.0.0\/28 /.test(text), 'the rule of the new network');
+      await daemon.stop();
+    });
+  });
+});
