@@ -1,0 +1,21 @@
+#!/bin/sh
+# A single host with two uplinks: an answer leaves by the way its request came.
+#
+#        .--- eth1, gateway 192.0.2.1 ----.
+#   host |                                internet
+#        '--- eth2, gateway 198.51.100.1 -'
+#
+#   sh two-uplinks-host.sh up --engine kernel      all that is needed
+#   sh two-uplinks-host.sh down
+#
+# Without it the host answers everything by its default route, and the provider of that line
+# drops what has the other line's address. Its own new connections are balanced, too; what a
+# program binds to the address of a line goes by that line. (A warning that nothing is
+# forwarded is as it should be.)
+set -eu
+verb=$1
+shift
+exec wanmark "$verb" \
+	--wan "one,dev=${DEV1:-eth1},via=${VIA1:-192.0.2.1}" \
+	--wan "two,dev=${DEV2:-eth2},via=${VIA2:-198.51.100.1}" \
+	"$@"
