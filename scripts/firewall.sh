@@ -232,9 +232,15 @@ fw_settle() {
 }
 fw_settle_one() {
 	[ -s "$WORK/$_file.batch" ] || return 0
-	saved "$_program" "$_table" | ours | keep "$STATE/$_file.have"
+	saved "$_program" "$_table" | ours >"$WORK/$_file.have"
+	# Who flushes between our restore and this look must not have his work taken for ours.
+	[ "$(shape "$WORK/$_file.have")" = "$(shape "$WORK/$_file.want")" ] || return 0
+	keep "$STATE/$_file.have" <"$WORK/$_file.have"
 	keep "$STATE/$_file.want" <"$WORK/$_file.want"
 }
+
+# shape FILE: the chains, and how many rules each has. The kernel writes rules in its own way, but as many.
+shape() { awk '/^:/ { print substr($1, 2) } /^-A/ { print $2 }' "$1" | sort | uniq -c; }
 
 fw_restore() { fw_each "$1" fw_restore_one; }
 fw_restore_one() {

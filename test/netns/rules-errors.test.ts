@@ -1,6 +1,6 @@
 /** What the system is not ready for: one line, the right exit code, nothing changed. And rp-filter.sh. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -154,5 +154,35 @@ describe('a system that is not ready', needs(namespaces), () => {
       machine.script('1', {}, { file: 'rp-filter.sh' }).stdout.split('\n').length - 1,
       values().length,
     );
+  });
+
+  test('rules that another program flushes right behind our restore are missed, and put back', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
+    try {
+      for (const tool of ['iptables', 'iptables-save']) {
+        symlinkSync(machine.sh(`command -v ${tool}`).trim(), join(directory, tool));
+      }
+      const rival = join(directory, 'iptables-restore');
+      writeFileSync(
+        rival,
+        `#!/bin/sh\niptables-restore "$@" || exit\ncase $* in *--test*) ;; *) iptables -t mangle -F WANMARK_SAVE ;; esac\n`,
+        { mode: 0o755 },
+      );
+      const env = { WANMARK_WANS };
+      assert.equal(machine.script('up', env).status, 0);
+      const whole = machine.snapshot();
+      machine.sh('iptables -t mangle -F WANMARK_SAVE');
+      assert.equal(machine.script('refresh', { ...env, IPTABLES: join(directory, 'iptables') }).status, 0);
+      assert.notEqual(machine.snapshot(), whole, 'the rival was the last');
+      const check = machine.script('check', env);
+      assert.equal(check.status, 1, check.stderr);
+      assert.match(check.stderr, /^wanmark: missing: iptables mangle: rules of WANMARK_SAVE$/m);
+      assert.equal(machine.script('refresh', env).status, 0);
+      assert.equal(machine.snapshot(), whole);
+    } finally {
+      machine.script('down', {});
+      rmSync(directory, { recursive: true, force: true });
+    }
+    assert.equal(machine.snapshot(), clean);
   });
 });
