@@ -49,7 +49,9 @@ export interface ConnectOptions {
 /** The argv of shell that is run among the examples, with `wanmark` on the PATH. */
 export function exampleCommand(script: string): string[] {
   const shim = `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`;
-  const inside = `mkdir -p /run/bin; printf '%s' "$1" >/run/bin/wanmark; chmod +x /run/bin/wanmark
+  // By a rename: another host of the lab may be running it.
+  const inside = `mkdir -p /run/bin; printf '%s' "$1" >/run/bin/new.$$; chmod +x /run/bin/new.$$
+    mv /run/bin/new.$$ /run/bin/wanmark
     PATH=/run/bin:$PATH; cd '${EXAMPLES}'; exec ${script}`;
   return ['sh', '-ec', inside, 'sh', shim];
 }

@@ -150,14 +150,19 @@ scenario(
 
 // In a buffer that stays at 4 KiB so many ends are lost as the machine is busy, and how many is an estimate until
 // the next dump, some seconds later: what must hold then is that nothing of it stays.
-for (const [name, buffer, tolerance] of [
-  ['an ample event buffer, within 3 % or 50', { receiveBuffer: 8 << 20 }, 0.03],
-  ['overruns of 4 KiB of event buffer, within 3 % or 50', { receiveBuffer: 4096 }, 0.03],
-  ['overruns all the time', { receiveBuffer: 4096, mostReceiveBuffer: 4096 }, Number.POSITIVE_INFINITY],
+for (const [name, buffer, tolerance, settles] of [
+  ['an ample event buffer, within 3 % or 50', { receiveBuffer: 8 << 20 }, 0.03, 'at rest'],
+  ['overruns of 4 KiB of event buffer, within 3 % or 50', { receiveBuffer: 4096 }, 0.03, 'at rest'],
+  [
+    'overruns all the time',
+    { receiveBuffer: 4096, mostReceiveBuffer: 4096 },
+    Number.POSITIVE_INFINITY,
+    'by a dump',
+  ],
 ] as const) {
   scenario(
     import.meta.url,
-    `30 s of churn, ${name}: equal after 2 s of quiet`,
+    `30 s of churn, ${name}: equal after 2 s of quiet${settles === 'by a dump' ? ' and a dump' : ''}`,
     async () => {
       installMarks(10);
       const traffic = await Traffic.start();
@@ -190,6 +195,8 @@ for (const [name, buffer, tolerance] of [
       else assert.ok(overruns > 0, 'no overrun');
 
       await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+      // What was lost without a word is known to dumps alone, and one that came early may be paid for at first.
+      if (settles === 'by a dump') await nextDump(counter);
       const { off, text } = await distance(counter);
       assert.equal(off, 0, text);
       await counter.close();
