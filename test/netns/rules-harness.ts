@@ -49,6 +49,8 @@ export function wans(weights: number[], more: string[] = []): string {
 export class Machine {
   private readonly holder: ChildProcess;
   private readonly children: ChildProcess[] = [];
+  /** Of the next peer's UDP sockets; no two sockets of a machine have the same. */
+  private firstPort = 10_000;
 
   private constructor(holder: ChildProcess) {
     this.holder = holder;
@@ -98,7 +100,9 @@ export class Machine {
   /** Starts the peer program (rules-peer.ts), or another one, inside. */
   async peer(args: string[], netns?: string, program = PEER): Promise<Peer> {
     const argv = this.inside([process.execPath, program, ...args], netns);
-    const child = spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const env = { ...process.env, FIRST_PORT: String(this.firstPort) };
+    if (args[0] !== 'serve') this.firstPort += Number(args[1]) || 0;
+    const child = spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'], env });
     this.children.push(child);
     return new Peer(child);
   }

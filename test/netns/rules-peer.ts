@@ -10,8 +10,11 @@
  *   writes the answers.
  * - `burst COUNT ADDRESS PORT`: as many datagrams at once, each of a socket of its own; writes the answers when all are there.
  * - `hold ADDRESS PORT`: one TCP connection; passes lines on and writes the answers.
+ *
+ * UDP sockets are bound to FIRST_PORT and those after it: a random port that an earlier socket had is, for the
+ * kernel, the same connection (one in a hundred runs of a few dozen sockets), and that one has its WAN already.
  */
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -57,13 +60,18 @@ async function tcp(count: number, host: string, port: number, local?: string): P
   }
 }
 
+let nextPort = Number(process.env['FIRST_PORT']);
+
+async function bound(host: string, local?: string): Promise<Socket> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  socket.bind(nextPort++, local);
+  await once(socket, 'listening');
+  return socket;
+}
+
 async function udp(count: number, host: string, port: number, local?: string): Promise<void> {
   for (let i = 0, failures = 0; i < count && failures < 3; i++) {
-    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
-    if (local) {
-      socket.bind(0, local);
-      await once(socket, 'listening');
-    }
+    const socket = await bound(host, local);
     socket.send('?', port, host);
     const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), 5000);
     const answer = String((await once(socket, 'message'))[0]);
@@ -75,7 +83,7 @@ async function udp(count: number, host: string, port: number, local?: string): P
 }
 
 async function stream(count: number, host: string, port: number): Promise<void> {
-  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  const socket = await bound(host);
   for (let i = 0; i < count; i++) {
     socket.send('?', port, host);
     const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), 5000);
@@ -89,7 +97,7 @@ async function stream(count: number, host: string, port: number): Promise<void> 
 
 async function burst(count: number, host: string, port: number): Promise<void> {
   const answers = Array.from({ length: count }, async () => {
-    const socket = createSocket('udp4');
+    const socket = await bound(host);
     socket.send('?', port, host);
     const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), 60_000);
     const answer = String((await once(socket, 'message'))[0]);
