@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "conntrack.h"
+#include "probe.h"
 #include "queue.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -9,6 +10,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Conntrack", wanmark::Conntrack::Define(env));
   exports.Set("flushConntrack", Napi::Function::New<wanmark::Conntrack::Flush>(env, "flushConntrack"));
   exports.Set("lookupConntrack", Napi::Function::New<wanmark::Conntrack::Lookup>(env, "lookupConntrack"));
+  exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
+  exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
   return exports;
 }
 
