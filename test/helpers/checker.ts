@@ -1,7 +1,7 @@
-// Runs one check in its own process, as a daemon on the lab's router would: checker.js TEXT PATH [ROUNDS]
+// Runs checks, one after another, as a daemon on the lab's router would: checker.js PATH ROUNDS TEXT...
 //
-// TEXT is what follows `--check`, PATH a CheckPath as JSON. Prints a line of JSON: the results of the targets of the
-// path's family, and descriptors and processes before and after.
+// TEXT is what follows `--check`, PATH a CheckPath as JSON. Prints a line of JSON for each: the results of the targets
+// of the path's family in the last round, and how many descriptors there were.
 import { readdirSync } from 'node:fs';
 import { parseCheck } from '#wanmark/config/check.js';
 import type { CheckPath, CheckResult } from '#wanmark/wan/check/check.js';
@@ -13,32 +13,29 @@ export interface Checked {
   readonly good: number;
   /** Descriptors after the first tenth of the rounds, and in the end. */
   readonly descriptors: readonly [number, number];
-  readonly ms: number;
 }
 
 const count = () => readdirSync('/proc/self/fd').length;
-const [text = '', pathText = '{}', roundsText = '1'] = process.argv.slice(2);
-const config = parseCheck(text);
+const [pathText = '{}', roundsText = '1', ...texts] = process.argv.slice(2);
 const path = JSON.parse(pathText) as CheckPath;
-const check = makeCheck(config);
-const rounds = Number(roundsText);
-const { signal } = new AbortController();
-const began = performance.now();
-let results: CheckResult[] = [];
-let good = 0;
-let before = count();
-for (let i = 0; i < rounds; i++) {
-  if (i === Math.ceil(rounds / 10)) before = count();
-  const targets = config.targets[path.family];
-  results = await Promise.all(targets.map((target) => check(target, path, config.timeoutMs, signal)));
-  if (results.every(({ ok }) => ok)) good++;
+
+async function run(text: string): Promise<Checked> {
+  const config = parseCheck(text);
+  const check = makeCheck(config);
+  const rounds = Number(roundsText);
+  const { signal } = new AbortController();
+  let results: CheckResult[] = [];
+  let good = 0;
+  let before = count();
+  for (let i = 0; i < rounds; i++) {
+    if (i === Math.ceil(rounds / 10)) before = count();
+    const targets = config.targets[path.family];
+    results = await Promise.all(targets.map((target) => check(target, path, config.timeoutMs, signal)));
+    if (results.every(({ ok }) => ok)) good++;
+  }
+  // What is closed goes at the loop's next turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  return { results, good, descriptors: [before, count()] };
 }
-// What is closed goes at the loop's next turn.
-await new Promise((resolve) => setImmediate(resolve));
-const checked: Checked = {
-  results,
-  good,
-  descriptors: [before, count()],
-  ms: Math.round(performance.now() - began),
-};
-process.stdout.write(`${JSON.stringify(checked)}\n`);
+
+for (const text of texts) process.stdout.write(`${JSON.stringify(await run(text))}\n`);

@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { tcpSocket } from '../probe-socket.js';
 import { type Check, type CheckPath, type CheckResult, failure, inMs, probe } from './check.js';
@@ -56,12 +56,13 @@ function open(url: URL, address: string, path: CheckPath): ClientRequest {
   const socket = tcpSocket(path);
   try {
     const secure = url.protocol === 'https:';
+    const name = host(url);
     const options = {
       // Only without an agent: one would make its own connection and leave ours aside.
       createConnection: (): Socket => {
         const port = Number(url.port) || (secure ? 443 : 80);
         socket.connect({ host: address, port });
-        return secure ? tlsConnect({ socket, servername: host(url) }) : socket;
+        return secure ? tlsConnect({ socket, host: name, servername: isIP(name) ? '' : name }) : socket;
       },
       headers: { 'user-agent': 'wanmark', 'cache-control': 'no-cache', connection: 'close' },
     };
