@@ -140,8 +140,8 @@ void DatagramProbe::OnReadable(int status) {
     size_t size = 0;
     const int error = socket_.Receive(message, sizeof(message), size);
     if (error == EAGAIN) {
-      // With a status below 0, libuv has stopped the handle: EPOLLERR, and the error is already taken.
-      if (status < 0) Emit(-status, nullptr, 0);
+      // libuv has stopped the handle at EPOLLERR.
+      if (status < 0) EndWith(status);
       return;
     }
     if (error) {
@@ -151,8 +151,12 @@ void DatagramProbe::OnReadable(int status) {
     }
     if (!Emit(0, message, size)) return;
   }
-  // libuv has stopped the handle although there was more to read than this turn takes.
-  if (status < 0) Emit(-status, nullptr, 0);
+  if (status < 0) EndWith(status);
+}
+
+void DatagramProbe::EndWith(int status) {
+  const int error = socket_.TakeError();
+  Emit(error ? error : -status, nullptr, 0);
 }
 
 bool DatagramProbe::Emit(int error, const void* data, size_t size) {

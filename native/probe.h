@@ -41,6 +41,8 @@ class DatagramProbe : public Napi::ObjectWrap<DatagramProbe> {
   void OnReadable(int status);
   /** False when the callback has closed this. */
   bool Emit(int error, const void* data, size_t size);
+  /** Tells the error that made libuv stop, by `status` where the socket knows none. */
+  void EndWith(int status);
   void StopWatching();
   static void OnEnvCleanup(napi_async_cleanup_hook_handle hook, void* watch);
 

@@ -1,6 +1,7 @@
 #include "probe_socket.h"
 
 #include <arpa/inet.h>
+#include <linux/errqueue.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/if.h>
@@ -126,6 +127,23 @@ int ProbeSocket::Receive(void* data, size_t size, size_t& received) {
   } while (got < 0 && errno == EINTR);
   if (got < 0) return errno;
   received = static_cast<size_t>(got);
+  return 0;
+}
+
+int ProbeSocket::TakeError() {
+  uint8_t control[512];
+  msghdr message{};
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  if (recvmsg(fd_, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return 0;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+    const bool is_error = (part->cmsg_level == SOL_IP && part->cmsg_type == IP_RECVERR) ||
+                          (part->cmsg_level == SOL_IPV6 && part->cmsg_type == IPV6_RECVERR);
+    if (!is_error || part->cmsg_len < CMSG_LEN(sizeof(sock_extended_err))) continue;
+    sock_extended_err error;
+    std::memcpy(&error, CMSG_DATA(part), sizeof(error));
+    return static_cast<int>(error.ee_errno);
+  }
   return 0;
 }
 

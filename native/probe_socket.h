@@ -49,6 +49,9 @@ class ProbeSocket {
   int Send(const void* data, size_t size);
   /** One message into `data`, its size in `received`. EAGAIN: there is none; others: what ICMP told of. */
   int Receive(void* data, size_t size, size_t& received);
+  /** What ICMP told of, from the error queue: a send may have taken it from Receive(). 0: there is nothing.
+   */
+  int TakeError();
 
   void Close();
   /** Gives the descriptor away. */
