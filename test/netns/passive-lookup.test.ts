@@ -26,7 +26,7 @@ scenario(import.meta.url, 'an answered connection, one that nobody answers, and 
     const socket = connect({
       host: NOWHERE[family],
       port: portOf(1),
-      localAddress: LOCAL[family],
+      localAddress: NOWHERE[family],
       localPort,
     });
     socket.on('error', () => {});
