@@ -16,7 +16,8 @@ export interface HealthChange extends HealthState {
   readonly family: 4 | 6;
 }
 
-const NOT_CHECKED: HealthState = { up: true, since: 0, reason: 'not checked', heldUntil: undefined };
+/** Of a WAN that nobody speaks of. */
+export const NOT_CHECKED: HealthState = { up: true, since: 0, reason: 'not checked', heldUntil: undefined };
 
 /** One WAN in one family. */
 class Entry {
@@ -112,6 +113,14 @@ export class Health {
     }
     entry.set(source, verdict);
     this.#settle(entry, now);
+  }
+
+  /** Whether a WAN is up, or would be without what `source` says. */
+  upWithout(source: string, wan: string, family: 4 | 6): boolean {
+    const entry = this.#entries.get(key(wan, family));
+    if (entry === undefined || entry.state.up) return true;
+    const blamed = [...entry.verdicts].filter(([, verdict]) => !verdict.up).map(([name]) => name);
+    return blamed.length > 0 && blamed.every((name) => name === source);
   }
 
   /** Brings up what has been held long enough. */

@@ -97,6 +97,11 @@ export class Detector {
     return [...this.#suspicions.values()].map(({ suspicion }) => suspicion);
   }
 
+  /** What `wan` was given before `now` raises no suspicion any more. */
+  restart(wan: string, now: number): void {
+    this.#track(wan).restart(now);
+  }
+
   #track(wan: string): Track {
     let track = this.#tracks.get(wan);
     if (track === undefined) {

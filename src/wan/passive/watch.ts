@@ -34,8 +34,11 @@ interface Sample {
 }
 
 export interface PassiveWatchOptions {
-  /** `lookup` of src/conntrack/requests.ts. What it throws counts as no answer to the question. */
-  readonly lookup: (tuple: Tuple) => Promise<Entry | undefined>;
+  /**
+   * Looks a connection up in conntrack; undefined when it is gone or is `wan`'s no more: it may have been cut and made
+   * again by another. What it throws counts as no answer to the question.
+   */
+  readonly lookup: (tuple: Tuple, wan: string) => Promise<Entry | undefined>;
   readonly clock: Clock;
   /** The WANs that new connections may use now in a family, suspected ones with them. */
   readonly available: (family: 4 | 6) => readonly string[];
@@ -80,6 +83,11 @@ export class PassiveWatch {
     this.#arm();
   }
 
+  /** `wan` is up again: what it was given before says nothing about now. */
+  restart(wan: string, family: 4 | 6): void {
+    this.#detectors[family].restart(wan, this.#options.clock.now());
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancel?.();
@@ -111,7 +119,7 @@ export class PassiveWatch {
     const { id, wan, tuple, decidedAt } = sample;
     // The age is that of the question: the answer may be late on a busy machine.
     const lookedAt = this.#options.clock.now();
-    const entry = await this.#options.lookup(tuple).catch(() => undefined);
+    const entry = await this.#options.lookup(tuple, wan).catch(() => undefined);
     const answered = isAnswered(tuple.proto, entry);
     const first = sample.looks++ === 0;
     const { dst, dport } = tuple;

@@ -170,6 +170,21 @@ describe('the watch', () => {
     it.stop();
   });
 
+  it('forgets what a WAN was given before it came back', async () => {
+    for (const restarts of [false, true]) {
+      const { it, clock, told, connect } = watch(({ sport }) => (sport < 1000 ? SYN_SENT : ANSWERED));
+      for (let tick = 0; tick < 9; tick++) {
+        connect('a', tick);
+        connect('b', 1000 + tick);
+        await clock.pass(100);
+      }
+      if (restarts) it.restart('a', 4);
+      await clock.pass(1500);
+      assert.deepEqual(told, restarts ? [] : ['a 4 suspected']);
+      it.stop();
+    }
+  });
+
   it('takes only what has a port, and survives a look-up that fails', async () => {
     const { it, clock, told, connect } = watch(() => {
       throw new Error('EPERM');
