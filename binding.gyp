@@ -17,6 +17,8 @@
         'native/netlink_socket.cc',
         'native/nfq_config.cc',
         'native/packet.cc',
+        'native/probe.cc',
+        'native/probe_socket.cc',
         'native/queue.cc',
         'native/queue_loop.cc',
         'native/receiver.cc',

@@ -3,6 +3,7 @@
 
 #include "conntrack.h"
 #include "host.h"
+#include "probe.h"
 #include "queue.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -14,6 +15,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("legacyTable", Napi::Function::New<wanmark::LegacyTableForJs>(env, "legacyTable"));
   exports.Set("sendUnixDatagram",
               Napi::Function::New<wanmark::SendUnixDatagramForJs>(env, "sendUnixDatagram"));
+  exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
+  exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
   return exports;
 }
 

@@ -72,14 +72,13 @@ class Request : public Napi::AsyncWorker {
 
 class FlushRequest : public Request {
  public:
-  FlushRequest(Napi::Env env, uint32_t mark, uint32_t mask) : Request(env), mark_(mark), mask_(mask) {}
+  FlushRequest(Napi::Env env, const CtSelection& selection) : Request(env), selection_(selection) {}
 
  protected:
-  int Do() override { return FlushCt(mark_, mask_); }
+  int Do() override { return FlushCt(selection_); }
 
  private:
-  const uint32_t mark_;
-  const uint32_t mask_;
+  const CtSelection selection_;
 };
 
 class LookupRequest : public Request {
@@ -138,16 +137,22 @@ Napi::Function Conntrack::Define(Napi::Env env) {
 
 Napi::Value Conntrack::Flush(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const uint32_t mark =
-      info.Length() > 0 && info[0].IsNumber() ? info[0].As<Napi::Number>().Uint32Value() : 0;
-  const uint32_t mask =
-      info.Length() > 1 && info[1].IsNumber() ? info[1].As<Napi::Number>().Uint32Value() : 0;
+  CtSelection selection;
+  if (info.Length() > 0 && info[0].IsNumber()) selection.mark = info[0].As<Napi::Number>().Uint32Value();
+  if (info.Length() > 1 && info[1].IsNumber()) selection.mask = info[1].As<Napi::Number>().Uint32Value();
+  if (info.Length() > 2 && info[2].IsObject()) {
+    const auto which = info[2].As<Napi::Object>();
+    const uint32_t family = NumberOption(which, "family");
+    selection.family = family == 6 ? AF_INET6 : family == 4 ? AF_INET : AF_UNSPEC;
+    selection.proto = static_cast<uint8_t>(NumberOption(which, "proto"));
+    selection.unanswered = BooleanOption(which, "unanswered");
+  }
   // Here too, and in BuildCtFlush again: mask 0 would end every connection of the machine.
-  if (mask == 0) {
+  if (selection.mask == 0) {
     Napi::RangeError::New(env, "flushConntrack needs a mask that is not 0").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  auto* request = new FlushRequest(env, mark, mask);
+  auto* request = new FlushRequest(env, selection);
   request->Queue();
   return request->promise();
 }

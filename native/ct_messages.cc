@@ -69,17 +69,44 @@ class Program {
 
 }  // namespace
 
-nlmsghdr* BuildCtDump(void* buffer, uint32_t mark, uint32_t mask) {
-  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC);
+nlmsghdr* BuildCtDump(void* buffer, uint32_t mark, uint32_t mask, uint8_t family) {
+  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_GET, NLM_F_DUMP, family);
   if (mask) PutMark(message, mark, mask);
   return message;
 }
 
-nlmsghdr* BuildCtFlush(void* buffer, uint32_t mark, uint32_t mask) {
+nlmsghdr* BuildCtFlush(void* buffer, uint32_t mark, uint32_t mask, uint8_t family) {
   if (mask == 0) return nullptr;
-  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, AF_UNSPEC);
+  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, family);
+  if (family != AF_UNSPEC) {
+    static_cast<nfgenmsg*>(mnl_nlmsg_get_payload(message))->version = NFNETLINK_V0 + 1;
+  }
   PutMark(message, mark, mask);
   return message;
+}
+
+nlmsghdr* BuildCtDelete(void* buffer, const nlmsghdr* told) {
+  const auto* header = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(told));
+  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_DELETE, 0, header->nfgen_family);
+  bool named = false;
+  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(told));
+  const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(told, sizeof(nfgenmsg)));
+  for (; mnl_attr_ok(attribute, end - reinterpret_cast<const char*>(attribute));
+       attribute = mnl_attr_next(attribute)) {
+    switch (mnl_attr_get_type(attribute)) {
+      case CTA_TUPLE_ORIG:
+        named = true;
+        [[fallthrough]];
+      // The id too: by now another connection may have the tuple. The zone: there may be two with the tuple.
+      case CTA_ID:
+      case CTA_ZONE:
+        if (!mnl_attr_put_check(message, kCtMessageBytes, attribute->nla_type,
+                                mnl_attr_get_payload_len(attribute), mnl_attr_get_payload(attribute))) {
+          return nullptr;
+        }
+    }
+  }
+  return named ? message : nullptr;
 }
 
 nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple) {

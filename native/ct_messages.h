@@ -5,6 +5,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -27,13 +28,17 @@ struct CtTuple {
   uint16_t dport = 0;
 };
 
-/** IPv4 and IPv6; with a mask only what has `mark` under it (ctnetlink_filter_match), 0: everything. */
-nlmsghdr* BuildCtDump(void* buffer, uint32_t mark, uint32_t mask);
+/** With a mask only what has `mark` under it (ctnetlink_filter_match), 0: everything. AF_UNSPEC: both
+ * families. */
+nlmsghdr* BuildCtDump(void* buffer, uint32_t mark, uint32_t mask, uint8_t family = AF_UNSPEC);
 /**
- * Ends every connection that has `mark` under `mask`, IPv4 and IPv6, in one message. Null for mask 0, which
- * would be every connection of the machine.
+ * Ends every connection that has `mark` under `mask`, of one family or both, in one message. Null for mask 0,
+ * which would be every connection of the machine.
  */
-nlmsghdr* BuildCtFlush(void* buffer, uint32_t mark, uint32_t mask);
+nlmsghdr* BuildCtFlush(void* buffer, uint32_t mark, uint32_t mask, uint8_t family = AF_UNSPEC);
+/** Ends the one connection that a message of a dump told of; null when it does not say which, or it is too
+ * long. */
+nlmsghdr* BuildCtDelete(void* buffer, const nlmsghdr* told);
 nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple);
 
 /**

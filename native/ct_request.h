@@ -7,8 +7,24 @@
 
 namespace wanmark {
 
-/** 0 or errno; EINVAL for mask 0. */
-int FlushCt(uint32_t mark, uint32_t mask);
+/** Which connections of a mark. */
+struct CtSelection {
+  uint32_t mark = 0;
+  /** Not 0. */
+  uint32_t mask = 0;
+  /** AF_UNSPEC: both. */
+  uint8_t family = AF_UNSPEC;
+  /** With one of the two only those that have the protocol or had no answer; with neither all. */
+  uint8_t proto = 0;
+  bool unanswered = false;
+
+  bool is_whole() const { return proto == 0 && !unanswered; }
+  bool Takes(const CtEntry& entry) const;
+};
+
+/** Ends them: all by one message, some one by one, for a flush knows no protocol. 0 or errno; EINVAL for mask
+ * 0. */
+int FlushCt(const CtSelection& selection);
 
 /** 0 or errno; ENOENT: there is no such connection. */
 int LookUpCt(const CtTuple& tuple, CtEntry& entry);

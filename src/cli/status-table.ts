@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { BackendStatus, QueueStatus, ServiceStatus, Status } from '../daemon/status.js';
+import type { BackendStatus, QueueStatus, ServiceStatus, Status, WanStatus } from '../daemon/status.js';
 import type { FaultCounts } from '../daemon/strategy-faults.js';
 
 /** `status` for people. */
@@ -7,7 +7,12 @@ export function statusTable(status: Status): string {
   const { wans, services, queue, serviceQueue, faults, serviceFaults } = status;
   const withWans =
     wans.length > 0
-      ? [wanTable(status), queueLine(queue), ...faultLines(`strategy ${status.strategy}`, faults)]
+      ? [
+          wanTable(status),
+          ...status.wans.flatMap(uplinkLines),
+          queueLine(queue),
+          ...faultLines(`strategy ${status.strategy}`, faults),
+        ]
       : [];
   const withServices =
     serviceQueue && serviceFaults
@@ -45,6 +50,20 @@ function wanTable(status: Status): string {
     table.push([wan.name, wan.mark, wan.dev, wan.state, wan.weight, wan.tier, ...connectionCells(wan)]);
   }
   return table.toString();
+}
+
+/** Why each WAN is as it is: a line for it, or for each family when these differ; none where nobody has looked. */
+function uplinkLines({ name, state, since, reason, families }: WanStatus): string[] {
+  const differ = families.some((one) => one.state !== families[0]!.state);
+  if (differ) return families.map((one) => uplinkLine(`${name} IPv${one.family}`, one));
+  return state === 'up' && reason === 'not checked' ? [] : [uplinkLine(name, { state, since, reason })];
+}
+
+type Uplink = Pick<WanStatus, 'state' | 'since' | 'reason'>;
+
+function uplinkLine(name: string, { state, since, reason }: Uplink): string {
+  const seconds = Math.max(0, (Date.now() - Date.parse(since)) / 1000);
+  return `${name}: ${state} for ${duration(seconds)}, ${reason}`;
 }
 
 function serviceTable({ name, listen, strategy, backends }: ServiceStatus): string {

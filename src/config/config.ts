@@ -3,6 +3,7 @@ import { MarkField } from '../core/mark.js';
 import type { Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
+import { type CheckConfig, parseChecks } from './check.js';
 import { suggestion } from './nearest.js';
 import { parseInteger, parseMask } from './number.js';
 import { OPTIONS, type Option, type RawConfig } from './options.js';
@@ -50,6 +51,10 @@ export interface Config {
   readonly established: boolean;
   /** Where counts come from instead of conntrack. */
   readonly countsFile: string | undefined;
+  /** How WANs are probed; may be empty. */
+  readonly checks: readonly CheckConfig[];
+  /** Which connections of a WAN that went down are cut; those that were never answered are in any case. */
+  readonly onDown: 'all' | 'udp' | 'none';
   /** Path of the control socket. */
   readonly socket: string;
   readonly logMark: boolean;
@@ -98,11 +103,23 @@ export function parseConfig(raw: RawConfig): Config {
     repair: !readSwitch(raw, 'no-repair'),
     established: readCount(text('count')!) === 'established',
     countsFile: text('counts-file'),
+    checks: readChecks(raw, bare ? [] : wans),
+    onDown: readChoice(raw, 'on-down', ['all', 'udp', 'none']),
     socket: socketPath(text('socket')!),
     // A packet without the line that says where it went would be of no use.
     logMark: readSwitch(raw, 'log-mark') || logPacket,
     logPacket,
   });
+}
+
+function readChecks(raw: RawConfig, wans: readonly Wan[]): readonly CheckConfig[] {
+  const list = readList(raw, 'check');
+  if (list.length > 0 && wans.length === 0)
+    throw new UsageError('--check is for the uplinks of --wan; leave it out, or add them');
+  return parseChecks(
+    list,
+    wans.map((wan) => wan.name),
+  );
 }
 
 type Balanced = Pick<Config, 'services' | 'backendField' | 'serviceQueue' | 'forwardAccept'>;

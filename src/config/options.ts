@@ -131,6 +131,17 @@ export const RUN_OPTIONS = {
     type: 'switch',
     describe: 'Only say it when somebody removes our rules or routes; do not put them back',
   },
+  check: {
+    type: 'list',
+    value: 'WAN=KIND,to=...',
+    describe: 'Probe a WAN, or all: ping, tcp, http, dns, script; interval, timeout, fall, rise, quorum ...',
+  },
+  'on-down': {
+    type: 'text',
+    value: 'all|udp|none',
+    default: 'all',
+    describe: 'Which connections of a WAN that went down are cut, so that they are made again by another',
+  },
   socket: {
     type: 'text',
     value: 'PATH',

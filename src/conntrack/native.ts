@@ -1,3 +1,5 @@
+import type { Selection } from './requests.js';
+
 /** What the addon's constructor takes: every field set and in range. */
 export interface NativeConntrackOptions {
   mask: number;
@@ -75,6 +77,6 @@ export interface ConntrackAddon {
     options: NativeConntrackOptions,
     onEvent: (kind: NativeConntrackEvent, value: unknown) => void,
   ) => NativeConntrack;
-  flushConntrack(mark: number, mask: number): Promise<void>;
+  flushConntrack(mark: number, mask: number, selection: Selection): Promise<void>;
   lookupConntrack(tuple: NativeTuple): Promise<NativeEntry | undefined>;
 }

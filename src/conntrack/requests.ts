@@ -43,14 +43,23 @@ export interface Entry {
   tcpState: TcpState | undefined;
 }
 
+/** Which connections of a mark; all when nothing is given. */
+export interface Selection {
+  readonly family?: 4 | 6;
+  /** Only those of this protocol; with `unanswered` those, too. */
+  readonly proto?: number;
+  /** Only those that never had an answer; with `proto` those, too. */
+  readonly unanswered?: boolean;
+}
+
 /**
  * Makes conntrack forget every connection, IPv4 and IPv6, whose mark is `mark` under `mask`, by one message to the
- * kernel. Their next packets are new connections. `mask` 0 would mean all of the machine's.
+ * kernel; where `selection` has a protocol or `unanswered`, one by one. Their next packets are new connections. `mask` 0 would mean all of the machine's.
  *
  * @throws UsageError for a mask that is 0 or no 32-bit number, or a mark with bits outside it
  * @throws ConntrackError when the system refuses
  */
-export async function flush(mark: number, mask: number): Promise<void> {
+export async function flush(mark: number, mask: number, selection: Selection = {}): Promise<void> {
   if (!isWord(mask) || mask === 0) {
     throw new UsageError(
       `cannot flush under mask ${mask}: it would be every connection; use for example 0xff`,
@@ -61,7 +70,7 @@ export async function flush(mark: number, mask: number): Promise<void> {
   }
   const { flushConntrack } = loadAddon<ConntrackAddon>();
   try {
-    await flushConntrack(mark, mask);
+    await flushConntrack(mark, mask, selection);
   } catch (error) {
     throw describeConntrackError(`flush of ${hex(mark)}/${hex(mask)}`, error as NativeConntrackError);
   }

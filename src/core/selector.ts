@@ -2,6 +2,8 @@ import type { Flow } from './flow.js';
 import type { Strategy } from './strategy.js';
 import { carries, type Wan, type WanState } from './wan.js';
 
+const FAMILIES = [4, 6] as const;
+
 /** Why a strategy's answer was not used. */
 export type Fault = 'threw' | 'returned no candidate';
 
@@ -15,7 +17,7 @@ export class Selector {
   readonly wans: readonly Wan[];
   readonly #strategy: Strategy;
   readonly #onFault: (fault: Fault, error: unknown) => void;
-  readonly #down = new Set<Wan>();
+  readonly #down = { 4: new Set<Wan>(), 6: new Set<Wan>() };
   /** Equal sets are one array, so that strategies can key their state by it. */
   readonly #sets = new Map<string, readonly Wan[]>();
   #candidates4: readonly Wan[];
@@ -46,21 +48,33 @@ export class Selector {
     return undefined;
   }
 
+  /** `down` when it is so in every family that it carries. */
   state(wan: Wan): WanState {
-    if (this.#down.has(wan)) return 'down';
+    if (FAMILIES.every((family) => !carries(wan, family) || this.isDown(wan, family))) return 'down';
     return wan.weight === 0 ? 'drain' : 'up';
   }
 
-  /** Takes a WAN out of selection, or back in. */
-  setDown(wan: Wan, down: boolean): void {
-    if (down) this.#down.add(wan);
-    else this.#down.delete(wan);
+  isDown(wan: Wan, family: 4 | 6): boolean {
+    return this.#down[family].has(wan);
+  }
+
+  /** Takes a WAN out of selection in one family, or back in. */
+  setDown(wan: Wan, family: 4 | 6, down: boolean): void {
+    if (down) this.#down[family].add(wan);
+    else this.#down[family].delete(wan);
     this.#candidates4 = this.#candidates(4);
     this.#candidates6 = this.#candidates(6);
   }
 
-  #candidates(family: number): readonly Wan[] {
-    const able = this.wans.filter((wan) => this.state(wan) === 'up' && carries(wan, family));
+  /** Whether there is a WAN for new connections of a family. */
+  serves(family: 4 | 6): boolean {
+    return (family === 6 ? this.#candidates6 : this.#candidates4).length > 0;
+  }
+
+  #candidates(family: 4 | 6): readonly Wan[] {
+    const able = this.wans.filter(
+      (wan) => wan.weight > 0 && carries(wan, family) && !this.isDown(wan, family),
+    );
     const tier = Math.min(...able.map((wan) => wan.tier));
     const chosen = able.filter((wan) => wan.tier === tier);
     const key = chosen.map((wan) => wan.mark).join();

@@ -13,6 +13,7 @@ import type { ConnectionSource } from './connections.js';
 import { Control } from './control.js';
 import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
+import { Failover } from './failover.js';
 import { markLog } from './mark-log.js';
 import { queueStatus } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
@@ -20,6 +21,8 @@ import { RulesKeeper } from './rules-keeper.js';
 import { type NamedService, Services } from './services.js';
 import { type QueueStatus, type Status, withShares } from './status.js';
 import { StrategyFaults } from './strategy-faults.js';
+import { uplinkStatus } from './uplink-status.js';
+import { Uplinks } from './uplinks.js';
 import { Watchdog } from './watchdog.js';
 
 /** What a daemon is made of; the parts come in ready, so a test can hand it a logger and a strategy of its own. */
@@ -49,6 +52,8 @@ export class Daemon {
   readonly #queue: Queue | undefined;
   readonly #services: Services | undefined;
   readonly #keeper: RulesKeeper | undefined;
+  /** Undefined for bare marks, of which nobody knows where they lead, and without WANs. */
+  readonly #uplinks: Uplinks | undefined;
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #faults: StrategyFaults;
@@ -81,6 +86,7 @@ export class Daemon {
     const inbound = inboundWans(config.wans, devices);
     this.#decider = new Decider(this.#selector, config.field, inbound, (wan, flow, packet) => {
       parts.connections?.decided(wan.mark);
+      this.#uplinks?.decided(wan, flow);
       listener?.(wan, flow, packet);
     });
     const { services, backendConnections, onLost } = parts;
@@ -102,12 +108,36 @@ export class Daemon {
           repair: config.repair,
           fingerprint: () => rulesFingerprint(devicesOf(config.wans), config.forwardAccept),
         });
+    this.#uplinks = config.bare || config.wans.length === 0 ? undefined : this.#watchUplinks();
     this.#watchdog = new Watchdog(
       parts.serviceManager,
       () => Promise.all([this.#queue?.ping(), this.#services?.ping()]),
       () => this.#summary(),
     );
     this.#startedAt = now();
+  }
+
+  /** From here on what goes down is no candidate, also of the kernel; and what is down already is so at once. */
+  #watchUplinks(): Uplinks {
+    const { config, logger } = this.#parts;
+    const failover = new Failover({
+      config,
+      selector: this.#selector,
+      logger,
+      forget: (mark, mask) => this.#queue?.forget(mark, mask),
+      setDown: (down) => this.#keeper?.setDown(down) ?? Promise.resolve(),
+    });
+    const { wans, field, checks } = config;
+    const uplinks = new Uplinks({
+      wans,
+      field,
+      checks,
+      logger,
+      onChange: (change) => void failover.changed(change),
+    });
+    // What a daemon of before has left in the rules is over.
+    void this.#keeper?.setDown(failover.down());
+    return uplinks;
   }
 
   #openQueue(): Queue {
@@ -133,6 +163,7 @@ export class Daemon {
     this.#watchdog.stop();
     this.#control?.close();
     this.#keeper?.stop();
+    await this.#uplinks?.stop();
     const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
     await Promise.all([this.#queue?.close(), this.#services?.stop()]);
     let total = 0;
@@ -164,6 +195,7 @@ export class Daemon {
           weight: wan.weight,
           tier: wan.tier,
           state: this.#selector.state(wan),
+          ...uplinkStatus(wan, this.#uplinks),
           connections: connections?.count(wan.mark) ?? null,
           picks: this.#decider.picks(wan),
         })),

@@ -11,7 +11,8 @@ const MAX_PAUSE_MS = 1000;
 export class Paced {
   readonly #act: () => Promise<number>;
   #timer: NodeJS.Timeout | undefined;
-  #running = false;
+  #running: Promise<void> | undefined;
+  #urgent: Promise<void> | undefined;
   #again = false;
   #stopped = false;
   #notBefore = 0;
@@ -23,12 +24,18 @@ export class Paced {
 
   request(): void {
     if (this.#stopped) return;
-    if (this.#running) {
+    if (this.#running !== undefined) {
       this.#again = true;
       return;
     }
     const waitMs = Math.max(SETTLE_MS, this.#notBefore - performance.now());
-    this.#timer ??= setTimeout(() => void this.#run(), waitMs);
+    this.#timer ??= setTimeout(() => this.#start(), waitMs);
+  }
+
+  /** Acts without delay, or as soon as what is under way has ended; resolves when it has acted. */
+  now(): Promise<void> {
+    this.#urgent ??= this.#afterThis();
+    return this.#urgent;
   }
 
   stop(): void {
@@ -36,14 +43,25 @@ export class Paced {
     clearTimeout(this.#timer);
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
+  async #afterThis(): Promise<void> {
+    await this.#running;
+    this.#urgent = undefined;
+    if (!this.#stopped) await this.#start();
+  }
+
+  #start(): Promise<void> {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#running = this.#run();
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
     const start = performance.now();
     const restMs = await this.#act();
     const end = performance.now();
     this.#notBefore = end + Math.max(restMs, Math.min(PAUSE_FACTOR * (end - start), MAX_PAUSE_MS));
-    this.#running = false;
+    this.#running = undefined;
     if (!this.#again) return;
     this.#again = false;
     this.request();

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { RouteMonitor } from '../system/route-monitor.js';
+import { IpMonitor } from '../system/ip-monitor.js';
 import { checkRules, type Refreshed, refreshRules, rulesAreUp } from '../system/scripts.js';
 import { Paced } from './paced.js';
 import { RepairPace } from './repair-pace.js';
@@ -27,15 +27,18 @@ export class RulesKeeper {
   readonly #parts: RulesKeeperParts;
   readonly #pace: RepairPace;
   readonly #paced = new Paced(() => this.#pass());
-  readonly #monitor: RouteMonitor;
+  readonly #monitor: IpMonitor;
   readonly #timers: NodeJS.Timeout[];
   #fingerprint = '';
+  /** Those that the rules give nothing new to; undefined: nobody has said. */
+  #down: readonly string[] | undefined;
   #said = '';
 
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
     this.#pace = new RepairPace(parts.now);
-    this.#monitor = new RouteMonitor(
+    this.#monitor = new IpMonitor(
+      ['rule', 'route', 'address'],
       () => this.#paced.request(),
       () => parts.logger.warn('ip monitor ended; run wanmark up again after routes change'),
     );
@@ -44,6 +47,16 @@ export class RulesKeeper {
       setInterval(() => this.#paced.request(), SWEEP_MS),
     ];
     for (const timer of this.#timers) timer.unref();
+  }
+
+  /**
+   * Takes WANs out of the kernel's own choice, from now on and after each `up`.
+   * @param down as WANMARK_DOWN names them: `fibre`, or `fibre:6` for one family
+   * @returns when the rules say so, could not be changed, or are not there
+   */
+  setDown(down: readonly string[]): Promise<void> {
+    this.#down = down;
+    return this.#paced.now();
   }
 
   stop(): void {
@@ -66,7 +79,7 @@ export class RulesKeeper {
       this.#sayMissing(missing);
       if (missing.length > 0) return 0;
     }
-    const result = await refreshRules();
+    const result = await refreshRules(this.#down);
     // Whoever ran `down` meanwhile wanted that.
     if (!rulesAreUp()) return 0;
     return result.code === 0 ? this.#done(result) : this.#failed(result);

@@ -1,6 +1,14 @@
 import type { WanState } from '../core/wan.js';
 import type { FaultCounts } from './strategy-faults.js';
 
+/** A WAN in one family. */
+export interface FamilyStatus {
+  readonly family: 4 | 6;
+  readonly state: 'up' | 'down';
+  readonly since: string;
+  readonly reason: string;
+}
+
 /** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
 export interface WanStatus {
   readonly name: string;
@@ -9,6 +17,12 @@ export interface WanStatus {
   readonly weight: number;
   readonly tier: number;
   readonly state: WanState;
+  /** ISO 8601: when its state last changed. */
+  readonly since: string;
+  /** Why it is as it is. */
+  readonly reason: string;
+  /** The same for each family that it carries. */
+  readonly families: readonly FamilyStatus[];
   /** Live connections; null where nobody can count. */
   readonly connections: number | null;
   /** Decisions since the start. */
@@ -20,7 +34,7 @@ export interface WanStatus {
 }
 
 /** One backend of a service; its fields are those of a WAN. */
-export type BackendStatus = Omit<WanStatus, 'dev' | 'tier'>;
+export type BackendStatus = Omit<WanStatus, 'dev' | 'tier' | 'since' | 'reason' | 'families'>;
 
 /** One service in `wanmark status --json`. */
 export interface ServiceStatus {

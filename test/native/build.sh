@@ -25,7 +25,7 @@ compile() {
 
 core_objects() {
 	for source in native/*.cc; do
-		case $source in native/addon.cc | native/conntrack.cc | native/host.cc | native/queue.cc) continue ;; esac
+		case $source in native/addon.cc | native/conntrack.cc | native/host.cc | native/probe.cc | native/queue.cc) continue ;; esac
 		object=$out/$(basename "$source" .cc).o
 		compile "$object" -c "$source"
 		echo "$object"

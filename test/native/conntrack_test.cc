@@ -153,6 +153,18 @@ void TestMessages() {
   CheckBytes(BuildCtFlush(buffer, 0x200, 0xff00),
              Bytes{36, 0, 0, 0, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} + mark + mask);
   CHECK(BuildCtFlush(buffer, 1, 0) == nullptr);
+  // Version 1, or the family would be ignored and both flushed.
+  CheckBytes(BuildCtFlush(buffer, 0x200, 0xff00, AF_INET6),
+             Bytes{36, 0, 0, 0, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 1, 0, 0} + mark + mask);
+  // A message of a dump: tuple, mark, id, zone. Its deletion has the tuple, the id and the zone, and no ACK.
+  const Bytes tuple_told = {8, 0, 1, 0x80, 1, 2, 3, 4}, id = {8, 0, 12, 0, 0, 0, 0, 9},
+              zone = {6, 0, 18, 0, 0, 7, 0, 0};
+  Bytes told =
+      Bytes{52, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0} + tuple_told + mark + id + zone;
+  CheckBytes(BuildCtDelete(buffer, reinterpret_cast<const nlmsghdr*>(told.data())),
+             Bytes{44, 0, 0, 0, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0} + tuple_told + id + zone);
+  told = Bytes{28, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0} + id;
+  CHECK(BuildCtDelete(buffer, reinterpret_cast<const nlmsghdr*>(told.data())) == nullptr);
   CtTuple tuple;
   tuple.family = AF_INET6;
   CHECK(BuildCtGet(buffer, tuple)->nlmsg_len <= kCtMessageBytes);

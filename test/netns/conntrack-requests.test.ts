@@ -59,6 +59,54 @@ scenario(
 
 scenario(
   import.meta.url,
+  'flush of one family leaves the other, as it leaves what is of no protocol named and was answered',
+  async () => {
+    installMarks();
+    const fill = () => {
+      for (const family of FAMILIES) {
+        for (let i = 0; i < 3; i++) insert({ family, mark: 1, sport: 10 + i, answered: true });
+        for (let i = 0; i < 2; i++) insert({ family, mark: 1, sport: 20 + i, state: 'SYN_SENT' });
+        insert({ family, proto: 'udp', mark: 1, sport: 30, answered: true });
+        insert({ family, proto: 'udp', mark: 1, sport: 31 });
+        insert({ family, proto: 'udp', mark: 2, sport: 32 });
+      }
+    };
+    const left = async (family: 4 | 6) => {
+      const argv = ['-L', '-f', `ipv${family}`, '--mark', '1/0xff'];
+      const { stdout } = spawnSync('conntrack', argv, { encoding: 'utf8' });
+      return [...stdout.matchAll(/^\S+ .*?sport=(\d+)/gm)].map(([, sport]) => Number(sport)).sort();
+    };
+    const all = [10, 11, 12, 20, 21, 30, 31];
+    for (const [selection, rest] of [
+      [{ family: 4 }, []],
+      [{ family: 6 }, []],
+      [{ family: 4, unanswered: true }, [10, 11, 12, 30]],
+      [{ family: 6, unanswered: true, proto: 17 }, [10, 11, 12]],
+      [{ family: 4, proto: 17 }, [10, 11, 12, 20, 21]],
+    ] as const) {
+      await flush(1, 0xff);
+      await flush(2, 0xff);
+      fill();
+      await flush(1, 0xff, selection);
+      const { family } = selection;
+      const what = JSON.stringify(selection);
+      assert.deepEqual(await left(family), rest, what);
+      assert.deepEqual(await left(family === 4 ? 6 : 4), all, `the other family after ${what}`);
+      assert.equal((await listed()).get(2), 2);
+    }
+    // More than one message to the kernel holds.
+    for (let i = 0; i < 400; i++) insert({ proto: 'udp', mark: 1, sport: 1000 + i });
+    await flush(1, 0xff, { unanswered: true });
+    assert.deepEqual(
+      (await left(4)).filter((sport) => sport >= 1000),
+      [],
+    );
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
   'flush refuses mask 0, in TypeScript and in the addon, and a mark outside its mask',
   async () => {
     installMarks();

@@ -16,9 +16,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   conntrack: ['core', 'native.ts', 'errors.ts'],
   system: ['core', 'config', 'native.ts', 'errors.ts'],
   'log.ts': ['errors.ts'],
-  daemon: ['core', 'config', 'queue', 'conntrack', 'system', 'log.ts', 'errors.ts'],
+  wan: ['core', 'config', 'conntrack', 'system', 'native.ts', 'errors.ts'],
+  daemon: ['core', 'config', 'queue', 'conntrack', 'system', 'wan', 'log.ts', 'errors.ts'],
   lab: ['core', 'config', 'system', 'errors.ts'],
-  cli: ['core', 'config', 'queue', 'conntrack', 'system', 'daemon', 'lab', 'log.ts', 'errors.ts'],
+  cli: ['core', 'config', 'queue', 'conntrack', 'system', 'wan', 'daemon', 'lab', 'log.ts', 'errors.ts'],
   'index.ts': ['core', 'queue', 'conntrack', 'errors.ts'],
 };
 

@@ -17,6 +17,10 @@ function recorded(wans: readonly Wan[]) {
   return { selector: new Selector(wans, strategy, assert.fail), asked };
 }
 
+function setDown(selector: Selector, wan: Wan, down: boolean): void {
+  for (const family of [4, 6] as const) selector.setDown(wan, family, down);
+}
+
 const names = (wans: readonly Wan[] | undefined) => wans?.map(({ name }) => name);
 
 describe('Selector', () => {
@@ -40,11 +44,11 @@ describe('Selector', () => {
     const wans = [wan(1), wan(2), wan(3, { tier: 7 })];
     const { selector } = recorded(wans);
     assert.equal(selector.select(flow())?.name, 'wan2');
-    selector.setDown(wans[1]!, true);
+    setDown(selector, wans[1]!, true);
     assert.equal(selector.select(flow())?.name, 'wan1');
-    selector.setDown(wans[0]!, true);
+    setDown(selector, wans[0]!, true);
     assert.equal(selector.select(flow())?.name, 'wan3');
-    selector.setDown(wans[1]!, false);
+    setDown(selector, wans[1]!, false);
     assert.equal(selector.select(flow())?.name, 'wan2');
   });
 
@@ -52,9 +56,9 @@ describe('Selector', () => {
     const wans = [wan(1), wan(2)];
     const { selector, asked } = recorded(wans);
     selector.select(flow());
-    selector.setDown(wans[0]!, true);
+    setDown(selector, wans[0]!, true);
     selector.select(flow());
-    selector.setDown(wans[0]!, false);
+    setDown(selector, wans[0]!, false);
     selector.select(flow({ family: 6 }));
     assert.equal(asked[0], asked[2]);
     assert.notEqual(asked[0], asked[1]);
@@ -63,11 +67,26 @@ describe('Selector', () => {
   it('tells states apart', () => {
     const wans = [wan(1), wan(2, { weight: 0 }), wan(3)];
     const { selector } = recorded(wans);
-    selector.setDown(wans[2]!, true);
+    setDown(selector, wans[2]!, true);
     assert.deepEqual(
       wans.map((one) => selector.state(one)),
       ['up', 'drain', 'down'],
     );
+  });
+
+  it('takes a WAN out in one family only, and calls it down when it is so in all that it carries', () => {
+    const wans = [wan(1), wan(2), wan(3, { via6: undefined })];
+    const { selector } = recorded(wans);
+    const picked = () => [4, 6].map((family) => selector.select(flow({ family }))?.name);
+    selector.setDown(wans[1]!, 6, true);
+    assert.deepEqual(picked(), ['wan3', 'wan1']);
+    assert.equal(selector.state(wans[1]!), 'up');
+    selector.setDown(wans[2]!, 4, true);
+    assert.deepEqual(picked(), ['wan2', 'wan1']);
+    assert.equal(selector.state(wans[2]!), 'down');
+    selector.setDown(wans[0]!, 6, true);
+    assert.deepEqual(picked(), ['wan2', undefined]);
+    assert.deepEqual([selector.serves(4), selector.serves(6)], [true, false]);
   });
 
   it('chooses nothing without candidates or for a packet that is no IP', () => {
@@ -75,7 +94,7 @@ describe('Selector', () => {
     const { selector, asked } = recorded(wans);
     assert.equal(selector.select(flow({ family: 6 })), undefined);
     assert.equal(selector.select(flow({ family: 0 })), undefined);
-    selector.setDown(wans[0]!, true);
+    setDown(selector, wans[0]!, true);
     assert.equal(selector.select(flow()), undefined);
     assert.equal(asked.length, 0);
   });

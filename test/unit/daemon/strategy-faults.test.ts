@@ -54,7 +54,7 @@ describe('StrategyFaults', () => {
     const wans = [wan(1), wan(2, { name: 'dsl' })];
     const selector = new Selector(wans, { pick: () => wans[1]! }, faults.report);
     assert.equal(selector.select(flow({}))?.name, 'dsl');
-    selector.setDown(wans[1]!, true);
+    for (const family of [4, 6] as const) selector.setDown(wans[1]!, family, true);
     assert.equal(selector.select(flow({})), undefined);
     assert.deepEqual([faults.counts.noCandidate, lines[0]!.detail], [1, 'dsl']);
   });

@@ -1,17 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { SYSTEM_PATH } from './run.js';
 
-/** Watches ip rules, routes and addresses with `ip monitor`. */
-export class RouteMonitor {
+/** Objects of `ip monitor`, ip-monitor(8). */
+export type Monitored = 'rule' | 'route' | 'address' | 'link';
+
+/** Watches for changes with `ip monitor`. */
+export class IpMonitor {
   readonly #child: ChildProcess;
   #stopped = false;
 
   /**
+   * @param objects whose changes count
    * @param onChange called for each piece of news, and there may be many at once
    * @param onEnd told when `ip monitor` ends by itself, so that nobody trusts a dead watch
    */
-  constructor(onChange: () => void, onEnd: () => void) {
-    this.#child = spawn('ip', ['monitor', 'rule', 'route', 'address'], {
+  constructor(objects: readonly Monitored[], onChange: () => void, onEnd: () => void) {
+    this.#child = spawn('ip', ['monitor', ...objects], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, PATH: SYSTEM_PATH },
     });

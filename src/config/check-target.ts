@@ -1,0 +1,53 @@
+import { isIP } from 'node:net';
+import { parseEndpoint } from '../core/endpoint.js';
+
+export const KINDS = ['ping', 'tcp', 'http', 'dns', 'script'] as const;
+
+/** How a check tries a WAN. */
+export type CheckKind = (typeof KINDS)[number];
+
+/** What a check tries, by the family it tells of. */
+export interface Targets {
+  readonly 4: readonly string[];
+  readonly 6: readonly string[];
+}
+
+const BOTH = [4, 6] as const;
+const DNS_PORT = 53;
+
+/**
+ * The families that a target tells of; none when it is no target of that kind. Names stand only in URLs: the address
+ * of anything else would have to be asked for, and a check must not depend on another WAN.
+ */
+export function targetFamilies(kind: CheckKind, target: string): readonly (4 | 6)[] {
+  switch (kind) {
+    case 'ping':
+      return ofAddress(target);
+    case 'tcp':
+      return ofEndpoint(target, undefined);
+    case 'dns':
+      return ofEndpoint(target, DNS_PORT);
+    case 'http':
+      return ofUrl(target);
+    case 'script':
+      return BOTH;
+  }
+}
+
+function ofAddress(text: string): readonly (4 | 6)[] {
+  const family = text.includes('%') ? 0 : isIP(text);
+  return family === 0 ? [] : [family as 4 | 6];
+}
+
+function ofEndpoint(text: string, defaultPort: number | undefined): readonly (4 | 6)[] {
+  const endpoint = parseEndpoint(text, defaultPort);
+  return endpoint === undefined ? [] : [endpoint.family];
+}
+
+function ofUrl(text: string): readonly (4 | 6)[] {
+  if (!URL.canParse(text)) return [];
+  const { protocol, hostname } = new URL(text);
+  if (protocol !== 'http:' && protocol !== 'https:') return [];
+  const family = isIP(hostname.replace(/^\[|\]$/g, ''));
+  return family === 0 ? BOTH : [family as 4 | 6];
+}

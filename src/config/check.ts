@@ -1,0 +1,225 @@
+import { isAbsolute } from 'node:path';
+import { UsageError } from '../errors.js';
+import { type CheckKind, KINDS, type Targets, targetFamilies } from './check-target.js';
+import { suggestion } from './nearest.js';
+import { parseInteger } from './number.js';
+
+/** Two thresholds: bad from above `down` on, good again from below `up` on; between them nothing changes. */
+export interface Hysteresis {
+  readonly down: number;
+  readonly up: number;
+}
+
+/** One configured check of a WAN. */
+export interface CheckConfig {
+  /** Name of the WAN, or `all`. */
+  readonly wan: string;
+  readonly kind: CheckKind;
+  /** By family; none in a family: it is not judged by this check. */
+  readonly targets: Targets;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Rounds in a row that must fail before the WAN is down, 1 or more. */
+  readonly fall: number;
+  /** Rounds in a row that must pass before it is up again. */
+  readonly rise: number;
+  /** How many targets of a family must answer for a round to pass. */
+  readonly quorum: number;
+  /** Per cent of lost probes. */
+  readonly loss: Hysteresis | undefined;
+  /** Milliseconds, the median. */
+  readonly latency: Hysteresis | undefined;
+  /** HTTP status that is wanted. */
+  readonly status: number;
+  /** Name that a DNS server is asked for. */
+  readonly name: string;
+}
+
+const KEYS = ['wan', 'check', 'to', 'interval', 'timeout', 'fall', 'rise', 'quorum', 'loss'];
+/** Keys of some kinds only; a script has no round trip to measure. */
+const OWN_KEYS: Readonly<Record<CheckKind, readonly string[]>> = {
+  ping: ['family', 'latency'],
+  tcp: ['family', 'latency'],
+  http: ['family', 'latency', 'status'],
+  dns: ['family', 'latency', 'name'],
+  script: ['family'],
+};
+
+const DEFAULT_INTERVAL_S = 2;
+/** A page takes several round trips, a script has to start. */
+const DEFAULT_TIMEOUT_S: Readonly<Record<CheckKind, number>> = {
+  ping: 1.5,
+  tcp: 1.5,
+  dns: 1.5,
+  http: 3,
+  script: 5,
+};
+const DEFAULT_FALL = 3;
+const DEFAULT_RISE = 5;
+const DEFAULT_STATUS = 204;
+const MOST_ROUNDS = 1000;
+/** RFC 1035 section 2.3.4; letters, digits, dashes and underscores are what names of hosts and services have. */
+const DNS_NAME = /^(\.|(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)$/;
+
+/** The checks, each with a WAN that exists. @throws UsageError */
+export function parseChecks(raw: readonly unknown[], wans: readonly string[]): readonly CheckConfig[] {
+  return raw.map((item) => {
+    const check = parseCheck(item);
+    if (check.wan !== 'all' && !wans.includes(check.wan)) {
+      const hint = suggestion(check.wan, [...wans, 'all']);
+      throw new UsageError(`check of "${check.wan}": there is no such WAN${hint}`);
+    }
+    return check;
+  });
+}
+
+/** `fibre=ping,to=1.1.1.1+9.9.9.9,interval=2`, or a map of the same keys with `wan` and `check`. @throws UsageError */
+export function parseCheck(item: unknown): CheckConfig {
+  const record = toRecord(item);
+  const text = (key: string): string | undefined => {
+    const value = record[key];
+    if (value === undefined || value === null) return undefined;
+    return Array.isArray(value) ? value.map(String).join('+') : String(value);
+  };
+  const wan = text('wan') ?? '';
+  if (wan === '') {
+    throw new UsageError(
+      'a check needs its WAN: write NAME=ping,to=192.0.2.1, or all=ping,... for every WAN',
+    );
+  }
+  const where = `check of "${wan}"`;
+  const kind = (text('check') ?? '') as CheckKind;
+  if (!KINDS.includes(kind)) {
+    throw new UsageError(`${where}: unknown kind "${kind}"${suggestion(kind, KINDS)}`);
+  }
+  const known = [...KEYS, ...OWN_KEYS[kind]];
+  for (const key of Object.keys(record)) {
+    if (!known.includes(key)) throw new UsageError(`${where}: unknown key "${key}"${suggestion(key, known)}`);
+  }
+  const count = (key: string, fallback: number) =>
+    parseInteger(`${where}: ${key}`, text(key) ?? String(fallback), 1, MOST_ROUNDS);
+  const targets = parseTargets(where, kind, text('to'), text('family'));
+  const quorum = count('quorum', 1);
+  for (const family of [4, 6] as const) {
+    const { length } = targets[family];
+    if (length === 0 || quorum <= length) continue;
+    const those = length === 1 ? 'is only 1 target' : `are only ${length} targets`;
+    throw new UsageError(
+      `${where}: quorum ${quorum}, but there ${those} for IPv${family}; add some to "to="`,
+    );
+  }
+  const name = text('name') ?? '.';
+  if (!DNS_NAME.test(name))
+    throw new UsageError(`${where}: "${name}" is no DNS name; use for example name=.`);
+  return Object.freeze({
+    wan,
+    kind,
+    targets,
+    intervalMs: parseSeconds(where, 'interval', text('interval') ?? String(DEFAULT_INTERVAL_S), 0.2, 3600),
+    timeoutMs: parseSeconds(where, 'timeout', text('timeout') ?? String(DEFAULT_TIMEOUT_S[kind]), 0.05, 60),
+    fall: count('fall', DEFAULT_FALL),
+    rise: count('rise', DEFAULT_RISE),
+    quorum,
+    loss: parseHysteresis(where, 'loss', text('loss'), 100, '20:10'),
+    latency: parseHysteresis(where, 'latency', text('latency'), 60_000, '300:150'),
+    status: parseInteger(`${where}: status`, text('status') ?? String(DEFAULT_STATUS), 100, 599),
+    name,
+  });
+}
+
+function toRecord(item: unknown): Readonly<Record<string, unknown>> {
+  if (typeof item === 'object' && item !== null && !Array.isArray(item))
+    return item as Record<string, unknown>;
+  if (typeof item !== 'string') {
+    throw new UsageError(
+      `a check must be "WAN=KIND,key=value,..." or a map of keys, not ${JSON.stringify(item)}`,
+    );
+  }
+  const [head = '', ...pairs] = item.split(',');
+  const at = head.indexOf('=');
+  if (at < 1) {
+    throw new UsageError(
+      `check "${head}" does not begin with WAN=KIND; write for example fibre=ping,to=192.0.2.1`,
+    );
+  }
+  const record: Record<string, string> = { wan: head.slice(0, at), check: head.slice(at + 1) };
+  for (const pair of pairs) {
+    const equals = pair.indexOf('=');
+    if (equals < 1) throw new UsageError(`check of "${record.wan}": "${pair}" is not key=value`);
+    const key = pair.slice(0, equals);
+    if (key in record)
+      throw new UsageError(`check of "${record.wan}": ${key} is given twice; join targets by "+"`);
+    record[key] = pair.slice(equals + 1);
+  }
+  return record;
+}
+
+const EXAMPLES: Readonly<Record<CheckKind, string>> = {
+  ping: 'to=1.1.1.1+9.9.9.9',
+  tcp: 'to=192.0.2.1:443+[2001:db8::1]:443',
+  http: 'to=http://example.net/generate_204',
+  dns: 'to=1.1.1.1+9.9.9.9',
+  script: 'to=/usr/local/bin/check-wan',
+};
+
+function parseTargets(
+  where: string,
+  kind: CheckKind,
+  to: string | undefined,
+  family: string | undefined,
+): Targets {
+  if (to === undefined || to === '') {
+    throw new UsageError(
+      `${where}: ${kind} needs targets far behind the gateway; add for example ${EXAMPLES[kind]}`,
+    );
+  }
+  if (family !== undefined && family !== '4' && family !== '6') {
+    throw new UsageError(`${where}: family "${family}" must be 4 or 6, or left out for both`);
+  }
+  const targets: { 4: string[]; 6: string[] } = { 4: [], 6: [] };
+  // A URL or a path may have a "+" in it.
+  const list = kind === 'script' ? [to] : to.split(kind === 'http' ? /\+(?=https?:\/\/)/ : '+');
+  for (const target of list) {
+    const families = targetFamilies(kind, target);
+    if (families.length === 0 || (kind === 'script' && !isAbsolute(target))) {
+      throw new UsageError(
+        `${where}: "${target}" is no target of ${kind}; write for example ${EXAMPLES[kind]}`,
+      );
+    }
+    const wanted = families.filter((one) => family === undefined || String(one) === family);
+    if (wanted.length === 0) {
+      throw new UsageError(
+        `${where}: "${target}" is no IPv${family} target; leave out family=${family} or the target`,
+      );
+    }
+    for (const one of wanted) {
+      const twin = targets[one].includes(target);
+      if (twin) throw new UsageError(`${where}: target "${target}" is given twice`);
+      targets[one].push(target);
+    }
+  }
+  return Object.freeze(targets);
+}
+
+function parseSeconds(where: string, key: string, text: string, min: number, max: number): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return Math.round(value * 1000);
+  throw new UsageError(`${where}: ${key} "${text}" must be seconds, ${min} to ${max}`);
+}
+
+function parseHysteresis(
+  where: string,
+  key: string,
+  text: string | undefined,
+  max: number,
+  example: string,
+): Hysteresis | undefined {
+  if (text === undefined) return undefined;
+  const match = /^(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)$/.exec(text);
+  const down = Number(match?.[1] ?? Number.NaN);
+  const up = Number(match?.[2] ?? Number.NaN);
+  if (up <= down && down <= max && (down > 0 || up > 0)) return Object.freeze({ down, up });
+  throw new UsageError(
+    `${where}: ${key} "${text}" must be DOWN:UP with UP not above DOWN, at most ${max}; for example ${key}=${example}`,
+  );
+}

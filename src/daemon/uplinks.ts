@@ -1,0 +1,125 @@
+import type { Logger } from 'pino';
+import type { CheckConfig } from '../config/check.js';
+import { lookup } from '../conntrack/requests.js';
+import type { Flow } from '../core/flow.js';
+import type { MarkField } from '../core/mark.js';
+import { carries, type Wan } from '../core/wan.js';
+import { IpMonitor } from '../system/ip-monitor.js';
+import { type Links, readLinks } from '../system/links.js';
+import { systemClock } from '../wan/clock.js';
+import { Health, type HealthChange, type HealthState } from '../wan/health.js';
+import { Monitor } from '../wan/monitor.js';
+import { PassiveWatch } from '../wan/passive/watch.js';
+import { linkVerdict, pathOf } from '../wan/uplink.js';
+
+/** Should `ip monitor` have ended or lost something; reading takes a fraction of a millisecond. */
+const LOOK_MS = 500;
+const FAMILIES = [4, 6] as const;
+
+export interface UplinksParts {
+  readonly wans: readonly Wan[];
+  readonly field: MarkField;
+  readonly checks: readonly CheckConfig[];
+  readonly logger: Logger;
+  readonly onChange: (change: HealthChange) => void;
+  readonly links?: () => Links;
+}
+
+/** Knows whether each WAN works: by its device, by the checks, and by what becomes of the connections it is given. */
+export class Uplinks {
+  readonly #parts: UplinksParts;
+  readonly #clock = systemClock;
+  readonly #health: Health;
+  readonly #monitor: Monitor;
+  readonly #passive: PassiveWatch;
+  readonly #news: IpMonitor;
+  readonly #timer: NodeJS.Timeout;
+  readonly #readLinks: () => Links;
+  #links: Links;
+  /** Whose device is down, as `FAMILY NAME`. */
+  readonly #dead = new Set<string>();
+
+  /** Has told of the devices that are down when it returns. */
+  constructor(parts: UplinksParts) {
+    this.#parts = parts;
+    const { wans, checks, field } = parts;
+    this.#readLinks = parts.links ?? readLinks;
+    this.#links = this.#readLinks();
+    this.#health = new Health((change) => {
+      if (change.up) this.#passive.restart(change.wan, change.family);
+      parts.onChange(change);
+    });
+    const named = (name: string) => wans.find((one) => one.name === name)!;
+    const path = (name: string, family: 4 | 6) => {
+      const wan = named(name);
+      const shared = wans.some((one) => one !== wan && one.dev === wan.dev);
+      return pathOf(wan, family, this.#links, field.encode(wan.mark), shared);
+    };
+    const names = wans.map((wan) => wan.name);
+    this.#monitor = new Monitor({ wans: names, checks, health: this.#health, path, clock: this.#clock });
+    this.#passive = new PassiveWatch({
+      lookup: async (tuple, name) => {
+        const entry = await lookup(tuple);
+        return entry !== undefined && field.decode(entry.mark) === named(name).mark ? entry : undefined;
+      },
+      clock: this.#clock,
+      available: (family) => this.#available(family),
+      onSuspicion: (wan, family, suspicion) => {
+        const verdict = suspicion && { up: false, reason: suspicion.reason };
+        this.#health.report(wan, family, 'passive', verdict, this.#clock.now());
+        this.#monitor.awaitHolds();
+      },
+    });
+    this.#look();
+    this.#news = new IpMonitor(
+      ['link', 'address'],
+      () => this.#look(),
+      () => parts.logger.warn('ip monitor ended; a lost carrier is noticed up to half a second later'),
+    );
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  /** A new connection was given to `wan`; cheap for those that are no sample. */
+  decided(wan: Wan, flow: Flow): void {
+    const { family, proto } = flow;
+    if (!this.#passive.wants(wan.name, family, proto)) return;
+    const { src, dst, sport, dport } = flow;
+    this.#passive.decided(wan.name, { family: family as 4 | 6, proto, src, dst, sport, dport });
+  }
+
+  state(wan: Wan, family: 4 | 6): HealthState {
+    return this.#health.state(wan.name, family);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#news.stop();
+    this.#passive.stop();
+    await this.#monitor.stop();
+  }
+
+  #look(): void {
+    this.#links = this.#readLinks();
+    const now = this.#clock.now();
+    for (const wan of this.#parts.wans) {
+      for (const family of FAMILIES) {
+        const verdict = linkVerdict(wan, family, this.#links);
+        const key = `${family} ${wan.name}`;
+        // That it is up is worth a word only after it was not: what the checks find says more.
+        if (verdict === undefined || (verdict.up && !this.#dead.delete(key))) continue;
+        if (!verdict.up) this.#dead.add(key);
+        this.#health.report(wan.name, family, 'link', verdict, now);
+      }
+    }
+    this.#monitor.awaitHolds();
+  }
+
+  /** Those that are up for all that the checks and the devices know. */
+  #available(family: 4 | 6): readonly string[] {
+    return this.#parts.wans
+      .filter((wan) => wan.weight > 0 && carries(wan, family))
+      .map((wan) => wan.name)
+      .filter((name) => this.#health.upWithout('passive', name, family));
+  }
+}

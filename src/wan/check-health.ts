@@ -1,0 +1,108 @@
+import type { CheckConfig } from '../config/check.js';
+import { type CheckResult, inMs } from './check/check.js';
+import { Quality } from './quality.js';
+
+/** What one source knows of a WAN: whether it works, and the figures that say so. */
+export interface Verdict {
+  readonly up: boolean;
+  /** `ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout)` */
+  readonly reason: string;
+}
+
+/**
+ * A WAN that has never worked since the start needs no long proof: it is more likely dead (modem off, not dialled in
+ * yet) than unlucky twice. One that has worked needs `fall`.
+ */
+const FALL_AT_START = 2;
+/** Different failures that a reason names. */
+const MOST_FAILURES = 3;
+
+/**
+ * One check of one WAN in one family: counts rounds and judges loss and latency. Pure; rounds come in, with their
+ * time.
+ */
+export class CheckHealth {
+  readonly #config: CheckConfig;
+  readonly #targets: readonly string[];
+  readonly #quality: Quality;
+  #reached: boolean | undefined;
+  #wasUp = false;
+  #failed = 0;
+  #passed = 0;
+  #verdict: Verdict | undefined;
+
+  constructor(config: CheckConfig, family: 4 | 6) {
+    this.#config = config;
+    this.#targets = config.targets[family];
+    this.#quality = new Quality(config, this.#targets);
+  }
+
+  /** Undefined before the first word: then a WAN counts as up. */
+  get verdict(): Verdict | undefined {
+    return this.#verdict;
+  }
+
+  /** Takes in one round. @param results in the order of the targets */
+  round(results: readonly CheckResult[], now: number): Verdict | undefined {
+    const passed = this.#passes(results);
+    if (passed === undefined) return this.#verdict;
+    if (passed) this.#pass(results);
+    else this.#fail(results);
+    if (this.#reached) {
+      this.#quality.add(results, now);
+      this.#judgeQuality();
+    }
+    return this.#verdict;
+  }
+
+  /** Undefined when the targets that said something decide nothing. */
+  #passes(results: readonly CheckResult[]): boolean | undefined {
+    const { quorum } = this.#config;
+    const answered = results.filter(({ ok }) => ok).length;
+    const silent = results.filter(({ inconclusive }) => inconclusive).length;
+    if (answered >= quorum) return true;
+    return answered + silent >= quorum ? undefined : false;
+  }
+
+  #pass(results: readonly CheckResult[]): void {
+    this.#failed = 0;
+    this.#passed++;
+    const needed = this.#reached === undefined ? 1 : this.#config.rise;
+    if (this.#reached || this.#passed < needed) return;
+    this.#reached = true;
+    this.#wasUp = true;
+    this.#quality.clear();
+    const best = Math.min(...results.flatMap(({ ok, rttMs }) => (ok && rttMs !== undefined ? [rttMs] : [])));
+    const time = Number.isFinite(best) ? ` (${inMs(best)})` : '';
+    this.#say(true, `${this.#passed} of ${needed} rounds passed${time}`);
+  }
+
+  #fail(results: readonly CheckResult[]): void {
+    this.#passed = 0;
+    this.#failed++;
+    const { fall } = this.#config;
+    const needed = this.#wasUp ? fall : Math.min(fall, FALL_AT_START);
+    if (this.#reached === false || this.#failed < needed) return;
+    this.#reached = false;
+    this.#say(false, `${this.#failed} of ${needed} rounds failed (${this.#failures(results)})`);
+  }
+
+  #judgeQuality(): void {
+    const { good } = this.#quality;
+    if (good === this.#verdict?.up) return;
+    this.#verdict = { up: good, reason: `${this.#config.kind} ${this.#quality.describe()}` };
+  }
+
+  #failures(results: readonly CheckResult[]): string {
+    const kinds = [...new Set(results.filter(({ ok }) => !ok).map(({ why }) => why))];
+    const more = kinds.length > MOST_FAILURES ? ['...'] : [];
+    const answered = results.filter(({ ok }) => ok).length;
+    const quorum =
+      answered > 0 ? [`${answered} of ${results.length} answered, ${this.#config.quorum} needed`] : [];
+    return [...kinds.slice(0, MOST_FAILURES), ...more, ...quorum].join('; ');
+  }
+
+  #say(up: boolean, figures: string): void {
+    this.#verdict = { up, reason: `${this.#config.kind} ${this.#targets.join(', ')}: ${figures}` };
+  }
+}

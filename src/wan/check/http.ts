@@ -1,0 +1,96 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { isIP, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { tcpSocket } from '../probe-socket.js';
+import { type Check, type CheckPath, type CheckResult, failure, inMs, probe } from './check.js';
+import { NameCache } from './names.js';
+
+/** What a captive portal never answers: the "generate_204" pages are made for this. */
+const DEFAULT_STATUS = 204;
+
+/**
+ * Fetches a URL and wants one status. A redirect or a page instead is what a captive portal sends; nothing is
+ * followed or read.
+ */
+export function httpCheck(status = DEFAULT_STATUS, names = new NameCache()): Check {
+  return (target, path, timeoutMs, signal) => {
+    let resolving = false;
+    const url = new URL(target);
+    const round = probe(timeoutMs, signal, (settle, elapsed) => {
+      let request: ClientRequest | undefined;
+      let ended = false;
+      const send = ([address]: readonly string[]) => {
+        resolving = false;
+        if (ended) return;
+        if (address === undefined) return settle(noAddress(url, path));
+        const beganMs = elapsed();
+        request = open(url, address, path);
+        request.on('error', (error) => settle(failure(error)));
+        request.on('response', (response) => {
+          response.on('error', () => {});
+          settle(judge(response, status, elapsed() - beganMs));
+        });
+        request.end();
+      };
+      resolving = true;
+      names
+        .addresses(host(url), path.family)
+        .then(send)
+        .catch((error) => settle(resolving ? unresolved(url) : failure(error)));
+      return () => {
+        ended = true;
+        request?.destroy();
+      };
+    });
+    return round.then((result) => (resolving && result.why === 'timeout' ? unresolved(url) : result));
+  };
+}
+
+/** Without the brackets of an IPv6 address. */
+function host(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+function open(url: URL, address: string, path: CheckPath): ClientRequest {
+  const socket = tcpSocket(path);
+  try {
+    const secure = url.protocol === 'https:';
+    const name = host(url);
+    const options = {
+      // Only without an agent: one would make its own connection and leave ours aside.
+      createConnection: (): Socket => {
+        const port = Number(url.port) || (secure ? 443 : 80);
+        socket.connect({ host: address, port });
+        return secure ? tlsConnect({ socket, host: name, servername: isIP(name) ? '' : name }) : socket;
+      },
+      headers: { 'user-agent': 'wanmark', 'cache-control': 'no-cache', connection: 'close' },
+    };
+    return (secure ? httpsRequest : httpRequest)(url, options);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+function judge(response: IncomingMessage, wanted: number, rttMs: number): CheckResult {
+  const status = response.statusCode ?? 0;
+  if (status === wanted) return { ok: true, rttMs, why: inMs(rttMs) };
+  const to = response.headers.location;
+  const where = to === undefined ? '' : ` to ${to.slice(0, 80)}`;
+  // What a portal looks like: a redirect, or a page where there should be none.
+  const portal = (status >= 300 && status < 400) || status === 200 || status === 511;
+  return {
+    ok: false,
+    rttMs,
+    why: `status ${status}${where} instead of ${wanted}${portal ? ', a captive portal?' : ''}`,
+  };
+}
+
+function noAddress(url: URL, { family }: CheckPath): CheckResult {
+  return { ok: false, why: `${host(url)} has no IPv${family} address`, inconclusive: true };
+}
+
+function unresolved(url: URL): CheckResult {
+  return { ok: false, why: `cannot resolve ${host(url)}`, inconclusive: true };
+}

@@ -1,0 +1,31 @@
+import { runLimited } from '../../system/limited.js';
+import { CANCELLED, type Check, type CheckPath, inMs } from './check.js';
+
+/** What a script learns of the WAN it should try. */
+function environment(target: string, path: CheckPath): Record<string, string> {
+  return {
+    WANMARK_NAME: path.wan,
+    WANMARK_DEVICE: path.device ?? '',
+    WANMARK_FAMILY: String(path.family),
+    WANMARK_GATEWAY: path.gateway ?? '',
+    WANMARK_SOURCE: path.source ?? '',
+    WANMARK_MARK: `0x${path.mark.toString(16)}`,
+    WANMARK_CHECK: target,
+  };
+}
+
+/**
+ * Runs a program: exit code 0 means that the WAN works. At the time limit it is killed with all that it started. It
+ * has to use the WAN by itself, for example by `ping -m $WANMARK_MARK` or `curl --interface $WANMARK_DEVICE`.
+ */
+export const script: Check = async (target, path, timeoutMs, signal) => {
+  const began = performance.now();
+  const env = environment(target, path);
+  const { code, why, said } = await runLimited([target], { env, timeoutMs, signal });
+  if (code === 0) return { ok: true, why: `exit code 0 after ${inMs(performance.now() - began)}` };
+  if (why === 'cancelled') return CANCELLED;
+  const words = said === '' ? '' : `: ${said}`;
+  if (code !== undefined) return { ok: false, why: `exit code ${code}${words}` };
+  if (why === 'EAGAIN' || why === 'ENOMEM' || why === 'EMFILE') return { ok: false, why, inconclusive: true };
+  return { ok: false, why: why === 'timeout' ? why : `cannot run (${why})` };
+};

@@ -1,0 +1,15 @@
+/** Time as a parameter, so that tests can make it pass. */
+export interface Clock {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Calls back once after `ms`, 0 or more. The returned function cancels that and may be called again. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};

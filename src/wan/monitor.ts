@@ -1,0 +1,96 @@
+import type { CheckConfig } from '../config/check.js';
+import type { Check, CheckPath } from './check/check.js';
+import { NameCache } from './check/names.js';
+import { CheckHealth } from './check-health.js';
+import { makeCheck } from './checks.js';
+import { type Clock, systemClock } from './clock.js';
+import type { Health } from './health.js';
+import { RoundLoop } from './round-loop.js';
+
+/** First rounds are spread over so long at most: what is dead at the start should be known soon. */
+const SPREAD_MS = 1000;
+const FAMILIES = [4, 6] as const;
+
+export interface MonitorOptions {
+  /** Names of the WANs, which `all` stands for. */
+  readonly wans: readonly string[];
+  readonly checks: readonly CheckConfig[];
+  /** Told what the checks find; the daemon may report to it, too, and hears of changes from it. */
+  readonly health: Health;
+  /** The way by a WAN, asked before each round; undefined: the WAN has none in this family now. */
+  readonly path: (wan: string, family: 4 | 6) => CheckPath | undefined;
+  readonly clock?: Clock;
+  /** 0 up to 1. */
+  readonly random?: () => number;
+  readonly make?: (config: CheckConfig, names: NameCache) => Check;
+}
+
+/**
+ * Runs the checks of all WANs, all in parallel, and feeds what they find to the health: from construction on until
+ * {@link Monitor.stop}.
+ */
+export class Monitor {
+  readonly #health: Health;
+  readonly #clock: Clock;
+  readonly #loops: readonly RoundLoop[];
+  #cancelTick = () => {};
+  #stopped = false;
+
+  constructor(options: MonitorOptions) {
+    const { wans, checks, path, random = Math.random, make = makeCheck } = options;
+    this.#health = options.health;
+    this.#clock = options.clock ?? systemClock;
+    const clock = this.#clock;
+    const names = new NameCache();
+    const jobs = checks.flatMap((config, number) => {
+      const check = make(config, names);
+      const those = config.wan === 'all' ? wans : [config.wan];
+      return those.flatMap((wan) =>
+        FAMILIES.filter((family) => config.targets[family].length > 0).map((family) => ({
+          wan,
+          family,
+          config,
+          check,
+          source: `check ${number + 1}`,
+        })),
+      );
+    });
+    this.#loops = jobs.map(({ wan, family, config, check, source }, i) => {
+      const health = new CheckHealth(config, family);
+      return new RoundLoop(
+        {
+          config,
+          targets: config.targets[family],
+          check,
+          path: () => path(wan, family),
+          clock,
+          random,
+          onRound: (results) => {
+            const now = clock.now();
+            this.#health.report(wan, family, source, health.round(results, now), now);
+            this.awaitHolds();
+          },
+        },
+        (i / jobs.length) * Math.min(config.intervalMs, SPREAD_MS),
+      );
+    });
+  }
+
+  /** Sets the timer for the end of the next hold-down; to be called also when somebody else reports to the health. */
+  awaitHolds(): void {
+    this.#cancelTick();
+    const due = this.#health.nextDue();
+    if (due === undefined || this.#stopped) return;
+    this.#cancelTick = this.#clock.after(Math.max(0, due - this.#clock.now()), () => {
+      this.#health.tick(this.#clock.now());
+      this.awaitHolds();
+    });
+  }
+
+  /** Cancels what is under way. Afterwards nothing is reported and nothing is left. May be called again. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTick();
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+  }
+}

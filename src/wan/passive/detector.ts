@@ -1,0 +1,181 @@
+import { Destinations, networkOf } from './destinations.js';
+import { type Counts, predictive, sum } from './rate.js';
+import { type Look, Track, type Unanswered } from './track.js';
+
+export type { Look };
+
+/** A WAN that does not answer while the others do. */
+export interface Suspicion {
+  readonly wan: string;
+  /** When it was raised. */
+  readonly since: number;
+  /** `6 new connections unanswered for 1.1 s while other WANs answered 14 of 15` */
+  readonly reason: string;
+}
+
+/**
+ * The test, as the reader of a reason should know it. A WAN is suspected when its last k sampled connections, those
+ * to one network counted once, are all unanswered and
+ *
+ * - that would happen on a WAN that works, judged by the last minutes of the others and of itself, with a probability
+ *   of at most {@link ALPHA} (posterior predictive of a Beta prior);
+ * - the others answered in the same seconds: that they would show such a run is at most {@link ALPHA_NOW} likely, so
+ *   what is broken is not the clients' side or the whole internet;
+ * - one of them has been unanswered for {@link PATIENCE_MS}, longer than a full buffer delays.
+ */
+const ALPHA = 1e-7;
+const ALPHA_NOW = 1e-2;
+const PATIENCE_MS = 1000;
+/** Less is chance, whatever the figures say. */
+const LEAST_RUN = 4;
+/** A priori one connection in ten goes to a dead destination; as much as ten connections are worth. */
+const PRIOR = { a: 1, b: 9 };
+/** For the same seconds nothing is assumed. */
+const PRIOR_NOW = { a: 0.5, b: 1 };
+/** With fewer of its own a WAN is judged by the others alone. */
+const LEAST_OWN = 20;
+/** A destination that another WAN reaches these seconds stays unanswered by a WAN that works. */
+const ALIVE_FAILS = 0.02;
+/** One server may have banned the address of one WAN; it gives only so much evidence, and not in one burst. */
+const MOST_PER_DESTINATION = 6;
+const LEAST_SPAN_MS = 400;
+/** A slow WAN gets twice the time. */
+const SLOW_FACTOR = 2;
+/** A first look is at an age of about 500 ms; on a slow WAN only later ones count. */
+const SLOW_EVIDENCE_MS = 1000;
+/** A suspected WAN is tried again after that: without new connections nothing more would be learnt. */
+const SUSPECT_MS = 10_000;
+
+interface Evidence {
+  /** Connections to destinations of which nothing is known, one for each network. */
+  readonly unknown: number;
+  /** Connections to destinations that other WANs reach. */
+  readonly alive: number;
+  /** All of them, also those beyond what one network or destination counts. */
+  readonly entries: readonly Unanswered[];
+  readonly onset: number;
+}
+
+/** Finds WANs whose new connections stay unanswered, by comparing WANs with each other. Pure; one for each family. */
+export class Detector {
+  readonly #tracks = new Map<string, Track>();
+  readonly #endpoints = new Destinations();
+  readonly #networks = new Destinations();
+  readonly #suspicions = new Map<string, { suspicion: Suspicion; onset: number }>();
+
+  /** Takes in a look at one connection. */
+  add(look: Look): void {
+    const { wan, dst, dport, answered, decidedAt } = look;
+    this.#track(wan).add(look);
+    this.#endpoints.note(`${dst} ${dport}`, wan, answered, decidedAt);
+    this.#networks.note(networkOf(dst), wan, answered, decidedAt);
+    const suspected = this.#suspicions.get(wan);
+    // It answers after all.
+    if (answered && suspected !== undefined && decidedAt > suspected.onset) this.#suspicions.delete(wan);
+  }
+
+  /**
+   * Who is suspected now.
+   *
+   * @param available the WANs that are up for all that others know; a suspected one is never the last of them, and
+   *   when more than half would be suspected, nobody is: it is something else that is broken
+   */
+  suspects(available: readonly string[], now: number): readonly Suspicion[] {
+    for (const [wan, { suspicion }] of this.#suspicions) {
+      if (now - suspicion.since < SUSPECT_MS && available.includes(wan)) continue;
+      this.#suspicions.delete(wan);
+      this.#track(wan).restart(now);
+    }
+    for (const wan of available) {
+      if (this.#suspicions.has(wan)) continue;
+      const found = this.#judge(wan, available, now);
+      if (found !== undefined) this.#suspicions.set(wan, found);
+    }
+    if (2 * this.#suspicions.size > available.length) this.#suspicions.clear();
+    // What raised a suspicion is not to raise the next one.
+    for (const wan of this.#suspicions.keys()) this.#track(wan).restart(now);
+    return [...this.#suspicions.values()].map(({ suspicion }) => suspicion);
+  }
+
+  /** What `wan` was given before `now` raises no suspicion any more. */
+  restart(wan: string, now: number): void {
+    this.#track(wan).restart(now);
+  }
+
+  #track(wan: string): Track {
+    let track = this.#tracks.get(wan);
+    if (track === undefined) {
+      track = new Track();
+      this.#tracks.set(wan, track);
+    }
+    return track;
+  }
+
+  #judge(wan: string, available: readonly string[], now: number) {
+    const track = this.#track(wan);
+    if (track.run.length < LEAST_RUN) return undefined;
+    const others = available.filter((other) => other !== wan && !this.#suspicions.has(other));
+    const slow = track.isSlow(now);
+    const evidence = this.#evidence(track, others, slow, now);
+    const k = evidence.unknown + evidence.alive;
+    if (k < LEAST_RUN) return undefined;
+    const waitedMs = Math.max(...evidence.entries.map(({ ageMs }) => ageMs));
+    if (waitedMs < PATIENCE_MS * (slow ? SLOW_FACTOR : 1)) return undefined;
+    if (this.#oneBurst(evidence, others)) return undefined;
+
+    const tracks = others.map((other) => this.#track(other));
+    if (this.#chance(evidence, track, tracks, now) > ALPHA) return undefined;
+    const meanwhile = sum(tracks.map((other) => other.since(evidence.onset)));
+    if (predictive(k, meanwhile, PRIOR_NOW.a, PRIOR_NOW.b) > ALPHA_NOW) return undefined;
+    const total = meanwhile.answered + meanwhile.unanswered;
+    const seconds = (waitedMs / 1000).toFixed(1);
+    const reason =
+      `${k} new connections unanswered for up to ${seconds} s ` +
+      `while other WANs answered ${meanwhile.answered} of ${total}`;
+    return { suspicion: { wan, since: now, reason }, onset: evidence.onset };
+  }
+
+  #evidence(track: Track, others: readonly string[], slow: boolean, now: number): Evidence {
+    const networks = new Set<string>();
+    const perEndpoint = new Map<string, number>();
+    const entries: Unanswered[] = [];
+    let alive = 0;
+    for (const entry of track.run) {
+      if (slow && entry.ageMs < SLOW_EVIDENCE_MS) continue;
+      const endpoint = `${entry.dst} ${entry.dport}`;
+      const network = networkOf(entry.dst);
+      if (this.#endpoints.isAlive(endpoint, others, now)) {
+        const count = (perEndpoint.get(endpoint) ?? 0) + 1;
+        perEndpoint.set(endpoint, count);
+        if (count <= MOST_PER_DESTINATION) alive++;
+      } else {
+        if (this.#networks.isDead(network, others, now)) continue;
+        networks.add(network);
+      }
+      entries.push(entry);
+    }
+    const onset = Math.min(...entries.map(({ decidedAt }) => decidedAt));
+    return { unknown: networks.size, alive, entries, onset };
+  }
+
+  /** All of it is one destination, asked in one moment, or dead since: a page's connections to a server that died. */
+  #oneBurst({ entries, onset }: Evidence, others: readonly string[]): boolean {
+    const [first] = entries;
+    if (first === undefined || entries.some(({ dst }) => dst !== first.dst)) return false;
+    const spanMs = Math.max(...entries.map(({ decidedAt }) => decidedAt)) - onset;
+    return (
+      spanMs < LEAST_SPAN_MS ||
+      entries.every(({ dst, dport }) => this.#endpoints.lastAnswered(`${dst} ${dport}`, others) < onset)
+    );
+  }
+
+  /** How likely a WAN that works shows this: by the others' history, and by its own where there is enough of it. */
+  #chance(evidence: Evidence, own: Track, others: readonly Track[], now: number): number {
+    const { unknown, alive } = evidence;
+    const histories: Counts[] = [sum(others.map((other) => other.counts(now)))];
+    const mine = own.counts(now);
+    if (mine.answered + mine.unanswered >= LEAST_OWN) histories.push(mine);
+    const worst = Math.max(...histories.map((seen) => predictive(unknown, seen, PRIOR.a, PRIOR.b)));
+    return worst * ALIVE_FAILS ** alive;
+  }
+}

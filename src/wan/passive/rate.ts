@@ -1,0 +1,54 @@
+const HALF_LIFE_MS = 60_000;
+
+/**
+ * How many connections were answered and how many were not, older ones counting less: half after a minute.
+ */
+export class Rate {
+  #answered = 0;
+  #unanswered = 0;
+  #at = Number.NEGATIVE_INFINITY;
+
+  add(answered: boolean, now: number): void {
+    this.#decay(now);
+    if (answered) this.#answered++;
+    else this.#unanswered++;
+  }
+
+  counts(now: number): Counts {
+    this.#decay(now);
+    return { answered: this.#answered, unanswered: this.#unanswered };
+  }
+
+  #decay(now: number): void {
+    const factor = now > this.#at ? 0.5 ** ((now - this.#at) / HALF_LIFE_MS) : 1;
+    this.#answered *= factor;
+    this.#unanswered *= factor;
+    this.#at = Math.max(this.#at, now);
+  }
+}
+
+export interface Counts {
+  readonly answered: number;
+  readonly unanswered: number;
+}
+
+export function sum(all: readonly Counts[]): Counts {
+  const total = { answered: 0, unanswered: 0 };
+  for (const { answered, unanswered } of all) {
+    total.answered += answered;
+    total.unanswered += unanswered;
+  }
+  return total;
+}
+
+/**
+ * How likely the next `k` connections all stay unanswered on a WAN that is like the one `seen` is of: the posterior
+ * predictive of a Beta(a, b) prior (Polya's urn), product of (u + a + j) / (n + a + b + j). It holds for small
+ * numbers, too: with nothing seen it falls only slowly.
+ */
+export function predictive(k: number, seen: Counts, a: number, b: number): number {
+  const total = seen.answered + seen.unanswered;
+  let probability = 1;
+  for (let j = 0; j < k; j++) probability *= (seen.unanswered + a + j) / (total + a + b + j);
+  return probability;
+}

@@ -1,0 +1,150 @@
+import type { Entry, Tuple } from '../../conntrack/requests.js';
+import type { Clock } from '../clock.js';
+import { Detector, type Look, type Suspicion } from './detector.js';
+
+const TCP = 6;
+const UDP = 17;
+/** IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h). */
+const SEEN_REPLY = 1 << 1;
+/** Ages at which a connection is looked at, until it is answered. */
+const LOOKS_MS = [500, 750, 1000, 1500, 2000] as const;
+const TICK_MS = 100;
+/** Samples of a WAN and family in a tick: 20 in a second, enough to be sure within half of one. */
+const MOST_PER_TICK = 2;
+
+/** Undefined: it says nothing. */
+export type Answered = boolean | undefined;
+
+/**
+ * Whether a connection was answered, as conntrack has it. UDP without a reply says nothing, for syslog has none
+ * either; nor does a connection that is gone, which somebody may have deleted.
+ */
+export function isAnswered(proto: number, entry: Pick<Entry, 'status' | 'tcpState'> | undefined): Answered {
+  if (entry === undefined) return undefined;
+  if ((entry.status & SEEN_REPLY) !== 0) return true;
+  return proto === TCP && entry.tcpState === 'SYN_SENT' ? false : undefined;
+}
+
+interface Sample {
+  readonly id: number;
+  readonly wan: string;
+  readonly tuple: Tuple;
+  readonly decidedAt: number;
+  looks: number;
+}
+
+export interface PassiveWatchOptions {
+  /**
+   * Looks a connection up in conntrack; undefined when it is gone or is `wan`'s no more: it may have been cut and made
+   * again by another. What it throws counts as no answer to the question.
+   */
+  readonly lookup: (tuple: Tuple, wan: string) => Promise<Entry | undefined>;
+  readonly clock: Clock;
+  /** The WANs that new connections may use now in a family, suspected ones with them. */
+  readonly available: (family: 4 | 6) => readonly string[];
+  /** Told when a suspicion is raised (with the reason) or over (undefined). */
+  readonly onSuspicion: (wan: string, family: 4 | 6, suspicion: Suspicion | undefined) => void;
+}
+
+/**
+ * Looks up a sample of the daemon's own decisions in conntrack and tells which WANs do not answer. While there are no
+ * decisions it does nothing; at most 20 of a second, WAN and family are looked at, each once to five times.
+ */
+export class PassiveWatch {
+  readonly #options: PassiveWatchOptions;
+  readonly #detectors = { 4: new Detector(), 6: new Detector() };
+  readonly #told = { 4: new Set<string>(), 6: new Set<string>() };
+  readonly #taken = { 4: new Map<string, number>(), 6: new Map<string, number>() };
+  #samples: Sample[] = [];
+  #nextId = 0;
+  #cancel: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(options: PassiveWatchOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Whether {@link PassiveWatch.decided} would take a connection by `wan`; cheap, to be asked for every decision
+   * before its addresses are turned into text.
+   */
+  wants(wan: string, family: number, proto: number): boolean {
+    if ((proto !== TCP && proto !== UDP) || (family !== 4 && family !== 6)) return false;
+    return (this.#taken[family].get(wan) ?? 0) < MOST_PER_TICK;
+  }
+
+  /** A new connection was given to `wan`; call it only when {@link PassiveWatch.wants} says so. */
+  decided(wan: string, tuple: Tuple): void {
+    if (this.#stopped) return;
+    const taken = this.#taken[tuple.family];
+    taken.set(wan, (taken.get(wan) ?? 0) + 1);
+    const decidedAt = this.#options.clock.now();
+    this.#samples.push({ id: this.#nextId++, wan, tuple, decidedAt, looks: 0 });
+    this.#arm();
+  }
+
+  /** `wan` is up again: what it was given before says nothing about now. */
+  restart(wan: string, family: 4 | 6): void {
+    this.#detectors[family].restart(wan, this.#options.clock.now());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#samples = [];
+  }
+
+  #arm(): void {
+    if (this.#cancel !== undefined || this.#stopped) return;
+    this.#cancel = this.#options.clock.after(TICK_MS, () => {
+      this.#cancel = undefined;
+      void this.#tick();
+    });
+  }
+
+  async #tick(): Promise<void> {
+    for (const family of [4, 6] as const) this.#taken[family].clear();
+    const now = this.#options.clock.now();
+    const isDue = ({ decidedAt, looks }: Sample) => now - decidedAt >= LOOKS_MS[looks]!;
+    const due = this.#samples.filter(isDue);
+    this.#samples = this.#samples.filter((sample) => !isDue(sample));
+    await Promise.all(due.map((sample) => this.#look(sample)));
+    if (this.#stopped) return;
+    for (const family of [4, 6] as const) this.#tell(family);
+    const watching = this.#told[4].size + this.#told[6].size > 0;
+    if (watching || this.#samples.length > 0) this.#arm();
+  }
+
+  async #look(sample: Sample): Promise<void> {
+    const { id, wan, tuple, decidedAt } = sample;
+    // The age is that of the question: the answer may be late on a busy machine.
+    const lookedAt = this.#options.clock.now();
+    const entry = await this.#options.lookup(tuple, wan).catch(() => undefined);
+    const answered = isAnswered(tuple.proto, entry);
+    const first = sample.looks++ === 0;
+    const { dst, dport } = tuple;
+    if (answered !== undefined) {
+      const look: Look = { id, wan, decidedAt, lookedAt, dst, dport, answered, first };
+      this.#detectors[tuple.family].add(look);
+    }
+    // UDP may be answered yet.
+    if (answered !== true && entry !== undefined && sample.looks < LOOKS_MS.length)
+      this.#samples.push(sample);
+  }
+
+  #tell(family: 4 | 6): void {
+    const { available, clock, onSuspicion } = this.#options;
+    const suspicions = this.#detectors[family].suspects(available(family), clock.now());
+    const told = this.#told[family];
+    for (const wan of [...told]) {
+      if (suspicions.some((one) => one.wan === wan)) continue;
+      told.delete(wan);
+      onSuspicion(wan, family, undefined);
+    }
+    for (const suspicion of suspicions) {
+      if (told.has(suspicion.wan)) continue;
+      told.add(suspicion.wan);
+      onSuspicion(suspicion.wan, family, suspicion);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { setMaxListeners } from 'node:events';
+import type { CheckConfig } from '../config/check.js';
+import { type Check, type CheckPath, type CheckResult, failure } from './check/check.js';
+import type { Clock } from './clock.js';
+
+/** A round begins up to so much of the interval earlier or later, so that loops do not fall into step. */
+const JITTER = 0.05;
+
+export interface RoundLoopOptions {
+  readonly config: CheckConfig;
+  readonly targets: readonly string[];
+  readonly check: Check;
+  /** The way now; undefined: there is nothing to probe at the moment, and the round is left out. */
+  readonly path: () => CheckPath | undefined;
+  readonly clock: Clock;
+  /** 0 up to 1. */
+  readonly random: () => number;
+  readonly onRound: (results: readonly CheckResult[]) => void;
+}
+
+/**
+ * Probes all targets of one check at once, again and again. A round never overlaps the one before: after a slow one
+ * the next begins right away, and none is made up for.
+ */
+export class RoundLoop {
+  readonly #options: RoundLoopOptions;
+  #cancel: () => void;
+  #running: Promise<void> | undefined;
+  #abort: AbortController | undefined;
+  #stopped = false;
+
+  constructor(options: RoundLoopOptions, firstAfterMs: number) {
+    this.#options = options;
+    this.#cancel = options.clock.after(firstAfterMs, () => this.#begin());
+  }
+
+  /** Resolves when a running round has ended; that is soon, for it is cancelled and not told. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    this.#abort?.abort();
+    await this.#running;
+  }
+
+  #begin(): void {
+    this.#running = this.#round();
+  }
+
+  async #round(): Promise<void> {
+    const { clock, config, random, onRound, path } = this.#options;
+    const began = clock.now();
+    const way = path();
+    const results = way && (await this.#probe(way));
+    this.#running = undefined;
+    if (this.#stopped) return;
+    const intervalMs = config.intervalMs * (1 + JITTER * (2 * random() - 1));
+    this.#cancel = clock.after(Math.max(0, began + intervalMs - clock.now()), () => this.#begin());
+    if (results !== undefined) onRound(results);
+  }
+
+  async #probe(path: CheckPath): Promise<CheckResult[]> {
+    const { check, config, targets } = this.#options;
+    const abort = new AbortController();
+    // A listener for each target is no leak.
+    setMaxListeners(0, abort.signal);
+    this.#abort = abort;
+    const one = async (target: string) => check(target, path, config.timeoutMs, abort.signal);
+    // A check never rejects. If one does it is broken, and that says nothing of the WAN.
+    const safe = (target: string) =>
+      one(target).catch((error): CheckResult => ({ ...failure(error), inconclusive: true }));
+    const results = await Promise.all(targets.map(safe));
+    this.#abort = undefined;
+    return results;
+  }
+}

@@ -1,0 +1,35 @@
+// Servers that checks ask, for a lab host: targets.js ADDRESS... - HTTP on 80 (204), 81 (a portal's page) and 82 (a
+// portal's redirect), DNS on 53. Every answer to HTTP has the address it came from in a header; the source addresses
+// are printed, one line each.
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+
+const PAGES: readonly [port: number, status: number, headers: Record<string, string>, body: string][] = [
+  [80, 204, {}, ''],
+  [81, 200, {}, '<html>log in</html>'],
+  [82, 302, { location: 'http://portal.example/login' }, ''],
+];
+const say = (what: string, from: string | undefined) => process.stdout.write(`${what} ${from}\n`);
+
+for (const address of process.argv.slice(2)) {
+  for (const [port, status, headers, body] of PAGES) {
+    const server = createServer((request, response) => {
+      say(`http${port}`, request.socket.remoteAddress);
+      response.writeHead(status, headers).end(body);
+    });
+    await once(server.listen(port, address), 'listening');
+  }
+  const dns = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  dns.on('message', (query, from) => {
+    say('dns', from.address);
+    const answer = Buffer.from(query);
+    answer[2] = answer[2]! | 0x80;
+    // A name that begins with "bad" is refused.
+    answer[3] = query.includes('bad') ? 5 : 3;
+    dns.send(answer, from.port, from.address);
+  });
+  dns.bind(53, address);
+  await once(dns, 'listening');
+}
+process.stdout.write('ready\n');

@@ -1,0 +1,47 @@
+import type { Lab } from '#wanmark/lab/lab.js';
+import type { Daemon } from '#wanmark/lab/wanmark.js';
+
+/** A line of the daemon's log that tells of a change of state. */
+export interface StateLine {
+  readonly msg: 'wan down' | 'wan up';
+  readonly wan: string;
+  readonly family: 4 | 6;
+  readonly reason: string;
+  readonly since: string;
+}
+
+/** All such lines so far, in order. */
+export function stateLines(daemon: Daemon): StateLine[] {
+  return daemon.program.lines
+    .filter((line) => line.includes('"msg":"wan '))
+    .map((line) => JSON.parse(line) as StateLine);
+}
+
+/**
+ * Waits for the first such line and returns the latest; the program's own limit ends a wait for what never comes.
+ */
+export async function waitForState(
+  daemon: Daemon,
+  msg: StateLine['msg'],
+  wan: string,
+  family: 4 | 6 = 4,
+): Promise<StateLine> {
+  const fits = (line: StateLine) => line.msg === msg && line.wan === wan && line.family === family;
+  await daemon.program.waitForLine(() => stateLines(daemon).some(fits));
+  return stateLines(daemon).findLast(fits)!;
+}
+
+/** Whether a gateway drops what it should forward: its link stays up, and it answers for itself. */
+export async function swallow(lab: Lab, gateway: string, drop: boolean, what = ''): Promise<void> {
+  const tools = lab.network.ipv6 ? ['iptables', 'ip6tables'] : ['iptables'];
+  for (const tool of tools) {
+    const rules = ['*filter', ...(drop ? [`-A FORWARD ${what} -j DROP`] : []), 'COMMIT', ''].join('\n');
+    await lab.host(gateway).exec([`${tool}-restore`], { input: rules });
+  }
+}
+
+/** The marks that the kernel's own choice can set. */
+export async function kernelMarks(lab: Lab): Promise<string[]> {
+  const rules = await lab.router.counters('nat', 'WANMARK_KERNEL');
+  return rules.flatMap(({ rule }) => /--set-xmark (0x\w+)\//.exec(rule)?.[1] ?? []);
+}

@@ -1,0 +1,226 @@
+// Each check leaves by its WAN alone: counted at the gateways, for every kind, family and WAN, with own devices and
+// with one device for all; and nothing of it reaches the daemon's queue.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Lab } from '#wanmark/lab/lab.js';
+import { type LabWan, SERVER } from '#wanmark/lab/network.js';
+import type { CheckPath } from '#wanmark/wan/check/check.js';
+import type { Checked } from '../helpers/checker.js';
+import { withLab } from '../helpers/lab.js';
+import { addon, needs, nfqueue } from '../helpers/requires.js';
+import { packets } from '../helpers/router-state.js';
+
+const CHECKER = fileURLToPath(new URL('../helpers/checker.js', import.meta.url));
+const TARGETS = fileURLToPath(new URL('../helpers/targets.js', import.meta.url));
+/** Nobody has it: the server's own network answers "unreachable" after a while, or nothing. */
+const DEAD = { 4: '203.0.113.200', 6: '2001:db8:f::200' } as const;
+const inUrl = (address: string) => (address.includes(':') ? `[${address}]` : address);
+
+function pathOf(wan: LabWan, family: 4 | 6, more: Partial<CheckPath> = {}): CheckPath {
+  const gateway = family === 6 ? wan.via6 : wan.via;
+  return { wan: wan.name, family, mark: wan.mark, device: wan.dev, gateway, ...more };
+}
+
+/** Runs checks in one process, one after another. */
+async function checkAll(lab: Lab, texts: readonly string[], path: CheckPath, rounds = 1): Promise<Checked[]> {
+  const all = texts.map((text) => `all=${text}`);
+  const argv = [process.execPath, CHECKER, JSON.stringify(path), String(rounds), ...all];
+  const { stdout } = await lab.router.exec(argv);
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Checked);
+}
+
+async function check(lab: Lab, text: string, path: CheckPath, rounds = 1): Promise<Checked> {
+  return (await checkAll(lab, [text], path, rounds))[0]!;
+}
+
+async function serve(lab: Lab) {
+  const targets = lab.server.spawn([process.execPath, TARGETS, ...Object.values(SERVER)]);
+  await targets.waitForLine(/^ready/);
+  return targets;
+}
+
+/** Counts at each gateway what goes to the server. */
+async function countAtGateways(lab: Lab): Promise<void> {
+  for (const wan of lab.wans) {
+    for (const [tool, address] of [
+      ['iptables', SERVER[4]],
+      ['ip6tables', SERVER[6]],
+    ] as const) {
+      // Of TCP the first packets only: the end of a connection may come while the next one is counted.
+      await lab
+        .host(wan.gateway)
+        .sh(
+          `${tool} -t raw -A PREROUTING -p tcp ! --syn -j ACCEPT; ${tool} -t raw -A PREROUTING -d ${address}`,
+        );
+    }
+  }
+}
+
+/** Packets to the server that each gateway has seen since the last call. */
+async function seen(lab: Lab, family: 4 | 6): Promise<number[]> {
+  const tool = family === 6 ? 'ip6tables' : 'iptables';
+  const counts = [];
+  for (const wan of lab.wans) {
+    const rules = await lab.host(wan.gateway).counters('raw', 'PREROUTING', family);
+    counts.push(rules.at(-1)!.packets);
+    await lab.host(wan.gateway).exec([tool, '-t', 'raw', '-Z']);
+  }
+  return counts;
+}
+
+const kinds = (family: 4 | 6): Record<string, string> => {
+  const server = inUrl(SERVER[family]);
+  return {
+    ping: `ping,to=${SERVER[family]},timeout=10`,
+    tcp: `tcp,to=${server}:80,timeout=10`,
+    http: `http,to=http://${server}/generate_204,timeout=10`,
+    dns: `dns,to=${SERVER[family]},timeout=10`,
+  };
+};
+
+for (const sharedPort of [false, true]) {
+  const where = sharedPort ? 'one device for all WANs' : 'a device for each WAN';
+  describe(`with ${where}`, needs(nfqueue, addon), () => {
+    it('each check leaves by its WAN alone, IPv4 and IPv6, and is no new connection to be balanced', async () => {
+      await withLab({ wans: 2, sharedPort, up: [] }, async ({ lab }) => {
+        const targets = await serve(lab);
+        await countAtGateways(lab);
+        for (const family of [4, 6] as const) {
+          for (const [i, wan] of lab.wans.entries()) {
+            // By the mark and the device, as the daemon will; and by the mark and the source alone.
+            const source = family === 6 ? wan.address6 : wan.address;
+            for (const more of [{}, { device: undefined, source }]) {
+              const all = await checkAll(lab, Object.values(kinds(family)), pathOf(wan, family, more));
+              const results = all.flatMap((one) => one.results);
+              assert.deepEqual(
+                results.map(({ ok, why }) => (ok ? 'ok' : why)),
+                ['ok', 'ok', 'ok', 'ok'],
+              );
+              assert.ok(results.every(({ rttMs }) => rttMs! > 0));
+              const expected = [0, 0];
+              // One first packet of each of the four kinds; a SYN may be repeated on a busy machine.
+              const counts = await seen(lab, family);
+              expected[i] = Math.max(4, counts[i]!);
+              assert.deepEqual(counts, expected, `${family} ${wan.name}`);
+            }
+          }
+          assert.equal(await packets(lab.router, 'mangle', 'WANMARK_NEW', /NFQUEUE/, family), 0);
+        }
+        await targets.kill();
+      });
+    });
+  });
+}
+
+describe('checks', needs(nfqueue, addon), () => {
+  it('see portals, wrong answers, dead targets, a silent gateway and a device that is gone', async () => {
+    await withLab({ wans: 2, up: [] }, async ({ lab }) => {
+      const targets = await serve(lab);
+      const [one, two] = lab.wans as [LabWan, LabWan];
+      const by = (wan: LabWan, text: string, family: 4 | 6 = 4, rounds = 1) =>
+        check(lab, text, pathOf(wan, family), rounds);
+      /** Why each failed; `ok` for one that did not. */
+      const whys = async (wan: LabWan, texts: readonly string[], family: 4 | 6 = 4) =>
+        (await checkAll(lab, texts, pathOf(wan, family))).map(({ results: [first] }) =>
+          first!.ok ? 'ok' : first!.why,
+        );
+      const http = `http://${SERVER[4]}`;
+      const cases = {
+        [`http,to=${http}:81/`]: 'status 200 instead of 204, a captive portal?',
+        [`http,to=${http}:82/`]:
+          'status 302 to http://portal.example/login instead of 204, a captive portal?',
+        [`http,to=${http}:81/,status=200`]: 'ok',
+        [`http,to=https://${SERVER[4]}:83/`]: 'refused',
+        [`tcp,to=${SERVER[4]}:9`]: 'refused',
+        [`dns,to=${SERVER[4]}:9`]: 'refused',
+        [`dns,to=${SERVER[4]},name=bad.example`]: 'REFUSED',
+        [`dns,to=${SERVER[4]},name=good.example`]: 'ok',
+      };
+      const long = Object.keys(cases).map((text) => `${text},timeout=10`);
+      assert.deepEqual(await whys(one, long), Object.values(cases));
+      assert.deepEqual(await whys(one, [`tcp,to=[${SERVER[6]}]:9,timeout=10`], 6), ['refused']);
+
+      const quorum = await by(one, `ping,to=${SERVER[4]}+${DEAD[4]},timeout=1`);
+      assert.deepEqual(
+        quorum.results.map(({ ok }) => ok),
+        [true, false],
+      );
+      // No descriptor is left by a thousand rounds; several targets in each, good, refused and dead.
+      for (const text of [
+        `ping,to=${SERVER[4]}`,
+        `tcp,to=${SERVER[4]}:80+${SERVER[4]}:9`,
+        `dns,to=${SERVER[4]}`,
+        `http,to=${http}:80/+${http}:82/`,
+      ]) {
+        const { descriptors } = await by(one, `${text},timeout=10`, 4, 1000);
+        assert.ok(descriptors[1] <= descriptors[0] + 1, `${text}: ${descriptors}`);
+      }
+      const dead = await by(one, `ping,to=${DEAD[4]},timeout=0.05`, 4, 50);
+      assert.ok(dead.descriptors[1] <= dead.descriptors[0] + 1, `${dead.descriptors}`);
+      assert.equal(dead.good, 0);
+
+      await lab
+        .host(one.gateway)
+        .sh('iptables -t raw -A PREROUTING -j DROP; ip6tables -t raw -A PREROUTING -j DROP');
+      for (const family of [4, 6] as const) {
+        const texts = Object.values(kinds(family)).map((text) => text.replace('timeout=10', 'timeout=0.5'));
+        assert.deepEqual(await whys(one, texts, family), Array(4).fill('timeout'));
+      }
+      assert.equal((await by(two, kinds(4).ping!)).results[0]!.ok, true, 'the other WAN');
+
+      await lab.router.exec(['ip', 'link', 'del', one.dev]);
+      for (const family of [4, 6] as const) {
+        const texts = Object.values(kinds(family));
+        assert.deepEqual(await whys(one, texts, family), Array(4).fill('no such device'));
+      }
+      assert.equal((await by(two, kinds(6).http!, 6)).results[0]!.ok, true, 'the other WAN');
+      await targets.kill();
+    });
+  });
+
+  it('ping where ping sockets are allowed, and where only raw ones are', async () => {
+    await withLab({ wans: 2, up: [] }, async ({ lab }) => {
+      await countAtGateways(lab);
+      for (const range of ['1 0', '0 0']) {
+        await lab.router.sh(`echo '${range}' >/proc/sys/net/ipv4/ping_group_range`);
+        for (const family of [4, 6] as const) {
+          for (const [i, wan] of lab.wans.entries()) {
+            const { good } = await check(lab, kinds(family).ping!, pathOf(wan, family), 5);
+            assert.equal(good, 5, `${range} ${family} ${wan.name}`);
+            const expected = [0, 0];
+            expected[i] = 5;
+            assert.deepEqual(await seen(lab, family), expected);
+          }
+        }
+      }
+    });
+  });
+
+  it('run a script, which learns of the WAN, and kill it with its children at the limit', async () => {
+    await withLab({ wans: 1, ipv6: false, up: [] }, async ({ lab }) => {
+      const [wan] = lab.wans as [LabWan];
+      await lab.router.sh(`
+        cat >/run/good <<'X'
+#!/bin/sh
+test "$WANMARK_NAME $WANMARK_DEVICE $WANMARK_FAMILY $WANMARK_GATEWAY $WANMARK_MARK" = "${wan.name} ${wan.dev} 4 ${wan.via} 0x1" || { echo "not so: $(env | grep WANMARK)"; exit 3; }
+X
+        printf '#!/bin/sh\\necho it is bad\\nexit 7\\n' >/run/bad
+        printf '#!/bin/sh\\nsleep 4321 & sleep 4322\\n' >/run/hangs
+        printf '#!/bin/sh\\nsleep 4323 & exit 0\\n' >/run/leaves
+        chmod +x /run/good /run/bad /run/hangs /run/leaves`);
+      const run = async (name: string, timeout: number) =>
+        (await check(lab, `script,to=/run/${name},timeout=${timeout}`, pathOf(wan, 4))).results[0]!;
+      assert.equal((await run('good', 20)).ok, true);
+      assert.equal((await run('bad', 20)).why, 'exit code 7: it is bad');
+      assert.equal((await run('hangs', 0.5)).why, 'timeout');
+      assert.equal((await run('leaves', 20)).ok, true);
+      assert.equal((await run('missing', 20)).why, 'cannot run (ENOENT)');
+      const { stdout } = await lab.router.sh('cat /proc/[0-9]*/cmdline | tr "\\0" " "');
+      assert.doesNotMatch(stdout, /sleep 432\d/);
+    });
+  });
+});

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseCheck, parseChecks } from '#wanmark/config/check.js';
+import { parseEndpoint } from '#wanmark/core/endpoint.js';
+import { UsageError } from '#wanmark/errors.js';
+
+describe('the text of a check', () => {
+  it('with every key', () => {
+    const check = parseCheck(
+      'fibre=ping,to=1.1.1.1+9.9.9.9+2620:fe::fe,interval=0.5,timeout=2,fall=4,rise=6,quorum=1,loss=20:10,latency=300:150',
+    );
+    assert.deepEqual(check, {
+      wan: 'fibre',
+      kind: 'ping',
+      targets: { 4: ['1.1.1.1', '9.9.9.9'], 6: ['2620:fe::fe'] },
+      intervalMs: 500,
+      timeoutMs: 2000,
+      fall: 4,
+      rise: 6,
+      quorum: 1,
+      loss: { down: 20, up: 10 },
+      latency: { down: 300, up: 150 },
+      status: 204,
+      name: '.',
+    });
+  });
+
+  it('with defaults, and each kind of target in its families', () => {
+    const of = (text: string) => parseCheck(`all=${text}`).targets;
+    const ping = parseCheck('all=ping,to=192.0.2.1');
+    assert.deepEqual(
+      [ping.intervalMs, ping.timeoutMs, ping.fall, ping.rise, ping.quorum],
+      [2000, 1500, 3, 5, 1],
+    );
+    assert.deepEqual(of('tcp,to=192.0.2.1:443+[2001:db8::1]:80'), {
+      4: ['192.0.2.1:443'],
+      6: ['[2001:db8::1]:80'],
+    });
+    assert.deepEqual(of('dns,to=192.0.2.1+2001:db8::1+192.0.2.1:5353,name=example.net'), {
+      4: ['192.0.2.1', '192.0.2.1:5353'],
+      6: ['2001:db8::1'],
+    });
+    const urls = ['http://example.net/a+b', 'https://192.0.2.1/x'];
+    assert.deepEqual(of(`http,to=${urls.join('+')}`), { 4: urls, 6: [urls[0]] });
+    assert.deepEqual(of('http,to=http://example.net/,family=6'), { 4: [], 6: ['http://example.net/'] });
+    assert.deepEqual(of('script,to=/bin/a+b'), { 4: ['/bin/a+b'], 6: ['/bin/a+b'] });
+  });
+
+  it('or as a map, as in a file', () => {
+    const text = parseCheck('dsl=dns,to=192.0.2.1+192.0.2.2,quorum=2');
+    assert.deepEqual(
+      parseCheck({ wan: 'dsl', check: 'dns', to: ['192.0.2.1', '192.0.2.2'], quorum: 2 }),
+      text,
+    );
+  });
+
+  for (const [text, message] of [
+    ['ping', /does not begin with WAN=KIND/],
+    ['=ping,to=1.1.1.1', /does not begin with WAN=KIND/],
+    [{ check: 'ping' }, /needs its WAN/],
+    [['x'], /not \["x"\]/],
+    ['a=pong,to=1.1.1.1', /unknown kind "pong"; did you mean "ping"/],
+    ['a=ping', /needs targets.*to=1\.1\.1\.1/],
+    ['a=ping,to=example.net', /"example.net" is no target of ping/],
+    ['a=ping,to=fe80::1%eth0', /no target of ping/],
+    ['a=tcp,to=192.0.2.1', /no target of tcp; write for example to=192.0.2.1:443/],
+    ['a=tcp,to=192.0.2.1:0', /no target of tcp/],
+    ['a=tcp,to=2001:db8::1:443', /no target of tcp/],
+    ['a=dns,to=[192.0.2.1]:53', /no target of dns/],
+    ['a=http,to=ftp://x/', /no target of http/],
+    ['a=script,to=check', /no target of script/],
+    ['a=ping,to=1.1.1.1,family=6', /no IPv6 target/],
+    ['a=ping,to=1.1.1.1,family=5', /must be 4 or 6/],
+    ['a=ping,to=1.1.1.1+1.1.1.1', /given twice/],
+    ['a=ping,to=1.1.1.1,to=9.9.9.9', /given twice; join/],
+    ['a=ping,to=1.1.1.1,x', /"x" is not key=value/],
+    ['a=ping,to=1.1.1.1,intervall=2', /did you mean "interval"/],
+    ['a=ping,to=1.1.1.1,status=200', /unknown key "status"/],
+    ['a=ping,to=1.1.1.1,quorum=2', /quorum 2, but there is only 1 target for IPv4/],
+    ['a=ping,to=1.1.1.1,quorum=0', /1 to 1000/],
+    ['a=ping,to=1.1.1.1,interval=0', /seconds, 0.2 to 3600/],
+    ['a=ping,to=1.1.1.1,timeout=-1', /seconds/],
+    ['a=ping,to=1.1.1.1,loss=20', /DOWN:UP/],
+    ['a=ping,to=1.1.1.1,loss=10:20', /DOWN:UP/],
+    ['a=ping,to=1.1.1.1,loss=200:20', /at most 100/],
+    ['a=script,to=/bin/x,latency=300:150', /unknown key "latency"/],
+    ['a=http,to=http://x/,status=99', /100 to 599/],
+    ['a=dns,to=1.1.1.1,name=a..b', /no DNS name/],
+  ] as const) {
+    it(`refuses ${JSON.stringify(text)} in one line`, () => {
+      assert.throws(
+        () => parseCheck(text),
+        (error) =>
+          error instanceof UsageError && message.test(error.message) && !error.message.includes('\n'),
+      );
+    });
+  }
+
+  it('wants a WAN that there is', () => {
+    const raw = ['fibre=ping,to=192.0.2.1', 'all=ping,to=192.0.2.1'];
+    assert.equal(parseChecks(raw, ['fibre', 'dsl']).length, 2);
+    assert.throws(
+      () => parseChecks(raw, ['fiber']),
+      /check of "fibre": there is no such WAN; did you mean "fiber"/,
+    );
+  });
+});
+
+describe('an endpoint', () => {
+  it('is an address with a port', () => {
+    assert.deepEqual(parseEndpoint('192.0.2.1:80'), { address: '192.0.2.1', family: 4, port: 80 });
+    assert.deepEqual(parseEndpoint('[2001:db8::1]', 53), { address: '2001:db8::1', family: 6, port: 53 });
+    assert.deepEqual(parseEndpoint('2001:db8::1', 53), { address: '2001:db8::1', family: 6, port: 53 });
+    for (const text of ['', ':80', '192.0.2.1:', '192.0.2.1:99999', '[fe80::1%x]:1', 'a:1', '192.0.2.1']) {
+      assert.equal(parseEndpoint(text), undefined, text);
+    }
+  });
+});

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
+
+const WANS = ['a,dev=eth1,via=192.0.2.1', 'b,dev=eth2,via=198.51.100.1'];
+
+describe('--check and --on-down', () => {
+  it('are none and all by default, and come from flags and the file alike', () => {
+    const { checks, onDown } = parseConfig({ wan: WANS });
+    assert.deepEqual([checks, onDown], [[], 'all']);
+    const given = parseConfig({
+      wan: WANS,
+      check: ['all=ping,to=192.0.2.9', { wan: 'b', check: 'tcp', to: '192.0.2.9:443' }],
+      'on-down': 'udp',
+    });
+    assert.deepEqual(
+      given.checks.map(({ wan, kind }) => [wan, kind]),
+      [
+        ['all', 'ping'],
+        ['b', 'tcp'],
+      ],
+    );
+    assert.equal(given.onDown, 'udp');
+  });
+
+  it('are refused for a WAN that does not exist, for bare marks and without WANs', () => {
+    const check = 'all=ping,to=192.0.2.9';
+    assert.throws(
+      () => parseConfig({ wan: WANS, check: 'c=ping,to=192.0.2.9' }),
+      /check of "c": there is no such WAN/,
+    );
+    assert.throws(() => parseConfig({ 'high-mark': 3, check }), /--check is for the uplinks of --wan/);
+    const service = 'web,listen=192.0.2.1:80/tcp';
+    assert.throws(
+      () => parseConfig({ service, backend: 'web,to=10.0.0.2:80', check }),
+      /--check is for the uplinks of --wan/,
+    );
+    assert.throws(() => parseConfig({ wan: WANS, 'on-down': 'tcp' }), /unknown on-down "tcp"/);
+  });
+});

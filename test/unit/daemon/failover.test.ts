@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import type { Selection } from '#wanmark/conntrack/requests.js';
+import { MarkField } from '#wanmark/core/mark.js';
+import { Selector } from '#wanmark/core/selector.js';
+import { Failover } from '#wanmark/daemon/failover.js';
+import { flow, wan } from '../flows.js';
+
+/** A failover that notes what it does, with `wan3` for IPv4 only. */
+function recorded(onDown: 'all' | 'udp' | 'none' = 'all') {
+  const wans = [wan(1), wan(2), wan(3, { via6: undefined })];
+  const done: string[] = [];
+  const cut: Selection[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const selector = new Selector(wans, { pick: (_flow, all) => all.at(-1)! }, assert.fail);
+  const picked = () => selector.select(flow())?.name;
+  const logger = pino(
+    { base: null, timestamp: false },
+    { write: (text: string) => lines.push(JSON.parse(text)) },
+  );
+  const failover = new Failover({
+    config: { wans, field: new MarkField(0xff00), onDown },
+    selector,
+    logger,
+    forget: (mark, mask) => {
+      done.push(`forget ${mark.toString(16)}/${mask.toString(16)}, new ones go by ${picked()}`);
+    },
+    setDown: async (down) => {
+      done.push(`rules without ${down.join(' ') || 'none'}, new ones go by ${picked()}`);
+    },
+    flush: async (mark, mask, selection = {}) => {
+      done.push(
+        `cut ${selection.unanswered ? 'unanswered' : 'all'} ${mark.toString(16)}/${mask.toString(16)}`,
+      );
+      cut.push(selection);
+    },
+  });
+  const turn = (name: string, family: 4 | 6, up: boolean) =>
+    failover.changed({ wan: name, family, up, since: 0, reason: 'a test', heldUntil: undefined });
+  return { turn, done, cut, lines, failover, picked };
+}
+
+describe('Failover', () => {
+  it('takes a WAN out of selection, then out of the rules, then cuts what it has', async () => {
+    const { turn, done, cut, picked } = recorded();
+    await turn('wan3', 4, false);
+    assert.deepEqual(done, [
+      'forget 300/ff00, new ones go by wan2',
+      'cut unanswered 300/ff00',
+      'rules without wan3, new ones go by wan2',
+      'cut all 300/ff00',
+    ]);
+    assert.deepEqual(cut.at(-1), { family: 4 });
+    done.length = 0;
+    await turn('wan3', 4, true);
+    assert.deepEqual(done, ['rules without none, new ones go by wan2']);
+    assert.equal(picked(), 'wan3');
+  });
+
+  it('says it in one line with family, reason and date', async () => {
+    const { turn, lines } = recorded();
+    await turn('wan2', 6, false);
+    await turn('wan2', 6, true);
+    assert.deepEqual(
+      lines.map(({ msg, wan: name, family, reason, level }) => [msg, name, family, reason, level]),
+      [
+        ['wan down', 'wan2', 6, 'a test', 40],
+        ['wan up', 'wan2', 6, 'a test', 30],
+      ],
+    );
+    // The test's moment 0 is the process's start.
+    assert.ok(Math.abs(Date.parse(String(lines[0]!.since)) - performance.timeOrigin) < 1000);
+  });
+
+  it('names a family where the other is up', async () => {
+    const { turn, failover } = recorded();
+    await turn('wan2', 6, false);
+    assert.deepEqual(failover.down(), ['wan2:6']);
+    await turn('wan2', 4, false);
+    assert.deepEqual(failover.down(), ['wan2']);
+  });
+
+  it('cuts nothing when no other WAN can carry the family', async () => {
+    const { turn, cut } = recorded();
+    await turn('wan1', 6, false);
+    assert.deepEqual(cut, [{ family: 6, unanswered: true }, { family: 6 }]);
+    await turn('wan2', 6, false);
+    assert.equal(cut.length, 2);
+  });
+
+  it('cuts no answered connection of a WAN that came back while the rules were changed', async () => {
+    const { turn, cut } = recorded();
+    await Promise.all([turn('wan1', 4, false), turn('wan1', 4, true)]);
+    assert.deepEqual(cut, [{ family: 4, unanswered: true }]);
+  });
+
+  it('cuts only what --on-down names, and what was never answered', async () => {
+    for (const [onDown, expected] of [
+      ['udp', { family: 4, unanswered: true, proto: 17 }],
+      ['none', { family: 4, unanswered: true }],
+    ] as const) {
+      const { turn, cut } = recorded(onDown);
+      await turn('wan1', 4, false);
+      assert.deepEqual(cut.at(-1), expected);
+    }
+  });
+});

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { uplinkStatus } from '#wanmark/daemon/uplink-status.js';
+import { wan } from '../flows.js';
+
+/** What a WAN is in IPv4 and in IPv6: whether it is up, and for how many seconds. */
+function statusOf(four: readonly [boolean, number], six: readonly [boolean, number]) {
+  const states = {
+    state: (_wan: unknown, family: 4 | 6) => {
+      const [up, seconds] = family === 4 ? four : six;
+      const since = performance.now() - 1000 * seconds;
+      return { up, since, reason: `IPv${family} ${up}`, heldUntil: undefined };
+    },
+  };
+  const { since, reason, families } = uplinkStatus(wan(1), states);
+  return { seconds: Math.round((Date.now() - Date.parse(since)) / 1000), reason, families };
+}
+
+describe('uplinkStatus', () => {
+  it('is up with the family that has been longest, and down since the last of them went', () => {
+    const brief = (status: ReturnType<typeof statusOf>) => [status.seconds, status.reason];
+    assert.deepEqual(brief(statusOf([true, 10], [true, 30])), [30, 'IPv6 true']);
+    assert.deepEqual(brief(statusOf([false, 50], [true, 30])), [30, 'IPv6 true']);
+    assert.deepEqual(brief(statusOf([false, 50], [false, 30])), [30, 'IPv6 false']);
+  });
+
+  it('tells the families apart', () => {
+    const { families } = statusOf([true, 1], [false, 1]);
+    assert.deepEqual(
+      families.map(({ family, state, reason }) => [family, state, reason]),
+      [
+        [4, 'up', 'IPv4 true'],
+        [6, 'down', 'IPv6 false'],
+      ],
+    );
+  });
+
+  it('is that of a WAN which nobody checks, for a bare mark', () => {
+    const { reason, families } = uplinkStatus(wan(1, { via6: undefined }), undefined);
+    assert.equal(reason, 'not checked');
+    assert.equal(families.length, 1);
+  });
+});

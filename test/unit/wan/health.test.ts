@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseCheck } from '#wanmark/config/check.js';
+import type { CheckResult } from '#wanmark/wan/check/check.js';
+import { CheckHealth } from '#wanmark/wan/check-health.js';
+import { Health, type HealthChange } from '#wanmark/wan/health.js';
+import { HoldDown } from '#wanmark/wan/hold-down.js';
+import { ProbeWindow } from '#wanmark/wan/window.js';
+
+const good = (rttMs = 12): CheckResult => ({ ok: true, rttMs, why: `${rttMs} ms` });
+const lost: CheckResult = { ok: false, why: 'timeout' };
+const refused: CheckResult = { ok: false, why: 'refused' };
+const silent: CheckResult = { ok: false, why: 'EMFILE', inconclusive: true };
+
+function check(more = '') {
+  return new CheckHealth(parseCheck(`a=ping,to=1.1.1.1+9.9.9.9${more}`), 4);
+}
+
+/** Feeds rounds, one in two seconds, and returns what was said after each: + up, - down, ? nothing. */
+function feed(health: CheckHealth, rounds: readonly (readonly CheckResult[])[], from = 0): string {
+  return rounds
+    .map((results, i) => health.round(results, (from + i) * 2000))
+    .map((verdict) => (verdict === undefined ? '?' : verdict.up ? '+' : '-'))
+    .join('');
+}
+
+const times = <T>(count: number, one: T): T[] => Array<T>(count).fill(one);
+
+describe('rounds of a check', () => {
+  it('are believed at once when the first passes, and after two when none ever did', () => {
+    assert.equal(feed(check(), [[good(), lost]]), '+');
+    assert.equal(feed(check(), times(3, [lost, lost])), '?--');
+    assert.equal(feed(check(',fall=1'), times(2, [lost, lost])), '--');
+  });
+
+  it('take it down after fall in a row, up after rise in a row', () => {
+    const health = check();
+    const rounds = [
+      [good(), good()],
+      ...times(2, [lost, lost]),
+      [lost, good()],
+      ...times(3, [lost, refused]),
+    ];
+    assert.equal(feed(health, rounds), '++++++-');
+    assert.equal(health.verdict?.reason, 'ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout; refused)');
+    const back = [...times(4, [good(), lost]), [lost, lost], ...times(5, [good(9.5), lost])];
+    assert.equal(feed(health, back, 10), '---------+');
+    assert.equal(health.verdict?.reason, 'ping 1.1.1.1, 9.9.9.9: 5 of 5 rounds passed (9.5 ms)');
+  });
+
+  it('need the quorum, and name what was short of it', () => {
+    const health = check(',quorum=2,fall=1');
+    assert.equal(
+      feed(health, [
+        [good(), good()],
+        [good(), lost],
+      ]),
+      '+-',
+    );
+    assert.equal(
+      health.verdict?.reason,
+      'ping 1.1.1.1, 9.9.9.9: 1 of 1 rounds failed (timeout; 1 of 2 answered, 2 needed)',
+    );
+  });
+
+  it('that say nothing change nothing, and break no row', () => {
+    const health = check();
+    const rounds = [
+      [silent, silent],
+      [good(), lost],
+      [lost, lost],
+      [silent, lost],
+      [lost, lost],
+      [lost, lost],
+    ];
+    assert.equal(feed(health, rounds), '?++++-');
+    assert.equal(
+      feed(check(',quorum=2,fall=1'), [
+        [good(), good()],
+        [good(), silent],
+        [lost, silent],
+      ]),
+      '++-',
+    );
+  });
+});
+
+describe('loss and latency', () => {
+  it('have a hysteresis, each target for itself', () => {
+    const health = check(',loss=20:10');
+    // One in four by the first target, all by the second: the second alone would say nothing.
+    const some = (count: number) =>
+      Array.from({ length: count }, (_, i) => [i % 4 === 0 ? lost : good(), lost]);
+    assert.match(feed(health, [[good(), good()], ...some(40)]), /^\+{9,}-+$/);
+    assert.match(
+      health.verdict!.reason,
+      /^ping 1\.1\.1\.1 loss \d+ % \(limit 20 %\) over \d+ probes; 9\.9\.9\.9 loss/,
+    );
+    // 15 % is neither bad enough to go down nor good enough to come up.
+    const few = (count: number) =>
+      Array.from({ length: count }, (_, i) => [i % 7 === 0 ? lost : good(), lost]);
+    assert.match(feed(health, few(60), 41), /^-+$/);
+    assert.match(feed(health, times(40, [good(), lost]), 101), /^-+\++$/);
+    assert.match(health.verdict!.reason, /^ping 1\.1\.1\.1 loss \d+ % \(limit 10 %\)/);
+    assert.match(feed(health, few(60), 141), /^\++$/);
+  });
+
+  it('one dead target of two is no loss of the line', () => {
+    assert.match(feed(check(',loss=20:10'), times(100, [good(), lost])), /^\++$/);
+  });
+
+  it('after an outage the probes lost in it do not count', () => {
+    const health = check(',loss=20:10');
+    feed(health, [...times(30, [good(), good()]), ...times(30, [lost, lost])]);
+    assert.equal(health.verdict?.up, false);
+    assert.match(feed(health, times(40, [good(), good()]), 60), /^-{4}\+{36}$/);
+  });
+
+  it('latency is the median: slow answers now and then are none', () => {
+    const health = check(',latency=300:150');
+    const mixed = (count: number) =>
+      Array.from({ length: count }, (_, i) => [good(i % 3 === 0 ? 900 : 20), lost]);
+    assert.match(feed(health, mixed(60)), /^\++$/);
+    assert.match(feed(health, times(40, [good(400), lost]), 60), /^\++-+$/);
+    assert.match(
+      health.verdict!.reason,
+      /^ping 1\.1\.1\.1 latency 400 ms \(limit 300 ms\) over \d+ probes; 9\.9\.9\.9 latency without answer/,
+    );
+    assert.match(feed(health, times(60, [good(200), lost]), 100), /^-+$/);
+    assert.match(feed(health, times(60, [good(20), lost]), 160), /^-+\++$/);
+  });
+
+  it('a window forgets what is old', () => {
+    const window = new ProbeWindow(10_000);
+    for (let i = 0; i < 10; i++) window.add(i >= 5, i, i * 1000);
+    assert.equal(window.size, 10);
+    assert.equal(window.loss, 50);
+    assert.equal(window.latency, 7);
+    window.add(true, 8, 14_500);
+    assert.equal(window.size, 6);
+    assert.equal(window.loss, 0);
+    window.clear();
+    assert.deepEqual([window.size, window.loss, window.latency], [0, 0, undefined]);
+  });
+});
+
+describe('the hold-down', () => {
+  it('doubles up to five minutes', () => {
+    const hold = new HoldDown();
+    const holds = Array.from({ length: 9 }, () => hold.wentDown(1000) / 1000);
+    assert.deepEqual(holds, [0, 10, 20, 40, 80, 160, 300, 300, 300]);
+  });
+
+  it('goes back a step for each five minutes up', () => {
+    const hold = new HoldDown();
+    for (let i = 0; i < 4; i++) hold.wentDown(0);
+    assert.equal(hold.wentDown(10 * 60_000), 20_000);
+    assert.equal(hold.wentDown(60 * 60_000), 0);
+    assert.equal(hold.wentDown(0), 10_000);
+  });
+});
+
+describe('the health of a WAN', () => {
+  function make() {
+    const changes: HealthChange[] = [];
+    return { health: new Health((change) => changes.push(change)), changes };
+  }
+  const up = { up: true, reason: 'good' };
+  const down = (reason: string) => ({ up: false, reason });
+
+  it('is up until somebody says that it is down, and then says why, since when', () => {
+    const { health, changes } = make();
+    assert.deepEqual(health.state('a', 4), {
+      up: true,
+      since: 0,
+      reason: 'not checked',
+      heldUntil: undefined,
+    });
+    health.report('a', 4, 'check 1', up, 10);
+    assert.deepEqual(health.state('a', 4), { up: true, since: 10, reason: 'good', heldUntil: undefined });
+    health.report('a', 4, 'link', down('no carrier'), 20);
+    health.report('a', 4, 'check 1', down('ping'), 30);
+    assert.deepEqual(health.state('a', 4), { up: false, since: 20, reason: 'ping', heldUntil: undefined });
+    health.report('a', 4, 'link', undefined, 40);
+    assert.equal(health.state('a', 4).up, false);
+    health.report('a', 4, 'check 1', up, 50);
+    assert.deepEqual(
+      changes.map(({ wan, family, up, since, reason }) => [wan, family, up, since, reason]),
+      [
+        ['a', 4, false, 20, 'no carrier'],
+        ['a', 4, true, 50, 'good'],
+      ],
+    );
+  });
+
+  it('is apart for IPv4 and IPv6, and for each WAN', () => {
+    const { health } = make();
+    health.report('a', 6, 'check 1', down('x'), 0);
+    assert.deepEqual(
+      [health.state('a', 4).up, health.state('a', 6).up, health.state('b', 6).up],
+      [true, false, true],
+    );
+    health.forget('a');
+    assert.equal(health.state('a', 6).up, true);
+  });
+
+  it('flapping each second for a minute switches eight times at most, and comes up by itself in the end', () => {
+    const { health, changes } = make();
+    for (let second = 0; second < 60; second++) {
+      health.tick(second * 1000);
+      health.report('a', 4, 'link', second % 2 === 0 ? down('no carrier') : up, second * 1000);
+    }
+    assert.ok(changes.length >= 4 && changes.length <= 8, `${changes.length} switches`);
+    health.report('a', 4, 'link', up, 60_000);
+    const { heldUntil, reason } = health.state('a', 4);
+    assert.equal(health.nextDue(), heldUntil);
+    assert.equal(reason, 'no carrier');
+    assert.ok(heldUntil! > 60_000 && heldUntil! <= 360_000, `${heldUntil}`);
+    health.tick(heldUntil! - 1);
+    assert.equal(health.state('a', 4).up, false);
+    health.tick(heldUntil!);
+    assert.deepEqual(health.state('a', 4), {
+      up: true,
+      since: heldUntil,
+      reason: 'good',
+      heldUntil: undefined,
+    });
+    assert.equal(health.nextDue(), undefined);
+  });
+});

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { describe, it } from 'node:test';
+import { parseCheck } from '#wanmark/config/check.js';
+import type { Check, CheckPath, CheckResult } from '#wanmark/wan/check/check.js';
+import { Health, type HealthChange } from '#wanmark/wan/health.js';
+import { Monitor } from '#wanmark/wan/monitor.js';
+import { FakeClock } from './fake-clock.js';
+
+const GOOD: CheckResult = { ok: true, rttMs: 5, why: '5 ms' };
+const path = (wan: string, family: 4 | 6): CheckPath => ({ wan, family, mark: 1, device: wan });
+
+function monitor(
+  texts: readonly string[],
+  check: Check,
+  options: Partial<ConstructorParameters<typeof Monitor>[0]> = {},
+) {
+  const clock = new FakeClock();
+  const changes: HealthChange[] = [];
+  const health = new Health((change) => changes.push(change));
+  const it = new Monitor({
+    wans: ['a', 'b', 'c'],
+    checks: texts.map(parseCheck),
+    health,
+    path,
+    clock,
+    random: () => 0.5,
+    make: () => check,
+    ...options,
+  });
+  return { monitor: it, clock, health, changes };
+}
+
+describe('the monitor', () => {
+  it('probes every target of every WAN and family, in its interval and not all at once', async () => {
+    const probes: { at: number; wan: string; family: number; target: string }[] = [];
+    const { monitor: it, clock } = monitor(
+      ['all=ping,to=192.0.2.1+192.0.2.2+2001:db8::1', 'b=dns,to=192.0.2.3'],
+      async (target, { wan, family }) => {
+        probes.push({ at: clock.now(), wan, family, target });
+        return GOOD;
+      },
+    );
+    await clock.pass(9_900);
+    const starts = new Set(probes.filter(({ at }) => at < 1900).map(({ at }) => at));
+    assert.equal(starts.size, 7);
+    for (const wan of ['a', 'b', 'c']) {
+      const mine = probes.filter((probe) => probe.wan === wan && probe.target === '2001:db8::1');
+      assert.equal(mine.length, 5, wan);
+      assert.ok(mine.every(({ family }) => family === 6));
+    }
+    assert.equal(probes.filter(({ target }) => target === '192.0.2.3').length, 5);
+    await it.stop();
+    assert.equal(clock.pending, 0);
+    const { length } = probes;
+    await clock.pass(10_000);
+    assert.equal(probes.length, length);
+  });
+
+  it('tells of a WAN that goes down and comes back, IPv6 apart, and after a hold by itself', async () => {
+    let broken = false;
+    const {
+      monitor: it,
+      clock,
+      health,
+      changes,
+    } = monitor(['b=ping,to=192.0.2.1+2001:db8::1,fall=3,rise=2'], async (_, { family }) =>
+      broken && family === 4 ? { ok: false, why: 'timeout' } : GOOD,
+    );
+    await clock.pass(10_000);
+    assert.equal(changes.length, 0);
+    for (let i = 0; i < 2; i++) {
+      broken = true;
+      await clock.pass(8_000);
+      assert.equal(health.state('b', 4).up, false);
+      broken = false;
+      await clock.pass(4_000 + i * 20_000);
+    }
+    assert.deepEqual(
+      changes.map(({ wan, family, up }) => [wan, family, up]),
+      [
+        ['b', 4, false],
+        ['b', 4, true],
+        ['b', 4, false],
+        ['b', 4, true],
+      ],
+    );
+    assert.equal(changes[0]!.reason, 'ping 192.0.2.1: 3 of 3 rounds failed (timeout)');
+    // The second time it is held for ten seconds, though the checks passed long before.
+    assert.equal(changes[3]!.since - changes[2]!.since, 10_000);
+    assert.equal(health.state('a', 4).up, true);
+    await it.stop();
+    assert.equal(clock.pending, 0);
+  });
+
+  it('a slow round never overlaps itself, delays no other and is not made up for', async () => {
+    let running = 0;
+    let most = 0;
+    const rounds = { a: 0, b: 0 } as Record<string, number>;
+    const { monitor: it, clock } = monitor(['a=ping,to=192.0.2.1', 'b=ping,to=192.0.2.1'], (_, { wan }) => {
+      rounds[wan]!++;
+      if (wan === 'b') return Promise.resolve(GOOD);
+      most = Math.max(most, ++running);
+      return new Promise((resolve) =>
+        clock.after(5000, () => {
+          running--;
+          resolve(GOOD);
+        }),
+      );
+    });
+    await clock.pass(20_900);
+    assert.deepEqual([most, rounds.a, rounds.b], [1, 5, 11]);
+    // The fake ignores the signal, so its round has to end before the stop does.
+    const stopped = it.stop();
+    await clock.pass(5_000);
+    await stopped;
+  });
+
+  it('a WAN without a way is left out, and a check that throws says nothing', async () => {
+    const {
+      monitor: it,
+      clock,
+      health,
+    } = monitor(
+      ['all=ping,to=192.0.2.1,fall=1'],
+      async (_, { wan }) => {
+        if (wan === 'b') throw new Error('broken');
+        return { ok: false, why: 'timeout' };
+      },
+      { path: (wan, family) => (wan === 'a' ? undefined : path(wan, family)) },
+    );
+    await clock.pass(10_000);
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((wan) => health.state(wan, 4).up),
+      [true, true, false],
+    );
+    await it.stop();
+  });
+
+  it('stop cancels what is under way and tells nothing of it', async () => {
+    const signals: AbortSignal[] = [];
+    const {
+      monitor: it,
+      clock,
+      changes,
+    } = monitor(['all=ping,to=192.0.2.1,fall=1'], (_target, _path, _ms, signal) => {
+      signals.push(signal);
+      return new Promise((resolve) => {
+        const abort = () => resolve({ ok: false, why: 'cancelled' });
+        signal.addEventListener('abort', abort, { once: true });
+      });
+    });
+    await clock.pass(3_000);
+    assert.equal(signals.length, 3);
+    await it.stop();
+    await it.stop();
+    assert.ok(signals.every(({ aborted }) => aborted));
+    assert.equal(signals.flatMap((signal) => getEventListeners(signal, 'abort')).length, 0);
+    assert.deepEqual([changes, clock.pending], [[], 0]);
+  });
+});

@@ -1,0 +1,129 @@
+// A simulated internet for the passive detector: clients open connections by WANs in turn or at random, some
+// destinations are dead, and from some moment on a WAN swallows everything. Seeded, so every run is the same.
+import { Detector, type Suspicion } from '#wanmark/wan/passive/detector.js';
+
+export interface World {
+  readonly seed: number;
+  readonly wans?: number;
+  readonly perSecond: number;
+  /** Share of destinations that never answer. */
+  readonly dead: number;
+  readonly seconds: number;
+  /** When WAN w1 begins to swallow everything, in seconds. */
+  readonly blackholeAt?: number;
+  /** Different destinations; popular ones are asked more (Zipf). Default 300. */
+  readonly destinations?: number;
+  /** Milliseconds; default 60. One in a hundred first packets is lost and answered a second later. */
+  readonly rttMs?: (wan: string, atSeconds: number) => number;
+  /** Overrides where a connection goes; the default is random. */
+  readonly choose?: (random: () => number, destination: number) => number;
+  /** Destinations that are dead at some time, beside the share. */
+  readonly isDead?: (destination: number, atSeconds: number, wan: string) => boolean;
+  readonly stopAtSuspicion?: boolean;
+}
+
+export interface Outcome {
+  /** Each suspicion, with the second it was raised in. */
+  readonly suspicions: readonly (Suspicion & { readonly at: number })[];
+}
+
+const TICK_MS = 100;
+const LOOKS_MS = [500, 750, 1000, 1500, 2000];
+const MOST_PER_TICK = 2;
+
+export function mulberry(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 0x1_0000_0000;
+  };
+}
+
+interface Sample {
+  readonly id: number;
+  readonly wan: string;
+  readonly dst: string;
+  readonly decidedAt: number;
+  /** Infinity: never. */
+  readonly answeredAt: number;
+  looks: number;
+}
+
+/** Cumulative shares of `count` destinations, the n-th asked 1/n as often. */
+function zipf(count: number): number[] {
+  const weights = Array.from({ length: count }, (_, i) => 1 / (i + 1));
+  const total = weights.reduce((a, b) => a + b);
+  let sum = 0;
+  return weights.map((weight) => {
+    sum += weight / total;
+    return sum;
+  });
+}
+
+function pick(shares: readonly number[], value: number): number {
+  let low = 0;
+  let high = shares.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (shares[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Runs a world to its end. A suspected WAN gets no new connections, as in the daemon. */
+export function simulate(world: World): Outcome {
+  const random = mulberry(world.seed);
+  const wans = Array.from({ length: world.wans ?? 3 }, (_, i) => `w${i + 1}`);
+  const shares = zipf(world.destinations ?? 300);
+  const dead = shares.map(() => random() < world.dead);
+  const rttMs = world.rttMs ?? (() => 60);
+  const detector = new Detector();
+  const suspicions: (Suspicion & { at: number })[] = [];
+  let suspected = new Set<string>();
+  let samples: Sample[] = [];
+  let id = 0;
+  let next = 0;
+  for (let now = 0; now < world.seconds * 1000; now += TICK_MS) {
+    const taken = new Map<string, number>();
+    // Poisson arrivals up to this tick.
+    for (; next < now; next += (-Math.log(1 - random()) / world.perSecond) * 1000) {
+      const up = wans.filter((wan) => !suspected.has(wan));
+      const destination = pick(shares, random());
+      const wanted = world.choose?.(random, destination) ?? Math.floor(random() * up.length);
+      const wan = world.choose ? wans[wanted]! : up[wanted]!;
+      const count = taken.get(wan) ?? 0;
+      if (count >= MOST_PER_TICK || suspected.has(wan)) continue;
+      taken.set(wan, count + 1);
+      const at = next / 1000;
+      const swallowed = wan === 'w1' && at >= (world.blackholeAt ?? Number.POSITIVE_INFINITY);
+      const never = swallowed || dead[destination] || world.isDead?.(destination, at, wan);
+      const spread = 0.5 + random() + (random() < 0.01 ? 1000 / rttMs(wan, at) : 0);
+      const answeredAt = never ? Number.POSITIVE_INFINITY : next + rttMs(wan, at) * spread;
+      const dst = `10.${destination >> 8}.${destination & 255}.1`;
+      samples.push({ id: id++, wan, dst, decidedAt: next, answeredAt, looks: 0 });
+    }
+    const kept: Sample[] = [];
+    for (const sample of samples) {
+      if (now - sample.decidedAt < LOOKS_MS[sample.looks]!) {
+        kept.push(sample);
+        continue;
+      }
+      const answered = now >= sample.answeredAt;
+      const first = sample.looks++ === 0;
+      detector.add({ ...sample, dport: 443, lookedAt: now, answered, first });
+      if (!answered && sample.looks < LOOKS_MS.length) kept.push(sample);
+    }
+    samples = kept;
+    const found = detector.suspects(wans, now);
+    for (const suspicion of found) {
+      if (suspected.has(suspicion.wan)) continue;
+      suspicions.push({ ...suspicion, at: now / 1000 });
+      if (world.stopAtSuspicion) return { suspicions };
+    }
+    suspected = new Set(found.map(({ wan }) => wan));
+  }
+  return { suspicions };
+}
