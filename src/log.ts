@@ -1,5 +1,4 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino';
-import pretty from 'pino-pretty';
 
 /** How long a line may stay in memory before it is written: short enough to tail, long enough to batch. */
 const FLUSH_MS = 50;
@@ -16,8 +15,9 @@ export interface Log {
 }
 
 /** NDJSON on stdout, or readable lines when stdout is a terminal. */
-export function createLog(): Log {
+export async function createLog(): Promise<Log> {
   if (process.stdout.isTTY) {
+    const { default: pretty } = await import('pino-pretty');
     const stream = pretty({
       colorize: true,
       ignore: 'pid,hostname',

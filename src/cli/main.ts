@@ -1,26 +1,15 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import yargs, { type CommandModule } from 'yargs';
+import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { WanmarkError } from '../errors.js';
-import { labCommand } from './commands/lab.js';
-import { downCommand, printCommand, upCommand } from './commands/rules.js';
-import { runCommand } from './commands/run.js';
-import { statusCommand } from './commands/status.js';
+import { loadCommands } from './commands.js';
 import { rejectSwitchValues, usageError } from './usage.js';
-
-const COMMANDS = [
-  runCommand,
-  upCommand,
-  downCommand,
-  printCommand,
-  statusCommand,
-  labCommand,
-] as readonly CommandModule[];
 
 /** Runs one command line and sets the exit code: 0 done, 1 failed, 2 wrong usage or configuration. */
 async function main(args: string[]): Promise<void> {
   rejectSwitchValues(args);
+  const commands = await loadCommands(args);
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   let parser = yargs(args)
     .scriptName('wanmark')
@@ -33,9 +22,9 @@ async function main(args: string[]): Promise<void> {
     .exitProcess(false)
     .fail((complaint, error) => {
       // yargs' own errors are complaints about the command line, too.
-      throw error === undefined || error.name === 'YError' ? usageError(complaint, args, COMMANDS) : error;
+      throw error === undefined || error.name === 'YError' ? usageError(complaint, args, commands) : error;
     });
-  for (const command of COMMANDS) parser = parser.command(command);
+  for (const command of commands) parser = parser.command(command);
   await parser.parseAsync();
 }
 

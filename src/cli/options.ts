@@ -26,8 +26,8 @@ function toYargs(option: Option): Options {
 }
 
 /** The options that were given, by flag or else in the file of `--config`. @throws UsageError */
-export function rawConfig(argv: Readonly<Record<string, unknown>>): RawConfig {
-  const file = typeof argv.config === 'string' ? readConfigFile(argv.config) : {};
+export async function rawConfig(argv: Readonly<Record<string, unknown>>): Promise<RawConfig> {
+  const file = typeof argv.config === 'string' ? await readConfigFile(argv.config) : {};
   const flags = Object.keys(OPTIONS).filter((name) => argv[name] !== undefined);
   const environment = process.env.WANMARK_SOCKET === undefined ? {} : { socket: process.env.WANMARK_SOCKET };
   return { ...environment, ...file, ...Object.fromEntries(flags.map((name) => [name, argv[name]])) };

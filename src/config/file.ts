@@ -1,16 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { parseDocument } from 'yaml';
 import { UsageError } from '../errors.js';
 import type { RawConfig } from './options.js';
 
 /** Reads a YAML or JSON file (JSON is YAML) of options. @throws UsageError with file and line */
-export function readConfigFile(path: string): RawConfig {
+export async function readConfigFile(path: string): Promise<RawConfig> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
+  // Only those who have a file wait for it to load.
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(text, { prettyErrors: true });
   const [error] = document.errors;
   if (error !== undefined) throw new UsageError(`${path}: ${error.message.split('\n')[0]}`, { cause: error });

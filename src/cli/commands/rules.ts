@@ -13,7 +13,7 @@ function rulesCommand(verb: Verb, describe: string): CommandModule {
     describe,
     builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }),
     handler: async (argv) => {
-      const config = parseConfig(rawConfig(argv));
+      const config = parseConfig(await rawConfig(argv));
       if (config.bare) throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
       if (verb === 'up') await checkDevices(config.wans, config.lan);
       process.exitCode = await runScript(verb, scriptEnvironment(config));
@@ -30,7 +30,7 @@ export const downCommand: CommandModule = {
   describe: 'Remove rules and routes',
   builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }),
   handler: async (argv) => {
-    const raw = rawConfig(argv);
+    const raw = await rawConfig(argv);
     const environment = raw.wan === undefined ? {} : scriptEnvironment(parseConfig(raw));
     process.exitCode = await runScript('down', environment);
   },

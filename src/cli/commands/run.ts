@@ -21,7 +21,7 @@ export const runCommand: CommandModule = {
   describe: 'Choose a mark for each new connection (the daemon)',
   builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }),
   handler: async (argv) => {
-    const config = parseConfig(rawConfig(argv));
+    const config = parseConfig(await rawConfig(argv));
     if (config.engine === 'kernel') {
       throw new UsageError(
         'with engine kernel there is nothing for a daemon to decide; wanmark up --engine kernel is all that is needed',
@@ -33,7 +33,7 @@ export const runCommand: CommandModule = {
     if (!config.bare) await checkDevices(config.wans, config.lan);
     const devices = config.bare ? [] : await listDevices();
     const ended = endOfRun();
-    const log = createLog();
+    const log = await createLog();
     try {
       const { logger } = log;
       const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>

@@ -1,0 +1,18 @@
+import type { CommandModule } from 'yargs';
+
+/** The commands by name; each is loaded when it is needed: on a small router that is half the time of a start. */
+const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
+  run: async () => (await import('./commands/run.js')).runCommand,
+  up: async () => (await import('./commands/rules.js')).upCommand,
+  down: async () => (await import('./commands/rules.js')).downCommand,
+  print: async () => (await import('./commands/rules.js')).printCommand,
+  status: async () => (await import('./commands/status.js')).statusCommand as CommandModule,
+  lab: async () => (await import('./commands/lab.js')).labCommand as CommandModule,
+};
+
+/** The one that the command line begins with; all of them where it begins with none. */
+export async function loadCommands(args: readonly string[]): Promise<readonly CommandModule[]> {
+  const first = args[0] ?? '';
+  const wanted = Object.hasOwn(LOADERS, first) ? [LOADERS[first]!] : Object.values(LOADERS);
+  return Promise.all(wanted.map((load) => load()));
+}
