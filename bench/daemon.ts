@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -6,8 +7,9 @@ import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, type Program } from '#wanmark/lab/program.js';
 import { wanArguments } from '#wanmark/lab/wanmark.js';
 
-const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const POLL_MS = 50;
+const START_MS = 60_000;
 
 /** `wanmark run` as on a router: without the log of marks, which the lab's own daemon always has. */
 export class BenchDaemon {
@@ -25,9 +27,31 @@ export class BenchDaemon {
     const argv = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--socket', socket, ...args];
     const program = lab.router.spawn(argv);
     await program.waitForLine(/"msg":"started"/);
+    return BenchDaemon.#of(program, socket);
+  }
+
+  /** As {@link BenchDaemon.start}, with the log in a file. */
+  static async startLogging(lab: Lab, socket: string, log: string, ...args: string[]): Promise<BenchDaemon> {
+    writeFileSync(log, '');
+    const argv = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--socket', socket, ...args];
+    const program = lab.router.spawn(['sh', '-c', 'exec >"$0" && exec "$@"', log, ...argv]);
+    const started = () => readFileSync(log, 'utf8').includes('"msg":"started"');
+    for (const end = performance.now() + START_MS; !started(); ) {
+      if (!program.running || performance.now() > end) throw program.error('did not start');
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    return BenchDaemon.#of(program, socket);
+  }
+
+  static #of(program: Program, socket: string): BenchDaemon {
     const [pid] = childrenOf(program.pid);
     if (pid === undefined) throw program.error('ended at once');
     return new BenchDaemon(program, pid, socket);
+  }
+
+  async stop(): Promise<void> {
+    await this.program.kill('SIGTERM');
+    await this.program.exited;
   }
 
   status(): Promise<Status> {

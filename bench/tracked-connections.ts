@@ -15,6 +15,7 @@ import { SERVER } from '#wanmark/lab/network.js';
 import { Wanmark } from '#wanmark/lab/wanmark.js';
 import { BenchDaemon, live } from './daemon.js';
 import { makeRoom, replaceTable, tracked, writeHeld } from './held.js';
+import { median } from './stats.js';
 import { type CpuTime, cpuTime, peakMemory, since } from './threads.js';
 
 const SENDER = fileURLToPath(new URL('./sender.js', import.meta.url));
@@ -99,12 +100,6 @@ class Bench {
 
 const us = (ns: number) => `${(ns / 1000).toFixed(2)} us`;
 const percent = (part: number) => `${(100 * part).toFixed(2)} %`;
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
 
 function describe(held: number, { each, deciding, conntrackShare, tracked, memory }: Sample): string {
   return (

@@ -4,5 +4,5 @@ set -eu
 cd "$(dirname "$0")/.."
 
 npx --no-install biome ci --error-on-warnings .
-git ls-files -co --exclude-standard '*.cc' '*.h' | xargs clang-format --dry-run -Werror
+git ls-files -co --exclude-standard '*.c' '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a clone ready: setup.sh run|test|lint
+# Makes a clone ready: setup.sh run|test|lint|bench
 #
 # Installs what is missing and nothing else: Debian packages with apt-get (as root, and only when a program or
 # header is absent), the npm packages of package-lock.json, the addon, the TypeScript. Without root a missing
@@ -10,9 +10,9 @@ PATH=$PATH:/usr/sbin:/sbin
 
 purpose=${1:-run}
 case $purpose in
-run | test | lint) ;;
+run | test | lint | bench) ;;
 *)
-	echo "wanmark: setup.sh \"$purpose\" must be run, test or lint" >&2
+	echo "wanmark: setup.sh \"$purpose\" must be run, test, lint or bench" >&2
 	exit 2
 	;;
 esac
@@ -34,6 +34,7 @@ need_system() {
 	need nsenter util-linux
 	[ "$purpose" != test ] || need_test
 	[ "$purpose" != lint ] || need_lint
+	[ "$purpose" != bench ] || need_bench
 }
 
 need_test() {
@@ -45,6 +46,12 @@ need_test() {
 need_lint() {
 	need shellcheck shellcheck
 	need clang-format clang-format
+}
+
+need_bench() {
+	need cc gcc
+	need conntrack conntrack
+	pkg-config --exists libnetfilter_queue 2>/dev/null || missing="$missing libnetfilter-queue-dev"
 }
 
 install_system() {
@@ -82,3 +89,15 @@ if ! [ -e "$addon" ] || [ -n "$(find native binding.gyp -newer "$addon")" ]; the
 	touch "$addon"
 fi
 npm run --silent build:ts
+
+# One of those that the benchmark compares with is an npm package, which nothing else needs.
+others=bench/programs
+rival=$others/node_modules/nfqueue/build/Release/nfqueue.node
+if [ "$purpose" = bench ] && ! [ -e $rival ]; then
+	output=$(npm ci --prefix $others --foreground-scripts --no-audit --no-fund --loglevel=error 2>&1) || true
+	[ -e $rival ] || {
+		echo "$output" >&2
+		echo "wanmark: the npm package nfqueue does not build; the lines above say why" >&2
+		exit 1
+	}
+fi

@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { Lab } from '#wanmark/lab/lab.js';
+import { childrenOf, type Program } from '#wanmark/lab/program.js';
+import { Wanmark } from '#wanmark/lab/wanmark.js';
+import { BenchDaemon } from './daemon.js';
+import { built, source } from './programs.js';
+
+/** A selector that runs. */
+export interface Running {
+  /** Whose CPU time counts; undefined where no process selects. */
+  readonly pid: number | undefined;
+  /** Packets that it, or the kernel for it, did not answer as asked since it started; undefined: not known. */
+  missed(): Promise<number>;
+  /** @throws {Error} when it has ended by itself */
+  check(): void;
+  stop(): Promise<void>;
+}
+
+/** One of those that are compared. */
+export interface Contender {
+  readonly name: string;
+  /** Why it cannot run here; undefined when it can. */
+  readonly absent?: string | undefined;
+  start(lab: Lab): Promise<Running>;
+}
+
+const QUEUE = 0;
+/** A late answer would be the kernel's decision, and none of ours to measure. */
+const PATIENCE = ['--deadline', '10000'];
+
+/** `wanmark run` with these arguments. */
+export function ours(name: string, directory: string, ...args: string[]): Contender {
+  return {
+    name,
+    start: async (lab) => {
+      await new Wanmark(lab).up(...queuesOf(args));
+      const socket = join(directory, 'socket');
+      const log = join(directory, 'log');
+      const daemon = await BenchDaemon.startLogging(lab, socket, log, ...PATIENCE, ...args);
+      return {
+        pid: daemon.pid,
+        missed: async () => {
+          const { queue } = await daemon.status();
+          return queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
+        },
+        check: () => checkRuns(daemon.program),
+        stop: () => daemon.stop(),
+      };
+    },
+  };
+}
+
+/** Rules and daemon must agree on how many queues there are. */
+function queuesOf(args: readonly string[]): string[] {
+  const at = args.indexOf('--queues');
+  return at < 0 ? [] : args.slice(at, at + 2);
+}
+
+/** The kernel's own `statistic` rules, without a process. */
+export const STATISTIC: Contender = {
+  name: 'statistic rules',
+  start: async (lab) => {
+    await new Wanmark(lab).up('--engine', 'kernel');
+    return { pid: undefined, missed: async () => 0, check: () => {}, stop: async () => {} };
+  },
+};
+
+/** A program that is given the queue and the marks. */
+function program(name: string, argv: readonly string[], absent?: string): Contender {
+  return {
+    name,
+    absent,
+    start: async (lab) => {
+      await new Wanmark(lab).up();
+      const marks = lab.wans.map(({ mark }) => String(mark));
+      const running = lab.router.spawn([...argv, String(QUEUE), ...marks]);
+      await running.waitForLine(/^ready$/);
+      const [pid] = childrenOf(running.pid);
+      if (pid === undefined) throw running.error('ended at once');
+      return {
+        pid,
+        missed: () => dropped(lab),
+        check: () => checkRuns(running),
+        stop: () => end(running),
+      };
+    },
+  };
+}
+
+function checkRuns(running: Program): void {
+  if (!running.running) throw running.error('ended by itself');
+}
+
+async function end(running: Program): Promise<void> {
+  await running.kill('SIGKILL');
+  await running.exited;
+}
+
+/** The kernel's two counters of /proc/net/netfilter/nfnetlink_queue. */
+async function dropped(lab: Lab): Promise<number> {
+  const { stdout } = await lab.router.exec(['cat', '/proc/net/netfilter/nfnetlink_queue']);
+  const line = stdout.split('\n').find((text) => Number(text.trim().split(/\s+/)[0]) === QUEUE);
+  const [, , , , , queueDropped, userDropped] = (line ?? '').trim().split(/\s+/).map(Number);
+  return (queueDropped ?? 0) + (userDropped ?? 0);
+}
+
+const python = spawnSync('python3', ['-c', 'import netfilterqueue']).status === 0;
+
+export const TEXTBOOK = program('textbook C loop', [built('textbook')]);
+export const BATCHED = program('batched C loop', [built('batched')]);
+export const NPM = program('npm nfqueue', [process.execPath, source('npm-nfqueue.cjs')]);
+export const PYTHON = program(
+  'Python NetfilterQueue',
+  ['python3', source('netfilterqueue.py')],
+  python ? undefined : 'python3 has no module netfilterqueue',
+);

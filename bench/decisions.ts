@@ -1,0 +1,87 @@
+import { type Batch, COPY_BYTES } from '#wanmark/core/batch.js';
+import { MarkField } from '#wanmark/core/mark.js';
+import { Selector } from '#wanmark/core/selector.js';
+import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import { Decider } from '#wanmark/daemon/decider.js';
+
+/** Packets in a batch: 4 is what the kernel's own pace gives, 64 what there is when we are behind. */
+const BATCHES = [1, 4, 64] as const;
+const WANS = 3;
+const CONNECTIONS = 100_000;
+const ROUNDS = 5;
+
+function batchOf(capacity: number): Batch {
+  const batch: Batch = {
+    capacity,
+    family: new Uint8Array(capacity).fill(4),
+    proto: new Uint8Array(capacity).fill(17),
+    flags: new Uint8Array(capacity),
+    src: new Uint8Array(16 * capacity),
+    dst: new Uint8Array(16 * capacity),
+    sport: new Uint16Array(capacity),
+    dport: new Uint16Array(capacity).fill(53),
+    inIfindex: new Uint32Array(capacity).fill(2),
+    outIfindex: new Uint32Array(capacity),
+    oldMark: new Uint32Array(capacity),
+    length: new Uint32Array(capacity).fill(60),
+    copied: new Uint8Array(capacity).fill(60),
+    bytes: new Uint8Array(COPY_BYTES * capacity),
+    marks: new Uint32Array(capacity),
+  };
+  for (let i = 0; i < capacity; i++) {
+    batch.src.set([10, 1, 0, 1 + i], 16 * i);
+    batch.dst.set([203, 0, 113, 10], 16 * i);
+    batch.sport[i] = 1024 + i;
+  }
+  return batch;
+}
+
+/** Connections that one JavaScript thread decides in a second, without a kernel: the best of some rounds. */
+function perSecond(strategy: string, size: number, seconds: number): number {
+  const wans = Array.from({ length: WANS }, (_, i) => ({
+    name: `wan${i + 1}`,
+    dev: `wan${i + 1}`,
+    via: 'dev',
+    via6: undefined,
+    weight: 3 - i,
+    tier: 1,
+    mark: i + 1,
+    nat: 'masquerade',
+    nat6: 'masquerade',
+  }));
+  const context = { random: Math.random, now: () => performance.now(), connections: () => CONNECTIONS };
+  const onFault = (fault: string, error: unknown) => {
+    throw new Error(`${strategy} ${fault}: ${error}`);
+  };
+  const selector = new Selector(wans, STRATEGIES.get(strategy)!(context), onFault);
+  const { decide } = new Decider(selector, new MarkField(0xff), new Map(), undefined);
+  const batch = batchOf(size);
+  let best = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now();
+    const end = start + (seconds * 1000) / ROUNDS;
+    let decided = 0;
+    while (performance.now() < end) {
+      for (let i = 0; i < 1000; i++) {
+        batch.marks.fill(0);
+        decide(batch, size);
+      }
+      decided += 1000 * size;
+    }
+    best = Math.max(best, (decided * 1000) / (performance.now() - start));
+  }
+  return best;
+}
+
+/** A line for each strategy: where the one thread that decides ends. */
+export function decisionsTable(seconds: number): string[] {
+  const million = (value: number) => (value / 1e6).toFixed(2);
+  return [
+    '| million decisions a second, batches of | 1 | 4 | 64 |',
+    '|---|---|---|---|',
+    ...['round-robin', 'weighted', 'least-connections', 'source-hash'].map((strategy) => {
+      const cells = BATCHES.map((size) => million(perSecond(strategy, size, seconds)));
+      return `| ${strategy} | ${cells.join(' | ')} |`;
+    }),
+  ];
+}

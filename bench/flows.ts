@@ -1,0 +1,31 @@
+import type { Lab } from '#wanmark/lab/lab.js';
+import { SERVER } from '#wanmark/lab/network.js';
+import { built } from './programs.js';
+
+/** Of 60,000 ports from each of 60,000 ports. */
+const FLOWS = 3_600_000_000;
+
+/** What the generator of new connections needed. */
+export interface Sent {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+/** Makes new connections from the client to the server; none twice. */
+export class Flows {
+  readonly #lab: Lab;
+  #made = 0;
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  /** @param tickUs microseconds between bursts */
+  async send(count: number, rate: number, tickUs = 500): Promise<Sent> {
+    const args = [SERVER[4], count, Math.round(rate), tickUs, this.#made % FLOWS].map(String);
+    this.#made += count;
+    const { stdout } = await this.#lab.client.exec([built('flows'), ...args], { timeoutMs: 600_000 });
+    const [seconds, cpuSeconds] = stdout.trim().split(' ').map(Number);
+    return { seconds: seconds!, cpuSeconds: cpuSeconds! };
+  }
+}

@@ -1,0 +1,86 @@
+// flows ADDRESS COUNT RATE TICK_US FIRST: COUNT UDP datagrams, RATE a second, each a connection of its own.
+//
+// From sockets of its own choice to one port after the other, so that no 5-tuple is used twice; FIRST, the
+// number of connections that earlier runs made, goes on where they ended. A datagram holds when it was sent,
+// as 8 bytes of nanoseconds of CLOCK_REALTIME, which is what the kernel stamps arrivals with. Writes the
+// seconds it took, and those of them that it had a CPU.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { kFirstPort = 1024, kPorts = 60000, kFirstSource = 1024, kBurst = 64 };
+
+static int64_t now(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static void die(const char* what) {
+  perror(what);
+  exit(1);
+}
+
+static int source(int64_t number) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  if (fd < 0) die("socket");
+  const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(kFirstSource + number)};
+  if (bind(fd, (const struct sockaddr*)&address, sizeof address) != 0) die("bind");
+  return fd;
+}
+
+int main(int argc, char** argv) {
+  if (argc != 6) {
+    fprintf(stderr, "usage: flows ADDRESS COUNT RATE TICK_US FIRST\n");
+    return 2;
+  }
+  const int64_t count = atoll(argv[2]), first = atoll(argv[5]);
+  const double rate = atof(argv[3]);
+  const long tick = atol(argv[4]) * 1000;
+  struct sockaddr_in to[kBurst];
+  struct mmsghdr messages[kBurst];
+  struct iovec parts[kBurst];
+  int64_t stamps[kBurst];
+  memset(messages, 0, sizeof messages);
+  for (int i = 0; i < kBurst; i++) {
+    to[i] = (struct sockaddr_in){.sin_family = AF_INET};
+    if (inet_pton(AF_INET, argv[1], &to[i].sin_addr) != 1) die("address");
+    parts[i] = (struct iovec){.iov_base = &stamps[i], .iov_len = sizeof stamps[i]};
+    messages[i].msg_hdr = (struct msghdr){
+        .msg_name = &to[i], .msg_namelen = sizeof to[i], .msg_iov = &parts[i], .msg_iovlen = 1};
+  }
+  int fd = -1;
+  int64_t open = -1;
+  const int64_t start = now(CLOCK_MONOTONIC);
+  for (int64_t sent = 0; sent < count;) {
+    const int64_t due = (int64_t)((now(CLOCK_MONOTONIC) - start) * rate / 1e9) + 1;
+    while (sent < due && sent < count) {
+      const int64_t number = first + sent;
+      if (number / kPorts != open) {
+        if (fd >= 0) close(fd);
+        open = number / kPorts;
+        fd = source(open);
+      }
+      int burst = 0;
+      const int64_t stamp = now(CLOCK_REALTIME);
+      while (burst < kBurst && sent + burst < due && sent + burst < count &&
+             (number + burst) / kPorts == open) {
+        to[burst].sin_port = htons(kFirstPort + (number + burst) % kPorts);
+        stamps[burst++] = stamp;
+      }
+      const int done = sendmmsg(fd, messages, burst, 0);
+      // A full device queue loses what it loses; the receiver counts.
+      if (done < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED) die("sendmmsg");
+      if (done > 0) sent += done;
+    }
+    if (sent < count) nanosleep(&(struct timespec){.tv_nsec = tick}, NULL);
+  }
+  printf("%.6f %.6f\n", (now(CLOCK_MONOTONIC) - start) / 1e9, now(CLOCK_PROCESS_CPUTIME_ID) / 1e9);
+  return 0;
+}
