@@ -5,6 +5,7 @@ import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
 import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
+import type { LineSink } from '../log.js';
 import { readQueueTable } from '../queue/proc.js';
 import { Queue, type QueueError } from '../queue/queue.js';
 import type { Device } from '../system/devices.js';
@@ -31,6 +32,8 @@ export interface DaemonParts {
   readonly strategy: NamedStrategy;
   readonly devices: readonly Device[];
   readonly logger: Logger;
+  /** Where the mark log's lines go; undefined: through the logger. */
+  readonly line: LineSink | undefined;
   readonly now: () => number;
   /** Where live connections come from; undefined where nobody can count. */
   readonly connections: ConnectionSource | undefined;
@@ -76,12 +79,12 @@ export class Daemon {
   }
 
   private constructor(parts: DaemonParts) {
-    const { config, strategy, devices, logger, now } = parts;
+    const { config, strategy, devices, logger, line, now } = parts;
     this.#parts = parts;
     this.#faults = new StrategyFaults(logger, strategy.name, now);
     this.#selector = new Selector(config.wans, strategy.strategy, this.#faults.report);
     const listener = config.logMark
-      ? markLog(logger, strategy.name, new DeviceNames(), config.logPacket)
+      ? markLog(strategy.name, { logger, line, devices: new DeviceNames(), packet: config.logPacket })
       : undefined;
     const inbound = inboundWans(config.wans, devices);
     this.#decider = new Decider(this.#selector, config.field, inbound, (wan, flow, packet) => {
@@ -91,7 +94,7 @@ export class Daemon {
     });
     const { services, backendConnections, onLost } = parts;
     if (services.length > 0) {
-      const common = { config, logger, now, onLost };
+      const common = { config, logger, line, now, onLost };
       this.#services = new Services({ ...common, services, connections: backendConnections });
     }
     try {

@@ -4,6 +4,7 @@ import type { NamedStrategy } from '../config/strategy.js';
 import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
 import { formatListen, type Service } from '../core/service.js';
+import type { LineSink } from '../log.js';
 import { Queue, type QueueError } from '../queue/queue.js';
 import type { ConnectionSource } from './connections.js';
 import { DeviceNames } from './device-names.js';
@@ -24,6 +25,7 @@ export interface ServicesParts {
   /** Not empty. */
   readonly services: readonly NamedService[];
   readonly logger: Logger;
+  readonly line: LineSink | undefined;
   readonly now: () => number;
   /** Where live connections of a backend's mark come from; undefined where nobody can count. */
   readonly connections: ConnectionSource | undefined;
@@ -43,7 +45,7 @@ export class Services {
 
   /** Binds the queue; from here on packets are answered. @throws QueueError */
   constructor(parts: ServicesParts) {
-    const { config, services, logger, now, connections, onLost } = parts;
+    const { config, services, logger, line, now, connections, onLost } = parts;
     this.#parts = parts;
     this.#pools = services.map((named) => {
       const faults = new StrategyFaults(
@@ -57,7 +59,9 @@ export class Services {
         selector: new Selector(named.service.backends, named.strategy.strategy, faults.report),
       };
     });
-    const log = config.logMark ? serviceMarkLog(logger, new DeviceNames(), config.logPacket) : undefined;
+    const log = config.logMark
+      ? serviceMarkLog({ logger, line, devices: new DeviceNames(), packet: config.logPacket })
+      : undefined;
     this.#decider = new ServiceDecider(this.#pools, config.backendField, (pool, backend, flow, packet) => {
       connections?.decided(backend.mark);
       log?.(pool, backend, flow, packet);

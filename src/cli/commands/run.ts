@@ -35,7 +35,7 @@ export const runCommand: CommandModule = {
     const ended = endOfRun();
     const log = await createLog();
     try {
-      const { logger } = log;
+      const { logger, line } = log;
       const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>
         logger.warn(`systemd cannot be told: ${reason}`),
       );
@@ -50,6 +50,7 @@ export const runCommand: CommandModule = {
         strategy,
         devices,
         logger,
+        line,
         now,
         connections,
         services,

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Logger, pino, stdTimeFunctions } from 'pino';
+import type { DeviceNames } from '#wanmark/daemon/device-names.js';
+import { markLog, serviceMarkLog } from '#wanmark/daemon/mark-log.js';
+import type { Pool } from '#wanmark/daemon/service-decider.js';
+import { flow, wan } from '../flows.js';
+
+const FLOWS = [
+  flow(),
+  flow({ family: 6, src: '2001:db8::10', dst: '2001:db8:ff::1', proto: 17, protoName: 'udp', sport: 5353 }),
+  flow({ proto: 1, protoName: 'icmp', sport: 77, dport: 0x0800 }),
+  flow({ inIfindex: 0 }),
+  flow({ inIfindex: 1 }),
+];
+const BYTES = new Uint8Array(128);
+const devices = { name: (ifindex: number) => (ifindex === 1 ? 'a"b' : `dev${ifindex}`) } as DeviceNames;
+
+/** What a log writes, by the logger alone or with lines that are made beside it. */
+function written(log: (logger: Logger, line: ((text: string) => void) | undefined) => void) {
+  return [false, true].map((ready) => {
+    const lines: string[] = [];
+    const add = (text: string) => void lines.push(text);
+    const logger: Logger = pino({ base: null, timestamp: stdTimeFunctions.isoTime }, { write: add });
+    log(logger, ready ? add : undefined);
+    return lines.map((line) => {
+      const at = /"time":"([^"]+)"/.exec(line)![1]!;
+      assert.ok(Math.abs(Date.parse(at) - Date.now()) < 60_000, at);
+      return line.replace(at, 'TIME');
+    });
+  });
+}
+
+describe('the mark log', () => {
+  it('writes by itself what the logger would, to the byte', () => {
+    const [logged, ready] = written((logger, line) => {
+      const log = markLog('mine"\\.js', { logger, line, devices, packet: false });
+      for (const target of [wan(1), wan(2)]) for (const one of FLOWS) log(target, one, BYTES);
+    });
+    assert.equal(logged!.length, 10);
+    assert.deepEqual(ready, logged);
+    assert.equal(JSON.parse(ready![0]!).strategy, 'mine"\\.js');
+    assert.equal(JSON.parse(ready![4]!).in, 'a"b');
+    assert.ok(ready!.every((line) => line.endsWith('\n')));
+  });
+
+  it('does so for services, too, whose backends may have the same names', () => {
+    const pools = ['web', 'mail'].map(
+      (name) => ({ service: { name }, strategy: { name: 'weighted' } }) as unknown as Pool,
+    );
+    const backend = wan(3, { name: '192.168.1.3' }) as never;
+    const [logged, ready] = written((logger, line) => {
+      const log = serviceMarkLog({ logger, line, devices, packet: false });
+      for (const pool of pools) for (const one of FLOWS) log(pool, backend, one, BYTES);
+    });
+    assert.equal(logged!.length, 10);
+    assert.deepEqual(ready, logged);
+    assert.deepEqual(
+      [0, 5].map((i) => JSON.parse(ready![i]!).service),
+      ['web', 'mail'],
+    );
+  });
+
+  it('leaves packets to the logger', () => {
+    const [logged, ready] = written((logger, line) => {
+      markLog('weighted', { logger, line, devices, packet: true })(wan(1), flow(), BYTES);
+    });
+    assert.deepEqual(ready, logged);
+    assert.match(logged![0]!, /"packet":"/);
+  });
+});
