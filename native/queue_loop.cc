@@ -6,7 +6,9 @@
 #include <linux/netfilter/nfnetlink_queue.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -71,6 +73,8 @@ void QueueLoop::AnswerPing() {
 }
 
 void QueueLoop::Run() {
+  // A pause of 100 us would be one of 150 (prctl(2)).
+  prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   bool stopped_queueing = false;
   uint64_t drained_at = 0;
   while (true) {
@@ -94,6 +98,7 @@ void QueueLoop::Run() {
     if (received > 0) {
       for (int i = 0; i < received; i++) HandleDatagram(receiver_.Datagram(i));
       Settle();
+      if (!closing) Gather(static_cast<uint32_t>(received));
       continue;
     }
     if (received == -ENOBUFS) {
@@ -111,6 +116,16 @@ void QueueLoop::Run() {
   socket_.Close();
   finished_.store(true, std::memory_order_release);
   wake_js_();
+}
+
+void QueueLoop::Gather(uint32_t received) {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const uint64_t now_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+  const uint64_t pause = gathering_.Settled(received, now_ns);
+  if (pause == 0) return;
+  const timespec rest{0, static_cast<long>(pause)};
+  nanosleep(&rest, nullptr);
 }
 
 void QueueLoop::WaitForWork(bool socket_failed) {

@@ -12,6 +12,7 @@
 
 #include "batch_memory.h"
 #include "decision_cache.h"
+#include "gathering.h"
 #include "handoff.h"
 #include "misses.h"
 #include "netlink_socket.h"
@@ -102,6 +103,7 @@ class QueueLoop {
   void ReportTrouble(Trouble trouble, int error);
   void SayLate();
   void AnswerPing();
+  void Gather(uint32_t received);
   void WaitForWork(bool socket_failed);
 
   const LoopOptions options_;
@@ -118,6 +120,7 @@ class QueueLoop {
   std::mutex cache_mutex_;
   DecisionCache cache_;
 
+  Gathering gathering_;
   Receiver receiver_;
   Verdicts verdicts_;
   Packet packets_[BatchMemory::kCapacity];

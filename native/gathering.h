@@ -1,0 +1,39 @@
+// When to leave packets to gather: a thread that sleeps in poll is woken for each packet, which costs whoever
+// sent it and us more than the packet's own handling; one that looks again after a moment finds several, and
+// JS is asked once for all. No clock and no I/O; times are nanoseconds of a clock that never goes back.
+#pragma once
+
+#include <cstdint>
+
+namespace wanmark {
+
+class Gathering {
+ public:
+  /** From so many packets a second on a pause finds two at least; below it would be a delay and nothing else.
+   */
+  static constexpr uint64_t kBusyRate = 10'000;
+  /** A tenth of what a first packet takes at such rates anyway, since the machine is busy. */
+  static constexpr uint64_t kPauseNs = 100'000;
+  /** With so many at once there is a backlog, and nothing to wait for. */
+  static constexpr uint32_t kBacklog = 16;
+  static constexpr uint64_t kWindowNs = 5'000'000;
+
+  /** A batch of `packets` is settled. Returns for how long not to look for more; 0: look at once. */
+  uint64_t Settled(uint32_t packets, uint64_t now_ns) {
+    count_ += packets;
+    const uint64_t age = now_ns - since_ns_;
+    if (age >= kWindowNs) {
+      busy_ = count_ * 1'000'000'000 / age >= kBusyRate;
+      since_ns_ = now_ns;
+      count_ = 0;
+    }
+    return busy_ && packets < kBacklog ? kPauseNs : 0;
+  }
+
+ private:
+  uint64_t since_ns_ = 0;
+  uint64_t count_ = 0;
+  bool busy_ = false;
+};
+
+}  // namespace wanmark

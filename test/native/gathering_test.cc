@@ -1,0 +1,52 @@
+// When the I/O thread leaves packets to gather.
+#include "../../native/gathering.h"
+
+#include "check.h"
+
+using namespace wanmark;
+
+namespace {
+
+constexpr uint64_t kMs = 1'000'000;
+
+/** Batches of `packets` every `every_ns` for 100 ms. Returns after how many of them there was a pause. */
+int Pauses(uint32_t packets, uint64_t every_ns) {
+  Gathering gathering;
+  int pauses = 0;
+  for (uint64_t now = 1000 * kMs; now < 1100 * kMs; now += every_ns) {
+    const uint64_t pause = gathering.Settled(packets, now);
+    CHECK(pause == 0 || pause == Gathering::kPauseNs);
+    pauses += pause != 0;
+  }
+  return pauses;
+}
+
+void TestRates() {
+  // 1,000 and 9,000 a second, one at a time: none is delayed.
+  CHECK_EQUAL(Pauses(1, kMs), 0);
+  CHECK_EQUAL(Pauses(1, kMs / 9), 0);
+  // 20,000 a second: from the second window on always.
+  CHECK(Pauses(1, kMs / 20) > 1800);
+  CHECK(Pauses(10, kMs / 2) > 180);
+  // A backlog is taken at once.
+  CHECK_EQUAL(Pauses(Gathering::kBacklog, kMs / 2), 0);
+}
+
+/** A burst after a long silence is over before it is known for one; and what ends is known within a window.
+ */
+void TestBurst() {
+  Gathering gathering;
+  gathering.Settled(1, 1 * kMs);
+  CHECK_EQUAL(gathering.Settled(50, 9000 * kMs), 0);
+  for (uint64_t us = 0; us < 10'000; us += 50) gathering.Settled(1, 10'000 * kMs + us * 1000);
+  CHECK(gathering.Settled(1, 10'010 * kMs) > 0);
+  gathering.Settled(1, 10'100 * kMs);
+  CHECK_EQUAL(gathering.Settled(1, 10'101 * kMs), 0);
+}
+
+}  // namespace
+
+int main() {
+  TestRates();
+  TestBurst();
+}
