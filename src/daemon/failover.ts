@@ -3,8 +3,8 @@ import type { Config } from '../config/config.js';
 import { flush, type Selection } from '../conntrack/requests.js';
 import type { Selector } from '../core/selector.js';
 import { carries, type Wan } from '../core/wan.js';
-import type { HealthChange } from '../wan/health.js';
 import { sinceDate } from './uplink-status.js';
+import type { UplinkChange } from './uplinks.js';
 
 const FAMILIES = [4, 6] as const;
 const UDP = 17;
@@ -44,11 +44,12 @@ export class Failover {
   }
 
   /** @returns when everything is done; what is down is no candidate when the call returns. Never rejects. */
-  async changed(change: HealthChange): Promise<void> {
+  async changed(change: UplinkChange): Promise<void> {
     const { config, logger } = this.#parts;
     const { family, up } = change;
     const wan = config.wans.find(({ name }) => name === change.wan)!;
-    const line = { wan: wan.name, family, reason: change.reason, since: sinceDate(change.since) };
+    const lasted = Math.round(change.lastedMs / 1000);
+    const line = { wan: wan.name, family, reason: change.reason, since: sinceDate(change.since), lasted };
     if (up) {
       this.#down[family].delete(wan);
       await this.#wentUp(wan, family, () => logger.info(line, 'wan up'));

@@ -37,7 +37,15 @@ function recorded(onDown: 'all' | 'udp' | 'none' = 'all') {
     },
   });
   const turn = (name: string, family: 4 | 6, up: boolean) =>
-    failover.changed({ wan: name, family, up, since: 0, reason: 'a test', heldUntil: undefined });
+    failover.changed({
+      wan: name,
+      family,
+      up,
+      since: 0,
+      reason: 'a test',
+      heldUntil: undefined,
+      lastedMs: 0,
+    });
   return { turn, done, cut, lines, failover, picked };
 }
 
