@@ -5,8 +5,8 @@
 #
 #   wanmark: fibre (eth1) IPv4 disconnected: ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout)
 #
-# The names are those of mwan3, so what was written for /etc/mwan3.user works here, too.
-# The same and more can be read as JSON from the standard input.
+# ACTION, INTERFACE and DEVICE are those of mwan3's /etc/mwan3.user. The same and more can be
+# read as JSON from the standard input.
 set -eu
 case $ACTION in
 connected) level=notice ;;

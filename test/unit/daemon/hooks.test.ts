@@ -11,7 +11,17 @@ import { wan } from '../flows.js';
 
 const DONE: LimitedEnd = { code: 0, why: undefined, said: '' };
 const WANS = [wan(1), wan(2), wan(3, { via6: undefined })];
+/** A program takes milliseconds to start, on a machine with other work seconds. */
+const PATIENCE_MS = 60_000;
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+async function until(holds: () => boolean): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!holds()) {
+    assert.ok(performance.now() < end, `${holds} after ${PATIENCE_MS / 1000} s`);
+    await tick();
+  }
+}
 
 function change(name: string, family: 4 | 6, up: boolean, more: Partial<UplinkChange> = {}): UplinkChange {
   return { wan: name, family, up, since: 0, reason: 'a test', heldUntil: undefined, lastedMs: 3000, ...more };
@@ -120,7 +130,7 @@ describe('Hooks', () => {
     assert.equal(begun.length, 1);
     const impatient = manual(['/a'], { mostActingMs: 1 });
     impatient.hooks.changed(change('wan1', 4, false), new Promise(() => {}));
-    while (impatient.begun.length === 0) await tick();
+    await until(() => impatient.begun.length > 0);
   });
 
   it('that fail are said, each with what it last said, and the next is run', async () => {
@@ -180,10 +190,6 @@ describe('a hook', () => {
     writeFileSync(file, `#!/bin/sh\n${text}\n`);
     chmodSync(file, 0o755);
     return file;
-  }
-
-  async function until(holds: () => boolean): Promise<void> {
-    while (!holds()) await tick();
   }
 
   it('has its words in the environment and no others, and JSON to read', async () => {
