@@ -37,6 +37,8 @@ export class Failover {
   readonly #flush: typeof flush;
   /** What is down, known before the selector is told that something is up again. */
   readonly #down = { 4: new Set<Wan>(), 6: new Set<Wan>() };
+  /** Of what acts for a while: whether it is still of use. */
+  readonly #latest = { 4: new Map<Wan, UplinkChange>(), 6: new Map<Wan, UplinkChange>() };
 
   constructor(parts: FailoverParts) {
     this.#parts = parts;
@@ -50,9 +52,10 @@ export class Failover {
     const wan = config.wans.find(({ name }) => name === change.wan)!;
     const lasted = Math.round(change.lastedMs / 1000);
     const line = { wan: wan.name, family, reason: change.reason, since: sinceDate(change.since), lasted };
+    this.#latest[family].set(wan, change);
     if (up) {
       this.#down[family].delete(wan);
-      await this.#wentUp(wan, family, () => logger.info(line, 'wan up'));
+      await this.#wentUp(wan, change, () => logger.info(line, 'wan up'));
     } else {
       this.#down[family].add(wan);
       logger.warn(line, 'wan down');
@@ -71,9 +74,11 @@ export class Failover {
   }
 
   /** The device may have been away, and with it the route: the rules come first. */
-  async #wentUp(wan: Wan, family: 4 | 6, say: () => void): Promise<void> {
+  async #wentUp(wan: Wan, change: UplinkChange, say: () => void): Promise<void> {
+    const { family } = change;
     await this.#parts.setDown(this.down());
-    if (this.#down[family].has(wan)) return;
+    // Should it have failed since, and be up once more, the rules have to come first once more.
+    if (this.#latest[family].get(wan) !== change) return;
     this.#parts.selector.setDown(wan, family, false);
     say();
   }
