@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
 import { MarkField } from '../core/mark.js';
 import type { Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
@@ -55,6 +56,10 @@ export interface Config {
   readonly checks: readonly CheckConfig[];
   /** Which connections of a WAN that went down are cut; those that were never answered are in any case. */
   readonly onDown: 'all' | 'udp' | 'none';
+  /** Programs that are run after each change of a WAN's state, in this order; absolute paths, may be empty. */
+  readonly hooks: readonly string[];
+  /** Milliseconds that one of them may run, 1000..3600000. */
+  readonly hookTimeoutMs: number;
   /** Path of the control socket. */
   readonly socket: string;
   readonly logMark: boolean;
@@ -105,6 +110,8 @@ export function parseConfig(raw: RawConfig): Config {
     countsFile: text('counts-file'),
     checks: readChecks(raw, bare ? [] : wans),
     onDown: readChoice(raw, 'on-down', ['all', 'udp', 'none']),
+    hooks: readHooks(raw, bare ? [] : wans),
+    hookTimeoutMs: 1000 * parseInteger('hook-timeout', text('hook-timeout')!, 1, 3600),
     socket: socketPath(text('socket')!),
     // A packet without the line that says where it went would be of no use.
     logMark: readSwitch(raw, 'log-mark') || logPacket,
@@ -120,6 +127,19 @@ function readChecks(raw: RawConfig, wans: readonly Wan[]): readonly CheckConfig[
     list,
     wans.map((wan) => wan.name),
   );
+}
+
+function readHooks(raw: RawConfig, wans: readonly Wan[]): readonly string[] {
+  const list = readList(raw, 'hook');
+  for (const [i, file] of list.entries()) {
+    if (wans.length === 0)
+      throw new UsageError('--hook is for the uplinks of --wan; leave it out, or add them');
+    // Not looked for on a PATH, and the same from whatever directory the daemon is started.
+    if (typeof file !== 'string' || !isAbsolute(file))
+      throw new UsageError(`hook "${file}" must be an absolute path; write for example /etc/wanmark/hook`);
+    if (list.indexOf(file) !== i) throw new UsageError(`hook ${file} is given twice; give it once`);
+  }
+  return Object.freeze(list as string[]);
 }
 
 type Balanced = Pick<Config, 'services' | 'backendField' | 'serviceQueue' | 'forwardAccept'>;

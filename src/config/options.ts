@@ -142,6 +142,18 @@ export const RUN_OPTIONS = {
     default: 'all',
     describe: 'Which connections of a WAN that went down are cut, so that they are made again by another',
   },
+  hook: {
+    type: 'list',
+    value: 'FILE',
+    describe:
+      'Run this program after each change of a WAN: ACTION, INTERFACE, DEVICE as from mwan3, and JSON',
+  },
+  'hook-timeout': {
+    type: 'text',
+    value: 'SECONDS',
+    default: '30',
+    describe: 'How long a hook may run until it is killed',
+  },
   socket: {
     type: 'text',
     value: 'PATH',

@@ -10,11 +10,13 @@ import { readQueueTable } from '../queue/proc.js';
 import { Queue, type QueueError } from '../queue/queue.js';
 import type { Device } from '../system/devices.js';
 import type { ServiceManager } from '../system/service-manager.js';
+import { NOT_CHECKED } from '../wan/health.js';
 import type { ConnectionSource } from './connections.js';
 import { Control } from './control.js';
 import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
+import { Hooks } from './hooks.js';
 import { markLog } from './mark-log.js';
 import { queueStatus } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
@@ -57,6 +59,7 @@ export class Daemon {
   readonly #keeper: RulesKeeper | undefined;
   /** Undefined for bare marks, of which nobody knows where they lead, and without WANs. */
   readonly #uplinks: Uplinks | undefined;
+  readonly #hooks: Hooks;
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #faults: StrategyFaults;
@@ -111,6 +114,11 @@ export class Daemon {
           repair: config.repair,
           fingerprint: () => rulesFingerprint(devicesOf(config.wans), config.forwardAccept),
         });
+    this.#hooks = new Hooks({
+      config,
+      logger,
+      states: { state: (wan, family) => this.#uplinks?.state(wan, family) ?? NOT_CHECKED },
+    });
     this.#uplinks = config.bare || config.wans.length === 0 ? undefined : this.#watchUplinks();
     this.#watchdog = new Watchdog(
       parts.serviceManager,
@@ -136,7 +144,7 @@ export class Daemon {
       field,
       checks,
       logger,
-      onChange: (change) => void failover.changed(change),
+      onChange: (change) => this.#hooks.changed(change, failover.changed(change)),
     });
     // What a daemon of before has left in the rules is over.
     void this.#keeper?.setDown(failover.down());
@@ -167,8 +175,9 @@ export class Daemon {
     this.#control?.close();
     this.#keeper?.stop();
     await this.#uplinks?.stop();
+    const hooks = this.#hooks.stop();
     const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
-    await Promise.all([this.#queue?.close(), this.#services?.stop()]);
+    await Promise.all([this.#queue?.close(), this.#services?.stop(), hooks]);
     let total = 0;
     for (const { name, mark, weight, picks, share } of this.status().wans) {
       total += picks;

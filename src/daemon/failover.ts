@@ -3,8 +3,8 @@ import type { Config } from '../config/config.js';
 import { flush, type Selection } from '../conntrack/requests.js';
 import type { Selector } from '../core/selector.js';
 import { carries, type Wan } from '../core/wan.js';
-import type { HealthChange } from '../wan/health.js';
 import { sinceDate } from './uplink-status.js';
+import type { UplinkChange } from './uplinks.js';
 
 const FAMILIES = [4, 6] as const;
 const UDP = 17;
@@ -37,6 +37,8 @@ export class Failover {
   readonly #flush: typeof flush;
   /** What is down, known before the selector is told that something is up again. */
   readonly #down = { 4: new Set<Wan>(), 6: new Set<Wan>() };
+  /** Of what acts for a while: whether it is still of use. */
+  readonly #latest = { 4: new Map<Wan, UplinkChange>(), 6: new Map<Wan, UplinkChange>() };
 
   constructor(parts: FailoverParts) {
     this.#parts = parts;
@@ -44,14 +46,16 @@ export class Failover {
   }
 
   /** @returns when everything is done; what is down is no candidate when the call returns. Never rejects. */
-  async changed(change: HealthChange): Promise<void> {
+  async changed(change: UplinkChange): Promise<void> {
     const { config, logger } = this.#parts;
     const { family, up } = change;
     const wan = config.wans.find(({ name }) => name === change.wan)!;
-    const line = { wan: wan.name, family, reason: change.reason, since: sinceDate(change.since) };
+    const lasted = Math.round(change.lastedMs / 1000);
+    const line = { wan: wan.name, family, reason: change.reason, since: sinceDate(change.since), lasted };
+    this.#latest[family].set(wan, change);
     if (up) {
       this.#down[family].delete(wan);
-      await this.#wentUp(wan, family, () => logger.info(line, 'wan up'));
+      await this.#wentUp(wan, change, () => logger.info(line, 'wan up'));
     } else {
       this.#down[family].add(wan);
       logger.warn(line, 'wan down');
@@ -70,9 +74,11 @@ export class Failover {
   }
 
   /** The device may have been away, and with it the route: the rules come first. */
-  async #wentUp(wan: Wan, family: 4 | 6, say: () => void): Promise<void> {
+  async #wentUp(wan: Wan, change: UplinkChange, say: () => void): Promise<void> {
+    const { family } = change;
     await this.#parts.setDown(this.down());
-    if (this.#down[family].has(wan)) return;
+    // Should it have failed since, and be up once more, the rules have to come first once more.
+    if (this.#latest[family].get(wan) !== change) return;
     this.#parts.selector.setDown(wan, family, false);
     say();
   }

@@ -16,12 +16,18 @@ import { linkVerdict, pathOf } from '../wan/uplink.js';
 const LOOK_MS = 500;
 const FAMILIES = [4, 6] as const;
 
+/** A change of state, and how long the state before it lasted. */
+export interface UplinkChange extends HealthChange {
+  /** Milliseconds; of the first change since the start of the watch. */
+  readonly lastedMs: number;
+}
+
 export interface UplinksParts {
   readonly wans: readonly Wan[];
   readonly field: MarkField;
   readonly checks: readonly CheckConfig[];
   readonly logger: Logger;
-  readonly onChange: (change: HealthChange) => void;
+  readonly onChange: (change: UplinkChange) => void;
   readonly links?: () => Links;
 }
 
@@ -38,6 +44,9 @@ export class Uplinks {
   #links: Links;
   /** Whose device is down, as `FAMILY NAME`. */
   readonly #dead = new Set<string>();
+  readonly #startedAt = this.#clock.now();
+  /** When the state last changed, as `FAMILY NAME`; what never changed is as it was at the start. */
+  readonly #turned = new Map<string, number>();
 
   /** Has told of the devices that are down when it returns. */
   constructor(parts: UplinksParts) {
@@ -47,7 +56,7 @@ export class Uplinks {
     this.#links = this.#readLinks();
     this.#health = new Health((change) => {
       if (change.up) this.#passive.restart(change.wan, change.family);
-      parts.onChange(change);
+      parts.onChange({ ...change, lastedMs: this.#turn(change) });
     });
     const named = (name: string) => wans.find((one) => one.name === name)!;
     const path = (name: string, family: 4 | 6) => {
@@ -113,6 +122,14 @@ export class Uplinks {
       }
     }
     this.#monitor.awaitHolds();
+  }
+
+  /** @returns the milliseconds that the state before lasted */
+  #turn({ wan, family, since }: HealthChange): number {
+    const key = `${family} ${wan}`;
+    const lastedMs = since - (this.#turned.get(key) ?? this.#startedAt);
+    this.#turned.set(key, since);
+    return lastedMs;
   }
 
   /** Those that are up for all that the checks and the devices know. */

@@ -4,6 +4,8 @@ import { SYSTEM_PATH } from './run.js';
 export interface LimitedOptions {
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** True: it gets `env` and a PATH, and nothing of this process's environment. */
+  readonly bareEnv?: boolean;
   /** Standard input; default none. */
   readonly input?: string;
   readonly timeoutMs: number;
@@ -75,13 +77,13 @@ export function runLimited(
 
 function start(
   [file, ...args]: readonly [string, ...string[]],
-  { env, input }: LimitedOptions,
+  { env, bareEnv, input }: LimitedOptions,
   onOutput: (text: string) => void,
 ): ChildProcess {
   const child = spawn(file, args, {
     detached: true,
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    env: { ...process.env, PATH: SYSTEM_PATH, ...env },
+    env: { ...(bareEnv ? {} : process.env), PATH: SYSTEM_PATH, ...env },
   });
   // EPIPE when it ends without reading; the exit tells.
   child.stdin?.on('error', () => {}).end(input);

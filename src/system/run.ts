@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 
 /** What a finished command left. */
 export interface Finished {
-  /** Exit code; 127 when the program does not exist, 128 + n when signal n ended it. */
+  /** Exit code; 127 when the program does not exist, 128 when a signal ended it or it could not be begun. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -27,9 +27,14 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 export const run: Run = ([file, ...args], environment = {}) =>
   new Promise((resolve) => {
     const env = { ...process.env, ...environment, PATH: SYSTEM_PATH, LC_ALL: 'C' };
-    execFile(file, args, { env, maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
-      resolve({ code: exitCode(error), stdout, stderr });
-    });
+    try {
+      execFile(file, args, { env, maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
+        resolve({ code: exitCode(error), stdout, stderr });
+      });
+    } catch (error) {
+      // Of what spawn(2) and fork(2) may say, Node calls back for some and throws the rest: ENOMEM must end no daemon.
+      resolve({ code: 128, stdout: '', stderr: `${(error as Error).message}\n` });
+    }
   });
 
 function exitCode(error: (Error & { code?: unknown }) | null): number {

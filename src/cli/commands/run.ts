@@ -10,6 +10,7 @@ import { Daemon, type DaemonParts } from '../../daemon/daemon.js';
 import { UsageError, WanmarkError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { checkDevices, listDevices } from '../../system/devices.js';
+import { checkProgram } from '../../system/executable.js';
 import { isFed } from '../../system/feed.js';
 import { ServiceManager, takeServiceEnvironment } from '../../system/service-manager.js';
 import { addOptions, rawConfig } from '../options.js';
@@ -30,6 +31,7 @@ export const runCommand: CommandModule = {
     const now = () => performance.now();
     const { strategy, counts } = await loadCountingStrategy(config.strategy, now);
     const services = await loadServices(config.services, now);
+    for (const file of config.hooks) checkProgram('--hook', file);
     if (!config.bare) await checkDevices(config.wans, config.lan);
     const devices = config.bare ? [] : await listDevices();
     const ended = endOfRun();

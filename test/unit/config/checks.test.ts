@@ -38,3 +38,27 @@ describe('--check and --on-down', () => {
     assert.throws(() => parseConfig({ wan: WANS, 'on-down': 'tcp' }), /unknown on-down "tcp"/);
   });
 });
+
+describe('--hook', () => {
+  it('is a list of absolute paths, from flags and the file alike, each for 30 seconds', () => {
+    const none = parseConfig({ wan: WANS });
+    assert.deepEqual([none.hooks, none.hookTimeoutMs], [[], 30_000]);
+    const one = parseConfig({ wan: WANS, hook: '/etc/a', 'hook-timeout': 5 });
+    assert.deepEqual([one.hooks, one.hookTimeoutMs], [['/etc/a'], 5000]);
+    assert.deepEqual(parseConfig({ wan: WANS, hook: ['/etc/b', '/etc/a'] }).hooks, ['/etc/b', '/etc/a']);
+  });
+
+  it('is refused when it is no such path, twice the same, or without WANs', () => {
+    const refuses = (given: object, complaint: RegExp) =>
+      assert.throws(() => parseConfig({ wan: WANS, ...given }), complaint);
+    refuses({ hook: 'hook' }, /hook "hook" must be an absolute path/);
+    refuses({ hook: '' }, /hook "" must be an absolute path/);
+    refuses({ hook: [{ file: '/a' }] }, /must be an absolute path/);
+    refuses({ hook: ['/a', '/b', '/a'] }, /hook \/a is given twice/);
+    refuses({ 'hook-timeout': 0 }, /hook-timeout "0" must be a whole number/);
+    refuses({ 'hook-timeout': 3601 }, /hook-timeout "3601"/);
+    assert.throws(() => parseConfig({ 'high-mark': 3, hook: '/a' }), /--hook is for the uplinks of --wan/);
+    const service = { service: 'web,listen=192.0.2.1:80/tcp', backend: 'web,to=10.0.0.2:80' };
+    assert.throws(() => parseConfig({ ...service, hook: '/a' }), /--hook is for the uplinks of --wan/);
+  });
+});

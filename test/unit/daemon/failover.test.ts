@@ -8,7 +8,7 @@ import { Failover } from '#wanmark/daemon/failover.js';
 import { flow, wan } from '../flows.js';
 
 /** A failover that notes what it does, with `wan3` for IPv4 only. */
-function recorded(onDown: 'all' | 'udp' | 'none' = 'all') {
+function recorded(onDown: 'all' | 'udp' | 'none' = 'all', rules = () => Promise.resolve()) {
   const wans = [wan(1), wan(2), wan(3, { via6: undefined })];
   const done: string[] = [];
   const cut: Selection[] = [];
@@ -26,8 +26,9 @@ function recorded(onDown: 'all' | 'udp' | 'none' = 'all') {
     forget: (mark, mask) => {
       done.push(`forget ${mark.toString(16)}/${mask.toString(16)}, new ones go by ${picked()}`);
     },
-    setDown: async (down) => {
+    setDown: (down) => {
       done.push(`rules without ${down.join(' ') || 'none'}, new ones go by ${picked()}`);
+      return rules();
     },
     flush: async (mark, mask, selection = {}) => {
       done.push(
@@ -37,7 +38,15 @@ function recorded(onDown: 'all' | 'udp' | 'none' = 'all') {
     },
   });
   const turn = (name: string, family: 4 | 6, up: boolean) =>
-    failover.changed({ wan: name, family, up, since: 0, reason: 'a test', heldUntil: undefined });
+    failover.changed({
+      wan: name,
+      family,
+      up,
+      since: 0,
+      reason: 'a test',
+      heldUntil: undefined,
+      lastedMs: 0,
+    });
   return { turn, done, cut, lines, failover, picked };
 }
 
@@ -104,5 +113,21 @@ describe('Failover', () => {
       await turn('wan1', 4, false);
       assert.deepEqual(cut.at(-1), expected);
     }
+  });
+
+  it('brings up a WAN that failed again meanwhile when the rules know of the last change, and says it once', async () => {
+    const open: (() => void)[] = [];
+    const { turn, lines, picked } = recorded('all', () => new Promise((resolve) => open.push(resolve)));
+    const all = [false, true, false, true].map((up) => turn('wan3', 4, up));
+    for (const end of open.slice(0, 3)) end();
+    await Promise.all(all.slice(0, 3));
+    assert.equal(picked(), 'wan2', 'its route may have gone with the second failure');
+    open[3]!();
+    await all[3];
+    assert.equal(picked(), 'wan3');
+    assert.deepEqual(
+      lines.map(({ msg }) => msg),
+      ['wan down', 'wan down', 'wan up'],
+    );
   });
 });

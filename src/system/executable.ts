@@ -1,0 +1,24 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { UsageError } from '../errors.js';
+
+/**
+ * Checks that a file is there and that this process may run it.
+ * @param option that it was given by
+ * @throws UsageError
+ */
+export function checkProgram(option: string, path: string): void {
+  let isFile: boolean;
+  try {
+    isFile = statSync(path).isFile();
+  } catch (error) {
+    const gone = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = gone ? 'does not exist' : `cannot be used: ${(error as Error).message}`;
+    throw new UsageError(`${option} ${path} ${why}; correct the path`, { cause: error });
+  }
+  if (!isFile) throw new UsageError(`${option} ${path} is no file; give a program`);
+  try {
+    accessSync(path, constants.X_OK);
+  } catch (error) {
+    throw new UsageError(`${option} ${path} is not executable; chmod +x ${path}`, { cause: error });
+  }
+}

@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Lab } from '#wanmark/lab/lab.js';
+import type { Daemon } from '#wanmark/lab/wanmark.js';
+import { withLab } from '../helpers/lab.js';
+import { addon, needs, nfqueue, program } from '../helpers/requires.js';
+import { eventually } from '../helpers/router-state.js';
+import { tally } from '../helpers/traffic.js';
+import { stateLines, waitForState } from '../helpers/uplinks.js';
+
+/** What every daemon here is run with. */
+const RUN: readonly string[] = [];
+const IPTABLES = process.env.IPTABLES ?? 'iptables';
+const EXAMPLE = fileURLToPath(new URL('../../examples/hook-notify.sh', import.meta.url));
+
+/** A call of a hook, as it wrote it down. */
+interface Call {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly input: {
+    readonly wan: string;
+    readonly state: string;
+    readonly since: string;
+    readonly wans: readonly { readonly name: string; readonly family: number; readonly state: string }[];
+    readonly [key: string]: unknown;
+  };
+}
+
+const device = (lab: Lab, dev: string, up: boolean) =>
+  lab.router.sh(`ip link set ${dev} ${up ? 'up' : 'down'}`);
+
+/** Lines of the log that are about hooks. */
+function hookLines(daemon: Daemon): Record<string, unknown>[] {
+  const lines = daemon.program.lines.filter((line) => line.includes('"msg":"a hook '));
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+describe('--hook', needs(nfqueue, addon), () => {
+  let dir: string;
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), 'wanmark-hooks-'));
+    chmodSync(dir, 0o755);
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  /** A hook that writes down its calls, and then runs more shell. */
+  function recorder(name: string, more = '') {
+    const file = join(dir, name);
+    const text = `#!/bin/sh
+      environment=$(env | tr '\\n' '\\t')
+      printf '%s\\t%s\\n' "$environment" "$(cat)" >>"$0.calls"
+      ${more}\n`;
+    writeFileSync(file, text, { mode: 0o755 });
+    const calls = (): Call[] => {
+      if (!existsSync(`${file}.calls`)) return [];
+      const whole = readFileSync(`${file}.calls`, 'utf8').split('\n').slice(0, -1);
+      return whole.map((line) => {
+        const words = line.split('\t');
+        const input = JSON.parse(words.pop()!) as Call['input'];
+        const pairs = words.map((word) => [
+          word.slice(0, word.indexOf('=')),
+          word.slice(1 + word.indexOf('=')),
+        ]);
+        return { environment: Object.fromEntries(pairs), input };
+      });
+    };
+    const called = () =>
+      calls().map(({ environment: { ACTION, INTERFACE, WANMARK_FAMILY } }) =>
+        [ACTION, INTERFACE, WANMARK_FAMILY].join(' '),
+      );
+    const until = (count: number) =>
+      eventually(
+        async () => called(),
+        (all) => all.length >= count,
+        `${count} calls of ${name}`,
+      );
+    return { file, calls, called, until };
+  }
+
+  it('is run when a WAN dies and when it is back, in each family, with what mwan3 tells and more', async () => {
+    const first = recorder('first', `${IPTABLES} -t nat -S WANMARK_KERNEL >"$0.rules"; exit 3`);
+    const second = recorder('second');
+    const run = [...RUN, '--hook', first.file, '--hook', second.file];
+    await withLab({ wans: 3, up: [], run }, async ({ lab, daemon }) => {
+      await device(lab, 'wan2', false);
+      await second.until(2);
+      assert.deepEqual(second.called(), ['disconnected wan2 4', 'disconnected wan2 6']);
+      // It was run when the kernel did not choose the WAN any more.
+      const rules = readFileSync(`${first.file}.rules`, 'utf8');
+      assert.match(rules, /--set-xmark 0x3\//);
+      assert.doesNotMatch(rules, /--set-xmark 0x2\//);
+      const { environment, input } = second.calls()[1]!;
+      assert.equal(environment.DEVICE, 'wan2');
+      assert.equal(environment.WANMARK_REASON, 'device wan2 is switched off');
+      assert.match(environment.PATH!, /\/usr\/sbin/);
+      const { wan, dev, family, state, reason, since, lasted, wans } = input;
+      assert.deepEqual(
+        { wan, dev, family, state, reason },
+        {
+          ...{ wan: 'wan2', dev: 'wan2', family: 6, state: 'down' },
+          reason: 'device wan2 is switched off',
+        },
+      );
+      const line = await waitForState(daemon, 'wan down', 'wan2', 6);
+      assert.ok(Math.abs(Date.parse(since) - Date.parse(line.since)) < 1000);
+      assert.equal(typeof lasted, 'number');
+      assert.deepEqual(
+        wans.map((one) => [one.name, one.family, one.state].join(' ')),
+        ['wan1 4 up', 'wan1 6 up', 'wan2 4 down', 'wan2 6 down', 'wan3 4 up', 'wan3 6 up'],
+      );
+
+      await device(lab, 'wan2', true);
+      await eventually(
+        async () => second.called(),
+        (all) => all.includes('connected wan2 4'),
+        'the WAN is back',
+      );
+      assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
+      // Only changes are told, and the first hook's failure keeps the second from nothing.
+      assert.ok(second.calls().every((call) => call.input.wan === 'wan2'));
+      await eventually(
+        async () => hookLines(daemon).length,
+        (count) => count >= first.calls().length,
+        'each failure is said',
+      );
+      const said = hookLines(daemon)[0]!;
+      assert.deepEqual(
+        [said.msg, said.hook, said.wan, said.level],
+        ['a hook failed with exit code 3', first.file, 'wan2', 40],
+      );
+    });
+  });
+
+  it('tells at the start of what is down, and of nothing else', async () => {
+    const hook = recorder('start');
+    await withLab({ wans: 3, ipv6: false, up: [] }, async ({ lab, wanmark }) => {
+      await device(lab, 'wan3', false);
+      const daemon = await wanmark.run(...RUN, '--hook', hook.file);
+      await hook.until(1);
+      await device(lab, 'wan1', false);
+      await hook.until(2);
+      assert.deepEqual(hook.called(), ['disconnected wan3 4', 'disconnected wan1 4']);
+      await daemon.stop();
+    });
+  });
+
+  it('that hangs delays nothing: not its own WAN, not the others, not their hooks, not the end', async () => {
+    const hook = recorder('hangs', '[ "$INTERFACE" != wan2 ] || { sleep 99999 & echo $! >"$0.pid"; wait; }');
+    const run = [...RUN, '--hook', hook.file, '--hook-timeout', '300'];
+    await withLab({ wans: 3, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
+      await device(lab, 'wan2', false);
+      const pid = await eventually(
+        async () => (existsSync(`${hook.file}.pid`) ? readFileSync(`${hook.file}.pid`, 'utf8').trim() : ''),
+        (text) => text !== '',
+        'the hook hangs',
+      );
+      assert.deepEqual(tally(await lab.connect({ count: 8 })), { wan1: 4, wan3: 4 });
+      await device(lab, 'wan2', true);
+      await waitForState(daemon, 'wan up', 'wan2');
+      assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
+      await device(lab, 'wan3', false);
+      await hook.until(2);
+      assert.deepEqual(tally(await lab.connect({ count: 8 })), { wan1: 4, wan2: 4 });
+      assert.deepEqual(hook.called(), ['disconnected wan2 4', 'disconnected wan3 4']);
+      await lab.router.exec(['kill', '-0', pid]);
+      assert.deepEqual(hookLines(daemon), []);
+      const began = performance.now();
+      await daemon.stop();
+      // Two seconds of grace, and a machine that is busy with other tests; not the hook's limit.
+      assert.ok(performance.now() - began < 60_000);
+      assert.equal(hookLines(daemon).at(-1)!.msg, 'a hook was killed: the daemon ends');
+      await gone(lab, pid);
+    });
+  });
+
+  it('that hangs is killed at its limit with what it started, and the next is told the latest state', async () => {
+    const more = '[ "$ACTION" = connected ] || { sleep 99999 & echo $! >"$0.pid"; wait; }';
+    const hook = recorder('limit', more);
+    const run = [...RUN, '--hook', hook.file, '--hook-timeout', '3'];
+    await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
+      await device(lab, 'wan2', false);
+      await hook.until(1);
+      await device(lab, 'wan2', true);
+      await waitForState(daemon, 'wan up', 'wan2');
+      await hook.until(2);
+      assert.deepEqual(hook.called(), ['disconnected wan2 4', 'connected wan2 4']);
+      await daemon.program.waitForLine(/"msg":"a hook was killed after 3 s, its time limit"/);
+      await gone(lab, readFileSync(`${hook.file}.pid`, 'utf8').trim());
+      assert.equal(hookLines(daemon).length, 1);
+      assert.ok(stateLines(daemon).every(({ wan }) => wan === 'wan2'));
+    });
+  });
+
+  it('is refused at the start when it cannot be run', async () => {
+    const plain = join(dir, 'plain');
+    writeFileSync(plain, '#!/bin/sh\n', { mode: 0o644 });
+    await withLab({ wans: 1, ipv6: false }, async ({ wanmark }) => {
+      for (const [file, complaint] of [
+        [plain, /^wanmark: --hook \S+plain is not executable; chmod \+x \S+plain\n$/],
+        [join(dir, 'gone'), /^wanmark: --hook \S+gone does not exist; correct the path\n$/],
+        ['plain', /^wanmark: hook "plain" must be an absolute path;[^\n]*\n$/],
+      ] as const) {
+        const args = ['run', '--wan', 'wan1,dev=wan1,via=198.51.100.1', '--hook', file];
+        const { code, stdout, stderr } = await wanmark.command(args, 'any');
+        assert.deepEqual([code, stdout], [2, '']);
+        assert.match(stderr, complaint);
+      }
+    });
+  });
+
+  it('of the examples writes to the system log', needs(program('logger')), async () => {
+    await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab, wanmark }) => {
+      // A /dev of our own, in which we are the system log.
+      await lab.sandbox.exec(['sh', '-e'], {
+        input: `mkdir /run/dev; mount --rbind /dev /run/dev; mount -t tmpfs dev /dev
+          for f in null zero full random urandom; do : >/dev/$f; mount --bind /run/dev/$f /dev/$f; done
+          ln -s /proc/self/fd /dev/fd`,
+      });
+      const syslog = lab.router.spawn([process.execPath, '-e', SYSLOG]);
+      await syslog.waitForLine(/^ready$/);
+      const daemon = await wanmark.run(...RUN, '--hook', EXAMPLE);
+      await device(lab, 'wan2', false);
+      // RFC 3164: facility daemon (3), severity warning (4) or notice (5).
+      await syslog.waitForLine(
+        /^<28>.*wanmark: wan2 \(wan2\) IPv4 disconnected: device wan2 is switched off/,
+      );
+      await device(lab, 'wan2', true);
+      await syslog.waitForLine(/^<29>.*wanmark: wan2 \(wan2\) IPv4 connected: device wan2 is up/);
+      await daemon.stop();
+      assert.deepEqual(hookLines(daemon), []);
+    });
+  });
+});
+
+/** logger(1) takes a stream where nobody listens for datagrams. */
+const SYSLOG = `require('node:net').createServer((from) => {
+  let text = '';
+  from.setEncoding('utf8').on('data', (more) => { text += more; }).on('end', () => console.log(text));
+}).listen('/dev/log', () => console.log('ready'));`;
+
+async function gone(lab: Lab, pid: string): Promise<void> {
+  assert.match(pid, /^\d+$/);
+  await eventually(
+    () => lab.router.exec(['sh', '-c', `grep -qs '^State:.[^ZX]' /proc/${pid}/status`], { okCodes: 'any' }),
+    ({ code }) => code !== 0,
+    'what the hook started is gone',
+  );
+}

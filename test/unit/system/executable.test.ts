@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { checkProgram } from '#wanmark/system/executable.js';
+
+describe('checkProgram', () => {
+  let dir: string;
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), 'wanmark-program-'));
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('takes a program, and says what else is wrong', () => {
+    const file = (name: string, mode: number) => {
+      writeFileSync(join(dir, name), '#!/bin/sh\n', { mode });
+      return join(dir, name);
+    };
+    checkProgram('--hook', file('good', 0o755));
+    const refuses = (path: string, complaint: RegExp) =>
+      assert.throws(() => checkProgram('--hook', path), { message: complaint, exitCode: 2 });
+    // Also for root, whom the kernel lets run what anybody may run.
+    refuses(file('plain', 0o644), /^--hook \S+plain is not executable; chmod \+x \S+plain$/);
+    refuses(join(dir, 'gone'), /^--hook \S+gone does not exist; correct the path$/);
+    refuses(join(dir, 'good', 'below'), /^--hook \S+below cannot be used: ENOTDIR/);
+    refuses(dir, /^--hook \S+ is no file; give a program$/);
+  });
+});
