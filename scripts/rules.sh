@@ -55,7 +55,11 @@ wan_rules() {
 	rule WANMARK_OUT ${NEW:+"$NEW"} -g WANMARK_NEW
 	new_rules "$1"
 	if [ "$WANMARK_ENGINE" = nfqueue ]; then
-		rule WANMARK_NEW "$NEW" -j NFQUEUE --queue-num "$WANMARK_QUEUE" --queue-bypass
+		# By the addresses: what comes of one flow before its verdict meets one memory of decisions. With
+		# --queue-cpu-fanout it might meet two, which decide apart.
+		_queues="--queue-num $WANMARK_QUEUE"
+		[ "$WANMARK_QUEUES" = 1 ] || _queues="--queue-balance $WANMARK_QUEUE:$LAST_QUEUE"
+		rule WANMARK_NEW "$NEW" -j NFQUEUE "$_queues" --queue-bypass
 	else
 		rule WANMARK_NEW ${NEW:+"$NEW"} -g WANMARK_KERNEL
 		kernel_rules "$1"

@@ -34,9 +34,12 @@ read_services() {
 	for _family in 4 6; do
 		! for_services $_family : || serves $_family || FAMILIES="$FAMILIES${FAMILIES:+ }$_family"
 	done
-	setting WANMARK_SERVICE_QUEUE "${WANMARK_SERVICE_QUEUE:=$((WANMARK_QUEUE + 1))}" 0 65535
+	setting WANMARK_SERVICE_QUEUE "${WANMARK_SERVICE_QUEUE:=$((LAST_QUEUE + 1))}" 0 65535
 	[ "$WANMARK_SERVICE_QUEUE" != "$WANMARK_QUEUE" ] ||
 		misuse "WANMARK_SERVICE_QUEUE and WANMARK_QUEUE are both $WANMARK_QUEUE; give each its own number"
+	[ "$WANMARK_SERVICE_QUEUE" -lt "$WANMARK_QUEUE" ] || [ "$WANMARK_SERVICE_QUEUE" -gt "$LAST_QUEUE" ] ||
+		misuse "WANMARK_SERVICE_QUEUE $WANMARK_SERVICE_QUEUE is one of the queues of the WANs," \
+			"$WANMARK_QUEUE to $LAST_QUEUE; give it a number of its own"
 }
 
 read_backend_mask() {

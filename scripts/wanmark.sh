@@ -28,6 +28,7 @@
 #       nat=masquerade  or none, an address (SNAT), a prefix (NETMAP); nat6 for IPv6
 #   WANMARK_MASK        0xff: the bits of the mark that are ours; neighbours
 #   WANMARK_QUEUE       0: queue number
+#   WANMARK_QUEUES      1: how many queues, from that number on; 16 at most
 #   WANMARK_ENGINE      nfqueue: the daemon chooses; kernel: no daemon at all
 #   WANMARK_KERNEL_MODE random: the kernel draws by weight; nth: it rotates, exactly by weight
 #   WANMARK_PER         connection; packet (engine kernel only): each packet has its own choice,
@@ -50,7 +51,7 @@
 #       mark=1          the number in the backends' field (default: its place in the list)
 #       weight=1        share in the kernel's choice; 0 keeps its connections, gets no new ones
 #   WANMARK_BACKEND_MASK    0xff00: apart from WANMARK_MASK
-#   WANMARK_SERVICE_QUEUE   queue number for services (WANMARK_QUEUE + 1)
+#   WANMARK_SERVICE_QUEUE   queue number for services (WANMARK_QUEUE + WANMARK_QUEUES)
 #   WANMARK_FORWARD_ACCEPT  0; 1 accepts in FORWARD what goes to and from the backends
 #   WANMARK_TABLE       1000: WAN K has table 1000 + K
 #   WANMARK_PRIORITY    20000: of the first of three ip rule priorities

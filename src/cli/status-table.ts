@@ -4,13 +4,13 @@ import type { FaultCounts } from '../daemon/strategy-faults.js';
 
 /** `status` for people. */
 export function statusTable(status: Status): string {
-  const { wans, services, queue, serviceQueue, faults, serviceFaults } = status;
+  const { wans, services, queues, serviceQueue, faults, serviceFaults } = status;
   const withWans =
     wans.length > 0
       ? [
           wanTable(status),
           ...status.wans.flatMap(uplinkLines),
-          queueLine(queue),
+          ...queues.map(queueLine),
           ...faultLines(`strategy ${status.strategy}`, faults),
         ]
       : [];

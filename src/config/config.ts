@@ -23,8 +23,10 @@ export interface Config {
   readonly serviceQueue: number;
   /** Whether FORWARD lets through what the services need. */
   readonly forwardAccept: boolean;
-  /** NFQUEUE number, 0..65535. */
+  /** NFQUEUE number, 0..65535; the first of several. */
   readonly queueNum: number;
+  /** How many NFQUEUEs the WANs have, 1..16: `queueNum` and those behind it. */
+  readonly queues: number;
   /** `kernel`: no daemon decides. */
   readonly engine: 'nfqueue' | 'kernel';
   /** How the kernel chooses, also in a daemon's place. */
@@ -80,8 +82,8 @@ export function parseConfig(raw: RawConfig): Config {
     throw new UsageError('--weights goes with --high-mark; give each --wan its weight=');
   }
   const wans = bare ? bareMarks(highMark, text('weights'), field) : parseWans(wanList, field);
-  const queueNum = parseInteger('queue-num', text('queue-num')!, 0, 65535);
-  const balanced = readServices(raw, field, queueNum, bare);
+  const wanQueues = readQueues(raw, wans);
+  const balanced = readServices(raw, field, wanQueues, bare);
   if (wans.length === 0 && balanced.services.length === 0) {
     throw new UsageError(
       'no WAN given; add --wan NAME,dev=DEVICE,via=GATEWAY for each uplink, or a --service with its --backend',
@@ -95,7 +97,7 @@ export function parseConfig(raw: RawConfig): Config {
     wans,
     field,
     ...balanced,
-    queueNum,
+    ...wanQueues,
     ...readEngine(raw),
     lastResort: readLastResort(raw, wans, field),
     lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
@@ -142,9 +144,26 @@ function readHooks(raw: RawConfig, wans: readonly Wan[]): readonly string[] {
   return Object.freeze(list as string[]);
 }
 
+type WanQueues = Pick<Config, 'queueNum' | 'queues'>;
+
+/** @throws UsageError */
+function readQueues(raw: RawConfig, wans: readonly Wan[]): WanQueues {
+  const queueNum = parseInteger('queue-num', readText(raw, 'queue-num')!, 0, 65535);
+  const queues = parseInteger('queues', readText(raw, 'queues')!, 1, 16);
+  if (raw.queues !== undefined && wans.length === 0)
+    throw new UsageError('--queues is for the uplinks of --wan; all services have one queue');
+  if (queueNum + queues - 1 > 65535)
+    throw new UsageError(
+      `queues ${queues} from queue-num ${queueNum} on end beyond 65535; use a lower --queue-num`,
+    );
+  return { queueNum, queues };
+}
+
 type Balanced = Pick<Config, 'services' | 'backendField' | 'serviceQueue' | 'forwardAccept'>;
 
-function readServices(raw: RawConfig, field: MarkField, queueNum: number, bare: boolean): Balanced {
+function readServices(raw: RawConfig, field: MarkField, wanQueues: WanQueues, bare: boolean): Balanced {
+  const { queueNum, queues } = wanQueues;
+  const behind = queueNum + queues;
   const list = readList(raw, 'service');
   if (bare && list.length > 0)
     throw new UsageError('--high-mark is for rules of your own; leave --service out');
@@ -160,10 +179,11 @@ function readServices(raw: RawConfig, field: MarkField, queueNum: number, bare: 
   const serviceQueue =
     given === undefined && list.length === 0
       ? queueNum
-      : parseInteger('service-queue', given ?? String(queueNum + 1), 0, 65535);
-  if (list.length > 0 && serviceQueue === queueNum) {
+      : parseInteger('service-queue', given ?? String(behind), 0, 65535);
+  if (list.length > 0 && serviceQueue >= queueNum && serviceQueue < behind) {
+    const which = queues === 1 ? 'the queue' : `one of the ${queues} queues`;
     throw new UsageError(
-      `service-queue ${serviceQueue} is the queue of the WANs; give it a number of its own`,
+      `service-queue ${serviceQueue} is ${which} of the WANs; give it a number of its own`,
     );
   }
   return { services, backendField, serviceQueue, forwardAccept: readSwitch(raw, 'forward-accept') };

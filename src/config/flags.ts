@@ -8,6 +8,7 @@ export function ruleFlags(config: Config): string {
   const flags = config.wans.map((wan, i) => `--wan ${wanFlag(wan, i + 1)}`);
   if (config.field.mask !== 0xff) flags.push(`--mask ${hex(config.field.mask)}`);
   if (config.queueNum !== 0) flags.push(`--queue-num ${config.queueNum}`);
+  if (config.queues !== 1) flags.push(`--queues ${config.queues}`);
   if (config.engine !== 'nfqueue') flags.push(`--engine ${config.engine}`);
   if (config.kernelMode !== 'random') flags.push(`--kernel-mode ${config.kernelMode}`);
   if (config.per !== 'connection') flags.push(`--per ${config.per}`);
@@ -53,7 +54,8 @@ function serviceFlags({ services, ...config }: Config): string[] {
       flags.push(`--backend ${backendFlag(service, backend, i + 1)}`);
     });
   if (config.backendField.mask !== 0xff00) flags.push(`--backend-mask ${hex(config.backendField.mask)}`);
-  if (config.serviceQueue !== config.queueNum + 1) flags.push(`--service-queue ${config.serviceQueue}`);
+  if (config.serviceQueue !== config.queueNum + config.queues)
+    flags.push(`--service-queue ${config.serviceQueue}`);
   if (config.forwardAccept) flags.push('--forward-accept');
   return flags;
 }

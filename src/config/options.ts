@@ -21,6 +21,12 @@ export const WAN_OPTIONS = {
   },
   mask: { type: 'text', value: 'HEX', default: '0xff', describe: 'The bits of the packet mark to use' },
   'queue-num': { type: 'text', value: 'N', default: '0', describe: 'The NFQUEUE number' },
+  queues: {
+    type: 'text',
+    value: 'N',
+    default: '1',
+    describe: 'How many NFQUEUEs, from that number on; each has an I/O thread',
+  },
 } as const satisfies Record<string, Option>;
 
 /** The services and their servers, and how these are marked; for the rules and the daemon alike. */
@@ -44,7 +50,7 @@ export const SERVICE_OPTIONS = {
   'service-queue': {
     type: 'text',
     value: 'N',
-    describe: 'The NFQUEUE number for services (default: that of --queue-num, plus 1)',
+    describe: 'The NFQUEUE number for services (default: the one behind those of the WANs)',
   },
 } as const satisfies Record<string, Option>;
 

@@ -7,7 +7,8 @@ import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 import type { LineSink } from '../log.js';
 import { readQueueTable } from '../queue/proc.js';
-import { Queue, type QueueError } from '../queue/queue.js';
+import type { QueueError } from '../queue/queue.js';
+import { Queues } from '../queue/queues.js';
 import type { Device } from '../system/devices.js';
 import type { ServiceManager } from '../system/service-manager.js';
 import { NOT_CHECKED } from '../wan/health.js';
@@ -18,7 +19,7 @@ import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
 import { markLog } from './mark-log.js';
-import { queueStatus } from './queue-status.js';
+import { queueStatuses, queuesTogether } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
 import { type NamedService, Services } from './services.js';
@@ -44,17 +45,17 @@ export interface DaemonParts {
   /** As `connections`, for the backends' marks. */
   readonly backendConnections: ConnectionSource | undefined;
   readonly serviceManager: ServiceManager;
-  /** Called once when the queue is lost and the daemon can decide nothing any more. */
+  /** Called when a queue is lost and the daemon can decide nothing any more. */
   readonly onLost: (error: QueueError) => void;
 }
 
-/** The running selector: one queue and one strategy for the WANs, and the services beside. */
+/** The running selector: its queues and one strategy for the WANs, and the services beside. */
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #selector: Selector;
   readonly #decider: Decider;
   /** Undefined without WANs. */
-  readonly #queue: Queue | undefined;
+  readonly #queues: Queues | undefined;
   readonly #services: Services | undefined;
   readonly #keeper: RulesKeeper | undefined;
   /** Undefined for bare marks, of which nobody knows where they lead, and without WANs. */
@@ -66,7 +67,7 @@ export class Daemon {
   readonly #watchdog: Watchdog;
   #lateFlows = 0;
 
-  /** Binds the queue; from here on packets are answered. @throws QueueError */
+  /** Binds the queues; from here on packets are answered. @throws QueueError */
   static async start(parts: DaemonParts): Promise<Daemon> {
     const daemon = new Daemon(parts);
     try {
@@ -101,7 +102,7 @@ export class Daemon {
       this.#services = new Services({ ...common, services, connections: backendConnections });
     }
     try {
-      this.#queue = config.wans.length > 0 ? this.#openQueue() : undefined;
+      this.#queues = config.wans.length > 0 ? this.#openQueues() : undefined;
     } catch (error) {
       this.#services?.closeNow();
       throw error;
@@ -122,7 +123,7 @@ export class Daemon {
     this.#uplinks = config.bare || config.wans.length === 0 ? undefined : this.#watchUplinks();
     this.#watchdog = new Watchdog(
       parts.serviceManager,
-      () => Promise.all([this.#queue?.ping(), this.#services?.ping()]),
+      () => Promise.all([this.#queues?.ping(), this.#services?.ping()]),
       () => this.#summary(),
     );
     this.#startedAt = now();
@@ -135,7 +136,7 @@ export class Daemon {
       config,
       selector: this.#selector,
       logger,
-      forget: (mark, mask) => this.#queue?.forget(mark, mask),
+      forget: (mark, mask) => this.#queues?.forget(mark, mask),
       setDown: (down) => this.#keeper?.setDown(down) ?? Promise.resolve(),
     });
     const { wans, field, checks } = config;
@@ -151,11 +152,12 @@ export class Daemon {
     return uplinks;
   }
 
-  #openQueue(): Queue {
+  #openQueues(): Queues {
     const { config, strategy, onLost } = this.#parts;
-    return Queue.open(
+    return Queues.open(
       {
         num: config.queueNum,
+        count: config.queues,
         mask: config.field.mask,
         deadlineMs: config.deadlineMs,
         maxLen: config.queueLength,
@@ -167,23 +169,24 @@ export class Daemon {
     );
   }
 
-  /** Answers what the kernel still holds, gives the queue back and logs a summary. */
+  /** Answers what the kernel still holds, gives the queues back and logs a summary. */
   async stop(): Promise<void> {
-    const { logger, config } = this.#parts;
+    const { logger } = this.#parts;
     this.#parts.serviceManager.stopping();
     this.#watchdog.stop();
     this.#control?.close();
     this.#keeper?.stop();
     await this.#uplinks?.stop();
     const hooks = this.#hooks.stop();
-    const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
-    await Promise.all([this.#queue?.close(), this.#services?.stop(), hooks]);
+    const nums = [...(this.#queues ?? [])].map(({ num }) => num);
+    const kernel = readQueueTable()?.filter(({ num }) => nums.includes(num));
+    await Promise.all([this.#queues?.close(), this.#services?.stop(), hooks]);
     let total = 0;
     for (const { name, mark, weight, picks, share } of this.status().wans) {
       total += picks;
       logger.info({ wan: name, mark, weight, picks, share: Math.round(share * 10_000) / 10_000 }, 'summary');
     }
-    const queue = this.#queue?.stats();
+    const queue = this.#queues?.stats();
     const { threw, noCandidate } = this.#faults.counts;
     logger.info({ picks: total, strategyFaults: threw + noCandidate, queue, kernel }, 'stopped');
   }
@@ -192,12 +195,14 @@ export class Daemon {
   status(): Status {
     const { config, strategy, connections, now } = this.#parts;
     const serviceQueue = this.#services?.queueStatus() ?? null;
+    const queues = queueStatuses(this.#queues ?? [], config.queueLength);
     return {
       pid: process.pid,
       uptimeSeconds: Math.round((now() - this.#startedAt) / 100) / 10,
       strategy: strategy.name,
       // There is always one of the two.
-      queue: this.#queue === undefined ? serviceQueue! : queueStatus(this.#queue, config.queueLength),
+      queue: queuesTogether(queues) ?? serviceQueue!,
+      queues,
       faults: this.#faults.counts,
       wans: withShares(
         config.wans.map((wan) => ({
@@ -219,7 +224,7 @@ export class Daemon {
   }
 
   #late(lateMs: number): void {
-    const { lateFlows } = this.#queue!.stats();
+    const { lateFlows } = this.#queues!.stats();
     this.#faults.late(lateMs, lateFlows - this.#lateFlows);
     this.#lateFlows = lateFlows;
   }
@@ -247,6 +252,7 @@ export class Daemon {
     return {
       strategy: strategy.name,
       queue: config.queueNum,
+      queues: config.queues,
       mask: hex(config.field.mask),
       wans: config.wans.map((wan) => ({
         name: wan.name,

@@ -2,17 +2,40 @@ import { readQueueTable } from '../queue/proc.js';
 import type { Queue } from '../queue/queue.js';
 import type { QueueStatus } from './status.js';
 
-/** What `wanmark status` shows of a queue: our own counters, and the kernel's where they may be read. */
-export function queueStatus(queue: Queue, length: number): QueueStatus {
-  const { verdicts, kernelDecided } = queue.stats();
-  const kernel = readQueueTable()?.find(({ num }) => num === queue.num);
+/** What `wanmark status` shows of queues, each: our own counters, and the kernel's where they may be read. */
+export function queueStatuses(queues: Iterable<Queue>, length: number): QueueStatus[] {
+  const table = readQueueTable();
+  return [...queues].map((queue) => {
+    const { verdicts, kernelDecided } = queue.stats();
+    const kernel = table?.find(({ num }) => num === queue.num);
+    return {
+      num: queue.num,
+      verdicts,
+      waiting: kernel?.waiting ?? null,
+      dropped: kernel?.dropped ?? null,
+      userDropped: kernel?.userDropped ?? null,
+      kernelDecided,
+      length,
+    };
+  });
+}
+
+/** Several queues as one, under the number of the first; undefined where there is none. */
+export function queuesTogether(queues: readonly QueueStatus[]): QueueStatus | undefined {
+  const [first, ...others] = queues;
+  if (first === undefined) return undefined;
+  const sum = (count: (queue: QueueStatus) => number) =>
+    others.reduce((total, queue) => total + count(queue), count(first));
+  // The kernel's are known of all or of none: they come from one file.
+  const known = (count: (queue: QueueStatus) => number | null) =>
+    queues.some((queue) => count(queue) === null) ? null : sum((queue) => count(queue)!);
   return {
-    num: queue.num,
-    verdicts,
-    waiting: kernel?.waiting ?? null,
-    dropped: kernel?.dropped ?? null,
-    userDropped: kernel?.userDropped ?? null,
-    kernelDecided,
-    length,
+    num: first.num,
+    verdicts: sum((queue) => queue.verdicts),
+    waiting: known((queue) => queue.waiting),
+    dropped: known((queue) => queue.dropped),
+    userDropped: known((queue) => queue.userDropped),
+    kernelDecided: sum((queue) => queue.kernelDecided),
+    length: sum((queue) => queue.length),
   };
 }

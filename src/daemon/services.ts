@@ -9,7 +9,7 @@ import { Queue, type QueueError } from '../queue/queue.js';
 import type { ConnectionSource } from './connections.js';
 import { DeviceNames } from './device-names.js';
 import { serviceMarkLog } from './mark-log.js';
-import { queueStatus } from './queue-status.js';
+import { queueStatuses } from './queue-status.js';
 import { type Pool, ServiceDecider } from './service-decider.js';
 import { type QueueStatus, type ServiceStatus, withShares } from './status.js';
 import { type FaultCounts, StrategyFaults, sumFaults } from './strategy-faults.js';
@@ -137,7 +137,7 @@ export class Services {
   }
 
   queueStatus(): QueueStatus {
-    return queueStatus(this.#queue, this.#parts.config.queueLength);
+    return queueStatuses([this.#queue], this.#parts.config.queueLength)[0]!;
   }
 
   /** Of all their strategies. */

@@ -68,8 +68,10 @@ export interface Status {
   readonly pid: number;
   readonly uptimeSeconds: number;
   readonly strategy: string;
-  /** That of the WANs; where there are none, that of the services. */
+  /** That of the WANs, all of them together where there are several; where there are no WANs, that of the services. */
   readonly queue: QueueStatus;
+  /** Those of the WANs, each; empty where there are none. */
+  readonly queues: readonly QueueStatus[];
   /** Why connections were left to the kernel. */
   readonly faults: FaultCounts;
   readonly wans: readonly WanStatus[];

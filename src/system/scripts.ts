@@ -21,6 +21,7 @@ export function scriptEnvironment(config: Config): Record<string, string> {
     WANMARK_WANS: config.wans.map(wanRecord).join('\n'),
     WANMARK_MASK: hex(config.field.mask),
     WANMARK_QUEUE: String(config.queueNum),
+    WANMARK_QUEUES: String(config.queues),
     WANMARK_ENGINE: config.engine,
     WANMARK_KERNEL_MODE: config.kernelMode,
     WANMARK_PER: config.per,

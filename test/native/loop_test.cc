@@ -419,9 +419,40 @@ void TestErrors() {
   CHECK_EQUAL(stats.malformed.Get(), 1);
 }
 
+/** Two loops of one process have nothing in common but the JS thread: the same packets, each with its own
+ * answers. */
+void TestTwoAtOnce() {
+  constexpr uint32_t kRounds = 300;
+  Lab labs[2];
+  for (Lab& lab : labs) lab.Start();
+  for (uint32_t round = 1; round <= kRounds; round++) {
+    for (Lab& lab : labs) lab.Queue(Udp(round, static_cast<uint16_t>(1000 + round)));
+    // The second is asked before the first is answered.
+    for (Lab& lab : labs) CHECK_EQUAL(lab.Take(), 1);
+    for (uint32_t i = 0; i < 2; i++) labs[i].Answer({i + 1});
+    if (round % 10 == 0) CHECK(labs[0].loop->Forget(1, 0xff) > 0);
+    for (uint32_t i = 0; i < 2; i++) {
+      const std::vector<Verdict> verdicts = labs[i].Read();
+      CHECK_EQUAL(verdicts.size(), 1);
+      // What is forgotten between its answer and its verdict is left to the kernel.
+      const bool forgotten = i == 0 && round % 10 == 0 && verdicts[0] == Accept(round);
+      CHECK(forgotten || verdicts[0] == Repeat(round, i + 1));
+    }
+  }
+  CHECK_EQUAL(labs[1].loop->Forget(2, 0xff), kRounds);
+  CHECK_EQUAL(labs[1].loop->Forget(1, 0xff), 0);
+  for (Lab& lab : labs) {
+    lab.Close();
+    lab.ExpectNothingMore();
+    CHECK_EQUAL(lab.stats.packets.Get(), kRounds);
+    CHECK_EQUAL(lab.stats.verdicts.Get(), kRounds);
+  }
+}
+
 }  // namespace
 
 int main() {
+  TestTwoAtOnce();
   TestBatch();
   TestMarked();
   TestLoop();

@@ -79,6 +79,7 @@ const CONFIGURATIONS: Record<string, Record<string, string>> = {
     WANMARK_EXCLUDE: '100.64.0.0/10 10.2.0.0/16 2001:db8:9::/48',
     WANMARK_LOG_KERNEL: '1',
     WANMARK_QUEUE: '3',
+    WANMARK_QUEUES: '4',
     WANMARK_TABLE: '5000',
     WANMARK_PRIORITY: '100',
   },
@@ -118,6 +119,13 @@ const CONFIGURATIONS: Record<string, Record<string, string>> = {
     WANMARK_KERNEL_MODE: 'nth',
     WANMARK_FORWARD_ACCEPT: '1',
     WANMARK_LOG_KERNEL: '1',
+  },
+  queues: {
+    WANMARK_WANS: DSL,
+    WANMARK_QUEUE: '3',
+    WANMARK_QUEUES: '4',
+    WANMARK_SERVICES: 'name=web listen=198.51.100.2:80/tcp',
+    WANMARK_BACKENDS: 'service=web to=10.1.2.3',
   },
   'services-alone': {
     WANMARK_SERVICES: 'name=all listen=192.0.2.9/any',

@@ -1,18 +1,17 @@
 import type { Logger } from 'pino';
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
-import { ruleFlags } from '../../config/flags.js';
 import { RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import type { Counts } from '../../core/counts.js';
-import { hex } from '../../core/mark.js';
 import { type ConnectionSource, openBackendConnections, openConnections } from '../../daemon/connections.js';
 import { Daemon, type DaemonParts } from '../../daemon/daemon.js';
 import { UsageError, WanmarkError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { checkDevices, listDevices } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
-import { isFed } from '../../system/feed.js';
+import { fedQueues } from '../../system/feed.js';
 import { ServiceManager, takeServiceEnvironment } from '../../system/service-manager.js';
+import { feedAdvice, feedCommand } from '../feed-advice.js';
 import { addOptions, rawConfig } from '../options.js';
 import { type CountingStrategy, loadCountingStrategy, loadServices } from '../services.js';
 
@@ -136,24 +135,12 @@ function endOfRun(): { wait: Promise<void>; fail: (error: Error) => void } {
   return { wait, fail };
 }
 
-/** Says what would feed the queue when nothing does; with bare marks the line is always of use. */
+/** Says so when the rules and the daemon do not have the same queues; with bare marks the rule is always of use. */
 async function adviseFeed(config: Config, { logger }: Log): Promise<void> {
   const command = feedCommand(config);
   if (config.bare) logger.info(`this rule feeds the queue: ${command}`);
-  const queues = [
-    ...(config.wans.length > 0 ? [config.queueNum] : []),
-    ...(config.services.length > 0 ? [config.serviceQueue] : []),
-  ];
-  for (const queue of queues) {
-    if ((await isFed(queue)) !== false) continue;
-    logger.warn({ command }, `no rule feeds queue ${queue}, so nothing will be marked; run: ${command}`);
+  const fed = await fedQueues();
+  for (const line of fed === undefined ? [] : feedAdvice(config, fed)) {
+    logger.warn({ command }, `${line}; run: ${command}`);
   }
-}
-
-function feedCommand(config: Config): string {
-  if (!config.bare) return `wanmark up ${ruleFlags(config)}`;
-  return (
-    `iptables -t mangle -A PREROUTING -m conntrack --ctstate NEW -m mark --mark 0/${hex(config.field.mask)} ` +
-    `-j NFQUEUE --queue-num ${config.queueNum} --queue-bypass`
-  );
 }

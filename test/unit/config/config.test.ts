@@ -128,6 +128,13 @@ describe('parseConfig', () => {
     ['bad nat', { wan: [`${A},nat=maybe`] }, /nat "maybe" must be masquerade/],
     ['nat prefix too long', { wan: [`${A},nat=10.0.0.0/33`] }, /nat "10.0.0.0\/33"/],
     ['queue number too large', { wan: [A], 'queue-num': '65536' }, /queue-num "65536" must be/],
+    ['no queues', { wan: [A], queues: '0' }, /queues "0" must be a whole number, 1 to 16/],
+    ['too many queues', { wan: [A], queues: '17' }, /queues "17" must be/],
+    [
+      'queues beyond the last number',
+      { wan: [A], 'queue-num': '65534', queues: '3' },
+      /queues 3 from queue-num 65534 on end beyond 65535/,
+    ],
     ['queue number twice', { wan: [A], 'queue-num': ['1', '2'] }, /queue-num is given 2 times/],
     ['deadline 0', { wan: [A], deadline: '0' }, /deadline "0" must be/],
     ['queue-length 0', { wan: [A], 'queue-length': '0' }, /queue-length "0" must be/],

@@ -11,6 +11,13 @@ const ONE = 'web,to=10.0.0.1:8080';
 const services = (raw: RawConfig) => parseConfig(raw).services;
 
 describe('services in the configuration', () => {
+  it('have the queue behind those of the WANs', () => {
+    const raw = { wan: ['a,dev=eth1'], service: [WEB], backend: [ONE], 'queue-num': '4' };
+    assert.equal(parseConfig(raw).serviceQueue, 5);
+    assert.equal(parseConfig({ ...raw, queues: '3' }).serviceQueue, 7);
+    assert.equal(parseConfig({ ...raw, queues: '3', 'service-queue': '3' }).serviceQueue, 3);
+  });
+
   it('have defaults', () => {
     const config = parseConfig({ service: [WEB], backend: [ONE, 'web,to=10.0.0.2'] });
     assert.deepEqual([config.wans, config.serviceQueue, config.forwardAccept], [[], 1, false]);
@@ -165,6 +172,12 @@ describe('services in the configuration', () => {
       { ...web, 'queue-num': '4', 'service-queue': '4' },
       /service-queue 4 is the queue of the WANs/,
     ],
+    [
+      'one of the WANs’ queues',
+      { ...web, ...wan, 'queue-num': '4', queues: '3', 'service-queue': '6' },
+      /service-queue 6 is one of the 3 queues of the WANs/,
+    ],
+    ['queues without WANs', { ...web, queues: '2' }, /--queues is for the uplinks of --wan/],
     [
       'no queue left',
       { ...web, 'queue-num': '65535' },

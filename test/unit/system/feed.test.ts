@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { feeds, isFed } from '#wanmark/system/feed.js';
+import { fedQueues, feeds, type QueueRange } from '#wanmark/system/feed.js';
+
+function holds(range: QueueRange | undefined, num: number): boolean {
+  return range !== undefined && num >= range.first && num <= range.last;
+}
 
 describe('feeds', () => {
   const lines: [string, number, boolean][] = [
@@ -9,6 +13,8 @@ describe('feeds', () => {
     ['-A WANMARK -j NFQUEUE --queue-num 10', 1, false],
     ['-A X -j NFQUEUE --queue-balance 2:5 --queue-cpu-fanout', 5, true],
     ['-A X -j NFQUEUE --queue-balance 2:5', 6, false],
+    ['-A X -j NFQUEUE --queue-balance 2:5', 1, false],
+    ['-A WANMARK_NEW -m conntrack --ctstate NEW -j NFQUEUE --queue-balance 0:15 --queue-bypass', 15, true],
     ['-A X -j NFQUEUE', 0, true],
     ['-A X -j NFQUEUE', 1, false],
     ['-A X -p tcp -j ACCEPT', 0, false],
@@ -19,22 +25,28 @@ describe('feeds', () => {
   ];
   for (const [line, num, expected] of lines) {
     it(`${expected ? 'sees' : 'sees no'} queue ${num} in ${line.trim()}`, () =>
-      assert.equal(feeds(line, num), expected));
+      assert.equal(holds(feeds(line), num), expected));
   }
 });
 
-describe('isFed', () => {
+describe('fedQueues', () => {
   it('is undefined when no rules can be read', async () => {
-    assert.equal(await isFed(0, async () => ({ code: 127, stdout: '', stderr: '' })), undefined);
+    assert.equal(await fedQueues(async () => ({ code: 127, stdout: '', stderr: '' })), undefined);
   });
 
-  it('finds a rule of the legacy variant', async () => {
+  it('finds the rules of all variants', async () => {
+    const says: Record<string, string> = {
+      'ip6tables-save': '-A PREROUTING -j NFQUEUE --queue-balance 4:6\n-A PREROUTING -j ACCEPT\n',
+      'iptables-legacy-save': '-A PREROUTING -j NFQUEUE --queue-num 3\n',
+    };
     const run = async ([file]: readonly [string, ...string[]]) => ({
       code: 0,
-      stdout: file === 'iptables-legacy-save' ? '-A PREROUTING -j NFQUEUE --queue-num 3\n' : '',
+      stdout: says[file] ?? '',
       stderr: '',
     });
-    assert.equal(await isFed(3, run), true);
-    assert.equal(await isFed(4, run), false);
+    assert.deepEqual(await fedQueues(run), [
+      { first: 4, last: 6 },
+      { first: 3, last: 3 },
+    ]);
   });
 });

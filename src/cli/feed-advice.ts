@@ -1,0 +1,60 @@
+import type { Config } from '../config/config.js';
+import { ruleFlags } from '../config/flags.js';
+import { hex } from '../core/mark.js';
+import type { QueueRange } from '../system/feed.js';
+
+/** The command that makes the rules for this configuration; with bare marks a rule to begin with. */
+export function feedCommand(config: Config): string {
+  if (!config.bare) return `wanmark up ${ruleFlags(config)}`;
+  const { queueNum, queues } = config;
+  const target =
+    queues === 1 ? `--queue-num ${queueNum}` : `--queue-balance ${queueNum}:${queueNum + queues - 1}`;
+  return (
+    `iptables -t mangle -A PREROUTING -m conntrack --ctstate NEW -m mark --mark 0/${hex(config.field.mask)} ` +
+    `-j NFQUEUE ${target} --queue-bypass`
+  );
+}
+
+/** What is wrong between the daemon's queues and the rules, a line for the WANs and one for the services at most. */
+export function feedAdvice(config: Config, fed: readonly QueueRange[]): string[] {
+  const { wans, services, queueNum, queues, serviceQueue } = config;
+  return [
+    ...(wans.length > 0 ? [disagreement({ first: queueNum, last: queueNum + queues - 1 }, fed)] : []),
+    ...(services.length > 0 ? [disagreement({ first: serviceQueue, last: serviceQueue }, fed)] : []),
+  ].filter((line) => line !== undefined);
+}
+
+function disagreement(own: QueueRange, fed: readonly QueueRange[]): string | undefined {
+  const hungry = numbers(own).filter((num) => !fed.some((range) => holds(range, num)));
+  if (hungry.length === own.last - own.first + 1)
+    return `no rule feeds ${list(hungry)}, so nothing will be marked`;
+  // A rule spreads its flows over its whole range. In a range that has none of ours somebody else may live.
+  const wide = fed.filter(
+    (range) =>
+      numbers(own).some((num) => holds(range, num)) && !numbers(range).every((num) => holds(own, num)),
+  );
+  const shared = new Set(wide.map((range) => list(numbers(range))));
+  const lines = [
+    ...[...shared].map(
+      (range) => `rules spread flows over ${range}, but this daemon decides only ${list(numbers(own))}`,
+    ),
+    ...(hungry.length > 0 ? [`no rule feeds ${list(hungry)}`] : []),
+  ];
+  const effect =
+    wide.length > 0 ? 'the kernel chooses for the rest, so shares are not exact' : 'the others get all';
+  return lines.length > 0 ? `${lines.join(', and ')}: ${effect}` : undefined;
+}
+
+function holds({ first, last }: QueueRange, num: number): boolean {
+  return num >= first && num <= last;
+}
+
+function numbers({ first, last }: QueueRange): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
+function list(nums: readonly number[]): string {
+  const gaps = nums.at(-1)! - nums[0]! >= nums.length;
+  if (gaps) return `queues ${nums.join(', ')}`;
+  return nums.length === 1 ? `queue ${nums[0]}` : `queues ${nums[0]} to ${nums.at(-1)}`;
+}

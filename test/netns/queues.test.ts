@@ -1,0 +1,201 @@
+/** `--queues`: several queues and their threads, and one strategy whose choices are exact over all of them. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Status } from '#wanmark/daemon/status.js';
+import type { Host } from '#wanmark/lab/host.js';
+import { type Wanmark, wanArguments } from '#wanmark/lab/wanmark.js';
+import { SCRIPTS_DIR } from '#wanmark/system/scripts.js';
+import { withLab } from '../helpers/lab.js';
+import { feasibleRate, SteadyLoad } from '../helpers/load.js';
+import { addon, needs, nfqueue } from '../helpers/requires.js';
+import { eventually, packets } from '../helpers/router-state.js';
+import { statusOf } from '../helpers/status.js';
+import { tally, udpPairs } from '../helpers/traffic.js';
+
+const WEIGHTS = [5, 3, 1];
+const TWO = ['--queues', '2'];
+/** The kernel picks the queue by the addresses: that all of 20 clients' fall on one has odds of 1 to 500 000. */
+const ADDRESSES = 20;
+
+/** What the kernel has given to the queues so far. */
+function queued(host: Host): Promise<number> {
+  return packets(host, 'mangle', 'WANMARK_NEW', /NFQUEUE/);
+}
+
+function picks({ wans }: Status): number[] {
+  return wans.map((wan) => wan.picks);
+}
+
+/** The rules of a host, without counters. */
+async function rules(host: Host): Promise<string> {
+  const { stdout } = await host.exec(['iptables-save']);
+  return stdout.replace(/^#.*\n/gm, '').replace(/\[\d+:\d+\]/g, '');
+}
+
+/** What a daemon with these flags says of its queues. */
+async function warnings(wanmark: Wanmark, flags: readonly string[]): Promise<string[]> {
+  const daemon = await wanmark.run(...flags);
+  await daemon.stop();
+  return daemon.program.lines
+    .map((line) => JSON.parse(line) as { level: number; msg: string })
+    .filter(({ level, msg }) => level >= 40 && /queue/.test(msg))
+    .map(({ msg }) => msg);
+}
+
+/** The command that such a warning ends with. */
+function commandOf(warning: string): string[] {
+  return /run: wanmark (up .*)$/.exec(warning)![1]!.split(' ');
+}
+
+describe('several queues', needs(nfqueue, addon), () => {
+  it('shares are exact over all of them, in both families, and status shows each', async () => {
+    const options = { weights: WEIGHTS, clientAddresses: ADDRESSES, up: TWO };
+    await withLab(
+      { ...options, run: [...TWO, '--strategy', 'weighted'] },
+      async ({ lab, wanmark, daemon }) => {
+        assert.deepEqual(tally(await lab.connect({ count: 90 })), { wan1: 50, wan2: 30, wan3: 10 });
+        const four = await statusOf(wanmark);
+        assert.deepEqual(
+          four.queues.map(({ num }) => num),
+          [0, 1],
+        );
+        for (const { verdicts } of four.queues) assert.ok(verdicts > 0, JSON.stringify(four.queues));
+        assert.deepEqual([four.queue.num, four.queue.verdicts, four.queue.kernelDecided], [0, 90, 0]);
+        assert.equal(
+          four.queues.reduce((sum, { verdicts }) => sum + verdicts, 0),
+          90,
+        );
+        assert.equal(four.queue.length, 2 * four.queues[0]!.length);
+        const { stdout } = await wanmark.command(['status']);
+        assert.match(stdout, /^queue 0: \d+ verdicts.*\nqueue 1: \d+ verdicts/m);
+
+        const six = [
+          ...(await lab.connect({ count: 45, family: 6 })),
+          ...(await lab.connect({ count: 45, family: 6, proto: 'udp' })),
+        ];
+        assert.deepEqual(tally(six), { wan1: 50, wan2: 30, wan3: 10 });
+        assert.deepEqual(picks(await statusOf(wanmark)), [100, 60, 20]);
+        await daemon.stop();
+        const stopped = daemon.program.lines.find((line) => line.includes('"msg":"stopped"'));
+        const { picks: total, queue } = JSON.parse(stopped!) as { picks: number; queue: { packets: number } };
+        assert.deepEqual([total, queue.packets], [180, 180]);
+      },
+    );
+  });
+
+  it('each flow has one decision, whatever of it waits in the queues', async () => {
+    const options = { weights: WEIGHTS, ipv6: false, clientAddresses: ADDRESSES, up: TWO };
+    await withLab(
+      { ...options, run: [...TWO, '--strategy', 'weighted'] },
+      async ({ lab, wanmark, daemon }) => {
+        const router = lab.router;
+        // While nobody answers: two datagrams of each flow, and two SYNs, the second sent again after a second.
+        const frozen = async <T>(count: number, start: () => Promise<T>): Promise<T> => {
+          const before = await queued(router);
+          await daemon.program.kill('SIGSTOP');
+          const result = start();
+          result.catch(() => undefined);
+          try {
+            await eventually(
+              () => queued(router),
+              (now) => now >= before + count,
+              'packets that wait',
+            );
+          } finally {
+            await daemon.program.kill('SIGCONT');
+          }
+          return result;
+        };
+        const pairs = await frozen(2 * 27, () => udpPairs(lab, { count: 27 }));
+        for (const { wans } of pairs) assert.equal(new Set(wans).size, 1, `one way for both: ${wans}`);
+        assert.deepEqual(picks(await statusOf(wanmark)), [15, 9, 3]);
+        const flows = await frozen(2 * 18, () => lab.connect({ count: 18 }));
+        assert.deepEqual(tally(flows), { wan1: 10, wan2: 6, wan3: 2 });
+        const status = await statusOf(wanmark);
+        assert.deepEqual(picks(status), [25, 15, 5]);
+        for (const { verdicts } of status.queues) assert.ok(verdicts > 0, JSON.stringify(status.queues));
+        assert.ok(status.queue.verdicts >= 2 * 27 + 2 * 18, `${status.queue.verdicts} packets`);
+      },
+    );
+  });
+
+  it('kill -9, and no connection fails', async () => {
+    const options = { weights: WEIGHTS, ipv6: false, clientAddresses: ADDRESSES, up: TWO };
+    await withLab(options, async ({ lab, wanmark }) => {
+      const load = await SteadyLoad.start(lab, await feasibleRate(lab, 500));
+      for (let i = 0; i < 3; i++) {
+        const daemon = await wanmark.run(...TWO, '--strategy', 'weighted');
+        await load.more(100);
+        const { queues } = await statusOf(wanmark);
+        for (const { verdicts } of queues) assert.ok(verdicts > 0, JSON.stringify(queues));
+        await daemon.crash();
+        await load.more(100);
+      }
+      const { started, done, failed } = await load.end();
+      assert.deepEqual([done, failed], [started, {}]);
+    });
+  });
+
+  it('all of them or none: one that is taken gives the others back, and changes nothing', async () => {
+    await withLab({ wans: 2, ipv6: false, up: TWO }, async ({ lab, wanmark }) => {
+      const before = await rules(lab.router);
+      const other = await wanmark.run('--queue-num', '1', '--socket', '/run/other.sock');
+      const refused = await wanmark.command(['run', ...wanArguments(lab.wans), ...TWO], 'any');
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /^wanmark: queue 1 belongs to another program[^\n]*\n$/);
+      assert.equal(await rules(lab.router), before);
+      const first = await wanmark.run('--queue-num', '0');
+      await first.stop();
+      await other.stop();
+      const both = await wanmark.run(...TWO);
+      assert.deepEqual(tally(await lab.connect({ count: 4 })), { wan1: 2, wan2: 2 });
+      await both.stop();
+    });
+  });
+
+  it('says in one line when the rules and the daemon do not have the same queues', async () => {
+    await withLab({ wans: 2, ipv6: false, clientAddresses: ADDRESSES, up: TWO }, async ({ lab, wanmark }) => {
+      assert.deepEqual(await warnings(wanmark, TWO), []);
+      const [few, ...noMore] = await warnings(wanmark, []);
+      assert.match(
+        few!,
+        /rules spread flows over queues 0 to 1, but this daemon decides only queue 0: .*run: wanmark up --wan/,
+      );
+      assert.deepEqual(noMore, []);
+      // So it is: the kernel has the rest, and no connection fails.
+      const short = await wanmark.run();
+      assert.equal(tally(await lab.connect({ count: 60 })).none, undefined);
+      const { queue } = await statusOf(wanmark);
+      assert.ok(queue.verdicts > 0 && queue.verdicts < 60, `${queue.verdicts} of 60`);
+      await short.stop();
+
+      await wanmark.command(commandOf(few!));
+      assert.deepEqual(await warnings(wanmark, []), [], 'the command is right');
+      const [many, ...noneElse] = await warnings(wanmark, ['--queues', '3']);
+      assert.match(many!, /no rule feeds queues 1 to 2: .*run: wanmark up --wan .* --queues 3$/);
+      assert.deepEqual(noneElse, []);
+      await wanmark.command(commandOf(many!));
+      assert.deepEqual(await warnings(wanmark, ['--queues', '3']), [], 'and so is this one');
+      assert.match(await rules(lab.router), /--queue-balance 0:2 --queue-bypass/);
+    });
+  });
+
+  it('check finds nothing missing, and refresh puts back what is', async () => {
+    await withLab({ wans: 2, ipv6: false, up: TWO }, async ({ lab }) => {
+      const script = (verb: string) =>
+        lab.router.exec(['sh', `${SCRIPTS_DIR}wanmark.sh`, verb], { okCodes: 'any' });
+      const before = await rules(lab.router);
+      assert.match(before, /-j NFQUEUE --queue-balance 0:1 --queue-bypass/);
+      for (const verb of ['check', 'refresh']) {
+        const { code, stderr } = await script(verb);
+        assert.deepEqual([code, stderr], [0, ''], verb);
+      }
+      await lab.router.exec(['iptables', '-t', 'mangle', '-F', 'WANMARK_NEW']);
+      const { code, stderr } = await script('check');
+      assert.equal(code, 1);
+      assert.match(stderr, /missing: iptables mangle: rules of WANMARK_NEW/);
+      assert.equal((await script('refresh')).code, 0);
+      assert.equal(await rules(lab.router), before);
+    });
+  });
+});
