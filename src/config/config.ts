@@ -55,6 +55,12 @@ export interface Config {
   readonly checks: readonly CheckConfig[];
   /** Which connections of a WAN that went down are cut; those that were never answered are in any case. */
   readonly onDown: 'all' | 'udp' | 'none';
+  /** How long a WAN that was down must work without a break until it is up, 0..3600000. */
+  readonly upAfterMs: number;
+  /** How long a WAN that came up takes to get its full share, 0..3600000; 0: it has it at once. */
+  readonly slowStartMs: number;
+  /** Which connections a WAN that came up takes back from those that are no candidates any more; see `Mover`. */
+  readonly onUp: 'none' | 'udp' | 'all';
   /** Path of the control socket. */
   readonly socket: string;
   readonly logMark: boolean;
@@ -105,6 +111,9 @@ export function parseConfig(raw: RawConfig): Config {
     countsFile: text('counts-file'),
     checks: readChecks(raw, bare ? [] : wans),
     onDown: readChoice(raw, 'on-down', ['all', 'udp', 'none']),
+    upAfterMs: 1000 * parseInteger('up-after', text('up-after')!, 0, 3600),
+    slowStartMs: 1000 * parseInteger('slow-start', text('slow-start')!, 0, 3600),
+    onUp: readChoice(raw, 'on-up', ['none', 'udp', 'all']),
     socket: socketPath(text('socket')!),
     // A packet without the line that says where it went would be of no use.
     logMark: readSwitch(raw, 'log-mark') || logPacket,

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js';
 import type { NamedStrategy } from '../config/strategy.js';
 import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
+import { SlowStart } from '../core/slow-start.js';
 import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 import { readQueueTable } from '../queue/proc.js';
@@ -15,6 +16,7 @@ import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
 import { markLog } from './mark-log.js';
+import { Mover } from './mover.js';
 import { queueStatus } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
@@ -54,6 +56,7 @@ export class Daemon {
   readonly #keeper: RulesKeeper | undefined;
   /** Undefined for bare marks, of which nobody knows where they lead, and without WANs. */
   readonly #uplinks: Uplinks | undefined;
+  #mover: Mover | undefined;
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #faults: StrategyFaults;
@@ -79,7 +82,12 @@ export class Daemon {
     const { config, strategy, devices, logger, now } = parts;
     this.#parts = parts;
     this.#faults = new StrategyFaults(logger, strategy.name, now);
-    this.#selector = new Selector(config.wans, strategy.strategy, this.#faults.report);
+    this.#selector = new Selector(
+      config.wans,
+      strategy.strategy,
+      this.#faults.report,
+      new SlowStart(config.slowStartMs, () => performance.now()),
+    );
     const listener = config.logMark
       ? markLog(logger, strategy.name, new DeviceNames(), config.logPacket)
       : undefined;
@@ -120,11 +128,14 @@ export class Daemon {
   /** From here on what goes down is no candidate, also of the kernel; and what is down already is so at once. */
   #watchUplinks(): Uplinks {
     const { config, logger } = this.#parts;
+    const forget = (mark: number, mask: number) => this.#queue?.forget(mark, mask);
+    this.#mover = new Mover({ config, selector: this.#selector, logger, forget });
     const failover = new Failover({
       config,
       selector: this.#selector,
       logger,
-      forget: (mark, mask) => this.#queue?.forget(mark, mask),
+      forget,
+      mover: this.#mover,
       setDown: (down) => this.#keeper?.setDown(down) ?? Promise.resolve(),
     });
     const { wans, field, checks } = config;
@@ -133,6 +144,7 @@ export class Daemon {
       field,
       checks,
       logger,
+      upAfterMs: config.upAfterMs,
       onChange: (change) => void failover.changed(change),
     });
     // What a daemon of before has left in the rules is over.
@@ -163,6 +175,7 @@ export class Daemon {
     this.#watchdog.stop();
     this.#control?.close();
     this.#keeper?.stop();
+    this.#mover?.stop();
     await this.#uplinks?.stop();
     const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
     await Promise.all([this.#queue?.close(), this.#services?.stop()]);
@@ -196,6 +209,7 @@ export class Daemon {
           tier: wan.tier,
           state: this.#selector.state(wan),
           ...uplinkStatus(wan, this.#uplinks),
+          warmUp: this.#selector.warmUp(wan),
           connections: connections?.count(wan.mark) ?? null,
           picks: this.#decider.picks(wan),
         })),

@@ -4,6 +4,7 @@ import { flush, type Selection } from '../conntrack/requests.js';
 import type { Selector } from '../core/selector.js';
 import { carries, type Wan } from '../core/wan.js';
 import type { HealthChange } from '../wan/health.js';
+import type { Mover } from './mover.js';
 import { sinceDate } from './uplink-status.js';
 
 const FAMILIES = [4, 6] as const;
@@ -24,13 +25,16 @@ export interface FailoverParts {
   readonly forget: (mark: number, mask: number) => void;
   /** Takes WANs out of the kernel's own choice; see {@link RulesKeeper.setDown}. */
   readonly setDown: (down: readonly string[]) => Promise<void>;
+  /** Takes back what the WANs have that are candidates no more. */
+  readonly mover: Pick<Mover, 'move'>;
   readonly flush?: typeof flush;
 }
 
 /**
  * Acts on a WAN's change of state. Down: first nobody chooses it any more, neither the daemon nor the kernel; then its
  * connections are cut, so that the clients make them again, by another one. Were it the other way round, they could come
- * back to it. Up: first the rules and its route, then the daemon chooses it.
+ * back to it. Up: first the rules and its route, then the daemon chooses it, then connections of the WANs that it
+ * replaces are moved.
  */
 export class Failover {
   readonly #parts: FailoverParts;
@@ -73,8 +77,26 @@ export class Failover {
   async #wentUp(wan: Wan, family: 4 | 6, say: () => void): Promise<void> {
     await this.#parts.setDown(this.down());
     if (this.#down[family].has(wan)) return;
-    this.#parts.selector.setDown(wan, family, false);
+    const { selector, mover } = this.#parts;
+    const before = selector.candidates(family);
+    selector.setDown(wan, family, false);
     say();
+    await mover.move(this.#replaced(before, family), family);
+  }
+
+  /**
+   * The WANs that gave way to one that came up: those of a higher tier. Where there was none, the last resort had the
+   * connections: they are of the WAN whose device the main table led to (WANMARK_SAVE), and that is still down.
+   */
+  #replaced(before: readonly Wan[], family: 4 | 6): readonly Wan[] {
+    const { config, selector } = this.#parts;
+    const now = selector.candidates(family);
+    const gone = before.filter(({ mark }) => !now.some((one) => one.mark === mark));
+    const lost =
+      before.length > 0
+        ? []
+        : config.wans.filter((wan) => carries(wan, family) && this.#down[family].has(wan));
+    return [...gone, ...lost];
   }
 
   /** What is down now, as WANMARK_DOWN names it. */

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Lab } from '#wanmark/lab/lab.js';
+import { SERVER } from '#wanmark/lab/network.js';
+import type { Daemon } from '#wanmark/lab/wanmark.js';
+import { withLab } from '../helpers/lab.js';
+import { addon, needs, nfqueue } from '../helpers/requires.js';
+import { eventually } from '../helpers/router-state.js';
+import { statusOf } from '../helpers/status.js';
+import { tally } from '../helpers/traffic.js';
+import { stateLines, swallow, waitForState } from '../helpers/uplinks.js';
+
+const INBOUND_PORT = 9;
+
+/** Plugs the cable behind a WAN's gateway in or out. */
+const plug = (lab: Lab, gateway: string, plugged: boolean) =>
+  lab.host(gateway).sh(`ip link set up0 ${plugged ? 'up' : 'down'}`);
+
+interface Moved {
+  readonly wan: string;
+  readonly moved: number;
+  readonly left: number;
+}
+
+/** The log's lines about connections that were moved. */
+function movedLines(daemon: Daemon): Moved[] {
+  return daemon.program.lines
+    .filter((line) => line.includes('"msg":"connections moved away"'))
+    .map((line) => JSON.parse(line) as Moved);
+}
+
+/** What the backup has while the first WAN is away: long TCP, a UDP stream, what came in, and SYNs without answer. */
+async function onBackup(lab: Lab, daemon: Daemon) {
+  await plug(lab, 'gw1', false);
+  await waitForState(daemon, 'wan down', 'wan1');
+  const tcp = await lab.connect({ count: 4, hold: true });
+  const udp = await lab.connect({ count: 4, hold: true, proto: 'udp' });
+  assert.deepEqual([tally(tcp), tally(udp)], [{ wan2: 4 }, { wan2: 4 }]);
+  await lab.router.serve(INBOUND_PORT);
+  const inbound = {
+    from: lab.server,
+    to: lab.wans[1]!.inbound[0]!,
+    port: INBOUND_PORT,
+    count: 2,
+    hold: true,
+  };
+  const came = [...(await lab.connect(inbound)), ...(await lab.connect({ ...inbound, proto: 'udp' }))];
+  assert.ok(came.every(({ error }) => error === undefined));
+  const decided = () => daemon.decisions.filter(({ wan }) => wan === 'wan2').length;
+  const before = decided();
+  await swallow(lab, 'gw2', true, '-p tcp --syn');
+  const waiting = lab.connect({ count: 3, timeoutMs: 90_000 });
+  await eventually(
+    async () => decided() - before,
+    (count) => count >= 3,
+    'three SYNs wait on the backup',
+  );
+  return { tcp, udp, came, waiting };
+}
+
+describe('--on-up', needs(nfqueue, addon), () => {
+  const network = { wans: 2, tiers: [1, 2], ipv6: false, up: [] };
+
+  it('by default moves UDP and what was never answered from the backup; TCP and what came in stay', async () => {
+    await withLab({ ...network, run: [] }, async ({ lab, daemon }) => {
+      const { tcp, udp, came, waiting } = await onBackup(lab, daemon);
+      await plug(lab, 'gw1', true);
+      await waitForState(daemon, 'wan up', 'wan1');
+      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 6 });
+      assert.deepEqual(tally(await waiting), { wan1: 3 });
+      await daemon.program.waitForLine(() => movedLines(daemon).length > 0);
+      assert.deepEqual(tally(await lab.exchange(lab.client, udp)), { wan1: 4 });
+      assert.deepEqual(tally(await lab.exchange(lab.client, tcp)), { wan2: 4 });
+      const still = await lab.exchange(lab.server, came);
+      assert.ok(still.every(({ error }) => error === undefined));
+      assert.deepEqual(
+        movedLines(daemon).map(({ wan, moved, left }) => [wan, moved, left]),
+        [['wan2', 7, 0]],
+      );
+    });
+  });
+
+  it('all moves TCP as well, which the client makes again; what came in stays', async () => {
+    await withLab({ ...network, run: ['--on-up', 'all'] }, async ({ lab, daemon }) => {
+      const { tcp, udp, came, waiting } = await onBackup(lab, daemon);
+      await plug(lab, 'gw1', true);
+      await daemon.program.waitForLine(() => movedLines(daemon).length > 0);
+      assert.deepEqual(
+        movedLines(daemon).map(({ wan, moved, left }) => [wan, moved, left]),
+        [['wan2', 11, 0]],
+      );
+      assert.deepEqual(tally(await waiting), { wan1: 3 });
+      // By another WAN they are none of the server's.
+      assert.deepEqual(tally(await lab.exchange(lab.client, tcp, 20_000)), { ECONNRESET: 4 });
+      assert.deepEqual(tally(await lab.exchange(lab.client, udp)), { wan1: 4 });
+      assert.deepEqual(tally(await lab.connect({ count: 4 })), { wan1: 4 });
+      const still = await lab.exchange(lab.server, came);
+      assert.ok(still.every(({ error }) => error === undefined));
+    });
+  });
+
+  it('none moves nothing; new connections come back all the same', async () => {
+    await withLab({ ...network, run: ['--on-up', 'none'] }, async ({ lab, daemon }) => {
+      const { tcp, udp, waiting } = await onBackup(lab, daemon);
+      await plug(lab, 'gw1', true);
+      await waitForState(daemon, 'wan up', 'wan1');
+      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 6 });
+      for (const flows of [tcp, udp])
+        assert.deepEqual(tally(await lab.exchange(lab.client, flows)), { wan2: 4 });
+      await swallow(lab, 'gw2', false);
+      assert.deepEqual(tally(await waiting), { wan2: 3 });
+      assert.deepEqual(movedLines(daemon), []);
+    });
+  });
+
+  it('moves what the last resort had, and nothing from a WAN of the same tier', async () => {
+    const run = ['--check', `all=ping,to=${SERVER[4]},interval=0.5`];
+    await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
+      for (const gateway of ['gw1', 'gw2']) await swallow(lab, gateway, true, '-p icmp');
+      for (const wan of ['wan1', 'wan2']) await waitForState(daemon, 'wan down', wan);
+      const udp = await lab.connect({ count: 4, hold: true, proto: 'udp' });
+      assert.deepEqual(tally(udp), { wan1: 4 }, 'where the main table leads');
+      await swallow(lab, 'gw2', false);
+      await waitForState(daemon, 'wan up', 'wan2');
+      await daemon.program.waitForLine(() => movedLines(daemon).length > 0);
+      assert.deepEqual(tally(await lab.exchange(lab.client, udp)), { wan2: 4 });
+      await swallow(lab, 'gw1', false);
+      await waitForState(daemon, 'wan up', 'wan1');
+      assert.deepEqual(tally(await lab.connect({ count: 4 })), { wan1: 2, wan2: 2 });
+      assert.deepEqual(tally(await lab.exchange(lab.client, udp)), { wan2: 4 });
+      assert.equal(movedLines(daemon).length, 1);
+    });
+  });
+});
+
+describe('a WAN that works again', needs(nfqueue, addon), () => {
+  it('takes a tenth of its share at first, and status says so', async () => {
+    const run = ['--slow-start', '3600'];
+    await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon, wanmark }) => {
+      assert.deepEqual(tally(await lab.connect({ count: 20 })), { wan1: 10, wan2: 10 });
+      await plug(lab, 'gw2', false);
+      await waitForState(daemon, 'wan down', 'wan2');
+      await plug(lab, 'gw2', true);
+      await waitForState(daemon, 'wan up', 'wan2');
+      const { wan1 = 0, wan2 = 0 } = tally(await lab.connect({ count: 200 }));
+      assert.equal(wan1 + wan2, 200);
+      // Of the 100 that it is offered; each minute that has passed is one and a half more.
+      assert.ok(wan2 >= 10 && wan2 <= 15, `${wan2}`);
+      const [one, two] = (await statusOf(wanmark)).wans;
+      assert.equal(one?.warmUp, null);
+      assert.ok(two!.warmUp! > 0.1 && two!.warmUp! < 0.2, `${two!.warmUp}`);
+      const table = (await wanmark.command(['status'])).stdout;
+      assert.match(table, /^wan2: up for .*; warming up, 1\d\.\d % of its share$/m);
+    });
+  });
+
+  it('waits for --up-after, and status says until when; but not when there is no other', async () => {
+    const run = ['--up-after', '3600'];
+    await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon, wanmark }) => {
+      await plug(lab, 'gw2', false);
+      await waitForState(daemon, 'wan down', 'wan2');
+      const plugged = Date.now();
+      await plug(lab, 'gw2', true);
+      const { wans } = await eventually(
+        () => statusOf(wanmark),
+        ({ wans: [, two] }) => two?.upAt !== null,
+        'wan2 waits',
+      );
+      assert.equal(wans[1]?.state, 'down');
+      const upAt = Date.parse(String(wans[1]?.upAt));
+      // A second for what a clock of milliseconds and one of nanoseconds make of it.
+      assert.ok(upAt >= plugged + 3_599_000 && upAt <= Date.now() + 3_601_000, String(wans[1]?.upAt));
+      assert.match(String(wans[1]?.reason), /^device wan2 has no carrier; works again, up in 3[56]\d\d s$/);
+      assert.match(
+        (await wanmark.command(['status'])).stdout,
+        /^wan2: down for .*; works again, up in \d+ s$/m,
+      );
+      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 6 });
+      await plug(lab, 'gw1', false);
+      await waitForState(daemon, 'wan up', 'wan2');
+      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan2: 6 });
+    });
+  });
+
+  it('comes up by itself when it has worked for so long', async () => {
+    await withLab({ wans: 2, ipv6: false, up: [], run: ['--up-after', '2'] }, async ({ lab, daemon }) => {
+      await plug(lab, 'gw2', false);
+      await waitForState(daemon, 'wan down', 'wan2');
+      const plugged = Date.now();
+      await plug(lab, 'gw2', true);
+      const { since } = await waitForState(daemon, 'wan up', 'wan2');
+      assert.ok(Date.parse(since) - plugged >= 1990, since);
+      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 3, wan2: 3 });
+      assert.equal(stateLines(daemon).length, 2);
+    });
+  });
+});
