@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
-import { flush, type Selection } from '../conntrack/requests.js';
+import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
 import type { Selector } from '../core/selector.js';
 import type { Wan } from '../core/wan.js';
 import { type Clock, systemClock } from '../wan/clock.js';
@@ -75,30 +75,34 @@ export class Mover {
     const mark = field.encode(wan.mark);
     const selection = { ...which, ...leftBy(wan, family), family };
     let moved = 0;
-    // Those of the first look, and no more: what a rule of the user's own brings back to the WAN would be ended for ever.
-    let all: number | undefined;
+    let left = 0;
+    // As many as the first look finds: what a rule of the user's own brings back to the WAN would be ended for ever.
+    let budget: number | undefined;
     try {
-      for (;;) {
-        await this.#rest();
-        if (!this.#isReplaced(wan, family)) break;
+      for (let isLast = false; await this.#mayGoOn(wan, family); ) {
         forget(mark, field.mask);
-        const most = Math.min(MOST_AT_ONCE, (all ?? MOST_AT_ONCE) - moved);
+        const most = isLast ? MOST_AT_ONCE : Math.min(MOST_AT_ONCE, budget ?? MOST_AT_ONCE);
+        const flushed: Flushed | undefined = await this.#flush(mark, field.mask, { ...selection, most });
         // With `most` it tells how many.
-        const { found, ended } = (await this.#flush(mark, field.mask, { ...selection, most }))!;
-        all ??= found;
+        const { found, ended } = flushed!;
         moved += ended;
-        this.#notBefore = this.#clock.now() + (ended > 0 ? PAUSE_MS : 0);
-        if (found === ended || moved >= all) break;
+        left = found - ended;
+        budget = (budget ?? found) - ended;
+        if (isLast) break;
+        // One look more: a connection may have been given to the WAN just before, and its packet on the way.
+        isLast = left === 0 || budget === 0;
       }
     } catch (error) {
       logger.error(`connections of WAN ${wan.name} could not be moved: ${(error as Error).message}`);
     }
-    if (moved > 0)
-      logger.info({ wan: wan.name, family, moved, left: all! - moved }, 'connections moved away');
+    if (moved > 0) logger.info({ wan: wan.name, family, moved, left }, 'connections moved away');
   }
 
-  #isReplaced(wan: Wan, family: 4 | 6): boolean {
+  /** After the pause that is due, whether nobody is given the WAN any more, and somebody is another. */
+  async #mayGoOn(wan: Wan, family: 4 | 6): Promise<boolean> {
+    await this.#rest();
     if (this.#stopped) return false;
+    this.#notBefore = this.#clock.now() + PAUSE_MS;
     const now = this.#parts.selector.candidates(family);
     return now.length > 0 && !now.some(({ mark }) => mark === wan.mark);
   }

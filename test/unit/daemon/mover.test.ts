@@ -57,8 +57,12 @@ describe('Mover', () => {
       [500, 'end 100 of 200/ff00'],
       [1000, 'forget 200/ff00'],
       [1000, 'end 50 of 200/ff00'],
-      [1500, 'forget 300/ff00'],
-      [1500, 'end 100 of 300/ff00'],
+      [1500, 'forget 200/ff00'],
+      [1500, 'end 0 of 200/ff00'],
+      [2000, 'forget 300/ff00'],
+      [2000, 'end 100 of 300/ff00'],
+      [2500, 'forget 300/ff00'],
+      [2500, 'end 0 of 300/ff00'],
     ]);
     assert.deepEqual(held, { '200/ff00': 0, '300/ff00': 0 });
     assert.deepEqual(
@@ -78,9 +82,12 @@ describe('Mover', () => {
       // It does not translate there.
       ['all', 6, { status: 0, statusMask: 0x30, most: 100, family: 6 }],
     ] as const) {
-      const { mover, selections } = recorded({ '200/ff00': 1 }, onUp);
-      await mover.move([backup], family);
-      assert.deepEqual(selections, [expected]);
+      const { mover, clock, selections } = recorded({ '200/ff00': 1 }, onUp);
+      const moved = mover.move([backup], family);
+      await begun();
+      await clock.pass(1000);
+      await moved;
+      assert.deepEqual(selections, [expected, expected]);
     }
     const { mover, done } = recorded({ '200/ff00': 1 }, 'none');
     await mover.move([backup], 4);
@@ -111,7 +118,7 @@ describe('Mover', () => {
     assert.deepEqual([clock.pending, held['200/ff00']], [0, 900]);
   });
 
-  it('ends no more than there were at first, if some come back to the WAN', async () => {
+  it('ends no more than there were at first, and what a last look finds, if some come back to the WAN', async () => {
     const { mover, clock, held, done } = recorded({ '200/ff00': 150 });
     const moved = mover.move([backup], 4);
     await begun();
@@ -121,11 +128,13 @@ describe('Mover', () => {
     await moved;
     assert.deepEqual(
       done.filter(([, what]) => what.startsWith('end')).map(([, what]) => what),
-      ['end 100 of 200/ff00', 'end 50 of 200/ff00'],
+      ['end 100 of 200/ff00', 'end 50 of 200/ff00', 'end 100 of 200/ff00'],
     );
+    assert.equal(held['200/ff00'], 0);
   });
 
   it('says it when it cannot, and goes on with the next', async () => {
+    const clock = new FakeClock();
     const lines: Record<string, unknown>[] = [];
     const mover = new Mover({
       config: { field: new MarkField(0xff), onUp: 'all' },
@@ -136,8 +145,12 @@ describe('Mover', () => {
         if (mark === 2) throw new Error('no more');
         return { found: 1, ended: 1 };
       },
+      clock,
     });
-    await mover.move([backup, other], 4);
+    const moved = mover.move([backup, other], 4);
+    await begun();
+    await clock.pass(1000);
+    await moved;
     assert.deepEqual(
       lines.map(({ msg }) => msg),
       ['connections of WAN wan2 could not be moved: no more', 'connections moved away'],
