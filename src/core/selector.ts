@@ -1,4 +1,5 @@
 import type { Flow } from './flow.js';
+import { SlowStart } from './slow-start.js';
 import type { Strategy } from './strategy.js';
 import { carries, type Wan, type WanState } from './wan.js';
 
@@ -17,25 +18,46 @@ export class Selector {
   readonly wans: readonly Wan[];
   readonly #strategy: Strategy;
   readonly #onFault: (fault: Fault, error: unknown) => void;
+  readonly #slowStart: SlowStart;
   readonly #down = { 4: new Set<Wan>(), 6: new Set<Wan>() };
   /** Equal sets are one array, so that strategies can key their state by it. */
   readonly #sets = new Map<string, readonly Wan[]>();
   #candidates4: readonly Wan[];
   #candidates6: readonly Wan[];
 
-  constructor(wans: readonly Wan[], strategy: Strategy, onFault: (fault: Fault, error: unknown) => void) {
+  /** @param slowStart told of WANs that come up; without it they have their share at once */
+  constructor(
+    wans: readonly Wan[],
+    strategy: Strategy,
+    onFault: (fault: Fault, error: unknown) => void,
+    slowStart = new SlowStart(0, () => 0),
+  ) {
     this.wans = wans;
     this.#strategy = strategy;
     this.#onFault = onFault;
+    this.#slowStart = slowStart;
     this.#candidates4 = this.#candidates(4);
     this.#candidates6 = this.#candidates(6);
   }
 
   /** The WAN for a new connection; undefined when none can carry it or the strategy failed. */
   select(flow: Flow): Wan | undefined {
-    const family = flow.family;
+    const family = flow.family === 6 ? 6 : 4;
     const wans = family === 6 ? this.#candidates6 : this.#candidates4;
-    if (wans.length === 0 || family === 0) return undefined;
+    if (wans.length === 0 || flow.family === 0) return undefined;
+    const wan = this.#ask(flow, wans);
+    if (wan === undefined || !this.#slowStart.active(family)) return wan;
+    return this.#thin(wan, flow, wans, family);
+  }
+
+  /** Where a WAN that is warming does not take it, one that is warm has it; without such a one nobody is spared. */
+  #thin(wan: Wan, flow: Flow, wans: readonly Wan[], family: 4 | 6): Wan | undefined {
+    const warm = this.#slowStart.warm(wans, family);
+    if (warm.length === 0 || this.#slowStart.takes(wan.mark, family)) return wan;
+    return this.#ask(flow, this.#oneOf(warm));
+  }
+
+  #ask(flow: Flow, wans: readonly Wan[]): Wan | undefined {
     let wan: Wan;
     try {
       wan = this.#strategy.pick(flow, wans);
@@ -60,8 +82,10 @@ export class Selector {
 
   /** Takes a WAN out of selection in one family, or back in. */
   setDown(wan: Wan, family: 4 | 6, down: boolean): void {
-    if (down) this.#down[family].add(wan);
-    else this.#down[family].delete(wan);
+    if (down) {
+      this.#down[family].add(wan);
+      this.#slowStart.end(wan.mark, family);
+    } else if (this.#down[family].delete(wan)) this.#slowStart.begin(wan.mark, family);
     this.#candidates4 = this.#candidates(4);
     this.#candidates6 = this.#candidates(6);
   }
@@ -71,12 +95,27 @@ export class Selector {
     return (family === 6 ? this.#candidates6 : this.#candidates4).length > 0;
   }
 
+  /** Those that new connections of a family may be given to. */
+  candidates(family: 4 | 6): readonly Wan[] {
+    return family === 6 ? this.#candidates6 : this.#candidates4;
+  }
+
+  /** The part of its share that it has got to since it came up, 0.1 to 1; null: all, in each family. */
+  warmUp(wan: Wan): number | null {
+    const parts = FAMILIES.flatMap((family) => this.#slowStart.part(wan.mark, family) ?? []);
+    return parts.length === 0 ? null : Math.min(...parts);
+  }
+
   #candidates(family: 4 | 6): readonly Wan[] {
     const able = this.wans.filter(
       (wan) => wan.weight > 0 && carries(wan, family) && !this.isDown(wan, family),
     );
     const tier = Math.min(...able.map((wan) => wan.tier));
-    const chosen = able.filter((wan) => wan.tier === tier);
+    return this.#oneOf(able.filter((wan) => wan.tier === tier));
+  }
+
+  /** Equal sets are one array. */
+  #oneOf(chosen: readonly Wan[]): readonly Wan[] {
     const key = chosen.map((wan) => wan.mark).join();
     const known = this.#sets.get(key);
     if (known !== undefined) return known;

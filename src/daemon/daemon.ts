@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js';
 import type { NamedStrategy } from '../config/strategy.js';
 import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
+import { SlowStart } from '../core/slow-start.js';
 import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 import type { LineSink } from '../log.js';
@@ -18,6 +19,7 @@ import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
 import { markLog } from './mark-log.js';
+import { Mover } from './mover.js';
 import { queueStatus } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
@@ -60,6 +62,7 @@ export class Daemon {
   /** Undefined for bare marks, of which nobody knows where they lead, and without WANs. */
   readonly #uplinks: Uplinks | undefined;
   readonly #hooks: Hooks;
+  #mover: Mover | undefined;
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #faults: StrategyFaults;
@@ -85,7 +88,12 @@ export class Daemon {
     const { config, strategy, devices, logger, line, now } = parts;
     this.#parts = parts;
     this.#faults = new StrategyFaults(logger, strategy.name, now);
-    this.#selector = new Selector(config.wans, strategy.strategy, this.#faults.report);
+    this.#selector = new Selector(
+      config.wans,
+      strategy.strategy,
+      this.#faults.report,
+      new SlowStart(config.slowStartMs, () => performance.now()),
+    );
     const listener = config.logMark
       ? markLog(strategy.name, { logger, line, devices: new DeviceNames(), packet: config.logPacket })
       : undefined;
@@ -131,11 +139,14 @@ export class Daemon {
   /** From here on what goes down is no candidate, also of the kernel; and what is down already is so at once. */
   #watchUplinks(): Uplinks {
     const { config, logger } = this.#parts;
+    const forget = (mark: number, mask: number) => this.#queue?.forget(mark, mask);
+    this.#mover = new Mover({ config, selector: this.#selector, logger, forget });
     const failover = new Failover({
       config,
       selector: this.#selector,
       logger,
-      forget: (mark, mask) => this.#queue?.forget(mark, mask),
+      forget,
+      mover: this.#mover,
       setDown: (down) => this.#keeper?.setDown(down) ?? Promise.resolve(),
     });
     const { wans, field, checks } = config;
@@ -144,6 +155,7 @@ export class Daemon {
       field,
       checks,
       logger,
+      upAfterMs: config.upAfterMs,
       onChange: (change) => this.#hooks.changed(change, failover.changed(change)),
     });
     // What a daemon of before has left in the rules is over.
@@ -174,6 +186,7 @@ export class Daemon {
     this.#watchdog.stop();
     this.#control?.close();
     this.#keeper?.stop();
+    this.#mover?.stop();
     await this.#uplinks?.stop();
     const hooks = this.#hooks.stop();
     const kernel = readQueueTable()?.find(({ num }) => num === config.queueNum);
@@ -208,6 +221,7 @@ export class Daemon {
           tier: wan.tier,
           state: this.#selector.state(wan),
           ...uplinkStatus(wan, this.#uplinks),
+          warmUp: this.#selector.warmUp(wan),
           connections: connections?.count(wan.mark) ?? null,
           picks: this.#decider.picks(wan),
         })),

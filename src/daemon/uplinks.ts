@@ -28,6 +28,8 @@ export interface UplinksParts {
   readonly checks: readonly CheckConfig[];
   readonly logger: Logger;
   readonly onChange: (change: UplinkChange) => void;
+  /** See {@link HealthOptions}. */
+  readonly upAfterMs: number;
   readonly links?: () => Links;
 }
 
@@ -54,10 +56,13 @@ export class Uplinks {
     const { wans, checks, field } = parts;
     this.#readLinks = parts.links ?? readLinks;
     this.#links = this.#readLinks();
-    this.#health = new Health((change) => {
-      if (change.up) this.#passive.restart(change.wan, change.family);
-      parts.onChange({ ...change, lastedMs: this.#turn(change) });
-    });
+    this.#health = new Health(
+      (change) => {
+        if (change.up) this.#passive.restart(change.wan, change.family);
+        parts.onChange({ ...change, lastedMs: this.#turn(change) });
+      },
+      { upAfterMs: parts.upAfterMs, alone: (name, family) => this.#alone(name, family) },
+    );
     const named = (name: string) => wans.find((one) => one.name === name)!;
     const path = (name: string, family: 4 | 6) => {
       const wan = named(name);
@@ -74,7 +79,7 @@ export class Uplinks {
       clock: this.#clock,
       available: (family) => this.#available(family),
       onSuspicion: (wan, family, suspicion) => {
-        const verdict = suspicion && { up: false, reason: suspicion.reason };
+        const verdict = suspicion && { up: false, reason: suspicion.reason, trial: true as const };
         this.#health.report(wan, family, 'passive', verdict, this.#clock.now());
         this.#monitor.awaitHolds();
       },
@@ -130,6 +135,12 @@ export class Uplinks {
     const lastedMs = since - (this.#turned.get(key) ?? this.#startedAt);
     this.#turned.set(key, since);
     return lastedMs;
+  }
+
+  #alone(name: string, family: 4 | 6): boolean {
+    return !this.#parts.wans.some(
+      (wan) => wan.name !== name && wan.weight > 0 && carries(wan, family) && this.state(wan, family).up,
+    );
   }
 
   /** Those that are up for all that the checks and the devices know. */

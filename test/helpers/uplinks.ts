@@ -4,6 +4,7 @@ import type { Daemon } from '#wanmark/lab/wanmark.js';
 /** A line of the daemon's log that tells of a change of state. */
 export interface StateLine {
   readonly msg: 'wan down' | 'wan up';
+  readonly time: string;
   readonly wan: string;
   readonly family: 4 | 6;
   readonly reason: string;
@@ -29,6 +30,11 @@ export async function waitForState(
   const fits = (line: StateLine) => line.msg === msg && line.wan === wan && line.family === family;
   await daemon.program.waitForLine(() => stateLines(daemon).some(fits));
   return stateLines(daemon).findLast(fits)!;
+}
+
+/** Plugs the cable between a gateway and the router in or out. */
+export async function plug(lab: Lab, gateway: string, plugged: boolean): Promise<void> {
+  await lab.host(gateway).sh(`ip link set up0 ${plugged ? 'up' : 'down'}`);
 }
 
 /** Whether a gateway drops what it should forward: its link stays up, and it answers for itself. */
