@@ -7,6 +7,8 @@ export interface Verdict {
   readonly up: boolean;
   /** `ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout)` */
   readonly reason: string;
+  /** That it is down is somebody's wish, and says nothing about how reliable it is. */
+  readonly wished?: boolean;
 }
 
 /**

@@ -48,13 +48,18 @@ class Entry {
     if (verdict?.up) this.#lastUp = verdict.reason;
   }
 
+  /** What it was held down for is over. */
+  endHold(): void {
+    this.#notBefore = Number.NEGATIVE_INFINITY;
+  }
+
   /** Whether that changed the state. */
   settle(now: number): boolean {
     const down = this.#firstDown;
     if (down !== undefined) {
       this.#reason = down.reason;
       if (!this.#up) return false;
-      this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
+      if (!down.wished) this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
       return this.#turn(false, now);
     }
     // Its first good verdict is no change, but something to say.
@@ -112,6 +117,15 @@ export class Health {
       this.#entries.set(name, entry);
     }
     entry.set(source, verdict);
+    this.#settle(entry, now);
+  }
+
+  /** Takes back what `source` says. A WAN that nobody else calls down is up at once, whatever it was held down for. */
+  release(wan: string, family: 4 | 6, source: string, now: number): void {
+    const entry = this.#entries.get(key(wan, family));
+    if (entry === undefined) return;
+    entry.set(source, undefined);
+    entry.endHold();
     this.#settle(entry, now);
   }
 
