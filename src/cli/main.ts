@@ -6,6 +6,7 @@ import { WanmarkError } from '../errors.js';
 import { labCommand } from './commands/lab.js';
 import { downCommand, printCommand, upCommand } from './commands/rules.js';
 import { runCommand } from './commands/run.js';
+import { setCommand } from './commands/set.js';
 import { statusCommand } from './commands/status.js';
 import { rejectSwitchValues, usageError } from './usage.js';
 
@@ -15,6 +16,7 @@ const COMMANDS = [
   downCommand,
   printCommand,
   statusCommand,
+  setCommand,
   labCommand,
 ] as readonly CommandModule[];
 

@@ -10,6 +10,7 @@ export function statusTable(status: Status): string {
       ? [
           wanTable(status),
           ...status.wans.flatMap(uplinkLines),
+          ...status.wans.flatMap(weightLines),
           queueLine(queue),
           ...faultLines(`strategy ${status.strategy}`, faults),
         ]
@@ -57,6 +58,12 @@ function uplinkLines({ name, state, since, reason, families }: WanStatus): strin
   const differ = families.some((one) => one.state !== families[0]!.state);
   if (differ) return families.map((one) => uplinkLine(`${name} IPv${one.family}`, one));
   return state === 'up' && reason === 'not checked' ? [] : [uplinkLine(name, { state, since, reason })];
+}
+
+/** What `wanmark set` changed; that it is down is said in the reason. */
+function weightLines({ name, weight, configuredWeight }: WanStatus): string[] {
+  if (configuredWeight === undefined) return [];
+  return [`${name}: weight ${weight} by wanmark set, ${configuredWeight} by the configuration`];
 }
 
 type Uplink = Pick<WanStatus, 'state' | 'since' | 'reason'>;
