@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # used by the other files; _names is of wans.sh
 # What of the WANs can be used at the moment: their devices, the gateways that `auto` stands
-# for, and the ones that are said to be down. Sourced, never run.
+# for, the ones that are said to be down, and the weights of the moment. Sourced, never run.
 
 # read_down: WANMARK_DOWN -> DOWN, words NAME/FAMILY between blanks. RECALLED names may be those
 # of WANs that are no more.
@@ -21,6 +21,39 @@ read_down() {
 		*) DOWN="$DOWN$_word/4 $_word/6 " ;;
 		esac
 	done
+}
+
+# read_weights: WANMARK_WEIGHTS, words NAME=WEIGHT, in the place of the weights in WANS. What is recalled
+# may be of WANs that are no more; where it leaves nobody a weight, it is of others altogether.
+read_weights() {
+	WANMARK_WEIGHTS=$(printf '%s' "$WANMARK_WEIGHTS" | tr ',\t\n' '   ')
+	_weights=' '
+	for _word in $WANMARK_WEIGHTS; do
+		_name=${_word%%=*} _weight=${_word#*=}
+		case $_names in
+		*" $_name "*) ;;
+		*)
+			[ -z "$RECALLED_WEIGHTS" ] || continue
+			misuse "WANMARK_WEIGHTS: there is no WAN '$_name'; see WANMARK_WANS"
+			;;
+		esac
+		{ [ "$_name=$_weight" = "$_word" ] && is_number "$_weight" && [ "$_weight" -le 65535 ]; } ||
+			misuse "WANMARK_WEIGHTS: '$_word' must be a WAN's name and a number from 0 to 65535, like fibre=5"
+		_weights="$_weights$_word "
+	done
+	[ "$_weights" != ' ' ] || return 0
+	if _weighed=$(printf '%s\n' "$WANS" | awk -v words="$_weights" '
+		BEGIN {
+			count = split(words, word, " ")
+			for (i = 1; i <= count; i++) { split(word[i], part, "="); weight[part[1]] = part[2] }
+		}
+		$1 in weight { $7 = weight[$1] }
+		{ total += $7; print }
+		END { exit !total }'); then
+		WANS=$_weighed
+	else
+		[ -n "$RECALLED_WEIGHTS" ] || misuse 'WANMARK_WEIGHTS leaves every WAN with weight 0; give one of them a weight'
+	fi
 }
 
 # away FAMILY: the current WAN gets no new connections; out FAMILY: it has no route either.

@@ -10,6 +10,7 @@ export function statusTable(status: Status): string {
       ? [
           wanTable(status),
           ...status.wans.flatMap(uplinkLines),
+          ...status.wans.flatMap(weightLines),
           queueLine(queue),
           ...faultLines(`strategy ${status.strategy}`, faults),
         ]
@@ -59,6 +60,12 @@ function uplinkLines({ name, state, since, reason, warmUp, families }: WanStatus
   return state === 'up' && reason === 'not checked'
     ? []
     : [uplinkLine(name, { state, since, reason }) + warming(warmUp)];
+}
+
+/** What `wanmark set` changed; that it is down is said in the reason. */
+function weightLines({ name, weight, configuredWeight }: WanStatus): string[] {
+  if (configuredWeight === undefined) return [];
+  return [`${name}: weight ${weight} by wanmark set, ${configuredWeight} by the configuration`];
 }
 
 type Uplink = Pick<WanStatus, 'state' | 'since' | 'reason'>;

@@ -24,7 +24,8 @@ import { queueStatus } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
 import { type NamedService, Services } from './services.js';
-import { type QueueStatus, type Status, withShares } from './status.js';
+import { Settings } from './settings.js';
+import { type QueueStatus, type Status, type WanStatus, withShares } from './status.js';
 import { StrategyFaults } from './strategy-faults.js';
 import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
@@ -63,6 +64,9 @@ export class Daemon {
   readonly #uplinks: Uplinks | undefined;
   readonly #hooks: Hooks;
   #mover: Mover | undefined;
+  readonly #settings: Settings;
+  /** When all that the WANs' changes of state entail is done. */
+  #settled: Promise<unknown> = Promise.resolve();
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #faults: StrategyFaults;
@@ -73,11 +77,15 @@ export class Daemon {
   static async start(parts: DaemonParts): Promise<Daemon> {
     const daemon = new Daemon(parts);
     try {
-      daemon.#control = await Control.open(parts.config.socket, () => daemon.status());
+      daemon.#control = await Control.open(
+        parts.config.socket,
+        () => daemon.status(),
+        (change) => daemon.#settings.set(change),
+      );
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       // Connections matter more than the view on them.
-      parts.logger.warn(`wanmark status will not work: ${error.message}`);
+      parts.logger.warn(`wanmark status and set will not work: ${error.message}`);
     }
     parts.logger.info(daemon.#description(), 'started');
     parts.serviceManager.ready(daemon.#summary());
@@ -128,6 +136,14 @@ export class Daemon {
       states: { state: (wan, family) => this.#uplinks?.state(wan, family) ?? NOT_CHECKED },
     });
     this.#uplinks = config.bare || config.wans.length === 0 ? undefined : this.#watchUplinks();
+    this.#settings = new Settings({
+      wans: config.wans,
+      selector: this.#selector,
+      logger,
+      uplinks: this.#uplinks,
+      keeper: this.#keeper,
+      settled: () => this.#settled,
+    });
     this.#watchdog = new Watchdog(
       parts.serviceManager,
       () => Promise.all([this.#queue?.ping(), this.#services?.ping()]),
@@ -156,10 +172,16 @@ export class Daemon {
       checks,
       logger,
       upAfterMs: config.upAfterMs,
-      onChange: (change) => this.#hooks.changed(change, failover.changed(change)),
+      weight: (wan) => this.#selector.weight(wan),
+      onChange: (change) => {
+        const acted = failover.changed(change);
+        this.#settled = Promise.all([this.#settled, acted]);
+        this.#hooks.changed(change, acted);
+      },
     });
     // What a daemon of before has left in the rules is over.
     void this.#keeper?.setDown(failover.down());
+    void this.#keeper?.setWeights([]);
     return uplinks;
   }
 
@@ -217,9 +239,10 @@ export class Daemon {
           name: wan.name,
           mark: wan.mark,
           dev: wan.dev,
-          weight: wan.weight,
+          ...this.#weightStatus(wan),
           tier: wan.tier,
           state: this.#selector.state(wan),
+          ...(this.#settings.isDown(wan) ? { setState: 'down' as const } : {}),
           ...uplinkStatus(wan, this.#uplinks),
           warmUp: this.#selector.warmUp(wan),
           connections: connections?.count(wan.mark) ?? null,
@@ -230,6 +253,11 @@ export class Daemon {
       serviceFaults: this.#services?.faults() ?? null,
       services: this.#services?.status() ?? [],
     };
+  }
+
+  #weightStatus(wan: Wan): Pick<WanStatus, 'weight' | 'configuredWeight'> {
+    const weight = this.#selector.weight(wan);
+    return weight === wan.weight ? { weight } : { weight, configuredWeight: wan.weight };
   }
 
   #late(lateMs: number): void {

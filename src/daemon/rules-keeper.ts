@@ -32,6 +32,8 @@ export class RulesKeeper {
   #fingerprint = '';
   /** Those that the rules give nothing new to; undefined: nobody has said. */
   #down: readonly string[] | undefined;
+  /** Weights in the place of those of `up`; undefined: nobody has said. */
+  #weights: readonly string[] | undefined;
   #said = '';
 
   constructor(parts: RulesKeeperParts) {
@@ -59,6 +61,23 @@ export class RulesKeeper {
     return this.#paced.now();
   }
 
+  /**
+   * Weights for the kernel's own choice in the place of those that `up` was given, from now on and after each `up`.
+   * @param weights as WANMARK_WEIGHTS names them, `fibre=0`; none: those of `up`
+   * @returns as {@link setDown}
+   */
+  setWeights(weights: readonly string[]): Promise<void> {
+    this.#weights = weights;
+    return this.#paced.now();
+  }
+
+  /** Why the rules cannot have these weights; undefined: they can, or there are no rules. Changes nothing. */
+  async refusal(weights: readonly string[]): Promise<string | undefined> {
+    if (!rulesAreUp()) return undefined;
+    const { code, said } = await checkRules({ weights });
+    return code === 2 ? said[0] : undefined;
+  }
+
   stop(): void {
     for (const timer of this.#timers) clearInterval(timer);
     this.#paced.stop();
@@ -79,7 +98,7 @@ export class RulesKeeper {
       this.#sayMissing(missing);
       if (missing.length > 0) return 0;
     }
-    const result = await refreshRules(this.#down);
+    const result = await refreshRules({ down: this.#down, weights: this.#weights });
     // Whoever ran `down` meanwhile wanted that.
     if (!rulesAreUp()) return 0;
     return result.code === 0 ? this.#done(result) : this.#failed(result);

@@ -15,9 +15,14 @@ export interface WanStatus {
   readonly name: string;
   readonly mark: number;
   readonly dev: string;
+  /** That of the moment. */
   readonly weight: number;
+  /** Only where it differs, by `wanmark set`. */
+  readonly configuredWeight?: number;
   readonly tier: number;
   readonly state: WanState;
+  /** Only where `wanmark set` says so. */
+  readonly setState?: 'down';
   /** ISO 8601: when its state last changed. */
   readonly since: string;
   /** Why it is as it is. */
@@ -41,7 +46,7 @@ export interface WanStatus {
 /** One backend of a service; its fields are those of a WAN. */
 export type BackendStatus = Omit<
   WanStatus,
-  'dev' | 'tier' | 'since' | 'reason' | 'upAt' | 'warmUp' | 'families'
+  'dev' | 'tier' | 'since' | 'reason' | 'upAt' | 'warmUp' | 'families' | 'configuredWeight' | 'setState'
 >;
 
 /** One service in `wanmark status --json`. */

@@ -31,6 +31,8 @@ export interface UplinksParts {
   /** See {@link HealthOptions}. */
   readonly upAfterMs: number;
   readonly links?: () => Links;
+  /** A WAN's weight of the moment; by default the configured one. */
+  readonly weight?: (wan: Wan) => number;
 }
 
 /** Knows whether each WAN works: by its device, by the checks, and by what becomes of the connections it is given. */
@@ -102,6 +104,23 @@ export class Uplinks {
     this.#passive.decided(wan.name, { family: family as 4 | 6, proto, src, dst, sport, dport });
   }
 
+  /**
+   * Calls a WAN down in all that it carries, whatever is found of it; or leaves it to what is found again: then it is up at
+   * once, unless something else calls it down.
+   */
+  setDown(wan: Wan, down: boolean): void {
+    const now = this.#clock.now();
+    for (const family of FAMILIES.filter((one) => carries(wan, one))) {
+      if (down) {
+        const verdict = { up: false, reason: 'set down by hand', wished: true };
+        this.#health.report(wan.name, family, 'set', verdict, now);
+      } else {
+        this.#health.release(wan.name, family, 'set', now);
+      }
+    }
+    this.#monitor.awaitHolds();
+  }
+
   state(wan: Wan, family: 4 | 6): HealthState {
     return this.#health.state(wan.name, family);
   }
@@ -145,8 +164,9 @@ export class Uplinks {
 
   /** Those that are up for all that the checks and the devices know. */
   #available(family: 4 | 6): readonly string[] {
-    return this.#parts.wans
-      .filter((wan) => wan.weight > 0 && carries(wan, family))
+    const { wans, weight = (wan) => wan.weight } = this.#parts;
+    return wans
+      .filter((wan) => weight(wan) > 0 && carries(wan, family))
       .map((wan) => wan.name)
       .filter((name) => this.#health.upWithout('passive', name, family));
   }

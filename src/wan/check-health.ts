@@ -11,6 +11,8 @@ export interface Verdict {
   readonly shaky?: true;
   /** Down for a while only: nothing but new connections can tell more, so there is nothing to wait for afterwards. */
   readonly trial?: true;
+  /** That it is down is somebody's wish, and says nothing about how reliable it is. */
+  readonly wished?: boolean;
 }
 
 /**

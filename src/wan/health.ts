@@ -65,15 +65,20 @@ class Entry {
     if (verdict?.up) this.#lastUp = verdict.reason;
   }
 
+  /** What it was held down for is over. */
+  endHold(): void {
+    this.#notBefore = Number.NEGATIVE_INFINITY;
+  }
+
   /** Whether that changed the state. */
   settle(now: number): boolean {
     const down = this.#firstDown;
     if (down !== undefined) {
       this.#reason = down.reason;
       this.#goodSince = undefined;
-      this.#failed ||= this.#some((verdict) => !verdict.up && !verdict.trial);
+      this.#failed ||= this.#some(({ up, trial, wished }) => !up && !trial && !wished);
       if (!this.#up) return false;
-      this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
+      if (!down.wished) this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
       return this.#turn(false, now);
     }
     // Its first good verdict is no change, but something to say.
@@ -160,10 +165,17 @@ export class Health {
     this.#settle(entry, now);
   }
 
-  /** A WAN that only waits is up at once; one that somebody calls down is not, and will wait as ever. */
-  endWait(wan: string, family: 4 | 6, now: number): void {
+  /**
+   * Takes back what `source` says. A WAN that only waits is up at once, whatever it was held down for; one that
+   * somebody calls down is not, and will wait as ever.
+   */
+  release(wan: string, family: 4 | 6, source: string, now: number): void {
     const entry = this.#entries.get(key(wan, family));
-    if (entry?.endWait(now)) this.#tell(entry, now);
+    if (entry === undefined) return;
+    entry.set(source, undefined);
+    entry.endHold();
+    if (entry.endWait(now)) this.#tell(entry, now);
+    else this.#settle(entry, now);
   }
 
   /** Whether a WAN is up, or would be without what `source` says. */

@@ -294,13 +294,13 @@ describe('the health of a WAN', () => {
 
     it('does not wait when it is told so, unless it is called down', () => {
       const { health, changes } = patient();
-      health.endWait('a', 4, 0);
+      health.release('a', 4, 'set', 0);
       health.report('a', 4, 'link', down('no carrier'), 0);
-      health.endWait('a', 4, 1000);
+      health.release('a', 4, 'set', 1000);
       assert.equal(health.state('a', 4).up, false);
       health.report('a', 4, 'link', up, 2000);
-      health.endWait('a', 4, 3000);
-      health.endWait('a', 4, 4000);
+      health.release('a', 4, 'set', 3000);
+      health.release('a', 4, 'set', 4000);
       assert.deepEqual(ups(changes), [3000]);
     });
 
@@ -321,6 +321,36 @@ describe('the health of a WAN', () => {
         ],
       );
     });
+  });
+
+  it('that is released is up at once, past its hold-down, unless somebody else calls it down', () => {
+    const health = new Health();
+    const down = { up: false, reason: 'by hand', wished: true };
+    const broken = { up: false, reason: 'broken' };
+    const isUp = () => health.state('a', 4).up;
+    health.release('a', 4, 'set', 0);
+    assert.equal(isUp(), true, 'never mentioned');
+    for (let i = 0; i < 5; i++) {
+      health.report('a', 4, 'set', down, i);
+      assert.deepEqual([isUp(), health.state('a', 4).reason], [false, 'by hand']);
+      health.release('a', 4, 'set', i);
+      assert.equal(isUp(), true);
+    }
+    // Five wishes are no reason to distrust it: the first hold is none.
+    health.report('a', 4, 'check', broken, 10);
+    health.report('a', 4, 'check', { up: true, reason: 'fine' }, 11);
+    assert.equal(isUp(), true);
+    health.report('a', 4, 'check', broken, 12);
+    health.report('a', 4, 'set', down, 13);
+    health.release('a', 4, 'set', 14);
+    assert.deepEqual([isUp(), health.state('a', 4).reason], [false, 'broken']);
+    health.report('a', 4, 'check', { up: true, reason: 'fine' }, 15);
+    assert.equal(isUp(), true, 'its hold-down was ended, too');
+    health.report('a', 4, 'check', broken, 16);
+    health.report('a', 4, 'check', { up: true, reason: 'fine' }, 17);
+    assert.equal(isUp(), false, 'held');
+    health.release('a', 4, 'set', 18);
+    assert.equal(isUp(), true);
   });
 
   it('flapping each second for a minute switches eight times at most, and comes up by itself in the end', () => {
