@@ -6,8 +6,14 @@ import type { Output } from './sandbox.js';
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const READY = '"msg":"started"';
-/** On a stalled or emulated machine an answer may come late, and then the kernel chooses: right, but not exact. */
-const PATIENCE = ['--deadline', '10000'];
+/** What a daemon of a lab has unless it is told otherwise. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  // On a stalled or emulated machine an answer may come late, and then the kernel chooses: right, but not exact.
+  '--deadline': '10000',
+  // A WAN that comes back has its share at once: nobody here waits for a minute.
+  '--up-after': '0',
+  '--slow-start': '0',
+};
 
 /** A line of the mark log. */
 export interface Decision {
@@ -65,7 +71,7 @@ export class Wanmark {
       'run',
       ...wanArguments(this.#lab.wans),
       '--log-mark',
-      ...(args.includes('--deadline') ? [] : PATIENCE),
+      ...Object.entries(DEFAULTS).flatMap((pair) => (args.includes(pair[0]) ? [] : pair)),
       ...args,
     ];
     const program = this.#lab.router.spawn(argv);

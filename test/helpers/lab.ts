@@ -14,13 +14,6 @@ export interface TestLab {
   readonly wanmark: Wanmark;
 }
 
-/** A WAN that comes back has its share at once, unless a test says otherwise: nobody waits for half a minute. */
-const AT_ONCE = ['--up-after', '--slow-start'] as const;
-
-export function atOnce(flags: readonly string[]): string[] {
-  return [...AT_ONCE.flatMap((flag) => (flags.includes(flag) ? [] : [flag, '0'])), ...flags];
-}
-
 /**
  * A lab for one test, taken away at its end whatever happens. With `run` there is a daemon, which must end well.
  * When the test fails, what the daemon said is on standard error.
@@ -39,7 +32,7 @@ export async function withLab(
   try {
     const wanmark = new Wanmark(lab);
     if (options.up) await wanmark.up(...options.up);
-    if (options.run) daemon = await wanmark.run(...atOnce(options.run));
+    if (options.run) daemon = await wanmark.run(...options.run);
     // Without `run` the signature that the caller sees has no daemon.
     await use({ lab, wanmark, daemon: daemon! });
     if (daemon?.program.running) await daemon.stop();

@@ -46,6 +46,16 @@ export async function swallow(lab: Lab, gateway: string, drop: boolean, what = '
   }
 }
 
+/** Whether a gateway drops everything, also what is for itself: only ARP is answered. */
+export async function mute(lab: Lab, gateway: string, drop: boolean): Promise<void> {
+  const rules = drop ? ['-A INPUT -j DROP', '-A FORWARD -j DROP', '-A OUTPUT -j DROP'] : [];
+  const tools = lab.network.ipv6 ? ['iptables', 'ip6tables'] : ['iptables'];
+  for (const tool of tools) {
+    const input = ['*filter', ...rules, 'COMMIT', ''].join('\n');
+    await lab.host(gateway).exec([`${tool}-restore`], { input });
+  }
+}
+
 /** The marks that the kernel's own choice can set. */
 export async function kernelMarks(lab: Lab): Promise<string[]> {
   const rules = await lab.router.counters('nat', 'WANMARK_KERNEL');
