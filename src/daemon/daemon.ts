@@ -7,13 +7,13 @@ import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 import { readQueueTable } from '../queue/proc.js';
 import { Queue, type QueueError } from '../queue/queue.js';
-import type { Device } from '../system/devices.js';
 import type { ServiceManager } from '../system/service-manager.js';
 import type { ConnectionSource } from './connections.js';
 import { Control } from './control.js';
 import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
+import { InboundWans } from './inbound-wans.js';
 import { markLog } from './mark-log.js';
 import { queueStatus } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
@@ -29,7 +29,6 @@ import { Watchdog } from './watchdog.js';
 export interface DaemonParts {
   readonly config: Config;
   readonly strategy: NamedStrategy;
-  readonly devices: readonly Device[];
   readonly logger: Logger;
   readonly now: () => number;
   /** Where live connections come from; undefined where nobody can count. */
@@ -47,6 +46,7 @@ export interface DaemonParts {
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #selector: Selector;
+  readonly #inbound: InboundWans;
   readonly #decider: Decider;
   /** Undefined without WANs. */
   readonly #queue: Queue | undefined;
@@ -76,15 +76,15 @@ export class Daemon {
   }
 
   private constructor(parts: DaemonParts) {
-    const { config, strategy, devices, logger, now } = parts;
+    const { config, strategy, logger, now } = parts;
     this.#parts = parts;
     this.#faults = new StrategyFaults(logger, strategy.name, now);
     this.#selector = new Selector(config.wans, strategy.strategy, this.#faults.report);
     const listener = config.logMark
       ? markLog(logger, strategy.name, new DeviceNames(), config.logPacket)
       : undefined;
-    const inbound = inboundWans(config.wans, devices);
-    this.#decider = new Decider(this.#selector, config.field, inbound, (wan, flow, packet) => {
+    this.#inbound = new InboundWans(config.wans);
+    this.#decider = new Decider(this.#selector, config.field, this.#inbound, (wan, flow, packet) => {
       parts.connections?.decided(wan.mark);
       this.#uplinks?.decided(wan, flow);
       listener?.(wan, flow, packet);
@@ -107,6 +107,7 @@ export class Daemon {
           now,
           repair: config.repair,
           fingerprint: () => rulesFingerprint(devicesOf(config.wans), config.forwardAccept),
+          onUnusable: (unusable, asOf) => this.#uplinks?.unusable(unusable, asOf),
         });
     this.#uplinks = config.bare || config.wans.length === 0 ? undefined : this.#watchUplinks();
     this.#watchdog = new Watchdog(
@@ -134,6 +135,8 @@ export class Daemon {
       checks,
       logger,
       onChange: (change) => void failover.changed(change),
+      onLinks: (links) => this.#inbound.update(links),
+      onMoved: () => this.#keeper?.follow(),
     });
     // What a daemon of before has left in the rules is over.
     void this.#keeper?.setDown(failover.down());
@@ -250,14 +253,4 @@ export class Daemon {
 
 function devicesOf(wans: readonly Wan[]): string[] {
   return [...new Set(wans.map((wan) => wan.dev))];
-}
-
-/** Interface index to WAN; a device that several WANs share says nothing about which one it was. */
-function inboundWans(wans: readonly Wan[], devices: readonly Device[]): ReadonlyMap<number, Wan> {
-  const inbound = new Map<number, Wan>();
-  for (const { name, ifindex } of devices) {
-    const users = wans.filter((wan) => wan.dev === name);
-    if (users.length === 1) inbound.set(ifindex, users[0]!);
-  }
-  return inbound;
 }

@@ -10,10 +10,12 @@ import { systemClock } from '../wan/clock.js';
 import { Health, type HealthChange, type HealthState } from '../wan/health.js';
 import { Monitor } from '../wan/monitor.js';
 import { PassiveWatch } from '../wan/passive/watch.js';
-import { linkVerdict, pathOf } from '../wan/uplink.js';
+import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 
 /** Should `ip monitor` have ended or lost something; reading takes a fraction of a millisecond. */
 const LOOK_MS = 500;
+/** Where routes change all day, looking takes a fifth of the time. */
+const PAUSE_FACTOR = 4;
 const FAMILIES = [4, 6] as const;
 
 export interface UplinksParts {
@@ -22,6 +24,10 @@ export interface UplinksParts {
   readonly checks: readonly CheckConfig[];
   readonly logger: Logger;
   readonly onChange: (change: HealthChange) => void;
+  /** Told at each look; the first is in the constructor. */
+  readonly onLinks?: (links: Links) => void;
+  /** Told when a WAN's device, address or gateway is another one than at the last look. */
+  readonly onMoved?: () => void;
   readonly links?: () => Links;
 }
 
@@ -38,6 +44,10 @@ export class Uplinks {
   #links: Links;
   /** Whose device is down, as `FAMILY NAME`. */
   readonly #dead = new Set<string>();
+  /** By the same key, what {@link wayOf} said at the last look, and since when. */
+  readonly #ways = new Map<string, { way: string; since: number }>();
+  #nextLook: NodeJS.Timeout | undefined;
+  #notBefore = 0;
 
   /** Has told of the devices that are down when it returns. */
   constructor(parts: UplinksParts) {
@@ -72,8 +82,8 @@ export class Uplinks {
     });
     this.#look();
     this.#news = new IpMonitor(
-      ['link', 'address'],
-      () => this.#look(),
+      ['link', 'address', 'route'],
+      () => this.#lookSoon(),
       () => parts.logger.warn('ip monitor ended; a lost carrier is noticed up to half a second later'),
     );
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
@@ -92,26 +102,71 @@ export class Uplinks {
     return this.#health.state(wan.name, family);
   }
 
+  /**
+   * What the rules cannot use is not chosen either: its table leads nowhere.
+   * @param wans as `fibre/4`
+   * @param asOf when that was looked at, on the system clock; what has changed since has to be looked at again
+   */
+  unusable(wans: ReadonlySet<string>, asOf: number): void {
+    const now = this.#clock.now();
+    for (const wan of this.#parts.wans) {
+      for (const family of FAMILIES) {
+        const key = `${family} ${wan.name}`;
+        const news = wans.has(`${wan.name}/${family}`) && !this.#dead.has(key);
+        if (news && this.#ways.get(key)!.since > asOf) continue;
+        const reason = `the rules have no IPv${family} route by device ${wan.dev}`;
+        this.#health.report(wan.name, family, 'rules', news ? { up: false, reason } : undefined, now);
+      }
+    }
+    this.#monitor.awaitHolds();
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    clearTimeout(this.#nextLook);
     this.#news.stop();
     this.#passive.stop();
     await this.#monitor.stop();
   }
 
+  /** At once, unless routes change all day. */
+  #lookSoon(): void {
+    const waitMs = this.#notBefore - performance.now();
+    if (waitMs <= 0) this.#look();
+    else this.#nextLook ??= setTimeout(() => this.#look(), waitMs);
+  }
+
   #look(): void {
+    clearTimeout(this.#nextLook);
+    this.#nextLook = undefined;
+    const start = performance.now();
     this.#links = this.#readLinks();
+    this.#parts.onLinks?.(this.#links);
+    this.#judge();
+    const end = performance.now();
+    this.#notBefore = end + PAUSE_FACTOR * (end - start);
+  }
+
+  #judge(): void {
     const now = this.#clock.now();
+    let moved = false;
     for (const wan of this.#parts.wans) {
       for (const family of FAMILIES) {
         const verdict = linkVerdict(wan, family, this.#links);
         const key = `${family} ${wan.name}`;
+        const way = wayOf(wan, family, this.#links);
+        const before = this.#ways.get(key);
+        if (before?.way !== way) {
+          this.#ways.set(key, { way, since: now });
+          moved ||= before !== undefined;
+        }
         // That it is up is worth a word only after it was not: what the checks find says more.
         if (verdict === undefined || (verdict.up && !this.#dead.delete(key))) continue;
         if (!verdict.up) this.#dead.add(key);
         this.#health.report(wan.name, family, 'link', verdict, now);
       }
     }
+    if (moved) this.#parts.onMoved?.();
     this.#monitor.awaitHolds();
   }
 
