@@ -9,7 +9,7 @@ import { type ConnectionSource, openBackendConnections, openConnections } from '
 import { Daemon, type DaemonParts } from '../../daemon/daemon.js';
 import { UsageError, WanmarkError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
-import { checkDevices, listDevices } from '../../system/devices.js';
+import { missingDevices, strayGateways } from '../../system/devices.js';
 import { isFed } from '../../system/feed.js';
 import { ServiceManager, takeServiceEnvironment } from '../../system/service-manager.js';
 import { addOptions, rawConfig } from '../options.js';
@@ -30,12 +30,15 @@ export const runCommand: CommandModule = {
     const now = () => performance.now();
     const { strategy, counts } = await loadCountingStrategy(config.strategy, now);
     const services = await loadServices(config.services, now);
-    if (!config.bare) await checkDevices(config.wans, config.lan);
-    const devices = config.bare ? [] : await listDevices();
+    // What a device is or has at the moment may change; the other WANs need the daemon all the same.
+    const doubts = config.bare
+      ? []
+      : [...(await missingDevices(config.wans, config.lan)), ...(await strayGateways(config.wans))];
     const ended = endOfRun();
     const log = createLog();
     try {
       const { logger } = log;
+      for (const line of doubts) logger.warn(line);
       const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>
         logger.warn(`systemd cannot be told: ${reason}`),
       );
@@ -48,7 +51,6 @@ export const runCommand: CommandModule = {
       const parts = {
         config,
         strategy,
-        devices,
         logger,
         now,
         connections,
