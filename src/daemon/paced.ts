@@ -5,8 +5,10 @@ const PAUSE_FACTOR = 9;
 const MAX_PAUSE_MS = 1000;
 /** The same for what somebody waits for: an address comes with its routes, and is there a hundredth of a second later. */
 const SOON_SETTLE_MS = 30;
-/** Should even that happen all day. */
-const SOON_PAUSE_MS = 200;
+const SOON_PAUSE_MS = 50;
+/** Should even that happen all day: after so many acts in a minute it has to wait like the rest. */
+const HASTE = 60;
+const MINUTE_MS = 60_000;
 
 /**
  * Acts some time after it was asked to: never twice at the same time, once more when it was asked again meanwhile,
@@ -23,6 +25,7 @@ export class Paced {
   #stopped = false;
   #notBefore = 0;
   #ended = Number.NEGATIVE_INFINITY;
+  #starts: number[] = [];
 
   /** @param act returns how many milliseconds it wants to be left alone at least */
   constructor(act: () => Promise<number>) {
@@ -37,6 +40,7 @@ export class Paced {
   /** The same without the long pauses, also those that `act` wants. */
   soon(): void {
     if (this.#running !== undefined) this.#again = 'soon';
+    else if (this.#starts.length > HASTE) this.request();
     else this.#wait(Math.max(performance.now() + SOON_SETTLE_MS, this.#ended + SOON_PAUSE_MS));
   }
 
@@ -74,6 +78,7 @@ export class Paced {
 
   async #run(): Promise<void> {
     const start = performance.now();
+    this.#starts = [...this.#starts.filter((time) => start - time < MINUTE_MS), start];
     const restMs = await this.#act();
     const end = performance.now();
     this.#notBefore = end + Math.max(restMs, Math.min(PAUSE_FACTOR * (end - start), MAX_PAUSE_MS));

@@ -50,7 +50,8 @@ export class RulesKeeper {
       ['rule', 'route', 'address', 'link'],
       (news) => {
         this.#touched.hear(news, parts.now());
-        this.#paced.request();
+        // Those of links are told by follow(); a radio's come all day.
+        if (/\[(?:RULE|ROUTE|ADDR)\]/.test(news)) this.#paced.request();
       },
       () => parts.logger.warn('ip monitor ended; run wanmark up again after routes change'),
     );
