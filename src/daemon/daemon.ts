@@ -105,6 +105,7 @@ export class Daemon {
       : new RulesKeeper({
           logger,
           now,
+          devices: devicesOf(config.wans),
           repair: config.repair,
           fingerprint: () => rulesFingerprint(devicesOf(config.wans), config.forwardAccept),
           onUnusable: (unusable, asOf) => this.#uplinks?.unusable(unusable, asOf),

@@ -13,6 +13,8 @@ const SWEEP_MS = 300_000;
 export interface RulesKeeperParts {
   readonly logger: Logger;
   readonly now: () => number;
+  /** Those of the WANs. */
+  readonly devices: readonly string[];
   /** False: only say what is missing. */
   readonly repair: boolean;
   /** Changes with anything that `ip monitor` does not tell of: the firewall's rules, sysctls. */
@@ -35,7 +37,7 @@ export class RulesKeeper {
   readonly #paced = new Paced(() => this.#pass());
   readonly #monitor: IpMonitor;
   readonly #timers: NodeJS.Timeout[];
-  readonly #touched = new TouchedDevices();
+  readonly #touched: TouchedDevices;
   /** When the pass before this one began, and this one: news of what happened before it may have come while it ran. */
   #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
@@ -46,12 +48,13 @@ export class RulesKeeper {
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
     this.#pace = new RepairPace(parts.now);
+    this.#touched = new TouchedDevices(parts.devices);
     this.#monitor = new IpMonitor(
       ['rule', 'route', 'address', 'link'],
       (news) => {
-        this.#touched.hear(news, parts.now());
-        // Those of links are told by follow(); a radio's come all day.
-        if (/\[(?:RULE|ROUTE|ADDR)\]/.test(news)) this.#paced.request();
+        if (this.#touched.hear(news, parts.now())) this.#paced.soon();
+        // Of links there may be news all day, as from a radio.
+        else if (/\[(?:RULE|ROUTE|ADDR)\]/.test(news)) this.#paced.request();
       },
       () => parts.logger.warn('ip monitor ended; run wanmark up again after routes change'),
     );

@@ -223,7 +223,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
         -m conntrack --ctstate NEW -m mark --mark 0/0xff -j NFQUEUE --queue-num 0`);
         const [flow] = await lab.connect({ from: lab.server, to: NEXT, port: INBOUND_PORT, timeoutMs: 5000 });
         assert.equal(flow?.error, undefined);
-        assert.equal(await packets(lab.router, 'mangle', 'PREROUTING', /NFQUEUE/), 1, 'it was asked for');
+        assert.ok((await packets(lab.router, 'mangle', 'PREROUTING', /NFQUEUE/)) > 0, 'it was asked for');
         assert.deepEqual(said(daemon, 'put back'), []);
         await daemon.stop();
         assert.deepEqual(
