@@ -25,7 +25,7 @@ export class Paced {
   #stopped = false;
   #notBefore = 0;
   #ended = Number.NEGATIVE_INFINITY;
-  #starts: number[] = [];
+  #starts: readonly number[] = [];
 
   /** @param act returns how many milliseconds it wants to be left alone at least */
   constructor(act: () => Promise<number>) {
@@ -40,7 +40,7 @@ export class Paced {
   /** The same without the long pauses, also those that `act` wants. */
   soon(): void {
     if (this.#running !== undefined) this.#again = 'soon';
-    else if (this.#starts.length > HASTE) this.request();
+    else if (this.#lately.length > HASTE) this.request();
     else this.#wait(Math.max(performance.now() + SOON_SETTLE_MS, this.#ended + SOON_PAUSE_MS));
   }
 
@@ -61,6 +61,12 @@ export class Paced {
     if (!this.#stopped) await this.#start();
   }
 
+  /** When it began to act in the last minute. */
+  get #lately(): readonly number[] {
+    const since = performance.now() - MINUTE_MS;
+    return this.#starts.filter((time) => time > since);
+  }
+
   /** The earliest of what was asked for counts. */
   #wait(until: number): void {
     if (this.#stopped || until >= this.#due) return;
@@ -78,7 +84,7 @@ export class Paced {
 
   async #run(): Promise<void> {
     const start = performance.now();
-    this.#starts = [...this.#starts.filter((time) => start - time < MINUTE_MS), start];
+    this.#starts = [...this.#lately, start];
     const restMs = await this.#act();
     const end = performance.now();
     this.#notBefore = end + Math.max(restMs, Math.min(PAUSE_FACTOR * (end - start), MAX_PAUSE_MS));

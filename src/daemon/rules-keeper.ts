@@ -101,7 +101,7 @@ export class RulesKeeper {
     // Of before: what changes while we look, by whomever, is looked at again. A pass that changes nothing ends that.
     this.#fingerprint = this.#parts.fingerprint();
     if (!this.#parts.repair) {
-      const { missing } = await checkRules();
+      const missing = this.#removed((await checkRules()).missing);
       this.#sayMissing(missing);
       if (missing.length > 0) return 0;
     }
@@ -115,7 +115,7 @@ export class RulesKeeper {
 
   #done({ said, changes, missing: all }: Refreshed): number {
     const { logger } = this.#parts;
-    const missing = all.filter((line) => !this.#touched.explains(line, this.#passes[0]));
+    const missing = this.#removed(all);
     if (missing.length === 0) {
       if (changes.length > 0) logger.info({ said, changes }, 'the rules followed the routes');
       return 0;
@@ -126,6 +126,11 @@ export class RulesKeeper {
       : '';
     logger.warn({ missing }, `rules were missing and have been put back${fight}`);
     return restMs;
+  }
+
+  /** What is missing by somebody's doing, and not with a device. */
+  #removed(missing: readonly string[]): readonly string[] {
+    return missing.filter((line) => !this.#touched.explains(line, this.#passes[0]));
   }
 
   #failed({ code, said, missing }: Refreshed): number {
