@@ -8,6 +8,7 @@ import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { eventually, ipRules, packets, routes } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
+import { tally } from '../helpers/traffic.js';
 import { stateLines, waitForState } from '../helpers/uplinks.js';
 
 const RUN: readonly string[] = [];
@@ -188,6 +189,32 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
       await followed(t, lab, back, /^default via 198\.51\.100\.11 dev wan2 /, TWO);
       await waitForState(daemon, 'wan up', 'wan2');
       assert.deepEqual(await connect(lab, 9), { [ONE]: 3, [TWO]: 3, [THREE]: 3 });
+    });
+  });
+
+  it('loses the gateway of one family, and keeps the other', async (t) => {
+    const tell = (wan: LabWan): LabWan => ({ ...wan, via: 'auto', via6: 'auto' });
+    const prepare = async (lab: Lab) => {
+      await prepareDhcp(lab);
+      await lab.router.sh(`ip -6 route add default via 2001:db8:a02::1 dev wan2 metric 1102
+        ip -6 route add default via 2001:db8:a03::1 dev wan3 metric 1103`);
+    };
+    await withLab({ wans: 3, tell, prepare, up: [], run: RUN }, async ({ lab, daemon }) => {
+      const six = async (count: number) => tally(await lab.connect({ count, family: 6 }));
+      assert.deepEqual(await six(9), { wan1: 3, wan2: 3, wan3: 3 });
+      await lab.router.sh('ip -6 route del default dev wan2');
+      const { reason } = await waitForState(daemon, 'wan down', 'wan2', 6);
+      assert.equal(reason, 'the main table has no IPv6 default route by device wan2');
+      assert.deepEqual(await six(10), { wan1: 5, wan3: 5 });
+      assert.deepEqual(await connect(lab, 9), { [ONE]: 3, [TWO]: 3, [THREE]: 3 });
+      await lab.host('gw2').sh('ip -6 addr add fe80::2 dev up0 nodad');
+      const start = performance.now();
+      await lab.router.sh('ip -6 route add default via fe80::2 dev wan2 metric 1102');
+      await waitForState(daemon, 'wan up', 'wan2', 6);
+      t.diagnostic(`it was used again ${Math.round(performance.now() - start)} ms after the first command`);
+      assert.match((await routes(lab.router, 1002, 6)).join(), /^default via fe80::2 dev wan2 /);
+      assert.deepEqual(await six(9), { wan1: 3, wan2: 3, wan3: 3 });
+      assert.ok(stateLines(daemon).every(({ wan, family }) => wan === 'wan2' && family === 6));
     });
   });
 
