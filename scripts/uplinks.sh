@@ -64,8 +64,9 @@ out() { case $OUT in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
 found() { case $FOUND in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
 
 # find_uplinks [print]: puts gateways in the place of `auto` in WANS, and notes in OUT the WANs that
-# cannot be used. `up` refuses those, but for `auto`: there it is normal that DHCP or a modem comes
-# later. `print` knows nothing of the machine that its script is for.
+# cannot be used at the moment: DHCP, a modem or a cable may come later, and the others work meanwhile.
+# `up` refuses only a gateway that is on none of the networks that its device has. `print` knows nothing
+# of the machine that its script is for.
 find_uplinks() {
 	[ -n "$WANS" ] || return 0
 	LINKS=$(ip -o link show 2>/dev/null)
@@ -90,13 +91,12 @@ find_uplink() {
 		case $VIA:$1 in
 		-:* | *:print) [ "$VIA" = auto ] || continue ;;
 		esac
-		_given=$VIA
 		if [ "$VIA" = auto ]; then
 			find_gateway "$_family"
 			if [ "$_family" = 4 ]; then VIA4=$VIA; else VIA6=$VIA; fi
 		fi
 		! usable "$_family" || continue
-		[ -n "$SOFT" ] || [ "$_given" = auto ] || misuse "$WHY"
+		[ -n "$SOFT" ] || [ -z "$MISTAKE" ] || misuse "$WHY"
 		say "$WHY; its IPv$_family route is left out"
 		OUT="$OUT$NAME/$_family "
 	done
@@ -152,9 +152,10 @@ link_number() {
 	printf '%s\n' "${_before##*"$NEWLINE"}"
 }
 
-# usable FAMILY: the current WAN's device is there and up and its gateway is on it; otherwise WHY. The
-# kernel would take a gateway that lies behind another one's default route only with `onlink`.
+# usable FAMILY: the current WAN's device is there and up and its gateway is on it; otherwise WHY, and in
+# MISTAKE whether time will not mend it. The kernel would take a gateway that lies behind another one's default route only with `onlink`.
 usable() {
+	MISTAKE=
 	case ,$(link_flags), in
 	,,)
 		WHY="WAN $NAME: there is no device $DEV; see 'ip link'"
@@ -176,6 +177,7 @@ usable() {
 	'' | default* | local* | broadcast* | unreachable* | *' via '*) ;;
 	*" dev $DEV "*) return 0 ;;
 	esac
+	[ -z "$(ip -o "-$1" addr show dev "$DEV" scope global 2>/dev/null)" ] || MISTAKE=1
 	WHY="WAN $NAME: gateway $VIA is not on the network of $DEV; see 'ip -$1 addr show dev $DEV'"
 	return 1
 }

@@ -9,7 +9,6 @@ import { SystemError } from '../errors.js';
 import type { LineSink } from '../log.js';
 import { readQueueTable } from '../queue/proc.js';
 import { Queue, type QueueError } from '../queue/queue.js';
-import type { Device } from '../system/devices.js';
 import type { ServiceManager } from '../system/service-manager.js';
 import { NOT_CHECKED } from '../wan/health.js';
 import type { ConnectionSource } from './connections.js';
@@ -18,6 +17,7 @@ import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
+import { InboundWans } from './inbound-wans.js';
 import { markLog } from './mark-log.js';
 import { Mover } from './mover.js';
 import { queueStatus } from './queue-status.js';
@@ -35,7 +35,6 @@ import { Watchdog } from './watchdog.js';
 export interface DaemonParts {
   readonly config: Config;
   readonly strategy: NamedStrategy;
-  readonly devices: readonly Device[];
   readonly logger: Logger;
   /** Where the mark log's lines go; undefined: through the logger. */
   readonly line: LineSink | undefined;
@@ -55,6 +54,7 @@ export interface DaemonParts {
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #selector: Selector;
+  readonly #inbound: InboundWans;
   readonly #decider: Decider;
   /** Undefined without WANs. */
   readonly #queue: Queue | undefined;
@@ -93,7 +93,7 @@ export class Daemon {
   }
 
   private constructor(parts: DaemonParts) {
-    const { config, strategy, devices, logger, line, now } = parts;
+    const { config, strategy, logger, line, now } = parts;
     this.#parts = parts;
     this.#faults = new StrategyFaults(logger, strategy.name, now);
     this.#selector = new Selector(
@@ -105,8 +105,8 @@ export class Daemon {
     const listener = config.logMark
       ? markLog(strategy.name, { logger, line, devices: new DeviceNames(), packet: config.logPacket })
       : undefined;
-    const inbound = inboundWans(config.wans, devices);
-    this.#decider = new Decider(this.#selector, config.field, inbound, (wan, flow, packet) => {
+    this.#inbound = new InboundWans(config.wans);
+    this.#decider = new Decider(this.#selector, config.field, this.#inbound, (wan, flow, packet) => {
       parts.connections?.decided(wan.mark);
       this.#uplinks?.decided(wan, flow);
       listener?.(wan, flow, packet);
@@ -127,8 +127,10 @@ export class Daemon {
       : new RulesKeeper({
           logger,
           now,
+          devices: devicesOf(config.wans),
           repair: config.repair,
           fingerprint: () => rulesFingerprint(devicesOf(config.wans), config.forwardAccept),
+          onUnusable: (unusable, asOf) => this.#uplinks?.unusable(unusable, asOf),
         });
     this.#hooks = new Hooks({
       config,
@@ -178,6 +180,8 @@ export class Daemon {
         this.#settled = Promise.all([this.#settled, acted]);
         this.#hooks.changed(change, acted);
       },
+      onLinks: (links) => this.#inbound.update(links),
+      onMoved: () => this.#keeper?.follow(),
     });
     // What a daemon of before has left in the rules is over.
     void this.#keeper?.setDown(failover.down());
@@ -304,14 +308,4 @@ export class Daemon {
 
 function devicesOf(wans: readonly Wan[]): string[] {
   return [...new Set(wans.map((wan) => wan.dev))];
-}
-
-/** Interface index to WAN; a device that several WANs share says nothing about which one it was. */
-function inboundWans(wans: readonly Wan[], devices: readonly Device[]): ReadonlyMap<number, Wan> {
-  const inbound = new Map<number, Wan>();
-  for (const { name, ifindex } of devices) {
-    const users = wans.filter((wan) => wan.dev === name);
-    if (users.length === 1) inbound.set(ifindex, users[0]!);
-  }
-  return inbound;
 }

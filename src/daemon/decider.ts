@@ -7,6 +7,9 @@ import type { Wan } from '../core/wan.js';
 /** Told of each decision that a strategy made; the flow and the bytes are valid during the call only. */
 export type DecisionListener = (wan: Wan, flow: Flow, packet: Uint8Array) => void;
 
+/** The WAN of each interface index that belongs to exactly one. */
+export type Inbound = Pick<ReadonlyMap<number, Wan>, 'get'>;
+
 /**
  * Answers batches: the whole of what happens on the JS thread for each new connection.
  *
@@ -19,14 +22,13 @@ export class Decider {
   readonly #marks: ReadonlyMap<number, number>;
   /** By the WAN's number. */
   readonly #picks: Map<number, number>;
-  readonly #inbound: ReadonlyMap<number, Wan>;
+  readonly #inbound: Inbound;
   readonly #listener: DecisionListener | undefined;
 
-  /** @param inbound the WAN of each interface index that belongs to exactly one */
   constructor(
     selector: Selector,
     field: MarkField,
-    inbound: ReadonlyMap<number, Wan>,
+    inbound: Inbound,
     listener: DecisionListener | undefined,
   ) {
     this.#selector = selector;

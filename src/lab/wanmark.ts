@@ -45,9 +45,12 @@ export function wanArguments(wans: readonly LabWan[]): string[] {
 /** The real `wanmark` on the lab's router, with the flags that describe the lab's WANs. */
 export class Wanmark {
   readonly #lab: Lab;
+  readonly #wans: readonly LabWan[];
 
-  constructor(lab: Lab) {
+  /** @param wans what it is told of the WANs, for example another gateway */
+  constructor(lab: Lab, wans: readonly LabWan[] = lab.wans) {
     this.#lab = lab;
+    this.#wans = wans;
   }
 
   /** Runs a command to its end, without any flag but those given. */
@@ -56,11 +59,11 @@ export class Wanmark {
   }
 
   up(...args: string[]): Promise<Output> {
-    return this.command(['up', ...wanArguments(this.#lab.wans), ...args]);
+    return this.command(['up', ...wanArguments(this.#wans), ...args]);
   }
 
   down(...args: string[]): Promise<Output> {
-    return this.command(['down', ...wanArguments(this.#lab.wans), ...args]);
+    return this.command(['down', ...wanArguments(this.#wans), ...args]);
   }
 
   /** Starts the daemon and waits until it has its queue. */
@@ -69,7 +72,7 @@ export class Wanmark {
       process.execPath,
       MAIN,
       'run',
-      ...wanArguments(this.#lab.wans),
+      ...wanArguments(this.#wans),
       '--log-mark',
       ...Object.entries(DEFAULTS).flatMap((pair) => (args.includes(pair[0]) ? [] : pair)),
       ...args,

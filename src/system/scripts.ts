@@ -100,6 +100,15 @@ export function rulesVariant(): Variant {
   }
 }
 
+/** The WANs that the last `up` or refresh found no usable route for, `fibre/4` or `dsl/6`; none where `up` was not run. */
+export function unusableWans(): ReadonlySet<string> {
+  try {
+    return new Set(readFileSync(`${stateDirectory()}/out`, 'utf8').split('\n').filter(Boolean));
+  } catch {
+    return new Set();
+  }
+}
+
 function stateDirectory(): string {
   return `${process.env.WANMARK_RUN ?? '/run/wanmark'}/state`;
 }

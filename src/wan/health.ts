@@ -117,7 +117,10 @@ class Entry {
     return false;
   }
 
+  /** Of the device, if that is it: then it is why the others fail, too. */
   get #firstDown(): Verdict | undefined {
+    const link = this.verdicts.get('link');
+    if (link?.up === false) return link;
     for (const verdict of this.verdicts.values()) if (!verdict.up) return verdict;
     return undefined;
   }
