@@ -14,6 +14,7 @@
         'native/handoff.cc',
         'native/headers.cc',
         'native/host.cc',
+        'native/main_routes.cc',
         'native/netlink_socket.cc',
         'native/nfq_config.cc',
         'native/packet.cc',

@@ -8,7 +8,7 @@ import { Arrivals, type Latency } from './latency.js';
 /** Short, since what is sent at once waits for itself. */
 const LATENCY_TICK_US = 50;
 
-/** What a connection cost. */
+/** What a connection cost that it chose for: what is dropped is cheap, and worth nothing. */
 export interface Cost {
   /** Microseconds that the selector had a CPU, for each connection. */
   readonly selectorUs: number;
@@ -65,11 +65,13 @@ export class Field {
       running.check();
       const [after, softAfter] = [own(), ksoftirqdSeconds()];
       const selector = after - before;
+      const lost = (await running.missed()) - missed;
+      const chosen = Math.max(1, count - lost);
       return {
-        selectorUs: (selector / count) * 1e6,
-        machineUs: ((selector + softAfter - softBefore + sent.cpuSeconds) / count) * 1e6,
+        selectorUs: (selector / chosen) * 1e6,
+        machineUs: ((selector + softAfter - softBefore + sent.cpuSeconds) / chosen) * 1e6,
         rate: count / sent.seconds,
-        missed: (await running.missed()) - missed,
+        missed: lost,
       };
     });
   }

@@ -15,6 +15,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("legacyTable", Napi::Function::New<wanmark::LegacyTableForJs>(env, "legacyTable"));
   exports.Set("sendUnixDatagram",
               Napi::Function::New<wanmark::SendUnixDatagramForJs>(env, "sendUnixDatagram"));
+  exports.Set("deviceIndex", Napi::Function::New<wanmark::DeviceIndexForJs>(env, "deviceIndex"));
+  exports.Set("defaultRoutes", Napi::Function::New<wanmark::DefaultRoutesForJs>(env, "defaultRoutes"));
+  exports.Set("onLink", Napi::Function::New<wanmark::OnLinkForJs>(env, "onLink"));
   exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
   exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
   return exports;

@@ -75,10 +75,19 @@ class FlushRequest : public Request {
   FlushRequest(Napi::Env env, const CtSelection& selection) : Request(env), selection_(selection) {}
 
  protected:
-  int Do() override { return FlushCt(selection_); }
+  int Do() override { return FlushCt(selection_, flushed_); }
+
+  Napi::Value Result() override {
+    if (selection_.is_whole()) return Env().Undefined();
+    Napi::Object result = Napi::Object::New(Env());
+    result.Set("found", Napi::Number::New(Env(), flushed_.found));
+    result.Set("ended", Napi::Number::New(Env(), flushed_.ended));
+    return result;
+  }
 
  private:
   const CtSelection selection_;
+  CtFlushed flushed_;
 };
 
 class LookupRequest : public Request {
@@ -146,6 +155,9 @@ Napi::Value Conntrack::Flush(const Napi::CallbackInfo& info) {
     selection.family = family == 6 ? AF_INET6 : family == 4 ? AF_INET : AF_UNSPEC;
     selection.proto = static_cast<uint8_t>(NumberOption(which, "proto"));
     selection.unanswered = BooleanOption(which, "unanswered");
+    selection.status = NumberOption(which, "status");
+    selection.status_mask = NumberOption(which, "statusMask");
+    selection.most = NumberOption(which, "most");
   }
   // Here too, and in BuildCtFlush again: mask 0 would end every connection of the machine.
   if (selection.mask == 0) {

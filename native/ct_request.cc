@@ -24,20 +24,24 @@ int Open(NetlinkSocket& socket) {
 constexpr size_t kDumpBytes = 32 << 10;
 constexpr int kDumpTimeoutMs = 2000;
 
-/** A message for each connection that is selected, one behind the other. */
+/** A message for each connection that is to be ended, one behind the other. */
 using Deletions = std::vector<char>;
 
-void Collect(const CtSelection& selection, const nlmsghdr* told, Deletions& deletions) {
+void Collect(const CtSelection& selection, const nlmsghdr* told, Deletions& deletions, CtFlushed& flushed) {
   CtEntry entry;
   const auto* bytes = reinterpret_cast<const uint8_t*>(told);
   if (!ParseCtEntry({bytes, told->nlmsg_len}, SipKey{}, entry) || !selection.Takes(entry)) return;
+  flushed.found++;
+  if (selection.most != 0 && flushed.ended >= selection.most) return;
   alignas(nlmsghdr) char buffer[kCtMessageBytes];
   const nlmsghdr* message = BuildCtDelete(buffer, told);
-  if (message) deletions.insert(deletions.end(), buffer, buffer + MNL_ALIGN(message->nlmsg_len));
+  if (!message) return;
+  deletions.insert(deletions.end(), buffer, buffer + MNL_ALIGN(message->nlmsg_len));
+  flushed.ended++;
 }
 
 /** 0 or errno. */
-int ReadDump(NetlinkSocket& socket, const CtSelection& selection, Deletions& deletions) {
+int ReadDump(NetlinkSocket& socket, const CtSelection& selection, Deletions& deletions, CtFlushed& flushed) {
   std::vector<uint64_t> buffer(kDumpBytes / sizeof(uint64_t));
   for (;;) {
     pollfd readable{socket.fd(), POLLIN, 0};
@@ -53,7 +57,7 @@ int ReadDump(NetlinkSocket& socket, const CtSelection& selection, Deletions& del
       if (message->nlmsg_type == NLMSG_ERROR) {
         return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
       }
-      Collect(selection, message, deletions);
+      Collect(selection, message, deletions, flushed);
     }
   }
 }
@@ -73,12 +77,14 @@ int SendAll(NetlinkSocket& socket, const Deletions& deletions) {
 }  // namespace
 
 bool CtSelection::Takes(const CtEntry& entry) const {
-  return is_whole() || (proto != 0 && entry.proto == proto) ||
+  if ((entry.status & status_mask) != status) return false;
+  return (proto == 0 && !unanswered) || (proto != 0 && entry.proto == proto) ||
          (unanswered && !(entry.status & IPS_SEEN_REPLY));
 }
 
-int FlushCt(const CtSelection& selection) {
-  const auto& [mark, mask, family, proto, unanswered] = selection;
+int FlushCt(const CtSelection& selection, CtFlushed& flushed) {
+  const uint32_t mark = selection.mark, mask = selection.mask;
+  const uint8_t family = selection.family;
   if (mask == 0) return EINVAL;
   alignas(nlmsghdr) char buffer[kCtMessageBytes];
   NetlinkSocket socket;
@@ -87,7 +93,7 @@ int FlushCt(const CtSelection& selection) {
   const nlmsghdr* message = BuildCtDump(buffer, mark, mask, family);
   if (const int error = socket.Send(message, message->nlmsg_len)) return error;
   Deletions deletions;
-  if (const int error = ReadDump(socket, selection, deletions)) return error;
+  if (const int error = ReadDump(socket, selection, deletions, flushed)) return error;
   return SendAll(socket, deletions);
 }
 

@@ -17,14 +17,25 @@ struct CtSelection {
   /** With one of the two only those that have the protocol or had no answer; with neither all. */
   uint8_t proto = 0;
   bool unanswered = false;
+  /** Besides, only those with these of the IPS_* bits in `status_mask`. */
+  uint32_t status = 0;
+  uint32_t status_mask = 0;
+  /** End no more than so many; 0: all of them. */
+  uint32_t most = 0;
 
-  bool is_whole() const { return proto == 0 && !unanswered; }
+  bool is_whole() const { return proto == 0 && !unanswered && status_mask == 0 && most == 0; }
   bool Takes(const CtEntry& entry) const;
 };
 
-/** Ends them: all by one message, some one by one, for a flush knows no protocol. 0 or errno; EINVAL for mask
- * 0. */
-int FlushCt(const CtSelection& selection);
+/** How many connections were selected, and of how many the end was asked for. */
+struct CtFlushed {
+  uint32_t found = 0;
+  uint32_t ended = 0;
+};
+
+/** Ends them: all by one message, which tells no number, some one by one, for a flush knows no protocol. 0 or
+ * errno; EINVAL for mask 0. */
+int FlushCt(const CtSelection& selection, CtFlushed& flushed);
 
 /** 0 or errno; ENOENT: there is no such connection. */
 int LookUpCt(const CtTuple& tuple, CtEntry& entry);

@@ -2,8 +2,8 @@
 # The environment but for the WANs: settings with their defaults, checked, and kept for
 # a refresh. Sourced, never run.
 
-# Not from the environment: see read_down.
-RECALLED=
+# Not from the environment: see read_down and read_weights.
+RECALLED='' RECALLED_WEIGHTS=''
 
 # read_run: the few settings that `down` needs.
 read_run() {
@@ -22,6 +22,7 @@ read_settings() {
 	: "${WANMARK_EXCLUDE:=}" "${WANMARK_TABLE:=1000}" "${WANMARK_PRIORITY:=20000}" "${WANMARK_LOG_KERNEL:=0}"
 	: "${WANMARK_SERVICES:=}" "${WANMARK_BACKENDS:=}" "${WANMARK_BACKEND_MASK:=0xff00}"
 	: "${WANMARK_FORWARD_ACCEPT:=0}" "${WANMARK_DOWN:=}" "${WANMARK_LAST_RESORT:=main}"
+	: "${WANMARK_WEIGHTS:=}"
 	read_mask
 	read_last_resort
 	setting WANMARK_QUEUE "$WANMARK_QUEUE" 0 65535
@@ -55,6 +56,7 @@ read_settings() {
 	done
 	read_wans
 	read_down
+	read_weights
 	read_services
 	check_claims
 	check_overlaps
@@ -120,18 +122,22 @@ note_settings() {
 		WANMARK_FORWARD_ACCEPT=$WANMARK_FORWARD_ACCEPT
 		WANMARK_LAST_RESORT=$WANMARK_LAST_RESORT
 		WANMARK_DOWN=$WANMARK_DOWN
+		WANMARK_WEIGHTS=$WANMARK_WEIGHTS
 		IPTABLES=$IPTABLES
 		IP6TABLES=$IP6TABLES
 	WANMARK
 }
 
-# recall_settings: them again, where the caller names neither WANs nor services; who is down, where
-# he does not say. Read, never evaluated.
+# recall_settings: them again, where the caller names neither WANs nor services; who is down and the
+# weights of the moment, where he does not say. Read, never evaluated.
 recall_settings() {
 	_settings=$STATE/settings
 	[ -e "$_settings" ] || return 0
 	if [ -z "${WANMARK_DOWN+set}" ]; then
 		WANMARK_DOWN=$(sed -n 's/^WANMARK_DOWN=//p' "$_settings") RECALLED=1
+	fi
+	if [ -z "${WANMARK_WEIGHTS+set}" ]; then
+		WANMARK_WEIGHTS=$(sed -n 's/^WANMARK_WEIGHTS=//p' "$_settings") RECALLED_WEIGHTS=1
 	fi
 	[ -z "${WANMARK_WANS-}${WANMARK_SERVICES-}" ] || return 0
 	while IFS= read -r _line; do

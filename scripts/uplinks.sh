@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # used by the other files; _names is of wans.sh
 # What of the WANs can be used at the moment: their devices, the gateways that `auto` stands
-# for, and the ones that are said to be down. Sourced, never run.
+# for, the ones that are said to be down, and the weights of the moment. Sourced, never run.
 
 # read_down: WANMARK_DOWN -> DOWN, words NAME/FAMILY between blanks. RECALLED names may be those
 # of WANs that are no more.
@@ -23,6 +23,39 @@ read_down() {
 	done
 }
 
+# read_weights: WANMARK_WEIGHTS, words NAME=WEIGHT, in the place of the weights in WANS. What is recalled
+# may be of WANs that are no more; where it leaves nobody a weight, it is of others altogether.
+read_weights() {
+	WANMARK_WEIGHTS=$(printf '%s' "$WANMARK_WEIGHTS" | tr ',\t\n' '   ')
+	_weights=' '
+	for _word in $WANMARK_WEIGHTS; do
+		_name=${_word%%=*} _weight=${_word#*=}
+		case $_names in
+		*" $_name "*) ;;
+		*)
+			[ -z "$RECALLED_WEIGHTS" ] || continue
+			misuse "WANMARK_WEIGHTS: there is no WAN '$_name'; see WANMARK_WANS"
+			;;
+		esac
+		{ [ "$_name=$_weight" = "$_word" ] && is_number "$_weight" && [ "$_weight" -le 65535 ]; } ||
+			misuse "WANMARK_WEIGHTS: '$_word' must be a WAN's name and a number from 0 to 65535, like fibre=5"
+		_weights="$_weights$_word "
+	done
+	[ "$_weights" != ' ' ] || return 0
+	if _weighed=$(printf '%s\n' "$WANS" | awk -v words="$_weights" '
+		BEGIN {
+			count = split(words, word, " ")
+			for (i = 1; i <= count; i++) { split(word[i], part, "="); weight[part[1]] = part[2] }
+		}
+		$1 in weight { $7 = weight[$1] }
+		{ total += $7; print }
+		END { exit !total }'); then
+		WANS=$_weighed
+	else
+		[ -n "$RECALLED_WEIGHTS" ] || misuse 'WANMARK_WEIGHTS leaves every WAN with weight 0; give one of them a weight'
+	fi
+}
+
 # away FAMILY: the current WAN gets no new connections; out FAMILY: it has no route either.
 away() { case $DOWN$OUT in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
 out() { case $OUT in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
@@ -31,8 +64,9 @@ out() { case $OUT in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
 found() { case $FOUND in *" $NAME/$1 "*) ;; *) return 1 ;; esac }
 
 # find_uplinks [print]: puts gateways in the place of `auto` in WANS, and notes in OUT the WANs that
-# cannot be used. `up` refuses those, but for `auto`: there it is normal that DHCP or a modem comes
-# later. `print` knows nothing of the machine that its script is for.
+# cannot be used at the moment: DHCP, a modem or a cable may come later, and the others work meanwhile.
+# `up` refuses only a gateway that is on none of the networks that its device has. `print` knows nothing
+# of the machine that its script is for.
 find_uplinks() {
 	[ -n "$WANS" ] || return 0
 	LINKS=$(ip -o link show 2>/dev/null)
@@ -57,13 +91,12 @@ find_uplink() {
 		case $VIA:$1 in
 		-:* | *:print) [ "$VIA" = auto ] || continue ;;
 		esac
-		_given=$VIA
 		if [ "$VIA" = auto ]; then
 			find_gateway "$_family"
 			if [ "$_family" = 4 ]; then VIA4=$VIA; else VIA6=$VIA; fi
 		fi
 		! usable "$_family" || continue
-		[ -n "$SOFT" ] || [ "$_given" = auto ] || misuse "$WHY"
+		[ -n "$SOFT" ] || [ -z "$MISTAKE" ] || misuse "$WHY"
 		say "$WHY; its IPv$_family route is left out"
 		OUT="$OUT$NAME/$_family "
 	done
@@ -119,9 +152,10 @@ link_number() {
 	printf '%s\n' "${_before##*"$NEWLINE"}"
 }
 
-# usable FAMILY: the current WAN's device is there and up and its gateway is on it; otherwise WHY. The
-# kernel would take a gateway that lies behind another one's default route only with `onlink`.
+# usable FAMILY: the current WAN's device is there and up and its gateway is on it; otherwise WHY, and in
+# MISTAKE whether time will not mend it. The kernel would take a gateway that lies behind another one's default route only with `onlink`.
 usable() {
+	MISTAKE=
 	case ,$(link_flags), in
 	,,)
 		WHY="WAN $NAME: there is no device $DEV; see 'ip link'"
@@ -143,6 +177,7 @@ usable() {
 	'' | default* | local* | broadcast* | unreachable* | *' via '*) ;;
 	*" dev $DEV "*) return 0 ;;
 	esac
+	[ -z "$(ip -o "-$1" addr show dev "$DEV" scope global 2>/dev/null)" ] || MISTAKE=1
 	WHY="WAN $NAME: gateway $VIA is not on the network of $DEV; see 'ip -$1 addr show dev $DEV'"
 	return 1
 }

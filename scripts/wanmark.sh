@@ -6,7 +6,7 @@
 #   refresh  like up, after routes, addresses or neighbours changed: a WAN that cannot be
 #            used at the moment loses its route and its share with a word, where up would refuse it.
 #            Without WANMARK_WANS it takes the whole environment of the last up, and without
-#            WANMARK_DOWN the one that was given last
+#            WANMARK_DOWN or WANMARK_WEIGHTS the one that was given last
 #            What somebody else took away is said in a line `missing: ...` and put back
 #   check    only says that; exit 1 when something is missing
 #   down     takes away all that is ours; safe to repeat, and after a crash of up
@@ -35,6 +35,7 @@
 #                       in a family that no WAN translates (see rules.sh)
 #   WANMARK_DOWN        WANs that are down, fibre, or fibre:6 for one family: the kernel chooses among
 #                       the others. They keep their connections and routes
+#   WANMARK_WEIGHTS     fibre=0 lte=5: weights of the moment, in the place of those of WANMARK_WANS
 #   WANMARK_LAST_RESORT main: when no WAN of a family is up, new connections go by the main table;
 #                       unreachable refuses them by ICMP, blackhole without a word, but for what has
 #                       a more specific route and for this machine's own. Both take the mask's highest mark

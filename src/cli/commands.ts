@@ -7,6 +7,7 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   down: async () => (await import('./commands/rules.js')).downCommand,
   print: async () => (await import('./commands/rules.js')).printCommand,
   status: async () => (await import('./commands/status.js')).statusCommand as CommandModule,
+  set: async () => (await import('./commands/set.js')).setCommand as CommandModule,
   lab: async () => (await import('./commands/lab.js')).labCommand as CommandModule,
 };
 

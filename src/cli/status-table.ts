@@ -10,6 +10,7 @@ export function statusTable(status: Status): string {
       ? [
           wanTable(status),
           ...status.wans.flatMap(uplinkLines),
+          ...status.wans.flatMap(weightLines),
           ...queues.map(queueLine),
           ...faultLines(`strategy ${status.strategy}`, faults),
         ]
@@ -53,10 +54,18 @@ function wanTable(status: Status): string {
 }
 
 /** Why each WAN is as it is: a line for it, or for each family when these differ; none where nobody has looked. */
-function uplinkLines({ name, state, since, reason, families }: WanStatus): string[] {
+function uplinkLines({ name, state, since, reason, warmUp, families }: WanStatus): string[] {
   const differ = families.some((one) => one.state !== families[0]!.state);
   if (differ) return families.map((one) => uplinkLine(`${name} IPv${one.family}`, one));
-  return state === 'up' && reason === 'not checked' ? [] : [uplinkLine(name, { state, since, reason })];
+  return state === 'up' && reason === 'not checked'
+    ? []
+    : [uplinkLine(name, { state, since, reason }) + warming(warmUp)];
+}
+
+/** What `wanmark set` changed; that it is down is said in the reason. */
+function weightLines({ name, weight, configuredWeight }: WanStatus): string[] {
+  if (configuredWeight === undefined) return [];
+  return [`${name}: weight ${weight} by wanmark set, ${configuredWeight} by the configuration`];
 }
 
 type Uplink = Pick<WanStatus, 'state' | 'since' | 'reason'>;
@@ -64,6 +73,10 @@ type Uplink = Pick<WanStatus, 'state' | 'since' | 'reason'>;
 function uplinkLine(name: string, { state, since, reason }: Uplink): string {
   const seconds = Math.max(0, (Date.now() - Date.parse(since)) / 1000);
   return `${name}: ${state} for ${duration(seconds)}, ${reason}`;
+}
+
+function warming(warmUp: number | null): string {
+  return warmUp === null ? '' : `; warming up, ${percent(warmUp)} of its share`;
 }
 
 function serviceTable({ name, listen, strategy, backends }: ServiceStatus): string {

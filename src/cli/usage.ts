@@ -15,8 +15,8 @@ export function usageError(
   const unknown = /^Unknown (?:argument|command)s?: ([^,]+)/.exec(complaint);
   if (unknown === null) return new UsageError(complaint.split('\n')[0]!);
   const word = unknown[1]!.trim();
-  const names = commands.map((command) => String(command.command));
-  const command = commands.find((one) => one.command === args[0]);
+  const names = commands.map(nameOf);
+  const command = commands.find((one) => nameOf(one) === args[0]);
   if (command === undefined) {
     const given = args.find((arg) => !arg.startsWith('-')) ?? word;
     return new UsageError(`unknown command "${given}"${suggestion(given, names)}`);
@@ -27,6 +27,11 @@ export function usageError(
   const near = nearest(word, optionNames(command));
   const hint = near === undefined ? `see wanmark ${args[0]} --help` : `did you mean --${near}?`;
   return new UsageError(`unknown option --${word}; ${hint}`);
+}
+
+/** `set` of `set [wan] [settings..]`. */
+function nameOf({ command }: CommandModule): string {
+  return String(command).split(' ')[0]!;
 }
 
 /** yargs reads `--log-mark=5` as false; a switch has no value but true and false. */

@@ -62,6 +62,12 @@ export interface Config {
   readonly hooks: readonly string[];
   /** Milliseconds that one of them may run, 1000..3600000. */
   readonly hookTimeoutMs: number;
+  /** How long a WAN that was down must work without a break until it is up, 0..3600000. */
+  readonly upAfterMs: number;
+  /** How long a WAN that came up takes to get its full share, 0..3600000; 0: it has it at once. */
+  readonly slowStartMs: number;
+  /** Which connections a WAN that came up takes back from those that are no candidates any more; see `Mover`. */
+  readonly onUp: 'none' | 'udp' | 'all';
   /** Path of the control socket. */
   readonly socket: string;
   readonly logMark: boolean;
@@ -114,6 +120,9 @@ export function parseConfig(raw: RawConfig): Config {
     onDown: readChoice(raw, 'on-down', ['all', 'udp', 'none']),
     hooks: readHooks(raw, bare ? [] : wans),
     hookTimeoutMs: 1000 * parseInteger('hook-timeout', text('hook-timeout')!, 1, 3600),
+    upAfterMs: 1000 * parseInteger('up-after', text('up-after')!, 0, 3600),
+    slowStartMs: 1000 * parseInteger('slow-start', text('slow-start')!, 0, 3600),
+    onUp: readChoice(raw, 'on-up', ['none', 'udp', 'all']),
     socket: socketPath(text('socket')!),
     // A packet without the line that says where it went would be of no use.
     logMark: readSwitch(raw, 'log-mark') || logPacket,

@@ -160,6 +160,24 @@ export const RUN_OPTIONS = {
     default: '30',
     describe: 'How long a hook may run until it is killed',
   },
+  'up-after': {
+    type: 'text',
+    value: 'SECONDS',
+    default: '30',
+    describe: 'How long a WAN that was down must work without a break until it is up',
+  },
+  'slow-start': {
+    type: 'text',
+    value: 'SECONDS',
+    default: '30',
+    describe: 'How long a WAN that came up takes to get its full share, from a tenth on (0: at once)',
+  },
+  'on-up': {
+    type: 'text',
+    value: 'none|udp|all',
+    default: 'udp',
+    describe: 'Which connections a WAN that came up takes back from the backups that it replaces',
+  },
   socket: {
     type: 'text',
     value: 'PATH',

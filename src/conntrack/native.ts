@@ -1,4 +1,4 @@
-import type { Selection } from './requests.js';
+import type { Flushed, Selection } from './requests.js';
 
 /** What the addon's constructor takes: every field set and in range. */
 export interface NativeConntrackOptions {
@@ -77,6 +77,6 @@ export interface ConntrackAddon {
     options: NativeConntrackOptions,
     onEvent: (kind: NativeConntrackEvent, value: unknown) => void,
   ) => NativeConntrack;
-  flushConntrack(mark: number, mask: number, selection: Selection): Promise<void>;
+  flushConntrack(mark: number, mask: number, selection: Selection): Promise<Flushed | undefined>;
   lookupConntrack(tuple: NativeTuple): Promise<NativeEntry | undefined>;
 }

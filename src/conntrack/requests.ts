@@ -50,16 +50,35 @@ export interface Selection {
   readonly proto?: number;
   /** Only those that never had an answer; with `proto` those, too. */
   readonly unanswered?: boolean;
+  /** Besides, only those that have exactly these of the IPS_* bits in `statusMask`. */
+  readonly status?: number;
+  readonly statusMask?: number;
+  /** End no more than so many, 1 or more. */
+  readonly most?: number;
+}
+
+/** Of connections that were ended one by one. */
+export interface Flushed {
+  /** How many were selected. */
+  readonly found: number;
+  /** Of how many of them the end was asked for: all, or `most`. */
+  readonly ended: number;
 }
 
 /**
  * Makes conntrack forget every connection, IPv4 and IPv6, whose mark is `mark` under `mask`, by one message to the
- * kernel; where `selection` has a protocol or `unanswered`, one by one. Their next packets are new connections. `mask` 0 would mean all of the machine's.
+ * kernel; where `selection` has more than a family, one by one. Their next packets are new connections. `mask` 0 would
+ * mean all of the machine's.
  *
+ * @returns undefined where one message did it, which nobody counts
  * @throws UsageError for a mask that is 0 or no 32-bit number, or a mark with bits outside it
  * @throws ConntrackError when the system refuses
  */
-export async function flush(mark: number, mask: number, selection: Selection = {}): Promise<void> {
+export async function flush(
+  mark: number,
+  mask: number,
+  selection: Selection = {},
+): Promise<Flushed | undefined> {
   if (!isWord(mask) || mask === 0) {
     throw new UsageError(
       `cannot flush under mask ${mask}: it would be every connection; use for example 0xff`,
@@ -70,7 +89,7 @@ export async function flush(mark: number, mask: number, selection: Selection = {
   }
   const { flushConntrack } = loadAddon<ConntrackAddon>();
   try {
-    await flushConntrack(mark, mask, selection);
+    return await flushConntrack(mark, mask, selection);
   } catch (error) {
     throw describeConntrackError(`flush of ${hex(mark)}/${hex(mask)}`, error as NativeConntrackError);
   }

@@ -3,13 +3,13 @@ import type { Config } from '../config/config.js';
 import type { NamedStrategy } from '../config/strategy.js';
 import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
+import { SlowStart } from '../core/slow-start.js';
 import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 import type { LineSink } from '../log.js';
 import { readQueueTable } from '../queue/proc.js';
 import type { QueueError } from '../queue/queue.js';
 import { Queues } from '../queue/queues.js';
-import type { Device } from '../system/devices.js';
 import type { ServiceManager } from '../system/service-manager.js';
 import { NOT_CHECKED } from '../wan/health.js';
 import type { ConnectionSource } from './connections.js';
@@ -18,12 +18,15 @@ import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
+import { InboundWans } from './inbound-wans.js';
 import { markLog } from './mark-log.js';
+import { Mover } from './mover.js';
 import { queueStatuses, queuesTogether } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
 import { type NamedService, Services } from './services.js';
-import { type QueueStatus, type Status, withShares } from './status.js';
+import { Settings } from './settings.js';
+import { type QueueStatus, type Status, type WanStatus, withShares } from './status.js';
 import { StrategyFaults } from './strategy-faults.js';
 import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
@@ -33,7 +36,6 @@ import { Watchdog } from './watchdog.js';
 export interface DaemonParts {
   readonly config: Config;
   readonly strategy: NamedStrategy;
-  readonly devices: readonly Device[];
   readonly logger: Logger;
   /** Where the mark log's lines go; undefined: through the logger. */
   readonly line: LineSink | undefined;
@@ -53,6 +55,7 @@ export interface DaemonParts {
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #selector: Selector;
+  readonly #inbound: InboundWans;
   readonly #decider: Decider;
   /** Undefined without WANs. */
   readonly #queues: Queues | undefined;
@@ -61,6 +64,10 @@ export class Daemon {
   /** Undefined for bare marks, of which nobody knows where they lead, and without WANs. */
   readonly #uplinks: Uplinks | undefined;
   readonly #hooks: Hooks;
+  #mover: Mover | undefined;
+  readonly #settings: Settings;
+  /** When all that the WANs' changes of state entail is done. */
+  #settled: Promise<unknown> = Promise.resolve();
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #faults: StrategyFaults;
@@ -71,11 +78,15 @@ export class Daemon {
   static async start(parts: DaemonParts): Promise<Daemon> {
     const daemon = new Daemon(parts);
     try {
-      daemon.#control = await Control.open(parts.config.socket, () => daemon.status());
+      daemon.#control = await Control.open(
+        parts.config.socket,
+        () => daemon.status(),
+        (change) => daemon.#settings.set(change),
+      );
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       // Connections matter more than the view on them.
-      parts.logger.warn(`wanmark status will not work: ${error.message}`);
+      parts.logger.warn(`wanmark status and set will not work: ${error.message}`);
     }
     parts.logger.info(daemon.#description(), 'started');
     parts.serviceManager.ready(daemon.#summary());
@@ -83,15 +94,20 @@ export class Daemon {
   }
 
   private constructor(parts: DaemonParts) {
-    const { config, strategy, devices, logger, line, now } = parts;
+    const { config, strategy, logger, line, now } = parts;
     this.#parts = parts;
     this.#faults = new StrategyFaults(logger, strategy.name, now);
-    this.#selector = new Selector(config.wans, strategy.strategy, this.#faults.report);
+    this.#selector = new Selector(
+      config.wans,
+      strategy.strategy,
+      this.#faults.report,
+      new SlowStart(config.slowStartMs, () => performance.now()),
+    );
     const listener = config.logMark
       ? markLog(strategy.name, { logger, line, devices: new DeviceNames(), packet: config.logPacket })
       : undefined;
-    const inbound = inboundWans(config.wans, devices);
-    this.#decider = new Decider(this.#selector, config.field, inbound, (wan, flow, packet) => {
+    this.#inbound = new InboundWans(config.wans);
+    this.#decider = new Decider(this.#selector, config.field, this.#inbound, (wan, flow, packet) => {
       parts.connections?.decided(wan.mark);
       this.#uplinks?.decided(wan, flow);
       listener?.(wan, flow, packet);
@@ -112,8 +128,10 @@ export class Daemon {
       : new RulesKeeper({
           logger,
           now,
+          devices: devicesOf(config.wans),
           repair: config.repair,
           fingerprint: () => rulesFingerprint(devicesOf(config.wans), config.forwardAccept),
+          onUnusable: (unusable, asOf) => this.#uplinks?.unusable(unusable, asOf),
         });
     this.#hooks = new Hooks({
       config,
@@ -121,6 +139,14 @@ export class Daemon {
       states: { state: (wan, family) => this.#uplinks?.state(wan, family) ?? NOT_CHECKED },
     });
     this.#uplinks = config.bare || config.wans.length === 0 ? undefined : this.#watchUplinks();
+    this.#settings = new Settings({
+      wans: config.wans,
+      selector: this.#selector,
+      logger,
+      uplinks: this.#uplinks,
+      keeper: this.#keeper,
+      settled: () => this.#settled,
+    });
     this.#watchdog = new Watchdog(
       parts.serviceManager,
       () => Promise.all([this.#queues?.ping(), this.#services?.ping()]),
@@ -132,11 +158,14 @@ export class Daemon {
   /** From here on what goes down is no candidate, also of the kernel; and what is down already is so at once. */
   #watchUplinks(): Uplinks {
     const { config, logger } = this.#parts;
+    const forget = (mark: number, mask: number) => this.#queues?.forget(mark, mask);
+    this.#mover = new Mover({ config, selector: this.#selector, logger, forget });
     const failover = new Failover({
       config,
       selector: this.#selector,
       logger,
-      forget: (mark, mask) => this.#queues?.forget(mark, mask),
+      forget,
+      mover: this.#mover,
       setDown: (down) => this.#keeper?.setDown(down) ?? Promise.resolve(),
     });
     const { wans, field, checks } = config;
@@ -145,10 +174,19 @@ export class Daemon {
       field,
       checks,
       logger,
-      onChange: (change) => this.#hooks.changed(change, failover.changed(change)),
+      upAfterMs: config.upAfterMs,
+      weight: (wan) => this.#selector.weight(wan),
+      onChange: (change) => {
+        const acted = failover.changed(change);
+        this.#settled = Promise.all([this.#settled, acted]);
+        this.#hooks.changed(change, acted);
+      },
+      onLinks: (links) => this.#inbound.update(links),
+      onMoved: () => this.#keeper?.follow(),
     });
     // What a daemon of before has left in the rules is over.
     void this.#keeper?.setDown(failover.down());
+    void this.#keeper?.setWeights([]);
     return uplinks;
   }
 
@@ -176,6 +214,7 @@ export class Daemon {
     this.#watchdog.stop();
     this.#control?.close();
     this.#keeper?.stop();
+    this.#mover?.stop();
     await this.#uplinks?.stop();
     const hooks = this.#hooks.stop();
     const nums = [...(this.#queues ?? [])].map(({ num }) => num);
@@ -209,10 +248,12 @@ export class Daemon {
           name: wan.name,
           mark: wan.mark,
           dev: wan.dev,
-          weight: wan.weight,
+          ...this.#weightStatus(wan),
           tier: wan.tier,
           state: this.#selector.state(wan),
+          ...(this.#settings.isDown(wan) ? { setState: 'down' as const } : {}),
           ...uplinkStatus(wan, this.#uplinks),
+          warmUp: this.#selector.warmUp(wan),
           connections: connections?.count(wan.mark) ?? null,
           picks: this.#decider.picks(wan),
         })),
@@ -221,6 +262,11 @@ export class Daemon {
       serviceFaults: this.#services?.faults() ?? null,
       services: this.#services?.status() ?? [],
     };
+  }
+
+  #weightStatus(wan: Wan): Pick<WanStatus, 'weight' | 'configuredWeight'> {
+    const weight = this.#selector.weight(wan);
+    return weight === wan.weight ? { weight } : { weight, configuredWeight: wan.weight };
   }
 
   #late(lateMs: number): void {
@@ -268,14 +314,4 @@ export class Daemon {
 
 function devicesOf(wans: readonly Wan[]): string[] {
   return [...new Set(wans.map((wan) => wan.dev))];
-}
-
-/** Interface index to WAN; a device that several WANs share says nothing about which one it was. */
-function inboundWans(wans: readonly Wan[], devices: readonly Device[]): ReadonlyMap<number, Wan> {
-  const inbound = new Map<number, Wan>();
-  for (const { name, ifindex } of devices) {
-    const users = wans.filter((wan) => wan.dev === name);
-    if (users.length === 1) inbound.set(ifindex, users[0]!);
-  }
-  return inbound;
 }

@@ -7,6 +7,9 @@ import type { Wan } from '../core/wan.js';
 /** Told of each decision that a strategy made; the flow and the bytes are valid during the call only. */
 export type DecisionListener = (wan: Wan, flow: Flow, packet: Uint8Array) => void;
 
+/** The WAN of each interface index that belongs to exactly one. */
+export type Inbound = Pick<ReadonlyMap<number, Wan>, 'get'>;
+
 /**
  * Answers batches: the whole of what happens on the JS thread for each new connection.
  *
@@ -15,22 +18,22 @@ export type DecisionListener = (wan: Wan, flow: Flow, packet: Uint8Array) => voi
  */
 export class Decider {
   readonly #selector: Selector;
-  /** The mark of each WAN, shifted into the field. */
-  readonly #marks: ReadonlyMap<Wan, number>;
-  readonly #picks: Map<Wan, number>;
-  readonly #inbound: ReadonlyMap<number, Wan>;
+  /** By the WAN's number: its mark, shifted into the field. */
+  readonly #marks: ReadonlyMap<number, number>;
+  /** By the WAN's number. */
+  readonly #picks: Map<number, number>;
+  readonly #inbound: Inbound;
   readonly #listener: DecisionListener | undefined;
 
-  /** @param inbound the WAN of each interface index that belongs to exactly one */
   constructor(
     selector: Selector,
     field: MarkField,
-    inbound: ReadonlyMap<number, Wan>,
+    inbound: Inbound,
     listener: DecisionListener | undefined,
   ) {
     this.#selector = selector;
-    this.#marks = new Map(selector.wans.map((wan) => [wan, field.encode(wan.mark)]));
-    this.#picks = new Map(selector.wans.map((wan) => [wan, 0]));
+    this.#marks = new Map(selector.wans.map(({ mark }) => [mark, field.encode(mark)]));
+    this.#picks = new Map(selector.wans.map(({ mark }) => [mark, 0]));
     this.#inbound = inbound;
     this.#listener = listener;
   }
@@ -42,16 +45,16 @@ export class Decider {
       const entry = this.#inbound.get(batch.inIfindex[i]!);
       const wan = entry ?? this.#selector.select(flow.at(i));
       if (wan === undefined) continue;
-      batch.marks[i] = this.#marks.get(wan)!;
+      batch.marks[i] = this.#marks.get(wan.mark)!;
       if (entry !== undefined) continue;
-      this.#picks.set(wan, this.#picks.get(wan)! + 1);
+      this.#picks.set(wan.mark, this.#picks.get(wan.mark)! + 1);
       this.#listener?.(wan, flow, packetBytes(batch, i));
     }
   };
 
   /** Decisions for `wan` since the start. */
   picks(wan: Wan): number {
-    return this.#picks.get(wan) ?? 0;
+    return this.#picks.get(wan.mark) ?? 0;
   }
 }
 

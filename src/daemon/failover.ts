@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js';
 import { flush, type Selection } from '../conntrack/requests.js';
 import type { Selector } from '../core/selector.js';
 import { carries, type Wan } from '../core/wan.js';
+import type { Mover } from './mover.js';
 import { sinceDate } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
@@ -24,13 +25,16 @@ export interface FailoverParts {
   readonly forget: (mark: number, mask: number) => void;
   /** Takes WANs out of the kernel's own choice; see {@link RulesKeeper.setDown}. */
   readonly setDown: (down: readonly string[]) => Promise<void>;
+  /** Takes back what the WANs have that are candidates no more. */
+  readonly mover: Pick<Mover, 'move'>;
   readonly flush?: typeof flush;
 }
 
 /**
  * Acts on a WAN's change of state. Down: first nobody chooses it any more, neither the daemon nor the kernel; then its
  * connections are cut, so that the clients make them again, by another one. Were it the other way round, they could come
- * back to it. Up: first the rules and its route, then the daemon chooses it.
+ * back to it. Up: first the rules and its route, then the daemon chooses it, then connections of the WANs that it
+ * replaces are moved.
  */
 export class Failover {
   readonly #parts: FailoverParts;
@@ -79,8 +83,27 @@ export class Failover {
     await this.#parts.setDown(this.down());
     // Should it have failed since, and be up once more, the rules have to come first once more.
     if (this.#latest[family].get(wan) !== change) return;
-    this.#parts.selector.setDown(wan, family, false);
+    const { selector, mover } = this.#parts;
+    const before = selector.candidates(family);
+    selector.setDown(wan, family, false);
     say();
+    // Takes its time, for which nobody has to wait.
+    void mover.move(this.#replaced(before, family), family);
+  }
+
+  /**
+   * The WANs that gave way to one that came up: those of a higher tier. Where there was none, the last resort had the
+   * connections: they are of the WAN whose device the main table led to (WANMARK_SAVE), and that is still down.
+   */
+  #replaced(before: readonly Wan[], family: 4 | 6): readonly Wan[] {
+    const { config, selector } = this.#parts;
+    const now = selector.candidates(family);
+    const gone = before.filter(({ mark }) => !now.some((one) => one.mark === mark));
+    const lost =
+      before.length > 0
+        ? []
+        : config.wans.filter((wan) => carries(wan, family) && this.#down[family].has(wan));
+    return [...gone, ...lost];
   }
 
   /** What is down now, as WANMARK_DOWN names it. */

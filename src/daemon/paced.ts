@@ -3,6 +3,12 @@ const SETTLE_MS = 200;
 /** Where something changes all day, acting takes a tenth of the time, on a slow machine more. */
 const PAUSE_FACTOR = 9;
 const MAX_PAUSE_MS = 1000;
+/** The same for what somebody waits for: an address comes with its routes, and is there a hundredth of a second later. */
+const SOON_SETTLE_MS = 30;
+const SOON_PAUSE_MS = 50;
+/** Should even that happen all day: after so many acts in a minute it has to wait like the rest. */
+const HASTE = 60;
+const MINUTE_MS = 60_000;
 
 /**
  * Acts some time after it was asked to: never twice at the same time, once more when it was asked again meanwhile,
@@ -11,11 +17,15 @@ const MAX_PAUSE_MS = 1000;
 export class Paced {
   readonly #act: () => Promise<number>;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer ends. */
+  #due = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
   #urgent: Promise<void> | undefined;
-  #again = false;
+  #again: 'soon' | 'later' | undefined;
   #stopped = false;
   #notBefore = 0;
+  #ended = Number.NEGATIVE_INFINITY;
+  #starts: readonly number[] = [];
 
   /** @param act returns how many milliseconds it wants to be left alone at least */
   constructor(act: () => Promise<number>) {
@@ -23,13 +33,15 @@ export class Paced {
   }
 
   request(): void {
-    if (this.#stopped) return;
-    if (this.#running !== undefined) {
-      this.#again = true;
-      return;
-    }
-    const waitMs = Math.max(SETTLE_MS, this.#notBefore - performance.now());
-    this.#timer ??= setTimeout(() => this.#start(), waitMs);
+    if (this.#running !== undefined) this.#again ??= 'later';
+    else this.#wait(Math.max(performance.now() + SETTLE_MS, this.#notBefore));
+  }
+
+  /** The same without the long pauses, also those that `act` wants. */
+  soon(): void {
+    if (this.#running !== undefined) this.#again = 'soon';
+    else if (this.#lately.length > HASTE) this.request();
+    else this.#wait(Math.max(performance.now() + SOON_SETTLE_MS, this.#ended + SOON_PAUSE_MS));
   }
 
   /** Acts without delay, or as soon as what is under way has ended; resolves when it has acted. */
@@ -49,21 +61,38 @@ export class Paced {
     if (!this.#stopped) await this.#start();
   }
 
+  /** When it began to act in the last minute. */
+  get #lately(): readonly number[] {
+    const since = performance.now() - MINUTE_MS;
+    return this.#starts.filter((time) => time > since);
+  }
+
+  /** The earliest of what was asked for counts. */
+  #wait(until: number): void {
+    if (this.#stopped || until >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = until;
+    this.#timer = setTimeout(() => this.#start(), until - performance.now());
+  }
+
   #start(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#due = Number.POSITIVE_INFINITY;
     this.#running = this.#run();
     return this.#running;
   }
 
   async #run(): Promise<void> {
     const start = performance.now();
+    this.#starts = [...this.#lately, start];
     const restMs = await this.#act();
     const end = performance.now();
     this.#notBefore = end + Math.max(restMs, Math.min(PAUSE_FACTOR * (end - start), MAX_PAUSE_MS));
+    this.#ended = end;
     this.#running = undefined;
-    if (!this.#again) return;
-    this.#again = false;
-    this.request();
+    const again = this.#again;
+    this.#again = undefined;
+    if (again === 'soon') this.soon();
+    else if (again === 'later') this.request();
   }
 }

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import { IpMonitor } from '../system/ip-monitor.js';
-import { checkRules, type Refreshed, refreshRules, rulesAreUp } from '../system/scripts.js';
+import { checkRules, type Refreshed, refreshRules, rulesAreUp, unusableWans } from '../system/scripts.js';
 import { Paced } from './paced.js';
 import { RepairPace } from './repair-pace.js';
+import { TouchedDevices } from './touched-devices.js';
 
 /** Looking at the fingerprint takes 0.15 ms, so twice a second is nothing. */
 const LOOK_MS = 500;
@@ -12,10 +13,17 @@ const SWEEP_MS = 300_000;
 export interface RulesKeeperParts {
   readonly logger: Logger;
   readonly now: () => number;
+  /** Those of the WANs. */
+  readonly devices: readonly string[];
   /** False: only say what is missing. */
   readonly repair: boolean;
   /** Changes with anything that `ip monitor` does not tell of: the firewall's rules, sysctls. */
   readonly fingerprint: () => string;
+  /**
+   * Told after each look which WANs the rules have no route for, `fibre/4`.
+   * @param asOf when the look began
+   */
+  readonly onUnusable?: (wans: ReadonlySet<string>, asOf: number) => void;
 }
 
 /**
@@ -29,17 +37,27 @@ export class RulesKeeper {
   readonly #paced = new Paced(() => this.#pass());
   readonly #monitor: IpMonitor;
   readonly #timers: NodeJS.Timeout[];
+  readonly #touched: TouchedDevices;
+  /** When the pass before this one began, and this one: news of what happened before it may have come while it ran. */
+  #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
   /** Those that the rules give nothing new to; undefined: nobody has said. */
   #down: readonly string[] | undefined;
+  /** Weights in the place of those of `up`; undefined: nobody has said. */
+  #weights: readonly string[] | undefined;
   #said = '';
 
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
     this.#pace = new RepairPace(parts.now);
+    this.#touched = new TouchedDevices(parts.devices);
     this.#monitor = new IpMonitor(
-      ['rule', 'route', 'address'],
-      () => this.#paced.request(),
+      ['rule', 'route', 'address', 'link'],
+      (news) => {
+        if (this.#touched.hear(news, parts.now())) this.#paced.soon();
+        // Of links there may be news all day, as from a radio.
+        else if (/\[(?:RULE|ROUTE|ADDR)\]/.test(news)) this.#paced.request();
+      },
       () => parts.logger.warn('ip monitor ended; run wanmark up again after routes change'),
     );
     this.#timers = [
@@ -59,6 +77,28 @@ export class RulesKeeper {
     return this.#paced.now();
   }
 
+  /**
+   * Weights for the kernel's own choice in the place of those that `up` was given, from now on and after each `up`.
+   * @param weights as WANMARK_WEIGHTS names them, `fibre=0`; none: those of `up`
+   * @returns as {@link setDown}
+   */
+  setWeights(weights: readonly string[]): Promise<void> {
+    this.#weights = weights;
+    return this.#paced.now();
+  }
+
+  /** Why the rules cannot have these weights; undefined: they can, or there are no rules. Changes nothing. */
+  async refusal(weights: readonly string[]): Promise<string | undefined> {
+    if (!rulesAreUp()) return undefined;
+    const { code, said } = await checkRules({ weights });
+    return code === 2 ? said[0] : undefined;
+  }
+
+  /** A WAN's device, address or gateway is another one: its table follows at once, whatever was done just before. */
+  follow(): void {
+    this.#paced.soon();
+  }
+
   stop(): void {
     for (const timer of this.#timers) clearInterval(timer);
     this.#paced.stop();
@@ -71,22 +111,30 @@ export class RulesKeeper {
 
   /** @returns how many milliseconds nothing more should be done */
   async #pass(): Promise<number> {
-    if (!rulesAreUp()) return 0;
+    const began = this.#parts.now();
+    this.#passes = [this.#passes[1], began];
+    if (!rulesAreUp()) {
+      this.#parts.onUnusable?.(new Set(), began);
+      return 0;
+    }
     // Of before: what changes while we look, by whomever, is looked at again. A pass that changes nothing ends that.
     this.#fingerprint = this.#parts.fingerprint();
     if (!this.#parts.repair) {
-      const { missing } = await checkRules();
+      const missing = this.#removed((await checkRules()).missing);
       this.#sayMissing(missing);
       if (missing.length > 0) return 0;
     }
-    const result = await refreshRules(this.#down);
+    const result = await refreshRules({ down: this.#down, weights: this.#weights });
     // Whoever ran `down` meanwhile wanted that.
     if (!rulesAreUp()) return 0;
-    return result.code === 0 ? this.#done(result) : this.#failed(result);
+    if (result.code !== 0) return this.#failed(result);
+    this.#parts.onUnusable?.(unusableWans(), began);
+    return this.#done(result);
   }
 
-  #done({ said, changes, missing }: Refreshed): number {
+  #done({ said, changes, missing: all }: Refreshed): number {
     const { logger } = this.#parts;
+    const missing = this.#removed(all);
     if (missing.length === 0) {
       if (changes.length > 0) logger.info({ said, changes }, 'the rules followed the routes');
       return 0;
@@ -99,7 +147,21 @@ export class RulesKeeper {
     return restMs;
   }
 
+  /** What is missing by somebody's doing, and not with a device. */
+  #removed(missing: readonly string[]): readonly string[] {
+    return missing.filter((line) => !this.#touched.explains(line, this.#passes[0]));
+  }
+
   #failed({ code, said, missing }: Refreshed): number {
+    if (this.#touched.since(this.#passes[1])) {
+      // A device may have gone between the look and the command.
+      this.#parts.logger.info(
+        { code, said },
+        'the rules could not follow while devices changed; next try at once',
+      );
+      this.#paced.soon();
+      return 0;
+    }
     const restMs = this.#pace.failed();
     this.#parts.logger.error(
       { code, said, missing },

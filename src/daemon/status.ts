@@ -7,6 +7,7 @@ export interface FamilyStatus {
   readonly state: 'up' | 'down';
   readonly since: string;
   readonly reason: string;
+  readonly upAt: string | null;
 }
 
 /** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
@@ -14,13 +15,22 @@ export interface WanStatus {
   readonly name: string;
   readonly mark: number;
   readonly dev: string;
+  /** That of the moment. */
   readonly weight: number;
+  /** Only where it differs, by `wanmark set`. */
+  readonly configuredWeight?: number;
   readonly tier: number;
   readonly state: WanState;
+  /** Only where `wanmark set` says so. */
+  readonly setState?: 'down';
   /** ISO 8601: when its state last changed. */
   readonly since: string;
   /** Why it is as it is. */
   readonly reason: string;
+  /** ISO 8601: when it will be up if it goes on to work; null while it is up, or does not work. */
+  readonly upAt: string | null;
+  /** How far it has got since it came up, 0.1 to 1, of what its strategy would give it; null when that is all. */
+  readonly warmUp: number | null;
   /** The same for each family that it carries. */
   readonly families: readonly FamilyStatus[];
   /** Live connections; null where nobody can count. */
@@ -34,7 +44,10 @@ export interface WanStatus {
 }
 
 /** One backend of a service; its fields are those of a WAN. */
-export type BackendStatus = Omit<WanStatus, 'dev' | 'tier' | 'since' | 'reason' | 'families'>;
+export type BackendStatus = Omit<
+  WanStatus,
+  'dev' | 'tier' | 'since' | 'reason' | 'upAt' | 'warmUp' | 'families' | 'configuredWeight' | 'setState'
+>;
 
 /** One service in `wanmark status --json`. */
 export interface ServiceStatus {

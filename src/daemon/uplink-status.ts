@@ -17,22 +17,33 @@ export interface States {
 export function uplinkStatus(
   wan: Wan,
   states: States | undefined,
-): Pick<WanStatus, 'since' | 'reason' | 'families'> {
+): Pick<WanStatus, 'since' | 'reason' | 'upAt' | 'families'> {
   const all = FAMILIES.filter((family) => carries(wan, family)).map((family) => {
-    const { up, since, reason } = states?.state(wan, family) ?? NOT_CHECKED;
-    return { family, up, since, reason };
+    const { up, since, reason, heldUntil } = states?.state(wan, family) ?? NOT_CHECKED;
+    return { family, up, since, reason: reason + wait(heldUntil), upAt: upAt(heldUntil) };
   });
   const bySince = all.toSorted((a, b) => a.since - b.since);
-  const { since, reason } = bySince.find(({ up }) => up) ?? bySince.at(-1)!;
+  const shown = bySince.find(({ up }) => up) ?? bySince.at(-1)!;
   const families = all.map(
     (one): FamilyStatus => ({
       family: one.family,
       state: one.up ? 'up' : 'down',
       since: sinceDate(one.since).toISOString(),
       reason: one.reason,
+      upAt: one.upAt,
     }),
   );
-  return { since: sinceDate(since).toISOString(), reason, families };
+  const { since, reason } = shown;
+  return { since: sinceDate(since).toISOString(), reason, upAt: shown.upAt, families };
+}
+
+function wait(heldUntil: number | undefined): string {
+  if (heldUntil === undefined) return '';
+  return `; works again, up in ${Math.max(0, Math.ceil((heldUntil - systemClock.now()) / 1000))} s`;
+}
+
+function upAt(heldUntil: number | undefined): string | null {
+  return heldUntil === undefined ? null : sinceDate(heldUntil).toISOString();
 }
 
 /** The date of a moment of the system clock in {@link HealthState.since}. */

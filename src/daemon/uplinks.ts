@@ -10,10 +10,12 @@ import { systemClock } from '../wan/clock.js';
 import { Health, type HealthChange, type HealthState } from '../wan/health.js';
 import { Monitor } from '../wan/monitor.js';
 import { PassiveWatch } from '../wan/passive/watch.js';
-import { linkVerdict, pathOf } from '../wan/uplink.js';
+import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 
 /** Should `ip monitor` have ended or lost something; reading takes a fraction of a millisecond. */
 const LOOK_MS = 500;
+/** Where routes change all day, looking takes a fifth of the time. */
+const PAUSE_FACTOR = 4;
 const FAMILIES = [4, 6] as const;
 
 /** A change of state, and how long the state before it lasted. */
@@ -28,7 +30,15 @@ export interface UplinksParts {
   readonly checks: readonly CheckConfig[];
   readonly logger: Logger;
   readonly onChange: (change: UplinkChange) => void;
+  /** See {@link HealthOptions}. */
+  readonly upAfterMs: number;
+  /** Told at each look; the first is in the constructor. */
+  readonly onLinks?: (links: Links) => void;
+  /** Told when a WAN's device, address or gateway is another one than at the last look. */
+  readonly onMoved?: () => void;
   readonly links?: () => Links;
+  /** A WAN's weight of the moment; by default the configured one. */
+  readonly weight?: (wan: Wan) => number;
 }
 
 /** Knows whether each WAN works: by its device, by the checks, and by what becomes of the connections it is given. */
@@ -47,6 +57,10 @@ export class Uplinks {
   readonly #startedAt = this.#clock.now();
   /** When the state last changed, as `FAMILY NAME`; what never changed is as it was at the start. */
   readonly #turned = new Map<string, number>();
+  /** By the same key, what {@link wayOf} said at the last look, and since when. */
+  readonly #ways = new Map<string, { way: string; since: number }>();
+  #nextLook: NodeJS.Timeout | undefined;
+  #notBefore = 0;
 
   /** Has told of the devices that are down when it returns. */
   constructor(parts: UplinksParts) {
@@ -54,10 +68,13 @@ export class Uplinks {
     const { wans, checks, field } = parts;
     this.#readLinks = parts.links ?? readLinks;
     this.#links = this.#readLinks();
-    this.#health = new Health((change) => {
-      if (change.up) this.#passive.restart(change.wan, change.family);
-      parts.onChange({ ...change, lastedMs: this.#turn(change) });
-    });
+    this.#health = new Health(
+      (change) => {
+        if (change.up) this.#passive.restart(change.wan, change.family);
+        parts.onChange({ ...change, lastedMs: this.#turn(change) });
+      },
+      { upAfterMs: parts.upAfterMs, alone: (name, family) => this.#alone(name, family) },
+    );
     const named = (name: string) => wans.find((one) => one.name === name)!;
     const path = (name: string, family: 4 | 6) => {
       const wan = named(name);
@@ -74,15 +91,15 @@ export class Uplinks {
       clock: this.#clock,
       available: (family) => this.#available(family),
       onSuspicion: (wan, family, suspicion) => {
-        const verdict = suspicion && { up: false, reason: suspicion.reason };
+        const verdict = suspicion && { up: false, reason: suspicion.reason, trial: true as const };
         this.#health.report(wan, family, 'passive', verdict, this.#clock.now());
         this.#monitor.awaitHolds();
       },
     });
     this.#look();
     this.#news = new IpMonitor(
-      ['link', 'address'],
-      () => this.#look(),
+      ['link', 'address', 'route'],
+      () => this.#lookSoon(),
       () => parts.logger.warn('ip monitor ended; a lost carrier is noticed up to half a second later'),
     );
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
@@ -97,30 +114,92 @@ export class Uplinks {
     this.#passive.decided(wan.name, { family: family as 4 | 6, proto, src, dst, sport, dport });
   }
 
+  /**
+   * Calls a WAN down in all that it carries, whatever is found of it; or leaves it to what is found again: then it is up at
+   * once, unless something else calls it down.
+   */
+  setDown(wan: Wan, down: boolean): void {
+    const now = this.#clock.now();
+    for (const family of FAMILIES.filter((one) => carries(wan, one))) {
+      if (down) {
+        const verdict = { up: false, reason: 'set down by hand', wished: true };
+        this.#health.report(wan.name, family, 'set', verdict, now);
+      } else {
+        this.#health.release(wan.name, family, 'set', now);
+      }
+    }
+    this.#monitor.awaitHolds();
+  }
+
   state(wan: Wan, family: 4 | 6): HealthState {
     return this.#health.state(wan.name, family);
   }
 
+  /**
+   * What the rules cannot use is not chosen either: its table leads nowhere.
+   * @param wans as `fibre/4`
+   * @param asOf when that was looked at, on the system clock; what has changed since has to be looked at again
+   */
+  unusable(wans: ReadonlySet<string>, asOf: number): void {
+    const now = this.#clock.now();
+    for (const wan of this.#parts.wans) {
+      for (const family of FAMILIES) {
+        const key = `${family} ${wan.name}`;
+        const news = wans.has(`${wan.name}/${family}`) && !this.#dead.has(key);
+        if (news && this.#ways.get(key)!.since > asOf) continue;
+        const reason = `the rules have no IPv${family} route by device ${wan.dev}`;
+        this.#health.report(wan.name, family, 'rules', news ? { up: false, reason } : undefined, now);
+      }
+    }
+    this.#monitor.awaitHolds();
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    clearTimeout(this.#nextLook);
     this.#news.stop();
     this.#passive.stop();
     await this.#monitor.stop();
   }
 
+  /** At once, unless routes change all day. */
+  #lookSoon(): void {
+    const waitMs = this.#notBefore - performance.now();
+    if (waitMs <= 0) this.#look();
+    else this.#nextLook ??= setTimeout(() => this.#look(), waitMs);
+  }
+
   #look(): void {
+    clearTimeout(this.#nextLook);
+    this.#nextLook = undefined;
+    const start = performance.now();
     this.#links = this.#readLinks();
+    this.#parts.onLinks?.(this.#links);
+    this.#judge();
+    const end = performance.now();
+    this.#notBefore = end + PAUSE_FACTOR * (end - start);
+  }
+
+  #judge(): void {
     const now = this.#clock.now();
+    let moved = false;
     for (const wan of this.#parts.wans) {
       for (const family of FAMILIES) {
         const verdict = linkVerdict(wan, family, this.#links);
         const key = `${family} ${wan.name}`;
+        const way = wayOf(wan, family, this.#links);
+        const before = this.#ways.get(key);
+        if (before?.way !== way) {
+          this.#ways.set(key, { way, since: now });
+          moved ||= before !== undefined;
+        }
         // That it is up is worth a word only after it was not: what the checks find says more.
         if (verdict === undefined || (verdict.up && !this.#dead.delete(key))) continue;
         if (!verdict.up) this.#dead.add(key);
         this.#health.report(wan.name, family, 'link', verdict, now);
       }
     }
+    if (moved) this.#parts.onMoved?.();
     this.#monitor.awaitHolds();
   }
 
@@ -132,11 +211,21 @@ export class Uplinks {
     return lastedMs;
   }
 
+  /** Whether no other WAN has the family's connections meanwhile. */
+  #alone(name: string, family: 4 | 6): boolean {
+    return !this.#taking(family).some((wan) => wan.name !== name && this.state(wan, family).up);
+  }
+
   /** Those that are up for all that the checks and the devices know. */
   #available(family: 4 | 6): readonly string[] {
-    return this.#parts.wans
-      .filter((wan) => wan.weight > 0 && carries(wan, family))
+    return this.#taking(family)
       .map((wan) => wan.name)
       .filter((name) => this.#health.upWithout('passive', name, family));
+  }
+
+  /** Those that are to have new connections when they are up. */
+  #taking(family: 4 | 6): readonly Wan[] {
+    const { wans, weight = (wan) => wan.weight } = this.#parts;
+    return wans.filter((wan) => weight(wan) > 0 && carries(wan, family));
   }
 }

@@ -6,8 +6,14 @@ import type { Output } from './sandbox.js';
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const READY = '"msg":"started"';
-/** On a stalled or emulated machine an answer may come late, and then the kernel chooses: right, but not exact. */
-const PATIENCE = ['--deadline', '10000'];
+/** What a daemon of a lab has unless it is told otherwise. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  // On a stalled or emulated machine an answer may come late, and then the kernel chooses: right, but not exact.
+  '--deadline': '10000',
+  // A WAN that comes back has its share at once: nobody here waits for a minute.
+  '--up-after': '0',
+  '--slow-start': '0',
+};
 
 /** A line of the mark log. */
 export interface Decision {
@@ -39,9 +45,12 @@ export function wanArguments(wans: readonly LabWan[]): string[] {
 /** The real `wanmark` on the lab's router, with the flags that describe the lab's WANs. */
 export class Wanmark {
   readonly #lab: Lab;
+  readonly #wans: readonly LabWan[];
 
-  constructor(lab: Lab) {
+  /** @param wans what it is told of the WANs, for example another gateway */
+  constructor(lab: Lab, wans: readonly LabWan[] = lab.wans) {
     this.#lab = lab;
+    this.#wans = wans;
   }
 
   /** Runs a command to its end, without any flag but those given. */
@@ -50,11 +59,11 @@ export class Wanmark {
   }
 
   up(...args: string[]): Promise<Output> {
-    return this.command(['up', ...wanArguments(this.#lab.wans), ...args]);
+    return this.command(['up', ...wanArguments(this.#wans), ...args]);
   }
 
   down(...args: string[]): Promise<Output> {
-    return this.command(['down', ...wanArguments(this.#lab.wans), ...args]);
+    return this.command(['down', ...wanArguments(this.#wans), ...args]);
   }
 
   /** Starts the daemon and waits until it has its queue. */
@@ -63,9 +72,9 @@ export class Wanmark {
       process.execPath,
       MAIN,
       'run',
-      ...wanArguments(this.#lab.wans),
+      ...wanArguments(this.#wans),
       '--log-mark',
-      ...(args.includes('--deadline') ? [] : PATIENCE),
+      ...Object.entries(DEFAULTS).flatMap((pair) => (args.includes(pair[0]) ? [] : pair)),
       ...args,
     ];
     const program = this.#lab.router.spawn(argv);

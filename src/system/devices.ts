@@ -1,6 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net';
+import { nearest } from '../config/nearest.js';
 import type { Wan } from '../core/wan.js';
-import { SystemError, UsageError } from '../errors.js';
+import { SystemError } from '../errors.js';
 import { type Run, run as runCommand } from './run.js';
 
 interface IpRoute {
@@ -8,58 +9,61 @@ interface IpRoute {
   readonly gateway?: string;
 }
 
-/** A network device: its name and the index that packets carry. */
-export interface Device {
-  readonly name: string;
-  readonly ifindex: number;
-}
-
-/** The devices of this network namespace. @throws SystemError without iproute2 */
-export async function listDevices(run: Run = runCommand): Promise<readonly Device[]> {
-  const links = (await ipJson(run, ['link', 'show'])) as { ifname: string; ifindex: number }[];
-  return links.map((link) => ({ name: link.ifname, ifindex: link.ifindex }));
+/** Names of the devices of this network namespace. @throws SystemError without iproute2 */
+async function listDevices(run: Run): Promise<readonly string[]> {
+  const links = (await ipJson(run, ['link', 'show'])) as { ifname: string }[];
+  return links.map((link) => link.ifname);
 }
 
 /**
- * Checks that each WAN's device exists and its gateways are on the device's own networks: the kernel refuses a
- * route by any other ("Nexthop has invalid gateway"). A device without any network is down, which is no mistake.
- * @throws UsageError
+ * Devices that are not there: a line for each, with the name that may be meant. It may come later, as that of a modem
+ * does, so it is no mistake for certain.
  */
-export async function checkDevices(
+export async function missingDevices(
   wans: readonly Wan[],
   lan: readonly string[],
   run: Run = runCommand,
-): Promise<void> {
-  const names = (await listDevices(run)).map((device) => device.name);
-  const known = names.filter((name) => name !== 'lo').join(', ') || 'none';
-  for (const wan of wans) {
-    // With `auto` it may come later, as a modem does.
-    const later = wan.via === 'auto' || wan.via6 === 'auto';
-    if (!later && !names.includes(wan.dev)) {
-      throw new UsageError(`WAN "${wan.name}": device ${wan.dev} does not exist; this machine has ${known}`);
-    }
-  }
-  for (const dev of lan) {
-    if (!names.includes(dev)) throw new UsageError(`--lan ${dev} does not exist; this machine has ${known}`);
-  }
-  for (const wan of wans) {
-    await checkGateway(wan, wan.via, '-4', run);
-    await checkGateway(wan, wan.via6, '-6', run);
-  }
+): Promise<string[]> {
+  const names = (await listDevices(run)).filter((name) => name !== 'lo');
+  const wanted = [
+    ...wans.map((wan) => ({ what: `WAN "${wan.name}": device ${wan.dev}`, dev: wan.dev })),
+    ...lan.map((dev) => ({ what: `--lan ${dev}`, dev })),
+  ];
+  return wanted
+    .filter(({ dev }) => !names.includes(dev))
+    .map(({ what, dev }) => {
+      const meant = nearest(dev, names);
+      const hint =
+        meant === undefined ? `this machine has ${names.join(', ') || 'none'}` : `did you mean ${meant}?`;
+      return `${what} does not exist yet; ${hint}`;
+    });
 }
 
-async function checkGateway(wan: Wan, via: string | undefined, family: '-4' | '-6', run: Run): Promise<void> {
-  if (via === undefined || via === 'dev' || via === 'auto') return;
+/**
+ * Gateways that are on none of their device's networks, a line for each: the kernel refuses a route by such a one
+ * ("Nexthop has invalid gateway"). A device without any network is down, which is no mistake.
+ */
+export async function strayGateways(wans: readonly Wan[], run: Run = runCommand): Promise<string[]> {
+  const names = await listDevices(run);
+  const there = wans.filter(({ dev }) => names.includes(dev));
+  const lines = there.flatMap((wan) => [stray(wan, wan.via, '-4', run), stray(wan, wan.via6, '-6', run)]);
+  return (await Promise.all(lines)).filter((line) => line !== undefined);
+}
+
+async function stray(
+  wan: Wan,
+  via: string | undefined,
+  family: '-4' | '-6',
+  run: Run,
+): Promise<string | undefined> {
+  if (via === undefined || via === 'dev' || via === 'auto') return undefined;
   // Every IPv6 device has the link-local network, whatever the tables say.
-  if (family === '-6' && /^fe[89ab]/i.test(via)) return;
+  if (family === '-6' && /^fe[89ab]/i.test(via)) return undefined;
   const routes = (await ipJson(run, [family, 'route', 'show', 'table', 'main', 'dev', wan.dev])) as IpRoute[];
   const networks = routes.filter((route) => route.gateway === undefined && route.dst !== 'default');
   const direct = networks.map((route) => route.dst).filter((dst) => !/^fe80:/i.test(dst));
-  if (direct.length === 0) return;
-  if (direct.some((dst) => contains(dst, via))) return;
-  throw new UsageError(
-    `WAN "${wan.name}": gateway ${via} is not on the network of ${wan.dev} (${direct.join(', ')}); correct via or dev`,
-  );
+  if (direct.length === 0 || direct.some((dst) => contains(dst, via))) return undefined;
+  return `WAN "${wan.name}": gateway ${via} is not on the network of ${wan.dev} (${direct.join(', ')}); correct via or dev`;
 }
 
 function contains(network: string, address: string): boolean {

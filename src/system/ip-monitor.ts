@@ -11,15 +11,16 @@ export class IpMonitor {
 
   /**
    * @param objects whose changes count
-   * @param onChange called for each piece of news, and there may be many at once
+   * @param onChange called for each piece of news, and there may be many at once; each begins with `[LINK]`, `[ADDR]`,
+   *   `[ROUTE]` or `[RULE]`, but the text may be cut anywhere
    * @param onEnd told when `ip monitor` ends by itself, so that nobody trusts a dead watch
    */
-  constructor(objects: readonly Monitored[], onChange: () => void, onEnd: () => void) {
-    this.#child = spawn('ip', ['monitor', ...objects], {
+  constructor(objects: readonly Monitored[], onChange: (news: string) => void, onEnd: () => void) {
+    this.#child = spawn('ip', ['monitor', 'label', ...objects], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, PATH: SYSTEM_PATH },
     });
-    this.#child.stdout?.on('data', onChange);
+    this.#child.stdout?.setEncoding('utf8').on('data', onChange);
     const ended = () => this.#stopped || onEnd();
     this.#child.once('error', ended);
     this.#child.once('exit', ended);

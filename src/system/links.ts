@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import { defaultGateway, deviceIndex, isOnLink, type MainRoutes, readMainRoutes } from './main-routes.js';
 
 /** What the kernel says of a device: whether packets can leave by it. */
 export type LinkState = 'up' | 'gone' | 'switched off' | 'without carrier';
@@ -12,19 +13,47 @@ export interface Links {
   state(device: string): LinkState;
   /** Of one family; none while the device is not up. */
   addresses(device: string, family: 4 | 6): readonly LinkAddress[];
+  /** By which a device that went and came back is known; 0: there is none. */
+  index(device: string): number;
+  /**
+   * What `auto` stands for: the gateway of the main table's best default route by the device; `dev` where that has none,
+   * and for a point-to-point device with an address; undefined: nothing. `auto` when it cannot be known.
+   */
+  gateway(device: string, family: 4 | 6): string | undefined;
+  /** Whether the kernel would take `address` as the gateway of a route by the device; true when it cannot be known. */
+  reaches(device: string, family: 4 | 6, address: string): boolean;
 }
 
 const IFF_UP = 1;
+const IFF_POINTOPOINT = 0x10;
 
 /** Takes a fraction of a millisecond. */
 export function readLinks(): Links {
   const devices = readDevices();
   const interfaces = readInterfaces();
+  const routes = new Map<4 | 6, MainRoutes | undefined>();
+  const addresses = (device: string, family: 4 | 6) =>
+    (interfaces[device] ?? []).filter((address) => address.family === `IPv${family}`);
   return {
     state: (device) => (devices === undefined || devices.has(device) ? stateOf(device) : 'gone'),
-    addresses: (device, family) =>
-      (interfaces[device] ?? []).filter((address) => address.family === `IPv${family}`),
+    addresses,
+    index: deviceIndex,
+    gateway: (device, family) => {
+      if (!routes.has(family)) routes.set(family, readMainRoutes(family));
+      const main = routes.get(family);
+      if (main === undefined) return 'auto';
+      const numbered = addresses(device, family).some(({ address }) => !isLinkLocal(address));
+      return (
+        defaultGateway(main, deviceIndex(device)) ?? (numbered && isPointToPoint(device) ? 'dev' : undefined)
+      );
+    },
+    reaches: (device, family, address) => isOnLink(family, address, deviceIndex(device)) ?? true,
   };
+}
+
+/** Of fe80::/10; an IPv4 address never is one here. */
+export function isLinkLocal(address: string): boolean {
+  return /^fe[89ab]/i.test(address);
 }
 
 /** The namespace's own devices, whichever namespace /sys was mounted in; undefined where they cannot be read. */
@@ -41,14 +70,25 @@ function readDevices(): ReadonlySet<string> | undefined {
 /** By RFC 2863's states: a device without carrier detection is `unknown`, and up. */
 function stateOf(device: string): LinkState {
   try {
-    const read = (file: string) => readFileSync(`/sys/class/net/${device}/${file}`, 'utf8').trim();
-    if ((Number(read('flags')) & IFF_UP) === 0) return 'switched off';
-    const state = read('operstate');
+    if ((flagsOf(device) & IFF_UP) === 0) return 'switched off';
+    const state = readFileSync(`/sys/class/net/${device}/operstate`, 'utf8').trim();
     return state === 'up' || state === 'unknown' ? 'up' : 'without carrier';
   } catch {
     // Not to be known; nobody is called dead for that.
     return 'up';
   }
+}
+
+function isPointToPoint(device: string): boolean {
+  try {
+    return (flagsOf(device) & IFF_POINTOPOINT) !== 0;
+  } catch {
+    return false;
+  }
+}
+
+function flagsOf(device: string): number {
+  return Number(readFileSync(`/sys/class/net/${device}/flags`, 'utf8').trim());
 }
 
 function readInterfaces(): NodeJS.Dict<NetworkInterfaceInfo[]> {

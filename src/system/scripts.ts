@@ -101,22 +101,47 @@ export function rulesVariant(): Variant {
   }
 }
 
+/** The WANs that the last `up` or refresh found no usable route for, `fibre/4` or `dsl/6`; none where `up` was not run. */
+export function unusableWans(): ReadonlySet<string> {
+  try {
+    return new Set(readFileSync(`${stateDirectory()}/out`, 'utf8').split('\n').filter(Boolean));
+  } catch {
+    return new Set();
+  }
+}
+
 function stateDirectory(): string {
   return `${process.env.WANMARK_RUN ?? '/run/wanmark'}/state`;
 }
 
-/**
- * Brings rules that `up` installed in line with the routes, addresses and neighbours of now, and puts back what is missing.
- * @param down the WANs that get no new connections, as WANMARK_DOWN names them (`fibre`, `dsl:6`), until the next `up` or
- * another list; undefined: those of the last list
- */
-export function refreshRules(down?: readonly string[]): Promise<Refreshed> {
-  return runQuietly('refresh', down === undefined ? {} : { WANMARK_DOWN: down.join(' ') });
+/** What of the WANs is so for the moment only, until the next `up`; what is left out stays as it was said last. */
+export interface Moment {
+  /** The WANs that get no new connections, as WANMARK_DOWN names them: `fibre`, `dsl:6`. */
+  readonly down?: readonly string[] | undefined;
+  /** Weights in the place of the configured ones, as WANMARK_WEIGHTS names them: `fibre=0`. */
+  readonly weights?: readonly string[] | undefined;
 }
 
-/** Says what a refresh would put back and changes nothing; exit code 1 when there is something. */
-export function checkRules(): Promise<Refreshed> {
-  return runQuietly('check');
+/**
+ * Brings rules that `up` installed in line with the routes, addresses and neighbours of now, and puts back what is missing.
+ */
+export function refreshRules(moment: Moment = {}): Promise<Refreshed> {
+  return runQuietly('refresh', momentEnvironment(moment));
+}
+
+/**
+ * Says what a refresh would put back and changes nothing; exit code 1 when there is something, 2 when the rules cannot be as
+ * asked for.
+ */
+export function checkRules(moment: Moment = {}): Promise<Refreshed> {
+  return runQuietly('check', momentEnvironment(moment));
+}
+
+function momentEnvironment({ down, weights }: Moment): Record<string, string> {
+  return {
+    ...(down === undefined ? {} : { WANMARK_DOWN: down.join(' ') }),
+    ...(weights === undefined ? {} : { WANMARK_WEIGHTS: weights.join(' ') }),
+  };
 }
 
 async function runQuietly(

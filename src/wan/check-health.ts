@@ -7,6 +7,12 @@ export interface Verdict {
   readonly up: boolean;
   /** `ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout)` */
   readonly reason: string;
+  /** Up, but its last round failed: that takes no WAN down, but one that waits to come up begins anew. */
+  readonly shaky?: true;
+  /** Down for a while only: nothing but new connections can tell more, so there is nothing to wait for afterwards. */
+  readonly trial?: true;
+  /** That it is down is somebody's wish, and says nothing about how reliable it is. */
+  readonly wished?: boolean;
 }
 
 /**
@@ -45,14 +51,19 @@ export class CheckHealth {
   /** Takes in one round. @param results in the order of the targets */
   round(results: readonly CheckResult[], now: number): Verdict | undefined {
     const passed = this.#passes(results);
-    if (passed === undefined) return this.#verdict;
+    if (passed === undefined) return this.#told;
     if (passed) this.#pass(results);
     else this.#fail(results);
     if (this.#reached) {
       this.#quality.add(results, now);
       this.#judgeQuality();
     }
-    return this.#verdict;
+    return this.#told;
+  }
+
+  get #told(): Verdict | undefined {
+    const verdict = this.#verdict;
+    return verdict?.up && this.#failed > 0 ? { ...verdict, shaky: true } : verdict;
   }
 
   /** Undefined when the targets that said something decide nothing. */

@@ -7,7 +7,7 @@ export interface HealthState {
   /** The clock's milliseconds of the last change, or of the first mention. */
   readonly since: number;
   readonly reason: string;
-  /** While it is down although every source calls it up: until when. */
+  /** While it is down although every source calls it up: until when, if they go on to. */
   readonly heldUntil: number | undefined;
 }
 
@@ -19,6 +19,13 @@ export interface HealthChange extends HealthState {
 /** Of a WAN that nobody speaks of. */
 export const NOT_CHECKED: HealthState = { up: true, since: 0, reason: 'not checked', heldUntil: undefined };
 
+export interface HealthOptions {
+  /** How long every source has to call a WAN up, without a break, that was down. Default 0. */
+  readonly upAfterMs?: number;
+  /** Whether a family has no other WAN: then one that works is better than none, and does not wait for that. */
+  readonly alone?: (wan: string, family: 4 | 6) => boolean;
+}
+
 /** One WAN in one family. */
 class Entry {
   readonly wan: string;
@@ -29,16 +36,26 @@ class Entry {
   #since: number;
   #reason = NOT_CHECKED.reason;
   #notBefore = Number.NEGATIVE_INFINITY;
+  /** Since when all call it up that is down; undefined: they do not. */
+  #goodSince: number | undefined;
+  /** Whether it has been down for more than a trial's sake. */
+  #failed = false;
   #lastUp = '';
+  readonly #upAfter: () => number;
 
-  constructor(wan: string, family: 4 | 6, now: number) {
+  constructor(wan: string, family: 4 | 6, now: number, upAfter: () => number) {
     this.wan = wan;
     this.family = family;
     this.#since = now;
+    this.#upAfter = upAfter;
   }
 
   get state(): HealthState {
-    const heldUntil = !this.#up && this.#firstDown === undefined ? this.#notBefore : undefined;
+    const good = this.#goodSince;
+    const heldUntil =
+      good === undefined
+        ? undefined
+        : Math.max(this.#notBefore, this.#failed ? good + this.#upAfter() : good);
     return { up: this.#up, since: this.#since, reason: this.#reason, heldUntil };
   }
 
@@ -48,13 +65,20 @@ class Entry {
     if (verdict?.up) this.#lastUp = verdict.reason;
   }
 
+  /** What it was held down for is over. */
+  endHold(): void {
+    this.#notBefore = Number.NEGATIVE_INFINITY;
+  }
+
   /** Whether that changed the state. */
   settle(now: number): boolean {
     const down = this.#firstDown;
     if (down !== undefined) {
       this.#reason = down.reason;
+      this.#goodSince = undefined;
+      this.#failed ||= this.#some(({ up, trial, wished }) => !up && !trial && !wished);
       if (!this.#up) return false;
-      this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
+      if (!down.wished) this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
       return this.#turn(false, now);
     }
     // Its first good verdict is no change, but something to say.
@@ -62,8 +86,23 @@ class Entry {
       if (this.#reason === NOT_CHECKED.reason && this.#lastUp !== '') this.#reason = this.#lastUp;
       return false;
     }
-    if (now < this.#notBefore) return false;
+    if (this.#some(({ shaky }) => shaky === true)) {
+      this.#goodSince = undefined;
+      return false;
+    }
+    this.#goodSince ??= now;
+    return now >= this.state.heldUntil! && this.#comeUp(now);
+  }
+
+  /** Whether that changed the state. */
+  endWait(now: number): boolean {
+    return !this.#up && this.#firstDown === undefined && this.#comeUp(now);
+  }
+
+  #comeUp(now: number): true {
     this.#reason = this.#lastUp === '' ? 'nothing says that it is down' : this.#lastUp;
+    this.#goodSince = undefined;
+    this.#failed = false;
     return this.#turn(true, now);
   }
 
@@ -73,7 +112,15 @@ class Entry {
     return true;
   }
 
+  #some(fits: (verdict: Verdict) => boolean): boolean {
+    for (const verdict of this.verdicts.values()) if (fits(verdict)) return true;
+    return false;
+  }
+
+  /** Of the device, if that is it: then it is why the others fail, too. */
   get #firstDown(): Verdict | undefined {
+    const link = this.verdicts.get('link');
+    if (link?.up === false) return link;
     for (const verdict of this.verdicts.values()) if (!verdict.up) return verdict;
     return undefined;
   }
@@ -81,16 +128,21 @@ class Entry {
 
 /**
  * The states of all WANs, IPv4 and IPv6 apart. A WAN is up when no source calls it down: checks, and whatever else
- * reports. A WAN that nobody speaks of is up. Going down happens at once; coming up waits for the hold-down, so
- * {@link Health.tick} must be called at {@link Health.nextDue}.
+ * reports. A WAN that nobody speaks of is up. Going down happens at once; coming up waits until it has been good for
+ * long enough and for the hold-down, so {@link Health.tick} must be called at {@link Health.nextDue}.
+ *
+ * A WAN that was down for a trial's sake alone ({@link Verdict.trial}) has been given nothing meanwhile, so more of
+ * that would prove nothing either: it waits for the hold-down only.
  */
 export class Health {
   readonly #entries = new Map<string, Entry>();
   readonly #onChange: (change: HealthChange) => void;
+  readonly #options: HealthOptions;
 
   /** @param onChange told of each change, after {@link Health.state} shows it */
-  constructor(onChange: (change: HealthChange) => void = () => {}) {
+  constructor(onChange: (change: HealthChange) => void = () => {}, options: HealthOptions = {}) {
     this.#onChange = onChange;
+    this.#options = options;
   }
 
   state(wan: string, family: 4 | 6): HealthState {
@@ -108,11 +160,25 @@ export class Health {
     let entry = this.#entries.get(name);
     if (entry === undefined) {
       if (verdict === undefined) return;
-      entry = new Entry(wan, family, now);
+      const { upAfterMs = 0, alone } = this.#options;
+      entry = new Entry(wan, family, now, () => (alone?.(wan, family) ? 0 : upAfterMs));
       this.#entries.set(name, entry);
     }
     entry.set(source, verdict);
     this.#settle(entry, now);
+  }
+
+  /**
+   * Takes back what `source` says. A WAN that only waits is up at once, whatever it was held down for; one that
+   * somebody calls down is not, and will wait as ever.
+   */
+  release(wan: string, family: 4 | 6, source: string, now: number): void {
+    const entry = this.#entries.get(key(wan, family));
+    if (entry === undefined) return;
+    entry.set(source, undefined);
+    entry.endHold();
+    if (entry.endWait(now)) this.#tell(entry, now);
+    else this.#settle(entry, now);
   }
 
   /** Whether a WAN is up, or would be without what `source` says. */
@@ -144,7 +210,14 @@ export class Health {
   }
 
   #settle(entry: Entry, now: number): void {
-    if (entry.settle(now)) this.#onChange({ wan: entry.wan, family: entry.family, ...entry.state });
+    if (entry.settle(now)) this.#tell(entry, now);
+  }
+
+  #tell(entry: Entry, now: number): void {
+    const { up } = entry.state;
+    this.#onChange({ wan: entry.wan, family: entry.family, ...entry.state });
+    // Another one that waits may be needed now.
+    if (!up) this.tick(now);
   }
 }
 

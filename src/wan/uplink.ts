@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
 import { carries, type Wan } from '../core/wan.js';
-import type { LinkAddress, Links } from '../system/links.js';
+import { isLinkLocal, type LinkAddress, type Links } from '../system/links.js';
 import type { CheckPath } from './check/check.js';
 import type { Verdict } from './check-health.js';
 
@@ -10,16 +10,42 @@ const WORDS = {
   'without carrier': 'has no carrier',
 } as const;
 
-/** What a WAN's device says of it in one family; undefined when it does not carry it. */
+/**
+ * What a WAN's device and the way to its gateway say of it in one family; undefined when it does not carry it. What
+ * `usable` of scripts/uplinks.sh leaves out is down here, too: the WAN's table leads nowhere then.
+ */
 export function linkVerdict(wan: Wan, family: 4 | 6, links: Links): Verdict | undefined {
   if (!carries(wan, family)) return undefined;
   const state = links.state(wan.dev);
   if (state !== 'up') return { up: false, reason: `device ${wan.dev} ${WORDS[state]}` };
-  // A device without gateway may be unnumbered; a gateway cannot be reached without a network of its own.
-  if (gatewayOf(wan, family) !== 'dev' && links.addresses(wan.dev, family).length === 0) {
+  const given = gatewayOf(wan, family);
+  if (leads(wan.dev, family, given, links)) return { up: true, reason: `device ${wan.dev} is up` };
+  if (links.addresses(wan.dev, family).length === 0) {
     return { up: false, reason: `device ${wan.dev} has no IPv${family} address` };
   }
-  return { up: true, reason: `device ${wan.dev} is up` };
+  return {
+    up: false,
+    reason:
+      given === 'auto'
+        ? `the main table has no IPv${family} default route by device ${wan.dev}`
+        : `gateway ${given} is not on the network of device ${wan.dev}`,
+  };
+}
+
+/** A device without gateway may be unnumbered. */
+function leads(device: string, family: 4 | 6, given: string, links: Links): boolean {
+  if (given === 'dev') return true;
+  return given === 'auto'
+    ? links.gateway(device, family) !== undefined
+    : links.reaches(device, family, given);
+}
+
+/** A text that changes whenever a WAN's table, rules or NAT may have to: with its device, addresses or gateway. */
+export function wayOf(wan: Wan, family: 4 | 6, links: Links): string {
+  if (!carries(wan, family)) return '';
+  const addresses = links.addresses(wan.dev, family).map(({ address, netmask }) => `${address}/${netmask}`);
+  const gateway = effectiveGateway(wan, family, links);
+  return [links.index(wan.dev), links.state(wan.dev), gateway, ...addresses].join(' ');
 }
 
 /**
@@ -38,7 +64,7 @@ export function pathOf(
   shared: boolean,
 ): CheckPath | undefined {
   if (!carries(wan, family)) return undefined;
-  const gateway = gatewayOf(wan, family);
+  const gateway = effectiveGateway(wan, family, links) ?? 'auto';
   const source = shared ? undefined : sourceOf(gateway, links.addresses(wan.dev, family));
   const known = gateway === 'auto' ? undefined : gateway;
   return { wan: wan.name, family, mark, device: wan.dev, source, gateway: known };
@@ -48,9 +74,15 @@ function gatewayOf(wan: Wan, family: 4 | 6): string {
   return (family === 6 ? wan.via6 : wan.via) ?? 'dev';
 }
 
+/** With what `auto` stands for at the moment; undefined: nothing. */
+function effectiveGateway(wan: Wan, family: 4 | 6, links: Links): string | undefined {
+  const given = gatewayOf(wan, family);
+  return given === 'auto' ? links.gateway(wan.dev, family) : given;
+}
+
 /** The address on the gateway's network, else the first that is not link-local; undefined: the kernel's choice. */
 function sourceOf(gateway: string, addresses: readonly LinkAddress[]): string | undefined {
-  const usable = addresses.filter(({ address }) => !/^fe[89ab]/i.test(address));
+  const usable = addresses.filter(({ address }) => !isLinkLocal(address));
   return (usable.find((one) => isNeighbour(gateway, one)) ?? usable[0])?.address;
 }
 

@@ -1,5 +1,5 @@
 import { Lab } from '#wanmark/lab/lab.js';
-import type { NetworkOptions } from '#wanmark/lab/network.js';
+import type { LabWan, NetworkOptions } from '#wanmark/lab/network.js';
 import { type Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
 
 export interface TestLabOptions extends NetworkOptions {
@@ -7,6 +7,10 @@ export interface TestLabOptions extends NetworkOptions {
   readonly up?: readonly string[];
   /** Flags for `wanmark run`, likewise. */
   readonly run?: readonly string[];
+  /** What wanmark is told of a WAN; default all as it is. */
+  readonly tell?: (wan: LabWan) => LabWan;
+  /** Done to the network before `up` and `run`. */
+  readonly prepare?: (lab: Lab) => Promise<void>;
 }
 
 export interface TestLab {
@@ -30,7 +34,8 @@ export async function withLab(
   const lab = await Lab.start(options);
   let daemon: Daemon | undefined;
   try {
-    const wanmark = new Wanmark(lab);
+    const wanmark = new Wanmark(lab, lab.wans.map(options.tell ?? ((wan) => wan)));
+    await options.prepare?.(lab);
     if (options.up) await wanmark.up(...options.up);
     if (options.run) daemon = await wanmark.run(...options.run);
     // Without `run` the signature that the caller sees has no daemon.

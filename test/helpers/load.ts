@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { LoadReport } from '#wanmark/lab/agent/protocol.js';
 import { type Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
@@ -55,6 +56,43 @@ export function byWan(lab: Lab, { sources }: LoadReport): Record<string, number>
     counts[name] = (counts[name] ?? 0) + count;
   }
   return counts;
+}
+
+/**
+ * A client of the lab sends a SYN again after 1, 3, 7 s, as systems do in general; Linux from 6.5 on has more patience
+ * with itself (tcp_syn_linear_timeouts: 1, 2, 3, 4, 5, 7).
+ */
+export async function exponentialSyns(lab: Lab): Promise<void> {
+  const file = '/proc/sys/net/ipv4/tcp_syn_linear_timeouts';
+  await lab.client.sh(`! [ -e ${file} ] || echo 0 >${file}`);
+}
+
+export function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Each connection that was begun has its answer. */
+export function assertUnharmed({ started, done, failed, broken }: LoadReport): void {
+  assert.deepEqual({ failed, broken, done }, { failed: {}, broken: {}, done: started });
+}
+
+/**
+ * While something that kills connections is done, how many may have been open at that moment: those begun by the
+ * end of it and not over at its beginning. A connection that was made when its WAN died cannot be saved; one that was
+ * not made yet can.
+ */
+export async function inFlightDuring(load: SteadyLoad, kill: () => Promise<unknown>): Promise<number> {
+  const before = await load.soFar();
+  await kill();
+  const after = await load.soFar();
+  return after.started - before.done - total(before.failed) - total(before.broken);
+}
+
+/** No connect failed, and no more broke than had been made when their WAN died. */
+export function assertConnects({ started, done, failed, broken }: LoadReport, inFlight: number): void {
+  assert.deepEqual(failed, {});
+  assert.ok(total(broken) <= inFlight, `${JSON.stringify(broken)}; ${inFlight} were under way`);
+  assert.equal(done + total(broken), started);
 }
 
 /** A machine that has time left answers within this. */

@@ -4,6 +4,7 @@ import type { Daemon } from '#wanmark/lab/wanmark.js';
 /** A line of the daemon's log that tells of a change of state. */
 export interface StateLine {
   readonly msg: 'wan down' | 'wan up';
+  readonly time: string;
   readonly wan: string;
   readonly family: 4 | 6;
   readonly reason: string;
@@ -31,12 +32,27 @@ export async function waitForState(
   return stateLines(daemon).findLast(fits)!;
 }
 
+/** Plugs the cable between a gateway and the router in or out. */
+export async function plug(lab: Lab, gateway: string, plugged: boolean): Promise<void> {
+  await lab.host(gateway).sh(`ip link set up0 ${plugged ? 'up' : 'down'}`);
+}
+
 /** Whether a gateway drops what it should forward: its link stays up, and it answers for itself. */
 export async function swallow(lab: Lab, gateway: string, drop: boolean, what = ''): Promise<void> {
   const tools = lab.network.ipv6 ? ['iptables', 'ip6tables'] : ['iptables'];
   for (const tool of tools) {
     const rules = ['*filter', ...(drop ? [`-A FORWARD ${what} -j DROP`] : []), 'COMMIT', ''].join('\n');
     await lab.host(gateway).exec([`${tool}-restore`], { input: rules });
+  }
+}
+
+/** Whether a gateway drops everything, also what is for itself: only ARP is answered. */
+export async function mute(lab: Lab, gateway: string, drop: boolean): Promise<void> {
+  const rules = drop ? ['-A INPUT -j DROP', '-A FORWARD -j DROP', '-A OUTPUT -j DROP'] : [];
+  const tools = lab.network.ipv6 ? ['iptables', 'ip6tables'] : ['iptables'];
+  for (const tool of tools) {
+    const input = ['*filter', ...rules, 'COMMIT', ''].join('\n');
+    await lab.host(gateway).exec([`${tool}-restore`], { input });
   }
 }
 

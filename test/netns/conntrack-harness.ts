@@ -72,16 +72,19 @@ export interface Entry {
   readonly sport: number;
   /** Whether there was an answer. */
   readonly answered?: boolean;
+  /** The address that its source was translated to. */
+  readonly from?: string;
 }
 
 /** Puts an entry into the table, as if its packets had come by. */
 export function insert({ family = 4, proto = 'tcp', state = 'ESTABLISHED', ...entry }: Entry): void {
-  const { mark, sport, answered } = entry;
+  const { mark, sport, answered, from } = entry;
   const [src, dst] = family === 4 ? ['192.0.2.1', '203.0.113.1'] : ['2001:db8:1::1', '2001:db8:2::1'];
   const argv = ['-I', '-p', proto, '-s', src!, '-d', dst!];
   // Before the mark: conntrack(8) 1.4.7 writes a status over a mark.
   if (answered) argv.push('-u', 'SEEN_REPLY');
   argv.push('--sport', String(sport), '--dport', '80', '-t', '600', '-m', String(mark));
+  if (from !== undefined) argv.push('-n', from);
   if (proto === 'tcp') argv.push('--state', state);
   execFileSync('conntrack', argv, { stdio: 'ignore' });
 }

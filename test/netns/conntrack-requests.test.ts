@@ -107,6 +107,33 @@ scenario(
 
 scenario(
   import.meta.url,
+  'flush ends no more than it is told, says how many there were, and tells translated ones apart',
+  async () => {
+    installMarks();
+    /** IPS_SRC_NAT. */
+    const translated = { status: 1 << 4, statusMask: 1 << 4 };
+    for (let i = 0; i < 30; i++) insert({ mark: 1, sport: 100 + i, from: '198.51.100.1' });
+    for (let i = 0; i < 5; i++) insert({ mark: 1, sport: 200 + i });
+    insert({ mark: 2, sport: 300, from: '198.51.100.1' });
+    assert.deepEqual(await flush(1, 0xff, { ...translated, most: 12 }), { found: 30, ended: 12 });
+    assert.deepEqual(await flush(1, 0xff, { ...translated, most: 12, proto: 17 }), { found: 0, ended: 0 });
+    assert.deepEqual(await flush(1, 0xff, { ...translated, most: 18 }), { found: 18, ended: 18 });
+    assert.deepEqual(
+      await listed(),
+      new Map([
+        [1, 5],
+        [2, 1],
+      ]),
+    );
+    assert.deepEqual(await flush(1, 0xff, { status: 0, statusMask: 1 << 4 }), { found: 5, ended: 5 });
+    assert.equal(await flush(2, 0xff), undefined);
+    assert.deepEqual(await listed(), new Map());
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
   'flush refuses mask 0, in TypeScript and in the addon, and a mark outside its mask',
   async () => {
     installMarks();

@@ -2,18 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SERVER } from '#wanmark/lab/network.js';
 import { withLab } from '../helpers/lab.js';
-import { SteadyLoad } from '../helpers/load.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
-import { eventually, packets } from '../helpers/router-state.js';
+import { eventually } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
-import { kernelMarks, stateLines, swallow, waitForState } from '../helpers/uplinks.js';
+import { kernelMarks, swallow, waitForState } from '../helpers/uplinks.js';
 
-/** Two seconds to fall, one and a half to rise, also on a machine with other work. */
+/** A failed round lasts as long as its timeout, so it takes some five seconds to fall, and one and a half to rise. */
 const PING = ['--check', `all=ping,to=${SERVER[4]},interval=0.5,fall=3,rise=3`];
 
 describe('a WAN whose gateway swallows everything', needs(nfqueue, addon), () => {
-  it('is noticed by the checks, avoided also by the kernel, and has its share again when it is back', async () => {
+  it('is noticed by the checks, avoided, also by the kernel, and has its share again when it is back', async () => {
     await withLab({ wans: 3, ipv6: false, up: [], run: PING }, async ({ lab, wanmark, daemon }) => {
       const held = await lab.connect({ count: 9, hold: true });
       assert.deepEqual(tally(held), { wan1: 3, wan2: 3, wan3: 3 });
@@ -47,17 +46,7 @@ describe('a WAN whose gateway swallows everything', needs(nfqueue, addon), () =>
       );
       assert.deepEqual(tally(others), { wan1: 3, wan3: 3 });
 
-      await daemon.crash();
-      const before = await packets(lab.router, 'nat', 'WANMARK_KERNEL', /--set-xmark/);
-      const byKernel = tally(await lab.connect({ count: 30 }));
-      assert.equal((byKernel.wan1 ?? 0) + (byKernel.wan3 ?? 0), 30, JSON.stringify(byKernel));
-      assert.ok(
-        (await packets(lab.router, 'nat', 'WANMARK_KERNEL', /--set-xmark/)) > before,
-        'the kernel chose',
-      );
-
       await swallow(lab, 'gw2', false);
-      const next = await wanmark.run(...PING);
       await eventually(
         () => statusOf(wanmark),
         ({ wans }) => wans.every(({ state, reason }) => state === 'up' && reason.startsWith('ping ')),
@@ -69,50 +58,6 @@ describe('a WAN whose gateway swallows everything', needs(nfqueue, addon), () =>
         'the kernel may choose all',
       );
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
-      await next.stop();
-    });
-  });
-
-  it('costs no client its connection: what was never answered goes by another WAN', async () => {
-    await withLab({ wans: 3, ipv6: false, up: [], run: PING }, async ({ lab, daemon }) => {
-      const load = await SteadyLoad.start(lab, 40);
-      await load.more(40);
-      await swallow(lab, 'gw2', true);
-      await waitForState(daemon, 'wan down', 'wan2');
-      await load.more(80);
-      // It is still dead: those that were given to it have their answers by others.
-      const report = await load.end();
-      assert.deepEqual(report.failed, {});
-      assert.equal(report.done, report.started);
-      await swallow(lab, 'gw2', false);
-      await waitForState(daemon, 'wan up', 'wan2');
-      assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
-      assert.deepEqual(
-        stateLines(daemon).filter(({ wan }) => wan !== 'wan2'),
-        [],
-      );
-    });
-  });
-
-  it('all of them: the main table decides, and each has its share when it is back', async () => {
-    await withLab({ wans: 2, ipv6: false, up: [], run: PING }, async ({ lab, daemon, wanmark }) => {
-      for (const gateway of ['gw1', 'gw2']) await swallow(lab, gateway, true);
-      for (const wan of ['wan1', 'wan2']) await waitForState(daemon, 'wan down', wan);
-      await eventually(
-        () => kernelMarks(lab),
-        (marks) => marks.length === 0,
-        'the kernel chooses none',
-      );
-      assert.deepEqual(
-        (await statusOf(wanmark)).wans.map(({ state }) => state),
-        ['down', 'down'],
-      );
-      // The checks ping, and TCP passes: so it can be seen where the main table leads.
-      for (const gateway of ['gw1', 'gw2']) await swallow(lab, gateway, true, '-p icmp');
-      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 6 });
-      for (const gateway of ['gw1', 'gw2']) await swallow(lab, gateway, false);
-      for (const wan of ['wan1', 'wan2']) await waitForState(daemon, 'wan up', wan);
-      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 3, wan2: 3 });
     });
   });
 });

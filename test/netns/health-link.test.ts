@@ -24,6 +24,14 @@ const WAYS: readonly (readonly [string, (lab: Lab, up: boolean) => Promise<unkno
     (lab, up) => lab.router.sh(`ip addr ${up ? 'add' : 'del'} 198.51.100.10/29 dev wan2`),
     /^device wan2 has no IPv4 address$/,
   ],
+  [
+    'its address is one of another network',
+    (lab, up) => {
+      const [comes, goes] = up ? ['198.51.100.10/29', '192.0.2.2/24'] : ['192.0.2.2/24', '198.51.100.10/29'];
+      return lab.router.sh(`ip addr add ${comes} dev wan2; ip addr del ${goes} dev wan2`);
+    },
+    /^gateway 198\.51\.100\.9 is not on the network of device wan2$/,
+  ],
 ];
 
 describe('a WAN whose device does not carry any more', needs(nfqueue, addon), () => {

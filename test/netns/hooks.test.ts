@@ -12,8 +12,6 @@ import { eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
 import { stateLines, waitForState } from '../helpers/uplinks.js';
 
-/** What every daemon here is run with. */
-const RUN: readonly string[] = [];
 const IPTABLES = process.env.IPTABLES ?? 'iptables';
 const EXAMPLE = fileURLToPath(new URL('../../examples/hook-notify.sh', import.meta.url));
 
@@ -83,7 +81,7 @@ describe('--hook', needs(nfqueue, addon), () => {
   it('is run when a WAN dies and when it is back, in each family, with what mwan3 tells and more', async () => {
     const first = recorder('first', `${IPTABLES} -t nat -S WANMARK_KERNEL >"$0.rules"; exit 3`);
     const second = recorder('second');
-    const run = [...RUN, '--hook', first.file, '--hook', second.file];
+    const run = ['--hook', first.file, '--hook', second.file];
     await withLab({ wans: 3, up: [], run }, async ({ lab, daemon }) => {
       await device(lab, 'wan2', false);
       await second.until(2);
@@ -138,7 +136,7 @@ describe('--hook', needs(nfqueue, addon), () => {
     const hook = recorder('start');
     await withLab({ wans: 3, ipv6: false, up: [] }, async ({ lab, wanmark }) => {
       await device(lab, 'wan3', false);
-      const daemon = await wanmark.run(...RUN, '--hook', hook.file);
+      const daemon = await wanmark.run('--hook', hook.file);
       await hook.until(1);
       await device(lab, 'wan1', false);
       await hook.until(2);
@@ -149,7 +147,7 @@ describe('--hook', needs(nfqueue, addon), () => {
 
   it('that hangs delays nothing: not its own WAN, not the others, not their hooks, not the end', async () => {
     const hook = recorder('hangs', '[ "$INTERFACE" != wan2 ] || { sleep 99999 & echo $! >"$0.pid"; wait; }');
-    const run = [...RUN, '--hook', hook.file, '--hook-timeout', '300'];
+    const run = ['--hook', hook.file, '--hook-timeout', '300'];
     await withLab({ wans: 3, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
       await device(lab, 'wan2', false);
       const pid = await eventually(
@@ -179,7 +177,7 @@ describe('--hook', needs(nfqueue, addon), () => {
   it('that hangs is killed at its limit with what it started, and the next is told the latest state', async () => {
     const more = '[ "$ACTION" = connected ] || { sleep 99999 & echo $! >"$0.pid"; wait; }';
     const hook = recorder('limit', more);
-    const run = [...RUN, '--hook', hook.file, '--hook-timeout', '3'];
+    const run = ['--hook', hook.file, '--hook-timeout', '3'];
     await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
       await device(lab, 'wan2', false);
       await hook.until(1);
@@ -221,7 +219,7 @@ describe('--hook', needs(nfqueue, addon), () => {
       });
       const syslog = lab.router.spawn([process.execPath, '-e', SYSLOG]);
       await syslog.waitForLine(/^ready$/);
-      const daemon = await wanmark.run(...RUN, '--hook', EXAMPLE);
+      const daemon = await wanmark.run('--hook', EXAMPLE);
       await device(lab, 'wan2', false);
       // RFC 3164: facility daemon (3), severity warning (4) or notice (5).
       await syslog.waitForLine(

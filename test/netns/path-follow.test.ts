@@ -6,6 +6,7 @@ import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { eventually, routes } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
+import { waitForState } from '../helpers/uplinks.js';
 
 /** An emulated machine takes 10 s for what takes a third of one elsewhere. */
 const TIMEOUT_MS = 120_000;
@@ -64,12 +65,13 @@ describe('while the daemon runs, the rules follow', needs(nfqueue, addon), () =>
       const table = () => routes(lab.router, 1002);
       const before = await table();
       await lab.router.sh('ip link set wan2 down');
-      await eventually(table, (lines) => lines.length === 0, 'no route by a device that is down', TIMEOUT_MS);
+      // None, and as soon as that is noticed, one that leads nowhere.
+      const byDevice = (lines: string[]) => lines.some((line) => line.includes('dev wan2'));
+      await eventually(table, (lines) => !byDevice(lines), 'no route by a device that is down', TIMEOUT_MS);
+      await waitForState(daemon, 'wan down', 'wan2');
       await lab.router.sh('ip link set wan2 up');
-      assert.deepEqual(
-        await eventually(table, (lines) => lines.length > 0, 'the route is back', TIMEOUT_MS),
-        before,
-      );
+      assert.deepEqual(await eventually(table, byDevice, 'the route is back', TIMEOUT_MS), before);
+      await waitForState(daemon, 'wan up', 'wan2');
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
       await daemon.stop();
     });

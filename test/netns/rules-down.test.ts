@@ -111,6 +111,47 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         ok('down', programs);
       });
 
+      test('weights of the moment: exact, until they are said otherwise, or up again', async () => {
+        const clean = machine.snapshot();
+        const env = { ...kernel, WANMARK_WANS: wans([1, 1, 0]) };
+        const weigh = (weights: string, more: Env = {}) =>
+          ok('refresh', { ...programs, WANMARK_WEIGHTS: weights, ...more });
+        up(env);
+        weigh('wan1=4 wan3=1');
+        assert.deepEqual(await shares(12), [8, 2, 2]);
+        assert.deepEqual(await shares(12, SERVER6), [8, 2, 2]);
+        // Who is down and the weights are apart: each stays as it was said last.
+        say('wan2');
+        assert.deepEqual(await shares(10), [8, 0, 2]);
+        weigh('wan3=0', { WANMARK_DOWN: '' });
+        assert.deepEqual(await shares(6), [3, 3, 0]);
+        weigh('wan1=0');
+        ok('refresh', programs);
+        ok('refresh', env);
+        assert.deepEqual(await shares(6), [0, 6, 0]);
+        for (const [weights, complaint] of [
+          ['wan1=300 wan2=1', /a rotation of 301, more than 256/],
+          ['wan1=0 wan2=0', /leaves every WAN with weight 0/],
+          ['wan4=1', /there is no WAN 'wan4'/],
+        ] as const) {
+          for (const verb of ['check', 'refresh']) {
+            const { status, stderr } = machine.script(verb, { ...programs, WANMARK_WEIGHTS: weights });
+            assert.equal(status, 2, stderr);
+            assert.match(stderr, complaint);
+            assert.match(stderr, /^wanmark: [^\n]*\n$/);
+          }
+        }
+        assert.deepEqual(await shares(6), [0, 6, 0]);
+        // Recalled ones of other WANs than there are now.
+        weigh('wan2=0');
+        ok('refresh', { ...env, WANMARK_WANS: wans([0, 3]).split('\n')[1]! });
+        assert.deepEqual(await shares(3), [0, 3, 0]);
+        up(env);
+        assert.deepEqual(await shares(6), [3, 3, 0]);
+        ok('down', programs);
+        assert.equal(machine.snapshot(), clean);
+      });
+
       test('one restore that names one chain; counters, jumps and connections go on', async () => {
         for (const [env, table] of [
           [kernel, 'mangle'],

@@ -31,14 +31,6 @@ describe('a system that is not ready', needs(namespaces), () => {
     assert.equal(machine.snapshot(), clean);
   };
 
-  test('a device that does not exist', () => {
-    refused(
-      { WANMARK_WANS: 'name=a dev=nope0 via=dev' },
-      2,
-      /^wanmark: WAN a: there is no device nope0; see 'ip link'$/m,
-    );
-  });
-
   test('a gateway that is not on the network of its device', () => {
     const cases = [
       'via=192.0.2.1',
@@ -56,14 +48,44 @@ describe('a system that is not ready', needs(namespaces), () => {
     }
   });
 
-  test('a device that is down', () => {
-    machine.sh('ip link add idle0 type veth peer name idle1');
+  test('a device that is not there, down or without an address is no mistake: it is left out until it comes', () => {
+    machine.sh(
+      'ip link add idle0 type veth peer name idle1; ip link add bare0 type veth peer name bare1; ip link set bare0 up',
+    );
+    const before = machine.snapshot();
     try {
-      const result = machine.script('up', { WANMARK_WANS: 'name=a dev=idle0 via=192.0.2.1' });
-      assert.equal(result.status, 2);
-      assert.match(result.stderr, /^wanmark: WAN a: idle0 is down; ip link set idle0 up$/m);
+      const result = machine.script('up', {
+        WANMARK_WANS: `name=a dev=nope0 via=dev mark=1; name=b dev=idle0 via=192.0.2.1 mark=2
+          name=c dev=bare0 via=198.51.100.1 mark=3; name=d dev=w1 via=192.0.1.1 mark=4`,
+      });
+      assert.equal(result.status, 0, result.stderr);
+      assert.match(
+        result.stderr,
+        /^wanmark: WAN a: there is no device nope0; see 'ip link'; its IPv4 route is left out$/m,
+      );
+      assert.match(
+        result.stderr,
+        /^wanmark: WAN b: idle0 is down; ip link set idle0 up; its IPv4 route is left out$/m,
+      );
+      assert.match(
+        result.stderr,
+        /^wanmark: WAN c: gateway 198.51.100.1 is not on the network of bare0; .* left out$/m,
+      );
+      const hops = [1, 2, 3, 4].map((k) => machine.sh(`ip route show table 100${k}`).split(' ')[0]);
+      assert.deepEqual(hops, ['unreachable', 'unreachable', 'unreachable', 'default']);
+      machine.sh(
+        'ip addr add 198.51.100.2/24 dev bare0; ip link set idle0 up; ip addr add 192.0.9.2/24 dev idle0',
+      );
+      assert.equal(machine.script('refresh', {}).status, 0);
+      assert.match(machine.sh('ip route show table 1003'), /^default via 198\.51\.100\.1 dev bare0 /);
+      assert.match(machine.sh('ip route show table 1002'), /^unreachable /);
+      machine.sh(
+        'ip addr del 198.51.100.2/24 dev bare0; ip addr del 192.0.9.2/24 dev idle0; ip link set idle0 down',
+      );
+      machine.script('down', {});
+      assert.equal(machine.snapshot(), before);
     } finally {
-      machine.sh('ip link del idle0');
+      machine.sh('ip link del idle0; ip link del bare0');
     }
   });
 

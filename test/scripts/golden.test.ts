@@ -95,6 +95,12 @@ const CONFIGURATIONS: Record<string, Record<string, string>> = {
     WANMARK_DOWN: 'dsl:4, fibre:6',
     WANMARK_LAST_RESORT: 'unreachable',
   },
+  // A rotation of 2 and 1; the third, of the first tier, has no weight but by the configuration.
+  weights: {
+    WANMARK_WANS: `${FIBRE}\n${DSL}\nname=lte dev=ppp0 via=dev`,
+    WANMARK_KERNEL_MODE: 'nth',
+    WANMARK_WEIGHTS: 'lte=0, dsl=10\tfibre=20',
+  },
   // Of the IPv6 WANs one translates, so there connections are spread.
   packets: {
     WANMARK_WANS: `${FIBRE} nat=none\n${DSL} nat=none`,

@@ -93,6 +93,28 @@ const CASES: [string, Record<string, string>, RegExp][] = [
   ],
   ['down and unknown', { WANMARK_WANS: GOOD, WANMARK_DOWN: 'fibre dsl' }, /there is no WAN 'dsl'/],
   ['down in no family', { WANMARK_WANS: GOOD, WANMARK_DOWN: 'fibre:5' }, /'fibre:5' must be a WAN's name/],
+  ['a weight and unknown', { WANMARK_WANS: GOOD, WANMARK_WEIGHTS: 'fibre=2 dsl=1' }, /there is no WAN 'dsl'/],
+  ['a weight and a pattern', { WANMARK_WANS: GOOD, WANMARK_WEIGHTS: '*=1' }, /there is no WAN '\*'/],
+  [
+    'a weight without its number',
+    { WANMARK_WANS: GOOD, WANMARK_WEIGHTS: 'fibre' },
+    /'fibre' must be a WAN's/,
+  ],
+  ['a weight of the moment', { WANMARK_WANS: GOOD, WANMARK_WEIGHTS: 'fibre=65536' }, /from 0 to 65535/],
+  [
+    'weights of the moment, all 0',
+    { WANMARK_WANS: GOOD, WANMARK_WEIGHTS: 'fibre=0' },
+    /every WAN with weight 0/,
+  ],
+  [
+    'a rotation of too many by the weights of the moment',
+    {
+      WANMARK_WANS: `${GOOD}; name=b dev=b via=dev`,
+      WANMARK_WEIGHTS: 'fibre=256',
+      WANMARK_KERNEL_MODE: 'nth',
+    },
+    /a rotation of 257/,
+  ],
   ['down and a pattern', { WANMARK_WANS: GOOD, WANMARK_DOWN: '*' }, /there is no WAN '\*'/],
   [
     'last resort',

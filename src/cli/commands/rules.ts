@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import { parseConfig } from '../../config/config.js';
 import { RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { UsageError } from '../../errors.js';
-import { checkDevices } from '../../system/devices.js';
+import { missingDevices, strayGateways } from '../../system/devices.js';
 import { runScript, scriptEnvironment, type Verb } from '../../system/scripts.js';
 import { addOptions, rawConfig } from '../options.js';
 
@@ -15,7 +15,13 @@ function rulesCommand(verb: Verb, describe: string): CommandModule {
     handler: async (argv) => {
       const config = parseConfig(await rawConfig(argv));
       if (config.bare) throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
-      if (verb === 'up') await checkDevices(config.wans, config.lan);
+      if (verb === 'up') {
+        const [stray] = await strayGateways(config.wans);
+        if (stray !== undefined) throw new UsageError(stray);
+        for (const line of await missingDevices(config.wans, config.lan)) {
+          process.stderr.write(`wanmark: warning: ${line}\n`);
+        }
+      }
       process.exitCode = await runScript(verb, scriptEnvironment(config));
     },
   };

@@ -7,7 +7,7 @@ import { type ConnectionSource, openBackendConnections, openConnections } from '
 import { Daemon, type DaemonParts } from '../../daemon/daemon.js';
 import { UsageError, WanmarkError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
-import { checkDevices, listDevices } from '../../system/devices.js';
+import { missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
 import { fedQueues } from '../../system/feed.js';
 import { ServiceManager, takeServiceEnvironment } from '../../system/service-manager.js';
@@ -31,12 +31,15 @@ export const runCommand: CommandModule = {
     const { strategy, counts } = await loadCountingStrategy(config.strategy, now);
     const services = await loadServices(config.services, now);
     for (const file of config.hooks) checkProgram('--hook', file);
-    if (!config.bare) await checkDevices(config.wans, config.lan);
-    const devices = config.bare ? [] : await listDevices();
+    // What a device is or has at the moment may change; the other WANs need the daemon all the same.
+    const doubts = config.bare
+      ? []
+      : [...(await missingDevices(config.wans, config.lan)), ...(await strayGateways(config.wans))];
     const ended = endOfRun();
     const log = await createLog();
     try {
       const { logger, line } = log;
+      for (const doubt of doubts) logger.warn(doubt);
       const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>
         logger.warn(`systemd cannot be told: ${reason}`),
       );
@@ -49,7 +52,6 @@ export const runCommand: CommandModule = {
       const parts = {
         config,
         strategy,
-        devices,
         logger,
         line,
         now,

@@ -1,12 +1,11 @@
-import { request } from 'node:http';
 import type { CommandModule } from 'yargs';
 import { DEFAULT_SOCKET } from '../../config/options.js';
 import { formatCounts } from '../../daemon/counts-file.js';
 import type { Status } from '../../daemon/status.js';
-import { SystemError, UsageError } from '../../errors.js';
+import { UsageError } from '../../errors.js';
+import { askDaemon } from '../daemon-client.js';
 import { statusTable } from '../status-table.js';
 
-const TIMEOUT_MS = 5000;
 const WATCH_MS = 1000;
 /** Home, and clear what is below: a redraw without a flicker (ECMA-48). */
 const REDRAW = '\x1b[H\x1b[J';
@@ -51,33 +50,8 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
 };
 
 /** @throws SystemError in one line when nobody answers */
-export function askStatus(socketPath: string): Promise<Status> {
-  return new Promise((resolve, reject) => {
-    const fail = (reason: string) =>
-      reject(
-        new SystemError(
-          'NO_DAEMON',
-          `no daemon answers on ${socketPath} (${reason}); start one with wanmark run, or say where it is with --socket`,
-        ),
-      );
-    const call = request({ socketPath, path: '/status', timeout: TIMEOUT_MS }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => {
-        try {
-          resolve(JSON.parse(body) as Status);
-        } catch {
-          fail('what answers is no wanmark');
-        }
-      });
-    });
-    call.on('timeout', () => call.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} s`)));
-    call.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
-    call.end();
-  });
+export async function askStatus(socketPath: string): Promise<Status> {
+  return (await askDaemon<Status>(socketPath, '/status')).answer;
 }
 
 function toJson(status: Status): string {

@@ -20,11 +20,14 @@ export class Load {
   readonly #timer: NodeJS.Timeout;
   readonly #start = performance.now();
   readonly #failed = new Map<string, number>();
+  readonly #broken = new Map<string, number>();
   readonly #sources = new Map<string, number>();
   #started = 0;
   #done = 0;
   #slow = 0;
   #longestMs = 0;
+  #slowConnects = 0;
+  #slowestConnectMs = 0;
   #seconds: number | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -39,14 +42,17 @@ export class Load {
       started: this.#started,
       done: this.#done,
       failed: Object.fromEntries(this.#failed),
+      broken: Object.fromEntries(this.#broken),
       slow: this.#slow,
       longestMs: Math.round(this.#longestMs),
+      slowConnects: this.#slowConnects,
+      slowestConnectMs: Math.round(this.#slowestConnectMs),
       sources: Object.fromEntries(this.#sources),
       seconds,
     };
   }
 
-  /** Starts no more; resolves when each has its answer, or has failed. */
+  /** Starts no more; resolves when each has its answer, has failed or is broken. */
   async end(): Promise<LoadReport> {
     clearInterval(this.#timer);
     this.#seconds = (performance.now() - this.#start) / 1000;
@@ -59,7 +65,7 @@ export class Load {
   }
 
   get #open(): number {
-    return this.#started - this.#done - sum(this.#failed);
+    return this.#started - this.#done - sum(this.#failed) - sum(this.#broken);
   }
 
   #tick(): void {
@@ -82,15 +88,22 @@ export class Load {
     });
     let answer = '';
     let over = false;
+    let connected = false;
     const finish = (error?: string) => {
       if (over) return;
       over = true;
       clearTimeout(timer);
       socket.resetAndDestroy();
-      this.#note(performance.now() - start, error, answer);
+      if (error === undefined) this.#answered(performance.now() - start, answer);
+      else add(connected ? this.#broken : this.#failed, error);
+      if (this.#open === 0) this.#onIdle?.();
     };
     const timer = setTimeout(() => finish(`no answer in ${timeoutMs / 1000} s`), timeoutMs);
-    socket.on('connect', () => socket.write(`${messages.count(nonce)}\n`));
+    socket.on('connect', () => {
+      connected = true;
+      this.#connected(performance.now() - start);
+      socket.write(`${messages.count(nonce)}\n`);
+    });
     socket.on('data', (data) => {
       answer += data.toString('latin1');
       if (answer.endsWith('\n')) finish();
@@ -99,16 +112,16 @@ export class Load {
     socket.on('close', () => finish('closed by the server'));
   }
 
-  #note(ms: number, error: string | undefined, answer: string): void {
-    if (error === undefined) {
-      this.#done++;
-      add(this.#sources, answer.split(' ')[1] ?? '');
-      if (ms > SLOW_MS) this.#slow++;
-      this.#longestMs = Math.max(this.#longestMs, ms);
-    } else {
-      add(this.#failed, error);
-    }
-    if (this.#open === 0) this.#onIdle?.();
+  #connected(ms: number): void {
+    if (ms > SLOW_MS) this.#slowConnects++;
+    this.#slowestConnectMs = Math.max(this.#slowestConnectMs, ms);
+  }
+
+  #answered(ms: number, answer: string): void {
+    this.#done++;
+    add(this.#sources, answer.split(' ')[1] ?? '');
+    if (ms > SLOW_MS) this.#slow++;
+    this.#longestMs = Math.max(this.#longestMs, ms);
   }
 }
 

@@ -42,12 +42,18 @@ export interface LoadReport {
   readonly started: number;
   /** Those that got their answer. */
   readonly done: number;
-  /** The others, by the error. */
+  /** Those that never were connected, by the error. */
   readonly failed: Readonly<Record<string, number>>;
+  /** Those that were connected and then got no answer, by the error: their WAN died under them. */
+  readonly broken: Readonly<Record<string, number>>;
   /** Of `done`, those that took longer than 500 ms. */
   readonly slow: number;
   /** The longest that one of `done` took. */
   readonly longestMs: number;
+  /** Of all that were connected, those for which it took longer than 500 ms: a SYN was sent again. */
+  readonly slowConnects: number;
+  /** The longest that it took, in milliseconds. */
+  readonly slowestConnectMs: number;
   /** `done` by the source address that the server saw. */
   readonly sources: Readonly<Record<string, number>>;
   /** How long connections were started. */

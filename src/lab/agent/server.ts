@@ -4,6 +4,9 @@ import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { messages, type Proto, plainAddress, type Seen } from './protocol.js';
 
+/** For some hundred datagrams that come at once while the machine does something else; the default holds 277. */
+const RECEIVE_BUFFER = 1 << 20;
+
 /** Answers TCP lines and UDP datagrams with the address they came from, and counts them. */
 export class Server {
   readonly #seen = new Map<string, Seen>();
@@ -48,7 +51,8 @@ export class Server {
   }
 
   async #udp(address: string, port: number): Promise<void> {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const type = address.includes(':') ? 'udp6' : 'udp4';
+    const socket = createSocket({ type, recvBufferSize: RECEIVE_BUFFER });
     socket.on('message', (data, from) => {
       const source = plainAddress(from.address);
       const answer = this.#note('udp', source, from.port, data.toString());

@@ -21,28 +21,39 @@ export interface Suspicion {
  *   of at most {@link ALPHA} (posterior predictive of a Beta prior);
  * - the others answered in the same seconds: that they would show such a run is at most {@link ALPHA_NOW} likely, so
  *   what is broken is not the clients' side or the whole internet;
- * - one of them has been unanswered for {@link PATIENCE_MS}, longer than a full buffer delays.
+ * - one of them has been unanswered for {@link PATIENCE_MS}, and nothing at all was answered for {@link SILENCE_MS},
+ *   not even what was sent long before: a full buffer delays each answer, but answers go on coming;
+ * - a line that loses half of all packets would hardly show it: {@link LEAST_TRIES} packets are lost, those that were
+ *   sent again with them, and no more of its answers of late were late.
  */
 const ALPHA = 1e-7;
 const ALPHA_NOW = 1e-2;
 const PATIENCE_MS = 1000;
+const SILENCE_MS = 850;
+/** Looks come so much later than an age that they are for. */
+const LOOK_MS = 100;
 /** Less is chance, whatever the figures say. */
 const LEAST_RUN = 4;
+/** Where loss has just begun, nothing else speaks for the line: 1 in 256 of such runs. */
+const LEAST_TRIES = 8;
+/** When a client sends its SYN again for the first time (RFC 6298). */
+const SENT_AGAIN_MS = 1000;
 /** A priori one connection in ten goes to a dead destination; as much as ten connections are worth. */
 const PRIOR = { a: 1, b: 9 };
 /** For the same seconds nothing is assumed. */
 const PRIOR_NOW = { a: 0.5, b: 1 };
 /** With fewer of its own a WAN is judged by the others alone. */
 const LEAST_OWN = 20;
-/** A destination that another WAN reaches these seconds stays unanswered by a WAN that works. */
+/** A destination that another WAN reaches these seconds stays unanswered by a WAN that works; more where it is lossy. */
 const ALIVE_FAILS = 0.02;
+const PRIOR_ALIVE = { a: 0.2, b: 9.8 };
+/** With fewer answers of late nothing is known of that. */
+const LEAST_LATE = 4;
 /** One server may have banned the address of one WAN; it gives only so much evidence, and not in one burst. */
 const MOST_PER_DESTINATION = 6;
 const LEAST_SPAN_MS = 400;
 /** A slow WAN gets twice the time. */
 const SLOW_FACTOR = 2;
-/** A first look is at an age of about 500 ms; on a slow WAN only later ones count. */
-const SLOW_EVIDENCE_MS = 1000;
 /** A suspected WAN is tried again after that: without new connections nothing more would be learnt. */
 const SUSPECT_MS = 10_000;
 
@@ -51,6 +62,9 @@ interface Evidence {
   readonly unknown: number;
   /** Connections to destinations that other WANs reach. */
   readonly alive: number;
+  /** SYNs without an answer: those that were sent again have two. And of these, to destinations that others reach. */
+  readonly tries: number;
+  readonly aliveTries: number;
   /** All of them, also those beyond what one network or destination counts. */
   readonly entries: readonly Unanswered[];
   readonly onset: number;
@@ -113,19 +127,19 @@ export class Detector {
 
   #judge(wan: string, available: readonly string[], now: number) {
     const track = this.#track(wan);
-    if (track.run.length < LEAST_RUN) return undefined;
+    if (track.run.length < LEAST_RUN || now - track.heardAt < SILENCE_MS) return undefined;
     const others = available.filter((other) => other !== wan && !this.#suspicions.has(other));
     const slow = track.isSlow(now);
-    const evidence = this.#evidence(track, others, slow, now);
+    const evidence = this.#evidence(track, others, now);
     const k = evidence.unknown + evidence.alive;
-    if (k < LEAST_RUN) return undefined;
+    if (k < LEAST_RUN || evidence.tries < LEAST_TRIES) return undefined;
     const waitedMs = Math.max(...evidence.entries.map(({ ageMs }) => ageMs));
     if (waitedMs < PATIENCE_MS * (slow ? SLOW_FACTOR : 1)) return undefined;
     if (this.#oneBurst(evidence, others)) return undefined;
 
     const tracks = others.map((other) => this.#track(other));
     if (this.#chance(evidence, track, tracks, now) > ALPHA) return undefined;
-    const meanwhile = sum(tracks.map((other) => other.since(evidence.onset)));
+    const meanwhile = sum(tracks.map((other) => other.since(evidence.onset, now)));
     if (predictive(k, meanwhile, PRIOR_NOW.a, PRIOR_NOW.b) > ALPHA_NOW) return undefined;
     const total = meanwhile.answered + meanwhile.unanswered;
     const seconds = (waitedMs / 1000).toFixed(1);
@@ -135,27 +149,35 @@ export class Detector {
     return { suspicion: { wan, since: now, reason }, onset: evidence.onset };
   }
 
-  #evidence(track: Track, others: readonly string[], slow: boolean, now: number): Evidence {
+  #evidence(track: Track, others: readonly string[], now: number): Evidence {
     const networks = new Set<string>();
     const perEndpoint = new Map<string, number>();
     const entries: Unanswered[] = [];
+    const evidenceMs = track.evidenceMs(now);
+    // Any answer acquits of what was sent before; it was found a look after it came.
+    const since = track.heardAt - evidenceMs - LOOK_MS;
     let alive = 0;
+    let tries = 0;
+    let aliveTries = 0;
     for (const entry of track.run) {
-      if (slow && entry.ageMs < SLOW_EVIDENCE_MS) continue;
+      if (entry.ageMs < evidenceMs || entry.decidedAt < since) continue;
+      const syns = entry.ageMs >= SENT_AGAIN_MS + evidenceMs ? 2 : 1;
       const endpoint = `${entry.dst} ${entry.dport}`;
       const network = networkOf(entry.dst);
       if (this.#endpoints.isAlive(endpoint, others, now)) {
         const count = (perEndpoint.get(endpoint) ?? 0) + 1;
         perEndpoint.set(endpoint, count);
         if (count <= MOST_PER_DESTINATION) alive++;
+        aliveTries += syns;
       } else {
         if (this.#networks.isDead(network, others, now)) continue;
         networks.add(network);
       }
       entries.push(entry);
+      tries += syns;
     }
     const onset = Math.min(...entries.map(({ decidedAt }) => decidedAt));
-    return { unknown: networks.size, alive, entries, onset };
+    return { unknown: networks.size, alive, tries, aliveTries, entries, onset };
   }
 
   /** All of it is one destination, asked in one moment, or dead since: a page's connections to a server that died. */
@@ -171,11 +193,15 @@ export class Detector {
 
   /** How likely a WAN that works shows this: by the others' history, and by its own where there is enough of it. */
   #chance(evidence: Evidence, own: Track, others: readonly Track[], now: number): number {
-    const { unknown, alive } = evidence;
+    const { unknown, alive, aliveTries } = evidence;
     const histories: Counts[] = [sum(others.map((other) => other.counts(now)))];
     const mine = own.counts(now);
     if (mine.answered + mine.unanswered >= LEAST_OWN) histories.push(mine);
     const worst = Math.max(...histories.map((seen) => predictive(unknown, seen, PRIOR.a, PRIOR.b)));
-    return worst * ALIVE_FAILS ** alive;
+    // Of what other WANs reach each packet may be lost, or a server may refuse this WAN: whichever is likelier.
+    const late = own.lateness(now);
+    const seen = late.answered + late.unanswered;
+    const lost = seen < LEAST_LATE ? 0 : predictive(aliveTries, late, PRIOR_ALIVE.a, PRIOR_ALIVE.b);
+    return worst * Math.max(lost, ALIVE_FAILS ** alive);
   }
 }

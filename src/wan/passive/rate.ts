@@ -1,12 +1,17 @@
 const HALF_LIFE_MS = 60_000;
 
 /**
- * How many connections were answered and how many were not, older ones counting less: half after a minute.
+ * How many connections were answered and how many were not, older ones counting less: half after a minute, or as said.
  */
 export class Rate {
+  readonly #halfLifeMs: number;
   #answered = 0;
   #unanswered = 0;
   #at = Number.NEGATIVE_INFINITY;
+
+  constructor(halfLifeMs = HALF_LIFE_MS) {
+    this.#halfLifeMs = halfLifeMs;
+  }
 
   add(answered: boolean, now: number): void {
     this.#decay(now);
@@ -20,7 +25,7 @@ export class Rate {
   }
 
   #decay(now: number): void {
-    const factor = now > this.#at ? 0.5 ** ((now - this.#at) / HALF_LIFE_MS) : 1;
+    const factor = now > this.#at ? 0.5 ** ((now - this.#at) / this.#halfLifeMs) : 1;
     this.#answered *= factor;
     this.#unanswered *= factor;
     this.#at = Math.max(this.#at, now);

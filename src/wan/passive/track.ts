@@ -10,8 +10,8 @@ export interface Look {
   readonly dst: string;
   readonly dport: number;
   readonly answered: boolean;
-  /** Whether it was looked at for the first time. */
-  readonly first: boolean;
+  /** How old it was when it was last looked at, in vain; 0 at the first look. */
+  readonly knownMs: number;
 }
 
 /** An unanswered connection. */
@@ -29,15 +29,31 @@ const MOST_RECENT = 128;
 /** Beyond, a connection says nothing about now. */
 const STALE_MS = 30_000;
 
+/** Ages from which being unanswered says something: on a WAN that answers at once, on any, and on a slow one. */
+const PROMPT_MS = 250;
+const USUAL_MS = 500;
+const SLOW_MS = 1000;
+const AGES_MS = [PROMPT_MS, USUAL_MS, SLOW_MS] as const;
+/** How many answers may take longer than that. */
+const LATE = { prompt: 0.02, usual: 0.05, lately: 0.1 } as const;
+/** What a WAN has to have shown before it is held to be prompt. */
+const LEAST_PROMPT = 20;
+/** Answers of the last seconds from which a buffer that fills is told. */
+const LEAST_LATELY = 4;
+/** A line that begins to lose packets is known for it after some seconds. */
+const LATE_HALF_LIFE_MS = 5000;
+
 /** What is known of one WAN: the run of unanswered connections since the last answered one, and its history. */
 export class Track {
   /** Connections that were decided after the last one that was answered, all unanswered; oldest first. */
   run: Unanswered[] = [];
   readonly #rate = new Rate();
-  /** Answers that the first look did not find, among all answers. */
-  readonly #late = new Rate();
+  /** Of all answers, those that came after so long, as `unanswered`; and of the last seconds. */
+  readonly #lateAfter = new Map(AGES_MS.map((ms) => [ms, new Rate()]));
+  readonly #lately = new Map(AGES_MS.map((ms) => [ms, new Rate(LATE_HALF_LIFE_MS)]));
   #recent: { decidedAt: number; answered: boolean }[] = [];
   #lastAnswered = Number.NEGATIVE_INFINITY;
+  #heardAt = Number.NEGATIVE_INFINITY;
   #began = Number.NEGATIVE_INFINITY;
 
   add(look: Look): void {
@@ -52,45 +68,75 @@ export class Track {
     this.#began = now;
   }
 
+  /** When an answer was found last, to whatever: a full queue goes on delivering, a dead line does not. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
   /** Answered and unanswered of the last minute or two, without the present run. */
   counts(now: number): Counts {
     return this.#rate.counts(now);
   }
 
-  /** Of the connections that were decided since. */
-  since(time: number): Counts {
-    const answered = this.#recent.filter((one) => one.answered && one.decidedAt >= time).length;
-    const broken = this.#recent.filter((one) => !one.answered && one.decidedAt >= time).length;
-    return { answered, unanswered: broken + this.run.filter(({ decidedAt }) => decidedAt >= time).length };
+  /** Of the last seconds' answers, those that came before {@link Track.evidenceMs} and the later ones: sent again. */
+  lateness(now: number): Counts {
+    return this.#lately.get(this.evidenceMs(now))!.counts(now);
   }
 
-  /** More than one answer in twenty takes long: a satellite, a full buffer. */
+  /** Of the connections that were decided since. */
+  since(time: number, now: number): Counts {
+    const evidenceMs = this.evidenceMs(now);
+    const answered = this.#recent.filter((one) => one.answered && one.decidedAt >= time).length;
+    const broken = this.#recent.filter((one) => !one.answered && one.decidedAt >= time).length;
+    const waiting = this.run.filter((one) => one.decidedAt >= time && one.ageMs >= evidenceMs).length;
+    return { answered, unanswered: broken + waiting };
+  }
+
+  /** From which age on being unanswered is unusual on this WAN: a satellite and a full buffer have more time. */
+  evidenceMs(now: number): (typeof AGES_MS)[number] {
+    const late = (rate: Rate) => {
+      const { answered, unanswered } = rate.counts(now);
+      return { share: unanswered / (answered + unanswered || 1), total: answered + unanswered };
+    };
+    const lately = late(this.#lately.get(USUAL_MS)!);
+    if (lately.total >= LEAST_LATELY && lately.share > LATE.lately) return SLOW_MS;
+    if (late(this.#lateAfter.get(USUAL_MS)!).share > LATE.usual) return SLOW_MS;
+    const prompt = late(this.#lateAfter.get(PROMPT_MS)!);
+    return prompt.total >= LEAST_PROMPT && prompt.share <= LATE.prompt ? PROMPT_MS : USUAL_MS;
+  }
+
   isSlow(now: number): boolean {
-    const { answered, unanswered } = this.#late.counts(now);
-    return answered > 0.05 * (answered + unanswered);
+    return this.evidenceMs(now) === SLOW_MS;
   }
 
   #answer(look: Look): void {
-    this.#lastAnswered = Math.max(this.#lastAnswered, look.decidedAt);
-    this.#late.add(!look.first, look.lookedAt);
-    const over = this.run.filter(({ decidedAt, id }) => decidedAt <= look.decidedAt || id === look.id);
+    const { id, decidedAt, lookedAt, knownMs } = look;
+    this.#lastAnswered = Math.max(this.#lastAnswered, decidedAt);
+    this.#heardAt = Math.max(this.#heardAt, lookedAt);
+    for (const after of AGES_MS)
+      for (const rates of [this.#lateAfter, this.#lately]) rates.get(after)!.add(knownMs < after, lookedAt);
+    const evidenceMs = this.evidenceMs(lookedAt);
+    const over = this.run.filter((one) => one.decidedAt <= decidedAt || one.id === id);
     this.run = this.run.filter((one) => !over.includes(one));
-    // One that was in the run has been looked at in vain: for the next run it counts as unanswered.
-    const late = over.some(({ id }) => id === look.id);
-    for (const one of over) this.#count(one.decidedAt, false, look.lookedAt);
-    if (!late) this.#count(look.decidedAt, true, look.lookedAt);
-    else this.#recent.push({ decidedAt: look.decidedAt, answered: true });
+    // One that was waited for in vain: for the next run it counts as unanswered. Younger ones are counted later.
+    for (const one of over) if (one.ageMs >= evidenceMs) this.#count(one.decidedAt, false, lookedAt);
+    if (knownMs < evidenceMs) this.#count(decidedAt, true, lookedAt);
+    else this.#recent.push({ decidedAt, answered: true });
   }
 
   #keepWaiting(look: Look): void {
-    const ageMs = look.lookedAt - look.decidedAt;
-    const known = this.run.find(({ id }) => id === look.id);
-    if (known !== undefined) known.ageMs = ageMs;
-    else if (look.decidedAt < this.#began) return;
-    // Decided before another that was answered: its destination is dead.
-    else if (look.decidedAt <= this.#lastAnswered) {
-      if (look.first) this.#count(look.decidedAt, false, look.lookedAt);
-    } else this.run.push({ id: look.id, decidedAt: look.decidedAt, ageMs, dst: look.dst, dport: look.dport });
+    const { id, decidedAt, lookedAt, dst, dport } = look;
+    const ageMs = lookedAt - decidedAt;
+    const known = this.run.find((one) => one.id === id);
+    if (known !== undefined) {
+      known.ageMs = ageMs;
+    } else if (decidedAt <= this.#lastAnswered) {
+      // Decided before another that was answered: its destination is dead.
+      const evidenceMs = this.evidenceMs(lookedAt);
+      if (look.knownMs < evidenceMs && ageMs >= evidenceMs) this.#count(decidedAt, false, lookedAt);
+    } else if (decidedAt >= this.#began) {
+      this.run.push({ id, decidedAt, ageMs, dst, dport });
+    }
   }
 
   #count(decidedAt: number, answered: boolean, now: number): void {

@@ -1,16 +1,20 @@
 import type { Entry, Tuple } from '../../conntrack/requests.js';
 import type { Clock } from '../clock.js';
-import { Detector, type Look, type Suspicion } from './detector.js';
+import { Detector, type Suspicion } from './detector.js';
 
 const TCP = 6;
 const UDP = 17;
 /** IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h). */
 const SEEN_REPLY = 1 << 1;
 /** Ages at which a connection is looked at, until it is answered. */
-const LOOKS_MS = [500, 750, 1000, 1500, 2000] as const;
-const TICK_MS = 100;
+export const LOOKS_MS = [250, 500, 750, 1000, 1250, 1500, 1750, 2000] as const;
+export const TICK_MS = 100;
+/** UDP without an answer is mostly meant so: it is asked for less often. */
+const MOST_UDP_LOOKS = 4;
+/** A timer that is so late means that this machine stood still, and perhaps what goes through it. */
+const LATE_MS = 100;
 /** Samples of a WAN and family in a tick: 20 in a second, enough to be sure within half of one. */
-const MOST_PER_TICK = 2;
+export const MOST_PER_TICK = 2;
 
 /** Undefined: it says nothing. */
 export type Answered = boolean | undefined;
@@ -29,8 +33,10 @@ interface Sample {
   readonly id: number;
   readonly wan: string;
   readonly tuple: Tuple;
+  /** Without the time that the process stood still. */
   readonly decidedAt: number;
   looks: number;
+  knownMs: number;
 }
 
 export interface PassiveWatchOptions {
@@ -48,7 +54,11 @@ export interface PassiveWatchOptions {
 
 /**
  * Looks up a sample of the daemon's own decisions in conntrack and tells which WANs do not answer. While there are no
- * decisions it does nothing; at most 20 of a second, WAN and family are looked at, each once to five times.
+ * decisions it does nothing; at most 20 of a second, WAN and family are looked at, each once to eight times.
+ *
+ * Ages and silences do not count the time in which this process itself did not get to run: then all its samples grow
+ * old at once, and would look as if nobody had answered them. So what is seen on a starved machine takes longer to
+ * become a suspicion, by as long as it stood still.
  */
 export class PassiveWatch {
   readonly #options: PassiveWatchOptions;
@@ -57,6 +67,7 @@ export class PassiveWatch {
   readonly #taken = { 4: new Map<string, number>(), 6: new Map<string, number>() };
   #samples: Sample[] = [];
   #nextId = 0;
+  #stolenMs = 0;
   #cancel: (() => void) | undefined;
   #stopped = false;
 
@@ -78,14 +89,13 @@ export class PassiveWatch {
     if (this.#stopped) return;
     const taken = this.#taken[tuple.family];
     taken.set(wan, (taken.get(wan) ?? 0) + 1);
-    const decidedAt = this.#options.clock.now();
-    this.#samples.push({ id: this.#nextId++, wan, tuple, decidedAt, looks: 0 });
+    this.#samples.push({ id: this.#nextId++, wan, tuple, decidedAt: this.#aliveMs(), looks: 0, knownMs: 0 });
     this.#arm();
   }
 
   /** `wan` is up again: what it was given before says nothing about now. */
   restart(wan: string, family: 4 | 6): void {
-    this.#detectors[family].restart(wan, this.#options.clock.now());
+    this.#detectors[family].restart(wan, this.#aliveMs());
   }
 
   stop(): void {
@@ -96,15 +106,24 @@ export class PassiveWatch {
 
   #arm(): void {
     if (this.#cancel !== undefined || this.#stopped) return;
-    this.#cancel = this.#options.clock.after(TICK_MS, () => {
+    const { clock } = this.#options;
+    const due = clock.now() + TICK_MS;
+    this.#cancel = clock.after(TICK_MS, () => {
       this.#cancel = undefined;
+      const lateMs = clock.now() - due;
+      if (lateMs > LATE_MS) this.#stolenMs += lateMs;
       void this.#tick();
     });
   }
 
+  /** The clock, without the time in which this process stood still. */
+  #aliveMs(): number {
+    return this.#options.clock.now() - this.#stolenMs;
+  }
+
   async #tick(): Promise<void> {
     for (const family of [4, 6] as const) this.#taken[family].clear();
-    const now = this.#options.clock.now();
+    const now = this.#aliveMs();
     const isDue = ({ decidedAt, looks }: Sample) => now - decidedAt >= LOOKS_MS[looks]!;
     const due = this.#samples.filter(isDue);
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
@@ -116,25 +135,24 @@ export class PassiveWatch {
   }
 
   async #look(sample: Sample): Promise<void> {
-    const { id, wan, tuple, decidedAt } = sample;
+    const { id, wan, tuple, decidedAt, knownMs } = sample;
     // The age is that of the question: the answer may be late on a busy machine.
-    const lookedAt = this.#options.clock.now();
+    const lookedAt = this.#aliveMs();
     const entry = await this.#options.lookup(tuple, wan).catch(() => undefined);
     const answered = isAnswered(tuple.proto, entry);
-    const first = sample.looks++ === 0;
     const { dst, dport } = tuple;
-    if (answered !== undefined) {
-      const look: Look = { id, wan, decidedAt, lookedAt, dst, dport, answered, first };
-      this.#detectors[tuple.family].add(look);
-    }
+    if (answered !== undefined)
+      this.#detectors[tuple.family].add({ id, wan, decidedAt, lookedAt, dst, dport, answered, knownMs });
+    sample.looks++;
+    sample.knownMs = lookedAt - decidedAt;
     // UDP may be answered yet.
-    if (answered !== true && entry !== undefined && sample.looks < LOOKS_MS.length)
-      this.#samples.push(sample);
+    const most = tuple.proto === UDP ? MOST_UDP_LOOKS : LOOKS_MS.length;
+    if (answered !== true && entry !== undefined && sample.looks < most) this.#samples.push(sample);
   }
 
   #tell(family: 4 | 6): void {
-    const { available, clock, onSuspicion } = this.#options;
-    const suspicions = this.#detectors[family].suspects(available(family), clock.now());
+    const { available, onSuspicion } = this.#options;
+    const suspicions = this.#detectors[family].suspects(available(family), this.#aliveMs());
     const told = this.#told[family];
     for (const wan of [...told]) {
       if (suspicions.some((one) => one.wan === wan)) continue;

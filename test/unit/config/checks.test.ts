@@ -37,6 +37,21 @@ describe('--check and --on-down', () => {
     );
     assert.throws(() => parseConfig({ wan: WANS, 'on-down': 'tcp' }), /unknown on-down "tcp"/);
   });
+
+  it('--up-after, --slow-start and --on-up', () => {
+    const { upAfterMs, slowStartMs, onUp } = parseConfig({ wan: WANS });
+    assert.deepEqual([upAfterMs, slowStartMs, onUp], [30_000, 30_000, 'udp']);
+    const given = parseConfig({ wan: WANS, 'up-after': 0, 'slow-start': '3600', 'on-up': 'none' });
+    assert.deepEqual([given.upAfterMs, given.slowStartMs, given.onUp], [0, 3_600_000, 'none']);
+    for (const key of ['up-after', 'slow-start']) {
+      for (const value of ['3601', '-1', '1.5'])
+        assert.throws(
+          () => parseConfig({ wan: WANS, [key]: value }),
+          new RegExp(`${key} "${value}" must be`),
+        );
+    }
+    assert.throws(() => parseConfig({ wan: WANS, 'on-up': 'tcp' }), /unknown on-up "tcp"/);
+  });
 });
 
 describe('--hook', () => {

@@ -89,6 +89,59 @@ describe('Selector', () => {
     assert.deepEqual([selector.serves(4), selector.serves(6)], [true, false]);
   });
 
+  it('takes weights of the moment: 0 drains, and who had 0 may take', () => {
+    const wans = [wan(1, { weight: 5 }), wan(2, { weight: 0 }), wan(3)];
+    const { selector, asked } = recorded(wans);
+    const offered = () => {
+      selector.select(flow());
+      return asked.at(-1)!.map(({ name, weight }) => `${name}=${weight}`);
+    };
+    assert.deepEqual(offered(), ['wan1=5', 'wan3=1']);
+    selector.setWeight(wans[0]!, 0);
+    selector.setWeight(wans[1]!, 7);
+    assert.deepEqual(offered(), ['wan2=7', 'wan3=1']);
+    assert.deepEqual(
+      wans.map((one) => [selector.weight(one), selector.state(one)]),
+      [
+        [0, 'drain'],
+        [7, 'up'],
+        [1, 'up'],
+      ],
+    );
+    selector.setWeight(wans[0]!, undefined);
+    selector.setWeight(wans[1]!, 0);
+    assert.deepEqual(offered(), ['wan1=5', 'wan3=1']);
+    assert.equal(asked.at(-1)![0], wans[0], 'the very WAN again');
+  });
+
+  it('hands another array for other weights, and the same as long as they stay', () => {
+    const wans = [wan(1), wan(2)];
+    const { selector, asked } = recorded(wans);
+    selector.select(flow());
+    selector.setWeight(wans[0]!, 3);
+    selector.select(flow());
+    setDown(selector, wans[1]!, true);
+    setDown(selector, wans[1]!, false);
+    selector.setWeight(wans[0]!, 3);
+    selector.select(flow());
+    assert.notEqual(asked[0], asked[1]);
+    assert.deepEqual(names(asked[1]), ['wan1', 'wan2']);
+    assert.equal(asked[1], asked[2]);
+  });
+
+  it('leaves the lowest tier when all in it are drained', () => {
+    const wans = [wan(1), wan(2, { tier: 2 })];
+    const { selector } = recorded(wans);
+    selector.setWeight(wans[0]!, 0);
+    assert.equal(selector.select(flow())?.name, 'wan2');
+    // Known by its mark, whatever object it is.
+    selector.setWeight(wans[0]!, 2);
+    const weighed = selector.select(flow())!;
+    assert.equal(weighed.weight, 2);
+    setDown(selector, weighed, true);
+    assert.deepEqual([selector.select(flow())?.name, selector.state(wans[0]!)], ['wan2', 'down']);
+  });
+
   it('chooses nothing without candidates or for a packet that is no IP', () => {
     const wans = [wan(1, { via6: undefined })];
     const { selector, asked } = recorded(wans);

@@ -18,7 +18,7 @@ function decider(listener?: ConstructorParameters<typeof Decider>[3]) {
   });
   const selector = new Selector(wans, strategy, assert.fail);
   const inbound = new Map([[WAN2, wans[1]!]]);
-  return { wans, decider: new Decider(selector, new MarkField(0xff00), inbound, listener) };
+  return { wans, selector, decider: new Decider(selector, new MarkField(0xff00), inbound, listener) };
 }
 
 /** A batch of packets given as [family, input ifindex]. */
@@ -43,6 +43,28 @@ describe('Decider', () => {
     ]);
     decider().decider.decide(batch, 4);
     assert.deepEqual([...batch.marks], [0x100, 0x200, 0x300, 0x100]);
+  });
+
+  it('knows a WAN whose weight was changed by its mark', () => {
+    const heard: string[] = [];
+    const {
+      wans,
+      selector,
+      decider: subject,
+    } = decider(({ name, weight }) => heard.push(`${name} ${weight}`));
+    selector.setWeight(wans[1]!, 9);
+    const batch = batchOf([
+      [4, LAN],
+      [4, LAN],
+      [4, WAN2],
+    ]);
+    subject.decide(batch, 3);
+    assert.deepEqual([...batch.marks], [0x100, 0x200, 0x200]);
+    assert.deepEqual(
+      wans.map((one) => subject.picks(one)),
+      [1, 1, 0],
+    );
+    assert.deepEqual(heard, ['wan1 1', 'wan2 9']);
   });
 
   it('touches only the first `count` and leaves what is no IP to the kernel', () => {

@@ -8,8 +8,12 @@ import { Failover } from '#wanmark/daemon/failover.js';
 import { flow, wan } from '../flows.js';
 
 /** A failover that notes what it does, with `wan3` for IPv4 only. */
-function recorded(onDown: 'all' | 'udp' | 'none' = 'all', rules = () => Promise.resolve()) {
-  const wans = [wan(1), wan(2), wan(3, { via6: undefined })];
+function recorded(
+  onDown: 'all' | 'udp' | 'none' = 'all',
+  { tiers = [1, 1, 1], rules = () => Promise.resolve() } = {},
+) {
+  const wans = tiers.map((tier, i) => wan(i + 1, { tier, ...(i === 2 ? { via6: undefined } : {}) }));
+  const moved: (string | number)[][] = [];
   const done: string[] = [];
   const cut: Selection[] = [];
   const lines: Record<string, unknown>[] = [];
@@ -25,6 +29,12 @@ function recorded(onDown: 'all' | 'udp' | 'none' = 'all', rules = () => Promise.
     logger,
     forget: (mark, mask) => {
       done.push(`forget ${mark.toString(16)}/${mask.toString(16)}, new ones go by ${picked()}`);
+    },
+    mover: {
+      move: async (from, family) => {
+        moved.push([family, ...from.map(({ name }) => name)]);
+        done.push(`move, new ones go by ${picked()}`);
+      },
     },
     setDown: (down) => {
       done.push(`rules without ${down.join(' ') || 'none'}, new ones go by ${picked()}`);
@@ -47,7 +57,7 @@ function recorded(onDown: 'all' | 'udp' | 'none' = 'all', rules = () => Promise.
       heldUntil: undefined,
       lastedMs: 0,
     });
-  return { turn, done, cut, lines, failover, picked };
+  return { turn, done, cut, moved, lines, failover, picked };
 }
 
 describe('Failover', () => {
@@ -63,8 +73,34 @@ describe('Failover', () => {
     assert.deepEqual(cut.at(-1), { family: 4 });
     done.length = 0;
     await turn('wan3', 4, true);
-    assert.deepEqual(done, ['rules without none, new ones go by wan2']);
+    assert.deepEqual(done, ['rules without none, new ones go by wan2', 'move, new ones go by wan3']);
     assert.equal(picked(), 'wan3');
+  });
+
+  it('moves what the WANs have that one which came up replaces: not of its own tier, and once', async () => {
+    const { turn, moved } = recorded('all', { tiers: [1, 1, 2] });
+    await turn('wan1', 4, false);
+    await turn('wan2', 4, false);
+    await Promise.all([turn('wan1', 4, true), turn('wan2', 4, true)]);
+    assert.deepEqual(moved, [[4, 'wan3'], [4]]);
+  });
+
+  it('moves what the last resort has, of those that are still down', async () => {
+    const { turn, moved } = recorded('all', { tiers: [1, 2, 3] });
+    for (const name of ['wan1', 'wan2']) await turn(name, 6, false);
+    await turn('wan2', 6, true);
+    await turn('wan1', 6, true);
+    assert.deepEqual(moved, [
+      [6, 'wan1'],
+      [6, 'wan2'],
+    ]);
+  });
+
+  it('moves nothing when it is down again before the rules were changed', async () => {
+    const { turn, moved } = recorded('all', { tiers: [1, 2, 2] });
+    await turn('wan1', 4, false);
+    await Promise.all([turn('wan1', 4, true), turn('wan1', 4, false)]);
+    assert.deepEqual(moved, []);
   });
 
   it('says it in one line with family, reason and date', async () => {
@@ -117,7 +153,9 @@ describe('Failover', () => {
 
   it('brings up a WAN that failed again meanwhile when the rules know of the last change, and says it once', async () => {
     const open: (() => void)[] = [];
-    const { turn, lines, picked } = recorded('all', () => new Promise((resolve) => open.push(resolve)));
+    const { turn, lines, picked } = recorded('all', {
+      rules: () => new Promise<void>((resolve) => open.push(resolve)),
+    });
     const all = [false, true, false, true].map((up) => turn('wan3', 4, up));
     for (const end of open.slice(0, 3)) end();
     await Promise.all(all.slice(0, 3));

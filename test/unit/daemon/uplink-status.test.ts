@@ -35,6 +35,17 @@ describe('uplinkStatus', () => {
     );
   });
 
+  it('says that a WAN waits to come up, and until when', () => {
+    const until = performance.now() + 12_000;
+    const state = { up: false, since: 0, reason: 'ping failed', heldUntil: until };
+    const { reason, upAt, families } = uplinkStatus(wan(1, { via6: undefined }), { state: () => state });
+    assert.match(reason, /^ping failed; works again, up in 1[12] s$/);
+    assert.ok(Math.abs(Date.parse(upAt!) - Date.now() - 12_000) < 1000, upAt!);
+    assert.deepEqual([families[0]?.reason, families[0]?.upAt], [reason, upAt]);
+    const late = { ...state, heldUntil: performance.now() - 5000 };
+    assert.match(uplinkStatus(wan(1), { state: () => late }).reason, /, up in 0 s$/);
+  });
+
   it('is that of a WAN which nobody checks, for a bare mark', () => {
     const { reason, families } = uplinkStatus(wan(1, { via6: undefined }), undefined);
     assert.equal(reason, 'not checked');

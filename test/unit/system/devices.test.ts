@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UsageError } from '#wanmark/errors.js';
-import { checkDevices } from '#wanmark/system/devices.js';
+import { missingDevices, strayGateways } from '#wanmark/system/devices.js';
 import type { Run } from '#wanmark/system/run.js';
 import { wan } from '../flows.js';
 
@@ -14,48 +13,44 @@ function machine(routes4: string[], routes6: string[] = []): Run {
   };
 }
 
-const rejects = (promise: Promise<void>, complaint: RegExp) =>
-  assert.rejects(promise, (error) => error instanceof UsageError && complaint.test(error.message));
+describe('missingDevices', () => {
+  const of = (dev: string, lan: string[] = []) => missingDevices([wan(1, { dev })], lan, machine([]));
 
-describe('checkDevices', () => {
+  it('has nothing to say of devices that are there', async () => {
+    assert.deepEqual(await of('eth1', ['eth0']), []);
+  });
+
+  it('names each other one, and what may be meant', async () => {
+    assert.deepEqual(await of('eht1', ['br-lan']), [
+      'WAN "wan1": device eht1 does not exist yet; did you mean eth1?',
+      '--lan br-lan does not exist yet; this machine has eth0, eth1',
+    ]);
+  });
+});
+
+describe('strayGateways', () => {
   const eth1 = wan(1, { via: '192.0.2.1', via6: undefined });
 
-  it('accepts a gateway on the device’s network', async () => {
-    await checkDevices([eth1], ['eth0'], machine(['192.0.2.0/24']));
-    await checkDevices([eth1], [], machine(['192.0.2.1'])); // a host route, as some providers have it
+  it('has nothing to say of a gateway on the device’s network', async () => {
+    assert.deepEqual(await strayGateways([eth1], machine(['192.0.2.0/24'])), []);
+    // A host route, as some providers have it.
+    assert.deepEqual(await strayGateways([eth1], machine(['192.0.2.1'])), []);
   });
 
-  it('accepts a device that comes later where the gateway is to be followed', async () => {
-    const later = { dev: 'wwan0', via: 'auto', via6: undefined };
-    await checkDevices([wan(1, later)], [], machine([]));
-    await rejects(checkDevices([wan(1, { ...later, via: 'dev' })], [], machine([])), /wwan0 does not exist/);
+  it('nor of a link-local IPv6 gateway, a device without network, or one that is not there', async () => {
+    const linkLocal = wan(1, { via: undefined, via6: 'fe80::1' });
+    assert.deepEqual(await strayGateways([linkLocal], machine([], ['2001:db8::/64'])), []);
+    assert.deepEqual(await strayGateways([eth1], machine([])), []);
+    const later = { ...eth1, dev: 'ppp0' };
+    assert.deepEqual(await strayGateways([later], machine(['198.51.100.0/24'])), []);
   });
 
-  it('accepts a link-local IPv6 gateway, and a device that has no network at the moment', async () => {
-    await checkDevices([wan(1, { via: undefined, via6: 'fe80::1' })], [], machine([], ['2001:db8::/64']));
-    await checkDevices([eth1], [], machine([]));
-  });
-
-  it('refuses a gateway elsewhere', async () => {
-    await rejects(
-      checkDevices([eth1], [], machine(['198.51.100.0/24'])),
-      /gateway 192.0.2.1 is not on the network of eth1 \(198.51.100.0\/24\)/,
-    );
-    await rejects(
-      checkDevices(
-        [wan(1, { via: undefined, via6: '2001:db8:1::1' })],
-        [],
-        machine([], ['2001:db8::/64', 'fe80::/64']),
-      ),
-      /gateway 2001:db8:1::1 is not on the network of eth1 \(2001:db8::\/64\)/,
-    );
-  });
-
-  it('refuses devices that do not exist and says which do', async () => {
-    await rejects(
-      checkDevices([wan(7)], [], machine([])),
-      /device eth7 does not exist; this machine has eth0, eth1/,
-    );
-    await rejects(checkDevices([eth1], ['br0'], machine([])), /--lan br0 does not exist/);
+  it('names one elsewhere and the networks', async () => {
+    assert.deepEqual(await strayGateways([eth1], machine(['198.51.100.0/24'])), [
+      'WAN "wan1": gateway 192.0.2.1 is not on the network of eth1 (198.51.100.0/24); correct via or dev',
+    ]);
+    const six = wan(1, { via: undefined, via6: '2001:db8:1::1' });
+    const [line] = await strayGateways([six], machine([], ['2001:db8::/64', 'fe80::/64']));
+    assert.match(line!, /gateway 2001:db8:1::1 is not on the network of eth1 \(2001:db8::\/64\)/);
   });
 });

@@ -20,6 +20,11 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  /** Time passes and nothing runs: the next timers are late. */
+  stall(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Lets time pass, timer by timer, and after each what it set off. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
@@ -32,6 +37,6 @@ export class FakeClock implements Clock {
       callback();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    this.#now = end;
+    this.#now = Math.max(this.#now, end);
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseCheck } from '#wanmark/config/check.js';
 import type { CheckResult } from '#wanmark/wan/check/check.js';
-import { CheckHealth } from '#wanmark/wan/check-health.js';
+import { CheckHealth, type Verdict } from '#wanmark/wan/check-health.js';
 import { Health, type HealthChange } from '#wanmark/wan/health.js';
 import { HoldDown } from '#wanmark/wan/hold-down.js';
 import { ProbeWindow } from '#wanmark/wan/window.js';
@@ -180,9 +180,11 @@ describe('the health of a WAN', () => {
     assert.deepEqual(health.state('a', 4), { up: true, since: 10, reason: 'good', heldUntil: undefined });
     health.report('a', 4, 'link', down('no carrier'), 20);
     health.report('a', 4, 'check 1', down('ping'), 30);
-    assert.deepEqual(health.state('a', 4), { up: false, since: 20, reason: 'ping', heldUntil: undefined });
+    // The device is why the check fails, too.
+    const downSince20 = { up: false, since: 20, heldUntil: undefined };
+    assert.deepEqual(health.state('a', 4), { ...downSince20, reason: 'no carrier' });
     health.report('a', 4, 'link', undefined, 40);
-    assert.equal(health.state('a', 4).up, false);
+    assert.deepEqual(health.state('a', 4), { ...downSince20, reason: 'ping' });
     health.report('a', 4, 'check 1', up, 50);
     assert.deepEqual(
       changes.map(({ wan, family, up, since, reason }) => [wan, family, up, since, reason]),
@@ -202,6 +204,155 @@ describe('the health of a WAN', () => {
     );
     health.forget('a');
     assert.equal(health.state('a', 6).up, true);
+  });
+
+  describe('that was down, with 30 s to prove itself', () => {
+    function patient(alone = () => false) {
+      const changes: HealthChange[] = [];
+      return { health: new Health((change) => changes.push(change), { upAfterMs: 30_000, alone }), changes };
+    }
+    const shaky: Verdict = { ...up, shaky: true };
+    const ups = (changes: readonly HealthChange[]) =>
+      changes.filter(({ up }) => up).map(({ since }) => since);
+
+    it('is up when every source has called it up for so long, and not before', () => {
+      const { health, changes } = patient();
+      health.report('a', 4, 'link', down('no carrier'), 0);
+      health.report('a', 4, 'check 1', down('ping'), 1000);
+      health.report('a', 4, 'link', up, 5000);
+      assert.equal(health.nextDue(), undefined);
+      health.report('a', 4, 'check 1', up, 10_000);
+      assert.deepEqual([health.nextDue(), health.state('a', 4).heldUntil], [40_000, 40_000]);
+      health.report('a', 4, 'check 1', up, 39_999);
+      health.tick(39_999);
+      assert.deepEqual(ups(changes), []);
+      health.tick(40_000);
+      assert.deepEqual(ups(changes), [40_000]);
+      assert.equal(health.nextDue(), undefined);
+    });
+
+    it('begins anew with a flap of the link, and with one failed round', () => {
+      const { health, changes } = patient();
+      health.report('a', 4, 'check 1', down('ping'), 0);
+      health.report('a', 4, 'check 1', up, 1000);
+      health.report('a', 4, 'link', down('no carrier'), 20_000);
+      health.report('a', 4, 'link', up, 20_001);
+      assert.equal(health.nextDue(), 50_001);
+      health.report('a', 4, 'check 1', shaky, 49_000);
+      assert.equal(health.nextDue(), undefined);
+      health.tick(50_001);
+      health.report('a', 4, 'check 1', up, 51_000);
+      assert.equal(health.nextDue(), 81_000);
+      health.tick(81_000);
+      assert.deepEqual(ups(changes), [81_000]);
+      // While it is up a failed round is nothing.
+      health.report('a', 4, 'check 1', shaky, 82_000);
+      assert.equal(health.state('a', 4).up, true);
+    });
+
+    it('waits for the longer of that and the hold-down', () => {
+      const { health, changes } = patient();
+      let now = 0;
+      for (let i = 0; i < 5; i++) {
+        health.report('a', 4, 'link', down('no carrier'), now);
+        health.report('a', 4, 'link', up, now);
+        now = health.nextDue()!;
+        health.tick(now);
+      }
+      const times = changes.map(({ since }) => since);
+      const waits = times.flatMap((at, i) => (i % 2 === 1 ? [at - times[i - 1]!] : []));
+      assert.deepEqual(waits, [30_000, 30_000, 30_000, 40_000, 80_000]);
+    });
+
+    it('is up at once when it never was down, and after a trial of the passive watch', () => {
+      const { health, changes } = patient();
+      health.report('a', 4, 'check 1', up, 0);
+      assert.equal(health.state('a', 4).up, true);
+      health.report('a', 4, 'passive', { ...down('silent'), trial: true }, 1000);
+      health.report('a', 4, 'passive', undefined, 11_000);
+      assert.deepEqual(ups(changes), [11_000]);
+      // But not when something else called it down as well.
+      health.report('a', 4, 'passive', { ...down('silent'), trial: true }, 400_000);
+      health.report('a', 4, 'link', down('no carrier'), 400_001);
+      health.report('a', 4, 'passive', undefined, 410_000);
+      health.report('a', 4, 'link', up, 411_000);
+      assert.equal(health.nextDue(), 441_000);
+    });
+
+    it('does not wait when there is no other, from the start or in the middle of it', () => {
+      let alone = true;
+      const { health, changes } = patient(() => alone);
+      health.report('a', 4, 'link', down('no carrier'), 0);
+      health.report('a', 4, 'link', up, 1000);
+      assert.deepEqual(ups(changes), [1000]);
+      alone = false;
+      health.report('a', 4, 'link', down('no carrier'), 400_000);
+      health.report('a', 4, 'link', up, 401_000);
+      assert.equal(health.state('a', 4).up, false);
+      alone = true;
+      health.report('b', 4, 'link', down('no carrier'), 402_000);
+      assert.deepEqual(ups(changes), [1000, 402_000]);
+    });
+
+    it('does not wait when it is told so, unless it is called down', () => {
+      const { health, changes } = patient();
+      health.release('a', 4, 'set', 0);
+      health.report('a', 4, 'link', down('no carrier'), 0);
+      health.release('a', 4, 'set', 1000);
+      assert.equal(health.state('a', 4).up, false);
+      health.report('a', 4, 'link', up, 2000);
+      health.release('a', 4, 'set', 3000);
+      health.release('a', 4, 'set', 4000);
+      assert.deepEqual(ups(changes), [3000]);
+    });
+
+    it('a check tells of a failed round only while it is up, and takes it back with the next', () => {
+      const health = check();
+      const rounds = [good(), lost, silent, good(), lost, lost, lost].map((one) => [one, one]);
+      const told = rounds.map((results, i) => health.round(results, i * 2000));
+      assert.deepEqual(
+        told.map((verdict) => [verdict?.up, verdict?.shaky]),
+        [
+          [true, undefined],
+          [true, true],
+          [true, true],
+          [true, undefined],
+          [true, true],
+          [true, true],
+          [false, undefined],
+        ],
+      );
+    });
+  });
+
+  it('that is released is up at once, past its hold-down, unless somebody else calls it down', () => {
+    const health = new Health();
+    const down = { up: false, reason: 'by hand', wished: true };
+    const broken = { up: false, reason: 'broken' };
+    const isUp = () => health.state('a', 4).up;
+    health.release('a', 4, 'set', 0);
+    assert.equal(isUp(), true, 'never mentioned');
+    for (let i = 0; i < 5; i++) {
+      health.report('a', 4, 'set', down, i);
+      assert.deepEqual([isUp(), health.state('a', 4).reason], [false, 'by hand']);
+      health.release('a', 4, 'set', i);
+      assert.equal(isUp(), true);
+    }
+    // Five wishes are no reason to distrust it: the first hold is none.
+    health.report('a', 4, 'check', broken, 10);
+    health.report('a', 4, 'check', { up: true, reason: 'fine' }, 11);
+    assert.equal(isUp(), true);
+    health.report('a', 4, 'check', broken, 12);
+    health.report('a', 4, 'set', down, 13);
+    health.release('a', 4, 'set', 14);
+    assert.deepEqual([isUp(), health.state('a', 4).reason], [false, 'broken']);
+    health.report('a', 4, 'check', { up: true, reason: 'fine' }, 15);
+    assert.equal(isUp(), true, 'its hold-down was ended, too');
+    health.report('a', 4, 'check', broken, 16);
+    health.report('a', 4, 'check', { up: true, reason: 'fine' }, 17);
+    assert.equal(isUp(), false, 'held');
+    health.release('a', 4, 'set', 18);
+    assert.equal(isUp(), true);
   });
 
   it('flapping each second for a minute switches eight times at most, and comes up by itself in the end', () => {

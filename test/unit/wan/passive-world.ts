@@ -1,6 +1,7 @@
 // A simulated internet for the passive detector: clients open connections by WANs in turn or at random, some
 // destinations are dead, and from some moment on a WAN swallows everything. Seeded, so every run is the same.
 import { Detector, type Suspicion } from '#wanmark/wan/passive/detector.js';
+import { LOOKS_MS, MOST_PER_TICK, TICK_MS } from '#wanmark/wan/passive/watch.js';
 
 export interface World {
   readonly seed: number;
@@ -13,8 +14,10 @@ export interface World {
   readonly blackholeAt?: number;
   /** Different destinations; popular ones are asked more (Zipf). Default 300. */
   readonly destinations?: number;
-  /** Milliseconds; default 60. One in a hundred first packets is lost and answered a second later. */
+  /** Milliseconds; default 60. */
   readonly rttMs?: (wan: string, atSeconds: number) => number;
+  /** Chance that a SYN or its answer is lost; it is sent again after 1, 3, 7 s. Default 0.01. */
+  readonly loss?: (wan: string, atSeconds: number) => number;
   /** Overrides where a connection goes; the default is random. */
   readonly choose?: (random: () => number, destination: number) => number;
   /** Destinations that are dead at some time, beside the share. */
@@ -27,9 +30,8 @@ export interface Outcome {
   readonly suspicions: readonly (Suspicion & { readonly at: number })[];
 }
 
-const TICK_MS = 100;
-const LOOKS_MS = [500, 750, 1000, 1500, 2000];
-const MOST_PER_TICK = 2;
+/** When a client sends a SYN (RFC 6298). */
+const SYNS_MS = [0, 1000, 3000, 7000];
 
 export function mulberry(seed: number): () => number {
   let state = seed >>> 0;
@@ -49,6 +51,7 @@ interface Sample {
   /** Infinity: never. */
   readonly answeredAt: number;
   looks: number;
+  knownMs: number;
 }
 
 /** Cumulative shares of `count` destinations, the n-th asked 1/n as often. */
@@ -80,10 +83,20 @@ export function simulate(world: World): Outcome {
   const shares = zipf(world.destinations ?? 300);
   const dead = shares.map(() => random() < world.dead);
   const rttMs = world.rttMs ?? (() => 60);
+  const loss = world.loss ?? (() => 0.01);
   const detector = new Detector();
   const suspicions: (Suspicion & { at: number })[] = [];
   let suspected = new Set<string>();
   let samples: Sample[] = [];
+  const blackholeAt = (world.blackholeAt ?? Number.POSITIVE_INFINITY) * 1000;
+  const swallows = (wan: string, at: number) => wan === 'w1' && at >= blackholeAt;
+  const firstAnswer = (sent: number, wan: string) => {
+    const passes = (ms: number) => random() >= loss(wan, (sent + ms) / 1000) && !swallows(wan, sent + ms);
+    const arrivals = SYNS_MS.filter(passes).map(
+      (ms) => sent + ms + rttMs(wan, (sent + ms) / 1000) * (0.5 + random()),
+    );
+    return Math.min(Number.POSITIVE_INFINITY, ...arrivals);
+  };
   let id = 0;
   let next = 0;
   for (let now = 0; now < world.seconds * 1000; now += TICK_MS) {
@@ -98,12 +111,10 @@ export function simulate(world: World): Outcome {
       if (count >= MOST_PER_TICK || suspected.has(wan)) continue;
       taken.set(wan, count + 1);
       const at = next / 1000;
-      const swallowed = wan === 'w1' && at >= (world.blackholeAt ?? Number.POSITIVE_INFINITY);
-      const never = swallowed || dead[destination] || world.isDead?.(destination, at, wan);
-      const spread = 0.5 + random() + (random() < 0.01 ? 1000 / rttMs(wan, at) : 0);
-      const answeredAt = never ? Number.POSITIVE_INFINITY : next + rttMs(wan, at) * spread;
+      const never = dead[destination] || world.isDead?.(destination, at, wan);
+      const answeredAt = never ? Number.POSITIVE_INFINITY : firstAnswer(next, wan);
       const dst = `10.${destination >> 8}.${destination & 255}.1`;
-      samples.push({ id: id++, wan, dst, decidedAt: next, answeredAt, looks: 0 });
+      samples.push({ id: id++, wan, dst, decidedAt: next, answeredAt, looks: 0, knownMs: 0 });
     }
     const kept: Sample[] = [];
     for (const sample of samples) {
@@ -112,8 +123,10 @@ export function simulate(world: World): Outcome {
         continue;
       }
       const answered = now >= sample.answeredAt;
-      const first = sample.looks++ === 0;
-      detector.add({ ...sample, dport: 443, lookedAt: now, answered, first });
+      const { knownMs } = sample;
+      if (!answered) sample.knownMs = now - sample.decidedAt;
+      sample.looks++;
+      detector.add({ ...sample, dport: 443, lookedAt: now, answered, knownMs });
       if (!answered && sample.looks < LOOKS_MS.length) kept.push(sample);
     }
     samples = kept;

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Entry, Tuple } from '#wanmark/conntrack/requests.js';
 import { networkOf } from '#wanmark/wan/passive/destinations.js';
 import { predictive, Rate } from '#wanmark/wan/passive/rate.js';
-import { isAnswered, PassiveWatch } from '#wanmark/wan/passive/watch.js';
+import { isAnswered, LOOKS_MS, PassiveWatch } from '#wanmark/wan/passive/watch.js';
 import { FakeClock } from './fake-clock.js';
 import { simulate, type World } from './passive-world.js';
 
@@ -36,7 +36,7 @@ function falseAlarms(world: Omit<World, 'seed' | 'seconds'>, worlds = 2): string
 }
 
 describe('a black hole among three WANs', () => {
-  // Median and slowest. In two hundred worlds each the medians were 1.1, 1.4 and 3.8 s, the slowest 1.1, 3.2 and 10.4.
+  // Median and slowest. In a hundred worlds each the medians were 1.1, 1.1, 1.5 and 3.8 s, the slowest 1.2, 1.2, 3 and 9.
   for (const [perSecond, dead, median, slowest] of [
     [200, 0.05, 1.5, 2],
     [200, 0.2, 1.5, 2.5],
@@ -66,6 +66,15 @@ describe('a black hole among three WANs', () => {
   });
 });
 
+/** Each minute w1's round trips go up to `ms` within so many seconds, and stay so for a while. */
+function fills(seconds: number, ms = 1500): World['rttMs'] {
+  return (wan, at) =>
+    wan === 'w1' ? 60 + (ms - 60) * Math.min(1, Math.max(0, (at % 60) - 40) / seconds) : 60;
+}
+
+/** Each minute half of w1's round trips fail for half a minute. */
+const lossy: World['loss'] = (wan, at) => (wan === 'w1' && at % 60 > 30 ? 0.51 : 0.01);
+
 describe('no WAN that works is suspected', () => {
   const world = { perSecond: 30, dead: 0.05 };
   for (const [name, more] of [
@@ -79,6 +88,18 @@ describe('no WAN that works is suspected', () => {
       { dead: 0.3, choose: (_: unknown, d: number) => d % 3 },
     ],
     ['by a satellite', { rttMs: (wan: string) => (wan === 'w1' ? 650 : 60) }],
+    ['when its buffer fills to 1.5 s within 2 s', { rttMs: fills(2) }],
+    ['when it does at 200 connections/s', { perSecond: 200, rttMs: fills(2) }],
+    ['when it fills to 1 s at once', { rttMs: fills(0.1, 1000) }],
+    ['when it loses 30 % each way', { loss: lossy }],
+    [
+      'when it loses 30 % each way at 100/s, with one destination',
+      { perSecond: 100, destinations: 1, loss: lossy },
+    ],
+    [
+      'when it loses 30 % each way at 10/s, with few destinations',
+      { perSecond: 10, dead: 0.02, destinations: 5, loss: lossy },
+    ],
     ['as the only one', { wans: 1, isDead: (_: number, t: number) => t > 100 }],
   ] as [string, Partial<World>][]) {
     it(name, () => assert.deepEqual(falseAlarms({ ...world, ...more }), []));
@@ -164,8 +185,8 @@ describe('the watch', () => {
     assert.deepEqual(told, ['a 4 suspected']);
     await clock.pass(11_000);
     assert.deepEqual(told, ['a 4 suspected', 'a 4 over']);
-    // Two in a tick of each WAN, the unanswered ones five times.
-    assert.ok(lookups() <= 15 * 2 * 6, `${lookups()} look-ups`);
+    // Two in a tick of each WAN, the unanswered ones until they are given up.
+    assert.ok(lookups() <= 15 * 2 * (1 + LOOKS_MS.length), `${lookups()} look-ups`);
     assert.equal(clock.pending, 0, 'idle without decisions');
     it.stop();
   });
@@ -183,6 +204,30 @@ describe('the watch', () => {
       assert.deepEqual(told, restarts ? [] : ['a 4 suspected']);
       it.stop();
     }
+  });
+
+  it('counts no time in which the process stood still, and finds a dead WAN all the same', async () => {
+    let dead = true;
+    const { it, clock, told, connect } = watch(({ sport }) => (dead && sport < 1000 ? SYN_SENT : ANSWERED));
+    for (let tick = 0; tick < 9; tick++) {
+      connect('a', tick);
+      connect('b', 1000 + tick);
+      await clock.pass(100);
+    }
+    clock.stall(3000);
+    await clock.pass(100);
+    dead = false;
+    await clock.pass(3000);
+    assert.deepEqual(told, []);
+    dead = true;
+    for (let tick = 0; tick < 25; tick++) {
+      connect('a', tick);
+      connect('b', 1000 + tick);
+      if (tick % 5 === 4) clock.stall(300);
+      await clock.pass(100);
+    }
+    assert.deepEqual(told, ['a 4 suspected']);
+    it.stop();
   });
 
   it('takes only what has a port, and survives a look-up that fails', async () => {

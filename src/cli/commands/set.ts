@@ -1,0 +1,53 @@
+import type { CommandModule } from 'yargs';
+import { changeOfWords } from '../../config/change.js';
+import { DEFAULT_SOCKET } from '../../config/options.js';
+import type { SetAnswer } from '../../daemon/control.js';
+import { SystemError, UsageError } from '../../errors.js';
+import { askDaemon } from '../daemon-client.js';
+
+/** The daemon answers when the rules have followed, for which it may have to wait. */
+const TIMEOUT_MS = 60_000;
+
+interface SetArguments {
+  readonly wan: string | undefined;
+  readonly settings: readonly string[] | undefined;
+  readonly socket: string | undefined;
+}
+
+/** `set`: changes a WAN of the running daemon. */
+export const setCommand: CommandModule<object, SetArguments> = {
+  command: 'set [wan] [settings..]',
+  describe: 'Change a WAN of the running daemon: weight=N|auto, state=down|auto',
+  builder: (yargs) =>
+    yargs
+      .positional('wan', { type: 'string', describe: 'Its name' })
+      .positional('settings', {
+        type: 'string',
+        array: true,
+        describe: 'weight=N (0 drains), weight=auto (the configured one), state=down, state=auto',
+      })
+      .option('socket', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Where the daemon answers (or $WANMARK_SOCKET)',
+        defaultDescription: DEFAULT_SOCKET,
+      }),
+  handler: async ({ wan, settings = [], socket = process.env.WANMARK_SOCKET ?? DEFAULT_SOCKET }) => {
+    if (wan === undefined || wan.includes('=')) {
+      throw new UsageError('set needs the name of a WAN first, for example wanmark set fibre weight=0');
+    }
+    const { status, answer } = await askDaemon<SetAnswer>(
+      socket,
+      '/set',
+      changeOfWords(wan, settings),
+      TIMEOUT_MS,
+    );
+    if (status === 200 && answer.said !== undefined) {
+      process.stdout.write(`${answer.said}\n`);
+      return;
+    }
+    const complaint = answer.error ?? `the daemon answered ${status}; is it of the same version?`;
+    if (status >= 400 && status < 500) throw new UsageError(complaint);
+    throw new SystemError('NOT_SET', complaint);
+  },
+};

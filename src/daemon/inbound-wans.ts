@@ -1,0 +1,22 @@
+import type { Wan } from '../core/wan.js';
+import type { Links } from '../system/links.js';
+
+/** The WAN of each interface index; a device that several WANs share says nothing about which one it was. */
+export class InboundWans {
+  readonly #alone: readonly Wan[];
+  #byIndex: ReadonlyMap<number, Wan> = new Map();
+
+  constructor(wans: readonly Wan[]) {
+    this.#alone = wans.filter((wan) => wans.every((other) => other === wan || other.dev !== wan.dev));
+  }
+
+  /** Each time that devices may have gone and come back under another index. */
+  update(links: Pick<Links, 'index'>): void {
+    this.#byIndex = new Map(this.#alone.map((wan) => [links.index(wan.dev), wan]));
+  }
+
+  get(ifindex: number): Wan | undefined {
+    // 0 is that of a device which is not there, and of the router's own packets.
+    return ifindex === 0 ? undefined : this.#byIndex.get(ifindex);
+  }
+}

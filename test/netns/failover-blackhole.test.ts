@@ -1,0 +1,124 @@
+/** A WAN that swallows everything while its link stays up: what clients notice. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Lab } from '#wanmark/lab/lab.js';
+import { SERVER } from '#wanmark/lab/network.js';
+import { withLab } from '../helpers/lab.js';
+import {
+  assertConnects,
+  byWan,
+  exponentialSyns,
+  feasibleRate,
+  inFlightDuring,
+  SteadyLoad,
+} from '../helpers/load.js';
+import { addon, needs, nfqueue } from '../helpers/requires.js';
+import { eventually } from '../helpers/router-state.js';
+import { statusOf } from '../helpers/status.js';
+import { tally } from '../helpers/traffic.js';
+import { kernelMarks, mute, stateLines, swallow, waitForState } from '../helpers/uplinks.js';
+
+const RUN: readonly string[] = [];
+/** A failed round lasts as long as its timeout, so it takes some five seconds to fall, and one and a half to rise. */
+const PING = ['--check', `all=ping,to=${SERVER[4]},interval=0.5,fall=3,rise=3`];
+/** What is promised where the machine has time: sent again after one second and after three, and connected. */
+const LONGEST_CONNECT_MS = 3500;
+/** When TCP sends a SYN again; tcp_syn_linear_timeouts is 0, as it was before Linux 6.5. */
+const SYNS_MS = [1000, 3000, 7000, 15_000, 31_000];
+
+/** The first retransmission after a WAN that died was left out, counted from the death: who waits longest. */
+function nextSyn(noticedMs: number): number {
+  return SYNS_MS.find((ms) => ms > noticedMs) ?? Number.POSITIVE_INFINITY;
+}
+
+const WAYS: readonly (readonly [string, (lab: Lab, dead: boolean) => Promise<void>])[] = [
+  ['whose gateway is silent', (lab, dead) => mute(lab, 'gw2', dead)],
+  ['that is broken behind a gateway that answers', (lab, dead) => swallow(lab, 'gw2', dead)],
+];
+
+describe('a black hole among three WANs', needs(nfqueue, addon), () => {
+  for (const [kind, run] of [
+    ['without any check', RUN],
+    ['with a ping check', [...RUN, ...PING]],
+  ] as const) {
+    for (const [what, set] of WAYS) {
+      it(`${what}, ${kind}: no connect fails, and none takes long`, async (t) => {
+        await withLab({ wans: 3, ipv6: false, clientAddresses: 4, up: [], run }, async ({ lab, daemon }) => {
+          await exponentialSyns(lab);
+          const load = await SteadyLoad.start(lab, await feasibleRate(lab, 100));
+          const { slowestConnectMs: usualMs } = await load.more(100);
+          let died = 0;
+          const inFlight = await inFlightDuring(load, async () => {
+            died = Date.now();
+            await set(lab, true);
+          });
+          const answers = await lab.router.exec(['ping', '-c', '1', '-W', '1', lab.wans[1]!.via], {
+            okCodes: 'any',
+          });
+          assert.equal(answers.code === 0, what.endsWith('answers'), 'the gateway answers for itself');
+          const down = await waitForState(daemon, 'wan down', 'wan2');
+          if (kind.startsWith('without'))
+            assert.match(down.reason, /^\d+ new connections unanswered for up to /);
+          await load.more(100);
+          // It is still dead: those that were given to it have their answers by others.
+          const report = await load.end();
+          const noticedMs = Date.parse(down.since) - died;
+          const { done, slowConnects, slowestConnectMs, broken } = report;
+          t.diagnostic(
+            `noticed after ${noticedMs} ms; of ${done} connects ${slowConnects} above 500 ms, ` +
+              `the slowest ${slowestConnectMs} ms (${usualMs} ms before), broken ${JSON.stringify(broken)}`,
+          );
+          assertConnects(report, inFlight);
+          // A machine that stalls notices later and is late with what it sends.
+          const slackMs = LONGEST_CONNECT_MS - 3000 + usualMs;
+          const boundMs = Math.max(LONGEST_CONNECT_MS, nextSyn(noticedMs + slackMs) + slackMs);
+          assert.ok(slowestConnectMs <= boundMs, `${slowestConnectMs} ms, at most ${boundMs}`);
+          // Passive evidence is given ten seconds: seeing that once is enough.
+          if (what.endsWith('silent')) {
+            await set(lab, false);
+            await waitForState(daemon, 'wan up', 'wan2');
+            assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
+          }
+          assert.ok(stateLines(daemon).every(({ wan }) => wan === 'wan2'));
+        });
+      });
+    }
+  }
+
+  it('is avoided, too, after the daemon was killed, and by the next one chosen again when it is back', async (t) => {
+    const run = [...RUN, ...PING];
+    await withLab({ wans: 3, ipv6: false, up: [], run }, async ({ lab, wanmark, daemon }) => {
+      const load = await SteadyLoad.start(lab, await feasibleRate(lab, 100));
+      await load.more(50);
+      const inFlight = await inFlightDuring(load, () => mute(lab, 'gw2', true));
+      await waitForState(daemon, 'wan down', 'wan2');
+      await eventually(
+        () => kernelMarks(lab),
+        (marks) => marks.length === 2,
+        'the kernel avoids it',
+      );
+      await daemon.crash();
+      const before = byWan(lab, await load.more(50));
+      const report = await load.more(100);
+      const after = byWan(lab, report);
+      t.diagnostic(`by the kernel alone: ${JSON.stringify({ before, after })}`);
+      assert.equal(after.wan2, before.wan2);
+      assert.ok(after.wan1! > before.wan1! && after.wan3! > before.wan3!, 'both others are chosen');
+      assertConnects(await load.end(), inFlight);
+      await mute(lab, 'gw2', false);
+      const next = await wanmark.run(...run);
+      await eventually(
+        () => statusOf(wanmark),
+        ({ wans }) => wans.every(({ state, reason }) => state === 'up' && reason.startsWith('ping ')),
+        'all are up',
+      );
+      await eventually(
+        () => kernelMarks(lab),
+        (marks) => marks.length === 3,
+        'the kernel may choose all',
+      );
+      assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
+      await next.stop();
+    });
+  });
+});

@@ -1,0 +1,60 @@
+/** A WAN that loses a third of all packets, each way: bad, but not dead. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { SERVER } from '#wanmark/lab/network.js';
+import { withLab } from '../helpers/lab.js';
+import { assertConnects, byWan, feasibleRate, inFlightDuring, SteadyLoad, total } from '../helpers/load.js';
+import { addon, needs, nfqueue } from '../helpers/requires.js';
+import { stateLines, swallow, waitForState } from '../helpers/uplinks.js';
+
+const RUN: readonly string[] = [];
+/** The share needs ten probes at least. */
+const LOSS = ['--check', `all=ping,to=${SERVER[4]},interval=0.25,timeout=0.2,fall=10,loss=20:10`];
+const LOSSY = '-m statistic --mode random --probability 0.3';
+/** For so long the line is bad while it is used. */
+const BAD_S = 12;
+
+describe('a WAN that loses 30 % of all packets each way', needs(nfqueue, addon), () => {
+  it('is not taken out by what becomes of its connections', async (t) => {
+    await withLab({ wans: 3, ipv6: false, clientAddresses: 4, up: [], run: RUN }, async ({ lab, daemon }) => {
+      const load = await SteadyLoad.start(lab, await feasibleRate(lab, 100));
+      await load.more(100);
+      await swallow(lab, 'gw2', true, LOSSY);
+      const { seconds } = await load.soFar();
+      let now = await load.more(10);
+      while (now.seconds < seconds + BAD_S) now = await load.more(10);
+      await swallow(lab, 'gw2', false);
+      const { failed, broken, slowConnects, slowestConnectMs, done, sources } = await load.end();
+      t.diagnostic(
+        `${slowConnects} of ${done} connects above 500 ms, the slowest ${slowestConnectMs} ms; ${JSON.stringify(sources)}`,
+      );
+      assert.deepEqual([failed, broken], [{}, {}]);
+      assert.ok(slowConnects > 20, `${slowConnects} slow: the line was not bad`);
+      assert.deepEqual(stateLines(daemon), []);
+    });
+  });
+
+  it('is taken out by a check with loss=20:10', async (t) => {
+    const run = [...RUN, ...LOSS];
+    await withLab({ wans: 3, ipv6: false, clientAddresses: 4, up: [], run }, async ({ lab, daemon }) => {
+      const load = await SteadyLoad.start(lab, await feasibleRate(lab, 100));
+      await load.more(100);
+      let killed = 0;
+      await swallow(lab, 'gw2', true, LOSSY);
+      // Its connections are cut when it is down: nearly all that it has.
+      killed += await inFlightDuring(load, () => waitForState(daemon, 'wan down', 'wan2'));
+      const [line] = stateLines(daemon);
+      assert.match(line!.reason, /^ping 203\.0\.113\.10 loss \d+ % \(limit 20 %\) over \d+ probes$/);
+      const before = await load.more(100);
+      const after = await load.more(200);
+      assert.equal(byWan(lab, after).wan2, byWan(lab, before).wan2, 'nothing goes by it any more');
+      const report = await load.end();
+      t.diagnostic(
+        `${report.slowConnects} of ${report.done} connects above 500 ms, the slowest ${report.slowestConnectMs} ms; ` +
+          `${total(report.broken)} broken when they were cut`,
+      );
+      assertConnects(report, killed);
+      assert.ok(stateLines(daemon).every(({ wan }) => wan === 'wan2'));
+    });
+  });
+});

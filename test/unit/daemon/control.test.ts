@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Change } from '#wanmark/config/change.js';
+import { Control } from '#wanmark/daemon/control.js';
+import { UnknownWan } from '#wanmark/daemon/settings.js';
+import type { Status } from '#wanmark/daemon/status.js';
+
+describe('the control socket', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'wanmark-control-'));
+  const path = join(dir, 'socket');
+  const asked: Change[] = [];
+  let control: Control;
+
+  before(async () => {
+    control = await Control.open(
+      path,
+      () => ({ pid: 7 }) as Status,
+      async (change) => {
+        if (change.wan !== 'fibre') throw new UnknownWan(change.wan, ['fibre']);
+        if (change.weight === 99) throw new Error('a bug');
+        asked.push(change);
+        return 'fibre: done';
+      },
+    );
+  });
+  after(() => {
+    control.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  /** What comes back until the other side closes, or we do after `head` and `ending`. */
+  function talk(text: string | Buffer, ending: 'wait' | 'half' | 'cut' = 'wait'): Promise<string> {
+    return new Promise((resolve) => {
+      const socket = connect({ path, allowHalfOpen: true });
+      let said = '';
+      socket.on('data', (data) => {
+        said += data;
+      });
+      socket.on('error', () => undefined);
+      socket.on('end', () => socket.end());
+      socket.on('close', () => resolve(said));
+      socket.write(text, () => {
+        if (ending === 'half') socket.end();
+        if (ending === 'cut') socket.destroy();
+      });
+    });
+  }
+
+  const post = (body: string, length = Buffer.byteLength(body)) =>
+    `POST /set HTTP/1.1\r\nHost: wanmark\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`;
+
+  async function answerTo(
+    text: string | Buffer,
+  ): Promise<{ status: number; answer: Record<string, string> }> {
+    const said = await talk(text);
+    assert.match(said, /\r\ncontent-type: application\/json\r\n/i, said);
+    return {
+      status: Number(/^HTTP\/1\.1 (\d+)/.exec(said)?.[1]),
+      answer: JSON.parse(said.slice(said.indexOf('\r\n\r\n'))),
+    };
+  }
+
+  it('makes a change and says so', async () => {
+    const { status, answer } = await answerTo(post('{"wan":"fibre","weight":0}'));
+    assert.deepEqual([status, answer], [200, { said: 'fibre: done' }]);
+    assert.deepEqual(asked, [{ wan: 'fibre', weight: 0 }]);
+    assert.equal(statSync(path).mode & 0o777, 0o660);
+  });
+
+  for (const [what, body, code, error] of [
+    ['empty', '', 400, /^what is to be set is no JSON; send for example/],
+    ['no JSON', 'weight=5', 400, /is no JSON/],
+    ['half a JSON', '{"wan":"fibre","wei', 400, /is no JSON/],
+    ['bytes that are no text', '\x00\xff\xfe\x00', 400, /is no JSON/],
+    ['no object', '[]', 400, /must be an object/],
+    ['no WAN', '{"weight":5}', 400, /^no WAN is named/],
+    ['a key that is none', '{"wan":"fibre","wieght":5}', 400, /did you mean "weight"/],
+    ['a value that is none', '{"wan":"fibre","weight":-1}', 400, /must be a whole number/],
+    ['an unknown WAN', '{"wan":"dsl","weight":5}', 404, /^there is no WAN "dsl"; there are fibre$/],
+    ['too long', `{"wan":"${'x'.repeat(2000)}","weight":5}`, 413, /more than 1024 bytes/],
+    ['much too long, in part', 'x'.repeat(60_000), 413, /more than 1024 bytes/],
+    ['our own fault', '{"wan":"fibre","weight":99}', 500, /^a bug$/],
+  ] as const) {
+    it(`refuses a body that is ${what}, in one line of JSON`, async () => {
+      const before = asked.length;
+      const { status, answer } = await answerTo(post(body));
+      assert.equal(status, code);
+      assert.match(answer.error!, error);
+      assert.equal(asked.length, before);
+    });
+  }
+
+  it('does nothing for a body that ends before its length, or never comes', async () => {
+    const before = asked.length;
+    const whole = '{"wan":"fibre","weight":1}';
+    assert.doesNotMatch(await talk(post(whole, 500), 'half'), / 200 /);
+    await talk(post(whole, 500), 'cut');
+    // Here the other side has to lose patience.
+    assert.doesNotMatch(await talk(post('', 500)), / 200 /);
+    assert.equal(asked.length, before);
+    assert.equal((await answerTo(post(whole))).status, 200, 'and it goes on answering others');
+  });
+
+  it('hangs up on a body without an end', async () => {
+    const chunk = `1000\r\n${'x'.repeat(0x1000)}\r\n`;
+    const head = 'POST /set HTTP/1.1\r\nHost: wanmark\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const before = asked.length;
+    assert.equal(await talk(head + chunk.repeat(100)), '');
+    assert.equal(asked.length, before);
+  });
+
+  it('knows what is asked by path and method', async () => {
+    const line = async (head: string) =>
+      (await talk(`${head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).split('\r\n')[0];
+    assert.equal(await line('GET /status'), 'HTTP/1.1 200 OK');
+    assert.equal(await line('POST /status'), 'HTTP/1.1 405 Method Not Allowed');
+    assert.equal(await line('GET /set'), 'HTTP/1.1 405 Method Not Allowed');
+    assert.equal(await line('GET /'), 'HTTP/1.1 404 Not Found');
+    assert.equal(asked.filter(({ weight }) => weight === 1).length, 1);
+  });
+});

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { Paced } from '#wanmark/daemon/paced.js';
+
+/** Acts that take as long as is said, on a clock of the test's own. */
+function paced(t: TestContext, takesMs: number, restMs = 0) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  const acted: number[] = [];
+  const it = new Paced(async () => {
+    acted.push(now);
+    await new Promise((resolve) => setTimeout(resolve, takesMs));
+    return restMs;
+  });
+  /** Millisecond by millisecond, with what each sets off. */
+  const pass = async (ms: number) => {
+    for (const end = now + ms; now < end; ) {
+      now++;
+      t.mock.timers.tick(1);
+      for (let i = 0; i < 10; i++) await Promise.resolve();
+    }
+  };
+  return { it, acted, pass };
+}
+
+describe('Paced', () => {
+  it('waits for a burst’s end, and pauses', async (t) => {
+    const { it, acted, pass } = paced(t, 100);
+    it.request();
+    it.request();
+    await pass(400);
+    it.request();
+    await pass(2000);
+    assert.deepEqual(acted, [200, 1200], 'nine times what it took, after 300');
+  });
+
+  it('does not make those wait who need it soon, whatever rest it wanted', async (t) => {
+    const { it, acted, pass } = paced(t, 100, 30_000);
+    it.request();
+    await pass(300);
+    it.request();
+    it.soon();
+    it.soon();
+    await pass(1000);
+    assert.deepEqual(acted, [200, 350], '50 ms after the end at 300');
+  });
+
+  it('acts once more, soon, when it was asked to meanwhile', async (t) => {
+    const { it, acted, pass } = paced(t, 100);
+    it.soon();
+    await pass(50);
+    it.soon();
+    it.request();
+    await pass(1000);
+    assert.deepEqual(acted, [30, 180]);
+  });
+
+  it('makes them wait, too, when that goes on all day', async (t) => {
+    const { it, acted, pass } = paced(t, 100);
+    for (let i = 0; i < 240; i++) {
+      it.soon();
+      await pass(100);
+    }
+    assert.ok(acted.length > 60 && acted.length < 80, `${acted.length} in 24 s`);
+    assert.equal(acted.at(-1)! - acted.at(-2)!, 1000);
+  });
+
+  it('does nothing any more when it is stopped', async (t) => {
+    const { it, acted, pass } = paced(t, 100);
+    it.soon();
+    it.stop();
+    it.request();
+    await pass(1000);
+    assert.deepEqual(acted, []);
+  });
+});

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import { Selector } from '#wanmark/core/selector.js';
+import { Settings } from '#wanmark/daemon/settings.js';
+import { wan } from '../flows.js';
+
+/** Settings of three WANs, the second of them drained and the third for IPv4 only; notes what they do. */
+function recorded({ bare = false, refusal = '' } = {}) {
+  const wans = [wan(1, { weight: 5 }), wan(2, { weight: 0 }), wan(3, { via6: undefined })];
+  const done: string[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const selector = new Selector(wans, { pick: (_flow, all) => all[0]! }, assert.fail);
+  const down = new Set<string>();
+  const broken = new Map<string, string>();
+  const settings = new Settings({
+    wans,
+    selector,
+    logger: pino({ base: null, timestamp: false }, { write: (text: string) => lines.push(JSON.parse(text)) }),
+    uplinks: bare
+      ? undefined
+      : {
+          setDown: ({ name }, isDown) => {
+            done.push(`${name} ${isDown ? 'down' : 'auto'}`);
+            if (isDown) down.add(name);
+            else down.delete(name);
+          },
+          state: ({ name }, family) => {
+            const reason = broken.get(`${name} ${family}`);
+            const up = !down.has(name) && reason === undefined;
+            return { up, since: 0, reason: reason ?? 'set down by hand', heldUntil: undefined };
+          },
+        },
+    keeper: bare
+      ? undefined
+      : {
+          refusal: async (weights) => (refusal === '' ? undefined : `${weights.join(' ')}: ${refusal}`),
+          setWeights: async (weights) => void done.push(`rules ${weights.join(' ') || 'none'}`),
+        },
+    settled: async () => void done.push('settled'),
+  });
+  const weights = () => wans.map((one) => selector.weight(one));
+  return { settings, done, lines, weights, broken, wans };
+}
+
+describe('Settings', () => {
+  it('changes a weight for the daemon and the rules, says what is so now, and gives the configured one back', async () => {
+    const { settings, done, lines, weights } = recorded();
+    assert.equal(await settings.set({ wan: 'wan1', weight: 0 }), 'wan1: weight 0 (drain), was 5');
+    assert.deepEqual(weights(), [0, 0, 1]);
+    assert.equal(await settings.set({ wan: 'wan2', weight: 7 }), 'wan2: weight 7, was 0 (drain)');
+    assert.equal(await settings.set({ wan: 'wan2', weight: 7 }), 'wan2: weight 7, as before');
+    assert.equal(await settings.set({ wan: 'wan1', weight: 'auto' }), 'wan1: weight 5, was 0 (drain)');
+    assert.equal(await settings.set({ wan: 'wan2', weight: 0 }), 'wan2: weight 0 (drain), was 7');
+    assert.deepEqual(weights(), [5, 0, 1]);
+    assert.deepEqual(done, ['rules wan1=0', 'rules wan1=0 wan2=7', 'rules wan2=7', 'rules none']);
+    assert.deepEqual(
+      lines.map(({ msg, wan: name, what, now, was, level }) => [msg, name, what, now, was, level]),
+      [
+        ['set', 'wan1', 'weight', 0, 5, 30],
+        ['set', 'wan2', 'weight', 7, 0, 30],
+        ['set', 'wan1', 'weight', 5, 0, 30],
+        ['set', 'wan2', 'weight', 0, 7, 30],
+      ],
+    );
+  });
+
+  it('calls a WAN down and leaves it to what is found again, when all has been done', async () => {
+    const { settings, done, lines, broken, wans } = recorded();
+    assert.equal(await settings.set({ wan: 'wan1', state: 'down' }), 'wan1: state down, was auto');
+    assert.deepEqual([settings.isDown(wans[0]!), settings.isDown(wans[1]!)], [true, false]);
+    assert.deepEqual(done, ['wan1 down', 'settled']);
+    assert.equal(await settings.set({ wan: 'wan1', state: 'auto' }), 'wan1: state auto (up), was down');
+    broken.set('wan1 6', 'no carrier').set('wan3 4', 'no carrier');
+    assert.equal(
+      await settings.set({ wan: 'wan1', state: 'auto' }),
+      'wan1: state auto (IPv4 up, IPv6 down: no carrier), as before',
+    );
+    assert.equal(
+      await settings.set({ wan: 'wan3', weight: 2, state: 'auto' }),
+      'wan3: weight 2, was 1; state auto (down: no carrier), as before',
+    );
+    assert.deepEqual(
+      lines.map(({ wan: name, what, now, was }) => [name, what, now, was]),
+      [
+        ['wan1', 'state', 'down', 'auto'],
+        ['wan1', 'state', 'auto', 'down'],
+        ['wan3', 'weight', 2, 1],
+      ],
+    );
+  });
+
+  it('refuses what is wrong and changes nothing, not even the other half', async () => {
+    const { settings, done, lines, weights } = recorded();
+    for (const [change, message] of [
+      [
+        { wan: 'wna1', weight: 1 },
+        /^there is no WAN "wna1"; did you mean "wan1"\? there are wan1, wan2, wan3$/,
+      ],
+      [{ wan: 'satellite', state: 'down' }, /^there is no WAN "satellite"; there are wan1, wan2, wan3$/],
+    ] as const) {
+      await assert.rejects(settings.set(change), { code: 'UNKNOWN_WAN', message, exitCode: 2 });
+    }
+    assert.equal(done.length, 0);
+    await settings.set({ wan: 'wan1', weight: 0 });
+    await assert.rejects(settings.set({ wan: 'wan3', weight: 0, state: 'down' }), {
+      code: 'USAGE',
+      message:
+        'with weight 0 for wan3 every WAN has weight 0, so none takes new connections; give another 1 or more first',
+    });
+    assert.deepEqual([weights(), done, lines.length], [[0, 0, 1], ['rules wan1=0'], 1]);
+  });
+
+  it('refuses a weight that the rules cannot have', async () => {
+    const { settings, done, weights } = recorded({ refusal: 'too many slots' });
+    await assert.rejects(settings.set({ wan: 'wan1', weight: 301 }), {
+      code: 'USAGE',
+      message: 'weight 301 for wan1 does not go with the rules: wan1=301: too many slots',
+    });
+    assert.deepEqual([weights(), done], [[5, 0, 1], []]);
+  });
+
+  it('makes changes that come at once one after the other', async () => {
+    const { settings, weights } = recorded();
+    const both = [settings.set({ wan: 'wan1', weight: 0 }), settings.set({ wan: 'wan3', weight: 0 })];
+    const results = await Promise.allSettled(both);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    );
+    assert.deepEqual(weights(), [0, 0, 1]);
+  });
+
+  it('has weights and no states for bare marks', async () => {
+    const { settings, weights } = recorded({ bare: true });
+    await settings.set({ wan: 'wan1', weight: 0 });
+    assert.deepEqual(weights(), [0, 0, 1]);
+    await assert.rejects(settings.set({ wan: 'wan1', state: 'down' }), {
+      code: 'USAGE',
+      message: 'wan1 is a mark of which only your own rules know where it leads; use weight=0',
+    });
+  });
+});

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { pino } from 'pino';
+import { MarkField } from '#wanmark/core/mark.js';
+import { Uplinks } from '#wanmark/daemon/uplinks.js';
+import type { Links } from '#wanmark/system/links.js';
+import { wan } from '../flows.js';
+
+/** Two WANs whose devices are what the test says; `ip monitor` has nothing to tell of them, the regular look has. */
+function world(t: TestContext) {
+  const gateways: Record<string, string | undefined> = { eth1: '192.0.2.1', eth2: '198.51.100.1' };
+  const links: Links = {
+    state: () => 'up',
+    addresses: () => [],
+    index: () => 7,
+    gateway: (device) => gateways[device],
+    reaches: () => true,
+  };
+  const heard: string[] = [];
+  let wake = () => {};
+  const hear = (text: string) => {
+    heard.push(text);
+    wake();
+  };
+  const wans = [1, 2].map((n) => wan(n, { dev: `eth${n}`, via: 'auto', via6: undefined }));
+  let looks = 0;
+  const uplinks = new Uplinks({
+    wans,
+    field: new MarkField(0xff),
+    checks: [],
+    upAfterMs: 0,
+    logger: pino({ enabled: false }),
+    onChange: ({ wan: name, up }) => hear(`${name} ${up ? 'up' : 'down'}`),
+    onLinks: () => looks++,
+    onMoved: () => hear('moved'),
+    links: () => links,
+  });
+  assert.equal(looks, 1, 'what is down at the start is known at once');
+  t.after(() => uplinks.stop());
+  const next = async () => {
+    while (heard.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    return heard.splice(0);
+  };
+  return { uplinks, wans, gateways, heard, next };
+}
+
+describe('Uplinks', () => {
+  it('tells of another gateway, and of a WAN that has lost it', async (t) => {
+    const { uplinks, wans, gateways, heard, next } = world(t);
+    assert.deepEqual(heard, []);
+    gateways.eth2 = '198.51.100.2';
+    assert.deepEqual(await next(), ['moved']);
+    gateways.eth2 = undefined;
+    assert.deepEqual(await next(), ['wan2 down', 'moved']);
+    assert.equal(uplinks.state(wans[1]!, 4).reason, 'device eth2 has no IPv4 address');
+    gateways.eth2 = '198.51.100.3';
+    assert.deepEqual(await next(), ['wan2 up', 'moved']);
+  });
+
+  it('calls down what the rules have no route for, as long as they say so', (t) => {
+    const { uplinks, wans, heard } = world(t);
+    const now = performance.now();
+    uplinks.unusable(new Set(['wan2/4']), now);
+    assert.deepEqual(heard.splice(0), ['wan2 down']);
+    assert.equal(uplinks.state(wans[1]!, 4).reason, 'the rules have no IPv4 route by device eth2');
+    uplinks.unusable(new Set(), now);
+    assert.deepEqual(heard, ['wan2 up']);
+  });
+
+  it('does not believe rules that were looked at before the last change', async (t) => {
+    const { uplinks, gateways, heard, next } = world(t);
+    const before = performance.now();
+    gateways.eth2 = '198.51.100.2';
+    await next();
+    uplinks.unusable(new Set(['wan2/4']), before);
+    assert.deepEqual(heard, []);
+  });
+});
