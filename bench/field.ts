@@ -76,10 +76,10 @@ export class Field {
     });
   }
 
-  /** How long a first packet is under way, after a tenth of them as a warm-up. */
-  latency(contender: Contender, count: number, rate: number): Promise<Latency> {
+  /** How long a first packet is under way, after some seconds in which a daemon does what it does at its start. */
+  latency(contender: Contender, count: number, rate: number, warmUpSeconds: number): Promise<Latency> {
     return this.with(contender, async () => {
-      await this.flows.send(Math.ceil(count / 10), rate, LATENCY_TICK_US);
+      await this.flows.send(Math.ceil(rate * warmUpSeconds), rate, LATENCY_TICK_US);
       const arrivals = await Arrivals.start(this.lab);
       await this.flows.send(count, rate, LATENCY_TICK_US);
       return arrivals.end();

@@ -92,31 +92,33 @@ class FlushRequest : public Request {
 
 class LookupRequest : public Request {
  public:
-  LookupRequest(Napi::Env env, const CtTuple& tuple) : Request(env), tuple_(tuple) {}
+  LookupRequest(Napi::Env env, std::vector<CtTuple> tuples) : Request(env), tuples_(std::move(tuples)) {}
 
  protected:
-  int Do() override {
-    const int error = LookUpCt(tuple_, entry_);
-    found_ = error == 0;
-    return error == ENOENT ? 0 : error;
-  }
+  int Do() override { return LookUpCt(tuples_, entries_); }
 
   Napi::Value Result() override {
-    if (!found_) return Env().Undefined();
-    Napi::Object result = Napi::Object::New(Env());
-    result.Set("mark", Napi::Number::New(Env(), entry_.mark));
-    result.Set("status", Napi::Number::New(Env(), entry_.status));
-    result.Set("timeout", Napi::Number::New(Env(), entry_.timeout));
-    if (entry_.tcp_state != kTcpStateUntold) {
-      result.Set("tcpState", Napi::Number::New(Env(), entry_.tcp_state));
+    const auto result = Napi::Array::New(Env(), entries_.size());
+    for (uint32_t i = 0; i < entries_.size(); i++) {
+      result.Set(i, entries_[i] ? Describe(*entries_[i]) : Env().Undefined());
     }
     return result;
   }
 
  private:
-  const CtTuple tuple_;
-  CtEntry entry_;
-  bool found_ = false;
+  Napi::Value Describe(const CtEntry& entry) {
+    Napi::Object result = Napi::Object::New(Env());
+    result.Set("mark", Napi::Number::New(Env(), entry.mark));
+    result.Set("status", Napi::Number::New(Env(), entry.status));
+    result.Set("timeout", Napi::Number::New(Env(), entry.timeout));
+    if (entry.tcp_state != kTcpStateUntold) {
+      result.Set("tcpState", Napi::Number::New(Env(), entry.tcp_state));
+    }
+    return result;
+  }
+
+  const std::vector<CtTuple> tuples_;
+  std::vector<std::optional<CtEntry>> entries_;
 };
 
 /** Reads `{family, proto, src, dst, sport, dport}`; false when an address is none of that family. */
@@ -171,13 +173,19 @@ Napi::Value Conntrack::Flush(const Napi::CallbackInfo& info) {
 
 Napi::Value Conntrack::Lookup(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  CtTuple tuple;
-  if (info.Length() < 1 || !info[0].IsObject() || !ReadTuple(info[0].As<Napi::Object>(), tuple)) {
-    Napi::TypeError::New(env, "lookupConntrack needs a tuple with addresses of one family")
-        .ThrowAsJavaScriptException();
-    return env.Undefined();
+  std::vector<CtTuple> tuples;
+  if (info.Length() > 0 && info[0].IsArray()) {
+    const auto given = info[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < given.Length(); i++) {
+      const Napi::Value tuple = given[i];
+      if (!tuple.IsObject() || !ReadTuple(tuple.As<Napi::Object>(), tuples.emplace_back())) {
+        Napi::TypeError::New(env, "lookupConntrack needs tuples with addresses of one family")
+            .ThrowAsJavaScriptException();
+        return env.Undefined();
+      }
+    }
   }
-  auto* request = new LookupRequest(env, tuple);
+  auto* request = new LookupRequest(env, std::move(tuples));
   request->Queue();
   return request->promise();
 }

@@ -97,16 +97,25 @@ int FlushCt(const CtSelection& selection, CtFlushed& flushed) {
   return SendAll(socket, deletions);
 }
 
-int LookUpCt(const CtTuple& tuple, CtEntry& entry) {
+int LookUpCt(const std::vector<CtTuple>& tuples, std::vector<std::optional<CtEntry>>& entries) {
   NetlinkSocket socket;
   if (const int error = Open(socket)) return error;
-  alignas(nlmsghdr) char buffer[kCtMessageBytes];
-  if (const int error = socket.Request(BuildCtGet(buffer, tuple))) return error;
-  // No error: Request has left the answer in the buffer.
-  alignas(nlmsghdr) uint8_t answer[4096];
-  const ssize_t size = recv(socket.fd(), answer, sizeof(answer), MSG_DONTWAIT);
-  if (size < 0) return errno;
-  return ParseCtEntry({answer, static_cast<size_t>(size)}, SipKey{}, entry) ? 0 : EBADMSG;
+  for (const CtTuple& tuple : tuples) {
+    alignas(nlmsghdr) char buffer[kCtMessageBytes];
+    const int error = socket.Request(BuildCtGet(buffer, tuple));
+    if (error == ENOENT) {
+      entries.emplace_back();
+      continue;
+    }
+    if (error) return error;
+    // No error: Request has left the answer in the buffer.
+    alignas(nlmsghdr) uint8_t answer[4096];
+    const ssize_t size = recv(socket.fd(), answer, sizeof(answer), MSG_DONTWAIT);
+    if (size < 0) return errno;
+    CtEntry& entry = entries.emplace_back().emplace();
+    if (!ParseCtEntry({answer, static_cast<size_t>(size)}, SipKey{}, entry)) return EBADMSG;
+  }
+  return 0;
 }
 
 }  // namespace wanmark

@@ -2,6 +2,9 @@
 // thread.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "ct_entry.h"
 #include "ct_messages.h"
 
@@ -37,7 +40,8 @@ struct CtFlushed {
  * errno; EINVAL for mask 0. */
 int FlushCt(const CtSelection& selection, CtFlushed& flushed);
 
-/** 0 or errno; ENOENT: there is no such connection. */
-int LookUpCt(const CtTuple& tuple, CtEntry& entry);
+/** Adds what there is of each tuple; nothing: there is no such connection. 0 or errno, and then not all are
+ * there. */
+int LookUpCt(const std::vector<CtTuple>& tuples, std::vector<std::optional<CtEntry>>& entries);
 
 }  // namespace wanmark

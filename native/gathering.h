@@ -13,7 +13,7 @@ class Gathering {
    */
   static constexpr uint64_t kBusyRate = 10'000;
   /** A tenth of what a first packet takes at such rates anyway, since the machine is busy. */
-  static constexpr uint64_t kPauseNs = 100'000;
+  static constexpr uint64_t kPauseNs = 200'000;
   /** With so many at once there is a backlog, and nothing to wait for. */
   static constexpr uint32_t kBacklog = 16;
   static constexpr uint64_t kWindowNs = 5'000'000;

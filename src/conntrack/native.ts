@@ -78,5 +78,6 @@ export interface ConntrackAddon {
     onEvent: (kind: NativeConntrackEvent, value: unknown) => void,
   ) => NativeConntrack;
   flushConntrack(mark: number, mask: number, selection: Selection): Promise<Flushed | undefined>;
-  lookupConntrack(tuple: NativeTuple): Promise<NativeEntry | undefined>;
+  /** One for each tuple, in their order. */
+  lookupConntrack(tuples: readonly NativeTuple[]): Promise<(NativeEntry | undefined)[]>;
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { hex } from '../core/mark.js';
 import { UsageError } from '../errors.js';
 import { loadAddon } from '../native.js';
@@ -95,23 +96,46 @@ export async function flush(
   }
 }
 
+interface Question {
+  readonly tuple: Tuple;
+  readonly resolve: (entry: Entry | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+let questions: Question[] = [];
+
 /**
- * The connection of a tuple; undefined when there is none.
+ * The connection of a tuple; undefined when there is none. What is asked in one go is one question to the kernel: each
+ * costs a thread's waking up, and decisions wait for this one meanwhile.
  *
  * @throws UsageError for an address that is none of the family
  * @throws ConntrackError when the system refuses
  */
 export async function lookup(tuple: Tuple): Promise<Entry | undefined> {
-  const { lookupConntrack } = loadAddon<ConntrackAddon>();
-  let entry: NativeEntry | undefined;
-  try {
-    entry = await lookupConntrack(tuple);
-  } catch (error) {
-    if (error instanceof TypeError) {
-      throw new UsageError(`no IPv${tuple.family} addresses: ${tuple.src}, ${tuple.dst}`, { cause: error });
-    }
-    throw describeConntrackError('look-up', error as NativeConntrackError);
+  const { family, src, dst } = tuple;
+  if (isIP(src) !== family || isIP(dst) !== family) {
+    throw new UsageError(`no IPv${family} addresses: ${src}, ${dst}`);
   }
+  return new Promise((resolve, reject) => {
+    if (questions.length === 0) queueMicrotask(askAll);
+    questions.push({ tuple, resolve, reject });
+  });
+}
+
+async function askAll(): Promise<void> {
+  const asked = questions;
+  questions = [];
+  try {
+    const { lookupConntrack } = loadAddon<ConntrackAddon>();
+    const entries = await lookupConntrack(asked.map(({ tuple }) => tuple));
+    for (const [i, { resolve }] of asked.entries()) resolve(describe(entries[i]));
+  } catch (error) {
+    const described = describeConntrackError('look-up', error as NativeConntrackError);
+    for (const { reject } of asked) reject(described);
+  }
+}
+
+function describe(entry: NativeEntry | undefined): Entry | undefined {
   if (entry === undefined) return undefined;
   const { mark, status, timeout, tcpState } = entry;
   return { mark, status, timeout, tcpState: tcpState === undefined ? undefined : TCP_STATES[tcpState] };
