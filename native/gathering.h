@@ -12,10 +12,11 @@ class Gathering {
   /** From so many packets a second on a pause finds two at least; below it would be a delay and nothing else.
    */
   static constexpr uint64_t kBusyRate = 10'000;
-  /** A tenth of what a first packet takes at such rates anyway, since the machine is busy. */
-  static constexpr uint64_t kPauseNs = 200'000;
+  /** Of a first packet's way, which at such rates is as long anyway at times, since the machine is busy.
+   * Waking a thread up costs some 10 us each time, so this is where most of a decision's price goes. */
+  static constexpr uint64_t kPauseNs = 300'000;
   /** With so many at once there is a backlog, and nothing to wait for. */
-  static constexpr uint32_t kBacklog = 16;
+  static constexpr uint32_t kBacklog = 48;
   static constexpr uint64_t kWindowNs = 5'000'000;
 
   /** A batch of `packets` is settled. Returns for how long not to look for more; 0: look at once. */

@@ -73,7 +73,7 @@ void QueueLoop::AnswerPing() {
 }
 
 void QueueLoop::Run() {
-  // A pause of 100 us would be one of 150 (prctl(2)).
+  // Or a pause would be 50 us longer (prctl(2)).
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   bool stopped_queueing = false;
   uint64_t drained_at = 0;

@@ -4,8 +4,11 @@ import type { MarkField } from '../core/mark.js';
 import type { Selector } from '../core/selector.js';
 import type { Wan } from '../core/wan.js';
 
+/** The bytes of the packet that is told of; made when they are asked for, since an array costs as much as a decision. */
+export type PacketBytes = () => Uint8Array;
+
 /** Told of each decision that a strategy made; the flow and the bytes are valid during the call only. */
-export type DecisionListener = (wan: Wan, flow: Flow, packet: Uint8Array) => void;
+export type DecisionListener = (wan: Wan, flow: Flow, packet: PacketBytes) => void;
 
 /** The WAN of each interface index that belongs to exactly one. */
 export type Inbound = Pick<ReadonlyMap<number, Wan>, 'get'>;
@@ -41,6 +44,8 @@ export class Decider {
   /** Fills `batch.marks[0..count)`. Never throws: a fault of the strategy is the selector's to report. */
   readonly decide = (batch: Batch, count: number): void => {
     const flow = new BatchFlow(batch);
+    let current = 0;
+    const packet = () => packetBytes(batch, current);
     for (let i = 0; i < count; i++) {
       const entry = this.#inbound.get(batch.inIfindex[i]!);
       const wan = entry ?? this.#selector.select(flow.at(i));
@@ -48,7 +53,8 @@ export class Decider {
       batch.marks[i] = this.#marks.get(wan.mark)!;
       if (entry !== undefined) continue;
       this.#picks.set(wan.mark, this.#picks.get(wan.mark)! + 1);
-      this.#listener?.(wan, flow, packetBytes(batch, i));
+      current = i;
+      this.#listener?.(wan, flow, packet);
     }
   };
 

@@ -4,7 +4,7 @@ import { decodePacket, hexDump } from '../core/packet.js';
 import type { Backend } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import type { LineSink } from '../log.js';
-import type { DecisionListener } from './decider.js';
+import type { DecisionListener, PacketBytes } from './decider.js';
 import type { DeviceNames } from './device-names.js';
 import type { Pool, ServiceListener } from './service-decider.js';
 
@@ -39,7 +39,7 @@ export function serviceMarkLog(options: MarkLogOptions): ServiceListener {
   };
 }
 
-type Writer<Target> = (target: Target, flow: Flow, bytes: Uint8Array) => void;
+type Writer<Target> = (target: Target, flow: Flow, bytes: PacketBytes) => void;
 /** What a line says of the one that was chosen. */
 type Describe<Target> = (target: Target) => object;
 
@@ -48,7 +48,7 @@ function writer<Target extends object>(describe: Describe<Target>, options: Mark
   if (line !== undefined && !packet) return lineWriter(describe, line, devices);
   return (target, flow, bytes) => {
     const fields = { ...describe(target), ...flowFields(flow, devices) };
-    logger.info(packet ? { ...fields, ...packetFields(flow, bytes) } : fields, 'mark');
+    logger.info(packet ? { ...fields, ...packetFields(flow, bytes()) } : fields, 'mark');
   };
 }
 

@@ -6,7 +6,7 @@ import { hashBytes } from '../core/hash.js';
 import type { MarkField } from '../core/mark.js';
 import type { Selector } from '../core/selector.js';
 import type { Backend, Service } from '../core/service.js';
-import { packetBytes } from './decider.js';
+import { type PacketBytes, packetBytes } from './decider.js';
 
 /** A service and who chooses among its backends. */
 export interface Pool {
@@ -16,7 +16,7 @@ export interface Pool {
 }
 
 /** Told of each decision that a strategy made; the flow and the bytes are valid during the call only. */
-export type ServiceListener = (pool: Pool, backend: Backend, flow: Flow, packet: Uint8Array) => void;
+export type ServiceListener = (pool: Pool, backend: Backend, flow: Flow, packet: PacketBytes) => void;
 
 interface Entry extends Pool {
   readonly address: Uint8Array;
@@ -51,6 +51,8 @@ export class ServiceDecider {
   /** Fills `batch.marks[0..count)`. Never throws: a fault of a strategy is its selector's to report. */
   readonly decide = (batch: Batch, count: number): void => {
     const flow = new BatchFlow(batch);
+    let current = 0;
+    const packet = () => packetBytes(batch, current);
     for (let i = 0; i < count; i++) {
       const pool = this.#find(batch, i);
       if (pool === undefined) continue;
@@ -59,7 +61,8 @@ export class ServiceDecider {
       if (backend === undefined) continue;
       batch.marks[i] = this.#marks.get(backend)!;
       this.#picks.set(backend, this.#picks.get(backend)! + 1);
-      this.#listener?.(pool, backend, flow, packetBytes(batch, i));
+      current = i;
+      this.#listener?.(pool, backend, flow, packet);
     }
   };
 

@@ -12,8 +12,10 @@ import { Monitor } from '../wan/monitor.js';
 import { PassiveWatch } from '../wan/passive/watch.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 
-/** Should `ip monitor` have ended or lost something; reading takes a fraction of a millisecond. */
-const LOOK_MS = 500;
+/** Should `ip monitor` have lost something. A look takes a millisecond, for which packets wait. */
+const LOOK_MS = 2000;
+/** When it has ended. */
+const ALONE_LOOK_MS = 500;
 /** Where routes change all day, looking takes a fifth of the time. */
 const PAUSE_FACTOR = 4;
 const FAMILIES = [4, 6] as const;
@@ -49,7 +51,7 @@ export class Uplinks {
   readonly #monitor: Monitor;
   readonly #passive: PassiveWatch;
   readonly #news: IpMonitor;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   readonly #readLinks: () => Links;
   #links: Links;
   /** Whose device is down, as `FAMILY NAME`. */
@@ -100,10 +102,12 @@ export class Uplinks {
     this.#news = new IpMonitor(
       ['link', 'address', 'route'],
       () => this.#lookSoon(),
-      () => parts.logger.warn('ip monitor ended; a lost carrier is noticed up to half a second later'),
+      () => {
+        parts.logger.warn('ip monitor ended; a lost carrier is noticed up to half a second later');
+        this.#lookEvery(ALONE_LOOK_MS);
+      },
     );
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
-    this.#timer.unref();
+    this.#lookEvery(LOOK_MS);
   }
 
   /** A new connection was given to `wan`; cheap for those that are no sample. */
@@ -167,6 +171,12 @@ export class Uplinks {
     const waitMs = this.#notBefore - performance.now();
     if (waitMs <= 0) this.#look();
     else this.#nextLook ??= setTimeout(() => this.#look(), waitMs);
+  }
+
+  #lookEvery(ms: number): void {
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => this.#look(), ms);
+    this.#timer.unref();
   }
 
   #look(): void {

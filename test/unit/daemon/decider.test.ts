@@ -98,7 +98,7 @@ describe('Decider', () => {
   it('tells the listener the flow and exactly the copied bytes', () => {
     const seen: [string, number, number[]][] = [];
     const { decider: subject } = decider((picked, flow, bytes) =>
-      seen.push([picked.name, flow.family, [...bytes]]),
+      seen.push([picked.name, flow.family, [...bytes()]]),
     );
     subject.decide(
       batchOf([

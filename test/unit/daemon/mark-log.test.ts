@@ -13,7 +13,7 @@ const FLOWS = [
   flow({ inIfindex: 0 }),
   flow({ inIfindex: 1 }),
 ];
-const BYTES = new Uint8Array(128);
+const BYTES = () => new Uint8Array(128);
 const devices = { name: (ifindex: number) => (ifindex === 1 ? 'a"b' : `dev${ifindex}`) } as DeviceNames;
 
 /** What a log writes, by the logger alone or with lines that are made beside it. */
