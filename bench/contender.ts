@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, type Program } from '#wanmark/lab/program.js';
@@ -109,7 +110,11 @@ const python = spawnSync('python3', ['-c', 'import netfilterqueue']).status === 
 
 export const TEXTBOOK = program('textbook C loop', [built('textbook')]);
 export const BATCHED = program('batched C loop', [built('batched')]);
-export const NPM = program('npm nfqueue', [process.execPath, source('npm-nfqueue.cjs')]);
+export const NPM = program(
+  'npm nfqueue',
+  [process.execPath, source('npm-nfqueue.cjs')],
+  existsSync(source('node_modules/nfqueue/build/Release/nfqueue.node')) ? undefined : 'it is not built',
+);
 export const PYTHON = program(
   'Python NetfilterQueue',
   ['python3', source('netfilterqueue.py')],

@@ -97,7 +97,6 @@ if [ "$purpose" = bench ] && ! [ -e $rival ]; then
 	output=$(npm ci --prefix $others --foreground-scripts --no-audit --no-fund --loglevel=error 2>&1) || true
 	[ -e $rival ] || {
 		echo "$output" >&2
-		echo "wanmark: the npm package nfqueue does not build; the lines above say why" >&2
-		exit 1
+		echo "wanmark: the npm package nfqueue does not build (see above); the benchmark goes on without it" >&2
 	}
 fi
