@@ -178,7 +178,8 @@ export class Daemon {
       weight: (wan) => this.#selector.weight(wan),
       onChange: (change) => {
         const acted = failover.changed(change);
-        this.#settled = Promise.all([this.#settled, acted]);
+        // Without the values, or each would hold all of those before.
+        this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
         this.#hooks.changed(change, acted);
       },
       onLinks: (links) => this.#inbound.update(links),
