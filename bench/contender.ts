@@ -42,7 +42,7 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
       return {
         pid: daemon.pid,
         missed: async () => {
-          const { queue } = await daemon.status();
+          const { queue } = await daemon.status(false);
           return queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
         },
         check: () => checkRuns(daemon.program),

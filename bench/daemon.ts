@@ -54,9 +54,11 @@ export class BenchDaemon {
     await this.program.exited;
   }
 
-  status(): Promise<Status> {
+  /** @param connections whether to ask for them, which makes the daemon count for a while */
+  status(connections = true): Promise<Status> {
+    const path = connections ? '/status' : '/status?connections=no';
     return new Promise((resolve, reject) => {
-      request({ socketPath: this.#socket, path: '/status', agent: false }, (response) => {
+      request({ socketPath: this.#socket, path, agent: false }, (response) => {
         json(response).then((status) => resolve(status as Status), reject);
       })
         .on('error', reject)

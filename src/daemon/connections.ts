@@ -1,12 +1,13 @@
 import type { Config } from '../config/config.js';
-import { ConntrackCounter } from '../conntrack/counter.js';
+import { ConntrackCounter, type CounterOptions } from '../conntrack/counter.js';
 import { CountsFile } from './counts-file.js';
 
 /** Where the live connections of a mark come from. */
 export interface ConnectionSource {
-  /** Settles when the numbers are true for connections from before. */
-  readonly ready: Promise<void>;
-  count(mark: number): number;
+  /** Settles when the numbers are true, those of connections from before included. Never rejects for the system's sake. */
+  fresh(): Promise<void>;
+  /** Undefined when they are not counted. */
+  count(mark: number): number | undefined;
   /** A connection with this mark is about to begin: it counts at once. */
   decided(mark: number): void;
   close(): Promise<void>;
@@ -19,7 +20,7 @@ export function openBackendConnections(
 ): ConnectionSource {
   const marks = services.flatMap(({ backends }) => backends.map(({ mark }) => mark));
   const options = { mask: backendField.mask, highest: Math.max(...marks), established };
-  return ConntrackCounter.open(options, (error) => onFault(error.message));
+  return conntrack(options, onFault);
 }
 
 /**
@@ -31,16 +32,24 @@ export function openConnections(config: Config, onFault: (message: string) => vo
   if (config.countsFile === undefined) {
     const highest = Math.max(...config.wans.map((wan) => wan.mark));
     const { field, established } = config;
-    return ConntrackCounter.open({ mask: field.mask, highest, established }, (error) =>
-      onFault(error.message),
-    );
+    return conntrack({ mask: field.mask, highest, established }, onFault);
   }
   const file = new CountsFile(config.countsFile, onFault);
   return {
-    ready: Promise.resolve(),
+    fresh: async () => undefined,
     count: (mark) => file.count(mark),
     // Whoever writes the file knows what counts.
     decided: () => undefined,
     close: async () => file.close(),
+  };
+}
+
+function conntrack(options: CounterOptions, onFault: (message: string) => void): ConnectionSource {
+  const counter = ConntrackCounter.open(options, (error) => onFault(error.message));
+  return {
+    fresh: () => counter.ready,
+    count: (mark) => counter.count(mark),
+    decided: (mark) => counter.decided(mark),
+    close: () => counter.close(),
   };
 }

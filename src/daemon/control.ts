@@ -21,6 +21,9 @@ const CHANGE_TIMEOUT_MS = 60_000;
 /** The socket's mode 0660, from the moment it exists. */
 const UMASK = 0o117;
 
+/** For a large table to be counted. */
+const STATUS_TIMEOUT_MS = 10_000;
+
 /** What `POST /set` answers, as JSON: `said` with 200, `error` with any other status. */
 export interface SetAnswer {
   /** One line: what is so now. */
@@ -29,6 +32,9 @@ export interface SetAnswer {
   readonly error?: string;
 }
 
+/** @param counted whether connections are wanted, which may take a moment */
+export type Look = (counted: boolean) => Promise<Status>;
+
 /** Makes a change. @returns one line that says what is so now @throws WanmarkError */
 export type Set = (change: Change) => Promise<string>;
 
@@ -36,6 +42,7 @@ export type Set = (change: Change) => Promise<string>;
  * Answers `GET /status` and `POST /set` on a unix socket with HTTP:
  *
  *     curl --unix-socket PATH http://wanmark/status
+ *     curl --unix-socket PATH http://wanmark/status?connections=no
  *     curl --unix-socket PATH http://wanmark/set -d '{"wan": "fibre", "weight": 0}'
  */
 export class Control {
@@ -43,14 +50,14 @@ export class Control {
   readonly #path: string;
 
   /** @throws SystemError when the path cannot be used, or another daemon answers there */
-  static async open(path: string, status: () => Status, set: Set): Promise<Control> {
+  static async open(path: string, status: Look, set: Set): Promise<Control> {
     await removeStale(path);
     const control = new Control(path, status, set);
     await control.#listen();
     return control;
   }
 
-  private constructor(path: string, status: () => Status, set: Set) {
+  private constructor(path: string, status: Look, set: Set) {
     this.#path = path;
     this.#server = createServer(
       {
@@ -96,21 +103,33 @@ export class Control {
   }
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, status: () => Status, set: Set): void {
+function answer(request: IncomingMessage, response: ServerResponse, status: Look, set: Set): void {
   if (request.url === '/set' && request.method === 'POST') {
     void answerSet(request, response, set);
     return;
   }
   request.resume();
+  const counted = request.url === '/status';
   if (request.url === '/set') {
     response.writeHead(405, { allow: 'POST' }).end();
-  } else if (request.url !== '/status') {
+  } else if (!counted && request.url !== '/status?connections=no') {
     response.writeHead(404).end('no such thing; ask for /status\n');
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET' }).end();
   } else {
-    response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(status())}\n`);
+    void answerStatus(request, response, () => status(counted));
   }
+}
+
+async function answerStatus(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: () => Promise<Status>,
+): Promise<void> {
+  request.socket.setTimeout(STATUS_TIMEOUT_MS);
+  const text = `${JSON.stringify(await status())}\n`;
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+  response.writeHead(200, headers).end(text);
 }
 
 /** Never rejects. */

@@ -32,6 +32,9 @@ import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 import { Watchdog } from './watchdog.js';
 
+/** A status without connections is better than none: 3 us an entry are needed, on a machine that may be busy. */
+const COUNTED_MS = 3000;
+
 /** What a daemon is made of; the parts come in ready, so a test can hand it a logger and a strategy of its own. */
 export interface DaemonParts {
   readonly config: Config;
@@ -40,7 +43,7 @@ export interface DaemonParts {
   /** Where the mark log's lines go; undefined: through the logger. */
   readonly line: LineSink | undefined;
   readonly now: () => number;
-  /** Where live connections come from; undefined where nobody can count. */
+  /** Where live connections come from; undefined without WANs, or where nobody can count. */
   readonly connections: ConnectionSource | undefined;
   /** May be empty. */
   readonly services: readonly NamedService[];
@@ -80,7 +83,7 @@ export class Daemon {
     try {
       daemon.#control = await Control.open(
         parts.config.socket,
-        () => daemon.status(),
+        (counted) => daemon.#look(counted),
         (change) => daemon.#settings.set(change),
       );
     } catch (error) {
@@ -231,7 +234,14 @@ export class Daemon {
     logger.info({ picks: total, strategyFaults: threw + noCandidate, queue, kernel }, 'stopped');
   }
 
-  /** What `wanmark status` shows. */
+  /** What `wanmark status` shows; where they are only counted while somebody looks, connections may need a moment. */
+  async #look(counted: boolean): Promise<Status> {
+    const { connections, backendConnections } = this.#parts;
+    if (counted) await atMost(COUNTED_MS, [connections?.fresh(), backendConnections?.fresh()]);
+    return this.status();
+  }
+
+  /** The same as of now, with connections where they are counted. */
   status(): Status {
     const { config, strategy, connections, now } = this.#parts;
     const serviceQueue = this.#services?.queueStatus() ?? null;
@@ -311,6 +321,16 @@ export class Daemon {
       ...(this.#services === undefined ? {} : this.#services.description()),
     };
   }
+}
+
+/** Waits for all of them, or so long. */
+async function atMost(ms: number, all: readonly (Promise<void> | undefined)[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([Promise.all(all), late]);
+  clearTimeout(timer);
 }
 
 function devicesOf(wans: readonly Wan[]): string[] {

@@ -33,7 +33,7 @@ export interface WanStatus {
   readonly warmUp: number | null;
   /** The same for each family that it carries. */
   readonly families: readonly FamilyStatus[];
-  /** Live connections; null where nobody can count. */
+  /** Live connections; null where nobody can count, or not within 3 s. */
   readonly connections: number | null;
   /** Decisions since the start. */
   readonly picks: number;

@@ -1,12 +1,23 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { Status } from '#wanmark/daemon/status.js';
+import { childrenOf } from '#wanmark/lab/program.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
 import { tally } from '../helpers/traffic.js';
 
 const SOCKET = '/run/wanmark/wanmark.sock';
+
+/** Prints what the daemon answers to a path. */
+const GET = `require('http').get({ socketPath: '${SOCKET}', path: process.argv[1] }, (answer) => answer.pipe(process.stdout))`;
+
+/** The names of a process's threads. */
+function threadsOf(pid: number): string[] {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).map((tid) => readFileSync(`${tasks}/${tid}/comm`, 'utf8').trim());
+}
 
 async function status(wanmark: Wanmark): Promise<Status> {
   return JSON.parse((await wanmark.command(['status', '--json'])).stdout) as Status;
@@ -75,6 +86,43 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         assert.match(table, /wan1 │ +1 │ wan1 +│ up +│ +3 │ +1 │ +30 │ +30 │ +75.0 % │ +75.0 %/);
         assert.match(table, /wan3 │.* drain/);
         assert.match(table, /queue 0: 40 verdicts, 0 left to the kernel/);
+        await daemon.stop();
+      },
+    );
+  });
+
+  it('counts connections while somebody looks, those of before included, and not before', async () => {
+    const QUIET = '/status?connections=no';
+    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
+      const counting = () => threadsOf(childrenOf(daemon.program.pid)[0]!).includes('conntrack');
+      const ask = async (path: string) => {
+        const { stdout } = await lab.router.exec([process.execPath, '-e', GET, path]);
+        return (JSON.parse(stdout) as Status).wans.map(({ connections, picks }) => [connections, picks]);
+      };
+      await lab.connect({ count: 6, hold: true });
+      assert.equal(counting(), false, 'round-robin does not count, so it does not pay for it');
+      assert.deepEqual(
+        await ask(QUIET),
+        [3, 3].map((picks) => [null, picks]),
+      );
+      assert.equal(counting(), false);
+      assert.deepEqual(
+        await ask('/status'),
+        [3, 3].map((picks) => [3, picks]),
+      );
+      assert.equal(counting(), true);
+      await lab.connect({ count: 2, hold: true });
+      assert.deepEqual(
+        await ask(QUIET),
+        [4, 4].map((picks) => [4, picks]),
+        'what is counted is told',
+      );
+      await daemon.stop();
+    });
+    await withLab(
+      { wans: 2, ipv6: false, up: [], run: ['--strategy', 'least-connections'] },
+      async ({ daemon }) => {
+        assert.ok(threadsOf(childrenOf(daemon.program.pid)[0]!).includes('conntrack'));
         await daemon.stop();
       },
     );

@@ -4,8 +4,9 @@ import { type Config, parseConfig } from '../../config/config.js';
 import { RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import type { Counts } from '../../core/counts.js';
 import { type ConnectionSource, openBackendConnections, openConnections } from '../../daemon/connections.js';
+import { CountedOnDemand } from '../../daemon/counted-on-demand.js';
 import { Daemon, type DaemonParts } from '../../daemon/daemon.js';
-import { UsageError, WanmarkError } from '../../errors.js';
+import { UsageError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
@@ -43,12 +44,15 @@ export const runCommand: CommandModule = {
       const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>
         logger.warn(`systemd cannot be told: ${reason}`),
       );
+      const warn = (message: string) => logger.warn(message);
       const connections =
-        config.wans.length > 0 ? countConnections(openConnections, config, [counts], logger) : undefined;
+        config.wans.length > 0
+          ? countConnections(() => openConnections(config, warn), [counts], logger)
+          : undefined;
       const backendConnections = await countBackends(config, services, connections, logger);
       // A strategy that counts begins with what is there; the kernel chooses for that moment.
-      if (counts.wanted) await connections?.ready;
-      if (services.some((service) => service.counts.wanted)) await backendConnections?.ready;
+      if (counts.wanted) await connections?.fresh();
+      if (services.some((service) => service.counts.wanted)) await backendConnections?.fresh();
       const parts = {
         config,
         strategy,
@@ -77,24 +81,27 @@ export const runCommand: CommandModule = {
   },
 };
 
-/** Undefined where the system refuses and no strategy needs the numbers. @throws ConntrackError where one does */
+/** At once where a strategy needs the numbers, else when somebody asks. @throws ConntrackError when the system refuses what is needed */
 function countConnections(
-  open: typeof openConnections,
-  config: Config,
+  open: () => ConnectionSource,
   counts: readonly Counts[],
   logger: Logger,
-): ConnectionSource | undefined {
-  try {
-    const source = open(config, (message) => logger.warn(message));
-    for (const one of counts) one.source = (mark) => source.count(mark);
+): ConnectionSource {
+  if (counts.some((one) => one.wanted)) {
+    const source = open();
+    for (const one of counts) one.source = (mark) => source.count(mark) ?? 0;
     return source;
-  } catch (error) {
-    const wanted = counts.some((one) => one.wanted);
-    const optional = error instanceof WanmarkError && error.code !== 'CONNTRACK_NOT_PRIVILEGED' && !wanted;
-    if (!optional) throw error;
-    logger.warn(`connections are not counted: ${error.message}`);
-    return undefined;
   }
+  const source = new CountedOnDemand(open, (error) =>
+    logger.warn(`connections are not counted: ${error.message}`),
+  );
+  for (const one of counts) {
+    one.source = (mark) => {
+      source.keep();
+      return source.count(mark) ?? 0;
+    };
+  }
+  return source;
 }
 
 /** Undefined also without services. A refusal must not leave the WANs' counter behind, whose thread goes on. */
@@ -107,7 +114,11 @@ async function countBackends(
   if (services.length === 0) return undefined;
   try {
     const counts = services.map((service) => service.counts);
-    return countConnections(openBackendConnections, config, counts, logger);
+    return countConnections(
+      () => openBackendConnections(config, (message) => logger.warn(message)),
+      counts,
+      logger,
+    );
   } catch (error) {
     await connections?.close();
     throw error;

@@ -18,7 +18,7 @@ describe('the control socket', () => {
   before(async () => {
     control = await Control.open(
       path,
-      () => ({ pid: 7 }) as Status,
+      async (counted) => ({ pid: counted ? 7 : 8 }) as Status,
       async (change) => {
         if (change.wan !== 'fibre') throw new UnknownWan(change.wan, ['fibre']);
         if (change.weight === 99) throw new Error('a bug');
@@ -117,6 +117,11 @@ describe('the control socket', () => {
     const line = async (head: string) =>
       (await talk(`${head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).split('\r\n')[0];
     assert.equal(await line('GET /status'), 'HTTP/1.1 200 OK');
+    const pid = async (path: string) =>
+      (await answerTo(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).answer;
+    assert.deepEqual(await pid('/status'), { pid: 7 });
+    assert.deepEqual(await pid('/status?connections=no'), { pid: 8 }, 'without connections');
+    assert.equal(await line('GET /status?connections=yes'), 'HTTP/1.1 404 Not Found');
     assert.equal(await line('POST /status'), 'HTTP/1.1 405 Method Not Allowed');
     assert.equal(await line('GET /set'), 'HTTP/1.1 405 Method Not Allowed');
     assert.equal(await line('GET /'), 'HTTP/1.1 404 Not Found');

@@ -1,0 +1,89 @@
+import { WanmarkError } from '../errors.js';
+import type { ConnectionSource } from './connections.js';
+
+/** Long enough for `watch wanmark status`, and for whoever collects figures every quarter of a minute. */
+const IDLE_MS = 30_000;
+
+/**
+ * Counts while somebody looks: from the first {@link fresh} on until nobody has asked for 30 seconds. An event for
+ * each connection costs the kernel, and the thread that reads it, a tenth of a decision, which a strategy that does
+ * not count would pay for nothing.
+ */
+export class CountedOnDemand implements ConnectionSource {
+  readonly #open: () => ConnectionSource;
+  readonly #onRefused: (error: WanmarkError) => void;
+  readonly #idleMs: number;
+  #source: ConnectionSource | undefined;
+  /** Whether the source's numbers are true. */
+  #known = false;
+  #kept = false;
+  #refused = false;
+  #idle: NodeJS.Timeout | undefined;
+  readonly #closed = new Set<Promise<void>>();
+
+  /**
+   * @param open begins to count; may throw a WanmarkError, now and not another time
+   * @param onRefused told of the first of these
+   */
+  constructor(open: () => ConnectionSource, onRefused: (error: WanmarkError) => void, idleMs = IDLE_MS) {
+    this.#open = open;
+    this.#onRefused = onRefused;
+    this.#idleMs = idleMs;
+  }
+
+  async fresh(): Promise<void> {
+    const source = this.#begin();
+    if (source === undefined) return;
+    await source.fresh();
+    if (this.#source !== source) return;
+    this.#known = true;
+    this.#restLater();
+  }
+
+  count(mark: number): number | undefined {
+    return this.#known ? this.#source?.count(mark) : undefined;
+  }
+
+  decided(mark: number): void {
+    this.#source?.decided(mark);
+  }
+
+  /** From now on somebody looks always: a strategy that asks for counts as late as in its `pick`. */
+  keep(): void {
+    if (this.#kept) return;
+    this.#kept = true;
+    void this.fresh();
+  }
+
+  async close(): Promise<void> {
+    this.#rest();
+    await Promise.all(this.#closed);
+  }
+
+  #begin(): ConnectionSource | undefined {
+    try {
+      this.#source ??= this.#open();
+    } catch (error) {
+      if (!(error instanceof WanmarkError)) throw error;
+      if (!this.#refused) this.#onRefused(error);
+      this.#refused = true;
+    }
+    this.#restLater();
+    return this.#source;
+  }
+
+  #restLater(): void {
+    clearTimeout(this.#idle);
+    if (!this.#kept) this.#idle = setTimeout(() => this.#rest(), this.#idleMs).unref();
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle);
+    const closed = this.#source?.close();
+    this.#source = undefined;
+    this.#known = false;
+    if (closed === undefined) return;
+    this.#closed.add(closed);
+    void closed.then(() => this.#closed.delete(closed));
+  }
+}
