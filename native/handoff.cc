@@ -1,83 +1,96 @@
 #include "handoff.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace wanmark {
 
-bool Handoff::Idle() {
-  std::lock_guard lock(mutex_);
-  return state_ == State::kFree && !abandoned_;
+namespace {
+
+static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t) && std::atomic<uint32_t>::is_always_lock_free,
+              "futex(2) takes the address of a plain 32-bit word");
+
+/** Returns when woken, at `until`, when `word` is not `value`, or for no reason: look again. */
+void FutexWait(const std::atomic<uint32_t>& word, uint32_t value,
+               std::chrono::steady_clock::time_point until) {
+  const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(until.time_since_epoch()).count();
+  const timespec end{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
+  // The one with a bitset takes a point in time of CLOCK_MONOTONIC instead of a duration.
+  syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, value, &end, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
+
+void FutexWake(const std::atomic<uint32_t>& word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+}  // namespace
+
+bool Handoff::Move(State from, State to) {
+  uint32_t expected = from;
+  return state_.compare_exchange_strong(expected, to, std::memory_order_acq_rel, std::memory_order_acquire);
+}
+
+bool Handoff::Idle() const { return state_.load(std::memory_order_acquire) == kFree; }
 
 bool Handoff::Ask(uint32_t count, std::chrono::milliseconds deadline) {
-  std::unique_lock lock(mutex_);
-  if (abandoned_) return false;
-  state_ = State::kAsked;
   count_ = count;
-  expired_ = false;
-  lock.unlock();
+  if (!Move(kFree, kAsked)) return false;
   wake_();
-  lock.lock();
-  // The steady clock makes this pthread_cond_clockwait: setting the date neither shortens nor lengthens it.
   const auto until = Clock::now() + deadline;
-  answered_.wait_until(lock, until, [this] { return state_ == State::kAnswered || abandoned_; });
-  if (state_ == State::kAnswered && !abandoned_) return true;
-  expired_ = true;
-  expired_at_ = Clock::now();
-  return false;
+  while (true) {
+    const uint32_t state = state_.load(std::memory_order_acquire);
+    if (state == kAnswered) return true;
+    if (state & kAbandoned) return false;
+    const auto now = Clock::now();
+    if (now >= until) {
+      expired_at_ = now;
+      // Where both fail, JS has just taken it, answered, or gone: look again.
+      if (Move(kAsked, kLate) || Move(kTaken, kLateTaken)) return false;
+      continue;
+    }
+    FutexWait(state_, state, until);
+  }
 }
 
-std::chrono::milliseconds Handoff::Lateness() {
-  std::lock_guard lock(mutex_);
-  if (!expired_ || abandoned_ || state_ == State::kFree) return {};
+std::chrono::milliseconds Handoff::Lateness() const {
+  const uint32_t state = state_.load(std::memory_order_acquire);
+  if (state != kLate && state != kLateTaken) return {};
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - expired_at_);
 }
 
-void Handoff::Recover() {
-  state_ = State::kFree;
-  const auto late = std::chrono::ceil<std::chrono::milliseconds>(Clock::now() - expired_at_);
-  lateness_ = std::max(late, std::chrono::milliseconds(1));
-}
-
-std::chrono::milliseconds Handoff::TakeLateness() {
-  std::lock_guard lock(mutex_);
-  return std::exchange(lateness_, std::chrono::milliseconds(0));
-}
-
-void Handoff::Release() {
-  std::lock_guard lock(mutex_);
-  state_ = State::kFree;
-}
+void Handoff::Release() { Move(kAnswered, kFree); }
 
 uint32_t Handoff::Take() {
-  std::lock_guard lock(mutex_);
-  if (state_ != State::kAsked) return 0;
-  if (expired_) {
-    Recover();
-    return 0;
-  }
-  state_ = State::kTaken;
-  return count_;
+  if (Move(kAsked, kTaken)) return count_;
+  if (state_.load(std::memory_order_acquire) == kLate) Recover(kLate);
+  return 0;
 }
 
 void Handoff::Answer() {
-  std::lock_guard lock(mutex_);
-  if (state_ != State::kTaken) return;
-  if (expired_) return Recover();
-  state_ = State::kAnswered;
-  answered_.notify_one();
+  if (Move(kTaken, kAnswered)) return FutexWake(state_);
+  if (state_.load(std::memory_order_acquire) == kLateTaken) Recover(kLateTaken);
 }
 
-bool Handoff::Answered() {
-  std::lock_guard lock(mutex_);
-  return state_ == State::kAnswered;
+void Handoff::Recover(State from) {
+  const auto late = std::chrono::ceil<std::chrono::milliseconds>(Clock::now() - expired_at_);
+  lateness_ = std::max(late, std::chrono::milliseconds(1));
+  Move(from, kFree);
 }
+
+std::chrono::milliseconds Handoff::TakeLateness() {
+  return std::exchange(lateness_, std::chrono::milliseconds(0));
+}
+
+bool Handoff::Answered() const { return state_.load(std::memory_order_acquire) == kAnswered; }
 
 void Handoff::Abandon() {
-  std::lock_guard lock(mutex_);
-  abandoned_ = true;
-  answered_.notify_one();
+  state_.fetch_or(kAbandoned, std::memory_order_acq_rel);
+  FutexWake(state_);
 }
 
 }  // namespace wanmark

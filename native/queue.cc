@@ -207,7 +207,7 @@ Napi::Value Queue::CallJs(const Napi::FunctionReference& callback, std::initiali
   // Not Napi::Function::Call: it aborts the process when JS throws null or undefined (node-addon-api 8.9,
   // seen by better-sqlite3).
   const napi_status status =
-      napi_call_function(env, Napi::Object::New(env), callback.Value(), args.size(), args.begin(), &result);
+      napi_call_function(env, Env().Undefined(), callback.Value(), args.size(), args.begin(), &result);
   if (status == napi_ok) return {};
   napi_value thrown = nullptr;
   // Nothing is pending when JS may not run any more, as in a worker that is being terminated.
