@@ -54,11 +54,15 @@ export async function createLog(): Promise<Log> {
   destination.on('drop', (text: string) => {
     dropped += text.split('\n').length - 1;
   });
-  const timer = setInterval(() => {
-    writeLines();
-    destination.flush();
-  }, FLUSH_MS);
-  timer.unref();
+  // Not an interval: a flush without a line would be an empty write, by way of a thread of libuv's.
+  let timer: NodeJS.Timeout | undefined;
+  const flushSoon = () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      writeLines();
+      destination.flush();
+    }, FLUSH_MS).unref();
+  };
   const logger = pino(
     {
       base: null,
@@ -67,6 +71,7 @@ export async function createLog(): Promise<Log> {
         logMethod(args, method) {
           writeLines();
           method.apply(this, args);
+          flushSoon();
         },
       },
     },
@@ -76,11 +81,12 @@ export async function createLog(): Promise<Log> {
     logger,
     line: (line) => {
       lines += line;
+      flushSoon();
       if (lines.length >= LINES_LENGTH) writeLines();
     },
     dropped: () => dropped,
     flush: () => {
-      clearInterval(timer);
+      clearTimeout(timer);
       // A descriptor that is not open yet, or a broken pipe, is no reason to fail at the end.
       try {
         writeLines();
