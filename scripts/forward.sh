@@ -4,8 +4,8 @@
 # Part of wanmark.sh, which see for the environment; also usable alone. Does something with
 # WANMARK_FORWARD_ACCEPT=1 only. The jump stands first in FORWARD, because many a firewall ends
 # with a rule that refuses the rest; so no rule of FORWARD can refuse these connections.
-HERE=$(dirname "$0")
 if ! command -v rule >/dev/null 2>&1; then
+	case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 	. "$HERE/lib.sh"
 	. "$HERE/wans.sh"
 	. "$HERE/firewall.sh"

@@ -9,8 +9,8 @@
 # The kernel's choice stands here and not in front of NFQUEUE in mangle: in OUTPUT a packet
 # that was queued is routed again only if its mark changed while it was queued. Only the first
 # packet of a connection comes to nat. With WANMARK_ENGINE=kernel mangle chooses.
-HERE=$(dirname "$0")
 if ! command -v rule >/dev/null 2>&1; then
+	case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 	. "$HERE/lib.sh"
 	. "$HERE/wans.sh"
 	. "$HERE/firewall.sh"

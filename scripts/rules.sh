@@ -15,8 +15,8 @@
 #
 # PREROUTING and OUTPUT have chains of their own because `-m mac` is refused in a chain that
 # OUTPUT reaches, and because there is no match for "came in by any LAN device".
-HERE=$(dirname "$0")
 if ! command -v rule >/dev/null 2>&1; then
+	case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 	. "$HERE/lib.sh"
 	. "$HERE/wans.sh"
 	. "$HERE/firewall.sh"
