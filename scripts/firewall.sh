@@ -138,6 +138,14 @@ restore() {
 
 # --- the parts' verbs, for one table ----------------------------------------
 
+# fw_part PART TABLE RENDER: defines the verbs of a part that is a table, but for those that it has
+# defined itself. RENDER FAMILY writes what our part of the table should be.
+fw_part() {
+	for _verb in check remember report apply settle restore remove print unprint; do
+		command -v "${1}_$_verb" >/dev/null 2>&1 || eval "${1}_$_verb() { fw_$_verb $2 $3; }"
+	done
+}
+
 # Two parts ask for it; once is enough.
 fw_check() {
 	[ -z "${FW_CHECKED-}" ] || return 0
@@ -175,7 +183,11 @@ fw_each() {
 	done
 }
 
-fw_remember() { fw_each "$1" fw_remember_one; }
+# fw_remember TABLE RENDER: also writes the batch and lets iptables test it, before anything is changed.
+fw_remember() {
+	fw_each "$1" fw_remember_one
+	fw_each "$1" fw_prepare_one "$2"
+}
 fw_remember_one() {
 	# Asked for once for all tables: nothing is changed before each part has remembered.
 	[ -e "$WORK/$_each.saved" ] || "$_program-save" >"$WORK/$_each.saved" 2>/dev/null
@@ -183,8 +195,6 @@ fw_remember_one() {
 	ours <"$WORK/$_file.table" >"$WORK/$_file.now"
 }
 
-# fw_prepare TABLE RENDER: writes the batch and lets iptables test it, before anything is changed.
-fw_prepare() { fw_each "$1" fw_prepare_one "$2"; }
 fw_prepare_one() {
 	if serves "$_each"; then "$1" "$_each"; fi >"$WORK/$_file.want"
 	_before=

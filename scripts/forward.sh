@@ -26,16 +26,8 @@ warn_any() {
 	esac
 }
 
-forward_remember() {
-	fw_remember filter
-	fw_prepare filter service_forward
-}
-forward_report() { fw_report filter; }
-forward_apply() { fw_apply filter; }
-forward_settle() { fw_settle filter; }
-forward_restore() { fw_restore filter; }
-forward_remove() { fw_remove filter; }
 forward_print() { [ "$WANMARK_FORWARD_ACCEPT" != 1 ] || fw_print filter service_forward; }
 forward_unprint() { [ "$WANMARK_FORWARD_ACCEPT" != 1 ] || fw_unprint filter service_forward; }
+fw_part forward filter service_forward
 
 case ${0##*/} in forward.sh) main forward "$@" ;; esac
