@@ -19,7 +19,7 @@ import { rule, scenario } from './queue-harness.js';
 
 const options = { mask: 0xff, highest: 255 };
 const QUIET_MS = 2000;
-const CHURN_MS = 30_000;
+const SAMPLES = 15;
 const SAMPLE_MS = 1000;
 
 /** Two connections of each kind for each mark; the TCP ones are held. */
@@ -162,7 +162,7 @@ for (const [name, buffer, tolerance, settles] of [
 ] as const) {
   scenario(
     import.meta.url,
-    `30 s of churn, ${name}: equal after 2 s of quiet${settles === 'by a dump' ? ' and a dump' : ''}`,
+    `churn, ${name}: equal after 2 s of quiet${settles === 'by a dump' ? ' and a dump' : ''}`,
     async () => {
       installMarks(10);
       const traffic = await Traffic.start();
@@ -171,19 +171,18 @@ for (const [name, buffer, tolerance, settles] of [
       const { stop } = churn(traffic, (mark) => counter.decided(mark));
       const began = performance.now();
       const samples = [];
-      while (performance.now() - began < CHURN_MS) {
+      while (samples.length < SAMPLES) {
         const { off, share, text } = await distance(counter);
         samples.push({ text, within: off <= 50 || share <= tolerance });
         // The list costs a core; the traffic needs the time in between.
         await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
       }
       const seconds = (performance.now() - began) / 1000;
-      assert.ok(samples.length >= 10, `${samples.length} samples`);
       const made = stop();
       // The list and the counts cannot be read in the same instant, and another process may have this one's core
-      // for half a second: one sample in ten may be beyond. What a dump puts right, equality in the end shows.
+      // for half a second: two samples may be beyond. What a dump puts right, equality in the end shows.
       const beyond = samples.filter(({ within }) => !within);
-      assert.ok(beyond.length <= samples.length / 10, beyond.map(({ text }) => text).join('\n'));
+      assert.ok(beyond.length <= 2, beyond.map(({ text }) => text).join('\n'));
       // How many a second is up to the machine; that there was churn is not.
       assert.ok(made > 1000, `${made} connections in ${seconds} s`);
 
