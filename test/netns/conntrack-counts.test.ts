@@ -217,8 +217,12 @@ scenario(
       await until(async () => (await listed()).get(1)! > 500 * (round + 1));
       counter = ConntrackCounter.open({ ...options, highest: 3 });
       await counter.ready;
-      const { off, share, text } = await distance(counter);
-      assert.ok(off <= 50 || share <= 0.03, text);
+      // The counting thread gives way: on a busy machine it is behind for a moment. What the first dump got wrong
+      // stays until the next one.
+      let look = await distance(counter);
+      const within = () => look.off <= 50 || look.share <= 0.03;
+      while (!within() && counter.stats().dumps === 1) look = await distance(counter);
+      assert.ok(within(), look.text);
       await counter.close();
     }
     stop();
