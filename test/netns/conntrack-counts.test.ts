@@ -1,6 +1,8 @@
 // The counts against conntrack(8), with traffic of every kind. Everything here also proves that the kernel's
 // numbers and ours are taken with the same filter.
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { ConntrackCounter } from '#wanmark/conntrack/counter.js';
 import {
   assertEqual,
@@ -70,6 +72,22 @@ scenario(
   },
   conntrackTool,
 );
+
+scenario(import.meta.url, 'the thread that counts gives way to all others', async () => {
+  const counter = ConntrackCounter.open(options);
+  await counter.ready;
+  // Of proc_pid_stat(5): the name is the second field, in brackets; what is behind it begins with the third.
+  const nice = new Map(
+    readdirSync('/proc/self/task').map((thread) => {
+      const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+      const [, name, rest] = /\((.*)\) (.*)/.exec(stat)!;
+      return [name!, Number(rest!.split(' ')[19 - 3])];
+    }),
+  );
+  assert.equal(nice.get('conntrack'), 10);
+  assert.equal(nice.get('node'), getPriority());
+  await counter.close();
+});
 
 scenario(
   import.meta.url,
