@@ -8,18 +8,24 @@
 # on), and base chains are never removed while we run: taking one away drops every
 # packet that waits in any queue (__nf_unregister_net_hook -> nf_queue_nf_hook_drop).
 
-# program FAMILY
-program() { if [ "$1" = 4 ]; then printf '%s\n' "$IPTABLES"; else printf '%s\n' "$IP6TABLES"; fi; }
+# program FAMILY: in PROGRAM.
+program() { if [ "$1" = 4 ]; then PROGRAM=$IPTABLES; else PROGRAM=$IP6TABLES; fi; }
 
 # variant PROGRAM: VARIANT is nft or legacy, and COUNTERPART the same program of the other
-# one. Before 1.8 there was only legacy and no word about it.
+# one. Before 1.8 there was only legacy and no word about it. Each program is asked once.
+VARIANTS=' '
 variant() {
-	_base=${1##*/}
-	_base=${_base%%-*}
-	case $("$1" --version 2>/dev/null) in
-	*nf_tables*) VARIANT=nft COUNTERPART=$_base-legacy ;;
-	*) VARIANT=legacy COUNTERPART=$_base-nft ;;
+	case $VARIANTS in
+	*" $1=nft "*) VARIANT=nft ;;
+	*" $1=legacy "*) VARIANT=legacy ;;
+	*)
+		case $("$1" --version 2>/dev/null) in *nf_tables*) VARIANT=nft ;; *) VARIANT=legacy ;; esac
+		VARIANTS="$VARIANTS$1=$VARIANT "
+		;;
 	esac
+	COUNTERPART=${1##*/}
+	COUNTERPART=${COUNTERPART%%-*}
+	if [ $VARIANT = nft ]; then COUNTERPART=$COUNTERPART-legacy; else COUNTERPART=$COUNTERPART-nft; fi
 }
 
 # saved PROGRAM TABLE: the table's lines of -save. Without -t, because that would make
@@ -132,20 +138,28 @@ restore() {
 
 # --- the parts' verbs, for one table ----------------------------------------
 
+# fw_part PART TABLE RENDER: defines the verbs of a part that is a table, but for those that it has
+# defined itself. RENDER FAMILY writes what our part of the table should be.
+fw_part() {
+	for _verb in check remember report apply settle restore remove print unprint; do
+		command -v "${1}_$_verb" >/dev/null 2>&1 || eval "${1}_$_verb() { fw_$_verb $2 $3; }"
+	done
+}
+
 # Two parts ask for it; once is enough.
 fw_check() {
 	[ -z "${FW_CHECKED-}" ] || return 0
 	for _family in $FAMILIES; do
-		_program=$(program "$_family")
-		need "$_program" iptables
-		need "$_program-save" iptables
-		need "$_program-restore" iptables
+		program "$_family"
+		need "$PROGRAM" iptables
+		need "$PROGRAM-save" iptables
+		need "$PROGRAM-restore" iptables
 	done
 	_first=
 	for _family in $FAMILIES; do
-		_program=$(program "$_family")
-		variant "$_program"
-		[ "${_first:-$VARIANT}" = "$VARIANT" ] || die "$IPTABLES is $_first and $_program is $VARIANT;" \
+		program "$_family"
+		variant "$PROGRAM"
+		[ "${_first:-$VARIANT}" = "$VARIANT" ] || die "$IPTABLES is $_first and $PROGRAM is $VARIANT;" \
 			"set IPTABLES and IP6TABLES to the same variant"
 		_first=$VARIANT
 		if has_ours "$COUNTERPART"; then
@@ -161,14 +175,19 @@ fw_each() {
 	_table=$1
 	shift
 	for _each in 4 6; do
-		_program=$(program $_each)
+		program $_each
+		_program=$PROGRAM
 		if ! serves $_each && ! command -v "$_program-save" >/dev/null 2>&1; then continue; fi
 		_file=${_program##*/}.$_table
 		"$@"
 	done
 }
 
-fw_remember() { fw_each "$1" fw_remember_one; }
+# fw_remember TABLE RENDER: also writes the batch and lets iptables test it, before anything is changed.
+fw_remember() {
+	fw_each "$1" fw_remember_one
+	fw_each "$1" fw_prepare_one "$2"
+}
 fw_remember_one() {
 	# Asked for once for all tables: nothing is changed before each part has remembered.
 	[ -e "$WORK/$_each.saved" ] || "$_program-save" >"$WORK/$_each.saved" 2>/dev/null
@@ -176,8 +195,6 @@ fw_remember_one() {
 	ours <"$WORK/$_file.table" >"$WORK/$_file.now"
 }
 
-# fw_prepare TABLE RENDER: writes the batch and lets iptables test it, before anything is changed.
-fw_prepare() { fw_each "$1" fw_prepare_one "$2"; }
 fw_prepare_one() {
 	if serves "$_each"; then "$1" "$_each"; fi >"$WORK/$_file.want"
 	_before=
@@ -227,20 +244,30 @@ fw_apply_one() {
 }
 
 fw_settle() {
-	[ "$(cat "$STATE/variant" 2>/dev/null)" = "$_first" ] || printf '%s\n' "$_first" | keep "$STATE/variant"
+	_noted=
+	[ ! -e "$STATE/variant" ] || read -r _noted <"$STATE/variant"
+	[ "$_noted" = "$_first" ] || printf '%s\n' "$_first" | keep "$STATE/variant"
 	fw_each "$1" fw_settle_one
 }
 fw_settle_one() {
 	[ -s "$WORK/$_file.batch" ] || return 0
-	saved "$_program" "$_table" | ours >"$WORK/$_file.have"
+	# Asked for once for all tables, too: all of them are applied before the first is settled.
+	[ -e "$WORK/$_each.settled" ] || "$_program-save" >"$WORK/$_each.settled" 2>/dev/null
+	table "$_table" <"$WORK/$_each.settled" | ours >"$WORK/$_file.have"
 	# Who flushes between our restore and this look must not have his work taken for ours.
-	[ "$(shape "$WORK/$_file.have")" = "$(shape "$WORK/$_file.want")" ] || return 0
+	same_shape "$WORK/$_file.have" "$WORK/$_file.want" || return 0
 	keep "$STATE/$_file.have" <"$WORK/$_file.have"
 	keep "$STATE/$_file.want" <"$WORK/$_file.want"
 }
 
-# shape FILE: the chains, and how many rules each has. The kernel writes rules in its own way, but as many.
-shape() { awk '/^:/ { print substr($1, 2) } /^-A/ { print $2 }' "$1" | sort | uniq -c; }
+# same_shape A B: the same chains, with as many rules each. The kernel writes rules in its own way, but as many.
+same_shape() {
+	awk '
+		{ key = /^:/ ? substr($1, 2) : $2 }
+		FILENAME == ARGV[1] { surplus[key]++; next }
+		{ surplus[key]-- }
+		END { for (key in surplus) if (surplus[key]) exit 1 }' "$1" "$2"
+}
 
 fw_restore() { fw_each "$1" fw_restore_one; }
 fw_restore_one() {
@@ -277,8 +304,8 @@ fw_unmake() {
 	grep -qsFx "$_noted" "$STATE/absent" || return 0
 	variant "$1"
 	[ "$VARIANT" = nft ] || return 0
-	if saved "$1" "$2" | grep -q '^\*' &&
-		! saved "$1" "$2" | grep -q -e '^-A' -e '^:[^ ]* -' -e '^:[^ ]* DROP'; then
+	saved "$1" "$2" >"$WORK/left"
+	if [ -s "$WORK/left" ] && ! grep -q -e '^-A' -e '^:[^ ]* -' -e '^:[^ ]* DROP' "$WORK/left"; then
 		printf '*%s\nCOMMIT\n' "$2" >"$WORK/empty"
 		printf "# printf '*%s\\\\nCOMMIT\\\\n' | %s-restore\n" "$2" "$1" >&2
 		"$1-restore" <"$WORK/empty" || die "$1-restore could not remove the empty table $2"
@@ -290,7 +317,8 @@ fw_unmake() {
 fw_print() {
 	for _each in $FAMILIES; do
 		echo
-		printf "%s-restore --wait=10 --noflush <<'EOF'\n" "$(program "$_each")"
+		program "$_each"
+		printf "%s-restore --wait=10 --noflush <<'EOF'\n" "$PROGRAM"
 		"$2" "$_each" | batch "$1" "" || die 'awk failed'
 		echo EOF
 	done
@@ -301,7 +329,8 @@ fw_unprint() {
 	_rendered=$(mktemp) || die 'mktemp failed; is /tmp writable?'
 	for _each in $FAMILIES; do
 		echo
-		printf "%s-restore --wait=10 --noflush <<'EOF'\n" "$(program "$_each")"
+		program "$_each"
+		printf "%s-restore --wait=10 --noflush <<'EOF'\n" "$PROGRAM"
 		"$2" "$_each" >"$_rendered" 2>/dev/null
 		batch "$1" "$_rendered" </dev/null || die 'awk failed'
 		echo EOF

@@ -4,8 +4,8 @@
 # Part of wanmark.sh, which see for the environment; also usable alone. Does something with
 # WANMARK_FORWARD_ACCEPT=1 only. The jump stands first in FORWARD, because many a firewall ends
 # with a rule that refuses the rest; so no rule of FORWARD can refuse these connections.
-HERE=$(dirname "$0")
 if ! command -v rule >/dev/null 2>&1; then
+	case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 	. "$HERE/lib.sh"
 	. "$HERE/wans.sh"
 	. "$HERE/firewall.sh"
@@ -26,16 +26,8 @@ warn_any() {
 	esac
 }
 
-forward_remember() {
-	fw_remember filter
-	fw_prepare filter service_forward
-}
-forward_report() { fw_report filter; }
-forward_apply() { fw_apply filter; }
-forward_settle() { fw_settle filter; }
-forward_restore() { fw_restore filter; }
-forward_remove() { fw_remove filter; }
 forward_print() { [ "$WANMARK_FORWARD_ACCEPT" != 1 ] || fw_print filter service_forward; }
 forward_unprint() { [ "$WANMARK_FORWARD_ACCEPT" != 1 ] || fw_unprint filter service_forward; }
+fw_part forward filter service_forward
 
 case ${0##*/} in forward.sh) main forward "$@" ;; esac

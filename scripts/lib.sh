@@ -55,6 +55,22 @@ is_number() {
 	esac
 }
 
+# words TEXT: in WORDS, with a blank for commas, tabs and line ends.
+words() {
+	_ifs=$IFS IFS=", 	$NEWLINE"
+	set -- $1
+	IFS=' '
+	WORDS=$* IFS=$_ifs
+}
+
+# records TEXT: in RECORDS, its lines with ; between them.
+records() {
+	_ifs=$IFS IFS=$NEWLINE
+	set -- $1
+	IFS=';'
+	RECORDS=$* IFS=$_ifs
+}
+
 # setting NAME VALUE LOW HIGH: an environment variable that is a number in a range.
 setting() {
 	{ is_number "$2" && [ "$2" -ge "$3" ] && [ "$2" -le "$4" ]; } ||

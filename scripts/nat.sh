@@ -9,8 +9,8 @@
 # The kernel's choice stands here and not in front of NFQUEUE in mangle: in OUTPUT a packet
 # that was queued is routed again only if its mark changed while it was queued. Only the first
 # packet of a connection comes to nat. With WANMARK_ENGINE=kernel mangle chooses.
-HERE=$(dirname "$0")
 if ! command -v rule >/dev/null 2>&1; then
+	case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 	. "$HERE/lib.sh"
 	. "$HERE/wans.sh"
 	. "$HERE/firewall.sh"
@@ -72,17 +72,6 @@ nat_rules() {
 	esac
 }
 
-nat_check() { fw_check; }
-nat_remember() {
-	fw_remember nat
-	fw_prepare nat nat_render
-}
-nat_report() { fw_report nat; }
-nat_apply() { fw_apply nat; }
-nat_settle() { fw_settle nat; }
-nat_restore() { fw_restore nat; }
-nat_remove() { fw_remove nat; }
-nat_print() { fw_print nat nat_render; }
-nat_unprint() { fw_unprint nat nat_render; }
+fw_part nat nat nat_render
 
 case ${0##*/} in nat.sh) main nat "$@" ;; esac

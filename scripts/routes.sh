@@ -16,8 +16,8 @@
 # fwmark stands before from: OUTPUT looks the route up again with the source address that the
 # first look-up chose (ip_route_me_harder), so `from` would undo every choice. Rules of one
 # priority exclude each other, so their order means nothing.
-HERE=$(dirname "$0")
 if ! command -v read_wans >/dev/null 2>&1; then
+	case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 	. "$HERE/lib.sh"
 	. "$HERE/wans.sh"
 fi
@@ -119,10 +119,8 @@ routes_now() {
 
 # --- the changes ------------------------------------------------------------
 
-# without A B: the lines of A that are not in B.
-without() { printf '%s\n' "$1" | awk -v other="$2" '
-	BEGIN { count = split(other, line, "\n"); for (i = 1; i <= count; i++) there[line[i]] }
-	NF && !($0 in there)'; }
+# without A B: the lines of file A that are not in file B.
+without() { awk 'FILENAME == ARGV[1] { there[$0]; next } NF && !($0 in there)' "$2" "$1"; }
 
 # each_line TEXT COMMAND...: COMMAND LINE for each; a failure ends the script.
 each_line() {
@@ -158,13 +156,17 @@ settled() {
 }
 
 add_missing() {
-	each_line "$(without "$(cat "$WORK/routes$1$2")" "$(routes_now "$1")")" change "$1" 'route replace'
-	each_line "$(without "$(cat "$WORK/rules$1$2")" "$(rules_now "$1")")" change "$1" 'rule add'
+	routes_now "$1" >"$WORK/routes$1.there"
+	each_line "$(without "$WORK/routes$1$2" "$WORK/routes$1.there")" change "$1" 'route replace'
+	rules_now "$1" >"$WORK/rules$1.there"
+	each_line "$(without "$WORK/rules$1$2" "$WORK/rules$1.there")" change "$1" 'rule add'
 }
 
 drop_spare() {
-	each_line "$(without "$(rules_now "$1")" "$(cat "$WORK/rules$1$2")")" gone "$1" 'rule del'
-	each_line "$(without "$(routes_now "$1")" "$(cat "$WORK/routes$1$2")")" gone "$1" 'route del'
+	rules_now "$1" >"$WORK/rules$1.there"
+	each_line "$(without "$WORK/rules$1.there" "$WORK/rules$1$2")" gone "$1" 'rule del'
+	routes_now "$1" >"$WORK/routes$1.there"
+	each_line "$(without "$WORK/routes$1.there" "$WORK/routes$1$2")" gone "$1" 'route del'
 }
 
 # --- sysctl -----------------------------------------------------------------
@@ -184,11 +186,14 @@ mark_valid() {
 # mark_as_before KEPT: restores the devices that are not among the words of KEPT.
 mark_as_before() {
 	[ -s "$STATE/sysctl" ] || return 0
+	_spare=
 	while read -r _dev _value <&4; do
 		case " $1 " in *" $_dev "*) continue ;; esac
+		_spare=1
 		[ ! -e "$CONF/$_dev/src_valid_mark" ] || put "$_value" "$CONF/$_dev/src_valid_mark"
 		CHANGED=1
 	done 4<"$STATE/sysctl"
+	[ -n "$_spare" ] || return 0
 	awk -v kept=" $1 " 'index(kept, " " $1 " ")' "$STATE/sysctl" | keep "$STATE/sysctl"
 }
 
@@ -197,7 +202,9 @@ mark_as_before() {
 # table_free FAMILY: nobody else has routes in the current WAN's table.
 table_free() {
 	_table=$((WANMARK_TABLE + NUMBER))
-	_foreign=$(ip -N "-$1" route show table "$_table" 2>/dev/null | grep -v -E " proto $PROTOCOL( |\$)" | one_line)
+	_foreign=$(ip -N "-$1" route show table "$_table" 2>/dev/null)
+	[ -n "$_foreign" ] || return 0
+	_foreign=$(printf '%s\n' "$_foreign" | grep -v -E " proto $PROTOCOL( |\$)" | one_line)
 	[ -z "$_foreign" ] ||
 		misuse "table $_table holds another's route ($_foreign); set WANMARK_TABLE to a free range"
 }
@@ -208,9 +215,13 @@ routes_check() {
 	need ip iproute2
 	for _family in $FAMILIES; do
 		[ -n "$SOFT" ] || for_wans "$_family" table_free "$_family"
-		if [ "$_family" = 4 ]; then _forward=ipv4.ip_forward; else _forward=ipv6.conf.all.forwarding; fi
-		[ -n "$SOFT" ] || [ "$(cat "/proc/sys/net/$(printf '%s' $_forward | tr . /)" 2>/dev/null)" != 0 ] ||
-			say "warning: net.$_forward is 0, so nothing is forwarded; sysctl -w net.$_forward=1"
+		if [ "$_family" = 4 ]; then
+			_forward=net.ipv4.ip_forward _file=ipv4/ip_forward
+		else
+			_forward=net.ipv6.conf.all.forwarding _file=ipv6/conf/all/forwarding
+		fi
+		[ -n "$SOFT" ] || [ "$(cat "/proc/sys/net/$_file" 2>/dev/null)" != 0 ] ||
+			say "warning: $_forward is 0, so nothing is forwarded; sysctl -w $_forward=1"
 	done
 }
 
@@ -222,7 +233,7 @@ routes_remember() {
 		routes_wanted $_family >"$WORK/routes$_family.want"
 	done
 	for_wans any note_link >"$WORK/links"
-	printf '%s' "$OUT" | tr ' ' '\n' | grep . >"$WORK/out"
+	for _word in $OUT; do printf '%s\n' "$_word"; done >"$WORK/out"
 	if [ -e "$STATE/sysctl" ]; then cp "$STATE/sysctl" "$WORK/sysctl"; else : >"$WORK/sysctl"; fi
 }
 
@@ -250,12 +261,16 @@ returned_devices() {
 		"$STATE/links" "$WORK/links" | tr '\n' ' ') "
 }
 
-note_link() { printf '%s\n' "$DEV $(link_number)"; }
+note_link() {
+	link_number
+	printf '%s\n' "$DEV $INDEX"
+}
 
 # gone_of FAMILY rules|routes
 gone_of() {
 	[ -e "$STATE/$2$1.have" ] || return 0
-	without "$(cat "$STATE/$2$1.have")" "$(cat "$WORK/$2$1.now")" >"$WORK/gone"
+	without "$STATE/$2$1.have" "$WORK/$2$1.now" >"$WORK/gone"
+	[ -s "$WORK/gone" ] || return 0
 	grep -Fx -f "$WORK/$2$1.want" "$WORK/gone" | while read -r _line; do
 		_dev=${_line#* dev }
 		case $RETURNED in *" ${_dev%% *} "*) ;; *) printf '%s\n' "$_line" ;; esac
@@ -320,7 +335,8 @@ routes_print() {
 	wan_devices 4
 	for DEV in $DEVICES; do
 		# With `auto` a device may come later.
-		[ "$OUT" = ' ' ] || [ -n "$(link_flags)" ] || continue
+		link_flags
+		[ "$OUT" = ' ' ] || [ -n "$FLAGS" ] || continue
 		printf '%s\n' "echo 1 > $CONF/$DEV/src_valid_mark"
 	done
 	for _family in $FAMILIES; do

@@ -15,8 +15,8 @@
 #
 # PREROUTING and OUTPUT have chains of their own because `-m mac` is refused in a chain that
 # OUTPUT reaches, and because there is no match for "came in by any LAN device".
-HERE=$(dirname "$0")
 if ! command -v rule >/dev/null 2>&1; then
+	case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 	. "$HERE/lib.sh"
 	. "$HERE/wans.sh"
 	. "$HERE/firewall.sh"
@@ -206,18 +206,10 @@ note_gateway() {
 
 # --- the part ---------------------------------------------------------------
 
-rules_check() { fw_check; }
 rules_remember() {
-	fw_remember mangle
 	learn_macs
-	fw_prepare mangle rules_render
+	fw_remember mangle rules_render
 }
-rules_report() { fw_report mangle; }
-rules_apply() { fw_apply mangle; }
-rules_settle() { fw_settle mangle; }
-rules_restore() { fw_restore mangle; }
-rules_remove() { fw_remove mangle; }
-rules_print() { fw_print mangle rules_render; }
-rules_unprint() { fw_unprint mangle rules_render; }
+fw_part rules mangle rules_render
 
 case ${0##*/} in rules.sh) main rules "$@" ;; esac

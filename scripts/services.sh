@@ -10,6 +10,7 @@
 read_services() {
 	SERVICES='' BACKENDS='' POOL=0 COUNT=0
 	WAN_FAMILIES=$FAMILIES
+	[ -n "$WANMARK_SERVICES$WANMARK_BACKENDS" ] || return 0
 	_services=$(printf '%s\n' "$WANMARK_SERVICES" | tr ';\t\r' '\n  ' | grep '[^ ]')
 	_backends=$(printf '%s\n' "$WANMARK_BACKENDS" | tr ';\t\r' '\n  ' | grep '[^ ]')
 	[ -n "$_services$_backends" ] || return 0

@@ -48,9 +48,11 @@ read_settings() {
 	packet:*) misuse "WANMARK_PER=packet needs WANMARK_ENGINE=kernel; a daemon decides for connections" ;;
 	*) misuse "WANMARK_PER is '$WANMARK_PER'; it must be connection or packet" ;;
 	esac
-	WANMARK_LAN=$(printf '%s' "$WANMARK_LAN" | tr ',\n' '  ')
+	words "$WANMARK_LAN"
+	WANMARK_LAN=$WORDS
 	for _dev in $WANMARK_LAN; do is_device "$_dev" || misuse "WANMARK_LAN: '$_dev' is no device name"; done
-	WANMARK_EXCLUDE=$(printf '%s' "$WANMARK_EXCLUDE" | tr ',\n' '  ')
+	words "$WANMARK_EXCLUDE"
+	WANMARK_EXCLUDE=$WORDS
 	for _net in $WANMARK_EXCLUDE; do
 		claim "$_net" "WANMARK_EXCLUDE: '$_net' is no network; write it as 10.0.0.0/8 or fd00::/8"
 	done
@@ -102,8 +104,13 @@ parse_mask() {
 
 # note_settings: the environment of this `up`, a line for each variable.
 note_settings() {
+	records "$WANMARK_WANS"
+	_wans=$RECORDS
+	records "$WANMARK_SERVICES"
+	_services=$RECORDS
+	records "$WANMARK_BACKENDS"
 	keep "$STATE/settings" <<-WANMARK
-		WANMARK_WANS=$(printf '%s' "$WANMARK_WANS" | tr '\n' ';')
+		WANMARK_WANS=$_wans
 		WANMARK_MASK=$WANMARK_MASK
 		WANMARK_QUEUE=$WANMARK_QUEUE
 		WANMARK_QUEUES=$WANMARK_QUEUES
@@ -115,8 +122,8 @@ note_settings() {
 		WANMARK_TABLE=$WANMARK_TABLE
 		WANMARK_PRIORITY=$WANMARK_PRIORITY
 		WANMARK_LOG_KERNEL=$WANMARK_LOG_KERNEL
-		WANMARK_SERVICES=$(printf '%s' "$WANMARK_SERVICES" | tr '\n' ';')
-		WANMARK_BACKENDS=$(printf '%s' "$WANMARK_BACKENDS" | tr '\n' ';')
+		WANMARK_SERVICES=$_services
+		WANMARK_BACKENDS=$RECORDS
 		WANMARK_BACKEND_MASK=$WANMARK_BACKEND_MASK
 		WANMARK_SERVICE_QUEUE=${WANMARK_SERVICE_QUEUE-}
 		WANMARK_FORWARD_ACCEPT=$WANMARK_FORWARD_ACCEPT

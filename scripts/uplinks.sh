@@ -5,7 +5,8 @@
 # read_down: WANMARK_DOWN -> DOWN, words NAME/FAMILY between blanks. RECALLED names may be those
 # of WANs that are no more.
 read_down() {
-	WANMARK_DOWN=$(printf '%s' "$WANMARK_DOWN" | tr ',\t\n' '   ')
+	words "$WANMARK_DOWN"
+	WANMARK_DOWN=$WORDS
 	DOWN=' ' OUT=' ' FOUND=' '
 	for _word in $WANMARK_DOWN; do
 		case $_names in
@@ -26,7 +27,8 @@ read_down() {
 # read_weights: WANMARK_WEIGHTS, words NAME=WEIGHT, in the place of the weights in WANS. What is recalled
 # may be of WANs that are no more; where it leaves nobody a weight, it is of others altogether.
 read_weights() {
-	WANMARK_WEIGHTS=$(printf '%s' "$WANMARK_WEIGHTS" | tr ',\t\n' '   ')
+	words "$WANMARK_WEIGHTS"
+	WANMARK_WEIGHTS=$WORDS
 	_weights=' '
 	for _word in $WANMARK_WEIGHTS; do
 		_name=${_word%%=*} _weight=${_word#*=}
@@ -126,37 +128,39 @@ find_gateway() {
 		{ consider() }
 		END { print best }')
 	if [ -z "$_gateway" ] && [ -n "$(ip -o "-$1" addr show dev "$DEV" scope global 2>/dev/null)" ]; then
-		case ,$(link_flags), in *,POINTOPOINT,*) _gateway=dev ;; esac
+		link_flags
+		case ,$FLAGS, in *,POINTOPOINT,*) _gateway=dev ;; esac
 	fi
 	[ -z "$_gateway" ] || FOUND="$FOUND$NAME/$1 "
 	VIA=${_gateway:-auto}
 }
 
-# link_flags: of the current WAN's device; nothing if there is none.
+# link_flags: in FLAGS, those of the current WAN's device; nothing if there is none.
 link_flags() {
+	FLAGS=
 	case $LINKS in
-	*": $DEV: <"*) _flags=${LINKS#*": $DEV: <"} ;;
-	*": $DEV@"*) _flags=${LINKS#*": $DEV@"} _flags=${_flags#*<} ;;
-	*) return 0 ;;
+	*": $DEV: <"*) FLAGS=${LINKS#*": $DEV: <"} ;;
+	*": $DEV@"*) FLAGS=${LINKS#*": $DEV@"} FLAGS=${FLAGS#*<} ;;
 	esac
-	printf '%s\n' "${_flags%%>*}"
+	FLAGS=${FLAGS%%>*}
 }
 
-# link_number: the index of the current WAN's device, by which one that went and came back is known.
+# link_number: in INDEX, that of the current WAN's device, by which one that went and came back is known.
 link_number() {
+	INDEX=
 	case $NEWLINE$LINKS in
-	*": $DEV: <"*) _before=${LINKS%%": $DEV: <"*} ;;
-	*": $DEV@"*) _before=${LINKS%%": $DEV@"*} ;;
-	*) return 0 ;;
+	*": $DEV: <"*) INDEX=${LINKS%%": $DEV: <"*} ;;
+	*": $DEV@"*) INDEX=${LINKS%%": $DEV@"*} ;;
 	esac
-	printf '%s\n' "${_before##*"$NEWLINE"}"
+	INDEX=${INDEX##*"$NEWLINE"}
 }
 
 # usable FAMILY: the current WAN's device is there and up and its gateway is on it; otherwise WHY, and in
 # MISTAKE whether time will not mend it. The kernel would take a gateway that lies behind another one's default route only with `onlink`.
 usable() {
 	MISTAKE=
-	case ,$(link_flags), in
+	link_flags
+	case ,$FLAGS, in
 	,,)
 		WHY="WAN $NAME: there is no device $DEV; see 'ip link'"
 		return 1

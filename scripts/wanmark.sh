@@ -59,7 +59,7 @@
 #   WANMARK_LOG_KERNEL  0; 1 logs each new connection per mark in the kernel's log
 #   WANMARK_RUN         /run/wanmark: lock and state
 #   IPTABLES IP6TABLES  iptables ip6tables; e.g. iptables-legacy ip6tables-legacy
-HERE=$(dirname "$0")
+case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 . "$HERE/lib.sh"
 . "$HERE/wans.sh"
 . "$HERE/firewall.sh"

@@ -1,4 +1,5 @@
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { BlockList } from 'node:net';
+import { splitEndpoint } from '../core/endpoint.js';
 import type { PortRange, Service, ServiceProto } from '../core/service.js';
 import { UsageError } from '../errors.js';
 import { parseInteger } from './number.js';
@@ -17,10 +18,10 @@ NOBODY.addSubnet('fe80::', 10, 'ipv6');
 NOBODY.addSubnet('ff00::', 8, 'ipv6');
 
 /** What a service listens on. */
-export type Endpoint = Pick<Service, 'family' | 'address' | 'proto' | 'ports'>;
+export type Listen = Pick<Service, 'family' | 'address' | 'proto' | 'ports'>;
 
 /** `192.168.1.1:27017/tcp` and so on. @param where begins the complaints. @throws UsageError */
-export function parseListen(where: string, text: string): Endpoint {
+export function parseListen(where: string, text: string): Listen {
   const slash = text.lastIndexOf('/');
   const proto = text.slice(slash + 1);
   if (slash < 0 || !isProto(proto)) {
@@ -60,14 +61,11 @@ export function splitAddress(
   what: string,
   text: string,
 ): { address: string; family: 4 | 6; port: string | undefined } {
-  const match = /^\[([^\]]*)\](?::(.*))?$/.exec(text) ?? /^([^:]*)(?::([^:]*))?$/.exec(text);
-  const address = match?.[1] ?? text;
-  const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined;
-  if (family === undefined || (family === 4 && text.startsWith('[')))
-    throw new UsageError(`${what}: "${address}" is no address; ${LISTEN_FORM}`);
+  const { address, family, port } = splitEndpoint(text);
+  if (family === undefined) throw new UsageError(`${what}: "${address}" is no address; ${LISTEN_FORM}`);
   if (NOBODY.check(address, family === 6 ? 'ipv6' : 'ipv4'))
     throw new UsageError(`${what}: ${address} is no address that others can reach; use a unicast address`);
-  return { address: family === 6 ? shortAddress(address) : address, family, port: match?.[2] };
+  return { address: family === 6 ? shortAddress(address) : address, family, port };
 }
 
 /** RFC 5952, as the WHATWG URL standard writes it. */

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 /** An address with a port. */
 export interface Endpoint {
@@ -7,16 +7,31 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** A text in its parts. */
+export interface EndpointText {
+  readonly address: string;
+  /** Undefined: the address is none, or an IPv4 one in brackets, or one with a zone. */
+  readonly family: 4 | 6 | undefined;
+  /** Whatever stands behind the colon; undefined: there is none. */
+  readonly port: string | undefined;
+}
+
+/** `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`. */
+export function splitEndpoint(text: string): EndpointText {
+  const match = /^\[([^\]]*)\](?::(.*))?$/.exec(text) ?? /^([^:]*)(?::([^:]*))?$/.exec(text);
+  const address = match?.[1] ?? text;
+  const family =
+    isIPv6(address) && !address.includes('%') ? 6 : isIPv4(address) && !text.startsWith('[') ? 4 : undefined;
+  return { address, family, port: match?.[2] };
+}
+
 /**
  * `192.0.2.1:443`, `[2001:db8::1]:443`, or without a port when there is a default; undefined for anything else.
  */
 export function parseEndpoint(text: string, defaultPort?: number): Endpoint | undefined {
-  const match = /^\[([^\]]*)\](?::(\d{1,5}))?$/.exec(text) ?? /^([^:]*)(?::(\d{1,5}))?$/.exec(text);
-  const address = match?.[1] ?? text;
-  const family = isIP(address);
-  const port = match?.[2] === undefined ? defaultPort : Number(match[2]);
-  if (family === 0 || address.includes('%') || port === undefined || port < 1 || port > 0xffff)
-    return undefined;
-  if (text.startsWith('[') && family !== 6) return undefined;
-  return { address, family: family as 4 | 6, port };
+  const { address, family, port: digits } = splitEndpoint(text);
+  if (digits !== undefined && !/^\d{1,5}$/.test(digits)) return undefined;
+  const port = digits === undefined ? defaultPort : Number(digits);
+  if (family === undefined || port === undefined || port < 1 || port > 0xffff) return undefined;
+  return { address, family, port };
 }

@@ -1,5 +1,7 @@
 import type { Lab } from '#wanmark/lab/lab.js';
-import type { Daemon } from '#wanmark/lab/wanmark.js';
+import type { Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
+import { eventually } from './router-state.js';
+import { statusOf } from './status.js';
 
 /** A line of the daemon's log that tells of a change of state. */
 export interface StateLine {
@@ -60,4 +62,23 @@ export async function mute(lab: Lab, gateway: string, drop: boolean): Promise<vo
 export async function kernelMarks(lab: Lab): Promise<string[]> {
   const rules = await lab.router.counters('nat', 'WANMARK_KERNEL');
   return rules.flatMap(({ rule }) => /--set-xmark (0x\w+)\//.exec(rule)?.[1] ?? []);
+}
+
+/** Waits until the kernel's own choice is among so many WANs: the daemon says a state before the rules follow it. */
+export async function waitForKernel(lab: Lab, wans: number): Promise<void> {
+  await eventually(
+    () => kernelMarks(lab),
+    (marks) => marks.length === wans,
+    `the kernel may choose ${wans} WANs`,
+  );
+}
+
+/** Waits until a check calls each WAN up, and the kernel may choose all of them. */
+export async function waitForAllBack(lab: Lab, wanmark: Wanmark): Promise<void> {
+  await eventually(
+    () => statusOf(wanmark),
+    ({ wans }) => wans.every(({ state, reason }) => state === 'up' && reason.startsWith('ping ')),
+    'all are up',
+  );
+  await waitForKernel(lab, lab.wans.length);
 }

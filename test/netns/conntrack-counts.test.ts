@@ -1,6 +1,8 @@
 // The counts against conntrack(8), with traffic of every kind. Everything here also proves that the kernel's
 // numbers and ours are taken with the same filter.
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { ConntrackCounter } from '#wanmark/conntrack/counter.js';
 import {
   assertEqual,
@@ -19,7 +21,7 @@ import { rule, scenario } from './queue-harness.js';
 
 const options = { mask: 0xff, highest: 255 };
 const QUIET_MS = 2000;
-const CHURN_MS = 30_000;
+const SAMPLES = 15;
 const SAMPLE_MS = 1000;
 
 /** Two connections of each kind for each mark; the TCP ones are held. */
@@ -70,6 +72,22 @@ scenario(
   },
   conntrackTool,
 );
+
+scenario(import.meta.url, 'the thread that counts gives way to all others', async () => {
+  const counter = ConntrackCounter.open(options);
+  await counter.ready;
+  // Of proc_pid_stat(5): the name is the second field, in brackets; what is behind it begins with the third.
+  const nice = new Map(
+    readdirSync('/proc/self/task').map((thread) => {
+      const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+      const [, name, rest] = /\((.*)\) (.*)/.exec(stat)!;
+      return [name!, Number(rest!.split(' ')[19 - 3])];
+    }),
+  );
+  assert.equal(nice.get('conntrack'), 10);
+  assert.equal(nice.get('node'), getPriority());
+  await counter.close();
+});
 
 scenario(
   import.meta.url,
@@ -162,7 +180,7 @@ for (const [name, buffer, tolerance, settles] of [
 ] as const) {
   scenario(
     import.meta.url,
-    `30 s of churn, ${name}: equal after 2 s of quiet${settles === 'by a dump' ? ' and a dump' : ''}`,
+    `churn, ${name}: equal after 2 s of quiet${settles === 'by a dump' ? ' and a dump' : ''}`,
     async () => {
       installMarks(10);
       const traffic = await Traffic.start();
@@ -171,19 +189,18 @@ for (const [name, buffer, tolerance, settles] of [
       const { stop } = churn(traffic, (mark) => counter.decided(mark));
       const began = performance.now();
       const samples = [];
-      while (performance.now() - began < CHURN_MS) {
+      while (samples.length < SAMPLES) {
         const { off, share, text } = await distance(counter);
         samples.push({ text, within: off <= 50 || share <= tolerance });
         // The list costs a core; the traffic needs the time in between.
         await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
       }
       const seconds = (performance.now() - began) / 1000;
-      assert.ok(samples.length >= 10, `${samples.length} samples`);
       const made = stop();
       // The list and the counts cannot be read in the same instant, and another process may have this one's core
-      // for half a second: one sample in ten may be beyond. What a dump puts right, equality in the end shows.
+      // for half a second: two samples may be beyond. What a dump puts right, equality in the end shows.
       const beyond = samples.filter(({ within }) => !within);
-      assert.ok(beyond.length <= samples.length / 10, beyond.map(({ text }) => text).join('\n'));
+      assert.ok(beyond.length <= 2, beyond.map(({ text }) => text).join('\n'));
       // How many a second is up to the machine; that there was churn is not.
       assert.ok(made > 1000, `${made} connections in ${seconds} s`);
 
@@ -218,8 +235,12 @@ scenario(
       await until(async () => (await listed()).get(1)! > 500 * (round + 1));
       counter = ConntrackCounter.open({ ...options, highest: 3 });
       await counter.ready;
-      const { off, share, text } = await distance(counter);
-      assert.ok(off <= 50 || share <= 0.03, text);
+      // The counting thread gives way: on a busy machine it is behind for a moment. What the first dump got wrong
+      // stays until the next one.
+      let look = await distance(counter);
+      const within = () => look.off <= 50 || look.share <= 0.03;
+      while (!within() && counter.stats().dumps === 1) look = await distance(counter);
+      assert.ok(within(), look.text);
       await counter.close();
     }
     stop();

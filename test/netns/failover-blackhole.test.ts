@@ -13,10 +13,15 @@ import {
   SteadyLoad,
 } from '../helpers/load.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
-import { eventually } from '../helpers/router-state.js';
-import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
-import { kernelMarks, mute, stateLines, swallow, waitForState } from '../helpers/uplinks.js';
+import {
+  mute,
+  stateLines,
+  swallow,
+  waitForAllBack,
+  waitForKernel,
+  waitForState,
+} from '../helpers/uplinks.js';
 
 const RUN: readonly string[] = [];
 /** A failed round lasts as long as its timeout, so it takes some five seconds to fall, and one and a half to rise. */
@@ -92,11 +97,7 @@ describe('a black hole among three WANs', needs(nfqueue, addon), () => {
       await load.more(50);
       const inFlight = await inFlightDuring(load, () => mute(lab, 'gw2', true));
       await waitForState(daemon, 'wan down', 'wan2');
-      await eventually(
-        () => kernelMarks(lab),
-        (marks) => marks.length === 2,
-        'the kernel avoids it',
-      );
+      await waitForKernel(lab, 2);
       await daemon.crash();
       const before = byWan(lab, await load.more(50));
       const report = await load.more(100);
@@ -107,16 +108,7 @@ describe('a black hole among three WANs', needs(nfqueue, addon), () => {
       assertConnects(await load.end(), inFlight);
       await mute(lab, 'gw2', false);
       const next = await wanmark.run(...run);
-      await eventually(
-        () => statusOf(wanmark),
-        ({ wans }) => wans.every(({ state, reason }) => state === 'up' && reason.startsWith('ping ')),
-        'all are up',
-      );
-      await eventually(
-        () => kernelMarks(lab),
-        (marks) => marks.length === 3,
-        'the kernel may choose all',
-      );
+      await waitForAllBack(lab, wanmark);
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
       await next.stop();
     });

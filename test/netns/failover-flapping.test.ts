@@ -9,10 +9,10 @@ import { stateLines } from '../helpers/uplinks.js';
 
 const RUN: readonly string[] = [];
 /** Each way once a second. */
-const FLAPS = 60;
+const FLAPS = 25;
 const FLAP_MS = 500;
-/** In a minute: down, up, down for ten seconds, up, for twenty, up, for forty; two more that a slow machine sees else. */
-const MOST_CHANGES = 9;
+/** In that time: down, up, down for ten seconds, up, down for twenty; two more that a slow machine sees else. */
+const MOST_CHANGES = 7;
 
 describe('a WAN whose carrier comes and goes every second', needs(nfqueue, addon), () => {
   it('is switched a few times only, and no connect fails', async (t) => {

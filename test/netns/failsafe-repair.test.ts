@@ -165,16 +165,18 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
       await wanmark.down();
       const empty = await installed(lab.router);
       assert.doesNotMatch(empty, /WANMARK|119/);
-      // Somebody's own change makes the daemon look, and a connection makes it work.
+      // Somebody's own change makes the daemon look, and a connection makes it work. Nobody answers it: without
+      // `up` nothing translates its address.
+      const connections = { count: 20, timeoutMs: 1000 };
       await lab.router.sh(
         'iptables -t mangle -N OTHER; ip rule add priority 7 lookup 77; ip rule del priority 7',
       );
-      await lab.connect({ count: 20 });
+      await lab.connect(connections);
       await daemon.stop();
       assert.equal(await installed(lab.router), empty);
       const second = await wanmark.run();
       await lab.router.sh('iptables -t mangle -X OTHER');
-      await lab.connect({ count: 20 });
+      await lab.connect(connections);
       await second.stop();
       assert.equal(await installed(lab.router), empty);
       for (const { program } of [daemon, second]) {

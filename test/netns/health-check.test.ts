@@ -3,10 +3,9 @@ import { describe, it } from 'node:test';
 import { SERVER } from '#wanmark/lab/network.js';
 import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
-import { eventually } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
-import { kernelMarks, swallow, waitForState } from '../helpers/uplinks.js';
+import { swallow, waitForAllBack, waitForKernel, waitForState } from '../helpers/uplinks.js';
 
 /** A failed round lasts as long as its timeout, so it takes some five seconds to fall, and one and a half to rise. */
 const PING = ['--check', `all=ping,to=${SERVER[4]},interval=0.5,fall=3,rise=3`];
@@ -29,11 +28,7 @@ describe('a WAN whose gateway swallows everything', needs(nfqueue, addon), () =>
       assert.match(table, /^wan2: down for \d+ s, ping 203\.0\.113\.10: 3 of 3 rounds failed/m);
 
       // Answered ones of the dead WAN were cut: on any other WAN they are none of the server's, and it resets them.
-      await eventually(
-        () => kernelMarks(lab),
-        (marks) => marks.length === 2,
-        'the kernel avoids it',
-      );
+      await waitForKernel(lab, 2);
       const again = await lab.exchange(
         lab.client,
         held.filter(({ wan }) => wan === 'wan2'),
@@ -47,16 +42,7 @@ describe('a WAN whose gateway swallows everything', needs(nfqueue, addon), () =>
       assert.deepEqual(tally(others), { wan1: 3, wan3: 3 });
 
       await swallow(lab, 'gw2', false);
-      await eventually(
-        () => statusOf(wanmark),
-        ({ wans }) => wans.every(({ state, reason }) => state === 'up' && reason.startsWith('ping ')),
-        'all are up',
-      );
-      await eventually(
-        () => kernelMarks(lab),
-        (marks) => marks.length === 3,
-        'the kernel may choose all',
-      );
+      await waitForAllBack(lab, wanmark);
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
     });
   });

@@ -21,7 +21,7 @@ describe('via=auto', needs(namespaces), () => {
     machine.sh(`ip -${family} route show table ${table} 2>/dev/null || :`).trim();
   const nextHops = () => [1, 2, 3].map((k) => /(via \S+|unreachable)/.exec(routes(4, 1000 + k))?.[0]);
   const left = async (to = SERVER, count = 6) => {
-    const lines = await (await machine.peer(['tcp', String(count), to, PORT], 'client')).rest();
+    const lines = await machine.call(['tcp', String(count), to, PORT], 'client');
     const seen: Record<string, number> = {};
     for (const line of lines) seen[line] = (seen[line] ?? 0) + 1;
     return seen;
@@ -122,7 +122,7 @@ describe('via=auto', needs(namespaces), () => {
     assert.equal(machine.sh('cat /proc/sys/net/ipv4/conf/w2/src_valid_mark'), '1\n');
     assert.deepEqual(await left(), { '192.0.1.2': 3, '198.51.100.2': 3 });
     assert.deepEqual(
-      await (await machine.peer(['tcp', '2', SERVER, PORT, '198.51.100.2'])).rest(),
+      await machine.call(['tcp', '2', SERVER, PORT, '198.51.100.2']),
       ['198.51.100.2', '198.51.100.2'],
       'bound to its address',
     );

@@ -25,9 +25,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
 
       /** The WAN of each of `count` connections in turn, as the server saw them. */
       async function drive(count: number, to = SERVER, from: 'client' | 'router' = 'client', proto = 'tcp') {
-        const lines = await (
-          await machine.peer([proto, String(count), to, PORT], from === 'router' ? undefined : from)
-        ).rest();
+        const lines = await machine.call(
+          [proto, String(count), to, PORT],
+          from === 'router' ? undefined : from,
+        );
         const seen = lines.map((line) => /^(?:192\.0\.(\d)\.2|2001:db8:(\d)::2)$/.exec(line));
         assert.ok(
           seen.every((match) => match !== null),

@@ -25,21 +25,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       /** A refresh as the daemon calls it. */
       const say = (down: string) => ok('refresh', { ...programs, WANMARK_DOWN: down });
 
-      const run = async (netns: string | undefined, ...args: string[]) =>
-        (await machine.peer(args, netns)).rest();
-
-      /** A source port that is used again would meet the mark of the connection of before. */
-      const forget = () =>
-        machine.sh(`for family in ipv4 ipv6; do
-          conntrack -D -f $family -p udp || :
-          for state in TIME_WAIT CLOSE FIN_WAIT CLOSE_WAIT LAST_ACK SYN_SENT; do
-            conntrack -D -f $family -p tcp --state $state || :
-          done
-        done 2>/dev/null`);
+      const run = (netns: string | undefined, ...args: string[]) => machine.call(args, netns);
 
       /** How many of `count` connections left by each WAN. */
       async function shares(count: number, to = SERVER, from: 'client' | 'router' = 'client', proto = 'tcp') {
-        forget();
         const lines = await run(from === 'router' ? undefined : from, proto, String(count), to, PORT);
         const seen = lines.map((line) => /^(?:192\.0\.(\d)\.2|2001:db8:(\d)::2)$/.exec(line));
         assert.ok(
@@ -224,7 +213,9 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             assert.deepEqual(await shares(6, SERVER), [2, 2, 2]);
             say('wan1 wan2 wan3');
             const [line4, line6] = await Promise.all(
-              [SERVER, SERVER6].map(async (to) => (await run('client', 'tcp', '1', to, PORT))[0]!),
+              [SERVER, SERVER6].map(
+                async (to) => (await machine.call(['tcp', '1', to, PORT], 'client', 2000))[0]!,
+              ),
             );
             assert.match(line4!, four);
             assert.match(line6!, six);

@@ -14,6 +14,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Call } from './rules-peer.js';
 
 export const SCRIPTS = fileURLToPath(new URL('../../scripts/', import.meta.url));
 const PEER = fileURLToPath(new URL('./rules-peer.js', import.meta.url));
@@ -49,7 +50,9 @@ export function wans(weights: number[], more: string[] = []): string {
 export class Machine {
   private readonly holder: ChildProcess;
   private readonly children: ChildProcess[] = [];
-  /** Of the next peer's UDP sockets; no two sockets of a machine have the same. */
+  /** By their network namespaces. */
+  private readonly callers = new Map<string | undefined, Caller>();
+  /** Of the next call's sockets; no two sockets of a machine have the same. */
   private firstPort = 10_000;
 
   private constructor(holder: ChildProcess) {
@@ -99,12 +102,26 @@ export class Machine {
 
   /** Starts the peer program (rules-peer.ts), or another one, inside. */
   async peer(args: string[], netns?: string, program = PEER): Promise<Peer> {
+    return new Peer(this.spawnPeer(args, netns, program));
+  }
+
+  private spawnPeer(args: string[], netns?: string, program = PEER): ChildProcess {
     const argv = this.inside([process.execPath, program, ...args], netns);
-    const env = { ...process.env, FIRST_PORT: String(this.firstPort) };
-    if (args[0] !== 'serve') this.firstPort += Number(args[1]) || 0;
-    const child = spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'], env });
+    const child = spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.children.push(child);
-    return new Peer(child);
+    return child;
+  }
+
+  /** The lines that a call (rules-peer.ts) answers with. */
+  call(args: string[], netns?: string, patienceMs = 5000): Promise<string[]> {
+    let caller = this.callers.get(netns);
+    if (!caller) {
+      caller = new Caller(this.spawnPeer(['call'], netns));
+      this.callers.set(netns, caller);
+    }
+    const firstPort = this.firstPort;
+    this.firstPort += Number(args[1]);
+    return caller.call({ args, firstPort, patienceMs });
   }
 
   /** Ends what was started and, with the last process, the namespaces. */
@@ -191,6 +208,36 @@ export class Machine {
       .find((candidate) => candidate.startsWith('[') && candidate.includes(text));
     if (line === undefined) throw new Error(`no rule with '${text}' in ${table}`);
     return Number(/^\[(\d+):/.exec(line)![1]);
+  }
+}
+
+/** A peer that makes calls. */
+class Caller {
+  private calls = 0;
+  private readonly open = new Map<number, { lines: string[]; end(lines: string[]): void }>();
+
+  constructor(private readonly child: ChildProcess) {
+    createInterface(child.stdout!).on('line', (line) => {
+      const [, id, text] = /^(\d+)(?: (.*))?$/.exec(line)!;
+      const call = this.open.get(Number(id))!;
+      if (text !== undefined) call.lines.push(text);
+      else {
+        this.open.delete(Number(id));
+        call.end(call.lines);
+      }
+    });
+    child.on('exit', () => {
+      for (const call of this.open.values()) call.end([...call.lines, 'failed: the caller ended']);
+      this.open.clear();
+    });
+  }
+
+  call(call: Omit<Call, 'id'>): Promise<string[]> {
+    const id = ++this.calls;
+    return new Promise((end) => {
+      this.open.set(id, { lines: [], end });
+      this.child.stdin!.write(`${JSON.stringify({ id, ...call })}\n`);
+    });
   }
 }
 

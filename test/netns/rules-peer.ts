@@ -3,21 +3,36 @@
  *
  * - `serve PORT ADDRESS...`: TCP on all addresses, UDP on the given ones (an answer from a wildcard socket takes the
  *   address of the route back, not the one that was asked); answers with the address a line or datagram came from.
- * - `tcp COUNT ADDRESS PORT [LOCAL]`, `udp ...`: as many connections, one after the other, from LOCAL;
- *   writes the server's answer to each.
- *   gives up after three failures in a row.
- * - `stream COUNT ADDRESS PORT`: as many datagrams of one socket, each sent when the one before was answered;
- *   writes the answers.
- * - `burst COUNT ADDRESS PORT`: as many datagrams at once, each of a socket of its own; writes the answers when all are there.
  * - `hold ADDRESS PORT`: one TCP connection; passes lines on and writes the answers.
+ * - `call`: a `Call` in each line, any number of them at once; each line of an answer has the call's number before it,
+ *   and the number alone is its end. One program for all, because the start of one takes longer than most calls.
+ *   - `tcp COUNT ADDRESS PORT [LOCAL]`, `udp ...`: as many connections, one after the other, from LOCAL;
+ *     the server's answer to each. Gives up after three failures in a row.
+ *   - `stream COUNT ADDRESS PORT`: as many datagrams of one socket, each sent when the one before was answered.
+ *   - `burst COUNT ADDRESS PORT`: as many datagrams at once, each of a socket of its own; the answers when all are there.
  *
- * UDP sockets are bound to FIRST_PORT and those after it: a random port that an earlier socket had is, for the
+ * Sockets are bound to the call's `firstPort` and those after it: a random port that an earlier socket had is, for the
  * kernel, the same connection (one in a hundred runs of a few dozen sockets), and that one has its WAN already.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+
+export interface Call {
+  id: number;
+  args: string[];
+  firstPort: number;
+  /** How long an answer may take. */
+  patienceMs: number;
+}
+
+/** A call at work. */
+interface Task {
+  nextPort: number;
+  patienceMs: number;
+  say(text: string): void;
+}
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const plain = (address = '') => address.replace(/^::ffff:/, '');
@@ -38,78 +53,87 @@ async function serve(port: number, addresses: string[]): Promise<void> {
   say('ready');
 }
 
-function dial(host: string, port: number, localAddress?: string) {
-  const socket = connect({ host, port, ...(localAddress ? { localAddress } : {}) });
-  socket.setTimeout(5000, () => socket.destroy(new Error('timed out')));
-  return socket;
-}
-
-async function tcp(count: number, host: string, port: number, local?: string): Promise<void> {
+async function tcp(task: Task, count: number, host: string, port: number, local?: string): Promise<void> {
   for (let i = 0, failures = 0; i < count && failures < 3; i++) {
-    const socket = dial(host, port, local);
+    const socket = connect({
+      host,
+      port,
+      localPort: task.nextPort++,
+      ...(local ? { localAddress: local } : {}),
+    });
+    socket.setTimeout(task.patienceMs, () => socket.destroy(new Error('timed out')));
     try {
       await once(socket, 'connect');
       socket.write('?\n');
-      say(String((await once(createInterface(socket), 'line'))[0]));
+      task.say(String((await once(createInterface(socket), 'line'))[0]));
       failures = 0;
     } catch (error) {
       failures++;
-      say(`failed: ${(error as Error).message}`);
+      task.say(`failed: ${(error as Error).message}`);
     }
     socket.destroy();
   }
 }
 
-let nextPort = Number(process.env['FIRST_PORT']);
-
-async function bound(host: string, local?: string): Promise<Socket> {
+async function bound(task: Task, host: string, local?: string): Promise<Socket> {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
-  socket.bind(nextPort++, local);
+  socket.bind(task.nextPort++, local);
   await once(socket, 'listening');
   return socket;
 }
 
-async function udp(count: number, host: string, port: number, local?: string): Promise<void> {
+/** Sends a datagram and returns its answer. */
+async function ask(socket: Socket, host: string, port: number, patienceMs: number): Promise<string> {
+  socket.send('?', port, host);
+  const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), patienceMs);
+  const answer = String((await once(socket, 'message'))[0]);
+  clearTimeout(timer);
+  return answer;
+}
+
+async function udp(task: Task, count: number, host: string, port: number, local?: string): Promise<void> {
   for (let i = 0, failures = 0; i < count && failures < 3; i++) {
-    const socket = await bound(host, local);
-    socket.send('?', port, host);
-    const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), 5000);
-    const answer = String((await once(socket, 'message'))[0]);
+    const socket = await bound(task, host, local);
+    const answer = await ask(socket, host, port, task.patienceMs);
     failures = answer.startsWith('failed') ? failures + 1 : 0;
-    say(answer);
-    clearTimeout(timer);
+    task.say(answer);
     socket.close();
   }
 }
 
-async function stream(count: number, host: string, port: number): Promise<void> {
-  const socket = await bound(host);
+async function stream(task: Task, count: number, host: string, port: number): Promise<void> {
+  const socket = await bound(task, host);
   for (let i = 0; i < count; i++) {
-    socket.send('?', port, host);
-    const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), 5000);
-    const answer = String((await once(socket, 'message'))[0]);
-    clearTimeout(timer);
-    say(answer);
+    const answer = await ask(socket, host, port, task.patienceMs);
+    task.say(answer);
     if (answer.startsWith('failed')) break;
   }
   socket.close();
 }
 
-async function burst(count: number, host: string, port: number): Promise<void> {
+async function burst(task: Task, count: number, host: string, port: number): Promise<void> {
   const answers = Array.from({ length: count }, async () => {
-    const socket = await bound(host);
-    socket.send('?', port, host);
-    const timer = setTimeout(() => socket.emit('message', 'failed: timed out'), 60_000);
-    const answer = String((await once(socket, 'message'))[0]);
-    clearTimeout(timer);
+    const socket = await bound(task, host);
+    const answer = await ask(socket, host, port, 60_000);
     socket.close();
     return answer;
   });
-  for (const answer of await Promise.all(answers)) say(answer);
+  for (const answer of await Promise.all(answers)) task.say(answer);
+}
+
+const CALLS: Record<string, typeof tcp> = { tcp, udp, stream, burst };
+
+async function answer(line: string): Promise<void> {
+  const { id, args, firstPort, patienceMs } = JSON.parse(line) as Call;
+  const [verb, count, host, port, local] = args;
+  const task = { nextPort: firstPort, patienceMs, say: (text: string) => say(`${id} ${text}`) };
+  await CALLS[verb!]!(task, Number(count), host!, Number(port), local);
+  say(String(id));
 }
 
 async function hold(host: string, port: number): Promise<void> {
-  const socket = dial(host, port);
+  const socket = connect({ host, port });
+  socket.setTimeout(5000, () => socket.destroy(new Error('timed out')));
   await once(socket, 'connect');
   socket.setTimeout(0);
   createInterface(socket).on('line', say);
@@ -124,6 +148,4 @@ if (verb === 'serve') {
   // Ends with whoever started it.
   process.stdin.resume().on('end', () => process.exit());
 } else if (verb === 'hold') await hold(args[0]!, Number(args[1]));
-else if (verb === 'burst') await burst(Number(args[0]), args[1]!, Number(args[2]));
-else if (verb === 'stream') await stream(Number(args[0]), args[1]!, Number(args[2]));
-else await (verb === 'udp' ? udp : tcp)(Number(args[0]), args[1]!, Number(args[2]), args[3]);
+else for await (const line of createInterface(process.stdin)) void answer(line);

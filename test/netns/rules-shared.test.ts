@@ -75,7 +75,7 @@ describe('several WANs behind one port', needs(namespaces), () => {
   test("connections are balanced over the gateways, forwarded and the router's own", async () => {
     up(env);
     for (const where of ['client', undefined]) {
-      const seen = tally(await (await machine.peer(['tcp', '90', SERVER, PORT], where)).rest());
+      const seen = tally(await machine.call(['tcp', '90', SERVER, PORT], where));
       for (const k of [1, 2, 3]) {
         const share = seen[`203.0.113.10${k}`] ?? 0;
         assert.ok(Math.abs(share - 30) < 6 * Math.sqrt((90 * 2) / 9), JSON.stringify(seen));
@@ -86,7 +86,7 @@ describe('several WANs behind one port', needs(namespaces), () => {
   test('inbound connections are answered by the gateway they came from', async () => {
     up(env);
     for (const k of [1, 2, 3]) {
-      const seen = await (await machine.peer(['tcp', '5', `203.0.113.10${k}`, '8000'], 'server')).rest();
+      const seen = await machine.call(['tcp', '5', `203.0.113.10${k}`, '8000'], 'server');
       assert.deepEqual(seen, Array(5).fill(SERVER), `by gateway ${k}`);
     }
   });

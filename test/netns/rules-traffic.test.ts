@@ -13,8 +13,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       let machine: Machine;
       const kernel = { ...programs, WANMARK_ENGINE: 'kernel', WANMARK_WANS: wans([2, 1, 1]) };
 
-      const run = async (netns: string | undefined, ...args: string[]) =>
-        (await machine.peer(args, netns)).rest();
+      const run = (netns: string | undefined, ...args: string[]) => machine.call(args, netns);
       const up = (env: Record<string, string>) => {
         const result = machine.script('up', env);
         assert.equal(result.status, 0, result.stderr);

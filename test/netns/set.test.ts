@@ -7,7 +7,7 @@ import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { eventually, packets } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
-import { kernelMarks } from '../helpers/uplinks.js';
+import { kernelMarks, waitForKernel } from '../helpers/uplinks.js';
 
 const WEIGHTED = ['--strategy', 'weighted'];
 const THREE = ['0x1', '0x2', '0x3'];
@@ -62,22 +62,14 @@ describe('wanmark set', needs(nfqueue, addon), () => {
 
       // Somebody's `up` has the configured weights; the daemon goes on with its own.
       await wanmark.up();
-      await eventually(
-        () => kernelMarks(lab),
-        (marks) => marks.length === 2,
-        'the kernel avoids it again',
-      );
+      await waitForKernel(lab, 2);
       await daemon.crash();
       const shares = await byKernel(lab, 30);
       assert.equal((shares.wan1 ?? 0) + (shares.wan3 ?? 0), 30, JSON.stringify(shares));
       assert.deepEqual(tally(await lab.exchange(lab.client, held)), { wan1: 3, wan2: 3, wan3: 3 });
 
       const next = await wanmark.run(...WEIGHTED);
-      await eventually(
-        () => kernelMarks(lab),
-        (marks) => marks.length === 3,
-        'the kernel may choose all',
-      );
+      await waitForKernel(lab, 3);
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
       await next.stop();
     });

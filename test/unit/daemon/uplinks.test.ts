@@ -6,8 +6,12 @@ import { Uplinks } from '#wanmark/daemon/uplinks.js';
 import type { Links } from '#wanmark/system/links.js';
 import { wan } from '../flows.js';
 
+/** How often the devices are looked at where `ip monitor` has nothing to tell. */
+const LOOK_MS = 2000;
+
 /** Two WANs whose devices are what the test says; `ip monitor` has nothing to tell of them, the regular look has. */
 function world(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const gateways: Record<string, string | undefined> = { eth1: '192.0.2.1', eth2: '198.51.100.1' };
   const links: Links = {
     state: () => 'up',
@@ -17,11 +21,7 @@ function world(t: TestContext) {
     reaches: () => true,
   };
   const heard: string[] = [];
-  let wake = () => {};
-  const hear = (text: string) => {
-    heard.push(text);
-    wake();
-  };
+  const hear = (text: string) => heard.push(text);
   const wans = [1, 2].map((n) => wan(n, { dev: `eth${n}`, via: 'auto', via6: undefined }));
   let looks = 0;
   const uplinks = new Uplinks({
@@ -37,24 +37,27 @@ function world(t: TestContext) {
   });
   assert.equal(looks, 1, 'what is down at the start is known at once');
   t.after(() => uplinks.stop());
-  const next = async () => {
-    while (heard.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+  /** What is heard at the next regular look, and nothing before it. */
+  const next = () => {
+    t.mock.timers.tick(LOOK_MS - 1);
+    assert.deepEqual(heard, []);
+    t.mock.timers.tick(1);
     return heard.splice(0);
   };
   return { uplinks, wans, gateways, heard, next };
 }
 
 describe('Uplinks', () => {
-  it('tells of another gateway, and of a WAN that has lost it', async (t) => {
+  it('tells of another gateway, and of a WAN that has lost it, at the next look', (t) => {
     const { uplinks, wans, gateways, heard, next } = world(t);
     assert.deepEqual(heard, []);
     gateways.eth2 = '198.51.100.2';
-    assert.deepEqual(await next(), ['moved']);
+    assert.deepEqual(next(), ['moved']);
     gateways.eth2 = undefined;
-    assert.deepEqual(await next(), ['wan2 down', 'moved']);
+    assert.deepEqual(next(), ['wan2 down', 'moved']);
     assert.equal(uplinks.state(wans[1]!, 4).reason, 'device eth2 has no IPv4 address');
     gateways.eth2 = '198.51.100.3';
-    assert.deepEqual(await next(), ['wan2 up', 'moved']);
+    assert.deepEqual(next(), ['wan2 up', 'moved']);
   });
 
   it('calls down what the rules have no route for, as long as they say so', (t) => {
@@ -67,11 +70,11 @@ describe('Uplinks', () => {
     assert.deepEqual(heard, ['wan2 up']);
   });
 
-  it('does not believe rules that were looked at before the last change', async (t) => {
+  it('does not believe rules that were looked at before the last change', (t) => {
     const { uplinks, gateways, heard, next } = world(t);
     const before = performance.now();
     gateways.eth2 = '198.51.100.2';
-    await next();
+    next();
     uplinks.unusable(new Set(['wan2/4']), before);
     assert.deepEqual(heard, []);
   });
