@@ -11,7 +11,8 @@ function rulesCommand(verb: Verb, describe: string): CommandModule {
   return {
     command: verb,
     describe,
-    builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }),
+    builder: (yargs, help?: boolean) =>
+      addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
     handler: async (argv) => {
       const config = parseConfig(await rawConfig(argv));
       if (config.bare) throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
@@ -34,7 +35,8 @@ export const printCommand = rulesCommand('print', 'Show what up would run, as a 
 export const downCommand: CommandModule = {
   command: 'down',
   describe: 'Remove rules and routes',
-  builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }),
+  builder: (yargs, help?: boolean) =>
+    addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
   handler: async (argv) => {
     const raw = await rawConfig(argv);
     const environment = raw.wan === undefined ? {} : scriptEnvironment(parseConfig(raw));

@@ -19,7 +19,8 @@ import { type CountingStrategy, loadCountingStrategy, loadServices } from '../se
 export const runCommand: CommandModule = {
   command: 'run',
   describe: 'Choose a mark for each new connection (the daemon)',
-  builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }),
+  builder: (yargs, help?: boolean) =>
+    addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }, help),
   handler: async (argv) => {
     const config = parseConfig(await rawConfig(argv));
     if (config.engine === 'kernel') {
