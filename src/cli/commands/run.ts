@@ -7,7 +7,7 @@ import { type ConnectionSource, openBackendConnections, openConnections } from '
 import { Daemon, type DaemonParts } from '../../daemon/daemon.js';
 import { UsageError, WanmarkError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
-import { missingDevices, strayGateways } from '../../system/devices.js';
+import { checkIproute2, missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
 import { fedQueues } from '../../system/feed.js';
 import { ServiceManager, takeServiceEnvironment } from '../../system/service-manager.js';
@@ -33,9 +33,10 @@ export const runCommand: CommandModule = {
     const services = await loadServices(config.services, now);
     for (const file of config.hooks) checkProgram('--hook', file);
     // What a device is or has at the moment may change; the other WANs need the daemon all the same.
+    if (!config.bare) checkIproute2();
     const doubts = config.bare
       ? []
-      : [...(await missingDevices(config.wans, config.lan)), ...(await strayGateways(config.wans))];
+      : [...missingDevices(config.wans, config.lan), ...(await strayGateways(config.wans))];
     const ended = endOfRun();
     const log = await createLog();
     try {
