@@ -5,10 +5,12 @@ import { OPTIONS, type Option, type RawConfig } from '../config/options.js';
 /**
  * Adds the shared options and `--config` to a command. Each command takes all of them, so that `up`, `run` and
  * `down` can be given one set of flags; `--help` shows those in `relevant`.
+ * @param help whether help is asked for, as yargs tells a builder. It makes the text for every command that it runs,
+ *   which with all these lines is a fifth of a start, so there are none unless somebody reads them
  */
-export function addOptions(yargs: Argv, relevant: Readonly<Record<string, Option>>): Argv {
+export function addOptions(yargs: Argv, relevant: Readonly<Record<string, Option>>, help = false): Argv {
   for (const [name, option] of Object.entries(OPTIONS)) {
-    yargs.option(name, { ...toYargs(option), hidden: !(name in relevant) });
+    yargs.option(name, { ...toYargs(option), hidden: !(help && name in relevant) });
   }
   return yargs.option('config', {
     type: 'string',

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import type { NamedStrategy } from '../config/strategy.js';
@@ -13,7 +14,7 @@ import { Queues } from '../queue/queues.js';
 import type { ServiceManager } from '../system/service-manager.js';
 import { NOT_CHECKED } from '../wan/health.js';
 import type { ConnectionSource } from './connections.js';
-import { Control } from './control.js';
+import type { Control } from './control.js';
 import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
@@ -68,6 +69,7 @@ export class Daemon {
   readonly #uplinks: Uplinks | undefined;
   readonly #hooks: Hooks;
   #mover: Mover | undefined;
+  #failover: Failover | undefined;
   readonly #settings: Settings;
   /** When all that the WANs' changes of state entail is done. */
   #settled: Promise<unknown> = Promise.resolve();
@@ -81,7 +83,9 @@ export class Daemon {
   static async start(parts: DaemonParts): Promise<Daemon> {
     const daemon = new Daemon(parts);
     try {
-      daemon.#control = await Control.open(
+      // Packets are answered while it loads.
+      const { Control: Socket } = await import('./control.js');
+      daemon.#control = await Socket.open(
         parts.config.socket,
         (counted) => daemon.#look(counted),
         (change) => daemon.#settings.set(change),
@@ -93,6 +97,7 @@ export class Daemon {
     }
     parts.logger.info(daemon.#description(), 'started');
     parts.serviceManager.ready(daemon.#summary());
+    await daemon.#watch();
     return daemon;
   }
 
@@ -188,10 +193,16 @@ export class Daemon {
       onLinks: (links) => this.#inbound.update(links),
       onMoved: () => this.#keeper?.follow(),
     });
-    // What a daemon of before has left in the rules is over.
-    void this.#keeper?.setDown(failover.down());
-    void this.#keeper?.setWeights([]);
+    this.#failover = failover;
     return uplinks;
+  }
+
+  /** Begins what starts programs: each takes milliseconds, for which no packet has to wait for its first decision. */
+  async #watch(): Promise<void> {
+    await setImmediate();
+    this.#uplinks?.begin();
+    await setImmediate();
+    this.#keeper?.begin(this.#failover?.down());
   }
 
   #openQueues(): Queues {

@@ -35,8 +35,8 @@ export class RulesKeeper {
   readonly #parts: RulesKeeperParts;
   readonly #pace: RepairPace;
   readonly #paced = new Paced(() => this.#pass());
-  readonly #monitor: IpMonitor;
-  readonly #timers: NodeJS.Timeout[];
+  #monitor: IpMonitor | undefined;
+  #timers: readonly NodeJS.Timeout[] = [];
   readonly #touched: TouchedDevices;
   /** When the pass before this one began, and this one: news of what happened before it may have come while it ran. */
   #passes: readonly [number, number] = [0, 0];
@@ -51,20 +51,32 @@ export class RulesKeeper {
     this.#parts = parts;
     this.#pace = new RepairPace(parts.now);
     this.#touched = new TouchedDevices(parts.devices);
+  }
+
+  /**
+   * Watches from now on: starts programs, for which decisions wait.
+   * @param down what is down at the moment; undefined: nobody knows of any WAN whether it works
+   */
+  begin(down?: readonly string[]): void {
+    const { logger, now } = this.#parts;
     this.#monitor = new IpMonitor(
       ['rule', 'route', 'address', 'link'],
       (news) => {
-        if (this.#touched.hear(news, parts.now())) this.#paced.soon();
+        if (this.#touched.hear(news, now())) this.#paced.soon();
         // Of links there may be news all day, as from a radio.
         else if (/\[(?:RULE|ROUTE|ADDR)\]/.test(news)) this.#paced.request();
       },
-      () => parts.logger.warn('ip monitor ended; run wanmark up again after routes change'),
+      () => logger.warn('ip monitor ended; run wanmark up again after routes change'),
     );
     this.#timers = [
       setInterval(() => this.#look(), LOOK_MS),
       setInterval(() => this.#paced.request(), SWEEP_MS),
     ];
     for (const timer of this.#timers) timer.unref();
+    if (down === undefined) return;
+    // What a daemon of before has left in the rules is over; what somebody has set in ours since it started is not.
+    this.#weights ??= [];
+    void this.setDown(down);
   }
 
   /**
@@ -102,7 +114,7 @@ export class RulesKeeper {
   stop(): void {
     for (const timer of this.#timers) clearInterval(timer);
     this.#paced.stop();
-    this.#monitor.stop();
+    this.#monitor?.stop();
   }
 
   #look(): void {

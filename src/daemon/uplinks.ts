@@ -50,7 +50,7 @@ export class Uplinks {
   readonly #health: Health;
   readonly #monitor: Monitor;
   readonly #passive: PassiveWatch;
-  readonly #news: IpMonitor;
+  #news: IpMonitor | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #readLinks: () => Links;
   #links: Links;
@@ -64,7 +64,7 @@ export class Uplinks {
   #nextLook: NodeJS.Timeout | undefined;
   #notBefore = 0;
 
-  /** Has told of the devices that are down when it returns. */
+  /** Has told of the devices that are down when it returns, and looks at them again now and then. */
   constructor(parts: UplinksParts) {
     this.#parts = parts;
     const { wans, checks, field } = parts;
@@ -99,15 +99,21 @@ export class Uplinks {
       },
     });
     this.#look();
+    this.#lookEvery(LOOK_MS);
+  }
+
+  /** Hears of changes at once from now on: starts a program, for which decisions wait. */
+  begin(): void {
     this.#news = new IpMonitor(
       ['link', 'address', 'route'],
       () => this.#lookSoon(),
       () => {
-        parts.logger.warn('ip monitor ended; a lost carrier is noticed up to half a second later');
+        this.#parts.logger.warn('ip monitor ended; a lost carrier is noticed up to half a second later');
         this.#lookEvery(ALONE_LOOK_MS);
       },
     );
-    this.#lookEvery(LOOK_MS);
+    // At what has changed since the first one.
+    this.#lookSoon();
   }
 
   /** A new connection was given to `wan`; cheap for those that are no sample. */
@@ -161,7 +167,7 @@ export class Uplinks {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     clearTimeout(this.#nextLook);
-    this.#news.stop();
+    this.#news?.stop();
     this.#passive.stop();
     await this.#monitor.stop();
   }

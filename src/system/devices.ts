@@ -2,29 +2,42 @@ import { BlockList, isIPv6 } from 'node:net';
 import { nearest } from '../config/nearest.js';
 import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
-import { type Run, run as runCommand } from './run.js';
+import { isInPath } from './executable.js';
+import { isLinkLocal, readDevices, readLinks } from './links.js';
+import { type Run, run as runCommand, SYSTEM_PATH } from './run.js';
 
 interface IpRoute {
   readonly dst: string;
   readonly gateway?: string;
 }
 
-/** Names of the devices of this network namespace. @throws SystemError without iproute2 */
-async function listDevices(run: Run): Promise<readonly string[]> {
-  const links = (await ipJson(run, ['link', 'show'])) as { ifname: string }[];
-  return links.map((link) => link.ifname);
+/** What is asked of the machine; replace it in tests of pure logic. */
+export interface Machine {
+  /** Names of the devices of this network namespace; undefined where they cannot be read. */
+  readonly devices: () => ReadonlySet<string> | undefined;
+  /** As {@link Links.reaches}: without starting a program. */
+  readonly reaches: (device: string, family: 4 | 6, address: string) => boolean;
+  readonly run: Run;
 }
+
+const MACHINE: Machine = {
+  devices: readDevices,
+  reaches: (device, family, address) => readLinks().reaches(device, family, address),
+  run: runCommand,
+};
 
 /**
  * Devices that are not there: a line for each, with the name that may be meant. It may come later, as that of a modem
  * does, so it is no mistake for certain.
  */
-export async function missingDevices(
+export function missingDevices(
   wans: readonly Wan[],
   lan: readonly string[],
-  run: Run = runCommand,
-): Promise<string[]> {
-  const names = (await listDevices(run)).filter((name) => name !== 'lo');
+  { devices }: Pick<Machine, 'devices'> = MACHINE,
+): string[] {
+  const there = devices();
+  if (there === undefined) return [];
+  const names = [...there].filter((name) => name !== 'lo');
   const wanted = [
     ...wans.map((wan) => ({ what: `WAN "${wan.name}": device ${wan.dev}`, dev: wan.dev })),
     ...lan.map((dev) => ({ what: `--lan ${dev}`, dev })),
@@ -42,24 +55,36 @@ export async function missingDevices(
 /**
  * Gateways that are on none of their device's networks, a line for each: the kernel refuses a route by such a one
  * ("Nexthop has invalid gateway"). A device without any network is down, which is no mistake.
+ *
+ * Only a gateway that the kernel does not take is worth a program: one takes 5 ms of a start, and the daemon's thread
+ * waits for it.
  */
-export async function strayGateways(wans: readonly Wan[], run: Run = runCommand): Promise<string[]> {
-  const names = await listDevices(run);
-  const there = wans.filter(({ dev }) => names.includes(dev));
-  const lines = there.flatMap((wan) => [stray(wan, wan.via, '-4', run), stray(wan, wan.via6, '-6', run)]);
+export async function strayGateways(wans: readonly Wan[], machine: Machine = MACHINE): Promise<string[]> {
+  const names = machine.devices();
+  const there = wans.filter(({ dev }) => names === undefined || names.has(dev));
+  const lines = there.flatMap((wan) => [stray(wan, wan.via, 4, machine), stray(wan, wan.via6, 6, machine)]);
   return (await Promise.all(lines)).filter((line) => line !== undefined);
 }
 
 async function stray(
   wan: Wan,
   via: string | undefined,
-  family: '-4' | '-6',
-  run: Run,
+  family: 4 | 6,
+  { reaches, run }: Machine,
 ): Promise<string | undefined> {
   if (via === undefined || via === 'dev' || via === 'auto') return undefined;
   // Every IPv6 device has the link-local network, whatever the tables say.
-  if (family === '-6' && /^fe[89ab]/i.test(via)) return undefined;
-  const routes = (await ipJson(run, [family, 'route', 'show', 'table', 'main', 'dev', wan.dev])) as IpRoute[];
+  if (family === 6 && isLinkLocal(via)) return undefined;
+  if (reaches(wan.dev, family, via)) return undefined;
+  const routes = (await ipJson(run, [
+    `-${family}`,
+    'route',
+    'show',
+    'table',
+    'main',
+    'dev',
+    wan.dev,
+  ])) as IpRoute[];
   const networks = routes.filter((route) => route.gateway === undefined && route.dst !== 'default');
   const direct = networks.map((route) => route.dst).filter((dst) => !/^fe80:/i.test(dst));
   if (direct.length === 0 || direct.some((dst) => contains(dst, via))) return undefined;
@@ -76,9 +101,17 @@ function contains(network: string, address: string): boolean {
 
 async function ipJson(run: Run, args: string[]): Promise<unknown> {
   const { code, stdout, stderr } = await run(['ip', '-json', ...args]);
-  if (code === 127)
-    throw new SystemError('NO_IPROUTE2', 'ip is missing; install it (Debian: apt-get install iproute2)');
+  if (code === 127) throw noIproute2();
   // `ip route show dev X` of a device that has just gone.
   if (code !== 0) throw new SystemError('IP_FAILED', `ip ${args.join(' ')} failed: ${stderr.trim()}`);
   return JSON.parse(stdout.trim() || '[]');
+}
+
+/** That the daemon and the scripts will find `ip`. @throws SystemError */
+export function checkIproute2(path: string = SYSTEM_PATH): void {
+  if (!isInPath('ip', path)) throw noIproute2();
+}
+
+function noIproute2(): SystemError {
+  return new SystemError('NO_IPROUTE2', 'ip is missing; install it (Debian: apt-get install iproute2)');
 }

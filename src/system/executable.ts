@@ -22,3 +22,16 @@ export function checkProgram(option: string, path: string): void {
     throw new UsageError(`${option} ${path} is not executable; chmod +x ${path}`, { cause: error });
   }
 }
+
+/** Whether a program of that name would be found. @param path folders with colons between them, as in $PATH */
+export function isInPath(name: string, path: string): boolean {
+  return path.split(':').some((folder) => {
+    const file = `${folder || '.'}/${name}`;
+    try {
+      accessSync(file, constants.X_OK);
+      return statSync(file).isFile();
+    } catch {
+      return false;
+    }
+  });
+}

@@ -57,7 +57,7 @@ export function isLinkLocal(address: string): boolean {
 }
 
 /** The namespace's own devices, whichever namespace /sys was mounted in; undefined where they cannot be read. */
-function readDevices(): ReadonlySet<string> | undefined {
+export function readDevices(): ReadonlySet<string> | undefined {
   try {
     // "  eth0: 123 ..." below two lines of heading; a name has no colon and no blank (dev_valid_name).
     const lines = readFileSync('/proc/net/dev', 'utf8').split('\n').slice(2);

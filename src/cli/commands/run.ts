@@ -8,7 +8,7 @@ import { CountedOnDemand } from '../../daemon/counted-on-demand.js';
 import { Daemon, type DaemonParts } from '../../daemon/daemon.js';
 import { UsageError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
-import { missingDevices, strayGateways } from '../../system/devices.js';
+import { checkIproute2, missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
 import { fedQueues } from '../../system/feed.js';
 import { ServiceManager, takeServiceEnvironment } from '../../system/service-manager.js';
@@ -20,7 +20,8 @@ import { type CountingStrategy, loadCountingStrategy, loadServices } from '../se
 export const runCommand: CommandModule = {
   command: 'run',
   describe: 'Choose a mark for each new connection (the daemon)',
-  builder: (yargs) => addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }),
+  builder: (yargs, help?: boolean) =>
+    addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }, help),
   handler: async (argv) => {
     const config = parseConfig(await rawConfig(argv));
     if (config.engine === 'kernel') {
@@ -33,9 +34,10 @@ export const runCommand: CommandModule = {
     const services = await loadServices(config.services, now);
     for (const file of config.hooks) checkProgram('--hook', file);
     // What a device is or has at the moment may change; the other WANs need the daemon all the same.
+    if (!config.bare) checkIproute2();
     const doubts = config.bare
       ? []
-      : [...(await missingDevices(config.wans, config.lan)), ...(await strayGateways(config.wans))];
+      : [...missingDevices(config.wans, config.lan), ...(await strayGateways(config.wans))];
     const ended = endOfRun();
     const log = await createLog();
     try {

@@ -36,6 +36,7 @@ function world(t: TestContext) {
     links: () => links,
   });
   assert.equal(looks, 1, 'what is down at the start is known at once');
+  uplinks.begin();
   t.after(() => uplinks.stop());
   /** What is heard at the next regular look, and nothing before it. */
   const next = () => {

@@ -1,30 +1,39 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { missingDevices, strayGateways } from '#wanmark/system/devices.js';
-import type { Run } from '#wanmark/system/run.js';
+import { checkIproute2, type Machine, missingDevices, strayGateways } from '#wanmark/system/devices.js';
 import { wan } from '../flows.js';
 
 /** A machine with lo, eth0 and eth1, and eth1's routes as given. */
-function machine(routes4: string[], routes6: string[] = []): Run {
-  return async (argv) => {
-    const links = ['lo', 'eth0', 'eth1'].map((ifname, i) => ({ ifname, ifindex: i + 1 }));
-    const routes = (argv[2] === '-6' ? routes6 : routes4).map((dst) => ({ dst }));
-    return { code: 0, stdout: JSON.stringify(argv.includes('link') ? links : routes), stderr: '' };
+function machine(routes4: string[], routes6: string[] = []): Machine {
+  return {
+    devices: () => new Set(['lo', 'eth0', 'eth1']),
+    reaches: () => false,
+    run: async (argv) => {
+      const routes = (argv[2] === '-6' ? routes6 : routes4).map((dst) => ({ dst }));
+      return { code: 0, stdout: JSON.stringify(routes), stderr: '' };
+    },
   };
 }
 
 describe('missingDevices', () => {
   const of = (dev: string, lan: string[] = []) => missingDevices([wan(1, { dev })], lan, machine([]));
 
-  it('has nothing to say of devices that are there', async () => {
-    assert.deepEqual(await of('eth1', ['eth0']), []);
+  it('has nothing to say of devices that are there', () => {
+    assert.deepEqual(of('eth1', ['eth0']), []);
   });
 
-  it('names each other one, and what may be meant', async () => {
-    assert.deepEqual(await of('eht1', ['br-lan']), [
+  it('names each other one, and what may be meant', () => {
+    assert.deepEqual(of('eht1', ['br-lan']), [
       'WAN "wan1": device eht1 does not exist yet; did you mean eth1?',
       '--lan br-lan does not exist yet; this machine has eth0, eth1',
     ]);
+  });
+
+  it('has nothing to say where devices cannot be read', () => {
+    assert.deepEqual(missingDevices([wan(1, { dev: 'eth9' })], [], { devices: () => undefined }), []);
   });
 });
 
@@ -45,6 +54,16 @@ describe('strayGateways', () => {
     assert.deepEqual(await strayGateways([later], machine(['198.51.100.0/24'])), []);
   });
 
+  it('starts no program for one that the kernel takes', async () => {
+    const asked: string[] = [];
+    const reaches: Machine['reaches'] = (device, family, address) =>
+      asked.push(`${device} ${family} ${address}`) > 0;
+    const run: Machine['run'] = () => assert.fail('a program');
+    const both = wan(1, { via: '192.0.2.1', via6: '2001:db8::1' });
+    assert.deepEqual(await strayGateways([both], { ...machine([]), reaches, run }), []);
+    assert.deepEqual(asked, ['eth1 4 192.0.2.1', 'eth1 6 2001:db8::1']);
+  });
+
   it('names one elsewhere and the networks', async () => {
     assert.deepEqual(await strayGateways([eth1], machine(['198.51.100.0/24'])), [
       'WAN "wan1": gateway 192.0.2.1 is not on the network of eth1 (198.51.100.0/24); correct via or dev',
@@ -52,5 +71,27 @@ describe('strayGateways', () => {
     const six = wan(1, { via: undefined, via6: '2001:db8:1::1' });
     const [line] = await strayGateways([six], machine([], ['2001:db8::/64', 'fe80::/64']));
     assert.match(line!, /gateway 2001:db8:1::1 is not on the network of eth1 \(2001:db8::\/64\)/);
+  });
+});
+
+describe('checkIproute2', () => {
+  it('says in one line that ip is missing, and how to get it', () => {
+    assert.throws(() => checkIproute2('/nonexistent:/proc'), {
+      code: 'NO_IPROUTE2',
+      message: 'ip is missing; install it (Debian: apt-get install iproute2)',
+    });
+  });
+
+  it('finds it in any folder of the path', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wanmark-ip-'));
+    try {
+      // A folder of that name is no program.
+      mkdirSync(join(folder, 'no', 'ip'), { recursive: true });
+      writeFileSync(join(folder, 'ip'), '', { mode: 0o755 });
+      checkIproute2(`/nonexistent:${join(folder, 'no')}:${folder}`);
+      assert.throws(() => checkIproute2(join(folder, 'no')), { code: 'NO_IPROUTE2' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
