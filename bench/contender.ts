@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, type Program } from '#wanmark/lab/program.js';
-import { Wanmark } from '#wanmark/lab/wanmark.js';
 import { BenchDaemon } from './daemon.js';
-import { built, source } from './programs.js';
+import { buildGo, built, source } from './programs.js';
 
 /** A selector that runs. */
 export interface Running {
@@ -13,6 +12,8 @@ export interface Running {
   readonly pid: number | undefined;
   /** Packets that it, or the kernel for it, did not answer as asked since it started; undefined: not known. */
   missed(): Promise<number>;
+  /** Decisions for each WAN since it started; undefined where it does not tell. */
+  picks(): Promise<readonly number[] | undefined>;
   /** @throws {Error} when it has ended by itself */
   check(): void;
   stop(): Promise<void>;
@@ -21,8 +22,11 @@ export interface Running {
 /** One of those that are compared. */
 export interface Contender {
   readonly name: string;
+  /** Arguments of `wanmark up`, for the rules that it needs. */
+  readonly rules: readonly string[];
   /** Why it cannot run here; undefined when it can. */
-  readonly absent?: string | undefined;
+  absent(): string | undefined;
+  /** Its rules must be up. */
   start(lab: Lab): Promise<Running>;
 }
 
@@ -34,8 +38,9 @@ const PATIENCE = ['--deadline', '10000'];
 export function ours(name: string, directory: string, ...args: string[]): Contender {
   return {
     name,
+    rules: queuesOf(args),
+    absent: () => undefined,
     start: async (lab) => {
-      await new Wanmark(lab).up(...queuesOf(args));
       const socket = join(directory, 'socket');
       const log = join(directory, 'log');
       const daemon = await BenchDaemon.startLogging(lab, socket, log, ...PATIENCE, ...args);
@@ -45,6 +50,7 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
           const { queue } = await daemon.status();
           return queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
         },
+        picks: async () => (await daemon.status()).wans.map(({ picks }) => picks),
         check: () => checkRuns(daemon.program),
         stop: () => daemon.stop(),
       };
@@ -61,19 +67,28 @@ function queuesOf(args: readonly string[]): string[] {
 /** The kernel's own `statistic` rules, without a process. */
 export const STATISTIC: Contender = {
   name: 'statistic rules',
-  start: async (lab) => {
-    await new Wanmark(lab).up('--engine', 'kernel');
-    return { pid: undefined, missed: async () => 0, check: () => {}, stop: async () => {} };
-  },
+  rules: ['--engine', 'kernel'],
+  absent: () => undefined,
+  start: async () => ({
+    pid: undefined,
+    missed: async () => 0,
+    picks: async () => undefined,
+    check: () => {},
+    stop: async () => {},
+  }),
 };
 
 /** A program that is given the queue and the marks. */
-function program(name: string, argv: readonly string[], absent?: string): Contender {
+function program(
+  name: string,
+  argv: readonly string[],
+  absent: () => string | undefined = () => undefined,
+): Contender {
   return {
     name,
+    rules: [],
     absent,
     start: async (lab) => {
-      await new Wanmark(lab).up();
       const marks = lab.wans.map(({ mark }) => String(mark));
       const running = lab.router.spawn([...argv, String(QUEUE), ...marks]);
       await running.waitForLine(/^ready$/);
@@ -82,6 +97,7 @@ function program(name: string, argv: readonly string[], absent?: string): Conten
       return {
         pid,
         missed: () => dropped(lab),
+        picks: async () => undefined,
         check: () => checkRuns(running),
         stop: () => end(running),
       };
@@ -106,17 +122,19 @@ async function dropped(lab: Lab): Promise<number> {
   return (queueDropped ?? 0) + (userDropped ?? 0);
 }
 
-const python = spawnSync('python3', ['-c', 'import netfilterqueue']).status === 0;
+/** Which python3 has the module: the lab's hosts have a PATH of their own, and may find another. */
+const python = spawnSync('python3', ['-c', 'import sys, netfilterqueue; print(sys.executable)'], {
+  encoding: 'utf8',
+});
 
 export const TEXTBOOK = program('textbook C loop', [built('textbook')]);
 export const BATCHED = program('batched C loop', [built('batched')]);
-export const NPM = program(
-  'npm nfqueue',
-  [process.execPath, source('npm-nfqueue.cjs')],
+export const NPM = program('npm nfqueue', [process.execPath, source('npm-nfqueue.cjs')], () =>
   existsSync(source('node_modules/nfqueue/build/Release/nfqueue.node')) ? undefined : 'it is not built',
 );
 export const PYTHON = program(
   'Python NetfilterQueue',
-  ['python3', source('netfilterqueue.py')],
-  python ? undefined : 'python3 has no module netfilterqueue',
+  [(python.stdout ?? '').trim(), source('netfilterqueue.py')],
+  () => (python.status === 0 ? undefined : 'python3 has no module netfilterqueue'),
 );
+export const GO = program('Go loop', [built('goloop')], buildGo);
