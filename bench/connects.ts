@@ -21,8 +21,9 @@ export interface Connected extends Sent {
 /** Makes TCP connections from the client to the server, through whichever WAN; none twice. */
 export class Connects {
   readonly #lab: Lab;
+  /** How many were tried, since ever. */
+  made = 0;
   #acceptor: Program | undefined;
-  #made = 0;
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -31,8 +32,8 @@ export class Connects {
   async send(count: number, rate: number): Promise<Connected> {
     const acceptor = await this.#accepting();
     const before = cpuSeconds(acceptor);
-    const args = [SERVER[4], FIRST_PORT, PORTS, count, Math.round(rate), this.#made % CONNECTS].map(String);
-    this.#made += count;
+    const args = [SERVER[4], FIRST_PORT, PORTS, count, Math.round(rate), this.made % CONNECTS].map(String);
+    this.made += count;
     const { stdout } = await this.#lab.client.exec([built('connects'), ...args], { timeoutMs: 600_000 });
     const [seconds, own, succeeded, slow, failed] = stdout.trim().split(' ').map(Number);
     return {

@@ -5,12 +5,13 @@ import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, type Program } from '#wanmark/lab/program.js';
 import { BenchDaemon } from './daemon.js';
 import { buildGo, built, source } from './programs.js';
+import { queuesOn } from './waiting.js';
 
 /** A selector that runs. */
 export interface Running {
   /** Whose CPU time counts; undefined where no process selects. */
   readonly pid: number | undefined;
-  /** Packets that it, or the kernel for it, did not answer as asked since it started; undefined: not known. */
+  /** Packets that it, or the kernel for it, did not answer as asked since it started. The queue must be empty. */
   missed(): Promise<number>;
   /** Decisions for each WAN since it started; undefined where it does not tell. */
   picks(): Promise<readonly number[] | undefined>;
@@ -26,8 +27,11 @@ export interface Contender {
   readonly rules: readonly string[];
   /** Why it cannot run here; undefined when it can. */
   absent(): string | undefined;
-  /** Its rules must be up. */
-  start(lab: Lab): Promise<Running>;
+  /**
+   * Its rules must be up.
+   * @param sent how many connections were made so far, since ever
+   */
+  start(lab: Lab, sent: () => number): Promise<Running>;
 }
 
 const QUEUE = 0;
@@ -40,15 +44,19 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
     name,
     rules: queuesOf(args),
     absent: () => undefined,
-    start: async (lab) => {
+    start: async (lab, sent) => {
+      const before = sent();
       const socket = join(directory, 'socket');
       const log = join(directory, 'log');
       const daemon = await BenchDaemon.startLogging(lab, socket, log, ...PATIENCE, ...args);
       return {
         pid: daemon.pid,
         missed: async () => {
-          const { queue } = await daemon.status();
-          return queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
+          const { queue, wans } = await daemon.status();
+          const counted = queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
+          // What the kernel lets pass since the queue is full (fail-open) it counts nowhere.
+          const decided = wans.reduce((sum, { picks }) => sum + picks, 0);
+          return Math.max(counted, sent() - before - decided);
         },
         picks: async () => (await daemon.status()).wans.map(({ picks }) => picks),
         check: () => checkRuns(daemon.program),
@@ -114,12 +122,10 @@ async function end(running: Program): Promise<void> {
   await running.exited;
 }
 
-/** The kernel's two counters of /proc/net/netfilter/nfnetlink_queue. */
+/** The kernel's two counters. */
 async function dropped(lab: Lab): Promise<number> {
-  const { stdout } = await lab.router.exec(['cat', '/proc/net/netfilter/nfnetlink_queue']);
-  const line = stdout.split('\n').find((text) => Number(text.trim().split(/\s+/)[0]) === QUEUE);
-  const [, , , , , queueDropped, userDropped] = (line ?? '').trim().split(/\s+/).map(Number);
-  return (queueDropped ?? 0) + (userDropped ?? 0);
+  const queue = (await queuesOn(lab.router)).find(({ num }) => num === QUEUE);
+  return (queue?.dropped ?? 0) + (queue?.userDropped ?? 0);
 }
 
 /** Which python3 has the module: the lab's hosts have a PATH of their own, and may find another. */

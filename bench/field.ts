@@ -7,6 +7,7 @@ import { cpuSeconds, ksoftirqdSeconds } from './cpu.js';
 import { DESTINATIONS, Flows, type Sent } from './flows.js';
 import { Arrivals, type Window } from './latency.js';
 import { peakMemory } from './threads.js';
+import { answered } from './waiting.js';
 
 /** Short, since what is sent at once waits for itself. */
 const LATENCY_TICK_US = 50;
@@ -46,7 +47,7 @@ export class Field {
   async with<T>(contender: Contender, work: (running: Running) => Promise<T>): Promise<T> {
     await this.rules(contender.rules);
     await this.lab.router.sh('conntrack -F 2>/dev/null');
-    const running = await contender.start(this.lab);
+    const running = await contender.start(this.lab, () => this.flows.made + this.connects.made);
     try {
       return await work(running);
     } finally {
@@ -69,10 +70,12 @@ export class Field {
   #cost<S extends Sent>(contender: Contender, count: number, send: (count: number) => Promise<S>) {
     return this.with(contender, async (running) => {
       await send(Math.ceil(count / 10));
+      await answered(this.lab.router);
       const missed = await running.missed();
       const own = () => (running.pid === undefined ? 0 : cpuSeconds(running.pid));
       const [before, softBefore] = [own(), ksoftirqdSeconds()];
       const sent = await send(count);
+      await answered(this.lab.router);
       running.check();
       const [after, softAfter] = [own(), ksoftirqdSeconds()];
       const selector = after - before;
@@ -94,9 +97,11 @@ export class Field {
   latency(contender: Contender, seconds: number, rate: number, warmUpSeconds: number): Promise<Window> {
     return this.with(contender, async (running) => {
       await this.flows.send(Math.ceil(rate * warmUpSeconds), rate, LATENCY_TICK_US);
+      await answered(this.lab.router);
       const arrivals = await Arrivals.start(this.lab);
       const before = await running.missed();
       await this.flows.send(Math.round(rate * seconds), rate, LATENCY_TICK_US);
+      await answered(this.lab.router);
       running.check();
       return { ...(await arrivals.end()), missed: (await running.missed()) - before };
     });

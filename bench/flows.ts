@@ -20,7 +20,8 @@ export interface Sent {
 /** Makes new connections from the client to the server and its neighbours; none twice. */
 export class Flows {
   readonly #lab: Lab;
-  #made = 0;
+  /** How many, since ever. */
+  made = 0;
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -28,8 +29,8 @@ export class Flows {
 
   /** @param tickUs microseconds between bursts */
   async send(count: number, rate: number, tickUs = 500): Promise<Sent> {
-    const args = [SERVER[4], ADDRESSES, count, Math.round(rate), tickUs, this.#made % FLOWS].map(String);
-    this.#made += count;
+    const args = [SERVER[4], ADDRESSES, count, Math.round(rate), tickUs, this.made % FLOWS].map(String);
+    this.made += count;
     const { stdout } = await this.#lab.client.exec([built('flows'), ...args], { timeoutMs: 600_000 });
     const [seconds, cpuSeconds] = stdout.trim().split(' ').map(Number);
     return { seconds: seconds!, cpuSeconds: cpuSeconds! };

@@ -1,5 +1,6 @@
 import type { Contender, Running } from './contender.js';
 import type { Field } from './field.js';
+import { answered } from './waiting.js';
 
 /** A tenth. */
 const STEP = 1.1;
@@ -26,6 +27,7 @@ export function highestRate(
 ): Promise<Highest> {
   return field.with(contender, async (running) => {
     await field.flows.send(from / 10, from);
+    await answered(field.lab.router);
     let rate = 0;
     let end: Highest['end'] = 'cap';
     let [low, high] = [0, steps];
@@ -51,6 +53,7 @@ async function window(field: Field, running: Running, rate: number, seconds: num
   const before = await running.missed();
   const count = Math.round(rate * seconds);
   const sent = await field.flows.send(count, rate);
+  await answered(field.lab.router);
   running.check();
   return (await running.missed()) > before ? undefined : count / sent.seconds;
 }
