@@ -9,9 +9,6 @@ import { Arrivals, type Window } from './latency.js';
 import { peakMemory } from './threads.js';
 import { answered } from './waiting.js';
 
-/** Short, since what is sent at once waits for itself. */
-const LATENCY_TICK_US = 50;
-
 /** A router that the contenders take turns on. */
 export class Field {
   readonly lab: Lab;
@@ -96,14 +93,16 @@ export class Field {
   /** How long a first packet is under way, after some seconds in which a daemon does what it does at its start. */
   latency(contender: Contender, seconds: number, rate: number, warmUpSeconds: number): Promise<Window> {
     return this.with(contender, async (running) => {
-      await this.flows.send(Math.ceil(rate * warmUpSeconds), rate, LATENCY_TICK_US);
+      await this.flows.sendEvenly(Math.ceil(rate * warmUpSeconds), rate);
       await answered(this.lab.router);
       const arrivals = await Arrivals.start(this.lab);
       const before = await running.missed();
-      await this.flows.send(Math.round(rate * seconds), rate, LATENCY_TICK_US);
+      const count = Math.round(rate * seconds);
+      const sent = await this.flows.sendEvenly(count, rate);
       await answered(this.lab.router);
       running.check();
-      return { ...(await arrivals.end()), missed: (await running.missed()) - before };
+      const missed = (await running.missed()) - before;
+      return { ...(await arrivals.end()), missed, rate: count / sent.seconds };
     });
   }
 

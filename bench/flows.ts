@@ -6,6 +6,10 @@ import { built } from './programs.js';
 const FLOWS = 3_600_000_000;
 /** Over as many addresses, since the kernel shares packets among queues by addresses alone (nfqueue_hash). */
 const ADDRESSES = 16;
+const BURST_TICK_US = 500;
+/** At 20,000 a second one is due each 50 us; 4 leave room to catch up. */
+const EVEN_TICK_US = 50;
+const EVEN_MOST = 4;
 /** All of them, and none of a gateway. */
 export const DESTINATIONS = `${SERVER[4]}/27`;
 
@@ -27,11 +31,21 @@ export class Flows {
     this.#lab = lab;
   }
 
-  /** @param tickUs microseconds between bursts */
-  async send(count: number, rate: number, tickUs = 500): Promise<Sent> {
-    const args = [SERVER[4], ADDRESSES, count, Math.round(rate), tickUs, this.made % FLOWS].map(String);
+  /** What is due, in bursts. @param tickUs microseconds between them */
+  send(count: number, rate: number, tickUs = BURST_TICK_US): Promise<Sent> {
+    return this.#send(count, rate, tickUs, 0);
+  }
+
+  /** As evenly as the machine allows, and rather late than in a crowd. */
+  sendEvenly(count: number, rate: number): Promise<Sent> {
+    return this.#send(count, rate, EVEN_TICK_US, EVEN_MOST);
+  }
+
+  async #send(count: number, rate: number, tickUs: number, most: number): Promise<Sent> {
+    const numbers = [ADDRESSES, count, Math.round(rate), tickUs, most, this.made % FLOWS];
     this.made += count;
-    const { stdout } = await this.#lab.client.exec([built('flows'), ...args], { timeoutMs: 600_000 });
+    const argv = [built('flows'), SERVER[4], ...numbers.map(String)];
+    const { stdout } = await this.#lab.client.exec(argv, { timeoutMs: 600_000 });
     const [seconds, cpuSeconds] = stdout.trim().split(' ').map(Number);
     return { seconds: seconds!, cpuSeconds: cpuSeconds! };
   }

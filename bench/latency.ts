@@ -11,8 +11,13 @@ export interface Latency {
   readonly arrived: number;
 }
 
-/** One window's, and the packets that the selector missed in it. */
-export type Window = Latency & { readonly missed: number };
+/** One window's. */
+export interface Window extends Latency {
+  /** Packets that the selector missed. */
+  readonly missed: number;
+  /** Connections a second that the generator really made. */
+  readonly rate: number;
+}
 
 /** Listens at all gateways, each of which swallows what it gets after the kernel has stamped it. */
 export class Arrivals {

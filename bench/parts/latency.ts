@@ -21,9 +21,12 @@ export async function latency(bench: Bench): Promise<void> {
     const rows = [...results].map(([{ name }, all]) => {
       const of = (what: keyof (typeof all)[number]) => median(all.map((one) => one[what])).toFixed(0);
       const p99s = all.map(({ p99 }) => p99.toFixed(0)).join(', ');
-      return [name, of('p50'), of('p99'), of('p999'), of('missed'), p99s];
+      return [name, of('p50'), of('p99'), of('p999'), of('rate'), of('missed'), p99s];
     });
-    report.table(['', 'p50', 'p99', 'p99.9', 'missed', `p99 of ${rounds} windows of ${seconds} s`], rows);
+    report.table(
+      ['', 'p50', 'p99', 'p99.9', 'reached, /s', 'missed', `p99 of each window of ${seconds} s`],
+      rows,
+    );
     if (rate !== LIMIT.latencyRate) continue;
     const [mine, theirs] = [own, TEXTBOOK].map((one) => results.get(one)!.map(({ p99 }) => p99));
     report.held(`p99 against ${TEXTBOOK.name}, ${rate}/s`, ratio(mine!, theirs!), LIMIT.latency);
