@@ -140,7 +140,7 @@ export const NPM = program('npm nfqueue', [process.execPath, source('npm-nfqueue
 );
 export const PYTHON = program(
   'Python NetfilterQueue',
-  [(python.stdout ?? '').trim(), source('netfilterqueue.py')],
+  [(python.stdout ?? '').trim(), source('python-netfilterqueue.py')],
   () => (python.status === 0 ? undefined : 'python3 has no module netfilterqueue'),
 );
 export const GO = program('Go loop', [built('goloop')], buildGo);
