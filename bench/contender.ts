@@ -3,16 +3,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, type Program } from '#wanmark/lab/program.js';
-import { Wanmark } from '#wanmark/lab/wanmark.js';
 import { BenchDaemon } from './daemon.js';
-import { built, source } from './programs.js';
+import { buildGo, built, source } from './programs.js';
+import { queuesOn } from './waiting.js';
 
 /** A selector that runs. */
 export interface Running {
   /** Whose CPU time counts; undefined where no process selects. */
   readonly pid: number | undefined;
-  /** Packets that it, or the kernel for it, did not answer as asked since it started; undefined: not known. */
+  /** Packets that it, or the kernel for it, did not answer as asked since it started. The queue must be empty. */
   missed(): Promise<number>;
+  /** Decisions for each WAN since it started; undefined where it does not tell. */
+  picks(): Promise<readonly number[] | undefined>;
   /** @throws {Error} when it has ended by itself */
   check(): void;
   stop(): Promise<void>;
@@ -21,9 +23,15 @@ export interface Running {
 /** One of those that are compared. */
 export interface Contender {
   readonly name: string;
+  /** Arguments of `wanmark up`, for the rules that it needs. */
+  readonly rules: readonly string[];
   /** Why it cannot run here; undefined when it can. */
-  readonly absent?: string | undefined;
-  start(lab: Lab): Promise<Running>;
+  absent(): string | undefined;
+  /**
+   * Its rules must be up.
+   * @param sent how many connections were made so far, since ever
+   */
+  start(lab: Lab, sent: () => number): Promise<Running>;
 }
 
 const QUEUE = 0;
@@ -34,17 +42,23 @@ const PATIENCE = ['--deadline', '10000'];
 export function ours(name: string, directory: string, ...args: string[]): Contender {
   return {
     name,
-    start: async (lab) => {
-      await new Wanmark(lab).up(...queuesOf(args));
+    rules: queuesOf(args),
+    absent: () => undefined,
+    start: async (lab, sent) => {
+      const before = sent();
       const socket = join(directory, 'socket');
       const log = join(directory, 'log');
       const daemon = await BenchDaemon.startLogging(lab, socket, log, ...PATIENCE, ...args);
       return {
         pid: daemon.pid,
         missed: async () => {
-          const { queue } = await daemon.status(false);
-          return queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
+          const { queue, wans } = await daemon.status(false);
+          const counted = queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
+          // What the kernel lets pass since the queue is full (fail-open) it counts nowhere.
+          const decided = wans.reduce((sum, { picks }) => sum + picks, 0);
+          return Math.max(counted, sent() - before - decided);
         },
+        picks: async () => (await daemon.status(false)).wans.map(({ picks }) => picks),
         check: () => checkRuns(daemon.program),
         stop: () => daemon.stop(),
       };
@@ -61,19 +75,28 @@ function queuesOf(args: readonly string[]): string[] {
 /** The kernel's own `statistic` rules, without a process. */
 export const STATISTIC: Contender = {
   name: 'statistic rules',
-  start: async (lab) => {
-    await new Wanmark(lab).up('--engine', 'kernel');
-    return { pid: undefined, missed: async () => 0, check: () => {}, stop: async () => {} };
-  },
+  rules: ['--engine', 'kernel'],
+  absent: () => undefined,
+  start: async () => ({
+    pid: undefined,
+    missed: async () => 0,
+    picks: async () => undefined,
+    check: () => {},
+    stop: async () => {},
+  }),
 };
 
 /** A program that is given the queue and the marks. */
-function program(name: string, argv: readonly string[], absent?: string): Contender {
+function program(
+  name: string,
+  argv: readonly string[],
+  absent: () => string | undefined = () => undefined,
+): Contender {
   return {
     name,
+    rules: [],
     absent,
     start: async (lab) => {
-      await new Wanmark(lab).up();
       const marks = lab.wans.map(({ mark }) => String(mark));
       const running = lab.router.spawn([...argv, String(QUEUE), ...marks]);
       await running.waitForLine(/^ready$/);
@@ -82,6 +105,7 @@ function program(name: string, argv: readonly string[], absent?: string): Conten
       return {
         pid,
         missed: () => dropped(lab),
+        picks: async () => undefined,
         check: () => checkRuns(running),
         stop: () => end(running),
       };
@@ -98,25 +122,25 @@ async function end(running: Program): Promise<void> {
   await running.exited;
 }
 
-/** The kernel's two counters of /proc/net/netfilter/nfnetlink_queue. */
+/** The kernel's two counters. */
 async function dropped(lab: Lab): Promise<number> {
-  const { stdout } = await lab.router.exec(['cat', '/proc/net/netfilter/nfnetlink_queue']);
-  const line = stdout.split('\n').find((text) => Number(text.trim().split(/\s+/)[0]) === QUEUE);
-  const [, , , , , queueDropped, userDropped] = (line ?? '').trim().split(/\s+/).map(Number);
-  return (queueDropped ?? 0) + (userDropped ?? 0);
+  const queue = (await queuesOn(lab.router)).find(({ num }) => num === QUEUE);
+  return (queue?.dropped ?? 0) + (queue?.userDropped ?? 0);
 }
 
-const python = spawnSync('python3', ['-c', 'import netfilterqueue']).status === 0;
+/** Which python3 has the module: the lab's hosts have a PATH of their own, and may find another. */
+const python = spawnSync('python3', ['-c', 'import sys, netfilterqueue; print(sys.executable)'], {
+  encoding: 'utf8',
+});
 
 export const TEXTBOOK = program('textbook C loop', [built('textbook')]);
 export const BATCHED = program('batched C loop', [built('batched')]);
-export const NPM = program(
-  'npm nfqueue',
-  [process.execPath, source('npm-nfqueue.cjs')],
+export const NPM = program('npm nfqueue', [process.execPath, source('npm-nfqueue.cjs')], () =>
   existsSync(source('node_modules/nfqueue/build/Release/nfqueue.node')) ? undefined : 'it is not built',
 );
 export const PYTHON = program(
   'Python NetfilterQueue',
-  ['python3', source('netfilterqueue.py')],
-  python ? undefined : 'python3 has no module netfilterqueue',
+  [(python.stdout ?? '').trim(), source('python-netfilterqueue.py')],
+  () => (python.status === 0 ? undefined : 'python3 has no module netfilterqueue'),
 );
+export const GO = program('Go loop', [built('goloop')], buildGo);

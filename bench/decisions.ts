@@ -5,7 +5,8 @@ import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import { Decider } from '#wanmark/daemon/decider.js';
 
 /** Packets in a batch: 4 is what the kernel's own pace gives, 64 what there is when we are behind. */
-const BATCHES = [1, 4, 64] as const;
+export const BATCHES = [1, 4, 64] as const;
+export const STRATEGY_NAMES = ['round-robin', 'weighted', 'least-connections', 'source-hash'] as const;
 const WANS = 3;
 const CONNECTIONS = 100_000;
 const ROUNDS = 5;
@@ -37,7 +38,7 @@ function batchOf(capacity: number): Batch {
 }
 
 /** Connections that one JavaScript thread decides in a second, without a kernel: the best of some rounds. */
-function perSecond(strategy: string, size: number, seconds: number): number {
+export function decisionsPerSecond(strategy: string, size: number, seconds: number): number {
   const wans = Array.from({ length: WANS }, (_, i) => ({
     name: `wan${i + 1}`,
     dev: `wan${i + 1}`,
@@ -71,17 +72,4 @@ function perSecond(strategy: string, size: number, seconds: number): number {
     best = Math.max(best, (decided * 1000) / (performance.now() - start));
   }
   return best;
-}
-
-/** A line for each strategy: where the one thread that decides ends. */
-export function decisionsTable(seconds: number): string[] {
-  const million = (value: number) => (value / 1e6).toFixed(2);
-  return [
-    '| million decisions a second, batches of | 1 | 4 | 64 |',
-    '|---|---|---|---|',
-    ...['round-robin', 'weighted', 'least-connections', 'source-hash'].map((strategy) => {
-      const cells = BATCHES.map((size) => million(perSecond(strategy, size, seconds)));
-      return `| ${strategy} | ${cells.join(' | ')} |`;
-    }),
-  ];
 }

@@ -4,21 +4,19 @@
  * `npm run bench:failover -- [--small] [--runs N] [--rate N]`, in the real lab, as a Markdown table. Clients send a SYN
  * again after 1, 3, 7 s; so who is unlucky waits for one second if the WAN is left out within that, else for three.
  */
-import { parseArgs } from 'node:util';
 import type { LoadReport } from '#wanmark/lab/agent/protocol.js';
 import { Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
 import { type Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
+import { launch, options, positive } from './main.js';
 
-const { values: flags } = parseArgs({
-  options: {
-    small: { type: 'boolean', default: false },
-    runs: { type: 'string', default: '3' },
-    rate: { type: 'string', default: '100' },
-  },
+const flags = options({
+  small: { type: 'boolean', default: false },
+  runs: { type: 'string', default: '3' },
+  rate: { type: 'string', default: '100' },
 });
-const RUNS = flags.small ? 1 : Number(flags.runs);
-const RATE = Number(flags.rate);
+const RUNS = flags.small ? 1 : positive('runs', flags.runs);
+const RATE = positive('rate', flags.rate);
 const print = (line: string) => process.stdout.write(`${line}\n`);
 /** What a connection may take: more than all SYNs that a WAN's death costs. */
 const TIMEOUT_MS = 60_000;
@@ -111,7 +109,7 @@ const total = (counts: Readonly<Record<string, number>>) =>
 const each = (results: readonly Result[], of: (result: Result) => string | number) =>
   results.map(of).join(' / ');
 
-async function main(): Promise<void> {
+launch(async () => {
   print(`One of three WANs dies under ${RATE} new connections a second; ${RUNS} runs each, seconds.\n`);
   print('| death | left out after | slowest connect | connects above 0.5 s | failed | broken |');
   print('|---|---|---|---|---|---|');
@@ -129,9 +127,4 @@ async function main(): Promise<void> {
     print(`| ${cells.join(' | ')} |`);
     for (const { reason } of results) process.stderr.write(`  ${one.what}: ${reason}\n`);
   }
-}
-
-main().catch((error: Error) => {
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
 });

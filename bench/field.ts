@@ -1,52 +1,50 @@
 import { Lab } from '#wanmark/lab/lab.js';
-import { SERVER } from '#wanmark/lab/network.js';
-import type { Contender } from './contender.js';
+import { Wanmark } from '#wanmark/lab/wanmark.js';
+import { type Connected, Connects } from './connects.js';
+import type { Contender, Running } from './contender.js';
+import type { Cost } from './cost.js';
 import { cpuSeconds, ksoftirqdSeconds } from './cpu.js';
-import { Flows } from './flows.js';
-import { Arrivals, type Latency } from './latency.js';
-
-/** Short, since what is sent at once waits for itself. */
-const LATENCY_TICK_US = 50;
-
-/** What a connection cost that it chose for: what is dropped is cheap, and worth nothing. */
-export interface Cost {
-  /** Microseconds that the selector had a CPU, for each connection. */
-  readonly selectorUs: number;
-  /** The same of generator, selector and ksoftirqd together. */
-  readonly machineUs: number;
-  /** Connections a second that the generator really made. */
-  readonly rate: number;
-  /** Packets that were dropped or that the kernel had to decide. */
-  readonly missed: number;
-}
+import { DESTINATIONS, Flows, type Sent } from './flows.js';
+import { Arrivals, type Window } from './latency.js';
+import { peakMemory } from './threads.js';
+import { answered } from './waiting.js';
 
 /** A router that the contenders take turns on. */
 export class Field {
   readonly lab: Lab;
   readonly flows: Flows;
+  readonly connects: Connects;
+  #rules: string | undefined;
 
   private constructor(lab: Lab) {
     this.lab = lab;
     this.flows = new Flows(lab);
+    this.connects = new Connects(lab);
   }
 
-  /** Three WANs whose gateways swallow what arrives, so that what comes behind the router is no part of the work. */
+  /** Three WANs whose gateways swallow datagrams, so that what comes behind the router is no part of the work. */
   static async start(): Promise<Field> {
     const lab = await Lab.start({ wans: 3, ipv6: false });
     for (const wan of lab.wans) {
-      const rule = `-A PREROUTING -i up0 -p udp -d ${SERVER[4]} -j DROP`;
+      const rule = `-A PREROUTING -i up0 -p udp -d ${DESTINATIONS} -j DROP`;
       await lab.gateway(wan).exec(['iptables-restore', '--noflush'], { input: `*raw\n${rule}\nCOMMIT\n` });
     }
     return new Field(lab);
   }
 
+  /** Sees to it that the router has the rules of `wanmark up` with these arguments. */
+  async rules(args: readonly string[] = []): Promise<void> {
+    const wanted = args.join(' ');
+    if (this.#rules === wanted) return;
+    await new Wanmark(this.lab).up(...args);
+    this.#rules = wanted;
+  }
+
   /** Runs one contender for `work`, on an empty table. */
-  async with<T>(
-    contender: Contender,
-    work: (running: Awaited<ReturnType<Contender['start']>>) => Promise<T>,
-  ) {
+  async with<T>(contender: Contender, work: (running: Running) => Promise<T>): Promise<T> {
+    await this.rules(contender.rules);
     await this.lab.router.sh('conntrack -F 2>/dev/null');
-    const running = await contender.start(this.lab);
+    const running = await contender.start(this.lab, () => this.flows.made + this.connects.made);
     try {
       return await work(running);
     } finally {
@@ -54,53 +52,57 @@ export class Field {
     }
   }
 
-  /** The cost of `count` connections at `rate`, after a tenth of them as a warm-up. */
-  cost(contender: Contender, count: number, rate: number): Promise<Cost> {
+  /** The cost of `count` datagrams at `rate`, after a tenth of them as a warm-up. */
+  async cost(contender: Contender, count: number, rate: number): Promise<Cost> {
+    const { cost } = await this.#cost(contender, count, (some) => this.flows.send(some, rate));
+    return cost;
+  }
+
+  /** The same of TCP connections, and what became of them. */
+  async connectCost(contender: Contender, count: number, rate: number): Promise<Cost & Connected> {
+    const { cost, sent } = await this.#cost(contender, count, (some) => this.connects.send(some, rate));
+    return { ...sent, ...cost };
+  }
+
+  #cost<S extends Sent>(contender: Contender, count: number, send: (count: number) => Promise<S>) {
     return this.with(contender, async (running) => {
-      await this.flows.send(Math.ceil(count / 10), rate);
+      await send(Math.ceil(count / 10));
+      await answered(this.lab.router);
       const missed = await running.missed();
       const own = () => (running.pid === undefined ? 0 : cpuSeconds(running.pid));
       const [before, softBefore] = [own(), ksoftirqdSeconds()];
-      const sent = await this.flows.send(count, rate);
+      const sent = await send(count);
+      await answered(this.lab.router);
       running.check();
       const [after, softAfter] = [own(), ksoftirqdSeconds()];
       const selector = after - before;
       const lost = (await running.missed()) - missed;
-      const chosen = Math.max(1, count - lost);
-      return {
+      const chosen = Math.max(1, sent.succeeded ?? count - lost);
+      const cost: Cost = {
         selectorUs: (selector / chosen) * 1e6,
         machineUs: ((selector + softAfter - softBefore + sent.cpuSeconds) / chosen) * 1e6,
         rate: count / sent.seconds,
         missed: lost,
+        memory: running.pid === undefined ? undefined : peakMemory(running.pid),
+        picks: await running.picks(),
       };
+      return { cost, sent };
     });
   }
 
   /** How long a first packet is under way, after some seconds in which a daemon does what it does at its start. */
-  latency(contender: Contender, count: number, rate: number, warmUpSeconds: number): Promise<Latency> {
-    return this.with(contender, async () => {
-      await this.flows.send(Math.ceil(rate * warmUpSeconds), rate, LATENCY_TICK_US);
-      const arrivals = await Arrivals.start(this.lab);
-      await this.flows.send(count, rate, LATENCY_TICK_US);
-      return arrivals.end();
-    });
-  }
-
-  /** The highest rate, of steps by a tenth, at which nothing was missed; undefined: not even the lowest. */
-  highest(contender: Contender, from: number, seconds: number): Promise<number | undefined> {
+  latency(contender: Contender, seconds: number, rate: number, warmUpSeconds: number): Promise<Window> {
     return this.with(contender, async (running) => {
-      await this.flows.send(from / 10, from);
-      let best: number | undefined;
-      for (let rate = from; ; rate *= 1.1) {
-        const before = await running.missed();
-        const sent = await this.flows.send(Math.round(rate * seconds), rate);
-        running.check();
-        const reached = (rate * seconds) / sent.seconds;
-        if ((await running.missed()) > before) return best;
-        best = reached;
-        // The generator, or the machine, is at its end.
-        if (reached < 0.9 * rate) return best;
-      }
+      await this.flows.sendEvenly(Math.ceil(rate * warmUpSeconds), rate);
+      await answered(this.lab.router);
+      const arrivals = await Arrivals.start(this.lab);
+      const before = await running.missed();
+      const count = Math.round(rate * seconds);
+      const sent = await this.flows.sendEvenly(count, rate);
+      await answered(this.lab.router);
+      running.check();
+      const missed = (await running.missed()) - before;
+      return { ...(await arrivals.end()), missed, rate: count / sent.seconds };
     });
   }
 

@@ -11,7 +11,15 @@ export interface Latency {
   readonly arrived: number;
 }
 
-/** Listens at all gateways, each of which swallows what it gets after our look at it. */
+/** One window's. */
+export interface Window extends Latency {
+  /** Packets that the selector missed. */
+  readonly missed: number;
+  /** Connections a second that the generator really made. */
+  readonly rate: number;
+}
+
+/** Listens at all gateways, each of which swallows what it gets after the kernel has stamped it. */
 export class Arrivals {
   readonly #programs: readonly Program[];
 
@@ -28,7 +36,9 @@ export class Arrivals {
   /** Ends it. */
   async end(): Promise<Latency> {
     for (const program of this.#programs) program.end();
-    await Promise.all(this.#programs.map((program) => program.exited));
+    for (const program of this.#programs) {
+      if ((await program.exited).code !== 0) throw program.error('failed');
+    }
     const ns = this.#programs.flatMap(({ lines }) => lines.slice(1).map(Number));
     const sorted = Float64Array.from(ns).sort();
     const us = (part: number) => percentile(sorted, part) / 1000;

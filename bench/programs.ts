@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -8,23 +8,39 @@ const BUILT = fileURLToPath(new URL('./programs/', import.meta.url));
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   flows: [],
   arrivals: [],
+  connects: [],
+  acceptor: [],
   textbook: ['libnetfilter_queue'],
   batched: ['libmnl'],
 };
 
-/** Compiles the C programs. @throws {Error} with what the compiler said */
+/** Compiles the C programs. @throws {Error} with what the compiler said, or which program is missing */
 export function buildPrograms(): void {
   mkdirSync(BUILT, { recursive: true });
   for (const [name, libraries] of Object.entries(LIBRARIES)) {
-    const flags =
-      libraries.length === 0
-        ? []
-        : execFileSync('pkg-config', ['--cflags', '--libs', ...libraries], { encoding: 'utf8' })
-            .trim()
-            .split(/\s+/);
-    const wanted = ['-O2', '-D_GNU_SOURCE', '-o', built(name), source(`${name}.c`)];
-    execFileSync('cc', [...wanted, ...flags], { stdio: ['ignore', 'inherit', 'pipe'] });
+    const asked = libraries.length === 0 ? '' : run('pkg-config', ['--cflags', '--libs', ...libraries]);
+    const flags = asked.split(/\s+/).filter((flag) => flag !== '');
+    run('cc', ['-O2', '-D_GNU_SOURCE', '-o', built(name), source(`${name}.c`), ...flags]);
   }
+}
+
+/** Compiles the program in Go. @returns why it is absent; undefined when it is not */
+export function buildGo(): string | undefined {
+  if (spawnSync('go', ['version']).status !== 0) return 'no go on this machine';
+  try {
+    run('go', ['build', '-o', built('goloop'), '.'], { cwd: source('go') });
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.replaceAll('\n', ' ');
+  }
+}
+
+function run(program: string, args: readonly string[], options: SpawnSyncOptions = {}): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { ...options, encoding: 'utf8' });
+  if (error)
+    throw new Error(`cannot run ${program} (${error.message}); sh scripts/setup.sh bench installs it`);
+  if (status !== 0) throw new Error(`${[program, ...args].join(' ')} failed:\n${stderr.trim()}`);
+  return stdout;
 }
 
 /** A compiled program. */

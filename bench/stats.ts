@@ -9,3 +9,8 @@ export function median(values: readonly number[]): number {
 export function percentile(sorted: ArrayLike<number>, part: number): number {
   return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
 }
+
+/** The median of the ratios of pairs. @param to as many as `of` */
+export function ratio(of: readonly number[], to: readonly number[]): number {
+  return median(of.map((value, i) => value / to[i]!));
+}

@@ -1,15 +1,19 @@
-// flows ADDRESS COUNT RATE TICK_US FIRST: COUNT UDP datagrams, RATE a second, each a connection of its own.
+// flows ADDRESS ADDRESSES COUNT RATE TICK_US MOST FIRST: COUNT UDP datagrams, RATE a second, each a
+// connection of its own.
 //
-// From sockets of its own choice to one port after the other, so that no 5-tuple is used twice; FIRST, the
-// number of connections that earlier runs made, goes on where they ended. A datagram holds when it was sent,
-// as 8 bytes of nanoseconds of CLOCK_REALTIME, which is what the kernel stamps arrivals with. Writes the
-// seconds it took, and those of them that it had a CPU.
+// From sockets of its own choice to one port after the other of ADDRESSES addresses from ADDRESS on in turn,
+// so that no 5-tuple is used twice; FIRST, the number of connections that earlier runs made, goes on where
+// they ended. It sends what is due every TICK_US; with MOST above 0 at most so many at a time, each stamped
+// by itself, so that neither the crowd after a time without a CPU nor that time itself is taken for the
+// latency of others. A datagram holds when it was sent, as 8 bytes of nanoseconds of CLOCK_REALTIME, which is
+// what the kernel stamps arrivals with. Writes the seconds it took, and those of them that it had a CPU.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,13 +40,17 @@ static int source(int64_t number) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    fprintf(stderr, "usage: flows ADDRESS COUNT RATE TICK_US FIRST\n");
+  if (argc != 8) {
+    fprintf(stderr, "usage: flows ADDRESS ADDRESSES COUNT RATE TICK_US MOST FIRST\n");
     return 2;
   }
-  const int64_t count = atoll(argv[2]), first = atoll(argv[5]);
-  const double rate = atof(argv[3]);
-  const long tick = atol(argv[4]) * 1000;
+  struct in_addr address;
+  if (inet_pton(AF_INET, argv[1], &address) != 1) die("address");
+  const int addresses = atoi(argv[2]);
+  const int64_t count = atoll(argv[3]), most = atoll(argv[6]), first = atoll(argv[7]);
+  const int64_t together = most > 0 ? 1 : kBurst;
+  const double rate = atof(argv[4]);
+  const long tick = atol(argv[5]) * 1000;
   struct sockaddr_in to[kBurst];
   struct mmsghdr messages[kBurst];
   struct iovec parts[kBurst];
@@ -50,16 +58,18 @@ int main(int argc, char** argv) {
   memset(messages, 0, sizeof messages);
   for (int i = 0; i < kBurst; i++) {
     to[i] = (struct sockaddr_in){.sin_family = AF_INET};
-    if (inet_pton(AF_INET, argv[1], &to[i].sin_addr) != 1) die("address");
     parts[i] = (struct iovec){.iov_base = &stamps[i], .iov_len = sizeof stamps[i]};
     messages[i].msg_hdr = (struct msghdr){
         .msg_name = &to[i], .msg_namelen = sizeof to[i], .msg_iov = &parts[i], .msg_iovlen = 1};
   }
+  // A sleep is as long as it is asked for, not up to 50 us longer.
+  prctl(PR_SET_TIMERSLACK, 1);
   int fd = -1;
   int64_t open = -1;
   const int64_t start = now(CLOCK_MONOTONIC);
   for (int64_t sent = 0; sent < count;) {
-    const int64_t due = (int64_t)((now(CLOCK_MONOTONIC) - start) * rate / 1e9) + 1;
+    int64_t due = (int64_t)((now(CLOCK_MONOTONIC) - start) * rate / 1e9) + 1;
+    if (most > 0 && due > sent + most) due = sent + most;
     while (sent < due && sent < count) {
       const int64_t number = first + sent;
       if (number / kPorts != open) {
@@ -69,8 +79,9 @@ int main(int argc, char** argv) {
       }
       int burst = 0;
       const int64_t stamp = now(CLOCK_REALTIME);
-      while (burst < kBurst && sent + burst < due && sent + burst < count &&
+      while (burst < together && sent + burst < due && sent + burst < count &&
              (number + burst) / kPorts == open) {
+        to[burst].sin_addr.s_addr = htonl(ntohl(address.s_addr) + (number + burst) % addresses);
         to[burst].sin_port = htons(kFirstPort + (number + burst) % kPorts);
         stamps[burst++] = stamp;
       }

@@ -1,4 +1,4 @@
-"""netfilterqueue.py QUEUE MARK...: round-robin over marks with Python NetfilterQueue, as its README does it."""
+"""python-netfilterqueue.py QUEUE MARK...: round-robin over marks with Python NetfilterQueue, as its README does it."""
 import sys
 
 from netfilterqueue import NetfilterQueue

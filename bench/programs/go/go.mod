@@ -1,0 +1,3 @@
+module wanmark/bench/goloop
+
+go 1.19

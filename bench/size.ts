@@ -1,0 +1,59 @@
+/** How much is measured. */
+export interface Size {
+  readonly rounds: number;
+  /** Of each measurement. */
+  readonly seconds: number;
+  /** New connections a second. */
+  readonly rates: readonly number[];
+  readonly connectRate: number;
+  readonly logRate: number;
+  readonly latency: { readonly rates: readonly number[]; readonly rounds: number; readonly seconds: number };
+  readonly highest: { readonly from: number; readonly steps: number; readonly rounds: number };
+  readonly tracked: {
+    readonly few: number;
+    readonly many: number;
+    readonly count: number;
+    readonly rate: number;
+    /** How long the many are only held. */
+    readonly holdSeconds: number;
+  };
+}
+
+/** A smoke run: seconds, and no figure means something. */
+export const SMALL: Size = {
+  rounds: 1,
+  seconds: 0.2,
+  rates: [2_000],
+  connectRate: 500,
+  logRate: 2_000,
+  latency: { rates: [1_000], rounds: 1, seconds: 0.2 },
+  highest: { from: 2_000, steps: 3, rounds: 1 },
+  tracked: { few: 100, many: 5_000, count: 1_000, rate: 2_000, holdSeconds: 1 },
+};
+
+export const FULL: Size = {
+  rounds: 5,
+  seconds: 2,
+  rates: [40_000, 100_000],
+  connectRate: 5_000,
+  logRate: 20_000,
+  // Even, so that each has been before and after each other as often.
+  latency: { rates: [1_000, 20_000], rounds: 6, seconds: 5 },
+  // Steps of a tenth: the last is 197,000 a second.
+  highest: { from: 20_000, steps: 25, rounds: 3 },
+  tracked: { few: 1_000, many: 300_000, count: 20_000, rate: 4_000, holdSeconds: 20 },
+};
+
+/** What is to be reached: ratios in one run, and of the start milliseconds and MB. */
+export const LIMIT = {
+  textbook: 0.9,
+  npm: 0.5,
+  machine: 1.5,
+  log: 1.6,
+  latency: 1.5,
+  latencyRate: 20_000,
+  tracked: 1.1,
+  trackedMb: 100,
+  startMs: 400,
+  memoryMb: 80,
+} as const;
