@@ -9,6 +9,8 @@ const SEEN_REPLY = 1 << 1;
 /** Ages at which a connection is looked at, until it is answered. */
 export const LOOKS_MS = [250, 500, 750, 1000, 1250, 1500, 1750, 2000] as const;
 export const TICK_MS = 100;
+/** Looks are taken as they are due, some at a time: decisions wait for them, and all of a tick together take a millisecond. */
+const LOOKS_EVERY_MS = 25;
 /** UDP without an answer is mostly meant so: it is asked for less often. */
 const MOST_UDP_LOOKS = 4;
 /** A timer that is so late means that this machine stood still, and perhaps what goes through it. */
@@ -68,6 +70,7 @@ export class PassiveWatch {
   #samples: Sample[] = [];
   #nextId = 0;
   #stolenMs = 0;
+  #tickedAt = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
   #stopped = false;
 
@@ -107,8 +110,8 @@ export class PassiveWatch {
   #arm(): void {
     if (this.#cancel !== undefined || this.#stopped) return;
     const { clock } = this.#options;
-    const due = clock.now() + TICK_MS;
-    this.#cancel = clock.after(TICK_MS, () => {
+    const due = clock.now() + LOOKS_EVERY_MS;
+    this.#cancel = clock.after(LOOKS_EVERY_MS, () => {
       this.#cancel = undefined;
       const lateMs = clock.now() - due;
       if (lateMs > LATE_MS) this.#stolenMs += lateMs;
@@ -122,14 +125,18 @@ export class PassiveWatch {
   }
 
   async #tick(): Promise<void> {
-    for (const family of [4, 6] as const) this.#taken[family].clear();
     const now = this.#aliveMs();
+    const full = now - this.#tickedAt >= TICK_MS;
+    if (full) {
+      this.#tickedAt = now;
+      for (const family of [4, 6] as const) this.#taken[family].clear();
+    }
     const isDue = ({ decidedAt, looks }: Sample) => now - decidedAt >= LOOKS_MS[looks]!;
     const due = this.#samples.filter(isDue);
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
     await Promise.all(due.map((sample) => this.#look(sample)));
     if (this.#stopped) return;
-    for (const family of [4, 6] as const) this.#tell(family);
+    if (full) for (const family of [4, 6] as const) this.#tell(family);
     const watching = this.#told[4].size + this.#told[6].size > 0;
     if (watching || this.#samples.length > 0) this.#arm();
   }
