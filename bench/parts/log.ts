@@ -12,15 +12,19 @@ export async function log(bench: Bench): Promise<void> {
   const logging = bench.ours('with --log-mark', '--log-mark');
   const path = join(bench.directory, 'log');
   let lost = 0;
+  let bytes = 0;
   report.title(`The log of marks, to a file, at ${size.logRate}/s`);
   const results = await bench.compare([own, logging], async (one) => {
     const cost = await field.cost(one, count, size.logRate);
-    if (one === logging) lost += Math.abs(count + Math.ceil(count / 10) - marksIn(path));
+    if (one !== logging) return cost;
+    const lines = count + Math.ceil(count / 10);
+    lost += Math.abs(lines - marksIn(path));
+    bytes = statSync(path).size / lines;
     return cost;
   });
   bench.costTable(results);
   report.exact('lines lost', lost, 0);
-  report.line(`bytes of a line: ${Math.round(statSync(path).size / (1.1 * count))}`);
+  report.line(`bytes of a line: ${Math.round(bytes)}`);
   const part = ratioOf('selectorUs', results.get(logging)!, results.get(own)!);
   report.held('--log-mark against without', part, LIMIT.log);
 }

@@ -198,9 +198,9 @@ for (const [name, buffer, tolerance, settles] of [
       const seconds = (performance.now() - began) / 1000;
       const made = stop();
       // The list and the counts cannot be read in the same instant, and another process may have this one's core
-      // for half a second: two samples may be beyond. What a dump puts right, equality in the end shows.
+      // for seconds: one sample in five may be beyond. What a dump puts right, equality in the end shows.
       const beyond = samples.filter(({ within }) => !within);
-      assert.ok(beyond.length <= 2, beyond.map(({ text }) => text).join('\n'));
+      assert.ok(beyond.length <= SAMPLES / 5, beyond.map(({ text }) => text).join('\n'));
       // How many a second is up to the machine; that there was churn is not.
       assert.ok(made > 1000, `${made} connections in ${seconds} s`);
 
