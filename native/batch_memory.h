@@ -11,7 +11,8 @@
 namespace wanmark {
 
 struct BatchMemory {
-  static constexpr uint32_t kCapacity = 64;
+  /** Where more wait than come in a moment, JS is woken up half as often as with 64. */
+  static constexpr uint32_t kCapacity = 128;
   static constexpr uint32_t kCopyBytes = 128;
   /** The answer that leaves a packet to the kernel (KERNEL_DECIDES in batch.ts). */
   static constexpr uint32_t kKernelDecides = 0;

@@ -239,11 +239,12 @@ void TestLoop() {
 /** More packets than a batch holds, handed over while the loop sleeps. */
 void TestManyBatches() {
   Lab lab;
-  constexpr uint32_t kPackets = 150;
+  constexpr uint32_t kFull = BatchMemory::kCapacity;
+  constexpr uint32_t kPackets = 2 * kFull + 22;
   for (uint32_t id = 1; id <= kPackets; id++) lab.Queue(Udp(id, static_cast<uint16_t>(id)));
   lab.Start();
   uint32_t id = 1;
-  for (const uint32_t count : {64, 64, 22}) {
+  for (const uint32_t count : {kFull, kFull, 22u}) {
     CHECK_EQUAL(lab.Take(), count);
     for (uint32_t i = 0; i < count; i++) lab.memory.marks[i] = 7;
     lab.loop->handoff().Answer();

@@ -119,7 +119,7 @@ for (const family of [4, 6] as const satisfies Family[]) {
     assert.deepEqual(told, [
       {
         count: 1,
-        capacity: 64,
+        capacity: 128,
         family,
         proto: 17,
         flags: 0,
@@ -202,7 +202,7 @@ scenario(import.meta.url, 'many flows at once: every packet its own answer', asy
   assert.deepEqual(marks(4), expected);
   assert.equal(counter(4, 'passed'), 500);
   await assertConsistent(queue);
-  // 500 packets in batches of 64, but for the first, which comes alone.
+  // 500 packets in batches of up to 128, but for the first, which comes alone.
   assert.ok(queue.stats().batches < 100, `${queue.stats().batches} batches`);
   for (const sender of flows) sender.close();
 });
