@@ -70,6 +70,19 @@ void TestCollisions() {
   CHECK_EQUAL(cache.Find(Flow(1), 5, 300).value(), 2);
 }
 
+/** What a set is searched by has the low 32 bits of a time only, which come around each 49.7 days. */
+void TestTimeBeyond32Bits() {
+  DecisionCache cache(3000, 16);
+  const uint64_t around = (uint64_t{1} << 32) - 3000;
+  for (uint16_t i = 0; i < DecisionCache::kWays; i++) cache.Remember(Flow(i), 5, i + 1, around - 2 + i);
+  cache.Remember(Flow(99), 5, 9, around + 10);
+  CHECK(!cache.Find(Flow(0), 5, around + 10));
+  for (uint16_t i = 1; i < DecisionCache::kWays; i++) {
+    CHECK_EQUAL(cache.Find(Flow(i), 5, around + 10).value(), i + 1);
+  }
+  CHECK(!cache.Find(Flow(99), 5, around + 3010));
+}
+
 void TestForget() {
   DecisionCache cache(3000, 64);
   for (uint16_t i = 0; i < 8; i++) cache.Remember(Flow(i), i, 0x100 + i % 2, 1000 + i * 100);
@@ -133,6 +146,7 @@ int main() {
   TestSipHash();
   TestLifetime();
   TestCollisions();
+  TestTimeBeyond32Bits();
   TestForget();
   TestSpread();
   TestMisses();
