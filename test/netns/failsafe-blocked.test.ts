@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Host } from '#wanmark/lab/host.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import type { Program } from '#wanmark/lab/program.js';
 import { wanArguments } from '#wanmark/lab/wanmark.js';
@@ -50,6 +51,18 @@ const RECEIVER = `
   }`;
 
 const logged = (lines: readonly string[], message: string) => lines.filter((line) => line.includes(message));
+
+/** How many SYNs a host has sent again: those that wait where nobody answers, after a second (RFC 6298). */
+async function synsAgain(host: Host): Promise<number> {
+  const { stdout } = await host.sh('cat /proc/net/netstat');
+  const [names = [], values = []] = stdout
+    .split('\n')
+    .filter((line) => line.startsWith('TcpExt:'))
+    .map((line) => line.split(' '));
+  const count = Number(values[names.indexOf('TCPSynRetrans')]);
+  assert.ok(Number.isInteger(count), stdout);
+  return count;
+}
 
 /** SIGCONT comes also when something fails: what is stopped cannot end. */
 async function whileStopped<T>(program: Program, act: () => Promise<T>): Promise<T> {
@@ -121,6 +134,7 @@ describe('a daemon that does not answer', needs(nfqueue, addon), () => {
       const load = await SteadyLoad.start(lab, await feasibleRate(lab, 300));
       await load.more(50);
       const before = await load.soFar();
+      const againBefore = await synsAgain(lab.client);
       const stopped = await whileStopped(daemon.program, async () => {
         const end = performance.now() + BLOCKED_MS;
         while (performance.now() < end) await load.more(10);
@@ -128,12 +142,15 @@ describe('a daemon that does not answer', needs(nfqueue, addon), () => {
       });
       await load.more(100);
       const report = await load.end();
+      const waited = (await synsAgain(lab.client)) - againBefore;
       const { done, slow, longestMs } = report;
       t.diagnostic(
-        `${stopped.done - before.done} connections meanwhile; ${slow} slow of ${done}, the longest ${longestMs} ms`,
+        `${stopped.done - before.done} connections meanwhile; ${waited} waited, ${slow} slow of ${done}, ` +
+          `the longest ${longestMs} ms`,
       );
       assertUnharmed(report);
-      assert.ok(slow - before.slow <= length, `${slow} waited; the queue holds ${length}`);
+      // Not by the time they took: a machine that stalls makes others slow, too, and seldom a SYN a second late.
+      assert.ok(waited >= length && waited < 2 * length, `${waited} waited; the queue holds ${length}`);
       const { wan1 = 0, wan2 = 0, ...others } = byWan(lab, report);
       assert.deepEqual(others, {});
       assert.ok(Math.abs(wan1 - wan2) < 6 * Math.sqrt(done), `${wan1} and ${wan2} of ${done}`);

@@ -28,6 +28,8 @@ export class Load {
   #longestMs = 0;
   #slowConnects = 0;
   #slowestConnectMs = 0;
+  #longestPauseMs = 0;
+  #ticked = this.#start;
   #seconds: number | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -47,6 +49,7 @@ export class Load {
       longestMs: Math.round(this.#longestMs),
       slowConnects: this.#slowConnects,
       slowestConnectMs: Math.round(this.#slowestConnectMs),
+      longestPauseMs: Math.round(this.#longestPauseMs),
       sources: Object.fromEntries(this.#sources),
       seconds,
     };
@@ -69,7 +72,10 @@ export class Load {
   }
 
   #tick(): void {
-    const due = (this.#request.rate * (performance.now() - this.#start)) / 1000;
+    const now = performance.now();
+    this.#longestPauseMs = Math.max(this.#longestPauseMs, now - this.#ticked - TICK_MS);
+    this.#ticked = now;
+    const due = (this.#request.rate * (now - this.#start)) / 1000;
     // What could not be started in time is started later: the rate is right on the whole.
     while (this.#started < due && this.#open < MAX_OPEN) this.#one();
   }
