@@ -11,14 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "program.h"
+
 enum { kBacklog = 4096, kHeld = 512, kEvents = 64 };
 
 static int held[kHeld], next;
-
-static void die(const char* what) {
-  perror(what);
-  exit(1);
-}
 
 static void listen_on(int all, int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;

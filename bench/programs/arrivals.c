@@ -19,12 +19,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { kFrame = 128, kBlock = 1 << 16, kBlocks = 256, kFrames = kBlocks * (kBlock / kFrame) };
+#include "program.h"
 
-static void die(const char* what) {
-  perror(what);
-  exit(1);
-}
+enum { kFrame = 128, kBlock = 1 << 16, kBlocks = 256, kFrames = kBlocks * (kBlock / kFrame) };
 
 static const unsigned char* listen_on(int fd, const char* device) {
   const int version = TPACKET_V2;

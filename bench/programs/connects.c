@@ -18,22 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "program.h"
+
 enum { kFirstSource = 1024, kSources = 60000, kEvents = 256, kSlowMs = 500, kPatienceMs = 5000 };
 
 static int64_t* started;  // by file descriptor, nanoseconds; 0: no connect under way
 static long descriptors;
 static int64_t succeeded, slow, failed, under_way;
-
-static int64_t now(clockid_t clock) {
-  struct timespec t;
-  clock_gettime(clock, &t);
-  return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
-static void die(const char* what) {
-  perror(what);
-  exit(1);
-}
 
 static void allow_descriptors(void) {
   struct rlimit limit;

@@ -18,18 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "program.h"
+
 enum { kFirstPort = 1024, kPorts = 60000, kFirstSource = 1024, kBurst = 64 };
-
-static int64_t now(clockid_t clock) {
-  struct timespec t;
-  clock_gettime(clock, &t);
-  return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
-static void die(const char* what) {
-  perror(what);
-  exit(1);
-}
 
 static int source(int64_t number) {
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
