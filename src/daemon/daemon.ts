@@ -1,12 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Logger } from 'pino';
-import type { Config } from '../config/config.js';
 import type { NamedStrategy } from '../config/strategy.js';
 import { hex } from '../core/mark.js';
 import { SystemError } from '../errors.js';
-import type { LineSink } from '../log.js';
-import type { QueueError } from '../queue/queue.js';
 import type { ServiceManager } from '../system/service-manager.js';
+import type { BalancerParts } from './balancer.js';
 import type { ConnectionSource } from './connections.js';
 import type { Control } from './control.js';
 import { queuesTogether } from './queue-status.js';
@@ -21,22 +18,13 @@ import { Watchdog } from './watchdog.js';
 const COUNTED_MS = 3000;
 
 /** What a daemon is made of; the parts come in ready, so a test can hand it a logger and a strategy of its own. */
-export interface DaemonParts {
-  readonly config: Config;
+export interface DaemonParts extends BalancerParts {
   readonly strategy: NamedStrategy;
-  readonly logger: Logger;
-  /** Where the mark log's lines go; undefined: through the logger. */
-  readonly line: LineSink | undefined;
-  readonly now: () => number;
-  /** Where live connections come from; undefined without WANs, or where nobody can count. */
-  readonly connections: ConnectionSource | undefined;
   /** May be empty. */
   readonly services: readonly NamedService[];
   /** As `connections`, for the backends' marks. */
   readonly backendConnections: ConnectionSource | undefined;
   readonly serviceManager: ServiceManager;
-  /** Called when a queue is lost and the daemon can decide nothing any more. */
-  readonly onLost: (error: QueueError) => void;
 }
 
 /** The running selector: the WANs and the services, and what is for both: rules, control socket, systemd. */

@@ -1,12 +1,9 @@
-import type { Logger } from 'pino';
-import type { Config } from '../config/config.js';
 import type { NamedStrategy } from '../config/strategy.js';
 import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
 import { formatListen, type Service } from '../core/service.js';
-import type { LineSink } from '../log.js';
-import { Queue, type QueueError } from '../queue/queue.js';
-import type { ConnectionSource } from './connections.js';
+import { Queue } from '../queue/queue.js';
+import type { BalancerParts } from './balancer.js';
 import { DeviceNames } from './device-names.js';
 import { serviceMarkLog } from './mark-log.js';
 import { queueStatuses } from './queue-status.js';
@@ -20,16 +17,9 @@ export interface NamedService {
   readonly strategy: NamedStrategy;
 }
 
-export interface ServicesParts {
-  readonly config: Config;
+export interface ServicesParts extends BalancerParts {
   /** Not empty. */
   readonly services: readonly NamedService[];
-  readonly logger: Logger;
-  readonly line: LineSink | undefined;
-  readonly now: () => number;
-  /** Where live connections of a backend's mark come from; undefined where nobody can count. */
-  readonly connections: ConnectionSource | undefined;
-  readonly onLost: (error: QueueError) => void;
 }
 
 /** The balancer of incoming connections: one queue for all services, a strategy for each. */

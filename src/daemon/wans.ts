@@ -1,16 +1,12 @@
-import type { Logger } from 'pino';
 import type { Change } from '../config/change.js';
-import type { Config } from '../config/config.js';
 import type { NamedStrategy } from '../config/strategy.js';
 import { Selector } from '../core/selector.js';
 import { SlowStart } from '../core/slow-start.js';
 import type { Wan } from '../core/wan.js';
-import type { LineSink } from '../log.js';
 import { readQueueTable } from '../queue/proc.js';
-import type { QueueError } from '../queue/queue.js';
 import { Queues } from '../queue/queues.js';
 import { NOT_CHECKED } from '../wan/health.js';
-import type { ConnectionSource } from './connections.js';
+import type { BalancerParts } from './balancer.js';
 import { Decider } from './decider.js';
 import { DeviceNames } from './device-names.js';
 import { Failover } from './failover.js';
@@ -26,18 +22,11 @@ import { type FaultCounts, StrategyFaults } from './strategy-faults.js';
 import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
-export interface WansParts {
-  /** Its WANs may be none: then there is no queue, and nothing to watch. */
-  readonly config: Config;
+/** The config's WANs may be none: then there is no queue, and nothing to watch. */
+export interface WansParts extends BalancerParts {
   readonly strategy: NamedStrategy;
-  readonly logger: Logger;
-  readonly line: LineSink | undefined;
-  readonly now: () => number;
-  /** Where live connections of a WAN's mark come from; undefined where nobody can count. */
-  readonly connections: ConnectionSource | undefined;
   /** Undefined for bare marks. */
   readonly keeper: RulesKeeper | undefined;
-  readonly onLost: (error: QueueError) => void;
 }
 
 /** The balancer of outgoing connections: its queues, the strategy, and the watch over the uplinks that feeds it. */
