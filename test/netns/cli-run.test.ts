@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -238,6 +238,32 @@ describe('wanmark run', needs(nfqueue, addon), () => {
       );
     });
   }
+
+  it('decides before it starts any program, and while all that it starts hang', async () => {
+    const bin = join(dir, 'bin');
+    const [asked, go] = [join(dir, 'asked'), join(dir, 'go')];
+    mkdirSync(bin);
+    const names = ['ip', 'iptables', 'ip6tables', 'iptables-save', 'ip6tables-save', 'nft', 'sysctl', 'sh'];
+    for (const name of names) {
+      const wrapper = `#!/bin/sh
+        PATH=$(echo "$PATH" | sed 's|^${bin}:||')
+        echo '${name}' >>${asked}
+        until [ -e ${go} ]; do sleep 0.05; done
+        exec ${name} "$@"`;
+      writeFileSync(join(bin, name), wrapper, { mode: 0o755 });
+    }
+    await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab }) => {
+      const run = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--log-mark', ...PATIENCE];
+      const daemon = lab.router.spawn(['env', `PATH=${bin}:${process.env.PATH}`, ...run]);
+      await daemon.waitForLine((line) => line.includes('"started"'));
+      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 3, wan2: 3 });
+      await daemon.until(() => logged(daemon.lines, 'mark')[5], 'six decisions');
+      await daemon.until(() => existsSync(asked) || undefined, 'a program that hangs');
+      writeFileSync(go, '');
+      await daemon.kill('SIGTERM');
+      assert.equal((await daemon.exited).code, 0);
+    });
+  });
 
   it('warns when no rule feeds the queue, with the command that makes one', async () => {
     await withLab({ wans: 2, ipv6: false, run: [] }, async ({ lab, daemon }) => {
