@@ -73,6 +73,16 @@ export async function waitForKernel(lab: Lab, wans: number): Promise<void> {
   );
 }
 
+/** Waits until the kernel's own choice is none of the WANs, as when all are down: until then it gives new connections to one. */
+export async function waitForLastResort(lab: Lab): Promise<void> {
+  const known = lab.wans.map(({ mark }) => `0x${mark.toString(16)}`);
+  await eventually(
+    () => kernelMarks(lab),
+    (marks) => marks.every((mark) => !known.includes(mark)),
+    'the kernel chooses no WAN',
+  );
+}
+
 /** Waits until a check calls each WAN up, and the kernel may choose all of them. */
 export async function waitForAllBack(lab: Lab, wanmark: Wanmark): Promise<void> {
   await eventually(

@@ -5,10 +5,9 @@ import { SERVER_PORT } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
 import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
-import { eventually } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
-import { kernelMarks, swallow, waitForState } from '../helpers/uplinks.js';
+import { swallow, waitForLastResort, waitForState } from '../helpers/uplinks.js';
 
 /** A failed round lasts as long as its timeout, so it takes some five seconds to fall, and one and a half to rise. */
 const RUN = ['--check', `all=ping,to=${SERVER[4]},interval=0.5,fall=3,rise=3`];
@@ -27,11 +26,7 @@ describe('all WANs down', needs(nfqueue, addon), () => {
         await Promise.all([lab.router, lab.client].map((host) => host.serve(SERVER_PORT)));
         for (const gateway of GATEWAYS) await swallow(lab, gateway, true);
         for (const wan of ['wan1', 'wan2']) await waitForState(daemon, 'wan down', wan);
-        await eventually(
-          () => kernelMarks(lab),
-          (marks) => marks.every((mark) => !['0x1', '0x2'].includes(mark)),
-          'the kernel chooses neither',
-        );
+        await waitForLastResort(lab);
         assert.deepEqual(
           (await statusOf(wanmark)).wans.map(({ state }) => state),
           ['down', 'down'],

@@ -7,7 +7,7 @@ import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
-import { plug, swallow, waitForState } from '../helpers/uplinks.js';
+import { plug, swallow, waitForLastResort, waitForState } from '../helpers/uplinks.js';
 
 const INBOUND_PORT = 9;
 
@@ -133,6 +133,7 @@ describe('--on-up', needs(nfqueue, addon), () => {
     await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
       for (const gateway of ['gw1', 'gw2']) await swallow(lab, gateway, true, '-p icmp');
       for (const wan of ['wan1', 'wan2']) await waitForState(daemon, 'wan down', wan);
+      await waitForLastResort(lab);
       const udp = await lab.connect({ count: 4, hold: true, proto: 'udp' });
       assert.deepEqual(tally(udp), { wan1: 4 }, 'where the main table leads');
       await swallow(lab, 'gw2', false);
