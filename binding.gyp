@@ -14,6 +14,8 @@
         'native/handoff.cc',
         'native/headers.cc',
         'native/host.cc',
+        'native/js_call.cc',
+        'native/js_thread.cc',
         'native/main_routes.cc',
         'native/netlink_socket.cc',
         'native/nfq_config.cc',

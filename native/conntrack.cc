@@ -2,11 +2,12 @@
 
 #include <arpa/inet.h>
 
-#include <cerrno>
-#include <cstring>
 #include <string>
+#include <utility>
 
 #include "ct_request.h"
+#include "js_call.h"
+#include "js_error.h"
 #include "js_options.h"
 
 namespace wanmark {
@@ -35,13 +36,6 @@ const char* StepName(CtStep step) {
     default:
       return "socket";
   }
-}
-
-Napi::Error MakeError(Napi::Env env, const char* step, int error) {
-  Napi::Error result = Napi::Error::New(env, std::string(step) + ": " + std::strerror(error));
-  result.Set("step", Napi::String::New(env, step));
-  result.Set("errno", Napi::Number::New(env, error));
-  return result;
 }
 
 /** Does one request on a thread of libuv's pool and settles a promise with what came of it. */
@@ -203,50 +197,27 @@ Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrac
     Napi::RangeError::New(env, "mask or highest is out of range").ThrowAsJavaScriptException();
     return;
   }
-  uv_loop_t* uv_loop = nullptr;
-  if (napi_get_uv_event_loop(env, &uv_loop) != napi_ok) {
-    ThrowOpenError(env, "loop", EINVAL);
-    return;
-  }
   CtSockets sockets = OpenCt(options);
   if (sockets.failed != CtStep::kNone) {
-    ThrowOpenError(env, StepName(sockets.failed), sockets.error);
+    MakeError(env, StepName(sockets.failed), sockets.error).ThrowAsJavaScriptException();
     return;
   }
-
-  auto wake = std::make_unique<Wake>();
-  wake->owner = this;
-  wake->handle.data = wake.get();
-  const int error = uv_async_init(uv_loop, &wake->handle, [](uv_async_t* handle) {
-    if (Conntrack* owner = static_cast<Wake*>(handle->data)->owner) owner->OnWake();
-  });
-  if (error) {
-    ThrowOpenError(env, "loop", -error);
+  if (const int error = thread_.Attach(env)) {
+    MakeError(env, "loop", error).ThrowAsJavaScriptException();
     return;
   }
-  wake_ = wake.release();
-  napi_add_async_cleanup_hook(env, OnEnvCleanup, wake_, &wake_->hook);
 
   memory_ = std::make_shared<CountMemory>(highest + 1);
   on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
   async_context_ = std::make_unique<Napi::AsyncContext>(env, "wanmark.Conntrack");
   LendMemory(info.This().As<Napi::Object>());
 
-  loop_ = std::make_unique<CtLoop>(options, std::move(sockets), *memory_, stats_,
-                                   [wake = wake_] { uv_async_send(&wake->handle); });
-  if (const int thread_error = thread_.Start("conntrack", [loop = loop_.get()] { loop->Run(); })) {
-    // The throw deletes this object, but the handle lives until its close callback.
-    wake_->owner = nullptr;
-    CloseHandle();
-    ThrowOpenError(env, "thread", thread_error);
+  loop_ = std::make_unique<CtLoop>(options, std::move(sockets), *memory_, stats_, thread_.waker());
+  if (const int error = thread_.Start("conntrack", [loop = loop_.get()] { loop->Run(); })) {
+    MakeError(env, "thread", error).ThrowAsJavaScriptException();
     return;
   }
-  state_ = State::kOpen;
   Ref();
-}
-
-void Conntrack::ThrowOpenError(Napi::Env env, const char* step, int error) {
-  MakeError(env, step, error).ThrowAsJavaScriptException();
 }
 
 void Conntrack::LendMemory(Napi::Object self) {
@@ -263,71 +234,33 @@ void Conntrack::LendMemory(Napi::Object self) {
 void Conntrack::OnWake() {
   const Napi::HandleScope scope(Env());
   // A callback may close: loop_ stays until the handle's close callback, which comes later.
-  if (loop_->ready() && !std::exchange(told_ready_, true)) {
-    Call(on_event_, {Napi::String::New(Env(), "ready"), Env().Undefined()});
-  }
-  if (const int error = loop_->TakeTrouble()) {
-    Call(on_event_, {Napi::String::New(Env(), "trouble"), Napi::Number::New(Env(), error)});
-  }
-  if (loop_->finished()) {
-    thread_.Join();
-    CloseHandle();
-  }
+  if (loop_->ready() && !std::exchange(told_ready_, true)) Emit("ready", Env().Undefined());
+  if (const int error = loop_->TakeTrouble()) Emit("trouble", Napi::Number::New(Env(), error));
+  if (loop_->finished()) thread_.Ended();
 }
 
-void Conntrack::Call(const Napi::FunctionReference& callback, std::initializer_list<napi_value> args) {
-  if (callback.IsEmpty()) return;
-  const napi_env env = Env();
-  const Napi::CallbackScope scope(env, *async_context_);
-  napi_value result;
-  // Not Napi::Function::Call: see Queue::CallJs.
-  if (napi_call_function(env, Napi::Object::New(env), callback.Value(), args.size(), args.begin(), &result) ==
-      napi_ok) {
-    return;
-  }
-  // Nothing is pending when JS may not run any more, as in a worker that is being terminated.
-  bool pending = false;
-  napi_is_exception_pending(env, &pending);
-  napi_value thrown = nullptr;
-  if (pending && napi_get_and_clear_last_exception(env, &thrown) == napi_ok)
-    napi_fatal_exception(env, thrown);
+void Conntrack::Emit(const char* kind, napi_value value) {
+  const Napi::CallbackScope scope(Env(), *async_context_);
+  NotifyJs(on_event_, {Napi::String::New(Env(), kind), value});
 }
 
 void Conntrack::Close(const Napi::CallbackInfo& info) {
-  if (state_ != State::kOpen || info.Length() < 1 || !info[0].IsFunction()) return;
-  state_ = State::kClosing;
+  if (!thread_.is_open() || info.Length() < 1 || !info[0].IsFunction()) return;
   on_closed_ = Napi::Persistent(info[0].As<Napi::Function>());
-  // Even of a counter that was unref'ed the end is waited for.
-  uv_ref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
-  loop_->RequestClose();
+  thread_.Close();
 }
 
-void Conntrack::CloseNow(const Napi::CallbackInfo&) { StopThread(); }
+void Conntrack::CloseNow(const Napi::CallbackInfo&) { thread_.CloseNow(); }
 
-void Conntrack::StopThread() {
-  if (state_ != State::kOpen && state_ != State::kClosing) return;
-  loop_->RequestClose();
-  thread_.Join();
-  CloseHandle();
-}
-
-void Conntrack::CloseHandle() {
-  if (state_ == State::kClosed) return;
-  state_ = State::kClosed;
-  uv_close(reinterpret_cast<uv_handle_t*>(&wake_->handle), [](uv_handle_t* handle) {
-    const std::unique_ptr<Wake> wake(static_cast<Wake*>(handle->data));
-    if (wake->owner) wake->owner->OnHandleClosed();
-    napi_remove_async_cleanup_hook(wake->hook);
-  });
-}
-
-void Conntrack::OnHandleClosed() {
+void Conntrack::OnClosed() {
   const Napi::HandleScope scope(Env());
-  wake_ = nullptr;
   // Now, and not when the garbage collector finds the object, which looks small to it.
   loop_.reset();
   memory_.reset();
-  Call(on_closed_, {});
+  if (!on_closed_.IsEmpty()) {
+    const Napi::CallbackScope callback_scope(Env(), *async_context_);
+    NotifyJs(on_closed_, {});
+  }
   ReleaseJs();
   Unref();
 }
@@ -336,15 +269,6 @@ void Conntrack::ReleaseJs() {
   on_event_.Reset();
   on_closed_.Reset();
   async_context_.reset();
-}
-
-void Conntrack::OnEnvCleanup(napi_async_cleanup_hook_handle, void* data) {
-  auto* wake = static_cast<Wake*>(data);
-  // Null from now on, also for a handle that is being closed: its close callback comes when JS may not run.
-  Conntrack* owner = std::exchange(wake->owner, nullptr);
-  if (!owner) return;
-  owner->StopThread();
-  owner->ReleaseJs();
 }
 
 Napi::Value Conntrack::GetStats(const Napi::CallbackInfo& info) {
@@ -368,12 +292,8 @@ Napi::Value Conntrack::GetStats(const Napi::CallbackInfo& info) {
   return result;
 }
 
-void Conntrack::RefLoop(const Napi::CallbackInfo&) {
-  if (state_ == State::kOpen) uv_ref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
-}
+void Conntrack::RefLoop(const Napi::CallbackInfo&) { thread_.Ref(); }
 
-void Conntrack::UnrefLoop(const Napi::CallbackInfo&) {
-  if (state_ == State::kOpen) uv_unref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
-}
+void Conntrack::UnrefLoop(const Napi::CallbackInfo&) { thread_.Unref(); }
 
 }  // namespace wanmark

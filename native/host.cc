@@ -2,10 +2,10 @@
 
 #include <net/if.h>
 
-#include <cstring>
 #include <string>
 #include <vector>
 
+#include "js_error.h"
 #include "main_routes.h"
 #include "ruleset.h"
 #include "unix_datagram.h"
@@ -15,9 +15,7 @@ namespace wanmark {
 namespace {
 
 Napi::Value Throw(Napi::Env env, int error) {
-  Napi::Error exception = Napi::Error::New(env, std::strerror(error));
-  exception.Set("errno", Napi::Number::New(env, error));
-  exception.ThrowAsJavaScriptException();
+  MakeError(env, error).ThrowAsJavaScriptException();
   return env.Undefined();
 }
 

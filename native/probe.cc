@@ -1,10 +1,11 @@
 #include "probe.h"
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <utility>
 
+#include "js_call.h"
+#include "js_error.h"
 #include "js_options.h"
 
 namespace wanmark {
@@ -48,13 +49,6 @@ const char* StepName(ProbeStep step) {
   }
 }
 
-void Throw(Napi::Env env, const char* step, int error) {
-  Napi::Error result = Napi::Error::New(env, std::string(step) + ": " + std::strerror(error));
-  result.Set("step", Napi::String::New(env, step));
-  result.Set("errno", Napi::Number::New(env, error));
-  result.ThrowAsJavaScriptException();
-}
-
 }  // namespace
 
 Napi::Function DatagramProbe::Define(Napi::Env env) {
@@ -73,7 +67,7 @@ Napi::Value DatagramProbe::OpenTcp(const Napi::CallbackInfo& info) {
   }
   ProbeSocket socket;
   if (const int error = socket.Open(ReadOptions(info[0].As<Napi::Object>(), ProbeKind::kTcp))) {
-    Throw(env, StepName(socket.failed()), error);
+    MakeError(env, StepName(socket.failed()), error).ThrowAsJavaScriptException();
     return env.Undefined();
   }
   return Napi::Number::New(env, socket.Release());
@@ -91,19 +85,19 @@ DatagramProbe::DatagramProbe(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   if (!error)
     error = socket_.SetPeer(TextOption(object, "peer"), static_cast<uint16_t>(NumberOption(object, "port")));
   if (error) {
-    Throw(env, StepName(socket_.failed()), error);
+    MakeError(env, StepName(socket_.failed()), error).ThrowAsJavaScriptException();
     return;
   }
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
-    Throw(env, "loop", EINVAL);
+    MakeError(env, "loop", EINVAL).ThrowAsJavaScriptException();
     return;
   }
   auto watch = std::make_unique<Watch>();
   watch->owner = this;
   watch->handle.data = watch.get();
   if (const int status = uv_poll_init(loop, &watch->handle, socket_.fd())) {
-    Throw(env, "loop", -status);
+    MakeError(env, "loop", -status).ThrowAsJavaScriptException();
     return;
   }
   watch_ = watch.release();
@@ -113,7 +107,7 @@ DatagramProbe::DatagramProbe(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   });
   if (status) {
     StopWatching();
-    Throw(env, "loop", -status);
+    MakeError(env, "loop", -status).ThrowAsJavaScriptException();
     return;
   }
   on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
@@ -162,21 +156,10 @@ void DatagramProbe::EndWith(int status) {
 bool DatagramProbe::Emit(int error, const void* data, size_t size) {
   const napi_env env = Env();
   const Napi::CallbackScope scope(env, *async_context_);
-  const napi_value args[] = {
-      Napi::Number::New(env, error),
-      data ? napi_value(Napi::Buffer<uint8_t>::Copy(env, static_cast<const uint8_t*>(data), size))
-           : napi_value(Napi::Env(env).Undefined()),
-  };
-  napi_value result;
-  // Not Napi::Function::Call: see Queue::CallJs.
-  if (napi_call_function(env, Napi::Object::New(env), on_event_.Value(), 2, args, &result) != napi_ok) {
-    // Nothing is pending when JS may not run any more, as in a worker that is being terminated.
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    napi_value thrown = nullptr;
-    if (pending && napi_get_and_clear_last_exception(env, &thrown) == napi_ok)
-      napi_fatal_exception(env, thrown);
-  }
+  NotifyJs(on_event_,
+           {Napi::Number::New(env, error),
+            data ? napi_value(Napi::Buffer<uint8_t>::Copy(env, static_cast<const uint8_t*>(data), size))
+                 : napi_value(Napi::Env(env).Undefined())});
   return watch_ != nullptr;
 }
 

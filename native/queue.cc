@@ -2,11 +2,12 @@
 
 #include <linux/netfilter.h>
 
-#include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <string>
+#include <utility>
 
+#include "js_call.h"
+#include "js_error.h"
 #include "js_options.h"
 
 namespace wanmark {
@@ -68,58 +69,31 @@ Queue::Queue(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Queue>(info) {
     return;
   }
   const LoopOptions options = ReadOptions(info[0].As<Napi::Object>());
-  uv_loop_t* uv_loop = nullptr;
-  if (napi_get_uv_event_loop(env, &uv_loop) != napi_ok) {
-    ThrowOpenError(env, "loop", EINVAL);
-    return;
-  }
   NetlinkSocket socket;
   const OpenResult opened = OpenQueue(socket, options.queue);
   if (opened.failed != OpenStep::kNone) {
-    ThrowOpenError(env, StepName(opened.failed), opened.error);
+    MakeError(env, StepName(opened.failed), opened.error).ThrowAsJavaScriptException();
     return;
   }
   receive_buffer_ = opened.receive_buffer;
 
-  auto wake = std::make_unique<Wake>();
-  wake->queue = this;
-  wake->handle.data = wake.get();
-  const int error = uv_async_init(uv_loop, &wake->handle, [](uv_async_t* handle) {
-    if (Queue* queue = static_cast<Wake*>(handle->data)->queue) queue->OnWake();
-  });
-  if (error) {
-    ThrowOpenError(env, "loop", -error);
+  if (const int error = thread_.Attach(env)) {
+    MakeError(env, "loop", error).ThrowAsJavaScriptException();
     return;
   }
-  wake_ = wake.release();
-  napi_add_async_cleanup_hook(env, OnEnvCleanup, wake_, &wake_->hook);
-
   memory_ = std::make_shared<BatchMemory>();
   decide_ = Napi::Persistent(info[1].As<Napi::Function>());
   on_event_ = Napi::Persistent(info[2].As<Napi::Function>());
   async_context_ = std::make_unique<Napi::AsyncContext>(env, "wanmark.Queue");
   info.This().As<Napi::Object>().Set("batch", MakeBatch(env));
 
-  loop_ = std::make_unique<QueueLoop>(options, std::move(socket), *memory_, stats_,
-                                      [wake = wake_] { uv_async_send(&wake->handle); });
-  const int thread_error =
-      thread_.Start("nfqueue-" + std::to_string(options.queue.num), [loop = loop_.get()] { loop->Run(); });
-  if (thread_error) {
-    // The throw deletes this object, but the handle lives until its close callback.
-    wake_->queue = nullptr;
-    CloseHandle();
-    ThrowOpenError(env, "thread", thread_error);
+  loop_ = std::make_unique<QueueLoop>(options, std::move(socket), *memory_, stats_, thread_.waker());
+  const std::string name = "nfqueue-" + std::to_string(options.queue.num);
+  if (const int error = thread_.Start(name, [loop = loop_.get()] { loop->Run(); })) {
+    MakeError(env, "thread", error).ThrowAsJavaScriptException();
     return;
   }
-  state_ = State::kOpen;
   Ref();
-}
-
-void Queue::ThrowOpenError(Napi::Env env, const char* step, int error) {
-  Napi::Error exception = Napi::Error::New(env, std::strerror(error));
-  exception.Set("step", Napi::String::New(env, step));
-  exception.Set("errno", Napi::Number::New(env, error));
-  exception.ThrowAsJavaScriptException();
 }
 
 Napi::Object Queue::MakeBatch(Napi::Env env) {
@@ -166,10 +140,7 @@ void Queue::OnWake() {
   if (const uint32_t count = loop_->handoff().Take()) Decide(count);
   ReportTrouble();
   ReportSigns();
-  if (loop_->finished()) {
-    thread_.Join();
-    CloseHandle();
-  }
+  if (loop_->finished()) thread_.Ended();
 }
 
 void Queue::Decide(uint32_t count) {
@@ -201,66 +172,31 @@ void Queue::ReportSigns() {
   if (pong) Emit("pong", Env().Undefined());
 }
 
-Napi::Value Queue::CallJs(const Napi::FunctionReference& callback, std::initializer_list<napi_value> args) {
-  const napi_env env = Env();
-  napi_value result;
-  // Not Napi::Function::Call: it aborts the process when JS throws null or undefined (node-addon-api 8.9,
-  // seen by better-sqlite3).
-  const napi_status status =
-      napi_call_function(env, Env().Undefined(), callback.Value(), args.size(), args.begin(), &result);
-  if (status == napi_ok) return {};
-  napi_value thrown = nullptr;
-  // Nothing is pending when JS may not run any more, as in a worker that is being terminated.
-  bool pending = false;
-  napi_is_exception_pending(env, &pending);
-  if (pending) napi_get_and_clear_last_exception(env, &thrown);
-  return Napi::Value(env, thrown);
-}
-
 void Queue::Emit(const char* kind, napi_value value) {
-  const Napi::Value thrown = CallJs(on_event_, {Napi::String::New(Env(), kind), value});
-  if (!thrown.IsEmpty()) napi_fatal_exception(Env(), thrown);
+  NotifyJs(on_event_, {Napi::String::New(Env(), kind), value});
 }
 
 void Queue::Close(const Napi::CallbackInfo& info) {
-  if (state_ != State::kOpen || info.Length() < 1 || !info[0].IsFunction()) return;
-  state_ = State::kClosing;
+  if (!thread_.is_open() || info.Length() < 1 || !info[0].IsFunction()) return;
   on_closed_ = Napi::Persistent(info[0].As<Napi::Function>());
-  // Even of a queue that was unref'ed the end is waited for.
-  uv_ref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
+  thread_.Close();
+}
+
+void Queue::CloseNow(const Napi::CallbackInfo&) { thread_.CloseNow(); }
+
+void Queue::RequestEnd(bool unanswered) {
+  if (unanswered) loop_->handoff().Abandon();
   loop_->RequestClose();
 }
 
-void Queue::CloseNow(const Napi::CallbackInfo&) { StopThread(); }
-
-void Queue::StopThread() {
-  if (state_ != State::kOpen && state_ != State::kClosing) return;
-  loop_->handoff().Abandon();
-  loop_->RequestClose();
-  thread_.Join();
-  CloseHandle();
-}
-
-void Queue::CloseHandle() {
-  if (state_ == State::kClosed) return;
-  state_ = State::kClosed;
-  uv_close(reinterpret_cast<uv_handle_t*>(&wake_->handle), [](uv_handle_t* handle) {
-    const std::unique_ptr<Wake> wake(static_cast<Wake*>(handle->data));
-    if (wake->queue) wake->queue->OnHandleClosed();
-    napi_remove_async_cleanup_hook(wake->hook);
-  });
-}
-
-void Queue::OnHandleClosed() {
+void Queue::OnClosed() {
   const Napi::HandleScope scope(Env());
-  wake_ = nullptr;
   // Now, and not when the garbage collector finds the object, which looks small to it.
   loop_.reset();
   memory_.reset();
   if (!on_closed_.IsEmpty()) {
     const Napi::CallbackScope callback_scope(Env(), *async_context_);
-    const Napi::Value thrown = CallJs(on_closed_, {});
-    if (!thrown.IsEmpty()) napi_fatal_exception(Env(), thrown);
+    NotifyJs(on_closed_, {});
   }
   ReleaseJs();
   Unref();
@@ -271,15 +207,6 @@ void Queue::ReleaseJs() {
   on_event_.Reset();
   on_closed_.Reset();
   async_context_.reset();
-}
-
-void Queue::OnEnvCleanup(napi_async_cleanup_hook_handle, void* data) {
-  auto* wake = static_cast<Wake*>(data);
-  // Null from now on, also for a handle that is being closed: its close callback comes when JS may not run.
-  Queue* queue = std::exchange(wake->queue, nullptr);
-  if (!queue) return;
-  queue->StopThread();
-  queue->ReleaseJs();
 }
 
 Napi::Value Queue::GetStats(const Napi::CallbackInfo& info) {
@@ -314,7 +241,7 @@ Napi::Value Queue::GetStats(const Napi::CallbackInfo& info) {
 }
 
 void Queue::Ping(const Napi::CallbackInfo&) {
-  if (loop_ && state_ == State::kOpen) loop_->Ping();
+  if (thread_.is_open()) loop_->Ping();
 }
 
 Napi::Value Queue::Forget(const Napi::CallbackInfo& info) {
@@ -327,12 +254,8 @@ Napi::Value Queue::Forget(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(forgotten));
 }
 
-void Queue::RefLoop(const Napi::CallbackInfo&) {
-  if (state_ == State::kOpen) uv_ref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
-}
+void Queue::RefLoop(const Napi::CallbackInfo&) { thread_.Ref(); }
 
-void Queue::UnrefLoop(const Napi::CallbackInfo&) {
-  if (state_ == State::kOpen) uv_unref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
-}
+void Queue::UnrefLoop(const Napi::CallbackInfo&) { thread_.Unref(); }
 
 }  // namespace wanmark

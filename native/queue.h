@@ -2,14 +2,12 @@
 #pragma once
 
 #include <napi.h>
-#include <node_api.h>
-#include <uv.h>
 
 #include <memory>
 
 #include "batch_memory.h"
+#include "js_thread.h"
 #include "queue_loop.h"
-#include "thread.h"
 
 namespace wanmark {
 
@@ -17,23 +15,13 @@ namespace wanmark {
  * Open from construction on. While it is open it holds a reference to itself and an env cleanup hook, so that
  * neither the garbage collector nor the end of a worker thread can leave packets without a verdict.
  */
-class Queue : public Napi::ObjectWrap<Queue> {
+class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
  public:
   static Napi::Function Define(Napi::Env env);
 
   explicit Queue(const Napi::CallbackInfo& info);
 
  private:
-  enum class State { kFailed, kOpen, kClosing, kClosed };
-
-  /** What the async cleanup hook and the uv handle need after the JS object is gone. */
-  struct Wake {
-    uv_async_t handle;
-    // Null once the environment is being torn down: then no JS may run.
-    Queue* queue;
-    napi_async_cleanup_hook_handle hook;
-  };
-
   /** close(onClosed) */
   void Close(const Napi::CallbackInfo& info);
   void CloseNow(const Napi::CallbackInfo& info);
@@ -43,28 +31,23 @@ class Queue : public Napi::ObjectWrap<Queue> {
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
 
-  void ThrowOpenError(Napi::Env env, const char* step, int error);
   /** The typed arrays over memory_, named as in src/core/batch.ts. */
   Napi::Object MakeBatch(Napi::Env env);
-  void OnWake();
   void Decide(uint32_t count);
   void ReportTrouble();
   /** Tells JS that it was late, and that a ping came back. */
   void ReportSigns();
-  /** Calls the JS function behind `callback`; an exception it throws comes back, an empty value if none. */
-  Napi::Value CallJs(const Napi::FunctionReference& callback, std::initializer_list<napi_value> args);
   /** onEvent(kind, value). What it throws becomes an uncaught exception. */
   void Emit(const char* kind, napi_value value);
-  /** Ends the thread without the help of JS: what is queued is left to the kernel, in milliseconds. */
-  void StopThread();
-  void CloseHandle();
-  void OnHandleClosed();
   /** Gives up what refers to JS, while the environment still stands. */
   void ReleaseJs();
 
-  static void OnEnvCleanup(napi_async_cleanup_hook_handle hook, void* wake);
+  void OnWake() override;
+  /** What is queued and unanswered is left to the kernel. */
+  void RequestEnd(bool unanswered) override;
+  void OnClosed() override;
+  void OnTeardown() override { ReleaseJs(); }
 
-  State state_ = State::kFailed;
   // Shared with the finalizer of the ArrayBuffer: whichever of the two goes last frees it. A buffer that was
   // transferred away by mistake therefore never pulls the memory from under the I/O thread.
   std::shared_ptr<BatchMemory> memory_;
@@ -72,8 +55,7 @@ class Queue : public Napi::ObjectWrap<Queue> {
   Stats stats_;
   std::unique_ptr<QueueLoop> loop_;
   // After loop_, so that it is joined before the loop goes.
-  Thread thread_;
-  Wake* wake_ = nullptr;
+  JsThread thread_{*this};
   uint32_t receive_buffer_ = 0;
   Napi::FunctionReference decide_;
   Napi::FunctionReference on_event_;

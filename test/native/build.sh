@@ -25,7 +25,8 @@ compile() {
 
 core_objects() {
 	for source in native/*.cc; do
-		case $source in native/addon.cc | native/conntrack.cc | native/host.cc | native/probe.cc | native/queue.cc) continue ;; esac
+		# Without JS: what names neither Node-API nor its C++ wrapper.
+		! cat "$source" "${source%cc}h" 2>/dev/null | grep -Eq '<(napi|node_api)\.h>' || continue
 		object=$out/$(basename "$source" .cc).o
 		compile "$object" -c "$source"
 		echo "$object"
