@@ -11,6 +11,7 @@ import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Bench, type Part } from './bench.js';
 import { BATCHED, GO, NPM, PYTHON, STATISTIC, TEXTBOOK } from './contender.js';
+import { stolenSince } from './cpu.js';
 import { Field } from './field.js';
 import { makeRoom } from './held.js';
 import { launch, options, positive, words } from './main.js';
@@ -67,7 +68,11 @@ launch(async () => {
   const field = await Field.start();
   try {
     const bench = new Bench({ field, report, size, rounds, directory, others });
-    for (const part of parts) await PARTS[part]!(bench);
+    for (const part of parts) {
+      const stolen = stolenSince();
+      await PARTS[part]!(bench);
+      report.line(`taken by the machine's host meanwhile, % of the CPUs: ${stolen().toFixed(1)}`);
+    }
   } finally {
     await field.stop();
   }
