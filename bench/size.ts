@@ -38,7 +38,7 @@ export const FULL: Size = {
   connectRate: 5_000,
   logRate: 20_000,
   // Even, so that each has been before and after each other as often.
-  latency: { rates: [1_000, 20_000], rounds: 6, seconds: 5 },
+  latency: { rates: [1_000, 20_000], rounds: 10, seconds: 3 },
   // Steps of a tenth: the last is 197,000 a second.
   highest: { from: 20_000, steps: 25, rounds: 3 },
   tracked: { few: 1_000, many: 300_000, count: 20_000, rate: 4_000, holdSeconds: 20 },

@@ -3,18 +3,20 @@
 // JS is asked once for all. No clock and no I/O; times are nanoseconds of a clock that never goes back.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace wanmark {
 
 class Gathering {
  public:
-  /** From so many packets a second on a pause finds two at least; below it would be a delay and nothing else.
-   */
+  /** Up to so many packets a second nothing waits. */
   static constexpr uint64_t kBusyRate = 10'000;
-  /** Of a first packet's way, which at such rates is as long anyway at times, since the machine is busy.
-   * Waking a thread up costs some 10 us each time, so this is where most of a decision's price goes. */
-  static constexpr uint64_t kPauseNs = 300'000;
+  /** A pause is part of a first packet's way. Waking a thread up costs some 10 us each time, so this is where
+   * most of a decision's price goes; but only where CPU time runs short is that worth a longer way. So a
+   * pause grows with the rate, and from kFullRate on it is this. */
+  static constexpr uint64_t kMostPauseNs = 300'000;
+  static constexpr uint64_t kFullRate = 30'000;
   /** With so many at once there is a backlog, and nothing to wait for. */
   static constexpr uint32_t kBacklog = 48;
   static constexpr uint64_t kWindowNs = 5'000'000;
@@ -24,17 +26,19 @@ class Gathering {
     count_ += packets;
     const uint64_t age = now_ns - since_ns_;
     if (age >= kWindowNs) {
-      busy_ = count_ * 1'000'000'000 / age >= kBusyRate;
+      const uint64_t rate = count_ * 1'000'000'000 / age;
+      const uint64_t busy = std::clamp(rate, kBusyRate, kFullRate) - kBusyRate;
+      pause_ns_ = kMostPauseNs * busy / (kFullRate - kBusyRate);
       since_ns_ = now_ns;
       count_ = 0;
     }
-    return busy_ && packets < kBacklog ? kPauseNs : 0;
+    return packets < kBacklog ? pause_ns_ : 0;
   }
 
  private:
   uint64_t since_ns_ = 0;
   uint64_t count_ = 0;
-  bool busy_ = false;
+  uint64_t pause_ns_ = 0;
 };
 
 }  // namespace wanmark

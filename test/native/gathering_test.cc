@@ -9,25 +9,30 @@ namespace {
 
 constexpr uint64_t kMs = 1'000'000;
 
-/** Batches of `packets` every `every_ns` for 100 ms. Returns after how many of them there was a pause. */
-int Pauses(uint32_t packets, uint64_t every_ns) {
+/**
+ * Batches of `packets` every `every_ns` for 100 ms. Returns after how many of them there was a pause, which
+ * is of `expected_ns`.
+ */
+int Pauses(uint32_t packets, uint64_t every_ns, uint64_t expected_ns = Gathering::kMostPauseNs) {
   Gathering gathering;
   int pauses = 0;
   for (uint64_t now = 1000 * kMs; now < 1100 * kMs; now += every_ns) {
     const uint64_t pause = gathering.Settled(packets, now);
-    CHECK(pause == 0 || pause == Gathering::kPauseNs);
+    CHECK(pause == 0 || pause == expected_ns);
     pauses += pause != 0;
   }
   return pauses;
 }
 
 void TestRates() {
-  // 1,000 and 9,000 a second, one at a time: none is delayed.
+  // 1,000 and 10,000 a second, one at a time: none is delayed.
   CHECK_EQUAL(Pauses(1, kMs), 0);
-  CHECK_EQUAL(Pauses(1, kMs / 9), 0);
-  // 20,000 a second: from the second window on always.
-  CHECK(Pauses(1, kMs / 20) > 1800);
-  CHECK(Pauses(10, kMs / 2) > 180);
+  CHECK_EQUAL(Pauses(1, kMs / 10), 0);
+  // From the second window on always, and the longer the more there are: 20,000 a second, 40,000 and 100,000.
+  CHECK(Pauses(1, kMs / 20, Gathering::kMostPauseNs / 2) > 1800);
+  CHECK(Pauses(10, kMs / 2, Gathering::kMostPauseNs / 2) > 180);
+  CHECK(Pauses(10, kMs / 4) > 370);
+  CHECK(Pauses(10, kMs / 10) > 930);
   // A backlog is taken at once.
   CHECK_EQUAL(Pauses(Gathering::kBacklog, kMs / 2), 0);
 }
