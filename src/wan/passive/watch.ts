@@ -138,7 +138,8 @@ export class PassiveWatch {
     if (this.#stopped) return;
     if (full) for (const family of [4, 6] as const) this.#tell(family);
     const watching = this.#told[4].size + this.#told[6].size > 0;
-    if (watching || this.#samples.length > 0) this.#arm();
+    // What was looked at since the last judgement has yet to be judged.
+    if (watching || this.#samples.length > 0 || !full) this.#arm();
   }
 
   async #look(sample: Sample): Promise<void> {

@@ -156,13 +156,18 @@ describe('the watch', () => {
     const clock = new FakeClock();
     const told: string[] = [];
     let lookups = 0;
+    let unjudged = 0;
     const it = new PassiveWatch({
       lookup: async (tuple) => {
         lookups++;
+        unjudged++;
         return answers(tuple);
       },
       clock,
-      available: () => ['a', 'b'],
+      available: () => {
+        unjudged = 0;
+        return ['a', 'b'];
+      },
       onSuspicion: (wan, family, suspicion) =>
         told.push(`${wan} ${family} ${suspicion ? 'suspected' : 'over'}`),
     });
@@ -170,7 +175,7 @@ describe('the watch', () => {
       const tuple: Tuple = { family: 4, proto: 6, src: '10.0.0.1', dst: '203.0.113.10', sport, dport: 443 };
       if (it.wants(wan, 4, 6)) it.decided(wan, tuple);
     };
-    return { it, clock, told, connect, lookups: () => lookups };
+    return { it, clock, told, connect, lookups: () => lookups, unjudged: () => unjudged };
   }
 
   it('tells of a WAN that does not answer, and when the suspicion is over', async () => {
@@ -188,6 +193,25 @@ describe('the watch', () => {
     // Two in a tick of each WAN, the unanswered ones until they are given up.
     assert.ok(lookups() <= 15 * 2 * (1 + LOOKS_MS.length), `${lookups()} look-ups`);
     assert.equal(clock.pending, 0, 'idle without decisions');
+    it.stop();
+  });
+
+  it('takes two connections of a WAN in 100 ms, however often it looks', async () => {
+    const { it, clock, connect, lookups } = watch(() => ANSWERED);
+    for (let at = 0; at < 1000; at += 5) {
+      connect('a', at);
+      await clock.pass(5);
+    }
+    await clock.pass(1000);
+    assert.ok(lookups() >= 18 && lookups() <= 22, `${lookups()} connections`);
+    it.stop();
+  });
+
+  it('judges what the last look has shown, with no connection to come', async () => {
+    const { it, clock, connect, lookups, unjudged } = watch(() => ANSWERED);
+    connect('a', 1);
+    await clock.pass(1000);
+    assert.deepEqual([lookups(), unjudged(), clock.pending], [1, 0, 0]);
     it.stop();
   });
 
