@@ -54,7 +54,7 @@ class JsThread {
   void Unref();
 
  private:
-  enum class State { kAttached, kOpen, kClosing, kClosed };
+  enum class State { kNotStarted, kOpen, kClosing, kClosed };
 
   /** What libuv and the environment refer to. It goes after the owner, with the handle's close callback. */
   struct Wake {
@@ -68,7 +68,7 @@ class JsThread {
   void CloseHandle();
 
   Owner& owner_;
-  State state_ = State::kAttached;
+  State state_ = State::kNotStarted;
   Wake* wake_ = nullptr;
   Thread thread_;
 };

@@ -57,13 +57,13 @@ export class Load {
 
   /** Starts no more; resolves when each has its answer, has failed or is broken. */
   async end(): Promise<LoadReport> {
-    clearInterval(this.#timer);
     this.#seconds = (performance.now() - this.#start) / 1000;
     if (this.#open > 0) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
       });
     }
+    clearInterval(this.#timer);
     return this.report;
   }
 
@@ -75,6 +75,7 @@ export class Load {
     const now = performance.now();
     this.#longestPauseMs = Math.max(this.#longestPauseMs, now - this.#ticked - TICK_MS);
     this.#ticked = now;
+    if (this.#seconds !== undefined) return;
     const due = (this.#request.rate * (now - this.#start)) / 1000;
     // What could not be started in time is started later: the rate is right on the whole.
     while (this.#started < due && this.#open < MAX_OPEN) this.#one();

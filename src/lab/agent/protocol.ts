@@ -54,7 +54,7 @@ export interface LoadReport {
   readonly slowConnects: number;
   /** The longest that it took, in milliseconds. */
   readonly slowestConnectMs: number;
-  /** The longest that the client itself was without a CPU, in milliseconds: what a machine that stalls adds to the rest. */
+  /** The longest that the client itself did not come to run, in milliseconds, until the last answer: what a machine that stalls adds. */
   readonly longestPauseMs: number;
   /** `done` by the source address that the server saw. */
   readonly sources: Readonly<Record<string, number>>;
