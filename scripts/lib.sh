@@ -188,6 +188,8 @@ install_parts() {
 	find_uplinks
 	for_parts remember $PARTS
 	[ ! -e "$STATE/up" ] || for_parts report $REVERSED
+	# By the very look that the changes are made from: after a look of its own, what goes in between would be put back.
+	if [ -n "$SOFT" ] && [ "$WANMARK_REPAIR" = 0 ] && [ -n "$MISSING" ]; then exit 1; fi
 	UNDO=1
 	for_parts apply $PARTS
 	for_parts settle $REVERSED

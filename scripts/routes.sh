@@ -239,10 +239,10 @@ routes_remember() {
 
 # Only what is asked for still: the kernel itself takes away the routes of a device that goes down.
 routes_report() {
-	returned_devices
+	excused_devices
 	wan_devices 4
 	for _dev in $DEVICES; do
-		case $RETURNED in *" $_dev "*) continue ;; esac
+		case $EXCUSED in *" $_dev "*) continue ;; esac
 		[ "$(cat "$CONF/$_dev/src_valid_mark" 2>/dev/null)" != 0 ] ||
 			missing "sysctl src_valid_mark of $_dev"
 	done
@@ -253,12 +253,12 @@ routes_report() {
 	done
 }
 
-# returned_devices: in RETURNED, those that went and came back since, and lost everything with that.
-returned_devices() {
-	RETURNED=' '
+# excused_devices: in EXCUSED, those that lose everything by themselves: they went and came back since, or go just now.
+excused_devices() {
+	EXCUSED=" $WANMARK_TOUCHED "
 	[ -e "$STATE/links" ] || return 0
-	RETURNED=" $(awk 'NR == FNR { had[$1] = $2; next } $1 in had && had[$1] != $2 { print $1 }' \
-		"$STATE/links" "$WORK/links" | tr '\n' ' ') "
+	EXCUSED="$EXCUSED$(awk 'NR == FNR { had[$1] = $2; next } $1 in had && had[$1] != $2 { print $1 }' \
+		"$STATE/links" "$WORK/links" | tr '\n' ' ')"
 }
 
 note_link() {
@@ -273,7 +273,7 @@ gone_of() {
 	[ -s "$WORK/gone" ] || return 0
 	grep -Fx -f "$WORK/$2$1.want" "$WORK/gone" | while read -r _line; do
 		_dev=${_line#* dev }
-		case $RETURNED in *" ${_dev%% *} "*) ;; *) printf '%s\n' "$_line" ;; esac
+		case $EXCUSED in *" ${_dev%% *} "*) ;; *) printf '%s\n' "$_line" ;; esac
 	done
 }
 

@@ -22,7 +22,7 @@ read_settings() {
 	: "${WANMARK_EXCLUDE:=}" "${WANMARK_TABLE:=1000}" "${WANMARK_PRIORITY:=20000}" "${WANMARK_LOG_KERNEL:=0}"
 	: "${WANMARK_SERVICES:=}" "${WANMARK_BACKENDS:=}" "${WANMARK_BACKEND_MASK:=0xff00}"
 	: "${WANMARK_FORWARD_ACCEPT:=0}" "${WANMARK_DOWN:=}" "${WANMARK_LAST_RESORT:=main}"
-	: "${WANMARK_WEIGHTS:=}"
+	: "${WANMARK_WEIGHTS:=}" "${WANMARK_REPAIR:=1}" "${WANMARK_TOUCHED:=}"
 	read_mask
 	read_last_resort
 	setting WANMARK_QUEUE "$WANMARK_QUEUE" 0 65535
@@ -35,6 +35,7 @@ read_settings() {
 	setting WANMARK_PRIORITY "$WANMARK_PRIORITY" 1 32763
 	setting WANMARK_LOG_KERNEL "$WANMARK_LOG_KERNEL" 0 1
 	setting WANMARK_FORWARD_ACCEPT "$WANMARK_FORWARD_ACCEPT" 0 1
+	setting WANMARK_REPAIR "$WANMARK_REPAIR" 0 1
 	case $WANMARK_ENGINE in
 	nfqueue | kernel) ;;
 	*) misuse "WANMARK_ENGINE is '$WANMARK_ENGINE'; it must be nfqueue or kernel" ;;
@@ -51,6 +52,9 @@ read_settings() {
 	words "$WANMARK_LAN"
 	WANMARK_LAN=$WORDS
 	for _dev in $WANMARK_LAN; do is_device "$_dev" || misuse "WANMARK_LAN: '$_dev' is no device name"; done
+	words "$WANMARK_TOUCHED"
+	WANMARK_TOUCHED=$WORDS
+	for _dev in $WANMARK_TOUCHED; do is_device "$_dev" || misuse "WANMARK_TOUCHED: '$_dev' is no device name"; done
 	words "$WANMARK_EXCLUDE"
 	WANMARK_EXCLUDE=$WORDS
 	for _net in $WANMARK_EXCLUDE; do

@@ -7,7 +7,8 @@
 #            used at the moment loses its route and its share with a word, where up would refuse it.
 #            Without WANMARK_WANS it takes the whole environment of the last up, and without
 #            WANMARK_DOWN or WANMARK_WEIGHTS the one that was given last
-#            What somebody else took away is said in a line `missing: ...` and put back
+#            What somebody else took away is said in a line `missing: ...` and put back; with
+#            WANMARK_REPAIR=0 it is only said, and as long as something is missing nothing is changed
 #   check    only says that; exit 1 when something is missing
 #   down     takes away all that is ours; safe to repeat, and after a crash of up
 #   print    shows what a first up would run, as a shell script; needs no root
@@ -57,6 +58,8 @@
 #   WANMARK_TABLE       1000: WAN K has table 1000 + K
 #   WANMARK_PRIORITY    20000: of the first of three ip rule priorities
 #   WANMARK_LOG_KERNEL  0; 1 logs each new connection per mark in the kernel's log
+#   WANMARK_REPAIR      1; 0: nothing is put back that somebody else took away; exit 1 instead
+#   WANMARK_TOUCHED     devices that went or lost an address just now: what is missing there was nobody's doing
 #   WANMARK_RUN         /run/wanmark: lock and state
 #   IPTABLES IP6TABLES  iptables ip6tables; e.g. iptables-legacy ip6tables-legacy
 case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac

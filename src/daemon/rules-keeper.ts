@@ -131,14 +131,20 @@ export class RulesKeeper {
     }
     // Of before: what changes while we look, by whomever, is looked at again. A pass that changes nothing ends that.
     this.#fingerprint = this.#parts.fingerprint();
-    if (!this.#parts.repair) {
-      const missing = this.#removed((await checkRules()).missing);
-      this.#sayMissing(missing);
-      if (missing.length > 0) return 0;
-    }
-    const result = await refreshRules({ down: this.#down, weights: this.#weights });
+    const { repair } = this.#parts;
+    const moment = { down: this.#down, weights: this.#weights };
+    const result = await refreshRules(moment, { repair, touched: this.#touched.since(this.#passes[0]) });
     // Whoever ran `down` meanwhile wanted that.
     if (!rulesAreUp()) return 0;
+    if (!repair && (result.code === 0 || result.missing.length > 0)) {
+      const missing = this.#removed(result.missing);
+      this.#sayMissing(missing);
+      if (result.code !== 0) {
+        // A device went during the look, which was not told: the next one is.
+        if (missing.length === 0) this.#paced.soon();
+        return 0;
+      }
+    }
     if (result.code !== 0) return this.#failed(result);
     this.#parts.onUnusable?.(unusableWans(), began);
     return this.#done(result);
@@ -165,7 +171,7 @@ export class RulesKeeper {
   }
 
   #failed({ code, said, missing }: Refreshed): number {
-    if (this.#touched.since(this.#passes[1])) {
+    if (this.#touched.since(this.#passes[1]).length > 0) {
       // A device may have gone between the look and the command.
       this.#parts.logger.info(
         { code, said },

@@ -24,9 +24,9 @@ export class TouchedDevices {
     return lost.length > 0;
   }
 
-  /** Whether any did. */
-  since(time: number): boolean {
-    return [...this.#at.values()].some((at) => at >= time);
+  /** Those that did. */
+  since(time: number): readonly string[] {
+    return [...this.#at].filter(([, at]) => at >= time).map(([device]) => device);
   }
 
   /** Whether what a script calls missing, a route or a device's sysctl, belongs to one that did since. */

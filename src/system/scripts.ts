@@ -122,18 +122,29 @@ export interface Moment {
   readonly weights?: readonly string[] | undefined;
 }
 
+export interface Repair {
+  /** False: what is missing is not put back, and as long as something is missing nothing is changed (exit code 1). */
+  readonly repair: boolean;
+  /** Devices that went or lost an address just now: what is missing there was nobody's doing, and is no repair. */
+  readonly touched: readonly string[];
+}
+
 /**
  * Brings rules that `up` installed in line with the routes, addresses and neighbours of now, and puts back what is missing.
  */
-export function refreshRules(moment: Moment = {}): Promise<Refreshed> {
-  return runQuietly('refresh', momentEnvironment(moment));
+export function refreshRules(moment: Moment, { repair, touched }: Repair): Promise<Refreshed> {
+  return runQuietly('refresh', {
+    ...momentEnvironment(moment),
+    WANMARK_REPAIR: repair ? '1' : '0',
+    WANMARK_TOUCHED: touched.join(' '),
+  });
 }
 
 /**
  * Says what a refresh would put back and changes nothing; exit code 1 when there is something, 2 when the rules cannot be as
  * asked for.
  */
-export function checkRules(moment: Moment = {}): Promise<Refreshed> {
+export function checkRules(moment: Moment): Promise<Refreshed> {
   return runQuietly('check', momentEnvironment(moment));
 }
 

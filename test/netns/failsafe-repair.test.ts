@@ -1,5 +1,6 @@
 /** Somebody removes what `up` installed while the daemon runs. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Host } from '#wanmark/lab/host.js';
@@ -158,6 +159,40 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
         assert.equal(daemon.program.lines.filter(missing).length, 2);
       },
     );
+  });
+
+  it('is not put back with --no-repair either when it goes while the daemon looks', async (t) => {
+    const options = { wans: 2, ipv6: false };
+    await withLab(options, async ({ lab, wanmark }) => {
+      const directory = mkdtempSync('/tmp/wanmark-iptables-');
+      t.after(() => rmSync(directory, { recursive: true }));
+      const program = (name: string, text: string) =>
+        writeFileSync(`${directory}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      program('iptables', 'exec iptables "$@"');
+      program('iptables-restore', 'exec iptables-restore "$@"');
+      // Whoever has read the rules has read what is not there any more.
+      program(
+        'iptables-save',
+        `iptables-save "$@" && rm ${directory}/armed 2>/dev/null && iptables -t mangle -F WANMARK_SAVE\nexit 0`,
+      );
+      await lab.router.exec([
+        'env',
+        `IPTABLES=${directory}/iptables`,
+        process.execPath,
+        MAIN,
+        'up',
+        ...wanArguments(lab.wans),
+      ]);
+      const daemon = await wanmark.run('--no-repair');
+      writeFileSync(`${directory}/armed`, '');
+      await lab.router.sh('iptables -t mangle -N OTHER');
+      const says = (line: string) => /rules (are|were) missing/.test(line);
+      const line = await daemon.program.waitForLine(says, TIMEOUT_MS);
+      assert.match(line, /rules are missing; wanmark up puts them back/);
+      assert.deepEqual(await lab.router.counters('mangle', 'WANMARK_SAVE'), []);
+      await daemon.stop();
+      assert.deepEqual(repairs(daemon), []);
+    });
   });
 
   it('stays away after `down`, and where there never was an `up`', async () => {

@@ -207,4 +207,31 @@ describe('a system that is not ready', needs(namespaces), () => {
     }
     assert.equal(machine.snapshot(), clean);
   });
+
+  test('what is missing stays so with WANMARK_REPAIR=0, but for what went with a device', () => {
+    const env = { WANMARK_WANS };
+    const unrepaired = { ...env, WANMARK_REPAIR: '0' };
+    assert.equal(machine.script('up', env).status, 0);
+    const whole = machine.snapshot();
+
+    machine.sh('iptables -t mangle -F WANMARK_SAVE; ip route flush table 1002');
+    const flushed = machine.snapshot();
+    const stopped = machine.script('refresh', { ...unrepaired, WANMARK_DOWN: 'wan1', WANMARK_TOUCHED: 'w2' });
+    assert.equal(stopped.status, 1, stopped.stderr);
+    assert.deepEqual(stopped.stderr.match(/missing: .*/g), [
+      'missing: iptables mangle: rules of WANMARK_SAVE',
+    ]);
+    assert.equal(machine.snapshot(), flushed, 'nor is anything else done meanwhile');
+    assert.equal(machine.script('up', unrepaired).status, 0, '`up` is no repair');
+    assert.equal(machine.snapshot(), whole);
+
+    machine.sh('ip route flush table 1002');
+    assert.match(machine.script('refresh', unrepaired).stderr, /missing: ip -4 route .* table 1002/);
+    const followed = machine.script('refresh', { ...unrepaired, WANMARK_TOUCHED: 'lan w2' });
+    assert.equal(followed.status, 0, followed.stderr);
+    assert.doesNotMatch(followed.stderr, /missing/);
+    assert.equal(machine.snapshot(), whole);
+    assert.equal(machine.script('down', {}).status, 0);
+    assert.equal(machine.snapshot(), clean);
+  });
 });

@@ -115,6 +115,12 @@ const CASES: [string, Record<string, string>, RegExp][] = [
     },
     /a rotation of 257/,
   ],
+  ['a repair that is not a switch', { WANMARK_WANS: GOOD, WANMARK_REPAIR: 'no' }, /WANMARK_REPAIR is 'no'/],
+  [
+    'a touched device that is none',
+    { WANMARK_WANS: GOOD, WANMARK_TOUCHED: 'eth1 a/b' },
+    /WANMARK_TOUCHED: 'a\/b' is no/,
+  ],
   ['down and a pattern', { WANMARK_WANS: GOOD, WANMARK_DOWN: '*' }, /there is no WAN '\*'/],
   [
     'last resort',

@@ -20,7 +20,7 @@ describe('TouchedDevices', () => {
       assert.equal(touched.hear(news!.slice(9), 50), true);
       assert.deepEqual([touched.explains(ROUTE, 50), touched.explains(ROUTE, 51)], [true, false]);
       assert.equal(touched.explains('sysctl src_valid_mark of wan2', 50), true);
-      assert.deepEqual([touched.since(50), touched.since(51)], [true, false]);
+      assert.deepEqual([touched.since(50), touched.since(51)], [['wan2'], []]);
       for (const other of [
         'ip -4 route default via 192.0.2.9 dev wan1 table 1001',
         'iptables mangle: rules of WANMARK_SAVE',
