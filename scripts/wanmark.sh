@@ -58,7 +58,7 @@
 #   WANMARK_TABLE       1000: WAN K has table 1000 + K
 #   WANMARK_PRIORITY    20000: of the first of three ip rule priorities
 #   WANMARK_LOG_KERNEL  0; 1 logs each new connection per mark in the kernel's log
-#   WANMARK_REPAIR      1; 0: nothing is put back that somebody else took away; exit 1 instead
+#   WANMARK_REPAIR      1; 0: refresh puts nothing back that somebody else took away, and exits with 1 instead
 #   WANMARK_TOUCHED     devices that went or lost an address just now: what is missing there was nobody's doing
 #   WANMARK_RUN         /run/wanmark: lock and state
 #   IPTABLES IP6TABLES  iptables ip6tables; e.g. iptables-legacy ip6tables-legacy

@@ -136,16 +136,9 @@ export class RulesKeeper {
     const result = await refreshRules(moment, { repair, touched: this.#touched.since(this.#passes[0]) });
     // Whoever ran `down` meanwhile wanted that.
     if (!rulesAreUp()) return 0;
-    if (!repair && (result.code === 0 || result.missing.length > 0)) {
-      const missing = this.#removed(result.missing);
-      this.#sayMissing(missing);
-      if (result.code !== 0) {
-        // A device went during the look, which was not told: the next one is.
-        if (missing.length === 0) this.#paced.soon();
-        return 0;
-      }
-    }
+    if (!repair && result.missing.length > 0) return this.#left(result);
     if (result.code !== 0) return this.#failed(result);
+    this.#sayMissing([]);
     this.#parts.onUnusable?.(unusableWans(), began);
     return this.#done(result);
   }
@@ -163,6 +156,14 @@ export class RulesKeeper {
       : '';
     logger.warn({ missing }, `rules were missing and have been put back${fight}`);
     return restMs;
+  }
+
+  /** Nothing was done, since something is missing. */
+  #left({ missing: all }: Refreshed): number {
+    const missing = this.#removed(all);
+    // Where all of it is of a device that went meanwhile, the news of that has asked for the next pass.
+    if (missing.length > 0) this.#sayMissing(missing);
+    return 0;
   }
 
   /** What is missing by somebody's doing, and not with a device. */

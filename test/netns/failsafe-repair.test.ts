@@ -58,6 +58,11 @@ async function installed(router: Host, iptables = 'iptables'): Promise<string> {
   return stdout;
 }
 
+/** `wanmark up` with these of the environment, `IPTABLES=...`. */
+async function upWith(lab: Lab, ...environment: string[]): Promise<void> {
+  await lab.router.exec(['env', ...environment, process.execPath, MAIN, 'up', ...wanArguments(lab.wans)]);
+}
+
 const repairs = (daemon: Daemon) =>
   daemon.program.lines.filter((line) => line.includes('put back')).map((line) => JSON.parse(line) as Repair);
 
@@ -116,15 +121,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
 
   it('is put back in the tables of iptables-legacy, too', needs(iptablesLegacy), async () => {
     await withLab({ wans: 2, ipv6: false }, async ({ lab, wanmark }) => {
-      await lab.router.exec([
-        'env',
-        'IPTABLES=iptables-legacy',
-        'IP6TABLES=ip6tables-legacy',
-        process.execPath,
-        MAIN,
-        'up',
-        ...wanArguments(lab.wans),
-      ]);
+      await upWith(lab, 'IPTABLES=iptables-legacy', 'IP6TABLES=ip6tables-legacy');
       const daemon = await wanmark.run();
       for (const removal of removals('iptables-legacy').slice(0, 3)) {
         await removeAndSee(lab, daemon, removal, 'iptables-legacy');
@@ -175,14 +172,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
         'iptables-save',
         `iptables-save "$@" && rm ${directory}/armed 2>/dev/null && iptables -t mangle -F WANMARK_SAVE\nexit 0`,
       );
-      await lab.router.exec([
-        'env',
-        `IPTABLES=${directory}/iptables`,
-        process.execPath,
-        MAIN,
-        'up',
-        ...wanArguments(lab.wans),
-      ]);
+      await upWith(lab, `IPTABLES=${directory}/iptables`);
       const daemon = await wanmark.run('--no-repair');
       writeFileSync(`${directory}/armed`, '');
       await lab.router.sh('iptables -t mangle -N OTHER');
