@@ -40,6 +40,10 @@ export interface Config {
   /** Destination networks left alone beside those the main table knows. */
   readonly exclude: readonly string[];
   readonly logKernel: boolean;
+  /** The WAN with mark K has the routing table `table` + K; 256..999999999, since 253 to 255 are the kernel's own. */
+  readonly table: number;
+  /** Priority of the first of three kinds of ip rules, 1..32763: a rule behind main's (32766) is never asked. */
+  readonly priority: number;
   /** A built-in's name or alias, or a file; resolved by `loadStrategy`. */
   readonly strategy: string;
   /** True: no WANs but bare marks 1..N for rules of the user's own. */
@@ -109,6 +113,8 @@ export function parseConfig(raw: RawConfig): Config {
     lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),
     logKernel: readSwitch(raw, 'log-kernel'),
+    table: parseInteger('table', text('table')!, 256, 999_999_999),
+    priority: parseInteger('priority', text('priority')!, 1, 32_763),
     strategy: text('strategy')!,
     bare,
     deadlineMs: parseInteger('deadline', text('deadline')!, 1, 10_000),

@@ -86,6 +86,18 @@ export const RULE_OPTIONS = {
     describe: 'Balance new connections from this device only (default: every device that is no WAN)',
   },
   exclude: { type: 'list', value: 'NET', describe: 'Leave connections to this network alone' },
+  table: {
+    type: 'text',
+    value: 'N',
+    default: '1000',
+    describe: 'Routing tables: the WAN with mark K has table N + K',
+  },
+  priority: {
+    type: 'text',
+    value: 'N',
+    default: '20000',
+    describe: 'Priority of the first of three kinds of ip rules; the others are N + 1 and N + 2',
+  },
   'log-kernel': {
     type: 'switch',
     describe: 'LOG the first packet of each connection, by mark, in the kernel log',

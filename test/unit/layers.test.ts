@@ -12,6 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: ['errors.ts'],
   config: ['core', 'errors.ts'],
   'native.ts': ['errors.ts'],
+  plan: ['core', 'config', 'errors.ts'],
   queue: ['core', 'native.ts', 'errors.ts'],
   conntrack: ['core', 'native.ts', 'errors.ts'],
   system: ['core', 'config', 'native.ts', 'errors.ts'],

@@ -1,0 +1,68 @@
+import type { Config } from '../config/config.js';
+import { FAMILIES, type Family } from '../core/family.js';
+import type { Facts } from './facts.js';
+import { natStage } from './nat.js';
+import { parseNetwork, widest } from './network.js';
+import type { FamilyPlan, Plan, SetPlan, StagePlan } from './plan.js';
+import { deviceSettings, ipRules, tableRoutes } from './routing.js';
+import { makeScene, type Scene } from './scene.js';
+import { serviceForward, serviceMangle, serviceSets } from './services.js';
+import type { PlanStates } from './states.js';
+import { wanMangle, wanSets } from './wans.js';
+
+const NOTHING: StagePlan = { chains: [], hooks: [] };
+/** Link-local addresses never cross a router. */
+const LINK_LOCAL = 'fe80::/10';
+
+/** The whole state that the machine is to have. Pure: the same configuration, facts and states give the same plan. */
+export function buildPlan(config: Config, facts: Facts, states: PlanStates): Plan {
+  const notes = new Set<string>();
+  const scene = (family: Family) => makeScene(config, facts, states, family, (line) => notes.add(line));
+  const scenes = { 4: scene(4), 6: scene(6) };
+  const families = { 4: familyPlan(scenes[4]), 6: familyPlan(scenes[6]) };
+  const unusable = FAMILIES.flatMap((family) =>
+    scenes[family].uplinks.flatMap((uplink) => uplink.unusable ?? []),
+  );
+  return { families, settings: deviceSettings(scenes), unusable, notes: [...notes] };
+}
+
+function familyPlan(scene: Scene): FamilyPlan {
+  const served = scene.uplinks.length > 0 || scene.services.length > 0;
+  if (!served) {
+    const stages = { nat: NOTHING, mangle: NOTHING, filter: NOTHING };
+    return { served, sets: new Map(), stages, rules: [], routes: [] };
+  }
+  return {
+    served,
+    sets: new Map<string, SetPlan>([['specific', specific(scene)], ...wanSets(scene), ...serviceSets(scene)]),
+    stages: {
+      nat: natStage(scene),
+      mangle: together(wanMangle(scene), serviceMangle(scene)),
+      filter: serviceForward(scene),
+    },
+    rules: ipRules(scene),
+    routes: tableRoutes(scene),
+  };
+}
+
+function together(a: StagePlan, b: StagePlan): StagePlan {
+  return { chains: [...a.chains, ...b.chains], hooks: [...a.hooks, ...b.hooks] };
+}
+
+/**
+ * Networks that are left alone: what the main table knows better than by its default route, and what is excluded. A `throw`
+ * route means "ask the next table", so it is not a destination.
+ */
+function specific({ config, facts, family }: Scene): SetPlan {
+  const also = [...(family === 6 ? [LINK_LOCAL] : []), ...config.exclude].filter(
+    (network) => parseNetwork(network)?.family === family,
+  );
+  const known = facts.main[family]
+    .filter(({ dst, isThrow }) => dst !== 'default' && !isThrow)
+    .map(({ dst }) => dst);
+  const networks = [...also, ...known].flatMap((text) => parseNetwork(text) ?? []);
+  return {
+    source: { from: 'main-networks', also },
+    elements: widest(networks.filter((network) => network.family === family)).map(({ text }) => text),
+  };
+}

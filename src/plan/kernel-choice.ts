@@ -1,0 +1,83 @@
+import type { Config } from '../config/config.js';
+import { FAMILIES } from '../core/family.js';
+import { targetId } from '../core/target.js';
+import { carries, type Wan } from '../core/wan.js';
+import { tooLong } from './choice.js';
+import type { Rule, Share } from './plan.js';
+import { FROM_OTHERS, undecided } from './rule.js';
+import { refusedBits, type Scene, wanBits } from './scene.js';
+import type { PlanStates } from './states.js';
+import type { Uplink } from './uplink.js';
+
+/**
+ * WANMARK_KERNEL: the WANs' shares of what nobody else decided. Where no WAN is up, the last resort: without a mark by the
+ * main table, or with the mark that an ip rule refuses. That is for others, not for the machine's own connections, which
+ * may be what brings a WAN up again.
+ */
+export function kernelRules(scene: Scene): Rule[] {
+  const { config, mask } = scene;
+  const shares = candidates(scene);
+  if (shares.length > 0) {
+    return [{ when: [], then: { kind: 'choose', choice: { mask, mode: config.kernelMode, shares } } }];
+  }
+  const refused = refusedBits(scene);
+  if (refused === undefined) return [];
+  return [{ when: [undecided(mask), FROM_OTHERS], then: { kind: 'set-mark', bits: refused } }];
+}
+
+/** The WANs of the lowest tier that has one which is up and has a weight, by their numbers. */
+function candidates(scene: Scene): Share[] {
+  const able = scene.uplinks.filter(
+    (uplink) => weightOf(uplink.wan, scene.states) > 0 && !isAway(uplink, scene.states),
+  );
+  const tier = Math.min(...able.map(({ wan }) => wan.tier));
+  return able
+    .filter(({ wan }) => wan.tier === tier)
+    .toSorted((a, b) => a.wan.mark - b.wan.mark)
+    .map(({ wan }) => ({
+      name: wan.name,
+      value: wanBits(scene, wan.mark).value,
+      weight: weightOf(wan, scene.states),
+    }));
+}
+
+function isAway({ id, unusable }: Uplink, states: PlanStates): boolean {
+  return unusable !== undefined || states.down.has(id);
+}
+
+/** The weight of the moment. */
+function weightOf(wan: Wan, states: PlanStates): number {
+  return states.weights.get(wan.name) ?? wan.weight;
+}
+
+/**
+ * Why the kernel's own choice cannot be made with these weights; undefined: it can. Each tier is looked at, since any may
+ * be the lowest some day. Fewer WANs never need more slots: their sum is less, and what all have in common no less.
+ */
+export function choiceRefusal(config: Config, states: PlanStates): string | undefined {
+  const { wans, kernelMode, services } = config;
+  if (wans.length > 0 && wans.every((wan) => weightOf(wan, states) === 0)) {
+    return 'every WAN has weight 0; give one of them a weight';
+  }
+  const withWeights = (list: readonly Wan[]) => list.map((wan) => ({ weight: weightOf(wan, states) }));
+  for (const family of FAMILIES) {
+    for (const tier of new Set(wans.map((wan) => wan.tier))) {
+      const those = wans.filter((wan) => wan.tier === tier && carries(wan, family));
+      const refusal = tooLong('WANs', kernelMode, withWeights(those));
+      if (refusal !== undefined) return refusal;
+    }
+  }
+  return services
+    .map(({ name, backends }) => tooLong(`service ${name}`, kernelMode, backends))
+    .find((refusal) => refusal !== undefined);
+}
+
+/** Drops what a state says of targets that the configuration does not have, and weights that would leave nobody one. */
+export function fittingStates(config: Config, states: PlanStates): PlanStates {
+  const ids = new Set(config.wans.flatMap((wan) => FAMILIES.map((family) => targetId(wan.name, family))));
+  const names = new Set(config.wans.map((wan) => wan.name));
+  const down = new Set([...states.down].filter((id) => ids.has(id)));
+  const weights = new Map([...states.weights].filter(([name]) => names.has(name)));
+  const fitting = { down, weights };
+  return choiceRefusal(config, fitting) === undefined ? fitting : { down, weights: new Map() };
+}

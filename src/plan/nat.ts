@@ -1,0 +1,91 @@
+import { kernelRules } from './kernel-choice.js';
+import type { Chain, Match, Rule, StagePlan } from './plan.js';
+import { comesBy, decided, hasMark, leave, leavesBy } from './rule.js';
+import { type Scene, wanBits } from './scene.js';
+import { serviceNat, serviceSnat } from './services.js';
+import type { Uplink } from './uplink.js';
+import { leftAlone, toNew } from './wans.js';
+
+/**
+ * The nat stage: the kernel's own choice, the services' servers, and the source address.
+ *
+ *     PREROUTING  -> WANMARK -> WANMARK_NEW -> WANMARK_KERNEL   a new connection that nobody chose for
+ *     POSTROUTING -> WANMARK_NAT                                masquerade, SNAT or NETMAP per WAN
+ *
+ * The kernel's choice stands here and not in front of the queue in mangle: in OUTPUT a packet that was queued is routed
+ * again only if its mark changed while it was queued. Only the first packet of a connection comes to nat. With the engine
+ * `kernel`, mangle chooses.
+ */
+export function natStage(scene: Scene): StagePlan {
+  const { config, uplinks, services } = scene;
+  const chooses = config.engine === 'nfqueue' && uplinks.length > 0;
+  const snat = serviceSnat(scene);
+  const translation: Chain = {
+    name: 'WANMARK_NAT',
+    rules: [
+      ...snat.entrance,
+      ...uplinks.flatMap((uplink) => wanNat(scene, uplink)),
+      ...unmarkedOnShared(scene).flatMap((uplink) => natRules(uplink, [])),
+    ],
+  };
+  const balanced = serviceNat(scene);
+  return {
+    chains: [
+      ...(chooses ? undecidedChains(scene) : []),
+      translation,
+      ...(services.length > 0 ? balanced.chains : []),
+      ...snat.chains,
+    ],
+    hooks: [
+      ...(chooses ? [{ base: 'PREROUTING', chain: 'WANMARK' } as const] : []),
+      { base: 'POSTROUTING', chain: 'WANMARK_NAT' },
+      ...balanced.hooks,
+    ],
+  };
+}
+
+function undecidedChains(scene: Scene): Chain[] {
+  return [
+    {
+      name: 'WANMARK',
+      rules: [
+        leave(decided(scene.mask)),
+        ...scene.devices.map((device) => leave(comesBy(device))),
+        ...toNew(scene),
+      ],
+    },
+    {
+      name: 'WANMARK_NEW',
+      rules: [...leftAlone(scene), { when: [], then: { kind: 'goto', chain: 'WANMARK_KERNEL' } }],
+    },
+    { name: 'WANMARK_KERNEL', rules: kernelRules(scene) },
+  ];
+}
+
+/** On a shared device only the mark tells which WAN's address it has to be. */
+function wanNat(scene: Scene, uplink: Uplink): Rule[] {
+  const { value, mask } = wanBits(scene, uplink.wan.mark);
+  return natRules(uplink, uplink.shared ? [hasMark(value, mask)] : []);
+}
+
+/** What leaves unmarked by a shared device is treated as its first WAN does. */
+function unmarkedOnShared({ uplinks }: Scene): Uplink[] {
+  return uplinks.filter(
+    ({ shared, wan }, i) => shared && uplinks.findIndex((other) => other.wan.dev === wan.dev) === i,
+  );
+}
+
+/**
+ * NETMAP keeps the host's part of the address (NPTv6 in its use, RFC 6296), which fits what is forwarded; the router's own
+ * connections have no address in that prefix.
+ */
+function natRules({ wan, nat, shared }: Uplink, marked: readonly Match[]): Rule[] {
+  const when = [leavesBy(wan.dev), ...marked];
+  if (nat === 'masquerade') return [{ when, then: { kind: 'masquerade' } }];
+  if (nat === 'none') return shared ? [leave(...when)] : [];
+  if (!nat.includes('/')) return [{ when, then: { kind: 'snat', address: nat } }];
+  return [
+    { when: [...when, { kind: 'source-type', type: 'local' }], then: { kind: 'masquerade' } },
+    { when, then: { kind: 'netmap', prefix: nat } },
+  ];
+}

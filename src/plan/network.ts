@@ -1,0 +1,51 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { shortAddress } from '../config/endpoint.js';
+import { parseAddress } from '../core/address.js';
+import type { Family } from '../core/family.js';
+
+/** A network as bits, so that one covers another exactly when its bits begin the other's. */
+export interface Network {
+  readonly family: Family;
+  /** The text that it was read from. */
+  readonly text: string;
+  /** The prefix, `0` and `1`. */
+  readonly bits: string;
+}
+
+/** Reads `10.0.0.0/8`, `fd00::/8` or an address; undefined for anything else. Bits behind the prefix are ignored. */
+export function parseNetwork(text: string): Network | undefined {
+  const [address = '', length, ...rest] = text.split('/');
+  const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined;
+  if (family === undefined || rest.length > 0) return undefined;
+  const all = family === 4 ? 32 : 128;
+  if (length !== undefined && !(/^\d{1,3}$/.test(length) && Number(length) <= all)) return undefined;
+  const bytes = parseAddress(family === 6 ? shortAddress(address) : address);
+  const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  return { family, text, bits: bits.slice(0, length === undefined ? all : Number(length)) };
+}
+
+/** Whether every address of `inner` is one of `outer`. */
+export function covers(outer: Network, inner: Network): boolean {
+  return outer.family === inner.family && inner.bits.startsWith(outer.bits);
+}
+
+/**
+ * The networks without those that another one covers, in the order of their bits. A network of all addresses is left
+ * out, as it says nothing.
+ */
+export function widest(networks: readonly Network[]): Network[] {
+  const sorted = networks
+    .filter(({ bits }) => bits !== '')
+    .toSorted((a, b) => compare(a.bits, b.bits) || compare(a.text, b.text));
+  const kept: Network[] = [];
+  for (const network of sorted) {
+    // A network that covers this one has a shorter prefix of its bits, so it stands before it; the last one kept is it.
+    const last = kept.at(-1);
+    if (last === undefined || !covers(last, network)) kept.push(network);
+  }
+  return kept;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,41 @@
+import { hex } from '../../core/mark.js';
+import type { FamilyPlan, IpRule, TableRoute } from '../plan.js';
+
+/** rtnetlink's rtm_protocol, which marks every ip rule and route as ours; iproute2 has no name for 100 to 185. */
+export const PROTOCOL = 119;
+
+/** The ip rules as `ip rule` takes them: `priority 20001 fwmark 0x1/0xff lookup 1001`. */
+export function ipRuleLines({ rules }: Pick<FamilyPlan, 'rules'>): string[] {
+  return rules.map(({ priority, from, to }) =>
+    [`priority ${priority}`, ...selector(from), target(to)].join(' '),
+  );
+}
+
+function selector(from: IpRule['from']): string[] {
+  switch (from.kind) {
+    case 'all':
+      return [];
+    case 'mark':
+      return [`fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)}`];
+    case 'address':
+      return [`from ${from.address}`];
+  }
+}
+
+function target(to: IpRule['to']): string {
+  if ('refuse' in to) return to.refuse;
+  return to.table === 'main' ? 'lookup main suppress_prefixlength 0' : `lookup ${to.table}`;
+}
+
+/** The routes as `ip route` takes them: `default via 192.0.2.1 dev eth1 table 1001`. */
+export function ipRouteLines({ routes }: Pick<FamilyPlan, 'routes'>): string[] {
+  return routes.map(routeLine);
+}
+
+function routeLine({ way, table }: TableRoute): string {
+  if ('dead' in way) return `unreachable default table ${table}`;
+  const { dev, via, onlink } = way;
+  const gateway = via === undefined ? [] : ['via', via];
+  const flags = via !== undefined && onlink ? ['onlink'] : [];
+  return ['default', ...gateway, 'dev', dev, ...flags, 'table', table].join(' ');
+}

@@ -1,0 +1,184 @@
+import { hex } from '../../core/mark.js';
+import type { PortRange } from '../../core/service.js';
+import { rotation } from '../choice.js';
+import type { Action, Choice, FamilyPlan, MarkBits, Match, Rule, SetPlan, Share, Stage } from '../plan.js';
+
+/**
+ * A stage of a plan in the form of iptables-save: a line for each chain, its rules, and the jumps to our chains, which carry
+ * the comment `wanmark`. Empty where we have nothing there.
+ */
+export function iptablesLines({ stages, sets }: FamilyPlan, stage: Stage): string[] {
+  const { chains, hooks } = stages[stage];
+  return [
+    ...chains.map(({ name }) => `:${name} - [0:0]`),
+    ...chains.flatMap(({ name, rules }) => rules.flatMap((rule) => ruleLines(name, rule, sets))),
+    ...hooks.map(({ base, chain }) => `-A ${base} -m comment --comment wanmark -j ${chain}`),
+  ];
+}
+
+/** iptables has no word for a set or a choice among several, so one rule may become many, or none. */
+function ruleLines(
+  chain: string,
+  { when, then, comment }: Rule,
+  sets: ReadonlyMap<string, SetPlan>,
+): string[] {
+  const note = comment === undefined ? [] : [`-m comment --comment "${comment}"`];
+  return expandSets(when, sets).flatMap((matches) => {
+    const words = [...matches, ...note];
+    const endings =
+      then?.kind === 'choose' ? choiceWords(then.choice) : [then === undefined ? [] : [actionWords(then)]];
+    return endings.map((ending) => ['-A', chain, ...words, ...ending].join(' '));
+  });
+}
+
+/** The words of all matches, once for each element of the set that one of them asks. */
+function expandSets(when: readonly Match[], sets: ReadonlyMap<string, SetPlan>): string[][] {
+  let lines: string[][] = [[]];
+  for (const match of when) {
+    const words =
+      'set' in match
+        ? elementsOf(match.set, sets).map((one) => memberWords(match, one))
+        : [matchWords(match)];
+    lines = lines.flatMap((line) => words.map((word) => [...line, word]));
+  }
+  return lines;
+}
+
+function elementsOf(name: string, sets: ReadonlyMap<string, SetPlan>): readonly string[] {
+  return sets.get(name)?.elements ?? [];
+}
+
+type SetMatch = Extract<Match, { set: string }>;
+
+const MEMBER: Readonly<Record<SetMatch['kind'], string>> = {
+  'source-in': '-s',
+  'destination-in': '-d',
+  'out-in': '-o',
+  'mac-in': '-m mac --mac-source',
+};
+
+/** A match on one element of a set. */
+export function memberWords({ kind }: SetMatch, element: string): string {
+  return `${MEMBER[kind]} ${element}`;
+}
+
+/** A match that asks no set. */
+export function matchWords(match: Exclude<Match, SetMatch>): string {
+  const not = 'not' in match && match.not ? '! ' : '';
+  switch (match.kind) {
+    case 'mark':
+    case 'connmark':
+      return `-m ${match.kind} ${not}--mark ${bits(match.bits)}`;
+    case 'in':
+      return `${not}-i ${match.device}`;
+    case 'out':
+      return `${not}-o ${match.device}`;
+    case 'source':
+      return `-s ${match.network}`;
+    case 'destination':
+      return `-d ${match.network}`;
+    case 'transport':
+      return [
+        `-p ${match.proto}`,
+        ...(match.sport === undefined ? [] : [`--sport ${ports(match.sport)}`]),
+        ...(match.dport === undefined ? [] : [`--dport ${ports(match.dport)}`]),
+      ].join(' ');
+    case 'source-type':
+      return `-m addrtype ${not}--src-type ${match.type.toUpperCase()}`;
+    case 'destination-type':
+      return `-m addrtype ${not}--dst-type ${match.type.toUpperCase()}`;
+    case 'state': {
+      const direction = match.direction === undefined ? '' : ` --ctdir ${match.direction.toUpperCase()}`;
+      return `-m conntrack ${not}--ctstate ${match.state.toUpperCase()}${direction}`;
+    }
+  }
+}
+
+function bits({ value, mask }: MarkBits): string {
+  return `${hex(value)}/${hex(mask)}`;
+}
+
+function ports({ low, high }: PortRange): string {
+  return low === high ? `${low}` : `${low}:${high}`;
+}
+
+/** An action that is one rule. */
+export function actionWords(action: Exclude<Action, { kind: 'choose' }>): string {
+  switch (action.kind) {
+    case 'return':
+    case 'accept':
+    case 'masquerade':
+      return `-j ${action.kind.toUpperCase()}`;
+    case 'goto':
+      return `-g ${action.chain}`;
+    case 'jump':
+      return `-j ${action.chain}`;
+    case 'restore':
+    case 'save':
+      return `-j CONNMARK --${action.kind}-mark --nfmask ${hex(action.mask)} --ctmask ${hex(action.mask)}`;
+    case 'set-mark':
+      return `-j MARK --set-xmark ${bits(action.bits)}`;
+    case 'set-connmark':
+      return `-j CONNMARK --set-xmark ${bits(action.bits)}`;
+    case 'queue':
+      return `-j NFQUEUE ${queues(action.first, action.last)} --queue-bypass`;
+    case 'snat':
+      return `-j SNAT --to-source ${action.address}`;
+    case 'netmap':
+      return `-j NETMAP --to ${action.prefix}`;
+    case 'dnat':
+      return `-j DNAT --to-destination ${action.to}`;
+    case 'log':
+      return `-j LOG --log-prefix "${action.prefix}"`;
+  }
+}
+
+/**
+ * Several queues are chosen by the addresses: what comes of one flow before its verdict meets one memory of decisions. With
+ * --queue-cpu-fanout it might meet two, which decide apart.
+ */
+function queues(first: number, last: number): string {
+  return first === last ? `--queue-num ${first}` : `--queue-balance ${first}:${last}`;
+}
+
+/**
+ * A choice as rules that are tried one after the other, so each sees only what those before it left, and its share is of
+ * that: w / (what is left), not w / (all). The last one takes the rest and has no statistic match. The match on the mark
+ * comes first, because the counter behind `--mode nth` counts each packet that its rule's matches before it let through.
+ *
+ * `random` has no state: neither a rewritten table nor the rhythm of a client changes the shares. `nth` has a rule for each
+ * slot of the rotation; --every is how many slots are left, and --packet 0 means that the first packet matches
+ * (libxt_statistic's statistic_check: count = every - packet).
+ */
+function choiceWords({ mask, mode, shares }: Choice): string[][] {
+  const undecided = `-m mark --mark ${bits({ value: 0, mask })}`;
+  const line = ({ value }: Pick<Share, 'value'>, draw: readonly string[]) => [
+    undecided,
+    ...draw,
+    `-j MARK --set-xmark ${bits({ value, mask })}`,
+  ];
+  if (mode === 'nth') {
+    const all = rotation(shares);
+    return all.map((share, i) => {
+      const left = all.length - i;
+      return line(share, left === 1 ? [] : [`-m statistic --mode nth --every ${left} --packet 0`]);
+    });
+  }
+  let left = shares.reduce((sum, { weight }) => sum + weight, 0);
+  return shares.map((share, i) => {
+    const part = share.weight / left;
+    left -= share.weight;
+    const draw = `-m statistic --mode random --probability ${probability(part)}`;
+    return line(share, i === shares.length - 1 ? [] : [draw]);
+  });
+}
+
+/**
+ * The kernel compares 31 random bits with probability * 2^31 (statistic_mt), and 11 digits are what iptables reads and
+ * prints without loss. Rounded in a way that nobody gets nothing or all.
+ */
+function probability(part: number): string {
+  const whole = 2 ** 31;
+  const steps = Math.min(Math.max(Math.floor(part * whole + 0.5), 1), whole - 1);
+  return (steps / whole).toFixed(11);
+}

@@ -1,0 +1,106 @@
+import type { Family } from '../core/family.js';
+import { covers, parseNetwork } from './network.js';
+import type { DeviceSetting, IpRule, TableRoute } from './plan.js';
+import { refusedBits, type Scene, wanBits } from './scene.js';
+import type { Uplink } from './uplink.js';
+
+/**
+ * The ip rules:
+ *
+ *     P      lookup main suppress_prefixlength 0   specific routes win over every WAN's table
+ *     P + 1  fwmark K/M lookup T+K                 the chosen WAN
+ *     P + 1  fwmark M/M unreachable                where the last resort is to refuse
+ *     P + 2  from <address of K> lookup T+K        sockets bound to a WAN's address
+ *
+ * fwmark stands before from: OUTPUT looks the route up again with the source address that the first look-up chose
+ * (ip_route_me_harder), so `from` would undo every choice. Rules of one priority exclude each other, so their order means
+ * nothing.
+ */
+export function ipRules(scene: Scene): IpRule[] {
+  const { config, uplinks } = scene;
+  if (uplinks.length === 0) return [];
+  const { priority } = config;
+  const refused = refusedBits(scene);
+  return [
+    { priority, from: { kind: 'all' }, to: { table: 'main' } },
+    ...uplinks.map(
+      ({ wan }): IpRule => ({
+        priority: priority + 1,
+        from: { kind: 'mark', bits: wanBits(scene, wan.mark) },
+        to: { table: tableOf(scene, wan.mark) },
+      }),
+    ),
+    ...(refused === undefined || config.lastResort === 'main'
+      ? []
+      : [
+          {
+            priority: priority + 1,
+            from: { kind: 'mark', bits: refused },
+            to: { refuse: config.lastResort },
+          } as const,
+        ]),
+    ...addressRules(scene).map(
+      ({ address, table }): IpRule => ({
+        priority: priority + 2,
+        from: { kind: 'address', address },
+        to: { table },
+      }),
+    ),
+  ];
+}
+
+function tableOf({ config }: Scene, mark: number): number {
+  return config.table + mark;
+}
+
+interface Owned {
+  readonly address: string;
+  readonly table: number;
+}
+
+/** The WANs' addresses, but for those that several WANs have. */
+function addressRules(scene: Scene): Owned[] {
+  const all = scene.uplinks.flatMap((uplink) => ownAddresses(scene, uplink));
+  const unique = new Map(all.map((one) => [`${one.address} ${one.table}`, one]));
+  const owners = (address: string) => [...unique.values()].filter((one) => one.address === address).length;
+  return [...unique]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, one]) => one)
+    .filter(({ address }) => owners(address) === 1);
+}
+
+/**
+ * On a shared device an address is the WAN's whose gateway lies in its network; one that holds several gateways is nobody's.
+ */
+function ownAddresses(scene: Scene, { wan, via, shared, family }: Uplink): Owned[] {
+  const gateway = via === 'dev' ? undefined : parseNetwork(via);
+  return scene.facts.addresses[family]
+    .filter(({ dev, address }) => {
+      if (dev !== wan.dev || !shared) return dev === wan.dev;
+      const network = parseNetwork(address);
+      return gateway !== undefined && network !== undefined && covers(network, gateway);
+    })
+    .map(({ address }) => ({ address: address.split('/', 1)[0]!, table: tableOf(scene, wan.mark) }));
+}
+
+/**
+ * The WANs' tables: a default route each. Without a route in its table, what belongs to a WAN would leave by another one with
+ * an address that is not the other's, and a probe bound to its address would succeed by the other. So a WAN that cannot be
+ * used has a route that leads nowhere. Until somebody knows, the table is empty and the main table takes over, so that no
+ * new connection fails.
+ */
+export function tableRoutes(scene: Scene): TableRoute[] {
+  return scene.uplinks.map(({ wan, via, onlink, unusable }) => ({
+    wan: wan.name,
+    table: tableOf(scene, wan.mark),
+    way:
+      unusable === undefined
+        ? { dev: wan.dev, via: via === 'dev' ? undefined : via, onlink }
+        : { dead: true },
+  }));
+}
+
+/** With src_valid_mark, strict rp_filter looks up the way back with the packet's mark. IPv6 has no rp_filter. */
+export function deviceSettings(scenes: Readonly<Record<Family, Scene>>): DeviceSetting[] {
+  return scenes[4].devices.map((device) => ({ device, key: 'src_valid_mark', value: 1 }));
+}

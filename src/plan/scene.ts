@@ -1,0 +1,83 @@
+import type { Config } from '../config/config.js';
+import type { Family } from '../core/family.js';
+import type { Service } from '../core/service.js';
+import type { Facts } from './facts.js';
+import type { MarkBits } from './plan.js';
+import type { PlanStates } from './states.js';
+import { type Uplink, uplinksOf } from './uplink.js';
+
+/** All that the parts of a plan look at for one family. */
+export interface Scene {
+  readonly config: Config;
+  readonly facts: Facts;
+  readonly states: PlanStates;
+  readonly family: Family;
+  /** The WANs that carry the family, in the order of the configuration. */
+  readonly uplinks: readonly Uplink[];
+  /** Their devices, each once. */
+  readonly devices: readonly string[];
+  /** The services of the family. */
+  readonly services: readonly Service[];
+  /** Each packet has a choice of its own, and nothing is saved in connections. */
+  readonly spreads: boolean;
+  /** The mask of the WANs' field. */
+  readonly mask: number;
+  /** The mask of the backends' field. */
+  readonly backendMask: number;
+  /** Takes down what a person should know. */
+  readonly note: (line: string) => void;
+}
+
+export function makeScene(
+  config: Config,
+  facts: Facts,
+  states: PlanStates,
+  family: Family,
+  note: (line: string) => void,
+): Scene {
+  const uplinks = uplinksOf(config.wans, family, facts);
+  const translator = config.per === 'packet' ? findTranslator(uplinks) : undefined;
+  if (translator !== undefined) {
+    note(
+      `warning: WAN ${translator}, and NAT keeps a connection on one WAN, so IPv${family} connections are spread, ` +
+        "not packets; use 'none' or one address on every WAN",
+    );
+  }
+  return {
+    config,
+    facts,
+    states,
+    family,
+    uplinks,
+    devices: [...new Set(uplinks.map(({ wan }) => wan.dev))],
+    services: config.services.filter((service) => service.family === family),
+    spreads: config.per === 'packet' && uplinks.length > 0 && translator === undefined,
+    mask: config.field.mask,
+    backendMask: config.backendField.mask,
+    note,
+  };
+}
+
+/**
+ * The first WAN whose NAT would keep a connection on it. NAT gives a connection one address for good, and what left by
+ * another WAN with it would be lost: the kernel itself drops it behind MASQUERADE (nf_nat_oif_changed). So packets can be
+ * spread only without NAT, or with one address for all.
+ */
+function findTranslator(uplinks: readonly Uplink[]): string | undefined {
+  const first = uplinks[0]?.nat;
+  const found = uplinks.find(({ nat }) => nat === 'masquerade' || nat.includes('/') || nat !== first);
+  return found && `${found.wan.name} has ${found.family === 6 ? 'nat6' : 'nat'}=${found.nat}`;
+}
+
+/** The WANs' mark of a number. */
+export function wanBits({ config, mask }: Scene, number: number): MarkBits {
+  return { value: config.field.encode(number), mask };
+}
+
+/**
+ * The mark that stands for "no WAN is up" where such connections are refused: the whole field. Undefined where the main
+ * table has them.
+ */
+export function refusedBits({ config, mask }: Pick<Scene, 'config' | 'mask'>): MarkBits | undefined {
+  return config.lastResort === 'main' ? undefined : { value: mask, mask };
+}

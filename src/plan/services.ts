@@ -1,0 +1,236 @@
+import type { Backend, PortRange, Service } from '../core/service.js';
+import type { Chain, Match, Rule, SetPlan, Share, StagePlan } from './plan.js';
+import { connection, decided, hasMark, leave, logPrefix, undecided } from './rule.js';
+import type { Scene } from './scene.js';
+
+const NOTHING: StagePlan = { chains: [], hooks: [] };
+const FIRST = ['PREROUTING', 'OUTPUT'] as const;
+
+/**
+ * The chains of the services:
+ *
+ *     mangle PREROUTING, OUTPUT -> WANMARK_SERVICE   new, nobody chose yet: to the daemon
+ *     nat    PREROUTING, OUTPUT -> WANMARK_SERVICE   which service: its WANMARK_POOL
+ *            WANMARK_POOLn          nobody chose: the kernel does; then
+ *            WANMARK_TOn            the connection keeps the backend's mark; DNAT by it
+ *     nat    POSTROUTING -> WANMARK_NAT -> WANMARK_SNAT   where the answer would not come back here
+ *
+ * In mangle they are behind WANMARK, which gives what came in by a WAN that WAN's mark and which leaves services alone:
+ * where nobody listens on the queue, it ends the stage.
+ */
+export function serviceMangle({ config, services, backendMask }: Scene): StagePlan {
+  if (config.engine !== 'nfqueue' || services.length === 0) return NOTHING;
+  const queue = { kind: 'queue', first: config.serviceQueue, last: config.serviceQueue } as const;
+  return {
+    chains: [
+      {
+        name: 'WANMARK_SERVICE',
+        rules: [
+          leave({ kind: 'state', state: 'new', not: true }),
+          // A UDP flow without replies stays NEW for ever, so the connection is asked, too.
+          ...services.map((service) => ({
+            when: [...isFor(service), undecided(backendMask), connection(0, backendMask)],
+            then: queue,
+          })),
+        ],
+      },
+    ],
+    hooks: FIRST.map((base) => ({ base, chain: 'WANMARK_SERVICE' })),
+  };
+}
+
+/** In WANMARK_NEW: the way to a backend is the main table's. */
+export function serviceExceptions({ services }: Scene): Rule[] {
+  return services.map((service) => leave(...isFor(service)));
+}
+
+export function serviceNat(scene: Scene): StagePlan {
+  const { services } = scene;
+  if (services.length === 0) return NOTHING;
+  return {
+    chains: [
+      {
+        name: 'WANMARK_SERVICE',
+        rules: services.map((service) => ({
+          when: isFor(service),
+          then: { kind: 'goto', chain: poolChain(scene, service) },
+        })),
+      },
+      ...services.flatMap((service) => poolChains(scene, service)),
+    ],
+    hooks: FIRST.map((base) => ({ base, chain: 'WANMARK_SERVICE' })),
+  };
+}
+
+/** By the service's place in the whole list, so that the families do not share one. */
+function poolChain({ config }: Scene, service: Service): string {
+  return `WANMARK_POOL${config.services.indexOf(service) + 1}`;
+}
+
+/**
+ * A mark that is none of the pool's, as of a daemon with another configuration, must not lose the connection: the kernel
+ * chooses as if there were none.
+ */
+function poolChains(scene: Scene, service: Service): Chain[] {
+  const { config, backendMask: mask } = scene;
+  const pool = poolChain(scene, service);
+  const to = pool.replace('POOL', 'TO');
+  const jump = { kind: 'jump', chain: to } as const;
+  const shares = service.backends
+    .filter(({ weight }) => weight > 0)
+    .map(
+      (backend): Share => ({
+        name: backend.name,
+        value: bitsOf(scene, backend).value,
+        weight: backend.weight,
+      }),
+    );
+  return [
+    {
+      name: pool,
+      rules: [
+        { when: [decided(mask)], then: jump },
+        { when: [], then: { kind: 'set-mark', bits: { value: 0, mask } } },
+        { when: [], then: { kind: 'choose', choice: { mask, mode: config.kernelMode, shares } } },
+        { when: [], then: jump },
+      ],
+    },
+    {
+      name: to,
+      rules: [
+        { when: [], then: { kind: 'save', mask } },
+        ...service.backends.flatMap((backend) => toBackend(scene, service, backend)),
+      ],
+    },
+  ];
+}
+
+function toBackend(scene: Scene, service: Service, backend: Backend): Rule[] {
+  const marked = hasMark(bitsOf(scene, backend).value, scene.backendMask);
+  const prefix = logPrefix(service.name, `backend=${backend.mark}`);
+  return [
+    ...(scene.config.logKernel ? [{ when: [marked], then: { kind: 'log', prefix } as const }] : []),
+    { when: [...transport(service), marked], then: { kind: 'dnat', to: backend.name } },
+  ];
+}
+
+/** The chain WANMARK_SNAT, and the rule that leads to it, which stands before the WANs' own. */
+export function serviceSnat(scene: Scene): {
+  readonly entrance: readonly Rule[];
+  readonly chains: readonly Chain[];
+} {
+  const { services, backendMask: mask } = scene;
+  const rules = services
+    .filter(({ snat }) => snat !== 'none')
+    .flatMap((service) => service.backends.flatMap((backend) => snatRules(scene, service, backend)));
+  if (rules.length === 0) return { entrance: [], chains: [] };
+  return {
+    entrance: [
+      {
+        when: [
+          { kind: 'state', state: 'dnat' },
+          { kind: 'connmark', bits: { value: 0, mask }, not: true },
+        ],
+        then: { kind: 'jump', chain: 'WANMARK_SNAT' },
+      },
+    ],
+    chains: [{ name: 'WANMARK_SNAT', rules }],
+  };
+}
+
+/**
+ * With `auto`, a client in the backend's own network would be answered past us, and past the translation; and the router's
+ * own connections may come from an address that the backend has no way to. A client elsewhere keeps its address: its answers
+ * have to come back by us.
+ */
+function snatRules(scene: Scene, { snat }: Service, backend: Backend): Rule[] {
+  const which = connection(bitsOf(scene, backend).value, scene.backendMask);
+  if (snat !== 'auto') return [{ when: [which], then: { kind: 'snat', address: snat } }];
+  const masquerade = { kind: 'masquerade' } as const;
+  return [
+    { when: [which, { kind: 'source-in', set: networkSet(backend) }], then: masquerade },
+    {
+      when: [which, { kind: 'out', device: 'lo', not: true }, { kind: 'source-type', type: 'local' }],
+      then: masquerade,
+    },
+  ];
+}
+
+/**
+ * The filter stage, where the services are to be let through. It stands first in FORWARD, because many a firewall ends with a
+ * rule that refuses the rest; so no rule of FORWARD can refuse these connections. RELATED are the ICMP errors of these
+ * connections, without which their path MTU is not found.
+ */
+export function serviceForward({ config, services, backendMask }: Scene): StagePlan {
+  if (!config.forwardAccept || services.length === 0) return NOTHING;
+  return {
+    chains: [
+      {
+        name: 'WANMARK_FORWARD',
+        rules: [
+          leave(connection(0, backendMask)),
+          { when: [{ kind: 'state', state: 'related' }], then: { kind: 'accept' } },
+          ...services.flatMap((service) => service.backends.flatMap((one) => forwardRules(service, one))),
+        ],
+      },
+    ],
+    hooks: [{ base: 'FORWARD', chain: 'WANMARK_FORWARD' }],
+  };
+}
+
+/** By address and port, not by mark: a connection from before may have another number. */
+function forwardRules(service: Service, { address, port }: Backend): Rule[] {
+  const ports = port === undefined ? service.ports : { low: port, high: port };
+  const accept = { kind: 'accept' } as const;
+  return [
+    {
+      when: [
+        { kind: 'destination', network: address },
+        ...transport(service, ports && { dport: ports }),
+        { kind: 'state', state: 'dnat', direction: 'original' },
+      ],
+      then: accept,
+    },
+    {
+      when: [
+        { kind: 'source', network: address },
+        ...transport(service, ports && { sport: ports }),
+        { kind: 'state', state: 'dnat', direction: 'reply' },
+      ],
+      then: accept,
+    },
+  ];
+}
+
+/** The sets that the services' rules ask. */
+export function serviceSets({ services, facts }: Scene): [string, SetPlan][] {
+  const asked = services.filter(({ snat }) => snat === 'auto').flatMap(({ backends }) => backends);
+  return asked.map((backend) => [
+    networkSet(backend),
+    {
+      source: { from: 'route-to', address: backend.address },
+      elements: [facts.networks.get(backend.address) ?? backend.address],
+    },
+  ]);
+}
+
+function networkSet({ address }: Backend): string {
+  return `network of ${address}`;
+}
+
+/** What is for a service. */
+function isFor(service: Service): Match[] {
+  const { address, ports } = service;
+  return [{ kind: 'destination', network: address }, ...transport(service, ports && { dport: ports })];
+}
+
+function transport(
+  { proto }: Service,
+  ports: { readonly sport?: PortRange; readonly dport?: PortRange } = {},
+): Match[] {
+  return proto === 'any' ? [] : [{ kind: 'transport', proto, ...ports }];
+}
+
+function bitsOf({ config, backendMask }: Scene, { mark }: Backend) {
+  return { value: config.backendField.encode(mark), mask: backendMask };
+}

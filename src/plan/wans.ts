@@ -1,0 +1,208 @@
+import { neighbourKey } from './facts.js';
+import { kernelRules } from './kernel-choice.js';
+import type { Chain, Hook, Match, Rule, SetPlan, StagePlan } from './plan.js';
+import {
+  comesBy,
+  connection,
+  decided,
+  hasMark,
+  leave,
+  leavesBy,
+  logPrefix,
+  NEW,
+  NEW_ORIGINAL,
+  TO_LOCAL,
+  undecided,
+} from './rule.js';
+import { type Scene, wanBits } from './scene.js';
+import { serviceExceptions } from './services.js';
+import { defaultDevices, type Uplink } from './uplink.js';
+
+/**
+ * The mangle stage of the WANs:
+ *
+ *     PREROUTING  -> WANMARK       restore; in by a WAN: that WAN; new: WANMARK_NEW
+ *     OUTPUT      -> WANMARK_OUT   restore; bound to another WAN: leave alone; new: WANMARK_NEW
+ *                    WANMARK_NEW   specific routes, local, not unicast: leave alone; to the daemon
+ *     POSTROUTING -> WANMARK_SAVE  the connection belongs to the WAN it leaves by
+ *     POSTROUTING, INPUT -> WANMARK_COUNT   packets and bytes per mark
+ *
+ * Where packets are spread, every packet is chosen for anew, answers to what came in by a WAN as well, and nothing is
+ * saved. A connection keeps to a WAN only if it came in by that WAN for an address of the router's own, or had a mark
+ * already when packets began to be spread.
+ *
+ * PREROUTING and OUTPUT have chains of their own because iptables refuses a match on the MAC address in a chain that OUTPUT
+ * reaches, and because there is no match for "came in by any LAN device".
+ */
+export function wanMangle(scene: Scene): StagePlan {
+  if (scene.uplinks.length === 0) return { chains: [], hooks: [] };
+  const { config, spreads } = scene;
+  const byKernel = config.engine === 'kernel';
+  const isNew = spreads ? [] : [NEW_ORIGINAL];
+  // A far end that spreads packets, too, may answer by any WAN, and strict rp_filter asks for the way back with the
+  // packet's mark: the device comes first.
+  const entrance = spreads
+    ? [leave(decided(scene.mask)), ...inboundRules(scene), ...restoreRules(scene)]
+    : [...restoreRules(scene), ...inboundRules(scene)];
+  const chains: Chain[] = [
+    { name: 'WANMARK', rules: [...entrance, ...toNew(scene, isNew)] },
+    {
+      name: 'WANMARK_OUT',
+      rules: [
+        ...restoreRules(scene),
+        ...boundRules(),
+        { when: isNew, then: { kind: 'goto', chain: 'WANMARK_NEW' } },
+      ],
+    },
+    {
+      name: 'WANMARK_NEW',
+      rules: [
+        ...leftAlone(scene),
+        {
+          when: isNew,
+          then: byKernel
+            ? { kind: 'goto', chain: 'WANMARK_KERNEL' }
+            : { kind: 'queue', first: config.queueNum, last: config.queueNum + config.queues - 1 },
+        },
+      ],
+    },
+    ...(spreads
+      ? []
+      : [{ name: 'WANMARK_SAVE', rules: scene.uplinks.flatMap((one) => saveRules(scene, one)) }]),
+    { name: 'WANMARK_COUNT', rules: scene.uplinks.flatMap((one) => countRules(scene, one)) },
+    ...(byKernel ? [{ name: 'WANMARK_KERNEL', rules: kernelRules(scene) }] : []),
+  ];
+  const hooks: Hook[] = [
+    { base: 'PREROUTING', chain: 'WANMARK' },
+    { base: 'INPUT', chain: 'WANMARK_COUNT' },
+    { base: 'OUTPUT', chain: 'WANMARK_OUT' },
+    ...(spreads ? [] : [{ base: 'POSTROUTING', chain: 'WANMARK_SAVE' } as const]),
+    { base: 'POSTROUTING', chain: 'WANMARK_COUNT' },
+  ];
+  return { chains, hooks };
+}
+
+/**
+ * Restores in any state, because a UDP flow without replies stays NEW for ever. The second rule is also what ends the
+ * second pass after the verdict NF_REPEAT.
+ */
+function restoreRules({ mask }: Scene): Rule[] {
+  return [{ when: [undecided(mask)], then: { kind: 'restore', mask } }, leave(decided(mask))];
+}
+
+/**
+ * What came in by a WAN is answered by it: the connection gets its mark. The packet gets it, too: with src_valid_mark,
+ * strict rp_filter asks for the way back with the packet's mark.
+ */
+function inboundRules(scene: Scene): Rule[] {
+  return [
+    ...scene.uplinks.flatMap((uplink) => inboundRulesOf(scene, uplink)),
+    ...scene.devices.map((device) => leave(comesBy(device))),
+  ];
+}
+
+function inboundRulesOf(scene: Scene, uplink: Uplink): Rule[] {
+  const from = [comesBy(uplink.wan.dev), ...(uplink.shared ? [byGateway(uplink)] : [])];
+  const bits = wanBits(scene, uplink.wan.mark);
+  return [
+    { when: [...from, ...(scene.spreads ? [] : [NEW])], then: { kind: 'set-mark', bits } },
+    { when: [...from, NEW, ...(scene.spreads ? [TO_LOCAL] : [])], then: { kind: 'set-connmark', bits } },
+  ];
+}
+
+/** On a shared device the gateway's MAC address tells the WANs apart. */
+function byGateway({ wan }: Uplink): Match {
+  return { kind: 'mac-in', set: macSet(wan.name) };
+}
+
+function macSet(wan: string): string {
+  return `mac of ${wan}`;
+}
+
+/** On to WANMARK_NEW, only from the LAN devices where they are given. */
+export function toNew({ config }: Scene, when: readonly Match[] = []): Rule[] {
+  const from = config.lan.length === 0 ? [[]] : config.lan.map((device) => [comesBy(device)]);
+  return from.map((lan) => ({ when: [...lan, ...when], then: { kind: 'goto', chain: 'WANMARK_NEW' } }));
+}
+
+/**
+ * A packet of ours that leaves by a WAN which is not the main table's default was bound to that WAN or routed there on
+ * purpose. One bound to the default's own WAN looks like any other.
+ */
+function boundRules(): Rule[] {
+  return [leave({ kind: 'out-in', set: 'bound' })];
+}
+
+/**
+ * What is not balanced. The local table alone is asked for the type of an address, for IPv4 (inet_addr_type) as for IPv6
+ * (match_lookup_rt6, RTF_LOCAL), whatever the ip rules for marks say. What is not unicast is left out because the kernel
+ * drops clones of an undecided connection.
+ */
+export function leftAlone(scene: Scene): Rule[] {
+  return [
+    ...serviceExceptions(scene),
+    leave({ kind: 'destination-in', set: 'specific' }),
+    leave(TO_LOCAL),
+    leave({ kind: 'destination-type', type: 'unicast', not: true }),
+  ];
+}
+
+function saveRules(scene: Scene, { wan, shared }: Uplink): Rule[] {
+  const { mask } = scene;
+  const bits = wanBits(scene, wan.mark);
+  const save = { kind: 'set-connmark', bits } as const;
+  const chosen: Rule = {
+    when: [leavesBy(wan.dev), hasMark(bits.value, mask), { kind: 'connmark', bits, not: true }],
+    then: save,
+  };
+  return shared ? [chosen] : [chosen, { when: [leavesBy(wan.dev), connection(0, mask)], then: save }];
+}
+
+function countRules(scene: Scene, { wan }: Uplink): Rule[] {
+  const mark = hasMark(wanBits(scene, wan.mark).value, scene.mask);
+  const count: Rule = { when: [mark], comment: `wanmark ${wan.name}` };
+  if (!scene.config.logKernel) return [count];
+  const prefix = logPrefix(wan.name, `mark=${wan.mark}`);
+  return [count, { when: [mark, NEW], then: { kind: 'log', prefix } }];
+}
+
+/** The sets that the WANs' rules ask. */
+export function wanSets(scene: Scene): [string, SetPlan][] {
+  const { uplinks, devices, facts, family } = scene;
+  if (uplinks.length === 0) return [];
+  const defaults = defaultDevices(facts.main[family]);
+  return [
+    [
+      'bound',
+      {
+        source: { from: 'other-than-default', devices },
+        elements: devices.filter((device) => !defaults.has(device)),
+      },
+    ],
+    ...macSets(scene),
+  ];
+}
+
+/** One for each WAN on a shared device; empty where the address is not known, or another WAN's as well. */
+function macSets({ uplinks, facts, note }: Scene): [string, SetPlan][] {
+  const seen = new Set<string>();
+  return uplinks
+    .filter(({ shared, via }) => shared && via !== 'dev')
+    .map(({ wan: { name, dev }, via }) => {
+      const mac = facts.macs.get(neighbourKey(dev, via));
+      const twin = mac !== undefined && seen.has(neighbourKey(dev, mac));
+      if (mac === undefined) {
+        note(
+          `WAN ${name}: the MAC address of its gateway ${via} is not known, so inbound connections cannot be told ` +
+            "apart; 'refresh' tries again",
+        );
+      } else if (twin) {
+        note(
+          `WAN ${name}: its gateway has the MAC address of another WAN's on ${dev}; inbound connections count as ` +
+            "the other's",
+        );
+      } else seen.add(neighbourKey(dev, mac));
+      const elements = mac === undefined || twin ? [] : [mac];
+      return [macSet(name), { source: { from: 'neighbour', device: dev, address: via }, elements }];
+    });
+}
