@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The root of the checkout. */
@@ -48,4 +48,19 @@ function linkPackages(project: string): void {
   // By its time the set-up knows that nothing is to be installed.
   rmSync(join(theirs, '.package-lock.json'), { force: true });
   writeFileSync(join(theirs, '.package-lock.json'), '{}');
+}
+
+/** An empty project that has only the tarball installed, with what it depends on and the packages of `more`. */
+export function installTarball(tarball: Tarball, project: string, more: readonly string[]): void {
+  const installed = join(project, 'node_modules', 'wanmark');
+  mkdirSync(installed, { recursive: true });
+  execFileSync('tar', ['-xzf', tarball.path, '-C', installed, '--strip-components=1']);
+  const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  for (const name of [...Object.keys(manifest.dependencies), ...more]) {
+    const link = join(project, 'node_modules', name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(CHECKOUT, 'node_modules', name), link);
+  }
 }
