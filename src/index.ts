@@ -1,6 +1,33 @@
 /** What a strategy file, or a program that embeds wanmark, needs. */
+export { type Batch, COPY_BYTES, FLAG_FRAGMENT, FLAG_TRUNCATED, KERNEL_DECIDES } from './core/batch.js';
+export type { Connections } from './core/counts.js';
 export type { Flow } from './core/flow.js';
-export type { Strategy, StrategyContext, StrategyFactory } from './core/strategy.js';
-export type { Wan } from './core/wan.js';
+export { failover } from './core/strategies/failover.js';
+export { leastConnections } from './core/strategies/least-connections.js';
+export { neverQueue } from './core/strategies/never-queue.js';
+export { random } from './core/strategies/random.js';
+export { STRATEGIES } from './core/strategies/registry.js';
+export { roundRobin } from './core/strategies/round-robin.js';
+export { shortestExpectedDelay } from './core/strategies/shortest-expected-delay.js';
+export { sourceHash } from './core/strategies/source-hash.js';
+export { twoChoices } from './core/strategies/two-choices.js';
+export { weighted } from './core/strategies/weighted.js';
+export { PerSet, type Strategy, type StrategyContext, type StrategyFactory } from './core/strategy.js';
+export type { Wan, WanState } from './core/wan.js';
+export type {
+  BackendStatus,
+  FamilyStatus,
+  QueueStatus,
+  ServiceStatus,
+  Status,
+  WanStatus,
+} from './daemon/status.js';
 export { SystemError, UsageError, WanmarkError } from './errors.js';
-export { Queue, QueueError, type QueueOptions, type QueueStats } from './queue/queue.js';
+export {
+  type Decide,
+  Queue,
+  QueueError,
+  type QueueErrorCode,
+  type QueueOptions,
+  type QueueStats,
+} from './queue/queue.js';

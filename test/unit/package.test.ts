@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import { CHECKOUT, installTarball, packFreshClone } from '../helpers/tarball.js';
+
+interface Manifest {
+  readonly bin: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'wanmark-package-'));
+after(() => rmSync(folder, { recursive: true }));
+const tarball = packFreshClone(folder);
+
+describe('the package, packed from a clone in which nothing is built', () => {
+  const { files } = tarball;
+
+  it('has the files that its bin and exports name', () => {
+    const { bin, exports } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as Manifest;
+    const named = [...Object.values(bin), ...Object.values(exports).flatMap((one) => Object.values(one))];
+    for (const name of named) assert.ok(files.includes(name.replace('./', '')), name);
+  });
+
+  it('has the sources of the addon and the scripts', () => {
+    for (const name of ['binding.gyp', 'native/addon.cc', 'scripts/wanmark.sh']) {
+      assert.ok(files.includes(name), name);
+    }
+  });
+
+  it('has nothing that only a build needs', () => {
+    assert.deepEqual(
+      files.filter((name) => name.endsWith('.tsbuildinfo')),
+      [],
+    );
+  });
+});
+
+describe('a project that has only the tarball', () => {
+  const project = join(folder, 'project');
+  mkdirSync(project);
+  installTarball(tarball, project, ['@types/node']);
+  writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+
+  /** Compiles a file of the project, the declarations of the package included, and asks for no complaint. */
+  function compile(name: string, types: readonly string[]): void {
+    const options = {
+      module: 'nodenext',
+      target: 'es2023',
+      strict: true,
+      noUncheckedIndexedAccess: true,
+      types,
+    };
+    const config = { compilerOptions: { ...options, noEmit: true }, files: [name] };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config));
+    const tsc = join(CHECKOUT, 'node_modules/.bin/tsc');
+    const { status, stdout } = spawnSync(tsc, ['-p', project], { encoding: 'utf8' });
+    assert.equal(status, 0, stdout);
+  }
+
+  /** What a `ts` block of a document says, by a name for it. */
+  const blocks = readdirSync(join(CHECKOUT, 'docs')).flatMap((document) => {
+    const text = readFileSync(join(CHECKOUT, 'docs', document), 'utf8');
+    return [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(
+      ([, code], i) => [`docs/${document}, block ${i + 1} of TypeScript`, code!] as const,
+    );
+  });
+  const strategy = readFileSync(join(CHECKOUT, 'examples/strategy.ts'), 'utf8');
+  for (const [name, text] of [['examples/strategy.ts', strategy] as const, ...blocks]) {
+    it(`compiles ${name}, for which Node's own types are not needed`, () => {
+      writeFileSync(join(project, 'strategy.ts'), text);
+      compile('strategy.ts', []);
+    });
+  }
+
+  it('compiles examples/embed.ts', () => {
+    writeFileSync(join(project, 'embed.ts'), readFileSync(join(CHECKOUT, 'examples/embed.ts')));
+    compile('embed.ts', ['node']);
+  });
+
+  it('is told what is wrong in a strategy', () => {
+    writeFileSync(join(project, 'wrong.ts'), strategy.replace('return wan;', 'return wan.name;'));
+    assert.throws(() => compile('wrong.ts', []), /wrong\.ts[\s\S]*'string' is not assignable to type 'Wan'/);
+  });
+
+  it('finds every built-in strategy by the name that --strategy takes', () => {
+    const program = `
+      import { PerSet, STRATEGIES, weighted } from 'wanmark';
+      if (STRATEGIES.get('weighted') !== weighted) throw new Error('weighted');
+      const context = { random: () => 0, now: () => 0, connections: () => 0 };
+      const wans = [{ name: 'one', weight: 1, mark: 1, tier: 1 }];
+      const picks = [...STRATEGIES].map(([name, make]) => [name, make(context).pick({ srcHash: 7 }, wans) === wans[0]]);
+      console.log(JSON.stringify(picks), new PerSet(() => 5).get(wans));`;
+    writeFileSync(join(project, 'main.js'), program);
+    const { stdout, stderr } = spawnSync(process.execPath, ['main.js'], { cwd: project, encoding: 'utf8' });
+    const picks = [...STRATEGIES.keys()].map((name) => [name, true]);
+    assert.equal(stdout, `${JSON.stringify(picks)} 5\n`, stderr);
+  });
+});
