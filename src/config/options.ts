@@ -1,4 +1,4 @@
-/** Where the daemon answers `wanmark status`. */
+/** The socket where the daemon answers `wanmark status` and `wanmark set`. */
 export const DEFAULT_SOCKET = '/run/wanmark/wanmark.sock';
 
 /** One option, the same as a flag (`--queue-num 1`) and as a key of the configuration file (`queue-num: 1`). */
@@ -15,7 +15,7 @@ export interface Option {
   readonly default?: string;
 }
 
-/** The WANs and how they are marked: what `up`, `down`, `print` and `run` must agree on. */
+/** Options of the WANs and of their marks: what `up`, `down`, `print` and `run` must agree on. */
 export const WAN_OPTIONS = {
   wan: {
     type: 'list',
@@ -47,7 +47,7 @@ export const WAN_OPTIONS = {
   },
 } as const satisfies Record<string, Option>;
 
-/** The services and their servers, and how these are marked; for the rules and the daemon alike. */
+/** Options of the services, of their servers and of the marks of these; the rules and the daemon both read them. */
 export const SERVICE_OPTIONS = {
   service: {
     type: 'list',
@@ -77,7 +77,7 @@ export const SERVICE_OPTIONS = {
   },
 } as const satisfies Record<string, Option>;
 
-/** Of the rules alone. */
+/** Options that only the rules read. */
 export const RULE_OPTIONS = {
   engine: {
     type: 'text',
@@ -152,7 +152,7 @@ export const RULE_OPTIONS = {
   },
 } as const satisfies Record<string, Option>;
 
-/** Of the daemon alone. */
+/** Options that only the daemon reads. */
 export const RUN_OPTIONS = {
   strategy: {
     type: 'text',
@@ -289,7 +289,7 @@ export const CONFIG_OPTION = {
   details: 'A YAML or JSON [file](#the-configuration-file) with the same keys. Flags win over it',
 } as const satisfies Option;
 
-/** Everything a configuration file may hold, whichever command reads it. */
+/** All that a configuration file may hold, whichever command reads it. */
 export const OPTIONS: Readonly<Record<string, Option>> = {
   ...WAN_OPTIONS,
   ...SERVICE_OPTIONS,
@@ -297,5 +297,5 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   ...RUN_OPTIONS,
 };
 
-/** Values as flags or the file give them, before validation. */
+/** The values as the flags or the file give them, before they are checked. */
 export type RawConfig = Readonly<Record<string, unknown>>;
