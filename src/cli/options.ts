@@ -1,6 +1,6 @@
 import type { Argv, Options } from 'yargs';
 import { readConfigFile } from '../config/file.js';
-import { OPTIONS, type Option, type RawConfig } from '../config/options.js';
+import { CONFIG_OPTION, OPTIONS, type Option, type RawConfig } from '../config/options.js';
 
 /**
  * Adds the shared options and `--config` to a command. Each command takes all of them, so that `up`, `run` and
@@ -12,11 +12,7 @@ export function addOptions(yargs: Argv, relevant: Readonly<Record<string, Option
   for (const [name, option] of Object.entries(OPTIONS)) {
     yargs.option(name, { ...toYargs(option), hidden: !(help && name in relevant) });
   }
-  return yargs.option('config', {
-    type: 'string',
-    requiresArg: true,
-    describe: 'YAML or JSON file with the same keys; flags win',
-  });
+  return yargs.option('config', toYargs(CONFIG_OPTION));
 }
 
 // Values stay text and lists stay raw until config/ reads them: one set of checks and messages for flags and file.

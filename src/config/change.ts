@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.js';
+import { CHANGE_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 import { MAX_WEIGHT } from './wan.js';
@@ -13,7 +14,7 @@ export interface Change {
   readonly state?: 'down' | 'auto';
 }
 
-const KEYS = ['weight', 'state'];
+const KEYS = Object.keys(CHANGE_KEYS);
 const STATES = ['down', 'auto'] as const;
 
 /** Reads `key=value` words. @throws UsageError */

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { UsageError } from '../errors.js';
 import { type CheckKind, KINDS, type Targets, targetFamilies } from './check-target.js';
+import { CHECK_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 
@@ -35,28 +36,23 @@ export interface CheckConfig {
   readonly name: string;
 }
 
-const KEYS = ['wan', 'check', 'to', 'interval', 'timeout', 'fall', 'rise', 'quorum', 'loss'];
-/** Keys of some kinds only; a script has no round trip to measure. */
-const OWN_KEYS: Readonly<Record<CheckKind, readonly string[]>> = {
-  ping: ['family', 'latency'],
-  tcp: ['family', 'latency'],
-  http: ['family', 'latency', 'status'],
-  dns: ['family', 'latency', 'name'],
-  script: ['family'],
+/** Keys that a kind does not have; a script has no round trip to measure. */
+const FOREIGN_KEYS: Readonly<Record<CheckKind, readonly string[]>> = {
+  ping: ['status', 'name'],
+  tcp: ['status', 'name'],
+  http: ['name'],
+  dns: ['status'],
+  script: ['status', 'name', 'latency'],
 };
 
-const DEFAULT_INTERVAL_S = 2;
-/** A page takes several round trips, a script has to start. */
-const DEFAULT_TIMEOUT_S: Readonly<Record<CheckKind, number>> = {
-  ping: 1.5,
-  tcp: 1.5,
-  dns: 1.5,
-  http: 3,
-  script: 5,
+/** Seconds. A page takes several round trips, and a script has to start. */
+const DEFAULT_TIMEOUT: Readonly<Record<CheckKind, string>> = {
+  ping: CHECK_KEYS.timeout.default,
+  tcp: CHECK_KEYS.timeout.default,
+  dns: CHECK_KEYS.timeout.default,
+  http: '3',
+  script: '5',
 };
-const DEFAULT_FALL = 3;
-const DEFAULT_RISE = 5;
-const DEFAULT_STATUS = 204;
 const MOST_ROUNDS = 1000;
 /** RFC 1035 section 2.3.4; letters, digits, dashes and underscores are what names of hosts and services have. */
 const DNS_NAME = /^(\.|(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)$/;
@@ -92,14 +88,14 @@ export function parseCheck(item: unknown): CheckConfig {
   if (!KINDS.includes(kind)) {
     throw new UsageError(`${where}: unknown kind "${kind}"${suggestion(kind, KINDS)}`);
   }
-  const known = [...KEYS, ...OWN_KEYS[kind]];
+  const known = Object.keys(CHECK_KEYS).filter((key) => !FOREIGN_KEYS[kind].includes(key));
   for (const key of Object.keys(record)) {
     if (!known.includes(key)) throw new UsageError(`${where}: unknown key "${key}"${suggestion(key, known)}`);
   }
-  const count = (key: string, fallback: number) =>
-    parseInteger(`${where}: ${key}`, text(key) ?? String(fallback), 1, MOST_ROUNDS);
+  const count = (key: 'fall' | 'rise' | 'quorum') =>
+    parseInteger(`${where}: ${key}`, text(key) ?? CHECK_KEYS[key].default, 1, MOST_ROUNDS);
   const targets = parseTargets(where, kind, text('to'), text('family'));
-  const quorum = count('quorum', 1);
+  const quorum = count('quorum');
   for (const family of [4, 6] as const) {
     const { length } = targets[family];
     if (length === 0 || quorum <= length) continue;
@@ -108,21 +104,21 @@ export function parseCheck(item: unknown): CheckConfig {
       `${where}: quorum ${quorum}, but there ${those} for IPv${family}; add some to "to="`,
     );
   }
-  const name = text('name') ?? '.';
+  const name = text('name') ?? CHECK_KEYS.name.default;
   if (!DNS_NAME.test(name))
     throw new UsageError(`${where}: "${name}" is no DNS name; use for example name=.`);
   return Object.freeze({
     wan,
     kind,
     targets,
-    intervalMs: parseSeconds(where, 'interval', text('interval') ?? String(DEFAULT_INTERVAL_S), 0.2, 3600),
-    timeoutMs: parseSeconds(where, 'timeout', text('timeout') ?? String(DEFAULT_TIMEOUT_S[kind]), 0.05, 60),
-    fall: count('fall', DEFAULT_FALL),
-    rise: count('rise', DEFAULT_RISE),
+    intervalMs: parseSeconds(where, 'interval', text('interval') ?? CHECK_KEYS.interval.default, 0.2, 3600),
+    timeoutMs: parseSeconds(where, 'timeout', text('timeout') ?? DEFAULT_TIMEOUT[kind], 0.05, 60),
+    fall: count('fall'),
+    rise: count('rise'),
     quorum,
     loss: parseHysteresis(where, 'loss', text('loss'), 100, '20:10'),
     latency: parseHysteresis(where, 'latency', text('latency'), 60_000, '300:150'),
-    status: parseInteger(`${where}: status`, text('status') ?? String(DEFAULT_STATUS), 100, 599),
+    status: parseInteger(`${where}: status`, text('status') ?? CHECK_KEYS.status.default, 100, 599),
     name,
   });
 }

@@ -1,206 +1,295 @@
-/** Where the daemon answers `wanmark status`. */
+/** The socket where the daemon answers `wanmark status` and `wanmark set`. */
 export const DEFAULT_SOCKET = '/run/wanmark/wanmark.sock';
 
 /** One option, the same as a flag (`--queue-num 1`) and as a key of the configuration file (`queue-num: 1`). */
 export interface Option {
   /** `text` takes a value, `list` takes one and can be repeated, `switch` takes none. */
   readonly type: 'text' | 'list' | 'switch';
+  /** One line for `--help`. */
   readonly describe: string;
+  /** What docs/options.md says, where `describe` is not enough. Markdown; its links start from docs/. */
+  readonly details?: string;
   /** What `--help` names the value. */
   readonly value?: string;
   /** Used, and shown by `--help`, when neither a flag nor the file gives it. */
   readonly default?: string;
 }
 
-/** The WANs and how they are marked: what `up`, `down`, `print` and `run` must agree on. */
+/** Options of the WANs and of their marks: what `up`, `down`, `print` and `run` must agree on. */
 export const WAN_OPTIONS = {
   wan: {
     type: 'list',
     value: 'NAME,key=value,...',
     describe: 'An uplink: dev, via, via6, weight, tier, mark, nat, nat6',
+    details: 'An uplink; repeat it for each. [Its keys](#keys-of-a-wan)',
   },
-  mask: { type: 'text', value: 'HEX', default: '0xff', describe: 'The bits of the packet mark to use' },
-  'queue-num': { type: 'text', value: 'N', default: '0', describe: 'The NFQUEUE number' },
+  mask: {
+    type: 'text',
+    value: 'HEX',
+    default: '0xff',
+    describe: 'The bits of the packet mark to use',
+    details: 'The bits of the packet mark that wanmark uses. All others are left as they are',
+  },
+  'queue-num': {
+    type: 'text',
+    value: 'N',
+    default: '0',
+    describe: 'The NFQUEUE number',
+    details: 'The number of the NFQUEUE',
+  },
   queues: {
     type: 'text',
     value: 'N',
     default: '1',
     describe: 'How many NFQUEUEs, from that number on; each has an I/O thread',
+    details:
+      'How many NFQUEUEs there are, from that number on, each with an I/O thread; 16 at most. See [several queues](limits.md#when-one-queue-is-not-enough)',
   },
 } as const satisfies Record<string, Option>;
 
-/** The services and their servers, and how these are marked; for the rules and the daemon alike. */
+/** Options of the services, of their servers and of the marks of these; the rules and the daemon both read them. */
 export const SERVICE_OPTIONS = {
   service: {
     type: 'list',
     value: 'NAME,key=value,...',
     describe: 'An address in front of several servers: listen, snat, strategy',
+    details: 'An address in front of several servers; repeat it for each. [Its keys](#keys-of-a-service)',
   },
   backend: {
     type: 'list',
     value: 'NAME,key=value,...',
     describe: 'A server of the service NAME: to, weight, mark',
+    details: 'A server of the service NAME; repeat it for each. [Its keys](#keys-of-a-backend)',
   },
   'backend-mask': {
     type: 'text',
     value: 'HEX',
     default: '0xff00',
     describe: 'The bits of the packet mark that say which backend',
+    details:
+      'The bits of the packet mark that hold the number of the backend. They must be apart from those of `--mask`',
   },
   'service-queue': {
     type: 'text',
     value: 'N',
     describe: 'The NFQUEUE number for services (default: the one behind those of the WANs)',
+    details: `The number of the services' NFQUEUE. Without the flag it is the one behind those of the WANs`,
   },
 } as const satisfies Record<string, Option>;
 
-/** Of the rules alone. */
+/** Options that only the rules read. */
 export const RULE_OPTIONS = {
   engine: {
     type: 'text',
     value: 'nfqueue|kernel',
     default: 'nfqueue',
     describe: 'Who chooses: the daemon, or the kernel alone',
+    details: 'Who chooses: the daemon, or [the kernel alone](kernel.md)',
   },
   'kernel-mode': {
     type: 'text',
     value: 'random|nth',
     default: 'random',
     describe: 'How the kernel chooses: a draw by weight, or a rotation that has exactly the weights',
+    details:
+      'How the kernel chooses, alone or while the daemon is away: `random` draws by weight, `nth` is an exact rotation. See [how the kernel chooses](kernel.md#how-the-kernel-chooses)',
   },
   per: {
     type: 'text',
     value: 'connection|packet',
     default: 'connection',
     describe: 'With --engine kernel: what is spread; packets are for tunnels to one far end',
+    details:
+      'What is spread. `packet` needs `--engine kernel`, and is for [tunnels to one far end](kernel.md#packets-instead-of-connections)',
   },
   'last-resort': {
     type: 'text',
     value: 'main|unreachable|blackhole',
     default: 'main',
     describe: 'Where new connections go when no WAN is up: the main table, an ICMP error, or nowhere',
+    details:
+      'What becomes of new connections when no WAN is up: they go by the main table, get an ICMP error, or vanish. The last two take the highest mark of the mask',
   },
   lan: {
     type: 'list',
     value: 'DEV',
     describe: 'Balance new connections from this device only (default: every device that is no WAN)',
+    details:
+      'Balances only what comes in by this device; repeat it for each. Without the flag, what comes in by any device that is not a WAN is balanced',
   },
-  exclude: { type: 'list', value: 'NET', describe: 'Leave connections to this network alone' },
+  exclude: {
+    type: 'list',
+    value: 'NET',
+    describe: 'Leave connections to this network alone',
+    details: 'Leaves connections to this network alone; repeat it for each',
+  },
   table: {
     type: 'text',
     value: 'N',
     default: '1000',
-    describe: 'Routing tables: the WAN with mark K has table N + K',
+    describe: 'Where the routing tables of the WANs begin: the WAN with mark K has table N + K',
+    details:
+      'Where the routing tables of the WANs begin: the WAN with mark K has table N + K. Change it where other programs use these numbers',
   },
   priority: {
     type: 'text',
     value: 'N',
     default: '20000',
-    describe: 'Priority of the first of three kinds of ip rules; the others are N + 1 and N + 2',
+    describe: 'The first of three priorities of our ip rules: N, N + 1 and N + 2',
+    details:
+      'The first of three priorities of our ip rules: N, N + 1 and N + 2. Change it where rules of other programs must come before or after',
   },
   'log-kernel': {
     type: 'switch',
     describe: 'LOG the first packet of each connection, by mark, in the kernel log',
+    details: 'Writes the first packet of each connection to the kernel log, by mark',
   },
   'forward-accept': {
     type: 'switch',
     describe: 'Accept what goes to and from the backends in FORWARD, whatever its policy',
+    details:
+      'Accepts in FORWARD what goes to the backends and comes from them. See [services](services.md#behind-a-firewall-that-drops)',
   },
 } as const satisfies Record<string, Option>;
 
-/** Of the daemon alone. */
+/** Options that only the daemon reads. */
 export const RUN_OPTIONS = {
   strategy: {
     type: 'text',
     value: 'NAME|FILE',
     default: 'round-robin',
     describe: 'A name (round-robin, weighted, least-connections ...), or a file of your own',
+    details: 'A [built-in strategy](strategies.md) by name, or a file of your own',
   },
   count: {
     type: 'text',
     value: 'live|established',
     default: 'live',
     describe: 'Which connections count: all live ones, or only TCP in ESTABLISHED',
+    details:
+      'Which connections count: `live` takes TCP from SYN_SENT to ESTABLISHED, and other protocols for as long as conntrack has them; `established` takes only TCP in ESTABLISHED',
   },
   'counts-file': {
     type: 'text',
     value: 'FILE',
     describe: 'Take the counts from this file ("200, 1": 200 connections on mark 1) instead of conntrack',
+    details:
+      'Takes the counts from a file instead of conntrack, and reads it again when it changes: a line `200, 1` means 200 connections on mark 1',
   },
   'high-mark': {
     type: 'text',
     value: 'N',
     describe: 'No WANs, just marks 1..N for iptables rules of your own',
+    details:
+      'There are no WANs, just the marks 1 to N for iptables rules of your own. See [the bare selector](strategies.md#the-bare-selector)',
   },
-  weights: { type: 'text', value: 'A,B,...', describe: 'With --high-mark: the weight of each mark' },
+  weights: {
+    type: 'text',
+    value: 'A,B,...',
+    describe: 'With --high-mark: the weight of each mark',
+    details: 'Goes with `--high-mark`: the weight of each mark',
+  },
   deadline: {
     type: 'text',
     value: 'MS',
     default: '50',
     describe: 'How long a packet waits for the strategy before the kernel chooses',
+    details: 'How many milliseconds a packet waits for the strategy before the kernel chooses, 1 to 10000',
   },
   'queue-length': {
     type: 'text',
     value: 'N',
     default: '8192',
     describe: 'How many packets may wait in the kernel; beyond, it chooses itself',
+    details: 'How many packets may wait in the kernel, 65536 at most. Beyond that the kernel chooses itself',
   },
   'no-repair': {
     type: 'switch',
     describe: 'Only say it when somebody removes our rules or routes; do not put them back',
+    details:
+      'The daemon only says it when somebody removes our rules or routes, and does not put them back. See [what breaks](failsafe.md#rules-that-somebody-removes)',
   },
   check: {
     type: 'list',
     value: 'WAN=KIND,to=...',
     describe: 'Probe a WAN, or all: ping, tcp, http, dns, script; interval, timeout, fall, rise, quorum ...',
+    details:
+      'Probes a WAN, or `all`; repeat it for each. [Its keys](#keys-of-a-check). See [health](health.md)',
   },
   'on-down': {
     type: 'text',
     value: 'all|udp|none',
     default: 'all',
     describe: 'Which connections of a WAN that went down are cut, so that they are made again by another',
+    details:
+      'Which connections of a WAN that went down are cut, so that they are made again by another. Those that were never answered are cut in any case',
   },
   hook: {
     type: 'list',
     value: 'FILE',
     describe:
       'Run this program after each change of a WAN: ACTION, INTERFACE, DEVICE as from mwan3, and JSON',
+    details:
+      'Runs this program (an absolute path) after each change of a WAN; repeat it for each. See [hooks](hooks.md)',
   },
   'hook-timeout': {
     type: 'text',
     value: 'SECONDS',
     default: '30',
     describe: 'How long a hook may run until it is killed',
+    details: 'How long a hook may run until it is killed, 1 to 3600',
   },
   'up-after': {
     type: 'text',
     value: 'SECONDS',
     default: '30',
     describe: 'How long a WAN that was down must work without a break until it is up',
+    details: 'How long a WAN that was down must work without a break until it is up, 0 to 3600',
   },
   'slow-start': {
     type: 'text',
     value: 'SECONDS',
     default: '30',
     describe: 'How long a WAN that came up takes to get its full share, from a tenth on (0: at once)',
+    details:
+      'How long a WAN that came up takes to get its full share, beginning with a tenth, 0 to 3600; 0 gives it the whole share at once',
   },
   'on-up': {
     type: 'text',
     value: 'none|udp|all',
     default: 'udp',
     describe: 'Which connections a WAN that came up takes back from the backups that it replaces',
+    details:
+      'Which connections a WAN that came up takes back from the backups that it replaces. `udp` moves UDP and connections that were never answered',
   },
   socket: {
     type: 'text',
     value: 'PATH',
     default: DEFAULT_SOCKET,
     describe: 'Where `wanmark status` asks (or $WANMARK_SOCKET)',
+    details: 'Where `status` and `set` ask the daemon. `$WANMARK_SOCKET` says the same',
   },
-  'log-mark': { type: 'switch', describe: 'A log line for each decision' },
-  'log-packet': { type: 'switch', describe: 'The packet too, decoded and in hex' },
+  'log-mark': {
+    type: 'switch',
+    describe: 'A log line for each decision',
+    details: 'Writes a log line for each decision',
+  },
+  'log-packet': {
+    type: 'switch',
+    describe: 'The packet too, decoded and in hex',
+    details: 'Adds the packet to that line: its headers, decoded, and its first 128 bytes in hex',
+  },
 } as const satisfies Record<string, Option>;
 
-/** Everything a configuration file may hold, whichever command reads it. */
+/** The flag that every command takes beside these; it cannot stand in the file itself. */
+export const CONFIG_OPTION = {
+  type: 'text',
+  value: 'FILE',
+  describe: 'YAML or JSON file with the same keys; flags win',
+  details: 'A YAML or JSON [file](#the-configuration-file) with the same keys. Flags win over it',
+} as const satisfies Option;
+
+/** All that a configuration file may hold, whichever command reads it. */
 export const OPTIONS: Readonly<Record<string, Option>> = {
   ...WAN_OPTIONS,
   ...SERVICE_OPTIONS,
@@ -208,5 +297,5 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   ...RUN_OPTIONS,
 };
 
-/** Values as flags or the file give them, before validation. */
+/** The values as the flags or the file give them, before they are checked. */
 export type RawConfig = Readonly<Record<string, unknown>>;

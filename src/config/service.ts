@@ -3,13 +3,11 @@ import { hex, MarkField } from '../core/mark.js';
 import { type Backend, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
 import { formatAddress, parseListen, parsePort, shortAddress, splitAddress } from './endpoint.js';
+import { BACKEND_KEYS, type KeyTable, SERVICE_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger, parseMask } from './number.js';
 import { textOf, toRecord } from './record.js';
 import { MAX_WEIGHT, NAME } from './wan.js';
-
-const SERVICE_KEYS = ['name', 'listen', 'snat', 'strategy'];
-const BACKEND_KEYS = ['service', 'name', 'to', 'weight', 'mark'];
 
 /**
  * The field that holds the number of a backend.
@@ -89,12 +87,13 @@ function parseService(record: Readonly<Record<string, unknown>>): Head {
   return {
     name,
     ...at,
-    snat: parseSnat(where, textOf(record, 'snat') ?? 'auto', at.family),
-    strategy: textOf(record, 'strategy') ?? 'round-robin',
+    snat: parseSnat(where, textOf(record, 'snat') ?? SERVICE_KEYS.snat.default, at.family),
+    strategy: textOf(record, 'strategy') ?? SERVICE_KEYS.strategy.default,
   };
 }
 
-function rejectUnknownKeys(where: string, record: Readonly<Record<string, unknown>>, keys: string[]): void {
+function rejectUnknownKeys(where: string, record: Readonly<Record<string, unknown>>, table: KeyTable): void {
+  const keys = Object.keys(table);
   for (const key of Object.keys(record)) {
     if (!keys.includes(key)) throw new UsageError(`${where}: unknown key "${key}"${suggestion(key, keys)}`);
   }
@@ -136,7 +135,12 @@ function parseBackend(
     name: formatAddress(family, address, toPort),
     address,
     port: toPort,
-    weight: parseInteger(`${where}: weight`, textOf(record, 'weight') ?? '1', 0, MAX_WEIGHT),
+    weight: parseInteger(
+      `${where}: weight`,
+      textOf(record, 'weight') ?? BACKEND_KEYS.weight.default,
+      0,
+      MAX_WEIGHT,
+    ),
     mark,
     tier: 1,
     dev: '',

@@ -2,11 +2,12 @@ import { isIP, isIPv4, isIPv6 } from 'node:net';
 import type { MarkField } from '../core/mark.js';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
+import { WAN_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 import { textOf, toRecord } from './record.js';
 
-const KEYS = ['name', 'dev', 'via', 'via6', 'weight', 'tier', 'mark', 'nat', 'nat6'];
+const KEYS = Object.keys(WAN_KEYS);
 /** Names become parts of iptables comments and log prefixes. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
 /** dev_valid_name() in the kernel: shorter than IFNAMSIZ, no slash, no colon, no space. */
@@ -52,18 +53,18 @@ function parseWan(record: Readonly<Record<string, unknown>>, position: number, f
   const mark = parseInteger(`${where}: mark`, text('mark') ?? String(position), 1, Number.MAX_SAFE_INTEGER);
   if (mark > field.max)
     throw new UsageError(`${where}: mark ${mark} is outside the mask, which holds 1..${field.max}`);
-  const nat = parseNat(where, 'nat', text('nat') ?? 'masquerade', 4);
+  const nat = parseNat(where, 'nat', text('nat') ?? WAN_KEYS.nat.default, 4);
   return Object.freeze({
     name,
     dev,
     via,
     via6,
-    weight: parseInteger(`${where}: weight`, text('weight') ?? '1', 0, MAX_WEIGHT),
-    tier: parseInteger(`${where}: tier`, text('tier') ?? '1', 1, MAX_WEIGHT),
+    weight: parseInteger(`${where}: weight`, text('weight') ?? WAN_KEYS.weight.default, 0, MAX_WEIGHT),
+    tier: parseInteger(`${where}: tier`, text('tier') ?? WAN_KEYS.tier.default, 1, MAX_WEIGHT),
     mark,
     nat,
     // `none` means a gateway that translates, and it does so for both families; an IPv4 address cannot.
-    nat6: parseNat(where, 'nat6', text('nat6') ?? (nat === 'none' ? 'none' : 'masquerade'), 6),
+    nat6: parseNat(where, 'nat6', text('nat6') ?? (nat === 'none' ? 'none' : WAN_KEYS.nat6.default), 6),
   });
 }
 

@@ -1,0 +1,129 @@
+/** One key of an item such as `fibre,dev=eth1,weight=5`. */
+export interface Key {
+  /** What holds where the key is not given, as a user would write it; absent where the key is required or means nothing. */
+  readonly default?: string;
+  /** What docs/options.md says. Markdown; its links start from docs/. */
+  readonly details: string;
+}
+
+/** The keys of an item, in the order in which they are documented and suggested. */
+export type KeyTable = Readonly<Record<string, Key>>;
+
+/** The keys of `--wan`. */
+export const WAN_KEYS = {
+  name: { details: 'How the WAN is called: 1 to 15 letters, digits, dots, dashes or underscores' },
+  dev: { details: 'Its device. Several WANs may share one, and then differ by gateway' },
+  via: {
+    details:
+      'Its IPv4 gateway: an address; `dev` for a point-to-point device, which needs none; or `auto` for [whatever it is at the moment](uplinks.md). Only families with a gateway are balanced; a WAN with neither `via` nor `via6` has `via=dev`',
+  },
+  via6: { details: 'The same for IPv6' },
+  weight: {
+    default: '1',
+    details:
+      'Its share of new connections, relative to the others, 0 to 65535. 0 drains: the WAN keeps what it has and gets nothing new',
+  },
+  tier: {
+    default: '1',
+    details: 'Lower tiers are preferred. A higher one is used when every lower one is down',
+  },
+  mark: {
+    details:
+      'Its number in the mask. Without the key, a WAN gets a free number at its first `up`, which is its place in the list unless that is taken, and keeps it until `down`, however the list changes',
+  },
+  nat: {
+    default: 'masquerade',
+    details: 'How IPv4 is translated: `masquerade`, `none`, an address (SNAT) or a prefix (NETMAP)',
+  },
+  nat6: {
+    default: 'masquerade',
+    details: 'The same for IPv6, with addresses and prefixes of IPv6. With `nat=none` it is `none`, too',
+  },
+} as const satisfies KeyTable;
+
+/** The keys of `--service`. */
+export const SERVICE_KEYS = {
+  name: { details: 'How the service is called, and `--backend` names it' },
+  listen: {
+    details:
+      "Its address: `192.0.2.1:80/tcp`, `192.0.2.1:53/udp`, `[2001:db8::1]:80/tcp`, ports as in `192.0.2.1:8000-8100/tcp`, or all of an address, `192.0.2.1/any`. It is the router's own, or one whose way leads by the router",
+  },
+  snat: {
+    default: 'auto',
+    details:
+      'Whose address the servers see: `auto`, `none` or an address. See [services](services.md#the-way-back)',
+  },
+  strategy: {
+    default: 'round-robin',
+    details: 'A [strategy](strategies.md), whose candidates are the backends of the service',
+  },
+} as const satisfies KeyTable;
+
+/** The keys of `--backend`; a flag's first word is the service. */
+export const BACKEND_KEYS = {
+  service: { details: 'The name of its service, with which a flag begins: `--backend web,to=...`' },
+  name: { details: 'In a file, this may stand in the place of `service`' },
+  to: {
+    details:
+      'The server: `10.0.0.2:8080`, or without a port, which then stays the one that the client asked for. Its family is that of `listen`',
+  },
+  weight: {
+    default: '1',
+    details: 'Its share of new connections, 0 to 65535. 0 drains: it keeps what it has and gets nothing new',
+  },
+  mark: {
+    details: 'Its number in the backend mask. Without the key it is its place in the list of all backends',
+  },
+} as const satisfies KeyTable;
+
+/** The keys of `--check`; a flag begins with `WAN=KIND`. */
+export const CHECK_KEYS = {
+  wan: { details: 'The name of a WAN, or `all`; a flag begins with it: `fibre=ping,...`' },
+  check: {
+    details:
+      'The kind, behind the `=` of a flag: `ping`, `tcp`, `http`, `dns` (asks a server) or `script` (a program; exit code 0 means up; it learns of the WAN by `WANMARK_DEVICE`, `_SOURCE`, `_MARK`, `_GATEWAY`, `_NAME` and `_FAMILY`)',
+  },
+  to: {
+    details:
+      'The targets, joined by `+`: addresses, for `tcp` with a port (`192.0.2.1:443`), URLs for `http`, a path for `script`. IPv4 targets tell of IPv4 and IPv6 ones of IPv6; a URL with a name, and a script, tell of both',
+  },
+  interval: { default: '2', details: 'Seconds between rounds. All WANs and targets are asked in parallel' },
+  timeout: {
+    default: '1.5',
+    details:
+      'Seconds until a target counts as silent; for `http` the default is 3, for `script` 5. A round that fails lasts as long, so a short `interval` alone finds little sooner',
+  },
+  fall: {
+    default: '3',
+    details: 'Rounds in a row that must fail until the WAN is down. A WAN that never worked is down after 2',
+  },
+  rise: { default: '5', details: 'Rounds in a row that must pass until the WAN is up' },
+  quorum: { default: '1', details: 'How many targets must answer for a round to pass' },
+  loss: {
+    details: '`loss=20:10`: the WAN is down from 20 % of lost probes on, and up again below 10 %',
+  },
+  latency: {
+    details:
+      '`latency=300:150`: the same with the median time of the answers, in milliseconds. Not for `script`',
+  },
+  family: {
+    details: '`4` or `6`: judges that family only. Without the key, each family for which there is a target',
+  },
+  status: {
+    default: '204',
+    details: 'Of `http`: the status that is expected. A captive portal answers with another',
+  },
+  name: { default: '.', details: 'Of `dns`: the name that the server is asked for' },
+} as const satisfies KeyTable;
+
+/** The keys of `wanmark set NAME`. */
+export const CHANGE_KEYS = {
+  weight: {
+    details:
+      '0 to 65535, or `auto` for the configured one. It cannot be 0 for all WANs, nor one that `--kernel-mode nth` cannot rotate',
+  },
+  state: {
+    details:
+      '`down`, also for the last WAN that is left; or `auto`, which is up at once when nothing speaks against it, and which ends a wait for being up again',
+  },
+} as const satisfies KeyTable;

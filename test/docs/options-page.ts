@@ -1,0 +1,152 @@
+import {
+  BACKEND_KEYS,
+  CHANGE_KEYS,
+  CHECK_KEYS,
+  type KeyTable,
+  SERVICE_KEYS,
+  WAN_KEYS,
+} from '#wanmark/config/keys.js';
+import {
+  CONFIG_OPTION,
+  type Option,
+  RULE_OPTIONS,
+  RUN_OPTIONS,
+  SERVICE_OPTIONS,
+  WAN_OPTIONS,
+} from '#wanmark/config/options.js';
+
+/** The text of docs/options.md: the tables of `src/config`, and what there is to say around them. */
+export function optionsPage(): string {
+  return `<!-- Written by \`npm run docs\` from src/config/options.ts, src/config/keys.ts and test/docs/options-page.ts. -->
+
+# Commands and options
+
+| command | what it does |
+|---|---|
+| \`wanmark up\` | installs rules, NAT and routes, as one transaction. Run again, it changes only what differs |
+| \`wanmark run\` | is the daemon: it chooses a mark for each new connection |
+| \`wanmark refresh\` | brings what \`up\` installed in line with the routes, addresses and neighbours of now. See [uplinks that change](uplinks.md) |
+| \`wanmark check\` | says what is missing of what \`up\` installed, and ends with exit code 1 if something is |
+| \`wanmark down\` | removes all that is ours |
+| \`wanmark print\` | prints what \`up\` would do, as [one script that stands alone](scripts.md#a-script-that-stands-alone) |
+| \`wanmark status\` | asks the running daemon; \`--json\`, \`--csv\`, \`--watch\` |
+| \`wanmark set\` | [changes a WAN](health.md#by-hand) of the running daemon |
+| \`wanmark lab\` | builds a router with several WANs in namespaces, and counts who went where |
+
+\`up\`, \`run\`, \`print\`, \`refresh\`, \`check\` and \`down\` take the same flags, so one set of them serves all: each command
+leaves alone what is not for it. \`down\` needs none, and \`refresh\` and \`check\` without any take the configuration of the
+last \`up\`. \`wanmark COMMAND --help\` lists what a command uses.
+
+## Flags of the WANs
+
+${flags({ ...WAN_OPTIONS, config: CONFIG_OPTION })}
+
+## Flags of services
+
+${flags(SERVICE_OPTIONS)}
+
+## Flags of the rules
+
+${flags(RULE_OPTIONS)}
+
+## Flags of the daemon
+
+${flags(RUN_OPTIONS)}
+
+## Keys of a WAN
+
+\`--wan NAME,key=value,...\`
+
+${keys(WAN_KEYS)}
+
+## Keys of a service
+
+\`--service NAME,key=value,...\`
+
+${keys(SERVICE_KEYS)}
+
+## Keys of a backend
+
+\`--backend SERVICE,key=value,...\`
+
+${keys(BACKEND_KEYS)}
+
+## Keys of a check
+
+\`--check WAN=KIND,key=value,...\`
+
+${keys(CHECK_KEYS)}
+
+## Keys of set
+
+\`wanmark set WAN key=value...\`
+
+${keys(CHANGE_KEYS)}
+
+## The configuration file
+
+\`--config FILE\` reads YAML or JSON. Its keys are the flags without their dashes, a flag that can be repeated is a list, and a
+switch is \`true\` or \`false\`. An item of a list is a map of the keys above, or the text that the flag would have.
+
+\`\`\`yaml
+# wanmark.yaml
+strategy: weighted
+wan:
+  - { name: fibre, dev: eth1, via: 192.0.2.1, via6: 'fe80::1', weight: 5 }
+  - { name: dsl, dev: ppp0, weight: 1 }
+\`\`\`
+
+## Environment
+
+| variable | default | what it does |
+|---|---|---|
+| \`WANMARK_SOCKET\` | \`/run/wanmark/wanmark.sock\` | is where \`status\` and \`set\` ask the daemon; \`--socket\` wins over it |
+| \`WANMARK_RUN\` | \`/run/wanmark\` | is the directory of the lock, and of what is remembered from \`up\` to \`down\` |
+| \`IPTABLES\`, \`IP6TABLES\` | \`iptables\`, \`ip6tables\` | name the programs, for example \`iptables-legacy\` and \`ip6tables-legacy\` |
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | It is done; also on SIGTERM and SIGINT |
+| 1 | The machine would not, or \`check\` found something missing |
+| 2 | The usage or the configuration is wrong |
+
+An error is one line that says what is wrong and what to do about it, and nothing has been changed.
+`;
+}
+
+function flags(options: Readonly<Record<string, Option>>): string {
+  return table(
+    'flag',
+    Object.entries(options).map(([name, { value, default: standard, details, describe }]) => [
+      `--${name}${value === undefined ? '' : ` ${value}`}`,
+      standard,
+      details ?? describe,
+    ]),
+  );
+}
+
+function keys(all: KeyTable): string {
+  return table(
+    'key',
+    Object.entries(all).map(([name, key]) => [name, key.default, key.details]),
+  );
+}
+
+/** @param rows name, default and description; the first two are shown as code */
+function table(head: string, rows: readonly (readonly [string, string | undefined, string])[]): string {
+  const lines = rows.map(([name, standard, text]) =>
+    [`| ${code(name)}`, standard === undefined ? '' : code(standard), `${cell(text)} |`].join(' | '),
+  );
+  return [`| ${head} | default | what it does |`, '|---|---|---|', ...lines].join('\n');
+}
+
+function code(text: string): string {
+  return cell(`\`${text}\``);
+}
+
+/** A bar would begin the next cell, also within code. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
