@@ -18,6 +18,7 @@
         'native/js/host.cc',
         'native/js/probe.cc',
         'native/js/queue.cc',
+        'native/js/route.cc',
         'native/js/thread.cc',
         'native/probe/socket.cc',
         'native/queue/decision_cache.cc',
@@ -27,7 +28,7 @@
         'native/queue/nfq_config.cc',
         'native/queue/packet.cc',
         'native/queue/verdicts.cc',
-        'native/route/main_routes.cc',
+        'native/route/rtnetlink.cc',
       ],
       'include_dirs': ['native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': [

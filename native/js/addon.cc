@@ -5,6 +5,7 @@
 #include "js/host.h"
 #include "js/probe.h"
 #include "js/queue.h"
+#include "js/route.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Queue", wanmark::Queue::Define(env));
@@ -16,8 +17,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("sendUnixDatagram",
               Napi::Function::New<wanmark::SendUnixDatagramForJs>(env, "sendUnixDatagram"));
   exports.Set("deviceIndex", Napi::Function::New<wanmark::DeviceIndexForJs>(env, "deviceIndex"));
-  exports.Set("defaultRoutes", Napi::Function::New<wanmark::DefaultRoutesForJs>(env, "defaultRoutes"));
-  exports.Set("onLink", Napi::Function::New<wanmark::OnLinkForJs>(env, "onLink"));
+  exports.Set("routeDump", Napi::Function::New<wanmark::RouteDumpForJs>(env, "routeDump"));
+  exports.Set("routeRequest", Napi::Function::New<wanmark::RouteRequestForJs>(env, "routeRequest"));
   exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
   exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
   return exports;

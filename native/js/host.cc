@@ -3,12 +3,10 @@
 #include <net/if.h>
 
 #include <string>
-#include <vector>
 
 #include "host/ruleset.h"
 #include "host/unix_datagram.h"
 #include "js/error.h"
-#include "route/main_routes.h"
 
 namespace wanmark {
 
@@ -47,30 +45,6 @@ Napi::Value SendUnixDatagramForJs(const Napi::CallbackInfo& info) {
 /** 0: there is none. */
 Napi::Value DeviceIndexForJs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), if_nametoindex(Text(info, 0).c_str()));
-}
-
-/** A list of [ifindex, gateway or '', metric]. */
-Napi::Value DefaultRoutesForJs(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  std::vector<DefaultRoute> routes;
-  if (const int error = DefaultRoutes(info[0].ToNumber().Int32Value(), routes)) return Throw(env, error);
-  Napi::Array result = Napi::Array::New(env, routes.size());
-  for (uint32_t i = 0; i < routes.size(); i++) {
-    Napi::Array route = Napi::Array::New(env, 3);
-    route.Set(0U, Napi::Number::New(env, routes[i].device));
-    route.Set(1U, Napi::String::New(env, routes[i].gateway));
-    route.Set(2U, Napi::Number::New(env, routes[i].metric));
-    result.Set(i, route);
-  }
-  return result;
-}
-
-Napi::Value OnLinkForJs(const Napi::CallbackInfo& info) {
-  bool on_link = false;
-  const int family = info[0].ToNumber().Int32Value();
-  const uint32_t device = info[2].ToNumber().Uint32Value();
-  if (const int error = OnLink(family, Text(info, 1), device, on_link)) return Throw(info.Env(), error);
-  return Napi::Boolean::New(info.Env(), on_link);
 }
 
 }  // namespace wanmark

@@ -1,6 +1,5 @@
 // What JS asks of the machine besides packets: nftGeneration(), legacyTable(family, name),
-// sendUnixDatagram(path, data), deviceIndex(name), defaultRoutes(family) and onLink(family, address,
-// ifindex). Each answers a number, a boolean or an array, or throws an Error with `errno`.
+// sendUnixDatagram(path, data) and deviceIndex(name). Each throws an Error with `errno` where it fails.
 #pragma once
 
 #include <napi.h>
@@ -11,7 +10,5 @@ Napi::Value NftGenerationForJs(const Napi::CallbackInfo& info);
 Napi::Value LegacyTableForJs(const Napi::CallbackInfo& info);
 Napi::Value SendUnixDatagramForJs(const Napi::CallbackInfo& info);
 Napi::Value DeviceIndexForJs(const Napi::CallbackInfo& info);
-Napi::Value DefaultRoutesForJs(const Napi::CallbackInfo& info);
-Napi::Value OnLinkForJs(const Napi::CallbackInfo& info);
 
 }  // namespace wanmark
