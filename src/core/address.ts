@@ -31,15 +31,21 @@ function longestZeros(groups: number[]): { start: number; length: number } {
 
 /**
  * The bytes of an address, 4 or 16, in network order.
- * @param text a valid address; IPv6 in the form of RFC 5952, without a dotted quad
+ * @param text a valid address; IPv6 in any form of RFC 4291 section 2.2, without a zone
  */
 export function parseAddress(text: string): Uint8Array {
   if (!text.includes(':')) return Uint8Array.from(text.split('.'), Number);
   const [left = '', right] = text.split('::');
-  const groups = (part: string) =>
-    part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
+  const groups = (part: string) => (part === '' ? [] : part.split(':').flatMap(parseGroup));
   const head = groups(left);
   const tail = groups(right ?? '');
   const all = [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
   return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+/** A group of 16 bits, or the two of a dotted quad. */
+function parseGroup(text: string): number[] {
+  if (!text.includes('.')) return [Number.parseInt(text, 16)];
+  const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number);
+  return [(a << 8) | b, (c << 8) | d];
 }

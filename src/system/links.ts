@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
-import { defaultGateway, deviceIndex, isOnLink, type MainRoutes, readMainRoutes } from './main-routes.js';
+import { type DefaultWay, defaultGateway, deviceIndex, isOnLink, readDefaultWays } from './main-routes.js';
 
 /** What the kernel says of a device: whether packets can leave by it. */
 export type LinkState = 'up' | 'gone' | 'switched off' | 'without carrier';
@@ -31,7 +31,7 @@ const IFF_POINTOPOINT = 0x10;
 export function readLinks(): Links {
   const devices = readDevices();
   const interfaces = readInterfaces();
-  const routes = new Map<4 | 6, MainRoutes | undefined>();
+  const routes = new Map<4 | 6, readonly DefaultWay[] | undefined>();
   const addresses = (device: string, family: 4 | 6) =>
     (interfaces[device] ?? []).filter((address) => address.family === `IPv${family}`);
   return {
@@ -39,7 +39,7 @@ export function readLinks(): Links {
     addresses,
     index: deviceIndex,
     gateway: (device, family) => {
-      if (!routes.has(family)) routes.set(family, readMainRoutes(family));
+      if (!routes.has(family)) routes.set(family, readDefaultWays(family));
       const main = routes.get(family);
       if (main === undefined) return 'auto';
       const numbered = addresses(device, family).some(({ address }) => !isLinkLocal(address));

@@ -1,37 +1,55 @@
+import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
+import { isOnLink as isOnLinkBy, lookupRoute } from './rtnetlink/route-lookup.js';
+import { dumpMain, type Route, RTN_UNICAST } from './rtnetlink/routes.js';
 
-/** This folder's part of the addon; each throws an Error with `errno`. */
-interface RouteAddon {
-  deviceIndex(name: string): number;
-  defaultRoutes(family: 4 | 6): MainRoutes;
-  onLink(family: 4 | 6, address: string, ifindex: number): boolean;
+/** One way of a default route of the main table. */
+export interface DefaultWay {
+  /** The device's number. */
+  readonly index: number;
+  /** Undefined where the device needs none. */
+  readonly gateway: string | undefined;
+  readonly metric: number;
 }
 
-/** The main table's default routes in the kernel's order, a multipath one as several. */
-export type MainRoutes = readonly (readonly [ifindex: number, gateway: string, metric: number])[];
+/**
+ * Those that can be used at the moment, in the kernel's order: without what the kernel itself calls dead, and without
+ * IPv4 ones by an IPv6 gateway. Takes some 30 microseconds, and 15 ms where the table has 15,000 routes.
+ *
+ * @returns undefined when they cannot be read
+ */
+export function readDefaultWays(family: Family): DefaultWay[] | undefined {
+  return known(() => defaultWays(dumpMain({ family, defaults: true })));
+}
 
-/** Those of a family, in some 20 microseconds; undefined when they cannot be read. */
-export function readMainRoutes(family: 4 | 6): MainRoutes | undefined {
-  return known(() => loadAddon<RouteAddon>().defaultRoutes(family));
+/** The usable ways of the default routes among these. */
+export function defaultWays(routes: readonly Route[]): DefaultWay[] {
+  return routes
+    .filter(({ dst, type }) => dst === 'default' && type === RTN_UNICAST)
+    .flatMap(({ hops, metric }) =>
+      hops
+        .filter((hop) => !hop.dead && !hop.foreign)
+        .map(({ index, gateway }) => ({ index, gateway, metric })),
+    );
 }
 
 /** The gateway of the best one by a device, `dev` where that has none; undefined: there is none by it. */
-export function defaultGateway(routes: MainRoutes, ifindex: number): string | undefined {
-  let best: MainRoutes[number] | undefined;
-  for (const route of routes) {
-    if (route[0] === ifindex && (best === undefined || route[2] < best[2])) best = route;
+export function defaultGateway(ways: readonly DefaultWay[], index: number): string | undefined {
+  let best: DefaultWay | undefined;
+  for (const way of ways) {
+    if (way.index === index && (best === undefined || way.metric < best.metric)) best = way;
   }
-  return best === undefined ? undefined : best[1] || 'dev';
+  return best === undefined ? undefined : (best.gateway ?? 'dev');
 }
 
 /** The kernel's number of a device; 0: there is none. */
 export function deviceIndex(device: string): number {
-  return known(() => loadAddon<RouteAddon>().deviceIndex(device)) ?? 0;
+  return known(() => loadAddon<{ deviceIndex(name: string): number }>().deviceIndex(device)) ?? 0;
 }
 
 /** Whether an address is a neighbour by a device, as the gateway of a route has to be; undefined: not to be known. */
-export function isOnLink(family: 4 | 6, address: string, ifindex: number): boolean | undefined {
-  return known(() => loadAddon<RouteAddon>().onLink(family, address, ifindex));
+export function isOnLink(family: Family, address: string, index: number): boolean | undefined {
+  return known(() => isOnLinkBy(lookupRoute(family, address, index), index));
 }
 
 function known<T>(ask: () => T): T | undefined {

@@ -19,15 +19,15 @@ compile() {
 	shift
 	# shellcheck disable=SC2046 # pkg-config prints several flags
 	"$cxx" -std=c++20 -g -O1 -Wall -Wextra -fno-omit-frame-pointer -fno-exceptions -fno-rtti \
-		"-fsanitize=$sanitize" -fno-sanitize-recover=all \
+		"-fsanitize=$sanitize" -fno-sanitize-recover=all -Inative \
 		-o "$output" "$@" -pthread $(pkg-config --cflags --libs libmnl)
 }
 
 core_objects() {
-	for source in native/*.cc; do
-		# Without JS: what names neither Node-API nor its C++ wrapper.
-		! cat "$source" "${source%cc}h" 2>/dev/null | grep -Eq '<(napi|node_api)\.h>' || continue
-		object=$out/$(basename "$source" .cc).o
+	for source in native/*/*.cc; do
+		# Only js/ needs Node.
+		[ "${source#native/js/}" = "$source" ] || continue
+		object=$out/$(echo "${source#native/}" | sed 's|/|-|; s|cc$|o|')
 		compile "$object" -c "$source"
 		echo "$object"
 	done
@@ -61,7 +61,7 @@ build_addon() {
 	compile "$out/nfqueue.node" -shared -fPIC -fvisibility=hidden \
 		-DNODE_GYP_MODULE_NAME=nfqueue -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS \
 		-DNODE_ADDON_API_DISABLE_DEPRECATED -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS \
-		"-I$headers" "-I$(node -p 'require("node-addon-api").include_dir')" native/*.cc
+		"-I$headers" "-I$(node -p 'require("node-addon-api").include_dir')" native/*/*.cc
 	# Node itself is not instrumented, so the runtime has to come first, and its own leaks are not ours.
 	echo "WANMARK_ADDON=$PWD/$out/nfqueue.node"
 	echo "LD_PRELOAD=$("$cxx" -print-file-name=libasan.so)"

@@ -1,9 +1,9 @@
 // The recent-decision cache, the misses of one batch, and the hash below both.
 #include <memory>
 
-#include "../../native/decision_cache.h"
-#include "../../native/misses.h"
 #include "check.h"
+#include "queue/decision_cache.h"
+#include "queue/misses.h"
 
 using namespace wanmark;
 

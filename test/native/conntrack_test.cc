@@ -5,11 +5,11 @@
 
 #include <cstring>
 
-#include "../../native/ct_entry.h"
-#include "../../native/ct_messages.h"
-#include "../../native/ct_pace.h"
-#include "../../native/ct_tally.h"
 #include "check.h"
+#include "conntrack/entry.h"
+#include "conntrack/messages.h"
+#include "conntrack/pace.h"
+#include "conntrack/tally.h"
 #include "packets.h"
 
 using namespace wanmark;

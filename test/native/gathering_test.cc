@@ -1,5 +1,5 @@
 // When the I/O thread leaves packets to gather.
-#include "../../native/gathering.h"
+#include "queue/gathering.h"
 
 #include "check.h"
 

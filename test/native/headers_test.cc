@@ -1,5 +1,5 @@
 // Every kind of header, whole, cut at every length, and as noise.
-#include "../../native/headers.h"
+#include "queue/headers.h"
 
 #include <netinet/in.h>
 

@@ -1,5 +1,7 @@
 // The whole I/O thread against a kernel played by the test: a socketpair on whose other end the test writes
 // packet messages and reads verdicts. What must hold whatever JS does: one verdict for each packet, in order.
+#include "queue/loop.h"
+
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,8 +10,7 @@
 #include <semaphore>
 #include <vector>
 
-#include "../../native/queue_loop.h"
-#include "../../native/thread.h"
+#include "base/thread.h"
 #include "check.h"
 #include "packets.h"
 

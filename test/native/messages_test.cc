@@ -1,8 +1,8 @@
 // The messages we send, byte for byte: verdicts and configuration.
-#include "../../native/nfq_config.h"
-#include "../../native/verdicts.h"
 #include "check.h"
 #include "packets.h"
+#include "queue/nfq_config.h"
+#include "queue/verdicts.h"
 
 using namespace wanmark;
 

@@ -1,5 +1,5 @@
 // NFQNL_MSG_PACKET messages: attributes, cuts, noise.
-#include "../../native/packet.h"
+#include "queue/packet.h"
 
 #include <netinet/in.h>
 

@@ -11,11 +11,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   core: ['errors.ts'],
   config: ['core', 'errors.ts'],
+  plan: ['core', 'config', 'errors.ts'],
   'native.ts': ['errors.ts'],
   plan: ['core', 'config', 'errors.ts'],
   queue: ['core', 'native.ts', 'errors.ts'],
   conntrack: ['core', 'native.ts', 'errors.ts'],
-  system: ['core', 'config', 'native.ts', 'errors.ts'],
+  system: ['core', 'config', 'plan', 'native.ts', 'errors.ts'],
   'log.ts': ['errors.ts'],
   wan: ['core', 'config', 'conntrack', 'system', 'native.ts', 'errors.ts'],
   daemon: ['core', 'config', 'queue', 'conntrack', 'system', 'wan', 'log.ts', 'errors.ts'],
@@ -47,6 +48,48 @@ describe('dependency direction', () => {
         const allowed = [top(file), ...MAY_IMPORT[top(file)]!];
         assert.ok(allowed.includes(target), `imports ${path}: ${top(file)} may use ${allowed.join(', ')}`);
       }
+    });
+  }
+});
+
+const NATIVE = fileURLToPath(new URL('../../native/', import.meta.url));
+
+/** The same for the C++: which folders the files of a folder may include from, beside their own. */
+const MAY_INCLUDE: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  queue: ['base'],
+  conntrack: ['base'],
+  probe: ['base'],
+  route: ['base'],
+  host: ['base'],
+  js: ['base', 'queue', 'conntrack', 'probe', 'route', 'host'],
+};
+
+describe('dependency direction of the C++', () => {
+  const sources = readdirSync(NATIVE, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(cc|h)$/.test(name),
+  );
+
+  it('has a rule for every folder', () => {
+    assert.deepEqual(
+      [...new Set(sources.map((name) => dirname(name)))].sort(),
+      Object.keys(MAY_INCLUDE).sort(),
+    );
+  });
+
+  for (const name of sources) {
+    it(name, () => {
+      const folder = dirname(name);
+      const text = readFileSync(join(NATIVE, name), 'utf8');
+      for (const [, path] of text.matchAll(/#include "([^"]+)"/g)) {
+        const allowed = [folder, ...MAY_INCLUDE[folder]!];
+        assert.ok(
+          allowed.includes(dirname(path!)),
+          `includes ${path}: ${folder} may use ${allowed.join(', ')}`,
+        );
+      }
+      // Everything else is read, tested and sanitized without Node.
+      if (folder !== 'js') assert.doesNotMatch(text, /#include <(napi|node_api|uv)\.h>/);
     });
   }
 });

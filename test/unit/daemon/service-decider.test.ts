@@ -111,4 +111,8 @@ describe('parseAddress', () => {
       assert.equal(formatAddress(bytes, 0, text.includes(':') ? 6 : 4), text);
     });
   }
+
+  it('reads a dotted quad at the end of an IPv6 address', () => {
+    assert.equal(formatAddress(parseAddress('64:ff9b::192.0.2.33'), 0, 6), '64:ff9b::c000:221');
+  });
 });

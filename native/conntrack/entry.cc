@@ -1,0 +1,128 @@
+#include "conntrack/entry.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace wanmark {
+
+namespace {
+
+// Bit 12 of the status, which user space's headers leave out (enum ip_conntrack_status).
+constexpr uint32_t kNatClash = 1 << 12;
+
+/** Calls `visit(attribute)` for each attribute that lies wholly inside. */
+template <typename Visit>
+void ForEachAttribute(const void* data, size_t size, Visit visit) {
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  for (size_t at = 0; at < size;) {
+    const auto* attribute = reinterpret_cast<const nlattr*>(bytes + at);
+    if (!mnl_attr_ok(attribute, static_cast<int>(size - at))) return;
+    visit(attribute);
+    at += MNL_ALIGN(attribute->nla_len);
+  }
+}
+
+template <typename Visit>
+void ForEachNested(const nlattr* parent, Visit visit) {
+  ForEachAttribute(mnl_attr_get_payload(parent), mnl_attr_get_payload_len(parent), visit);
+}
+
+void ReadBe32(const nlattr* attribute, uint32_t& value) {
+  if (mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t)) value = ntohl(mnl_attr_get_u32(attribute));
+}
+
+void ReadU8(const nlattr* attribute, uint8_t& value) {
+  if (mnl_attr_get_payload_len(attribute) >= 1) value = mnl_attr_get_u8(attribute);
+}
+
+void ReadTcp(const nlattr* parent, CtEntry& entry) {
+  ForEachNested(parent, [&](const nlattr* attribute) {
+    uint8_t flags = 0;
+    switch (mnl_attr_get_type(attribute)) {
+      case CTA_PROTOINFO_TCP_STATE:
+        ReadU8(attribute, entry.tcp_state);
+        break;
+      case CTA_PROTOINFO_TCP_FLAGS_ORIGINAL:
+      case CTA_PROTOINFO_TCP_FLAGS_REPLY:
+        // struct nf_ct_tcp_flags: the flags, then a mask.
+        ReadU8(attribute, flags);
+        entry.tcp_flags |= flags;
+        break;
+    }
+  });
+}
+
+void ReadTuple(const nlattr* parent, CtEntry& entry) {
+  ForEachNested(parent, [&](const nlattr* attribute) {
+    if (mnl_attr_get_type(attribute) != CTA_TUPLE_PROTO) return;
+    ForEachNested(attribute, [&](const nlattr* inner) {
+      if (mnl_attr_get_type(inner) == CTA_PROTO_NUM) ReadU8(inner, entry.proto);
+    });
+  });
+}
+
+}  // namespace
+
+bool CtEntry::is_clash() const { return status & kNatClash; }
+
+bool CtEntry::is_tcp() const { return proto == IPPROTO_TCP; }
+
+bool CtEntry::is_live() const {
+  // SYN_SENT2, a simultaneous open, has a number behind CLOSE.
+  return !is_tcp() || tcp_state <= TCP_CONNTRACK_ESTABLISHED || tcp_state == TCP_CONNTRACK_SYN_SENT2;
+}
+
+bool CtEntry::is_established() const { return is_tcp() && tcp_state == TCP_CONNTRACK_ESTABLISHED; }
+
+bool CtEntry::is_reset() const {
+  return tcp_state == TCP_CONNTRACK_CLOSE && !(tcp_flags & IP_CT_TCP_FLAG_CLOSE_INIT);
+}
+
+bool ParseCtEntry(std::span<const uint8_t> message, const SipKey& key, CtEntry& entry) {
+  constexpr size_t kAttributesAt = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg));
+  entry = CtEntry{};
+  if (message.size() < kAttributesAt) return false;
+  const size_t size =
+      std::min<size_t>(message.size(), reinterpret_cast<const nlmsghdr*>(message.data())->nlmsg_len);
+  if (size < kAttributesAt) return false;
+
+  const nlattr* tuple = nullptr;
+  uint32_t id = 0;
+  ForEachAttribute(message.data() + kAttributesAt, size - kAttributesAt, [&](const nlattr* attribute) {
+    switch (mnl_attr_get_type(attribute)) {
+      case CTA_TUPLE_ORIG:
+        tuple = attribute;
+        break;
+      case CTA_STATUS:
+        ReadBe32(attribute, entry.status);
+        break;
+      case CTA_MARK:
+        ReadBe32(attribute, entry.mark);
+        break;
+      case CTA_TIMEOUT:
+        ReadBe32(attribute, entry.timeout);
+        break;
+      case CTA_ID:
+        ReadBe32(attribute, id);
+        break;
+      case CTA_PROTOINFO:
+        ForEachNested(attribute, [&](const nlattr* inner) {
+          if (mnl_attr_get_type(inner) == CTA_PROTOINFO_TCP) ReadTcp(inner, entry);
+        });
+        break;
+    }
+  });
+  if (!tuple) return false;
+  ReadTuple(tuple, entry);
+  const SipKey keyed{key.k0 ^ id, key.k1};
+  entry.key = SipHash24(keyed, mnl_attr_get_payload(tuple), mnl_attr_get_payload_len(tuple)) >> 16;
+  return true;
+}
+
+}  // namespace wanmark

@@ -1,0 +1,183 @@
+#include "conntrack/messages.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <bit>
+#include <cstring>
+
+namespace wanmark {
+
+namespace {
+
+nlmsghdr* PutHeader(void* buffer, uint8_t type, uint16_t flags, uint8_t family) {
+  // Some libmnl leave the padding behind an attribute as it was.
+  std::memset(buffer, 0, kCtMessageBytes);
+  nlmsghdr* message = mnl_nlmsg_put_header(buffer);
+  message->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | type;
+  message->nlmsg_flags = NLM_F_REQUEST | flags;
+  auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg)));
+  header->nfgen_family = family;
+  // A flush ignores the family only under version 0 (ctnetlink_del_conntrack).
+  header->version = NFNETLINK_V0;
+  return message;
+}
+
+void PutMark(nlmsghdr* message, uint32_t mark, uint32_t mask) {
+  mnl_attr_put_u32(message, CTA_MARK, htonl(mark & mask));
+  mnl_attr_put_u32(message, CTA_MARK_MASK, htonl(mask));
+}
+
+/** Writes a classic BPF program; the offsets are those of <linux/filter.h>. */
+class Program {
+ public:
+  void LoadByte(uint32_t at) { Add(BPF_LD | BPF_B | BPF_ABS, at); }
+  void LoadImmediate(uint32_t value) { Add(BPF_LD | BPF_IMM, value); }
+  void Return(bool pass) { Add(BPF_RET | BPF_K, pass ? UINT32_MAX : 0); }
+  void And(uint32_t value) { Add(BPF_ALU | BPF_AND | BPF_K, value); }
+  /** The next statement runs only when the accumulator equals (or does not equal) the value. */
+  void IfEqual(uint32_t value) { Add(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1); }
+  void IfNotEqual(uint32_t value) { Add(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0); }
+
+  /** Accumulator: from an offset to that of the first attribute of `type` there; 0 when there is none. */
+  void FindAttribute(uint32_t type) {
+    Add(BPF_LDX | BPF_IMM, type);
+    LoadByte(static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_NLATTR));
+  }
+  /** From an attribute to one nested in it. */
+  void FindNested(uint32_t type) {
+    Add(BPF_LDX | BPF_IMM, type);
+    LoadByte(static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_NLATTR_NEST));
+  }
+  /** Accumulator: from an attribute to its value, as BPF_W, a big-endian number, or BPF_B. */
+  void LoadValue(uint16_t size) {
+    Add(BPF_MISC | BPF_TAX, 0);
+    Add(BPF_LD | size | BPF_IND, MNL_ATTR_HDRLEN);
+  }
+
+  std::vector<sock_filter> statements;
+
+ private:
+  void Add(int code, uint32_t k, uint8_t if_true = 0, uint8_t if_false = 0) {
+    statements.push_back({static_cast<uint16_t>(code), if_true, if_false, k});
+  }
+};
+
+}  // namespace
+
+nlmsghdr* BuildCtDump(void* buffer, uint32_t mark, uint32_t mask, uint8_t family) {
+  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_GET, NLM_F_DUMP, family);
+  if (mask) PutMark(message, mark, mask);
+  return message;
+}
+
+nlmsghdr* BuildCtFlush(void* buffer, uint32_t mark, uint32_t mask, uint8_t family) {
+  if (mask == 0) return nullptr;
+  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, family);
+  if (family != AF_UNSPEC) {
+    static_cast<nfgenmsg*>(mnl_nlmsg_get_payload(message))->version = NFNETLINK_V0 + 1;
+  }
+  PutMark(message, mark, mask);
+  return message;
+}
+
+nlmsghdr* BuildCtDelete(void* buffer, const nlmsghdr* told) {
+  const auto* header = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(told));
+  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_DELETE, 0, header->nfgen_family);
+  bool named = false;
+  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(told));
+  const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(told, sizeof(nfgenmsg)));
+  for (; mnl_attr_ok(attribute, end - reinterpret_cast<const char*>(attribute));
+       attribute = mnl_attr_next(attribute)) {
+    switch (mnl_attr_get_type(attribute)) {
+      case CTA_TUPLE_ORIG:
+        named = true;
+        [[fallthrough]];
+      // The id too: by now another connection may have the tuple. The zone: there may be two with the tuple.
+      case CTA_ID:
+      case CTA_ZONE:
+        if (!mnl_attr_put_check(message, kCtMessageBytes, attribute->nla_type,
+                                mnl_attr_get_payload_len(attribute), mnl_attr_get_payload(attribute))) {
+          return nullptr;
+        }
+    }
+  }
+  return named ? message : nullptr;
+}
+
+nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple) {
+  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_GET, 0, tuple.family);
+  const bool ipv6 = tuple.family == AF_INET6;
+  nlattr* whole = mnl_attr_nest_start(message, CTA_TUPLE_ORIG);
+  nlattr* part = mnl_attr_nest_start(message, CTA_TUPLE_IP);
+  const size_t address_bytes = ipv6 ? 16 : 4;
+  mnl_attr_put(message, ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, address_bytes, tuple.src);
+  mnl_attr_put(message, ipv6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, address_bytes, tuple.dst);
+  mnl_attr_nest_end(message, part);
+  part = mnl_attr_nest_start(message, CTA_TUPLE_PROTO);
+  mnl_attr_put_u8(message, CTA_PROTO_NUM, tuple.proto);
+  mnl_attr_put_u16(message, CTA_PROTO_SRC_PORT, htons(tuple.sport));
+  mnl_attr_put_u16(message, CTA_PROTO_DST_PORT, htons(tuple.dport));
+  mnl_attr_nest_end(message, part);
+  mnl_attr_nest_end(message, whole);
+  return message;
+}
+
+std::vector<sock_filter> BuildCtEventFilter(uint32_t mask, bool established) {
+  constexpr uint32_t kAttributesAt = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg));
+  // nlmsg_type is in host order: the subsystem in its high byte, the message in its low one.
+  constexpr size_t kMessageAt =
+      offsetof(nlmsghdr, nlmsg_type) + (std::endian::native == std::endian::little ? 0 : 1);
+  Program program;
+  program.LoadImmediate(kAttributesAt);
+  program.FindAttribute(CTA_MARK);
+  program.IfEqual(0);
+  program.Return(false);
+  program.LoadValue(BPF_W);
+  program.And(mask);
+  program.IfEqual(0);
+  program.Return(false);
+
+  program.LoadByte(kMessageAt);
+  program.IfEqual(IPCTNL_MSG_CT_DELETE);
+  program.Return(true);
+
+  program.LoadImmediate(kAttributesAt);
+  program.FindAttribute(CTA_TUPLE_ORIG);
+  program.IfEqual(0);
+  program.Return(false);
+  program.FindNested(CTA_TUPLE_PROTO);
+  program.IfEqual(0);
+  program.Return(false);
+  program.FindNested(CTA_PROTO_NUM);
+  program.IfEqual(0);
+  program.Return(false);
+  program.LoadValue(BPF_B);
+  program.IfNotEqual(IPPROTO_TCP);
+  program.Return(true);
+
+  program.LoadImmediate(kAttributesAt);
+  program.FindAttribute(CTA_PROTOINFO);
+  program.IfEqual(0);
+  program.Return(false);
+  program.FindNested(CTA_PROTOINFO_TCP);
+  program.IfEqual(0);
+  program.Return(false);
+  program.FindNested(CTA_PROTOINFO_TCP_STATE);
+  program.IfEqual(0);
+  program.Return(false);
+  program.LoadValue(BPF_B);
+  const uint32_t begin = established ? TCP_CONNTRACK_ESTABLISHED : TCP_CONNTRACK_SYN_RECV;
+  for (const uint32_t state : {begin, uint32_t{TCP_CONNTRACK_FIN_WAIT}, uint32_t{TCP_CONNTRACK_CLOSE}}) {
+    program.IfEqual(state);
+    program.Return(true);
+  }
+  program.Return(false);
+  return program.statements;
+}
+
+}  // namespace wanmark

@@ -1,0 +1,27 @@
+// Registers the classes of the addon. Context-aware: loaded once for each environment, nothing is static.
+#include <napi.h>
+
+#include "js/conntrack.h"
+#include "js/host.h"
+#include "js/probe.h"
+#include "js/queue.h"
+#include "js/route.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Queue", wanmark::Queue::Define(env));
+  exports.Set("Conntrack", wanmark::Conntrack::Define(env));
+  exports.Set("flushConntrack", Napi::Function::New<wanmark::Conntrack::Flush>(env, "flushConntrack"));
+  exports.Set("lookupConntrack", Napi::Function::New<wanmark::Conntrack::Lookup>(env, "lookupConntrack"));
+  exports.Set("nftGeneration", Napi::Function::New<wanmark::NftGenerationForJs>(env, "nftGeneration"));
+  exports.Set("legacyTable", Napi::Function::New<wanmark::LegacyTableForJs>(env, "legacyTable"));
+  exports.Set("sendUnixDatagram",
+              Napi::Function::New<wanmark::SendUnixDatagramForJs>(env, "sendUnixDatagram"));
+  exports.Set("deviceIndex", Napi::Function::New<wanmark::DeviceIndexForJs>(env, "deviceIndex"));
+  exports.Set("routeDump", Napi::Function::New<wanmark::RouteDumpForJs>(env, "routeDump"));
+  exports.Set("routeRequest", Napi::Function::New<wanmark::RouteRequestForJs>(env, "routeRequest"));
+  exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
+  exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
+  return exports;
+}
+
+NODE_API_MODULE(nfqueue, Init)

@@ -1,0 +1,56 @@
+// The JS object of a conntrack counter: starts and ends its thread and lends JS the counts. Beside it the two
+// questions that need no counter: flushConntrack(mark, mask) and lookupConntrack(tuple), which return
+// promises.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "conntrack/loop.h"
+#include "js/thread.h"
+
+namespace wanmark {
+
+/** Open from construction on. While it is open it holds a reference to itself and an env cleanup hook. */
+class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  static Napi::Value Flush(const Napi::CallbackInfo& info);
+  static Napi::Value Lookup(const Napi::CallbackInfo& info);
+
+  explicit Conntrack(const Napi::CallbackInfo& info);
+
+ private:
+  /** close(onClosed) */
+  void Close(const Napi::CallbackInfo& info);
+  void CloseNow(const Napi::CallbackInfo& info);
+  Napi::Value GetStats(const Napi::CallbackInfo& info);
+  void RefLoop(const Napi::CallbackInfo& info);
+  void UnrefLoop(const Napi::CallbackInfo& info);
+
+  /** `counts` and `decided`, typed arrays over memory_. */
+  void LendMemory(Napi::Object self);
+  /** onEvent(kind, value). What it throws becomes an uncaught exception. */
+  void Emit(const char* kind, napi_value value);
+  /** Gives up what refers to JS, while the environment still stands. */
+  void ReleaseJs();
+
+  void OnWake() override;
+  void RequestEnd(bool) override { loop_->RequestClose(); }
+  void OnClosed() override;
+  void OnTeardown() override { ReleaseJs(); }
+
+  // Shared with the finalizer of the ArrayBuffer: JS may read the counts of a counter that is closed.
+  std::shared_ptr<CountMemory> memory_;
+  CtStats stats_;
+  std::unique_ptr<CtLoop> loop_;
+  // After loop_, so that it is joined before the loop goes.
+  JsThread thread_{*this};
+  bool told_ready_ = false;
+  Napi::FunctionReference on_event_;
+  Napi::FunctionReference on_closed_;
+  std::unique_ptr<Napi::AsyncContext> async_context_;
+};
+
+}  // namespace wanmark

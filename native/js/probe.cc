@@ -1,0 +1,194 @@
+#include "js/probe.h"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "js/call.h"
+#include "js/error.h"
+#include "js/options.h"
+
+namespace wanmark {
+
+namespace {
+
+// Per wake-up, so that a flood of echo replies does not hold the loop.
+constexpr int kMostMessages = 16;
+// A DNS answer of 512 bytes (RFC 1035) or an echo reply with its IP header, and room for more.
+constexpr size_t kMessageBytes = 2048;
+
+std::string TextOption(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+ProbeOptions ReadOptions(const Napi::Object& object, ProbeKind kind) {
+  ProbeOptions options;
+  options.family = NumberOption(object, "family") == 6 ? AF_INET6 : AF_INET;
+  options.kind = kind;
+  options.mark = NumberOption(object, "mark");
+  options.device = TextOption(object, "device");
+  options.source = TextOption(object, "source");
+  return options;
+}
+
+const char* StepName(ProbeStep step) {
+  switch (step) {
+    case ProbeStep::kAddress:
+      return "address";
+    case ProbeStep::kMark:
+      return "mark";
+    case ProbeStep::kDevice:
+      return "device";
+    case ProbeStep::kSource:
+      return "source";
+    case ProbeStep::kConnect:
+      return "connect";
+    default:
+      return "socket";
+  }
+}
+
+}  // namespace
+
+Napi::Function DatagramProbe::Define(Napi::Env env) {
+  return DefineClass(env, "DatagramProbe",
+                     {
+                         InstanceMethod<&DatagramProbe::Send>("send"),
+                         InstanceMethod<&DatagramProbe::Close>("close"),
+                     });
+}
+
+Napi::Value DatagramProbe::OpenTcp(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsObject()) {
+    Napi::TypeError::New(env, "openTcpProbe(options)").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  ProbeSocket socket;
+  if (const int error = socket.Open(ReadOptions(info[0].As<Napi::Object>(), ProbeKind::kTcp))) {
+    MakeError(env, StepName(socket.failed()), error).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  return Napi::Number::New(env, socket.Release());
+}
+
+DatagramProbe::DatagramProbe(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DatagramProbe>(info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 2 || !info[0].IsObject() || !info[1].IsFunction()) {
+    Napi::TypeError::New(env, "DatagramProbe(options, onEvent)").ThrowAsJavaScriptException();
+    return;
+  }
+  const Napi::Object object = info[0].As<Napi::Object>();
+  const ProbeKind kind = TextOption(object, "kind") == "echo" ? ProbeKind::kEcho : ProbeKind::kUdp;
+  int error = socket_.Open(ReadOptions(object, kind));
+  if (!error)
+    error = socket_.SetPeer(TextOption(object, "peer"), static_cast<uint16_t>(NumberOption(object, "port")));
+  if (error) {
+    MakeError(env, StepName(socket_.failed()), error).ThrowAsJavaScriptException();
+    return;
+  }
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
+    MakeError(env, "loop", EINVAL).ThrowAsJavaScriptException();
+    return;
+  }
+  auto watch = std::make_unique<Watch>();
+  watch->owner = this;
+  watch->handle.data = watch.get();
+  if (const int status = uv_poll_init(loop, &watch->handle, socket_.fd())) {
+    MakeError(env, "loop", -status).ThrowAsJavaScriptException();
+    return;
+  }
+  watch_ = watch.release();
+  napi_add_async_cleanup_hook(env, OnEnvCleanup, watch_, &watch_->hook);
+  const int status = uv_poll_start(&watch_->handle, UV_READABLE, [](uv_poll_t* handle, int status, int) {
+    if (DatagramProbe* owner = static_cast<Watch*>(handle->data)->owner) owner->OnReadable(status);
+  });
+  if (status) {
+    StopWatching();
+    MakeError(env, "loop", -status).ThrowAsJavaScriptException();
+    return;
+  }
+  on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
+  async_context_ = std::make_unique<Napi::AsyncContext>(env, "wanmark.DatagramProbe");
+  info.This().As<Napi::Object>().Set("raw", Napi::Boolean::New(env, socket_.raw()));
+  Ref();
+}
+
+Napi::Value DatagramProbe::Send(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsTypedArray()) {
+    Napi::TypeError::New(env, "send(bytes)").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const auto array = info[0].As<Napi::TypedArray>();
+  const auto* bytes = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  return Napi::Number::New(env, watch_ ? socket_.Send(bytes, array.ByteLength()) : EBADF);
+}
+
+void DatagramProbe::OnReadable(int status) {
+  const Napi::HandleScope scope(Env());
+  uint8_t message[kMessageBytes];
+  for (int i = 0; i < kMostMessages; i++) {
+    size_t size = 0;
+    const int error = socket_.Receive(message, sizeof(message), size);
+    if (error == EAGAIN) {
+      // libuv has stopped the handle at EPOLLERR.
+      if (status < 0) EndWith(status);
+      return;
+    }
+    if (error) {
+      uv_poll_stop(&watch_->handle);
+      Emit(error, nullptr, 0);
+      return;
+    }
+    if (!Emit(0, message, size)) return;
+  }
+  if (status < 0) EndWith(status);
+}
+
+void DatagramProbe::EndWith(int status) {
+  const int error = socket_.TakeError();
+  Emit(error ? error : -status, nullptr, 0);
+}
+
+bool DatagramProbe::Emit(int error, const void* data, size_t size) {
+  const napi_env env = Env();
+  const Napi::CallbackScope scope(env, *async_context_);
+  NotifyJs(on_event_,
+           {Napi::Number::New(env, error),
+            data ? napi_value(Napi::Buffer<uint8_t>::Copy(env, static_cast<const uint8_t*>(data), size))
+                 : napi_value(Napi::Env(env).Undefined())});
+  return watch_ != nullptr;
+}
+
+void DatagramProbe::Close(const Napi::CallbackInfo&) {
+  if (!watch_) return;
+  StopWatching();
+  on_event_.Reset();
+  Unref();
+}
+
+void DatagramProbe::StopWatching() {
+  Watch* watch = std::exchange(watch_, nullptr);
+  watch->owner = nullptr;
+  uv_close(reinterpret_cast<uv_handle_t*>(&watch->handle), [](uv_handle_t* handle) {
+    const std::unique_ptr<Watch> watch(static_cast<Watch*>(handle->data));
+    napi_remove_async_cleanup_hook(watch->hook);
+  });
+  // After uv_close() a descriptor may be closed at once (libuv: uv_poll_t).
+  socket_.Close();
+}
+
+void DatagramProbe::OnEnvCleanup(napi_async_cleanup_hook_handle, void* data) {
+  auto* watch = static_cast<Watch*>(data);
+  // Null when it is being closed already: its close callback comes.
+  if (!watch->owner) return;
+  DatagramProbe* owner = watch->owner;
+  owner->StopWatching();
+  owner->on_event_.Reset();
+  owner->async_context_.reset();
+}
+
+}  // namespace wanmark

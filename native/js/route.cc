@@ -1,0 +1,45 @@
+#include "js/route.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "js/error.h"
+#include "route/rtnetlink.h"
+
+namespace wanmark {
+
+namespace {
+
+uint16_t Short(const Napi::Value& value) { return static_cast<uint16_t>(value.ToNumber().Uint32Value()); }
+
+/** The bytes of a Uint8Array; none of anything else. They belong to JS, so they must not outlive the call. */
+std::span<const uint8_t> Bytes(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) return {};
+  const auto array = value.As<Napi::Uint8Array>();
+  return {array.Data(), array.ElementLength()};
+}
+
+Napi::Value Answer(Napi::Env env, int error, const std::vector<uint8_t>& bytes) {
+  if (error) {
+    MakeError(env, error).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+Napi::Value RouteDumpForJs(const Napi::CallbackInfo& info) {
+  std::vector<uint8_t> messages;
+  const int error = RouteDump(Short(info[0]), Bytes(info[1]), messages);
+  return Answer(info.Env(), error, messages);
+}
+
+Napi::Value RouteRequestForJs(const Napi::CallbackInfo& info) {
+  std::vector<uint8_t> message;
+  const int error = RouteRequest(Short(info[0]), Short(info[1]), Bytes(info[2]), message);
+  return Answer(info.Env(), error, message);
+}
+
+}  // namespace wanmark

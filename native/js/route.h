@@ -1,0 +1,12 @@
+// rtnetlink for JS: routeDump(type, body) and routeRequest(type, flags, body), both with the body as a
+// Uint8Array. The answer is a Uint8Array of netlink messages; an Error with `errno` is thrown instead.
+#pragma once
+
+#include <napi.h>
+
+namespace wanmark {
+
+Napi::Value RouteDumpForJs(const Napi::CallbackInfo& info);
+Napi::Value RouteRequestForJs(const Napi::CallbackInfo& info);
+
+}  // namespace wanmark

@@ -1,0 +1,55 @@
+// The memory of one batch: filled by the I/O thread, read and answered by JS as typed arrays
+// (src/core/batch.ts).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "queue/packet.h"
+
+namespace wanmark {
+
+struct BatchMemory {
+  /** Where more wait than come in a moment, JS is woken up half as often as with 64. */
+  static constexpr uint32_t kCapacity = 128;
+  static constexpr uint32_t kCopyBytes = 128;
+  /** The answer that leaves a packet to the kernel (KERNEL_DECIDES in batch.ts). */
+  static constexpr uint32_t kKernelDecides = 0;
+
+  uint32_t marks[kCapacity] = {};
+  uint32_t old_mark[kCapacity] = {};
+  uint32_t in_ifindex[kCapacity] = {};
+  uint32_t out_ifindex[kCapacity] = {};
+  uint32_t length[kCapacity] = {};
+  uint16_t sport[kCapacity] = {};
+  uint16_t dport[kCapacity] = {};
+  uint8_t family[kCapacity] = {};
+  uint8_t proto[kCapacity] = {};
+  uint8_t flags[kCapacity] = {};
+  uint8_t copied[kCapacity] = {};
+  uint8_t src[kCapacity * 16] = {};
+  uint8_t dst[kCapacity * 16] = {};
+  uint8_t bytes[kCapacity * kCopyBytes] = {};
+
+  /** Writes packet `i`, its answer pre-filled with kKernelDecides. */
+  void Fill(uint32_t i, const Packet& packet) {
+    const FlowKey& flow = packet.flow;
+    marks[i] = kKernelDecides;
+    old_mark[i] = packet.old_mark;
+    in_ifindex[i] = packet.in_ifindex;
+    out_ifindex[i] = packet.out_ifindex;
+    length[i] = packet.length;
+    sport[i] = flow.sport;
+    dport[i] = flow.dport;
+    family[i] = flow.family;
+    proto[i] = flow.proto;
+    flags[i] = flow.flags;
+    std::memcpy(src + i * 16, flow.src, 16);
+    std::memcpy(dst + i * 16, flow.dst, 16);
+    copied[i] = static_cast<uint8_t>(std::min(packet.copied, kCopyBytes));
+    if (copied[i] > 0) std::memcpy(bytes + i * kCopyBytes, packet.bytes, copied[i]);
+  }
+};
+
+}  // namespace wanmark

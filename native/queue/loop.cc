@@ -1,0 +1,310 @@
+#include "queue/loop.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace wanmark {
+
+namespace {
+
+// A packet message is at most 350 bytes: 128 of the packet, the rest attributes.
+constexpr size_t kDatagramBytes = 1024;
+// A rule that wipes the mark before it queues makes NF_REPEAT an endless loop. A flow that was found this
+// often within the cache's few seconds is accepted, with its mark: only the rest of the table misses it.
+constexpr uint32_t kLoopFinds = 32;
+// Pause before a call is repeated that failed for want of memory.
+constexpr int kRetryMs = 1;
+// Pause after a receive error that has no name here; a close request ends it.
+constexpr int kTroublePauseMs = 100;
+// A strategy that misses its deadline by less may still say so itself.
+constexpr std::chrono::seconds kNoticeAfter{1};
+
+SipKey RandomKey() {
+  SipKey key;
+  // Short of 256 bytes getrandom is never cut short, and the pool is initialised when a daemon starts.
+  if (getrandom(&key, sizeof(key), 0) != sizeof(key)) key = SipKey{};
+  return key;
+}
+
+}  // namespace
+
+QueueLoop::QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory, Stats& stats,
+                     std::function<void()> wake)
+    : options_(options),
+      hash_key_(RandomKey()),
+      socket_(std::move(socket)),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      memory_(memory),
+      stats_(stats),
+      wake_js_(std::move(wake)),
+      handoff_(wake_js_),
+      cache_(options.cache_ms),
+      receiver_(BatchMemory::kCapacity, kDatagramBytes),
+      verdicts_(options.queue.num, BatchMemory::kCapacity) {}
+
+QueueLoop::~QueueLoop() {
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
+
+void QueueLoop::RequestClose() {
+  close_requested_.store(true, std::memory_order_release);
+  eventfd_write(wake_fd_, 1);
+}
+
+void QueueLoop::Ping() {
+  ping_.store(true, std::memory_order_release);
+  eventfd_write(wake_fd_, 1);
+}
+
+void QueueLoop::AnswerPing() {
+  if (!ping_.load(std::memory_order_relaxed) || !ping_.exchange(false)) return;
+  pong_ = true;
+  wake_js_();
+}
+
+void QueueLoop::Run() {
+  // Or a pause would be 50 us longer (prctl(2)).
+  prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  bool stopped_queueing = false;
+  uint64_t drained_at = 0;
+  while (true) {
+    AnswerPing();
+    const bool closing = close_requested_.load(std::memory_order_acquire);
+    if (closing && !stopped_queueing) {
+      // Takes the kernel's queue lock: whatever is queued afterwards is in our socket already. Without
+      // FAIL_OPEN a MAXLEN of 0 would drop what it is meant to save.
+      if (options_.queue.fail_open) {
+        alignas(nlmsghdr) char buffer[kConfigBytes];
+        const nlmsghdr* message = BuildStopQueueing(buffer, options_.queue.num);
+        socket_.Send(message, message->nlmsg_len);
+      }
+      stopped_queueing = true;
+      drained_at = stats_.packets.Get() + options_.queue.max_length;
+    }
+    // What was queued is handled now; more than that can only be newcomers without FAIL_OPEN, and has no end.
+    if (closing && stats_.packets.Get() >= drained_at) break;
+
+    const int received = receiver_.Receive(socket_.fd());
+    if (received > 0) {
+      for (int i = 0; i < received; i++) HandleDatagram(receiver_.Datagram(i));
+      Settle();
+      if (!closing) Gather(static_cast<uint32_t>(received));
+      continue;
+    }
+    if (received == -ENOBUFS) {
+      stats_.enobufs.Add();
+      continue;
+    }
+    if (closing) break;
+    const bool failed = received != -EAGAIN;
+    if (failed) {
+      stats_.other_errors.Add();
+      ReportTrouble(kTroubleSocket, -received);
+    }
+    WaitForWork(failed);
+  }
+  socket_.Close();
+  finished_.store(true, std::memory_order_release);
+  wake_js_();
+}
+
+void QueueLoop::Gather(uint32_t received) {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const uint64_t now_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+  const uint64_t pause = gathering_.Settled(received, now_ns);
+  if (pause == 0) return;
+  const timespec rest{0, static_cast<long>(pause)};
+  nanosleep(&rest, nullptr);
+}
+
+void QueueLoop::WaitForWork(bool socket_failed) {
+  pollfd events[] = {{wake_fd_, POLLIN, 0}, {socket_.fd(), POLLIN, 0}};
+  poll(events, socket_failed ? 1 : 2, socket_failed ? kTroublePauseMs : -1);
+  eventfd_t count;
+  if (events[0].revents) eventfd_read(wake_fd_, &count);
+}
+
+void QueueLoop::HandleDatagram(std::span<const uint8_t> datagram) {
+  const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
+  int left = static_cast<int>(datagram.size());
+  // Walked by hand: mnl_cb_run leaves the rest of a buffer unread at an error message.
+  while (left >= static_cast<int>(sizeof(nlmsghdr))) {
+    if (message->nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET)) {
+      if (packet_count_ == BatchMemory::kCapacity) Settle();
+      if (ParsePacket(reinterpret_cast<const uint8_t*>(message), left, packets_[packet_count_])) {
+        packet_count_++;
+        stats_.packets.Add();
+      } else {
+        stats_.malformed.Add();
+      }
+    } else if (message->nlmsg_type == NLMSG_ERROR &&
+               left >= static_cast<int>(MNL_NLMSG_HDRLEN + sizeof(int))) {
+      CountError(-static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error);
+    }
+    if (!mnl_nlmsg_ok(message, left)) break;
+    message = mnl_nlmsg_next(message, &left);
+  }
+}
+
+void QueueLoop::CountError(int error) {
+  switch (error) {
+    case 0:
+      break;
+    case ENOENT:
+      stats_.enoent.Add();
+      break;
+    case EPERM:
+      stats_.eperm.Add();
+      ReportTrouble(kTroublePermission, error);
+      break;
+    case ENODEV:
+      stats_.enodev.Add();
+      ReportTrouble(kTroubleGone, error);
+      break;
+    default:
+      stats_.other_errors.Add();
+  }
+}
+
+void QueueLoop::Settle() {
+  if (packet_count_ == 0) return;
+  const uint64_t now_ms = options_.now_ms();
+  FindDecisions(now_ms);
+  AskForMisses();
+  SendVerdicts();
+  packet_count_ = 0;
+}
+
+void QueueLoop::FindDecisions(uint64_t now_ms) {
+  misses_.Clear();
+  std::lock_guard lock(cache_mutex_);
+  for (uint32_t i = 0; i < packet_count_; i++) slots_[i] = FindDecision(packets_[i], now_ms);
+}
+
+QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
+  // Rules that do not look at the mark queue the packet again after NF_REPEAT, for ever.
+  if (packet.old_mark & options_.mask) return Slot{Slot::kMarked, 0, 0};
+  const uint64_t hash = packet.flow.Hash(hash_key_);
+  uint32_t finds = 0;
+  const auto known =
+      packet.flow.identifies_flow() ? cache_.Find(packet.flow, hash, now_ms, &finds) : std::nullopt;
+  if (!known) return Slot{Slot::kMissed, 0, misses_.Add(packet, hash)};
+  return Slot{finds > kLoopFinds ? Slot::kLooping : Slot::kFound, *known, 0};
+}
+
+void QueueLoop::AskForMisses() {
+  const uint32_t count = misses_.count();
+  for (uint32_t i = 0; i < count; i++) answers_[i] = BatchMemory::kKernelDecides;
+  if (count == 0) return;
+  if (!handoff_.Idle()) {
+    stats_.late_flows.Add(count);
+    return SayLate();
+  }
+  said_late_ = false;
+  for (uint32_t i = 0; i < count; i++) memory_.Fill(i, *misses_[i].packet);
+  if (!handoff_.Ask(count, options_.deadline)) {
+    stats_.late.Add();
+    stats_.late_flows.Add(count);
+    return;
+  }
+  ReadAnswers(options_.now_ms());
+  handoff_.Release();
+}
+
+void QueueLoop::SayLate() {
+  if (said_late_ || options_.late_notice.empty() || handoff_.Lateness() < kNoticeAfter) return;
+  said_late_ = true;
+  // Nobody may be reading: a full pipe must not stop the packets, and SIGPIPE is blocked in this thread.
+  pollfd writable{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&writable, 1, 0) != 1 || !(writable.revents & POLLOUT)) return;
+  [[maybe_unused]] const ssize_t written =
+      write(STDERR_FILENO, options_.late_notice.data(), options_.late_notice.size());
+}
+
+void QueueLoop::ReadAnswers(uint64_t now_ms) {
+  std::lock_guard lock(cache_mutex_);
+  for (uint32_t i = 0; i < misses_.count(); i++) {
+    // Once only: a callback that keeps writing after its return must not get past the check.
+    const uint32_t mark = std::atomic_ref(memory_.marks[i]).load(std::memory_order_relaxed);
+    if (mark == BatchMemory::kKernelDecides) continue;
+    if (mark & ~options_.mask) {
+      stats_.invalid.Add();
+      continue;
+    }
+    answers_[i] = mark;
+    const Misses::Miss& miss = misses_[i];
+    if (miss.packet->flow.identifies_flow()) cache_.Remember(miss.packet->flow, miss.hash, mark, now_ms);
+  }
+}
+
+void QueueLoop::SendVerdicts() {
+  verdicts_.Clear();
+  uint32_t asked = 0;
+  for (uint32_t i = 0; i < packet_count_; i++) {
+    const Packet& packet = packets_[i];
+    const Slot& slot = slots_[i];
+    // The misses are numbered in the order of their first packets: a number seen before is a duplicate.
+    const bool first = slot.kind == Slot::kMissed && slot.miss == asked;
+    if (first) asked++;
+    const uint32_t mark = slot.kind == Slot::kMissed ? answers_[slot.miss] : slot.mark;
+    if (mark == BatchMemory::kKernelDecides) {
+      verdicts_.Add(packet.id, NF_ACCEPT);
+      (slot.kind == Slot::kMarked ? stats_.marked : stats_.kernel_decided).Add();
+      continue;
+    }
+    const bool looping = slot.kind == Slot::kLooping;
+    if (looping) stats_.loops.Add();
+    verdicts_.Add(packet.id, looping ? NF_ACCEPT : options_.verdict,
+                  (packet.old_mark & ~options_.mask) | mark);
+    (first ? stats_.decisions : stats_.cache_hits).Add();
+  }
+
+  int error;
+  while ((error = socket_.Send(verdicts_.data(), verdicts_.size()))) {
+    if (error != ENOBUFS && error != ENOMEM && error != EAGAIN) break;
+    poll(nullptr, 0, kRetryMs);
+  }
+  if (error) {
+    stats_.other_errors.Add();
+    ReportTrouble(kTroubleSocket, error);
+    return;
+  }
+  stats_.batches.Add();
+  stats_.verdicts.Add(verdicts_.count());
+}
+
+size_t QueueLoop::Forget(uint32_t mark, uint32_t mask) {
+  std::lock_guard lock(cache_mutex_);
+  size_t forgotten = cache_.Forget(mark, mask, options_.now_ms());
+  // Between Answer and ReadAnswers, or read but not released: writing does no harm then.
+  if (handoff_.Answered()) {
+    for (uint32_t& answer : memory_.marks) {
+      std::atomic_ref value(answer);
+      const uint32_t given = value.load(std::memory_order_relaxed);
+      if (given == BatchMemory::kKernelDecides || (given & mask) != mark) continue;
+      value.store(BatchMemory::kKernelDecides, std::memory_order_relaxed);
+    }
+  }
+  return forgotten;
+}
+
+void QueueLoop::ReportTrouble(Trouble trouble, int error) {
+  if (reported_trouble_ & trouble) return;
+  reported_trouble_ |= trouble;
+  last_errno_ = error;
+  trouble_ |= trouble;
+  wake_js_();
+}
+
+}  // namespace wanmark

@@ -1,0 +1,143 @@
+// The I/O thread of one queue: receive a batch, answer it from the cache or by asking JS, send the verdicts.
+// No napi and no policy: what a mark means is known to whoever answers.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/netlink_socket.h"
+#include "base/receiver.h"
+#include "queue/batch_memory.h"
+#include "queue/decision_cache.h"
+#include "queue/gathering.h"
+#include "queue/handoff.h"
+#include "queue/misses.h"
+#include "queue/nfq_config.h"
+#include "queue/stats.h"
+#include "queue/verdicts.h"
+
+namespace wanmark {
+
+struct LoopOptions {
+  QueueConfig queue;
+  /** The field of the packet mark that is ours; the other bits survive. */
+  uint32_t mask = 0xff;
+  std::chrono::milliseconds deadline{50};
+  uint32_t cache_ms = 3000;
+  /** NF_REPEAT or NF_ACCEPT, for packets that got a mark. */
+  uint32_t verdict = 0;
+  /** Written to standard error, once for each time that JS is late for a second: JS cannot say it then. */
+  std::string late_notice;
+  /** Milliseconds of a clock that never goes back, for the age of decisions. */
+  std::function<uint64_t()> now_ms;
+};
+
+/** What the owner should hear of, besides the counters. */
+enum Trouble : uint32_t {
+  /** The kernel refuses our verdicts: the privilege is gone, or the queue belongs to another socket. */
+  kTroublePermission = 1,
+  /** The queue does not exist any more. */
+  kTroubleGone = 2,
+  /** recvmmsg or sendmsg fails in a way that has no other name; see last_errno. */
+  kTroubleSocket = 4,
+};
+
+class QueueLoop {
+ public:
+  /**
+   * `memory` and `stats` outlive the loop. `wake` is called on the I/O thread: for a question, for trouble,
+   * and at the end.
+   */
+  QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory, Stats& stats,
+            std::function<void()> wake);
+  ~QueueLoop();
+  QueueLoop(const QueueLoop&) = delete;
+  QueueLoop& operator=(const QueueLoop&) = delete;
+
+  // --- the I/O thread ---
+
+  /** Returns after RequestClose, when every packet has got its verdict and the socket is closed. */
+  void Run();
+
+  // --- any thread ---
+
+  void RequestClose();
+  /** Makes the I/O thread set TakePong, and wake JS, when it comes by: a sign that it lives. */
+  void Ping();
+  bool finished() const { return finished_.load(std::memory_order_acquire); }
+
+  // --- the JS thread ---
+
+  Handoff& handoff() { return handoff_; }
+  /** Forgets decisions (see DecisionCache), also withdraws answers that are not sent yet. Returns how many.
+   */
+  size_t Forget(uint32_t mark, uint32_t mask);
+  /** Has a Ping been answered since the last call? */
+  bool TakePong() { return pong_.exchange(false); }
+  /** Takes the Trouble bits that came up since the last call; each is set at most once in a queue's life. */
+  uint32_t TakeTrouble() { return trouble_.exchange(0); }
+  int last_errno() const { return last_errno_; }
+
+ private:
+  /** What is known of packet `i` of the batch: its mark, or which miss it waits for. */
+  struct Slot {
+    enum { kMarked, kFound, kLooping, kMissed } kind;
+    uint32_t mark;
+    uint32_t miss;
+  };
+
+  void HandleDatagram(std::span<const uint8_t> datagram);
+  void CountError(int error);
+  /** Gives a verdict to each of packets_[0..packet_count_). */
+  void Settle();
+  void FindDecisions(uint64_t now_ms);
+  Slot FindDecision(const Packet& packet, uint64_t now_ms);
+  void AskForMisses();
+  void ReadAnswers(uint64_t now_ms);
+  void SendVerdicts();
+  void ReportTrouble(Trouble trouble, int error);
+  void SayLate();
+  void AnswerPing();
+  void Gather(uint32_t received);
+  void WaitForWork(bool socket_failed);
+
+  const LoopOptions options_;
+  const SipKey hash_key_;
+  NetlinkSocket socket_;
+  // An eventfd that ends the poll.
+  int wake_fd_;
+  BatchMemory& memory_;
+  Stats& stats_;
+  std::function<void()> wake_js_;
+  Handoff handoff_;
+
+  // Held while the cache is used and while answers are read: see Forget.
+  std::mutex cache_mutex_;
+  DecisionCache cache_;
+
+  Gathering gathering_;
+  Receiver receiver_;
+  Verdicts verdicts_;
+  Packet packets_[BatchMemory::kCapacity];
+  Slot slots_[BatchMemory::kCapacity];
+  uint32_t packet_count_ = 0;
+  Misses misses_;
+  // The answer to each miss; kKernelDecides for those that have none.
+  uint32_t answers_[BatchMemory::kCapacity];
+
+  std::atomic<bool> close_requested_{false};
+  std::atomic<bool> finished_{false};
+  std::atomic<bool> ping_{false};
+  std::atomic<bool> pong_{false};
+  bool said_late_ = false;
+  std::atomic<uint32_t> trouble_{0};
+  std::atomic<int> last_errno_{0};
+  uint32_t reported_trouble_ = 0;
+};
+
+}  // namespace wanmark

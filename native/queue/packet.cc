@@ -1,0 +1,77 @@
+#include "queue/packet.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "queue/headers.h"
+
+namespace wanmark {
+
+namespace {
+
+void ReadBe32(const nlattr* attribute, uint32_t& value) {
+  if (mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t)) value = ntohl(mnl_attr_get_u32(attribute));
+}
+
+int IpVersion(uint8_t nfgen_family, uint16_t hw_protocol) {
+  if (nfgen_family == AF_INET || hw_protocol == ETH_P_IP) return 4;
+  if (nfgen_family == AF_INET6 || hw_protocol == ETH_P_IPV6) return 6;
+  return 0;
+}
+
+}  // namespace
+
+bool ParsePacket(const uint8_t* message, size_t size, Packet& packet) {
+  constexpr size_t kAttributesAt = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg));
+  packet = Packet{};
+  if (size < kAttributesAt) return false;
+  const uint8_t family = reinterpret_cast<const nfgenmsg*>(message + MNL_NLMSG_HDRLEN)->nfgen_family;
+  // A message cut by the receive buffer says a larger length than there is; its first attributes are good.
+  size = std::min<size_t>(size, reinterpret_cast<const nlmsghdr*>(message)->nlmsg_len);
+
+  bool has_id = false;
+  uint16_t hw_protocol = 0;
+  for (size_t at = kAttributesAt; at < size;) {
+    const auto* attribute = reinterpret_cast<const nlattr*>(message + at);
+    if (!mnl_attr_ok(attribute, static_cast<int>(size - at))) break;
+    switch (mnl_attr_get_type(attribute)) {
+      case NFQA_PACKET_HDR:
+        if (mnl_attr_get_payload_len(attribute) >= sizeof(nfqnl_msg_packet_hdr)) {
+          const auto* header = static_cast<const nfqnl_msg_packet_hdr*>(mnl_attr_get_payload(attribute));
+          packet.id = ntohl(header->packet_id);
+          hw_protocol = ntohs(header->hw_protocol);
+          has_id = true;
+        }
+        break;
+      case NFQA_MARK:
+        ReadBe32(attribute, packet.old_mark);
+        break;
+      case NFQA_IFINDEX_INDEV:
+        ReadBe32(attribute, packet.in_ifindex);
+        break;
+      case NFQA_IFINDEX_OUTDEV:
+        ReadBe32(attribute, packet.out_ifindex);
+        break;
+      case NFQA_CAP_LEN:
+        ReadBe32(attribute, packet.length);
+        break;
+      case NFQA_PAYLOAD:
+        packet.bytes = static_cast<const uint8_t*>(mnl_attr_get_payload(attribute));
+        packet.copied = mnl_attr_get_payload_len(attribute);
+        break;
+    }
+    at += MNL_ALIGN(attribute->nla_len);
+  }
+  // The kernel sends NFQA_CAP_LEN only when it cut the copy.
+  packet.length = std::max(packet.length, packet.copied);
+  packet.flow = ParseHeaders(packet.bytes, packet.copied, IpVersion(family, hw_protocol));
+  return has_id;
+}
+
+}  // namespace wanmark

@@ -1,0 +1,63 @@
+import { FAMILIES, type Family } from '../../core/family.js';
+import { forEachAttribute, readAddress } from './attributes.js';
+import { ADDRESS_FAMILY, forEachMessage, LITTLE_ENDIAN } from './messages.js';
+import { dump } from './socket.js';
+
+/** An address of a device. */
+export interface InterfaceAddress {
+  readonly family: Family;
+  /** The device's number. */
+  readonly index: number;
+  /** RT_SCOPE_*. */
+  readonly scope: number;
+  readonly local: string;
+  /** The far end's of a point-to-point address; undefined for any other. */
+  readonly peer: string | undefined;
+  /** That of the network, or of the far end's where there is one. */
+  readonly prefixLength: number;
+}
+
+/** RT_SCOPE_UNIVERSE of linux/rtnetlink.h, which `ip` calls `global`. */
+export const SCOPE_GLOBAL = 0;
+
+/** Of linux/rtnetlink.h. */
+const RTM_NEWADDR = 20;
+const RTM_GETADDR = 22;
+/** struct ifaddrmsg of linux/if_addr.h: family, prefix length, flags, scope, index (at 4). */
+const IFADDRMSG_BYTES = 8;
+/** Of linux/if_addr.h. IPv4 has both; IPv6 has IFA_ADDRESS alone, except where there is a far end. */
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+
+/** All addresses of a family, in the kernel's order. @throws Error with `errno` */
+export function dumpAddresses(family: Family): InterfaceAddress[] {
+  const body = new Uint8Array(IFADDRMSG_BYTES);
+  body[0] = ADDRESS_FAMILY[family];
+  return parseAddresses(dump(RTM_GETADDR, body));
+}
+
+/** The addresses in the messages of a dump. */
+export function parseAddresses(messages: Uint8Array): InterfaceAddress[] {
+  const addresses: InterfaceAddress[] = [];
+  forEachMessage(messages, RTM_NEWADDR, (view, start, end) => {
+    if (end - start < IFADDRMSG_BYTES) return;
+    const family = FAMILIES.find((one) => ADDRESS_FAMILY[one] === view.getUint8(start));
+    let own: string | undefined;
+    let far: string | undefined;
+    forEachAttribute(view, start + IFADDRMSG_BYTES, end, (type, _, from, to) => {
+      if (type === IFA_LOCAL) own = readAddress(view, from, to);
+      if (type === IFA_ADDRESS) far = readAddress(view, from, to);
+    });
+    const local = own ?? far;
+    if (family === undefined || local === undefined) return;
+    addresses.push({
+      family,
+      index: view.getUint32(start + 4, LITTLE_ENDIAN),
+      scope: view.getUint8(start + 3),
+      local,
+      peer: far === local ? undefined : far,
+      prefixLength: view.getUint8(start + 1),
+    });
+  });
+  return addresses;
+}

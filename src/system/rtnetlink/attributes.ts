@@ -1,0 +1,69 @@
+import { formatAddress } from '../../core/address.js';
+import { align, LITTLE_ENDIAN } from './messages.js';
+
+/** struct rtattr of linux/rtnetlink.h: length, type; the same as nlattr. */
+const RTATTR_BYTES = 4;
+/** NLA_TYPE_MASK of linux/netlink.h: without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
+const TYPE_MASK = 0x3fff;
+
+/** The value of an attribute: `view` from `start` up to `end`. */
+export type VisitAttribute = (type: number, view: DataView, start: number, end: number) => void;
+
+/**
+ * Calls `visit` for each attribute between two places of a message, in their order. Ends at the first that is not
+ * whole, so a value is always inside.
+ */
+export function forEachAttribute(view: DataView, start: number, end: number, visit: VisitAttribute): void {
+  for (let at = start; at + RTATTR_BYTES <= end; ) {
+    const length = view.getUint16(at, LITTLE_ENDIAN);
+    if (length < RTATTR_BYTES || at + length > end) return;
+    visit(view.getUint16(at + 2, LITTLE_ENDIAN) & TYPE_MASK, view, at + RTATTR_BYTES, at + length);
+    at += align(length);
+  }
+}
+
+/** A number of 32 bits; 0 where the value is too short for one. */
+export function readNumber(view: DataView, start: number, end: number): number {
+  return end - start >= 4 ? view.getUint32(start, LITTLE_ENDIAN) : 0;
+}
+
+/** An address, by its length; undefined where it has neither 4 nor 16 bytes. */
+export function readAddress(view: DataView, start: number, end: number): string | undefined {
+  const length = end - start;
+  if (length !== 4 && length !== 16) return undefined;
+  return formatAddress(bytesOf(view, start, end), 0, length === 4 ? 4 : 6);
+}
+
+/** Text up to its closing 0. */
+export function readText(view: DataView, start: number, end: number): string {
+  const bytes = bytesOf(view, start, end);
+  const zero = bytes.indexOf(0);
+  return Buffer.from(zero < 0 ? bytes : bytes.subarray(0, zero)).toString();
+}
+
+/** A hardware address of Ethernet, `02:00:00:00:00:01`; undefined where it has not 6 bytes. */
+export function readMac(view: DataView, start: number, end: number): string | undefined {
+  if (end - start !== 6) return undefined;
+  return Array.from(bytesOf(view, start, end), (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** One attribute, as a request holds it. */
+export function attribute(type: number, value: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(align(RTATTR_BYTES + value.length));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, RTATTR_BYTES + value.length, LITTLE_ENDIAN);
+  view.setUint16(2, type, LITTLE_ENDIAN);
+  bytes.set(value, RTATTR_BYTES);
+  return bytes;
+}
+
+/** A number of 32 bits, as the value of {@link attribute}. */
+export function numberValue(number: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, number, LITTLE_ENDIAN);
+  return bytes;
+}
+
+function bytesOf(view: DataView, start: number, end: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + start, end - start);
+}

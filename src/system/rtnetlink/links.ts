@@ -1,0 +1,51 @@
+import { attribute, forEachAttribute, numberValue, readText } from './attributes.js';
+import { forEachMessage, LITTLE_ENDIAN } from './messages.js';
+import { dump } from './socket.js';
+
+/** A network device. */
+export interface Link {
+  readonly name: string;
+  readonly index: number;
+  /** IFF_*. */
+  readonly flags: number;
+}
+
+/** Of linux/if.h. */
+export const IFF_UP = 0x1;
+export const IFF_POINTOPOINT = 0x10;
+
+/** Of linux/rtnetlink.h. */
+const RTM_NEWLINK = 16;
+const RTM_GETLINK = 18;
+/** struct ifinfomsg of linux/rtnetlink.h: family, type (at 2), index (at 4), flags (at 8), change. */
+const IFINFOMSG_BYTES = 16;
+/** Of linux/if_link.h. */
+const IFLA_IFNAME = 3;
+const IFLA_EXT_MASK = 29;
+/** Of linux/rtnetlink.h, since Linux 4.4: without the counters, which would be most of the answer. */
+const RTEXT_FILTER_SKIP_STATS = 8;
+
+/** All devices of this network namespace, in the kernel's order. @throws Error with `errno` */
+export function dumpLinks(): Link[] {
+  const mask = attribute(IFLA_EXT_MASK, numberValue(RTEXT_FILTER_SKIP_STATS));
+  return parseLinks(dump(RTM_GETLINK, Buffer.concat([new Uint8Array(IFINFOMSG_BYTES), mask])));
+}
+
+/** The devices in the messages of a dump; one without a name is left out. */
+export function parseLinks(messages: Uint8Array): Link[] {
+  const links: Link[] = [];
+  forEachMessage(messages, RTM_NEWLINK, (view, start, end) => {
+    if (end - start < IFINFOMSG_BYTES) return;
+    let name = '';
+    forEachAttribute(view, start + IFINFOMSG_BYTES, end, (type, _, from, to) => {
+      if (type === IFLA_IFNAME) name = readText(view, from, to);
+    });
+    if (name === '') return;
+    links.push({
+      name,
+      index: view.getUint32(start + 4, LITTLE_ENDIAN),
+      flags: view.getUint32(start + 8, LITTLE_ENDIAN),
+    });
+  });
+  return links;
+}

@@ -1,0 +1,53 @@
+import { parseAddress } from '../../core/address.js';
+import type { Family } from '../../core/family.js';
+import { attribute, numberValue } from './attributes.js';
+import { ADDRESS_FAMILY, LITTLE_ENDIAN } from './messages.js';
+import {
+  parseRoutes,
+  type Route,
+  RTA_DST,
+  RTA_OIF,
+  RTM_GETROUTE,
+  RTMSG_BYTES,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_UNREACHABLE,
+} from './routes.js';
+import { request } from './socket.js';
+
+/** Of linux/rtnetlink.h, since Linux 4.13: the answer is the route of the table, not the way of a packet. */
+const RTM_F_FIB_MATCH = 0x2000;
+
+/**
+ * The route by which the kernel would send a packet to `address`: `ip route get fibmatch ADDRESS [oif DEVICE]`.
+ * @param address in the form of {@link parseAddress}
+ * @param index the number of a device that it has to leave by; undefined: whichever
+ * @returns undefined: there is no way, or the route forbids it
+ */
+export function lookupRoute(family: Family, address: string, index?: number): Route | undefined {
+  const header = new Uint8Array(RTMSG_BYTES);
+  const destination = parseAddress(address);
+  header[0] = ADDRESS_FAMILY[family];
+  header[1] = 8 * destination.length;
+  new DataView(header.buffer).setUint32(8, RTM_F_FIB_MATCH, LITTLE_ENDIAN);
+  const parts = [header, attribute(RTA_DST, destination)];
+  if (index !== undefined) parts.push(attribute(RTA_OIF, numberValue(index)));
+  try {
+    return parseRoutes(request(RTM_GETROUTE, 0, Buffer.concat(parts)), { family })[0];
+  } catch (error) {
+    // ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL: whatever the route's type says. ENODEV: the device has gone.
+    if (error instanceof Error && 'errno' in error) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether a route makes its destination a neighbour by a device, which the gateway of another route has to be: it is
+ * more than a default route, leads by that device alone and needs no gateway itself.
+ */
+export function isOnLink(route: Route | undefined, index: number): boolean {
+  if (route === undefined || route.dst === 'default' || route.hops.length !== 1) return false;
+  if ([RTN_LOCAL, RTN_BROADCAST, RTN_UNREACHABLE].includes(route.type)) return false;
+  const hop = route.hops[0]!;
+  return hop.index === index && hop.gateway === undefined && !hop.foreign;
+}

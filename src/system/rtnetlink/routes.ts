@@ -1,0 +1,142 @@
+import type { Family } from '../../core/family.js';
+import { forEachAttribute, readAddress, readNumber } from './attributes.js';
+import { ADDRESS_FAMILY, align, forEachMessage, LITTLE_ENDIAN } from './messages.js';
+import { dump } from './socket.js';
+
+/** One way of a route: struct rtnexthop, or what the route itself says where it has one way. */
+export interface NextHop {
+  /** The device's number; 0: none, as a route that leads nowhere has. */
+  readonly index: number;
+  /** Undefined: the device reaches the destination itself. */
+  readonly gateway: string | undefined;
+  /** Whether the gateway is of the other family (RTA_VIA); `gateway` is undefined then. */
+  readonly foreign: boolean;
+  /** RTNH_F_DEAD: the kernel does not use it at the moment. */
+  readonly dead: boolean;
+}
+
+/** A route. */
+export interface Route {
+  /** `default`, a network or an address, as `ip` prints it: `10.0.0.0/8`, `172.16.5.4`. */
+  readonly dst: string;
+  /** RTN_*. */
+  readonly type: number;
+  readonly table: number;
+  /** RTM_F_CLONED: an exception that the kernel made itself, as for a smaller MTU. */
+  readonly cloned: boolean;
+  readonly metric: number;
+  readonly hops: readonly NextHop[];
+}
+
+/** Of linux/rtnetlink.h. */
+export const RTM_NEWROUTE = 24;
+export const RTM_GETROUTE = 26;
+export const RT_TABLE_MAIN = 254;
+export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
+export const RTN_BROADCAST = 3;
+export const RTN_UNREACHABLE = 7;
+export const RTN_THROW = 9;
+const RTM_F_CLONED = 0x200;
+const RTNH_F_DEAD = 1;
+/**
+ * struct rtmsg of linux/rtnetlink.h: family, destination's length, source's length, TOS, table, protocol, scope, type,
+ * flags (at 8).
+ */
+export const RTMSG_BYTES = 12;
+/** struct rtnexthop of linux/rtnetlink.h: length, flags (at 2), hops, index (at 4). */
+const RTNEXTHOP_BYTES = 8;
+export const RTA_DST = 1;
+export const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_PRIORITY = 6;
+const RTA_MULTIPATH = 9;
+const RTA_TABLE = 15;
+const RTA_VIA = 18;
+
+/** Which routes of a dump are wanted. */
+export interface RouteFilter {
+  readonly family: Family;
+  /** Whether default routes are enough: the others then cost no more than a look at their headers. */
+  readonly defaults?: boolean;
+}
+
+/** The main table, in the kernel's order, without the kernel's own exceptions. @throws Error with `errno` */
+export function dumpMain(filter: RouteFilter): Route[] {
+  const body = new Uint8Array(RTMSG_BYTES);
+  body[0] = ADDRESS_FAMILY[filter.family];
+  body[4] = RT_TABLE_MAIN;
+  // Kernels before 4.20 send all tables.
+  const routes = parseRoutes(dump(RTM_GETROUTE, body), filter);
+  return routes.filter((route) => route.table === RT_TABLE_MAIN && !route.cloned);
+}
+
+/** The routes in the messages of a dump. */
+export function parseRoutes(messages: Uint8Array, { family, defaults = false }: RouteFilter): Route[] {
+  const routes: Route[] = [];
+  forEachMessage(messages, RTM_NEWROUTE, (view, start, end) => {
+    if (end - start < RTMSG_BYTES || view.getUint8(start) !== ADDRESS_FAMILY[family]) return;
+    const length = view.getUint8(start + 1);
+    if (!defaults || length === 0) routes.push(parseRoute(view, start, end, family, length));
+  });
+  return routes;
+}
+
+function parseRoute(view: DataView, start: number, end: number, family: Family, length: number): Route {
+  const flags = view.getUint32(start + 8, LITTLE_ENDIAN);
+  let dst: string | undefined;
+  let table = view.getUint8(start + 4);
+  let metric = 0;
+  let multipath: NextHop[] | undefined;
+  const body = start + RTMSG_BYTES;
+  forEachAttribute(view, body, end, (type, _, from, to) => {
+    if (type === RTA_DST) dst = readAddress(view, from, to);
+    else if (type === RTA_TABLE) table = readNumber(view, from, to);
+    else if (type === RTA_PRIORITY) metric = readNumber(view, from, to);
+    else if (type === RTA_MULTIPATH) multipath = parseHops(view, from, to);
+  });
+  return {
+    dst: formatDestination(dst, length, family),
+    type: view.getUint8(start + 7),
+    table,
+    cloned: (flags & RTM_F_CLONED) !== 0,
+    metric,
+    hops: multipath ?? [parseHop(view, body, end, undefined, flags)],
+  };
+}
+
+function formatDestination(dst: string | undefined, length: number, family: Family): string {
+  if (dst === undefined) return length === 0 ? 'default' : `0/${length}`;
+  return length === (family === 4 ? 32 : 128) ? dst : `${dst}/${length}`;
+}
+
+function parseHops(view: DataView, start: number, end: number): NextHop[] {
+  const hops: NextHop[] = [];
+  for (let at = start; at + RTNEXTHOP_BYTES <= end; ) {
+    const length = view.getUint16(at, LITTLE_ENDIAN);
+    if (length < RTNEXTHOP_BYTES || at + length > end) return hops;
+    const index = view.getUint32(at + 4, LITTLE_ENDIAN);
+    hops.push(parseHop(view, at + RTNEXTHOP_BYTES, at + length, index, view.getUint8(at + 2)));
+    at += align(length);
+  }
+  return hops;
+}
+
+/** @param known the device's number where it stands before the attributes and not among them */
+function parseHop(
+  view: DataView,
+  start: number,
+  end: number,
+  known: number | undefined,
+  flags: number,
+): NextHop {
+  let index = known ?? 0;
+  let gateway: string | undefined;
+  let foreign = false;
+  forEachAttribute(view, start, end, (type, _, from, to) => {
+    if (type === RTA_OIF && known === undefined) index = readNumber(view, from, to);
+    else if (type === RTA_GATEWAY) gateway = readAddress(view, from, to);
+    else if (type === RTA_VIA) foreign = true;
+  });
+  return { index, gateway, foreign, dead: (flags & RTNH_F_DEAD) !== 0 };
+}

@@ -1,0 +1,38 @@
+import { loadAddon } from '../../native.js';
+
+/** This folder's part of the addon (native/js/route.h); each throws an Error with `errno`. */
+interface RouteAddon {
+  routeDump(type: number, body: Uint8Array): Uint8Array;
+  routeRequest(type: number, flags: number, body: Uint8Array): Uint8Array;
+}
+
+/** ENOENT of asm-generic/errno-base.h: among others, a routing table that nobody has put a route into. */
+const ENOENT = 2;
+
+/**
+ * All of one kind, as the messages of one dump.
+ * @param type RTM_GET* of linux/rtnetlink.h
+ * @param body the header that the type wants, by which newer kernels filter
+ * @throws Error with `errno`
+ */
+export function dump(type: number, body: Uint8Array): Uint8Array {
+  try {
+    return loadAddon<RouteAddon>().routeDump(type, body);
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return new Uint8Array(0);
+    throw error;
+  }
+}
+
+/**
+ * The answer to one request; empty where the kernel just agrees.
+ * @param flags NLM_F_* of linux/netlink.h beside NLM_F_REQUEST
+ * @throws Error with `errno`
+ */
+export function request(type: number, flags: number, body: Uint8Array): Uint8Array {
+  return loadAddon<RouteAddon>().routeRequest(type, flags, body);
+}
+
+function isErrno(error: unknown, errno: number): boolean {
+  return error instanceof Error && 'errno' in error && error.errno === errno;
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseAddresses } from '#wanmark/system/rtnetlink/addresses.js';
+import {
+  attribute,
+  forEachAttribute,
+  numberValue,
+  readNumber,
+} from '#wanmark/system/rtnetlink/attributes.js';
+import { parseLinks } from '#wanmark/system/rtnetlink/links.js';
+import { parseNeighbours } from '#wanmark/system/rtnetlink/neighbours.js';
+import { ADDRESSES4, ADDRESSES6, LINKS, NEIGHBOURS4 } from './dumps.js';
+import { parseDamaged } from './truncation.js';
+
+describe('attributes', () => {
+  it('are read as they are written', () => {
+    const bytes = Buffer.concat([
+      attribute(4, numberValue(0xfffffffe)),
+      attribute(5, Uint8Array.of(1)),
+      attribute(6, numberValue(7)),
+    ]);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const seen: number[][] = [];
+    forEachAttribute(view, 0, bytes.length, (type, _, start, end) => {
+      seen.push([type, end - start, readNumber(view, start, end)]);
+    });
+    assert.deepEqual(seen, [
+      [4, 4, 0xfffffffe],
+      // Too short for a number.
+      [5, 1, 0],
+      [6, 4, 7],
+    ]);
+  });
+});
+
+describe('parseLinks', () => {
+  it('reads names, numbers and flags', () => {
+    assert.deepEqual(
+      parseLinks(LINKS).map(({ name, index, flags }) => [name, index, flags & 0x1001]),
+      [
+        ['lo', 1, 0x1],
+        ['g1', 2, 0x1001],
+        ['w1', 3, 0x1001],
+      ],
+    );
+  });
+
+  it('reads nothing beyond a dump that breaks off, or is damaged', () => parseDamaged(LINKS, parseLinks));
+});
+
+describe('parseAddresses', () => {
+  it('reads IPv4 addresses, with the far end of a point-to-point one', () => {
+    const common = { family: 4, index: 3, scope: 0, peer: undefined };
+    assert.deepEqual(parseAddresses(ADDRESSES4), [
+      { ...common, index: 1, scope: 254, local: '127.0.0.1', prefixLength: 8 },
+      { ...common, scope: 253, local: '10.8.0.1', prefixLength: 24 },
+      { ...common, local: '192.0.2.2', prefixLength: 24 },
+      { ...common, local: '10.7.0.1', peer: '10.7.0.2', prefixLength: 32 },
+    ]);
+  });
+
+  it('reads IPv6 addresses, which have no IFA_LOCAL without a far end', () => {
+    const common = { family: 6, index: 3, scope: 0, peer: undefined };
+    assert.deepEqual(parseAddresses(ADDRESSES6), [
+      { ...common, index: 1, scope: 254, local: '::1', prefixLength: 128 },
+      { ...common, local: 'fd00::1', peer: 'fd00::2', prefixLength: 128 },
+      { ...common, local: '2001:db8::2', prefixLength: 64 },
+    ]);
+  });
+
+  it('reads nothing beyond a dump that breaks off, or is damaged', () => {
+    parseDamaged(ADDRESSES4, parseAddresses);
+    parseDamaged(ADDRESSES6, parseAddresses);
+  });
+});
+
+describe('parseNeighbours', () => {
+  it('reads those that are known, and none that need no asking', () => {
+    assert.deepEqual(parseNeighbours(NEIGHBOURS4, 4), [
+      { index: 3, address: '192.0.2.1', mac: '02:00:00:00:00:aa' },
+    ]);
+    assert.deepEqual(parseNeighbours(NEIGHBOURS4, 6), []);
+  });
+
+  it('reads nothing beyond a dump that breaks off, or is damaged', () =>
+    parseDamaged(NEIGHBOURS4, (messages) => parseNeighbours(messages, 4)));
+});
