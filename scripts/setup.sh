@@ -3,8 +3,8 @@
 #
 # Installs what is missing and nothing else: Debian packages with apt-get (as root, and only when a program or
 # header is absent), the npm packages of package-lock.json, the addon, the TypeScript. Without root a missing
-# package is one line that names it. Safe to repeat; a second run takes a second or two. `pack` is for npm, before it
-# makes a tarball: the JavaScript of the package and no more, for its user builds the addon.
+# package is one line that names it. Safe to repeat; a second run takes a second or two. `lint` builds nothing. `pack` is for
+# npm, before it makes a tarball: the JavaScript of the package and no more, for its user builds the addon.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -24,7 +24,31 @@ need() {
 	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 
+# need_system: what the purpose takes, and no more.
 need_system() {
+	case $purpose in
+	pack) ;;
+	lint)
+		need shellcheck shellcheck
+		need clang-format clang-format
+		;;
+	run) need_run ;;
+	test)
+		need_run
+		need conntrack conntrack
+		need ping iputils-ping
+		need busybox busybox
+		;;
+	bench)
+		need_run
+		need cc gcc
+		need conntrack conntrack
+		pkg-config --exists libnetfilter_queue 2>/dev/null || missing="$missing libnetfilter-queue-dev"
+		;;
+	esac
+}
+
+need_run() {
 	need g++ g++
 	need make make
 	need python3 python3 # node-gyp runs it
@@ -33,26 +57,6 @@ need_system() {
 	need iptables iptables
 	need ip iproute2
 	need nsenter util-linux
-	[ "$purpose" != test ] || need_test
-	[ "$purpose" != lint ] || need_lint
-	[ "$purpose" != bench ] || need_bench
-}
-
-need_test() {
-	need conntrack conntrack
-	need ping iputils-ping
-	need busybox busybox
-}
-
-need_lint() {
-	need shellcheck shellcheck
-	need clang-format clang-format
-}
-
-need_bench() {
-	need cc gcc
-	need conntrack conntrack
-	pkg-config --exists libnetfilter_queue 2>/dev/null || missing="$missing libnetfilter-queue-dev"
 }
 
 install_system() {
@@ -71,7 +75,7 @@ install_system() {
 exec 9<package.json
 ! command -v flock >/dev/null 2>&1 || flock 9
 
-if [ "$purpose" != pack ]; then need_system; fi
+need_system
 [ -z "$missing" ] || install_system
 
 installed=node_modules/.package-lock.json
@@ -79,7 +83,11 @@ if ! [ -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")"
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 	touch "$installed"
 fi
-if [ "$purpose" = pack ]; then exec node_modules/.bin/tsc -b src; fi
+case $purpose in
+lint) exit ;;
+pack) exec node_modules/.bin/tsc -b src ;;
+esac
+
 addon=build/Release/nfqueue.node
 if ! [ -e "$addon" ] || [ -n "$(find native binding.gyp -newer "$addon")" ]; then
 	# Quiet when it works: the compiler's own output matters only when it does not.
