@@ -1,6 +1,7 @@
-// A zeroed array of fixed size straight from the kernel: pages that cost nothing until they are touched and
-// go back at once. malloc would keep large blocks that come and go with each dump (mallopt(3): the threshold
-// from which it maps them grows with the largest that was freed), and the process would never shrink again.
+// An array of fixed size, all zero, in pages straight from the kernel. They cost nothing until they are
+// touched and are given back at once. malloc would keep the large blocks that come and go with each dump,
+// since its threshold for mapping them grows with the largest block that was freed (mallopt(3)), and the
+// process would never shrink again.
 #pragma once
 
 #include <sys/mman.h>
@@ -18,7 +19,7 @@ class MappedArray {
 
  public:
   MappedArray() = default;
-  /** `size() == 0` afterwards when there is no memory. */
+  /** Where there is no memory, `size()` is 0 afterwards. */
   explicit MappedArray(size_t size) {
     void* memory =
         mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

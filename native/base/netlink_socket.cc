@@ -12,7 +12,7 @@ namespace wanmark {
 
 namespace {
 
-// The kernel answers inside sendmsg; the wait only guards against a kernel that does not answer at all.
+// The kernel answers inside sendmsg. This limit only guards against a kernel that does not answer at all.
 constexpr int kAnswerTimeoutMs = 2000;
 
 }  // namespace
@@ -28,7 +28,7 @@ NetlinkSocket& NetlinkSocket::operator=(NetlinkSocket&& other) noexcept {
 int NetlinkSocket::Release() { return std::exchange(fd_, -1); }
 
 void NetlinkSocket::Close() {
-  // No retry on EINTR: Linux has released the descriptor by then (close(2)).
+  // close() is not repeated after EINTR, because Linux has released the descriptor by then (close(2)).
   if (fd_ >= 0) close(Release());
 }
 
@@ -53,8 +53,8 @@ int NetlinkSocket::SetOption(int option) {
 
 uint32_t NetlinkSocket::SetReceiveBuffer(uint32_t bytes) {
   const int wanted = bytes > INT32_MAX / 2 ? INT32_MAX / 2 : static_cast<int>(bytes);
-  // FORCE needs CAP_NET_ADMIN in the initial user namespace on older kernels: rootless, rmem_max is the
-  // limit.
+  // SO_RCVBUFFORCE needs CAP_NET_ADMIN, in older kernels that of the initial user namespace. Without it,
+  // net.core.rmem_max is the limit.
   if (setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof(wanted)) < 0) {
     setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof(wanted));
   }

@@ -1,4 +1,4 @@
-// A netlink socket: opens, sends, receives and closes, and knows nothing of what the messages mean.
+// A netlink socket. It opens, sends, receives and closes, and knows nothing of what the messages mean.
 // Functions return 0 or a positive errno.
 #pragma once
 
@@ -18,27 +18,32 @@ class NetlinkSocket {
   NetlinkSocket& operator=(NetlinkSocket&& other) noexcept;
   ~NetlinkSocket() { Close(); }
 
-  /** socket(2) with CLOEXEC and NONBLOCK, not bound yet. EPROTONOSUPPORT: the kernel has no such protocol. */
+  /**
+   * Calls socket(2) with CLOEXEC and NONBLOCK; the socket is not bound yet. EPROTONOSUPPORT means that the
+   * kernel has no such protocol.
+   */
   int Open(int protocol);
   /**
-   * Takes a port id and talks to the kernel only: messages that another process addresses to us are refused
-   * by the kernel (netlink_getsockbyportid), so what is received needs no check of its sender.
+   * Takes a port id and connects to the kernel. From then on the kernel refuses messages that other processes
+   * address to this socket (netlink_getsockbyportid), so what is received needs no check of its sender.
    */
   int BindAndConnect();
-  /** A boolean option of SOL_NETLINK. */
+  /** Switches on a boolean option of SOL_NETLINK. */
   int SetOption(int option);
   /**
-   * Asks for `bytes` of receive buffer, beyond net.core.rmem_max when we may, and returns what the kernel
-   * granted. The kernel counts its own bookkeeping in it and therefore doubles the value (socket(7)).
+   * Asks for a receive buffer of `bytes`, beyond net.core.rmem_max where that is allowed, and returns the
+   * size that the kernel granted. The kernel doubles the value, because it counts its own bookkeeping in it
+   * (socket(7)).
    */
   uint32_t SetReceiveBuffer(uint32_t bytes);
 
-  /** One datagram. EINTR is retried; EAGAIN and ENOBUFS are the caller's to judge. */
+  /** Sends one datagram. It is repeated after EINTR; EAGAIN and ENOBUFS are for the caller to judge. */
   int Send(const void* data, size_t size);
   /**
-   * Sends one message that has NLM_F_ACK and reads the answer. Queue packets may overtake the answer, for the
-   * kernel delivers from the moment of the BIND on: then the request has succeeded and everything is left in
-   * the buffer for the regular reader, since a packet that is read here would never get its verdict.
+   * Sends one message that has NLM_F_ACK and reads the answer. Queue packets may overtake the answer, because
+   * the kernel delivers them from the moment of the BIND. In that case the request has succeeded, and
+   * everything is left in the buffer for the regular reader: a packet that was read here would never get its
+   * verdict.
    */
   int Request(const nlmsghdr* message);
 

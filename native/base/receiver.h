@@ -1,4 +1,4 @@
-// recvmmsg(2) into buffers that are allocated once.
+// Receives datagrams by recvmmsg(2) into buffers that are allocated once.
 #pragma once
 
 #include <sys/socket.h>
@@ -14,14 +14,16 @@ namespace wanmark {
 class Receiver {
  public:
   Receiver(size_t datagrams, size_t datagram_bytes);
-  // The headers point into the buffers.
+  // A Receiver cannot be copied, because its headers point into its buffers.
   Receiver(const Receiver&) = delete;
   Receiver& operator=(const Receiver&) = delete;
 
-  /** Takes what is there without waiting: the number of datagrams, or -errno (-EAGAIN: none). EINTR is
-   * retried. */
+  /**
+   * Takes the datagrams that are there, without waiting. Returns their number, or -errno; -EAGAIN means that
+   * there is none. The call is repeated after EINTR.
+   */
   int Receive(int fd);
-  /** Datagram `i` of the last Receive, cut to the buffer's size; its address is divisible by 8. */
+  /** Returns datagram `i` of the last Receive, cut to the buffer's size. Its address is divisible by 8. */
   std::span<const uint8_t> Datagram(size_t i) const;
 
  private:

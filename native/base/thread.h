@@ -1,4 +1,4 @@
-// A pthread that can fail to start: std::thread would throw, and this code is compiled without exceptions.
+// A pthread whose start can fail. std::thread would throw then, and this code is compiled without exceptions.
 #pragma once
 
 #include <pthread.h>
@@ -17,7 +17,9 @@ class Thread {
   Thread& operator=(const Thread&) = delete;
   ~Thread() { Join(); }
 
-  /** 0 or errno. All signals are blocked in the thread: they are for the threads that have handlers. */
+  /**
+   * Returns 0 or errno. All signals are blocked in the thread; they are for the threads that have handlers.
+   */
   int Start(const std::string& name, std::function<void()> body) {
     body_ = std::move(body);
     sigset_t all, before;
@@ -26,7 +28,7 @@ class Thread {
     const int error = pthread_create(&id_, nullptr, &Thread::Main, this);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     started_ = error == 0;
-    // The kernel's limit is 15 characters (pthread_setname_np).
+    // A thread's name has 15 characters at most (pthread_setname_np).
     if (started_) pthread_setname_np(id_, name.substr(0, 15).c_str());
     return error;
   }

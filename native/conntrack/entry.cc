@@ -13,10 +13,10 @@ namespace wanmark {
 
 namespace {
 
-// Bit 12 of the status, which user space's headers leave out (enum ip_conntrack_status).
+// This is bit 12 of the status, which user space's headers leave out (enum ip_conntrack_status).
 constexpr uint32_t kNatClash = 1 << 12;
 
-/** Calls `visit(attribute)` for each attribute that lies wholly inside. */
+/** Calls `visit(attribute)` for each attribute that is wholly inside. */
 template <typename Visit>
 void ForEachAttribute(const void* data, size_t size, Visit visit) {
   const auto* bytes = static_cast<const uint8_t*>(data);
@@ -50,7 +50,7 @@ void ReadTcp(const nlattr* parent, CtEntry& entry) {
         break;
       case CTA_PROTOINFO_TCP_FLAGS_ORIGINAL:
       case CTA_PROTOINFO_TCP_FLAGS_REPLY:
-        // struct nf_ct_tcp_flags: the flags, then a mask.
+        // The value is a struct nf_ct_tcp_flags: the flags, then a mask.
         ReadU8(attribute, flags);
         entry.tcp_flags |= flags;
         break;
@@ -74,7 +74,7 @@ bool CtEntry::is_clash() const { return status & kNatClash; }
 bool CtEntry::is_tcp() const { return proto == IPPROTO_TCP; }
 
 bool CtEntry::is_live() const {
-  // SYN_SENT2, a simultaneous open, has a number behind CLOSE.
+  // SYN_SENT2, which is a simultaneous open, has a higher number than CLOSE.
   return !is_tcp() || tcp_state <= TCP_CONNTRACK_ESTABLISHED || tcp_state == TCP_CONNTRACK_SYN_SENT2;
 }
 

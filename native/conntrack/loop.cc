@@ -21,31 +21,35 @@ namespace wanmark {
 
 namespace {
 
-// An event of ctnetlink is at most 600 bytes: two IPv6 tuples, status, mark, accounting, TCP.
+// The size of an event's buffer. An event of ctnetlink has at most 600 bytes: two IPv6 tuples, status, mark,
+// accounting, TCP.
 constexpr size_t kEventBytes = 1024;
 constexpr size_t kEventBatch = 64;
-// Between two datagrams of a dump so many batches of events are read at most, or the dump would not end.
+// The most batches of events that are read between two datagrams of a dump. Without a limit the dump might
+// never end.
 constexpr int kEventBatchesAtOnce = 16;
-// netlink_recvmsg lets a dump fill datagrams of 32 KiB when it is read with as much.
+// The kernel fills datagrams of a dump up to 32 KiB when they are read with as much (netlink_recvmsg).
 constexpr size_t kDumpBytes = 32 << 10;
-// A decision's connection is in the table when its verdict is sent, which may take as long as this.
+// How long it takes at most until a decision's connection is in the table. It is there once its verdict is
+// sent.
 constexpr uint64_t kGraceUs = 50'000;
 constexpr uint64_t kTickUs = 100'000;
-// Events are left to gather for so long, so that the packets that cause them do not each wake this thread. A
-// buffer below this size cannot hold what gathers.
+// How long events are left to gather, so that the packets that cause them do not each wake this thread up. A
+// buffer below kGatherBuffer cannot hold what gathers.
 constexpr int kGatherMs = 5;
 constexpr uint32_t kGatherBuffer = 1 << 20;
-// Each costs the packet that causes it some 2 us and us another 1, and for each that we are shown there are
-// two that the filter drops.
+// Above this rate UPDATE events are given up for a while. Each event costs the packet that causes it some 2
+// us and us another 1, and for each one that we are shown, the filter drops two.
 constexpr uint64_t kMostEventsPerSecond = 20'000;
 constexpr uint64_t kUpdatesPauseUs = 10'000'000;
-// A filtered dump walks the whole table once for each bit of the numbers. Walking costs some 10 ms a time, an
-// entry that is shown 3 us, one that is skipped 0.2 us.
+// How many entries that are not ours make one more pass over the table worth it. A filtered dump walks the
+// whole table once for each bit of the numbers. A walk costs some 10 ms, an entry that is shown 3 us, one
+// that is skipped 0.2 us.
 constexpr uint64_t kEntriesWorthAPass = 10'000;
 constexpr uint32_t kFilteredDumps = 32;
 constexpr int kDumpTimeoutMs = 2000;
 constexpr int kNice = 10;
-// Pause after a receive error that has no name here; a close request ends it.
+// The pause after a receive error that has no name here. A close request ends it.
 constexpr int kTroublePauseMs = 100;
 constexpr uint64_t kRetryUs = 1'000'000;
 
@@ -88,7 +92,7 @@ CtSockets OpenCt(const CtOptions& options) {
     fail(CtStep::kSocket);
     return sockets;
   }
-  // No packet has this tuple, so the answer is that there is no such connection.
+  // No packet has this tuple, so the kernel must answer that there is no such connection.
   CtTuple nowhere;
   nowhere.family = AF_INET;
   nowhere.proto = IPPROTO_UDP;
@@ -128,7 +132,8 @@ CtLoop::CtLoop(const CtOptions& options, CtSockets sockets, CountMemory& memory,
       listens_to_updates_(options.updates) {
   stats_.receive_buffer.store(granted_buffer_, std::memory_order_relaxed);
   const int bits = std::bit_width(memory.numbers - 1);
-  // Each number but 0 has one lowest bit: the kernel can compare, but not ask for "not 0".
+  // The kernel can compare, but it cannot be asked for "not 0". Each number other than 0 has exactly one
+  // lowest bit, so one pass for each bit shows all of them.
   for (int i = 0; i < bits; i++) {
     const uint32_t lowest = 1u << (i + options.field.shift());
     passes_.push_back({lowest, (lowest | (lowest - 1)) & options.field.mask});
@@ -145,8 +150,8 @@ void CtLoop::RequestClose() {
 }
 
 void CtLoop::Run() {
-  // A dump of a large table takes a whole CPU for some 100 ms, which packets would wait for. Of this thread
-  // alone: in Linux each has its own (setpriority(2), BUGS).
+  // A dump of a large table takes a whole CPU for some 100 ms, so packets go first. The priority is this
+  // thread's alone: in Linux each thread has its own (setpriority(2), BUGS).
   setpriority(PRIO_PROCESS, 0, kNice);
   while (!Closing()) {
     if (dumping_) {
@@ -183,7 +188,7 @@ void CtLoop::Step(uint64_t now) {
     tally_.Cut();
     cut_at_ = now;
   }
-  // The first dump answers to nobody.
+  // The first dump need not wait, since there are no decisions before it.
   if (now >= cut_at_ + kGraceUs || !ready()) StartDump(now);
 }
 
@@ -236,7 +241,7 @@ void CtLoop::StartDump(uint64_t now) {
   cost_us_ = 0;
   pass_ = 0;
   shown_ = shown_ours_ = 0;
-  // Twice the pause that the last one's cost makes, which is room for a dump that comes late.
+  // The horizon is twice the pause that follows a dump of the last one's cost, so that a dump may come late.
   tally_.BeginDump(now, 2 * std::max(last_cost_us_ * CtPace::kInverseShare, CtPace::kIdleUs));
   SendPass();
 }
@@ -256,10 +261,11 @@ void CtLoop::ReadDump() {
   const ssize_t size = recv(dump_socket_.fd(), dump_buffer_.data(), dump_buffer_.size(), MSG_DONTWAIT);
   if (size >= 0) {
     ReadDumped(static_cast<size_t>(size));
-    // The kernel has just filled the next one.
+    // By taking a datagram we have just made the kernel fill the next one.
     filled_at_ = NowUs();
   } else if (errno == EAGAIN) {
-    // The kernel fills a datagram whenever we take one, so this is not met; but it would be an endless loop.
+    // The kernel fills a datagram whenever we take one, so this does not happen. If it did, it would be an
+    // endless loop without the poll.
     pollfd fds[] = {{dump_socket_.fd(), POLLIN, 0}, {wake_fd_, POLLIN, 0}};
     if (poll(fds, 2, kDumpTimeoutMs) == 0) FailDump(ETIMEDOUT);
   } else if (errno != EINTR) {
@@ -300,7 +306,7 @@ void CtLoop::EndDump() {
   tally_.EndDump();
   dumping_ = false;
   cut_at_ = 0;
-  // A later overrun is a matter for the next dump.
+  // An overrun during this dump is left to the next one.
   if (overrun_at_ < started_at_) overrun_at_ = 0;
   stats_.dumps.Add();
   stats_.entries.Add(shown_);
@@ -326,7 +332,7 @@ void CtLoop::FailDump(int error) {
   cut_at_ = 0;
   stats_.dump_us.Add(cost_us_);
   ReportTrouble(error);
-  // What is left of the dump would be taken for the next one.
+  // A new socket is opened, because the rest of this dump would be taken for the next one.
   if (const int again = OpenDumpSocket(dump_socket_)) ReportTrouble(again);
   pace_.Ended(started_at_, std::max(cost_us_, kRetryUs / CtPace::kInverseShare), true);
 }
@@ -361,7 +367,7 @@ void CtLoop::ReadEvents() {
 }
 
 void CtLoop::GrowBuffer() {
-  // What was granted is twice what was asked for (socket(7)).
+  // The kernel grants twice the size that was asked for (socket(7)).
   if (granted_buffer_ > options_.most_receive_buffer) return;
   granted_buffer_ = std::max(granted_buffer_, event_socket_.SetReceiveBuffer(granted_buffer_));
   stats_.receive_buffer.store(granted_buffer_, std::memory_order_relaxed);

@@ -1,5 +1,5 @@
-// The thread that keeps the counts: it dumps as often as the pace allows, and reads events in between and
-// during. No napi.
+// The thread that keeps the counts. It dumps as often as the pace allows, and reads events between dumps and
+// during them. It does not know Node.
 #pragma once
 
 #include <atomic>
@@ -18,10 +18,12 @@ namespace wanmark {
 struct CtOptions {
   CountField field;
   uint32_t receive_buffer = 8 << 20;
-  /** As far as overruns make it grow; what it is to begin with is kept in any case. */
+  /** The size up to which overruns make the buffer grow. A larger initial size is kept. */
   uint32_t most_receive_buffer = 32 << 20;
   uint64_t least_interval_us = 250'000;
-  /** Listen to UPDATE too. Without it the end of a TCP connection is known from dumps only. */
+  /**
+   * Whether to listen to UPDATE as well. Without it, the end of a TCP connection is known from dumps only.
+   */
   bool updates = true;
 };
 
@@ -29,7 +31,7 @@ struct CtOptions {
 enum class CtStep {
   kNone,
   kSocket,
-  /** Not allowed to ask. */
+  /** This process may not ask ctnetlink. */
   kPrivilege,
   /** The kernel does not know what we ask for. */
   kSupport,
@@ -39,19 +41,21 @@ enum class CtStep {
 struct CtSockets {
   CtStep failed = CtStep::kNone;
   int error = 0;
-  /** Bytes of event buffer that the kernel granted. */
+  /** The size in bytes of the event buffer that the kernel granted. */
   uint32_t receive_buffer = 0;
   NetlinkSocket dump;
   NetlinkSocket events;
 };
 
-/** Opens both sockets and tries a question; events gather from here on. */
+/** Opens both sockets and tries a question. Events gather from here on. */
 CtSockets OpenCt(const CtOptions& options);
 
 class CtLoop {
  public:
-  /** `memory` and `stats` outlive the loop. `wake` is called on the thread: when ready, on trouble, at the
-   * end. */
+  /**
+   * `memory` and `stats` must outlive the loop. `wake` is called on the loop's thread: when it is ready, on
+   * trouble, and at the end.
+   */
   CtLoop(const CtOptions& options, CtSockets sockets, CountMemory& memory, CtStats& stats,
          std::function<void()> wake);
   ~CtLoop();
@@ -60,16 +64,16 @@ class CtLoop {
 
   // --- the thread ---
 
-  /** Returns after RequestClose. */
+  /** Runs the loop. Returns after RequestClose. */
   void Run();
 
   // --- any thread ---
 
   void RequestClose();
   bool finished() const { return finished_.load(std::memory_order_acquire); }
-  /** The first dump is through: the counts are those of the table. */
+  /** Whether the first dump has ended, so that the counts are those of the table. */
   bool ready() const { return ready_.load(std::memory_order_acquire); }
-  /** The errno of the first call of the kernel that failed, once; otherwise 0. */
+  /** Returns the errno of the first system call that failed, once; otherwise 0. */
   int TakeTrouble() { return trouble_.exchange(0); }
 
  private:
@@ -79,10 +83,10 @@ class CtLoop {
   };
 
   bool Closing() const { return close_requested_.load(std::memory_order_acquire); }
-  /** Without events and dumps nothing happens until the next step, which is at most a tick away. */
+  /** Waits for the next event, or for the next step, which is at most a tick away. */
   void Rest();
   void Observe(uint64_t now);
-  /** More of what goes along with ends that no event tells. */
+  /** Adds to the exposure (see CtTally::Expose). */
   void Expose(uint64_t more);
   void Step(uint64_t now);
   void StartDump(uint64_t now);
@@ -95,9 +99,9 @@ class CtLoop {
   void FailDump(int error);
   void ReadEvents();
   void ReadEvent(std::span<const uint8_t> datagram);
-  /** After an overrun: twice the buffer, so that the same burst fits next time. */
+  /** Doubles the buffer after an overrun, so that the same burst fits next time. */
   void GrowBuffer();
-  /** Leaves the UPDATE group while there is more than it is good for, and comes back later. */
+  /** Leaves the UPDATE group while it brings more events than it is worth, and comes back later. */
   void LimitUpdates(uint64_t now);
   void ReportTrouble(int error);
 
@@ -106,7 +110,7 @@ class CtLoop {
   uint32_t granted_buffer_;
   NetlinkSocket dump_socket_;
   NetlinkSocket event_socket_;
-  // An eventfd that ends the poll.
+  // This is an eventfd that ends the poll.
   int wake_fd_;
   CtStats& stats_;
   std::function<void()> wake_js_;
@@ -118,10 +122,10 @@ class CtLoop {
 
   // --- the dump that runs, or is prepared ---
   bool dumping_ = false;
-  // When the decisions were cut; 0: no dump is prepared.
+  // The time at which the decisions were cut; 0 means that no dump is prepared.
   uint64_t cut_at_ = 0;
   uint64_t started_at_ = 0;
-  // When the kernel filled the datagram that is read next: the expiry in it counts from then.
+  // The time at which the kernel filled the datagram that is read next. The expiry in it counts from then.
   uint64_t filled_at_ = 0;
   uint64_t cost_us_ = 0;
   uint64_t last_cost_us_ = 0;
@@ -141,7 +145,8 @@ class CtLoop {
   uint64_t decisions_ = 0;
   uint64_t decided_at_ = 0;
   uint64_t overrun_at_ = 0;
-  // Ends told together with an overrun, and decisions while UPDATE was not listened to.
+  // The exposure so far: ends that were told together with an overrun, and decisions made while UPDATE was
+  // not listened to.
   uint64_t exposure_ = 0;
   bool listens_to_updates_ = false;
   uint64_t second_at_ = 0;

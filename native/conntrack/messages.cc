@@ -15,14 +15,14 @@ namespace wanmark {
 namespace {
 
 nlmsghdr* PutHeader(void* buffer, uint8_t type, uint16_t flags, uint8_t family) {
-  // Some libmnl leave the padding behind an attribute as it was.
+  // Some versions of libmnl leave the padding behind an attribute as it was.
   std::memset(buffer, 0, kCtMessageBytes);
   nlmsghdr* message = mnl_nlmsg_put_header(buffer);
   message->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | type;
   message->nlmsg_flags = NLM_F_REQUEST | flags;
   auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg)));
   header->nfgen_family = family;
-  // A flush ignores the family only under version 0 (ctnetlink_del_conntrack).
+  // Version 1 is needed, because a flush ignores the family under version 0 (ctnetlink_del_conntrack).
   header->version = NFNETLINK_V0;
   return message;
 }
@@ -32,7 +32,7 @@ void PutMark(nlmsghdr* message, uint32_t mark, uint32_t mask) {
   mnl_attr_put_u32(message, CTA_MARK_MASK, htonl(mask));
 }
 
-/** Writes a classic BPF program; the offsets are those of <linux/filter.h>. */
+/** Writes a classic BPF program. Offsets are those of linux/filter.h. */
 class Program {
  public:
   void LoadByte(uint32_t at) { Add(BPF_LD | BPF_B | BPF_ABS, at); }
@@ -43,17 +43,23 @@ class Program {
   void IfEqual(uint32_t value) { Add(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1); }
   void IfNotEqual(uint32_t value) { Add(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0); }
 
-  /** Accumulator: from an offset to that of the first attribute of `type` there; 0 when there is none. */
+  /**
+   * Moves the accumulator from an offset to that of the first attribute of `type` there; 0 when there is
+   * none.
+   */
   void FindAttribute(uint32_t type) {
     Add(BPF_LDX | BPF_IMM, type);
     LoadByte(static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_NLATTR));
   }
-  /** From an attribute to one nested in it. */
+  /** Moves the accumulator from an attribute to one that is nested in it. */
   void FindNested(uint32_t type) {
     Add(BPF_LDX | BPF_IMM, type);
     LoadByte(static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_NLATTR_NEST));
   }
-  /** Accumulator: from an attribute to its value, as BPF_W, a big-endian number, or BPF_B. */
+  /**
+   * Replaces an attribute's offset in the accumulator by its value, read as BPF_W, a big-endian number, or as
+   * BPF_B.
+   */
   void LoadValue(uint16_t size) {
     Add(BPF_MISC | BPF_TAX, 0);
     Add(BPF_LD | size | BPF_IND, MNL_ATTR_HDRLEN);
@@ -97,7 +103,8 @@ nlmsghdr* BuildCtDelete(void* buffer, const nlmsghdr* told) {
       case CTA_TUPLE_ORIG:
         named = true;
         [[fallthrough]];
-      // The id too: by now another connection may have the tuple. The zone: there may be two with the tuple.
+      // The id is needed because another connection may have the tuple by now, and the zone because two zones
+      // may each have the tuple.
       case CTA_ID:
       case CTA_ZONE:
         if (!mnl_attr_put_check(message, kCtMessageBytes, attribute->nla_type,
@@ -129,7 +136,7 @@ nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple) {
 
 std::vector<sock_filter> BuildCtEventFilter(uint32_t mask, bool established) {
   constexpr uint32_t kAttributesAt = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg));
-  // nlmsg_type is in host order: the subsystem in its high byte, the message in its low one.
+  // nlmsg_type is in host order, with the subsystem in its high byte and the message in its low one.
   constexpr size_t kMessageAt =
       offsetof(nlmsghdr, nlmsg_type) + (std::endian::native == std::endian::little ? 0 : 1);
   Program program;

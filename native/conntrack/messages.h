@@ -1,5 +1,5 @@
-// What we ask ctnetlink for: a dump, the end of all connections of a mark, one connection; and which of its
-// events we want to hear.
+// The messages that ask ctnetlink for a dump, for the end of all connections of a mark, or for one
+// connection; and the filter for the events that we want to hear.
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -13,11 +13,13 @@
 
 namespace wanmark {
 
-/** Room for each of the messages below; all of it is written. */
+/** The room that each of the messages below needs. All of it is written. */
 constexpr size_t kCtMessageBytes = 256;
 
-/** The direction a connection began in. Addresses in network order, IPv4 in the first 4 bytes; ports in host
- * order, for ICMP unused. */
+/**
+ * The tuple of the direction in which a connection began. Addresses are in network order, IPv4 in the first 4
+ * bytes. Ports are in host order, and unused for ICMP.
+ */
 struct CtTuple {
   /** AF_INET or AF_INET6. */
   uint8_t family = 0;
@@ -28,25 +30,29 @@ struct CtTuple {
   uint16_t dport = 0;
 };
 
-/** With a mask only what has `mark` under it (ctnetlink_filter_match), 0: everything. AF_UNSPEC: both
- * families. */
+/**
+ * Asks for the entries that have `mark` under `mask` (ctnetlink_filter_match), or for all with mask 0.
+ * AF_UNSPEC means both families.
+ */
 nlmsghdr* BuildCtDump(void* buffer, uint32_t mark, uint32_t mask, uint8_t family = AF_UNSPEC);
 /**
- * Ends every connection that has `mark` under `mask`, of one family or both, in one message. Null for mask 0,
- * which would be every connection of the machine.
+ * Ends every connection that has `mark` under `mask`, of one family or both, in one message. Returns null for
+ * mask 0, which would be every connection of the machine.
  */
 nlmsghdr* BuildCtFlush(void* buffer, uint32_t mark, uint32_t mask, uint8_t family = AF_UNSPEC);
-/** Ends the one connection that a message of a dump told of; null when it does not say which, or it is too
- * long. */
+/**
+ * Ends the one connection that a message of a dump told of. Returns null when it does not say which, or is
+ * too long.
+ */
 nlmsghdr* BuildCtDelete(void* buffer, const nlmsghdr* told);
 nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple);
 
 /**
- * A socket filter (the kernel runs it for each event before it queues it or wakes us) that passes, of entries
- * with a mark in the field: every DESTROY; of UPDATEs of TCP those that begin or end what is counted; of
- * other protocols all.
+ * Builds a socket filter, which the kernel runs for each event before it queues the event or wakes us up. Of
+ * the entries with a mark in the field it passes every DESTROY, and of the UPDATEs those of TCP that begin or
+ * end what is counted, and all of other protocols.
  *
- * Begin: SYN_RECV, or with `established` ESTABLISHED. End: FIN_WAIT, or CLOSE after a reset.
+ * SYN_RECV begins, or with `established` ESTABLISHED. FIN_WAIT ends, or CLOSE after a reset.
  */
 std::vector<sock_filter> BuildCtEventFilter(uint32_t mask, bool established);
 

@@ -1,4 +1,5 @@
-// When to dump: as often as two percent of one core allow. No clock and no I/O; times are microseconds.
+// Decides when to dump: as often as two percent of one core allow. There is no clock and no I/O here; times
+// are microseconds.
 #pragma once
 
 #include <algorithm>
@@ -8,18 +9,19 @@ namespace wanmark {
 
 class CtPace {
  public:
-  /** Of one core, for dumps; the inverse. */
+  /** The inverse of the share of one core that dumps may take. */
   static constexpr uint64_t kInverseShare = 50;
-  /** Nothing has happened: the next dump may wait so long. */
+  /** How long the next dump may wait while nothing happens. */
   static constexpr uint64_t kIdleUs = 1'000'000;
-  /** So long after the last decision and the last overrun the counts are put right, without waiting. */
+  /** How long after the last decision or the last overrun a dump comes early to put the counts right. */
   static constexpr uint64_t kQuietUs = 500'000;
 
   explicit CtPace(uint64_t least_interval_us) : least_(least_interval_us) {}
 
   /**
-   * A dump that began at `start` took `cost` of CPU. `active`: it or the events before it told anything new.
-   * One that came early pays for itself: the next is due later by as much.
+   * Notes that a dump that began at `start` took `cost` of CPU time. `active` says whether it, or the events
+   * before it, told anything new. A dump that came early pays for itself: the next one is due later by as
+   * much.
    */
   void Ended(uint64_t start, uint64_t cost, bool active) {
     const uint64_t pause = std::max(least_, cost * kInverseShare);
@@ -33,10 +35,14 @@ class CtPace {
     early_ = false;
   }
 
-  /** `unsettled_since`: when the last thing happened that only a dump can settle; 0 when there is none. */
+  /**
+   * Whether a dump is due. `unsettled_since` is when the last thing happened that only a dump can settle; 0
+   * when there is none.
+   */
   bool IsDue(uint64_t now, uint64_t unsettled_since) {
     if (now >= due_) return true;
-    // Not two early ones in a row: what cannot be settled, as a decision a second, must not cost more.
+    // There are never two early dumps in a row. What cannot be settled, such as a decision every second, must
+    // not cost more.
     early_ = !early_paid_ && unsettled_since && now >= unsettled_since + kQuietUs;
     return early_;
   }

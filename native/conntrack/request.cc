@@ -20,11 +20,11 @@ int Open(NetlinkSocket& socket) {
   return socket.BindAndConnect();
 }
 
-// netlink_recvmsg lets a dump fill datagrams of 32 KiB when it is read with as much.
+// The kernel fills datagrams of a dump up to 32 KiB when they are read with as much (netlink_recvmsg).
 constexpr size_t kDumpBytes = 32 << 10;
 constexpr int kDumpTimeoutMs = 2000;
 
-/** A message for each connection that is to be ended, one behind the other. */
+/** Messages one behind the other, one for each connection that is to be ended. */
 using Deletions = std::vector<char>;
 
 void Collect(const CtSelection& selection, const nlmsghdr* told, Deletions& deletions, CtFlushed& flushed) {
@@ -40,7 +40,7 @@ void Collect(const CtSelection& selection, const nlmsghdr* told, Deletions& dele
   flushed.ended++;
 }
 
-/** 0 or errno. */
+/** Reads a dump to its end. Returns 0 or errno. */
 int ReadDump(NetlinkSocket& socket, const CtSelection& selection, Deletions& deletions, CtFlushed& flushed) {
   std::vector<uint64_t> buffer(kDumpBytes / sizeof(uint64_t));
   for (;;) {
@@ -62,7 +62,10 @@ int ReadDump(NetlinkSocket& socket, const CtSelection& selection, Deletions& del
   }
 }
 
-/** The kernel has done it when send(2) returns. An answer comes only for those that are gone already. */
+/**
+ * Sends the messages. The kernel has carried them out when send(2) returns; it answers only for connections
+ * that are gone already.
+ */
 int SendAll(NetlinkSocket& socket, const Deletions& deletions) {
   for (size_t at = 0; at < deletions.size();) {
     const size_t start = at;
@@ -108,7 +111,7 @@ int LookUpCt(const std::vector<CtTuple>& tuples, std::vector<std::optional<CtEnt
       continue;
     }
     if (error) return error;
-    // No error: Request has left the answer in the buffer.
+    // Without an error, Request has left the answer in the buffer.
     alignas(nlmsghdr) uint8_t answer[4096];
     const ssize_t size = recv(socket.fd(), answer, sizeof(answer), MSG_DONTWAIT);
     if (size < 0) return errno;

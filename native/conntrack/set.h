@@ -1,5 +1,5 @@
-// The connections that are counted, each with its mark number: 8 bytes a slot, open addressing, no object per
-// entry. 300,000 of them take 4 MiB.
+// The set of connections that are counted, each with the number of its mark. It has 8 bytes a slot, open
+// addressing and no object for an entry, so 300,000 connections take 4 MiB.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +13,13 @@ namespace wanmark {
 
 class CtSet {
  public:
-  /** The number of `key`; 0 when it is not in the set. */
+  /** Returns the number of `key`; 0 when it is not in the set. */
   uint16_t Find(uint64_t key) const { return static_cast<uint16_t>(slots_[Slot(key)]); }
 
-  /** `key` is at most 48 bits, `number` not 0. False when the key was there: its number stays as it was. */
+  /**
+   * Adds a key of at most 48 bits with a number other than 0. Returns false when the key was there, whose
+   * number then stays as it was.
+   */
   bool Insert(uint64_t key, uint16_t number) {
     const size_t slot = Slot(key);
     if (slots_[slot]) return false;
@@ -31,7 +34,7 @@ class CtSet {
     const auto number = static_cast<uint16_t>(slots_[hole]);
     if (!number) return 0;
     size_--;
-    // Closes the gap (Knuth 6.4, algorithm R): a probe must never stop at a slot that was emptied.
+    // The gap is closed (Knuth 6.4, algorithm R), because a probe must never stop at a slot that was emptied.
     for (size_t next = Next(hole); slots_[next]; next = Next(next)) {
       const size_t home = Home(slots_[next] >> 16);
       if (((next - home) & Mask()) < ((next - hole) & Mask())) continue;
@@ -42,7 +45,7 @@ class CtSet {
     return number;
   }
 
-  /** Empties it and gives back memory that half as many entries would not need. */
+  /** Empties the set and gives back memory that half as many entries would not need. */
   void Clear() {
     size_t slots = slots_.size();
     while (slots > kLeastSlots && size_ * 4 < slots) slots /= 2;
@@ -56,16 +59,16 @@ class CtSet {
   static constexpr size_t kLeastSlots = 1024;
 
   size_t Mask() const { return slots_.size() - 1; }
-  // The key is a hash already.
+  // The key is a hash already, so it needs no other.
   size_t Home(uint64_t key) const { return key & Mask(); }
   size_t Next(size_t slot) const { return (slot + 1) & Mask(); }
-  /** Where the key is, or the empty slot where it would be. */
+  /** Returns the slot that holds the key, or the empty one where it would be. */
   size_t Slot(uint64_t key) const {
     size_t slot = Home(key);
     while (slots_[slot] && slots_[slot] >> 16 != key) slot = Next(slot);
     return slot;
   }
-  /** Without memory it ends the process, as operator new does here. */
+  /** Makes room. Without memory this ends the process, as operator new does here. */
   static MappedArray<uint64_t> Slots(size_t count) {
     MappedArray<uint64_t> slots(count);
     if (slots.size() == 0) std::abort();

@@ -1,4 +1,4 @@
-// The counters of a conntrack counter: written by its thread, read by any.
+// The counters of a conntrack counter: its thread writes them, and any thread reads them.
 #pragma once
 
 #include <atomic>
@@ -9,25 +9,25 @@
 namespace wanmark {
 
 struct CtStats {
-  /** Dumps that were read to their end. */
+  /** The dumps that were read to their end. */
   Counter dumps;
-  /** Entries that they showed. */
+  /** The entries that dumps showed. */
   Counter entries;
-  /** CPU time of this thread for them, most of it the kernel's, in microseconds. */
+  /** The CPU time that this thread spent on dumps, in microseconds; most of it is the kernel's. */
   Counter dump_us;
-  /** The same for the events. */
+  /** The CPU time that this thread spent on events, in microseconds. */
   Counter event_us;
   Counter events;
-  /** Times that the event buffer was full and events were lost. */
+  /** How many times the event buffer was full, so that events were lost. */
   Counter overruns;
-  /** Ends that no event told, and connections that a dump was the first to show. */
+  /** `missed` counts ends that no event told, `found` connections that a dump was the first to show. */
   Counter missed;
   Counter found;
-  /** Bytes of event buffer that the kernel granted. */
+  /** The size in bytes of the event buffer that the kernel granted. */
   std::atomic<uint32_t> receive_buffer{0};
-  /** Calls of the kernel that failed. */
+  /** System calls that failed. */
   Counter errors;
-  /** Microseconds between the beginnings of the last two dumps. */
+  /** The microseconds between the beginnings of the last two dumps. */
   std::atomic<uint64_t> interval_us{0};
 };
 

@@ -54,7 +54,7 @@ void CtTally::OnUpdate(const CtEntry& entry) {
     ended_++;
     return;
   }
-  // It came and went between two dumps: refused, or its beginning was lost with an overrun.
+  // This one came and went unseen: it was refused, or its beginning was lost in an overrun.
   if (entry.tcp_state != TCP_CONNTRACK_FIN_WAIT && !entry.is_reset()) return;
   if (Resolve(number)) {
     numbers_[number].by_events++;
@@ -69,7 +69,7 @@ void CtTally::OnDestroy(const CtEntry& entry) {
 void CtTally::Add(const CtEntry& entry, uint16_t number) {
   const uint16_t before = known_.Find(entry.key);
   if (before == number) return;
-  // Somebody has set another mark.
+  // Its mark has been changed.
   if (before) Remove(entry);
   known_.Insert(entry.key, number);
   Number& n = numbers_[number];
@@ -113,7 +113,7 @@ void CtTally::OnDumped(const CtEntry& entry, uint64_t now) {
   Number& n = numbers_[number];
   if (!dumped_.Insert(entry.key, number)) return;
   n.dumped++;
-  // The kernel has cut the seconds; half of one is what is missing on average.
+  // The kernel rounds the seconds down, so half a second is added for what is missing on average.
   const uint64_t left = uint64_t{entry.timeout} * 1'000'000 + 500'000;
   if (left <= horizon_) next_expiry_->Add(now + left, entry.key);
   if (!known_.Insert(entry.key, number)) return;
@@ -125,8 +125,8 @@ void CtTally::OnDumped(const CtEntry& entry, uint64_t now) {
 
 void CtTally::EndDump() {
   dumping_ = false;
-  // What the dump showed is known, but for the few that expire meanwhile: the rest has ended without an
-  // event.
+  // Everything that lives is in the dump, except for the few that expired meanwhile. All other known
+  // connections have ended without an event.
   if (known_.size() > dumped_.size()) missed_ += known_.size() - dumped_.size();
   const auto exposed = static_cast<double>(exposure_ - exposure_at_dump_);
   exposure_at_dump_ = exposure_;
@@ -134,17 +134,18 @@ void CtTally::EndDump() {
   std::swap(expiry_, next_expiry_);
   for (uint32_t i = 0; i < numbers_.size(); i++) {
     Number& n = numbers_[i];
-    // The dump has answered all decisions before the cut. Of the later ones those are resolved that events
+    // The dump has resolved all decisions before the cut. Of the later ones, those are resolved that events
     // followed, and those that the dump showed beyond what was pending at the cut.
     const uint32_t was_pending = n.cut - n.resolved_at_cut;
     const uint32_t later = n.by_events + (n.by_dump > was_pending ? n.by_dump - was_pending : 0);
     const uint32_t decided = Decided(i);
     const uint32_t resolved = IsBehind(n.cut + later, decided) ? n.cut + later : decided;
-    // Ends missed, and connections of which beginning and end were missed.
+    // This adds the ends that were missed to the connections of which both the beginning and the end were
+    // missed.
     const uint32_t missed = (n.known > n.dumped ? n.known - n.dumped : 0) +
                             (IsBehind(n.resolved, resolved) ? resolved - n.resolved : 0);
     const double each = exposed > 0 ? missed / exposed : 0;
-    // One interval is a small sample: half of what it was, unless there was nothing.
+    // One interval is a small sample, so the new value counts for half, unless there was none before.
     n.missed_each = n.missed_each > 0 ? (n.missed_each + each) / 2 : each;
     n.presumed = 0;
     n.known = n.dumped;
@@ -162,7 +163,7 @@ void CtTally::AbandonDump() {
 }
 
 void CtTally::Expire(uint64_t now) {
-  // Not by Remove: a running dump knows better whether it still lives.
+  // Remove is not used here, because a running dump knows better whether the connection still lives.
   expiry_->Take(now, [this](uint64_t key) {
     if (const uint16_t number = known_.Erase(key)) {
       numbers_[number].known--;

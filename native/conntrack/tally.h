@@ -22,15 +22,17 @@
 
 namespace wanmark {
 
-/** Shared with JS: the connections of number n are counts[n] + decided[n], modulo 2^32 and as a signed
- * number. */
+/**
+ * The memory that is shared with JS. The connections of number n are counts[n] + decided[n], modulo 2^32 and
+ * as a signed number.
+ */
 struct CountMemory {
   explicit CountMemory(uint32_t numbers)
       : numbers(numbers), words(std::make_unique<uint32_t[]>(size_t{2} * numbers)) {}
 
-  /** Written here only. One word, so that JS never sees half of a change. */
+  /** This half is written by native code only. A count is one word, so JS never sees half of a change. */
   uint32_t& count(uint32_t number) { return words[number]; }
-  /** Decisions so far, written by JS only. */
+  /** The decisions so far. This half is written by JS only. */
   uint32_t& decided(uint32_t number) { return words[numbers + number]; }
   size_t bytes() const { return size_t{2} * numbers * sizeof(uint32_t); }
 
@@ -40,7 +42,7 @@ struct CountMemory {
 
 struct CountField {
   uint32_t mask = 0xff;
-  /** TCP in ESTABLISHED only, instead of everything that is live. */
+  /** Whether only TCP connections in ESTABLISHED are counted, instead of everything that is live. */
   bool established = false;
 
   int shift() const { return __builtin_ctz(mask); }
@@ -49,7 +51,7 @@ struct CountField {
 
 class CtTally {
  public:
-  /** `memory` outlives the tally. */
+  /** `memory` must outlive the tally. */
   CtTally(const CountField& field, CountMemory& memory);
 
   // --- events ---
@@ -59,63 +61,80 @@ class CtTally {
 
   // --- dumps ---
 
-  /** Decisions up to now will have their connections in the table, if any, when the next dump begins. */
+  /**
+   * Says that the connections of all decisions up to now will be in the table, if anywhere, when the next
+   * dump begins.
+   */
   void Cut();
-  /** `horizon`: how long it may take until the next dump has ended; what expires by then is noted. */
+  /**
+   * Begins a dump. `horizon` is how long it may take until the next dump has ended; connections that expire
+   * by then are noted.
+   */
   void BeginDump(uint64_t now, uint64_t horizon);
   void OnDumped(const CtEntry& entry, uint64_t now);
-  /** The dump has shown everything; from here on it is the truth. */
+  /** Ends a dump that has shown everything. From here on it is the truth. */
   void EndDump();
-  /** The dump broke off and says nothing. */
+  /** Drops a dump that broke off, which says nothing. */
   void AbandonDump();
 
-  /** Takes out what has expired, going by the last dump. What was refreshed meanwhile comes back with the
-   * next. */
+  /**
+   * Takes out the connections that have expired, going by the last dump. One that was refreshed meanwhile
+   * comes back with the next dump.
+   */
   void Expire(uint64_t now);
 
   /**
-   * A counter of what goes along with ends that no event tells: ends told in between, decisions while
-   * nobody listens to ends. The last dumps have shown how many ends were missed for each of it; so many are
-   * taken off until the next one.
+   * Sets the exposure: a counter of things that go along with ends that no event tells, such as ends told
+   * during an overrun, or decisions made while nobody listens to ends. The last dumps have shown how many
+   * ends were missed for each of them, and so many are taken off until the next dump.
    */
   void Expose(uint64_t exposure);
 
-  /** Decisions ever, and those that nothing has shown yet. */
+  /**
+   * decisions() is the number of all decisions ever; has_pending() says whether there are some that nothing
+   * has shown yet.
+   */
   uint64_t decisions() const;
   bool has_pending() const;
-  /** Ends that events told. */
+  /** The ends that events told. */
   uint64_t ended() const { return ended_; }
-  /** Ends that no event told, found by dumps; and connections that a dump was the first to show. */
+  /**
+   * missed() counts ends that no event told and a dump found, found() connections that a dump was the first
+   * to show.
+   */
   uint64_t missed() const { return missed_; }
   uint64_t found() const { return found_; }
 
  private:
   struct Number {
-    /** Connections known by key. */
+    /** The connections that are known by their key. */
     uint32_t known = 0;
-    /** Of the running dump. */
+    /** The connections that the running dump has shown. */
     uint32_t dumped = 0;
-    /** Decisions that are not pending any more. */
+    /** The decisions that are not pending any more. */
     uint32_t resolved = 0;
-    /** decided and resolved at the time of Cut. */
+    /** The values of decided and resolved at the time of Cut. */
     uint32_t cut = 0;
     uint32_t resolved_at_cut = 0;
-    /** Resolved since: by events, which follow a decision within milliseconds, and by what a dump showed. */
+    /**
+     * The decisions resolved since Cut: by events, which follow a decision within milliseconds, and by what a
+     * dump showed.
+     */
     uint32_t by_events = 0;
     uint32_t by_dump = 0;
-    /** Ends missed for each exposure, and how many that makes since the last dump. */
+    /** The number of ends missed for each unit of exposure, and how many that makes since the last dump. */
     double missed_each = 0;
     uint32_t presumed = 0;
   };
 
-  /** 0 when the entry is none of ours. */
+  /** Returns the number of an entry; 0 when it is not one of ours. */
   uint16_t NumberOf(const CtEntry& entry) const;
   bool Counts(const CtEntry& entry) const;
   uint32_t Decided(uint32_t number) const;
-  /** True when a decision was pending. */
+  /** Takes one pending decision. Returns false when there is none. */
   bool Resolve(uint32_t number);
   void Add(const CtEntry& entry, uint16_t number);
-  /** True when it had been counted. */
+  /** Returns whether the connection had been counted. */
   bool Remove(const CtEntry& entry);
   void Publish(uint32_t number);
 
@@ -125,10 +144,10 @@ class CtTally {
   CtSet known_;
   bool dumping_ = false;
   CtSet dumped_;
-  // Connections that ended while the dump ran. It may still show them alive: the kernel fills a datagram of a
-  // dump before we ask for it.
+  // The connections that ended while the dump ran. The dump may still show them alive, because the kernel
+  // fills each datagram before we ask for it.
   CtSet departed_;
-  // Noted by the last dump, and by the one that runs.
+  // What the last dump noted, and what the running one notes.
   std::unique_ptr<CtExpiry> expiry_ = std::make_unique<CtExpiry>();
   std::unique_ptr<CtExpiry> next_expiry_ = std::make_unique<CtExpiry>();
   uint64_t horizon_ = 0;

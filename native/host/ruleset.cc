@@ -17,8 +17,8 @@ namespace wanmark {
 
 namespace {
 
-// include/uapi/linux/netfilter_ipv4/ip_tables.h, which is no C++: its functions add to a void pointer.
-// ip6_tables.h has the same number and the same layout.
+// These are of include/uapi/linux/netfilter_ipv4/ip_tables.h, which C++ cannot include, because its functions
+// add to a void pointer. ip6_tables.h has the same number and the same layout.
 constexpr int kGetInfo = 64;
 constexpr size_t kTableNameBytes = 32;
 struct GetInfo {
@@ -45,7 +45,7 @@ int NftGeneration(uint32_t& generation) {
   mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg));
   if (const int error = socket.Send(message, message->nlmsg_len)) return error;
 
-  // The kernel answers inside send: nothing to wait for.
+  // The kernel answers inside send, so there is nothing to wait for.
   alignas(nlmsghdr) char answer[512];
   const ssize_t size = recv(socket.fd(), answer, sizeof(answer), MSG_DONTWAIT);
   if (size < 0) return errno;
@@ -55,7 +55,8 @@ int NftGeneration(uint32_t& generation) {
     const int error = -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(header))->error;
     return error ? error : EBADMSG;
   }
-  // By hand: libmnl's macro assigns a void pointer, which C++ does not allow.
+  // The attributes are walked by hand, because libmnl's macro assigns a void pointer, which C++ does not
+  // allow.
   const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, sizeof(nfgenmsg)));
   const auto* tail = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
   for (; mnl_attr_ok(attribute, static_cast<int>(tail - reinterpret_cast<const char*>(attribute)));

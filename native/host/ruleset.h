@@ -13,14 +13,14 @@ struct TableInfo {
 };
 
 /**
- * The generation of this network namespace's nftables rules, which iptables-nft uses, too: each transaction
- * makes it another number (nf_tables_commit). Asking loads nf_tables where it is not loaded yet.
+ * Reads the generation of this network namespace's nftables rules, which iptables-nft uses as well. Each
+ * transaction changes it (nf_tables_commit). Asking loads nf_tables where it is not loaded yet.
  */
 int NftGeneration(uint32_t& generation);
 
 /**
- * The size of a table of iptables-legacy (family 4) or ip6tables-legacy (6). Asking creates a table that is
- * not there. A rule that is replaced by one of the same size goes unnoticed.
+ * Reads the size of a table of iptables-legacy (family 4) or ip6tables-legacy (6). Asking creates a table
+ * that is not there. Replacing a rule by one of the same size goes unnoticed.
  */
 int LegacyTable(int family, const char* name, TableInfo& info);
 

@@ -1,4 +1,4 @@
-// Datagrams to a unix socket, which Node cannot send: how systemd wants to be told (sd_notify(3)).
+// Sends datagrams to a unix socket, which Node cannot. systemd wants to be told like this (sd_notify(3)).
 #pragma once
 
 #include <string>

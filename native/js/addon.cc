@@ -1,4 +1,5 @@
-// Registers the classes of the addon. Context-aware: loaded once for each environment, nothing is static.
+// Registers the classes and functions of the addon. It is loaded once for each environment, so nothing is
+// static.
 #include <napi.h>
 
 #include "js/conntrack.h"

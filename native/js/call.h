@@ -8,12 +8,12 @@
 namespace wanmark {
 
 /**
- * Calls the function behind `callback`. What it throws comes back, null and undefined as well; an empty
- * value: it threw nothing. Within a Napi::CallbackScope.
+ * Calls the function behind `callback`, within a Napi::CallbackScope. Returns what it throws, also null or
+ * undefined; an empty value when it throws nothing.
  */
 Napi::Value CallJs(const Napi::FunctionReference& callback, std::initializer_list<napi_value> args);
 
-/** The same; what it throws becomes an uncaught exception. */
+/** Calls the function behind `callback`. What it throws becomes an uncaught exception. */
 void NotifyJs(const Napi::FunctionReference& callback, std::initializer_list<napi_value> args);
 
 }  // namespace wanmark

@@ -38,7 +38,7 @@ const char* StepName(CtStep step) {
   }
 }
 
-/** Does one request on a thread of libuv's pool and settles a promise with what came of it. */
+/** Carries out one request on a thread of libuv's pool and settles a promise with its result. */
 class Request : public Napi::AsyncWorker {
  public:
   explicit Request(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
@@ -115,7 +115,9 @@ class LookupRequest : public Request {
   std::vector<std::optional<CtEntry>> entries_;
 };
 
-/** Reads `{family, proto, src, dst, sport, dport}`; false when an address is none of that family. */
+/**
+ * Reads `{family, proto, src, dst, sport, dport}`. Returns false when an address is not one of that family.
+ */
 bool ReadTuple(const Napi::Object& object, CtTuple& tuple) {
   tuple.family = NumberOption(object, "family") == 6 ? AF_INET6 : AF_INET;
   tuple.proto = static_cast<uint8_t>(NumberOption(object, "proto"));
@@ -155,7 +157,8 @@ Napi::Value Conntrack::Flush(const Napi::CallbackInfo& info) {
     selection.status_mask = NumberOption(which, "statusMask");
     selection.most = NumberOption(which, "most");
   }
-  // Here too, and in BuildCtFlush again: mask 0 would end every connection of the machine.
+  // The mask is checked here and again in BuildCtFlush, because mask 0 would end every connection of the
+  // machine.
   if (selection.mask == 0) {
     Napi::RangeError::New(env, "flushConntrack needs a mask that is not 0").ThrowAsJavaScriptException();
     return env.Undefined();
@@ -233,7 +236,7 @@ void Conntrack::LendMemory(Napi::Object self) {
 
 void Conntrack::OnWake() {
   const Napi::HandleScope scope(Env());
-  // A callback may close: loop_ stays until the handle's close callback, which comes later.
+  // A callback may close the counter. loop_ stays until the handle's close callback, which comes later.
   if (loop_->ready() && !std::exchange(told_ready_, true)) Emit("ready", Env().Undefined());
   if (const int error = loop_->TakeTrouble()) Emit("trouble", Napi::Number::New(Env(), error));
   if (loop_->finished()) thread_.Ended();
@@ -254,7 +257,7 @@ void Conntrack::CloseNow(const Napi::CallbackInfo&) { thread_.CloseNow(); }
 
 void Conntrack::OnClosed() {
   const Napi::HandleScope scope(Env());
-  // Now, and not when the garbage collector finds the object, which looks small to it.
+  // The memory is freed now, and not when the garbage collector finds the object, which looks small to it.
   loop_.reset();
   memory_.reset();
   if (!on_closed_.IsEmpty()) {

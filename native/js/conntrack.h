@@ -1,6 +1,6 @@
-// The JS object of a conntrack counter: starts and ends its thread and lends JS the counts. Beside it the two
-// questions that need no counter: flushConntrack(mark, mask) and lookupConntrack(tuple), which return
-// promises.
+// The JS object of a conntrack counter. It starts and ends the counter's thread and lends JS the counts. Two
+// questions beside it need no counter and return promises: flushConntrack(mark, mask) and
+// lookupConntrack(tuple).
 #pragma once
 
 #include <napi.h>
@@ -12,7 +12,10 @@
 
 namespace wanmark {
 
-/** Open from construction on. While it is open it holds a reference to itself and an env cleanup hook. */
+/**
+ * The counter is open from construction on. While it is open it holds a reference to itself and an env
+ * cleanup hook.
+ */
 class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -22,18 +25,18 @@ class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
   explicit Conntrack(const Napi::CallbackInfo& info);
 
  private:
-  /** close(onClosed) */
+  /** For JS: close(onClosed). */
   void Close(const Napi::CallbackInfo& info);
   void CloseNow(const Napi::CallbackInfo& info);
   Napi::Value GetStats(const Napi::CallbackInfo& info);
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
 
-  /** `counts` and `decided`, typed arrays over memory_. */
+  /** Gives JS `counts` and `decided`, typed arrays over memory_. */
   void LendMemory(Napi::Object self);
-  /** onEvent(kind, value). What it throws becomes an uncaught exception. */
+  /** Calls onEvent(kind, value) in JS. What it throws becomes an uncaught exception. */
   void Emit(const char* kind, napi_value value);
-  /** Gives up what refers to JS, while the environment still stands. */
+  /** Gives up all that refers to JS, while the environment still stands. */
   void ReleaseJs();
 
   void OnWake() override;
@@ -41,11 +44,12 @@ class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
   void OnClosed() override;
   void OnTeardown() override { ReleaseJs(); }
 
-  // Shared with the finalizer of the ArrayBuffer: JS may read the counts of a counter that is closed.
+  // The memory is shared with the finalizer of the ArrayBuffer, since JS may read the counts of a closed
+  // counter.
   std::shared_ptr<CountMemory> memory_;
   CtStats stats_;
   std::unique_ptr<CtLoop> loop_;
-  // After loop_, so that it is joined before the loop goes.
+  // The thread stands after loop_, so it is joined before the loop is destroyed.
   JsThread thread_{*this};
   bool told_ready_ = false;
   Napi::FunctionReference on_event_;

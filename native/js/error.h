@@ -1,4 +1,5 @@
-// The errors that JS sees of the operating system: `errno`, and `step`, what was being done.
+// The errors of the operating system as JS sees them: with `errno`, and with `step`, which names what was
+// being done.
 #pragma once
 
 #include <napi.h>

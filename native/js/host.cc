@@ -42,7 +42,7 @@ Napi::Value SendUnixDatagramForJs(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/** 0: there is none. */
+/** Returns 0 when there is no such device. */
 Napi::Value DeviceIndexForJs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), if_nametoindex(Text(info, 0).c_str()));
 }

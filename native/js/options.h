@@ -1,5 +1,5 @@
-// Reading numbers and booleans out of the options object that src/queue/queue.ts passes, already validated
-// there.
+// Reads numbers and booleans out of the options object that src/queue/queue.ts passes, which has validated
+// them.
 #pragma once
 
 #include <napi.h>

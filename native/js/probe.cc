@@ -12,9 +12,11 @@ namespace wanmark {
 
 namespace {
 
-// Per wake-up, so that a flood of echo replies does not hold the loop.
+// The most messages that are read in one wake-up, so that a flood of echo replies does not hold the event
+// loop.
 constexpr int kMostMessages = 16;
-// A DNS answer of 512 bytes (RFC 1035) or an echo reply with its IP header, and room for more.
+// The room for a message: a DNS answer of 512 bytes (RFC 1035), or an echo reply with its IP header, and some
+// more.
 constexpr size_t kMessageBytes = 2048;
 
 std::string TextOption(const Napi::Object& options, const char* name) {
@@ -134,7 +136,7 @@ void DatagramProbe::OnReadable(int status) {
     size_t size = 0;
     const int error = socket_.Receive(message, sizeof(message), size);
     if (error == EAGAIN) {
-      // libuv has stopped the handle at EPOLLERR.
+      // With a negative status, libuv has stopped the handle at EPOLLERR.
       if (status < 0) EndWith(status);
       return;
     }
@@ -177,13 +179,13 @@ void DatagramProbe::StopWatching() {
     const std::unique_ptr<Watch> watch(static_cast<Watch*>(handle->data));
     napi_remove_async_cleanup_hook(watch->hook);
   });
-  // After uv_close() a descriptor may be closed at once (libuv: uv_poll_t).
+  // A descriptor may be closed right after uv_close() (libuv: uv_poll_t).
   socket_.Close();
 }
 
 void DatagramProbe::OnEnvCleanup(napi_async_cleanup_hook_handle, void* data) {
   auto* watch = static_cast<Watch*>(data);
-  // Null when it is being closed already: its close callback comes.
+  // The owner is null when the probe is being closed already; its close callback will come.
   if (!watch->owner) return;
   DatagramProbe* owner = watch->owner;
   owner->StopWatching();

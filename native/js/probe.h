@@ -1,6 +1,6 @@
-// Probes as JS sees them: a descriptor for TCP, which Node adopts, and for UDP and echo an object of our own,
-// because Node adopts neither raw sockets (uv_guess_handle: SOCK_RAW is UV_UNKNOWN_HANDLE) nor would say what
-// ICMP answered.
+// Probes as JS sees them. For TCP this is a descriptor, which Node adopts. For UDP and echo it is an object
+// of our own, because Node does not adopt raw sockets (uv_guess_handle: SOCK_RAW is UV_UNKNOWN_HANDLE) and
+// would not say what ICMP answered.
 #pragma once
 
 #include <napi.h>
@@ -14,14 +14,15 @@
 namespace wanmark {
 
 /**
- * `new DatagramProbe(options, onEvent)`: open from construction on, with its peer set; throws an error with
- * `step` and `errno`. `onEvent(errno, message)` comes for each message with errno 0, and once with an errno,
- * after which nothing more comes. While it is open it holds a reference to itself and an env cleanup hook.
+ * For JS: `new DatagramProbe(options, onEvent)`. The probe is open from construction on, with its peer set.
+ * The constructor throws an error with `step` and `errno`. `onEvent(errno, message)` comes for each message
+ * with errno 0, and once with another errno, after which nothing more comes. While the probe is open it holds
+ * a reference to itself and an env cleanup hook.
  */
 class DatagramProbe : public Napi::ObjectWrap<DatagramProbe> {
  public:
   static Napi::Function Define(Napi::Env env);
-  /** openTcpProbe(options) -> descriptor, not connected; the caller closes it. */
+  /** For JS: openTcpProbe(options) returns a descriptor that is not connected; the caller closes it. */
   static Napi::Value OpenTcp(const Napi::CallbackInfo& info);
 
   explicit DatagramProbe(const Napi::CallbackInfo& info);
@@ -30,18 +31,18 @@ class DatagramProbe : public Napi::ObjectWrap<DatagramProbe> {
   /** What the async cleanup hook and the uv handle need after the JS object is gone. */
   struct Watch {
     uv_poll_t handle;
-    // Null once the environment is being torn down: then no JS may run.
+    // The owner is null once the environment is being torn down, since no JS may run then.
     DatagramProbe* owner;
     napi_async_cleanup_hook_handle hook;
   };
 
-  /** send(bytes) -> 0 or errno; EBADF when it is closed. */
+  /** For JS: send(bytes) returns 0 or errno, EBADF when the probe is closed. */
   Napi::Value Send(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
   void OnReadable(int status);
-  /** False when the callback has closed this. */
+  /** Calls onEvent. Returns false when the callback has closed the probe. */
   bool Emit(int error, const void* data, size_t size);
-  /** Tells the error that made libuv stop, by `status` where the socket knows none. */
+  /** Reports the error that made libuv stop, or `status` when the socket knows of none. */
   void EndWith(int status);
   void StopWatching();
   static void OnEnvCleanup(napi_async_cleanup_hook_handle hook, void* watch);

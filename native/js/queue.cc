@@ -146,7 +146,8 @@ void Queue::OnWake() {
 void Queue::Decide(uint32_t count) {
   const Napi::CallbackScope scope(Env(), *async_context_);
   const Napi::Value thrown = CallJs(decide_, {Napi::Number::New(Env(), count)});
-  // Before anything else runs in JS (onEvent, then microtasks): packets are waiting for it.
+  // The answer comes before anything else runs in JS (onEvent, then microtasks), because packets are waiting
+  // for it.
   loop_->handoff().Answer();
   if (thrown.IsEmpty()) return;
   stats_.callback_errors.Add();
@@ -191,7 +192,7 @@ void Queue::RequestEnd(bool unanswered) {
 
 void Queue::OnClosed() {
   const Napi::HandleScope scope(Env());
-  // Now, and not when the garbage collector finds the object, which looks small to it.
+  // The memory is freed now, and not when the garbage collector finds the object, which looks small to it.
   loop_.reset();
   memory_.reset();
   if (!on_closed_.IsEmpty()) {

@@ -39,7 +39,7 @@ int JsThread::Start(const std::string& name, std::function<void()> body) {
 void JsThread::Close() {
   if (state_ != State::kOpen) return;
   state_ = State::kClosing;
-  // The end is waited for, whatever was unref'ed.
+  // The event loop waits for the end of the thread, even if the handle was unref'ed.
   uv_ref(reinterpret_cast<uv_handle_t*>(&wake_->handle));
   owner_.RequestEnd(false);
 }
@@ -69,7 +69,8 @@ void JsThread::CloseHandle() {
 }
 
 void JsThread::OnEnvCleanup(napi_async_cleanup_hook_handle, void* data) {
-  // Null from now on, also for a handle that is being closed: its close callback comes when JS may not run.
+  // The thread is null from now on, also for a handle that is being closed: its close callback comes when no
+  // JS may run.
   JsThread* thread = std::exchange(static_cast<Wake*>(data)->thread, nullptr);
   if (!thread) return;
   thread->CloseNow();

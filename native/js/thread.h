@@ -1,4 +1,4 @@
-// The thread behind a JS object. It wakes JS up through libuv, and ends before the environment does: the
+// The thread behind a JS object. It wakes JS up through libuv and ends before the environment does. The
 // garbage collector, the end of a worker thread and process.exit() can all come while it works.
 #pragma once
 
@@ -14,17 +14,21 @@ namespace wanmark {
 
 class JsThread {
  public:
-  /** The JS object, which stays until it is told that the thread is closed. All of this is called on the JS
-   * thread. */
+  /**
+   * The JS object, which must stay until it is told that the thread is closed. All of its functions are
+   * called on the JS thread.
+   */
   class Owner {
    public:
-    /** Somebody has called the waker. It may close the thread, or say that it has ended. */
+    /** Called after the waker was. It may close the thread, or say that the thread has ended. */
     virtual void OnWake() = 0;
-    /** Has the thread's body return soon. `unanswered`: JS will answer nothing that it asks any more. */
+    /**
+     * Makes the thread's body return soon. `unanswered` means that JS will not answer its questions any more.
+     */
     virtual void RequestEnd(bool unanswered) = 0;
-    /** The thread has ended, and nothing is called any more after this. */
+    /** Called when the thread has ended. Nothing is called after this. */
     virtual void OnClosed() = 0;
-    /** Instead of OnClosed, with the end of the environment: no JS may run any more. */
+    /** Called in place of OnClosed at the end of the environment, when no JS may run any more. */
     virtual void OnTeardown() = 0;
 
    protected:
@@ -33,33 +37,44 @@ class JsThread {
 
   explicit JsThread(Owner& owner) : owner_(owner) {}
 
-  /** What comes before Start. 0 or errno; with 0, the loop is kept alive until the thread is closed. */
+  /**
+   * Prepares for Start. Returns 0 or errno; after 0, the event loop is kept alive until the thread is closed.
+   */
   int Attach(napi_env env);
-  /** Wakes JS up; from any thread, after Attach and for as long as the body runs. */
+  /**
+   * Returns a function that wakes JS up. Any thread may call it, after Attach and for as long as the body
+   * runs.
+   */
   std::function<void()> waker() const;
-  /** Runs `body` in a thread of that name. 0 or errno, and then the owner is not called any more. */
+  /**
+   * Runs `body` in a thread of that name. Returns 0 or errno; after an errno the owner is not called any
+   * more.
+   */
   int Start(const std::string& name, std::function<void()> body);
 
   bool is_open() const { return state_ == State::kOpen; }
 
-  /** Has the thread end. The loop stays alive until the owner, in OnWake, says that it has. */
+  /** Makes the thread end. The event loop stays alive until the owner says in OnWake that it has ended. */
   void Close();
-  /** Waits for the thread without the help of JS: milliseconds. */
+  /** Ends the thread and waits for it without the help of JS, which takes milliseconds. */
   void CloseNow();
-  /** The body has nothing left to do but to return. */
+  /** Says that the body has nothing left to do but to return. */
   void Ended();
 
-  /** Whether the open thread keeps the event loop alive, as it does from the start. */
+  /** Ref() lets the open thread keep the event loop alive, as it does from the start; Unref() ends that. */
   void Ref();
   void Unref();
 
  private:
   enum class State { kNotStarted, kOpen, kClosing, kClosed };
 
-  /** What libuv and the environment refer to. It goes after the owner, with the handle's close callback. */
+  /**
+   * What libuv and the environment refer to. The handle's close callback frees it, after the owner is gone.
+   */
   struct Wake {
     uv_async_t handle;
-    // Null once nobody is to be called any more: no JS may run, or the owner was never complete.
+    // The thread is null once nobody is to be called any more, because no JS may run or the owner was never
+    // complete.
     JsThread* thread;
     napi_async_cleanup_hook_handle hook;
   };

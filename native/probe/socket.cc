@@ -16,7 +16,7 @@ namespace wanmark {
 
 namespace {
 
-/** `address` as text into `out`; 0 when it is none of the family. */
+/** Writes `address`, given as text, to `out`. Returns its size; 0 when it is not an address of the family. */
 socklen_t ParseAddress(int family, const std::string& address, uint16_t port, sockaddr_storage& out) {
   std::memset(&out, 0, sizeof(out));
   if (family == AF_INET) {
@@ -36,7 +36,7 @@ int SetOption(int fd, int level, int option, const Value& value) {
   return setsockopt(fd, level, option, &value, sizeof(value)) == 0 ? 0 : errno;
 }
 
-/** A raw socket gets every ICMP message of the machine: keep the echo replies. */
+/** Keeps only echo replies, since a raw socket gets every ICMP message of the machine. */
 int KeepReplies(int fd, int family) {
   if (family == AF_INET) {
     return SetOption(fd, SOL_RAW, ICMP_FILTER, icmp_filter{~(1u << ICMP_ECHOREPLY)});
@@ -53,7 +53,8 @@ int ProbeSocket::OpenEcho() {
   const int protocol = family_ == AF_INET ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
   fd_ = socket(family_, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   if (fd_ >= 0) return 0;
-  // EACCES: ping_init_sock() found no group of ours in ping_group_range. Others: no ping sockets at all.
+  // EACCES means that ping_init_sock() found no group of ours in ping_group_range. With other errors there
+  // are no ping sockets at all.
   if (errno != EACCES && errno != EPROTONOSUPPORT && errno != ESOCKTNOSUPPORT) return errno;
   fd_ = socket(family_, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   if (fd_ < 0) return errno;
@@ -91,8 +92,8 @@ int ProbeSocket::Open(const ProbeOptions& options) {
   if (source_size != 0 && bind(fd_, reinterpret_cast<const sockaddr*>(&source), source_size) != 0) {
     return Fail(ProbeStep::kSource, errno);
   }
-  // So that a "host unreachable" from a router ends the wait. Not for raw sockets: they would also hear of
-  // what came of the probes of another WAN with the same source address (raw_icmp_error).
+  // A "host unreachable" from a router ends the wait. Raw sockets do not ask for it, since they would also
+  // hear of the probes of another WAN with the same source address (raw_icmp_error).
   if (kind_ != ProbeKind::kTcp && !raw_) {
     const int on = 1;
     const int error = family_ == AF_INET ? SetOption(fd_, SOL_IP, IP_RECVERR, on)
@@ -105,7 +106,7 @@ int ProbeSocket::Open(const ProbeOptions& options) {
 int ProbeSocket::SetPeer(const std::string& address, uint16_t port) {
   peer_size_ = ParseAddress(family_, address, port, peer_);
   if (peer_size_ == 0) return Fail(ProbeStep::kAddress, EINVAL);
-  // A raw socket stays unconnected, for the same reason.
+  // A raw socket stays unconnected, because it would otherwise hear of the probes of other WANs.
   if (raw_) return 0;
   if (connect(fd_, reinterpret_cast<const sockaddr*>(&peer_), peer_size_) == 0) return 0;
   return Fail(ProbeStep::kConnect, errno);

@@ -1,6 +1,6 @@
-// A socket that leaves by one WAN: its mark picks the routing table (`ip rule fwmark`), also where several
-// WANs share a device and an address. Marked packets pass mangle OUTPUT untouched, so no strategy moves a
-// probe. Functions return 0 or a positive errno.
+// A socket whose packets leave by one WAN. Its mark picks the routing table (`ip rule fwmark`), also where
+// several WANs share a device and an address. Marked packets pass mangle OUTPUT untouched, so no strategy
+// moves a probe. Functions return 0 or a positive errno.
 #pragma once
 
 #include <sys/socket.h>
@@ -14,21 +14,21 @@ namespace wanmark {
 enum class ProbeKind { kTcp, kUdp, kEcho };
 
 struct ProbeOptions {
-  /** AF_INET or AF_INET6. */
+  /** The address family: AF_INET or AF_INET6. */
   int family = AF_INET;
   ProbeKind kind = ProbeKind::kTcp;
-  /** The whole packet mark; 0 for none. */
+  /** The whole packet mark; 0 for no mark. */
   uint32_t mark = 0;
-  /** Empty: not bound to a device. */
+  /** The device that the socket is bound to; empty for none. */
   std::string device;
-  /** Of `family`; empty: the kernel chooses by the route. */
+  /** The source address, of `family`. When it is empty, the kernel chooses by the route. */
   std::string source;
 };
 
-/** What failed, for the error that JS sees. */
+/** The step that failed, for the error that JS sees. */
 enum class ProbeStep { kNone, kAddress, kSocket, kMark, kDevice, kSource, kConnect };
 
-/** Owns its descriptor. */
+/** A probe's socket. It owns its descriptor. */
 class ProbeSocket {
  public:
   ProbeSocket() = default;
@@ -37,27 +37,35 @@ class ProbeSocket {
   ~ProbeSocket() { Close(); }
 
   /**
-   * Opens it with CLOEXEC and NONBLOCK, marked and bound as `options` say. On an error nothing stays open and
-   * failed() tells the step.
+   * Opens the socket with CLOEXEC and NONBLOCK, marked and bound as `options` say. After an error nothing
+   * stays open, and failed() tells the step.
    *
-   * Echo: a ping socket (icmp(7), SOCK_DGRAM), or where net.ipv4.ping_group_range forbids that a raw one.
+   * Echo uses a ping socket (icmp(7), SOCK_DGRAM), or a raw one where net.ipv4.ping_group_range forbids that.
    */
   int Open(const ProbeOptions& options);
-  /** Where Send() sends; for UDP and ping sockets also the only peer that is received from. `port` may be 0.
+  /**
+   * Sets where Send() sends to. A UDP or a ping socket then receives from this peer alone. `port` may be 0.
    */
   int SetPeer(const std::string& address, uint16_t port);
   int Send(const void* data, size_t size);
-  /** One message into `data`, its size in `received`. EAGAIN: there is none; others: what ICMP told of. */
+  /**
+   * Receives one message into `data` and sets `received` to its size. EAGAIN means that there is none; other
+   * errors are what ICMP told of.
+   */
   int Receive(void* data, size_t size, size_t& received);
-  /** What ICMP told of, from the error queue: a send may have taken it from Receive(). 0: there is nothing.
+  /**
+   * Takes what ICMP told of from the error queue; a send may have taken it from Receive(). 0 means that there
+   * is nothing.
    */
   int TakeError();
 
   void Close();
-  /** Gives the descriptor away. */
+  /** Gives the descriptor away; the caller closes it. */
   int Release();
   int fd() const { return fd_; }
-  /** Whether it is a raw socket: IPv4 messages then begin with the IP header, and others' replies come too.
+  /**
+   * Whether this is a raw socket. Its IPv4 messages then begin with the IP header, and replies to others
+   * come, too.
    */
   bool raw() const { return raw_; }
   ProbeStep failed() const { return failed_; }

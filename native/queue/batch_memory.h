@@ -1,4 +1,4 @@
-// The memory of one batch: filled by the I/O thread, read and answered by JS as typed arrays
+// The memory of one batch. The I/O thread fills it; JS reads it and answers in it, as typed arrays
 // (src/core/batch.ts).
 #pragma once
 
@@ -11,10 +11,10 @@
 namespace wanmark {
 
 struct BatchMemory {
-  /** Where more wait than come in a moment, JS is woken up half as often as with 64. */
+  /** The number of packets in a batch. While more are waiting, JS is woken up half as often as with 64. */
   static constexpr uint32_t kCapacity = 128;
   static constexpr uint32_t kCopyBytes = 128;
-  /** The answer that leaves a packet to the kernel (KERNEL_DECIDES in batch.ts). */
+  /** This answer leaves a packet to the kernel (KERNEL_DECIDES in src/core/batch.ts). */
   static constexpr uint32_t kKernelDecides = 0;
 
   uint32_t marks[kCapacity] = {};
@@ -32,7 +32,7 @@ struct BatchMemory {
   uint8_t dst[kCapacity * 16] = {};
   uint8_t bytes[kCapacity * kCopyBytes] = {};
 
-  /** Writes packet `i`, its answer pre-filled with kKernelDecides. */
+  /** Writes packet `i` and sets its answer to kKernelDecides. */
   void Fill(uint32_t i, const Packet& packet) {
     const FlowKey& flow = packet.flow;
     marks[i] = kKernelDecides;

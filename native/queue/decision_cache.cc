@@ -4,7 +4,7 @@ namespace wanmark {
 
 DecisionCache::DecisionCache(uint32_t ttl_ms, size_t entries)
     : ttl_ms_(ttl_ms), set_mask_(entries / kWays - 1), heads_(entries / kWays), entries_(entries) {
-  // Without memory for it, the queue works as with a time to live of 0.
+  // Without memory for the cache, the queue works as with a time to live of 0.
   if (heads_.size() == 0 || entries_.size() == 0) ttl_ms_ = 0;
 }
 

@@ -1,4 +1,4 @@
-// What identifies a flow: the 5-tuple, as the parser fills it and as the recent-decision cache compares it.
+// The key of a flow: its 5-tuple, as the parser fills it in and as the recent-decision cache compares it.
 #pragma once
 
 #include <cstdint>
@@ -14,28 +14,30 @@ constexpr uint8_t kFlagFragment = 1;
 constexpr uint8_t kFlagTruncated = 2;
 
 struct FlowKey {
-  /** Network order; IPv4 uses the first 4 bytes. */
+  /** Addresses are in network order; IPv4 uses the first 4 bytes. */
   uint8_t src[16] = {};
   uint8_t dst[16] = {};
-  /** Host order; for ICMP queries the identifier. */
+  /** Ports are in host order. For ICMP queries this one is the identifier. */
   uint16_t sport = 0;
-  /** Host order; for ICMP type << 8 | code. */
+  /** In host order. For ICMP this is type << 8 | code. */
   uint16_t dport = 0;
   uint8_t proto = 0;
-  /** 4, 6, or 0 for a packet that is neither. */
+  /** The address family is 4 or 6, or 0 for a packet that is neither. */
   uint8_t family = 0;
   uint8_t flags = 0;
   uint8_t unused = 0;
 
   bool operator==(const FlowKey& other) const { return std::memcmp(this, &other, sizeof(*this)) == 0; }
 
-  /** False when the headers do not tell one flow from another: then each packet is decided on its own. */
+  /**
+   * Returns false when the headers do not tell one flow from another. Each such packet is decided on its own.
+   */
   bool identifies_flow() const { return family != 0 && !(flags & kFlagTruncated); }
 
   uint64_t Hash(const SipKey& key) const { return SipHash24(key, this, sizeof(*this)); }
 };
 
-// Compared and hashed as bytes, which padding would spoil.
+// Keys are compared and hashed as bytes, so there must be no padding.
 static_assert(std::has_unique_object_representations_v<FlowKey> && sizeof(FlowKey) == 40);
 
 }  // namespace wanmark

@@ -1,6 +1,7 @@
-// When to leave packets to gather: a thread that sleeps in poll is woken for each packet, which costs whoever
-// sent it and us more than the packet's own handling; one that looks again after a moment finds several, and
-// JS is asked once for all. No clock and no I/O; times are nanoseconds of a clock that never goes back.
+// Decides when to let packets gather. A thread that sleeps in poll is woken up for each packet, which costs
+// both the sender and us more than the handling of the packet. A thread that looks again after a moment finds
+// several packets and asks JS once for all of them. There is no clock and no I/O here; times are nanoseconds
+// of a clock that never goes back.
 #pragma once
 
 #include <algorithm>
@@ -10,18 +11,23 @@ namespace wanmark {
 
 class Gathering {
  public:
-  /** Up to so many packets a second nothing waits. */
+  /** Up to this many packets a second, nothing waits. */
   static constexpr uint64_t kBusyRate = 10'000;
-  /** A pause is part of a first packet's way. Waking a thread up costs some 10 us each time, so this is where
-   * most of a decision's price goes; but only where CPU time runs short is that worth a longer way. So a
-   * pause grows with the rate, and from kFullRate on it is this. */
+  /**
+   * The longest pause, used from kFullRate on. A pause is part of a first packet's way. Each wake-up of a
+   * thread costs some 10 us, which is most of the price of a decision, but a longer way is worth that only
+   * where CPU time runs short. The pause therefore grows with the rate.
+   */
   static constexpr uint64_t kMostPauseNs = 300'000;
   static constexpr uint64_t kFullRate = 30'000;
-  /** With so many at once there is a backlog, and nothing to wait for. */
+  /** A batch of this many shows a backlog, so there is nothing to wait for. */
   static constexpr uint32_t kBacklog = 48;
   static constexpr uint64_t kWindowNs = 5'000'000;
 
-  /** A batch of `packets` is settled. Returns for how long not to look for more; 0: look at once. */
+  /**
+   * Notes that a batch of `packets` is settled. Returns how long not to look for more; 0 means to look at
+   * once.
+   */
   uint64_t Settled(uint32_t packets, uint64_t now_ns) {
     count_ += packets;
     const uint64_t age = now_ns - since_ns_;

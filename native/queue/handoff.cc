@@ -15,12 +15,14 @@ namespace {
 static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t) && std::atomic<uint32_t>::is_always_lock_free,
               "futex(2) takes the address of a plain 32-bit word");
 
-/** Returns when woken, at `until`, when `word` is not `value`, or for no reason: look again. */
+/**
+ * Returns when it is woken, at `until`, when `word` is not `value`, or for no reason; the caller looks again.
+ */
 void FutexWait(const std::atomic<uint32_t>& word, uint32_t value,
                std::chrono::steady_clock::time_point until) {
   const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(until.time_since_epoch()).count();
   const timespec end{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
-  // The one with a bitset takes a point in time of CLOCK_MONOTONIC instead of a duration.
+  // FUTEX_WAIT_BITSET takes a point in time of CLOCK_MONOTONIC, where FUTEX_WAIT takes a duration.
   syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, value, &end, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
@@ -49,7 +51,7 @@ bool Handoff::Ask(uint32_t count, std::chrono::milliseconds deadline) {
     const auto now = Clock::now();
     if (now >= until) {
       expired_at_ = now;
-      // Where both fail, JS has just taken it, answered, or gone: look again.
+      // When both fail, JS has just taken the question, answered it, or gone. The loop looks again.
       if (Move(kAsked, kLate) || Move(kTaken, kLateTaken)) return false;
       continue;
     }

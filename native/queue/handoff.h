@@ -19,56 +19,62 @@ namespace wanmark {
 
 class Handoff {
  public:
-  /** `wake` makes the JS thread call Take some time later; it is called on the I/O thread. */
+  /** `wake` makes the JS thread call Take some time later. It is called on the I/O thread. */
   explicit Handoff(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   // --- the I/O thread ---
 
-  /** May the memory be filled? False while JS is late and after Abandon. */
+  /** Whether the memory may be filled. False while JS is late, and after Abandon. */
   bool Idle() const;
   /**
-   * Hands over `count` packets and waits for the answer. False: it did not come within `deadline`, or JS is
-   * gone; the memory must not be touched until Idle() says so.
+   * Hands over `count` packets and waits for the answer. Returns false when the answer did not come within
+   * `deadline`, or JS is gone; then the memory must not be touched until Idle() returns true.
    */
   bool Ask(uint32_t count, std::chrono::milliseconds deadline);
-  /** How long JS has been late by now, since the deadline passed; 0 while it is not. */
+  /** Returns how long ago the deadline passed, while JS is late; otherwise 0. */
   std::chrono::milliseconds Lateness() const;
-  /** The answers of an Ask that returned true have been read. */
+  /** Gives the memory back after the answers of an Ask that returned true have been read. */
   void Release();
 
   // --- the JS thread ---
 
-  /** How many packets to decide; 0 when there is nothing, or the question is too old to be worth an answer.
+  /**
+   * Returns how many packets are to be decided. 0 means that there is nothing, or that the question is too
+   * old to be worth an answer.
    */
   uint32_t Take();
-  /** The marks are written. Does nothing when they are too late. */
+  /** Says that the marks are written. Does nothing when they come too late. */
   void Answer();
-  /** After JS came back: how long it had been late, once for each time; 0 otherwise. */
+  /** Returns how long JS had been late, once after each time that it came back; otherwise 0. */
   std::chrono::milliseconds TakeLateness();
-  /** Is there an answer that the I/O thread has not released yet? */
+  /** Whether there is an answer that the I/O thread has not released yet. */
   bool Answered() const;
-  /** JS will not answer any more: an Ask under way returns false at once, and so does every later one. */
+  /**
+   * Says that JS will not answer any more. An Ask under way returns false at once, and so does every later
+   * one.
+   */
   void Abandon();
 
  private:
-  /** The steady one, which is CLOCK_MONOTONIC: setting the date neither shortens nor lengthens a deadline. */
+  /** The steady clock is CLOCK_MONOTONIC, so setting the date neither shortens nor lengthens a deadline. */
   using Clock = std::chrono::steady_clock;
 
   enum State : uint32_t { kFree, kAsked, kTaken, kAnswered, kLate, kLateTaken };
-  /** Beside the state; with it no state is ever left again. */
+  /** A bit beside the state. Once it is set, the state never changes again. */
   static constexpr uint32_t kAbandoned = 1u << 31;
 
-  /** From one state to another; false when it is in neither of them any more. */
+  /** Changes the state from one to another. Returns false when it is not `from` any more. */
   bool Move(State from, State to);
-  /** JS came back after the deadline: the memory is free again. */
+  /** Makes the memory free again when JS comes back after the deadline. */
   void Recover(State from);
 
   std::function<void()> wake_;
   std::atomic<uint32_t> state_{kFree};
-  // Handed over with the state: written before the one that says so, read after it.
+  // The count and the time are handed over with the state: each is written before the state that announces it
+  // and read after it.
   uint32_t count_ = 0;
   Clock::time_point expired_at_;
-  // JS's own.
+  // Only the JS thread uses this.
   std::chrono::milliseconds lateness_{0};
 };
 

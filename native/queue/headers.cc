@@ -11,7 +11,8 @@ namespace {
 
 constexpr size_t kIpv4MinBytes = 20;
 constexpr size_t kIpv6Bytes = 40;
-// Any chain longer than this fills what the kernel copies to us; RFC 8200 knows a use for seven.
+// The most extension headers that are followed. A longer chain fills all that the kernel copies to us; RFC
+// 8200 knows a use for seven.
 constexpr int kMaxExtensionHeaders = 16;
 
 uint16_t Read16(const uint8_t* at) { return static_cast<uint16_t>(at[0] << 8 | at[1]); }
@@ -21,7 +22,10 @@ bool HasPorts(uint8_t proto) {
          proto == IPPROTO_DCCP;
 }
 
-/** The ICMP messages that conntrack tells apart by their identifier (icmp_pkt_to_tuple and its IPv6 twin). */
+/**
+ * Whether conntrack tells messages of this ICMP type apart by their identifier (icmp_pkt_to_tuple and its
+ * IPv6 twin).
+ */
 bool HasIdentifier(uint8_t proto, uint8_t type) {
   if (proto == IPPROTO_ICMPV6) return type == 128 || type == 129;
   switch (type) {
@@ -86,7 +90,8 @@ void ParseIpv6(const uint8_t* data, size_t size, FlowKey& key) {
   std::memcpy(key.dst, data + 24, 16);
   key.proto = data[6];
   size_t at = kIpv6Bytes;
-  // The same headers that the kernel skips (ipv6_ext_hdr), lengths after RFC 8200 and, for AH, RFC 4302.
+  // The headers skipped here are those that the kernel skips (ipv6_ext_hdr). Lengths are by RFC 8200 and, for
+  // AH, by RFC 4302.
   for (int headers = 0; headers < kMaxExtensionHeaders; headers++) {
     if (key.proto != IPPROTO_HOPOPTS && key.proto != IPPROTO_ROUTING && key.proto != IPPROTO_DSTOPTS &&
         key.proto != IPPROTO_FRAGMENT && key.proto != IPPROTO_AH) {

@@ -1,4 +1,4 @@
-// IPv4, IPv6 and upper-layer headers -> FlowKey.
+// Makes a FlowKey of IPv4, IPv6 and upper-layer headers.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +9,9 @@
 namespace wanmark {
 
 /**
- * Reads the headers of a packet that begins at `data` with its network header. `family` is 4 or 6 as
- * netfilter says; a packet whose version field says otherwise, or that ends before its addresses do, gives
- * family 0. Any bytes are safe; nothing at or after `data + size` is read.
+ * Reads the headers of a packet that begins at `data` with its network header. `family` is 4 or 6, as
+ * netfilter says. A packet gives family 0 where its version field says otherwise, or where it ends before its
+ * addresses do. Any bytes are safe; nothing at or after `data + size` is read.
  */
 FlowKey ParseHeaders(const uint8_t* data, size_t size, int family);
 

@@ -17,21 +17,24 @@ namespace wanmark {
 
 namespace {
 
-// A packet message is at most 350 bytes: 128 of the packet, the rest attributes.
+// The size of a receive buffer. A packet message has at most 350 bytes: 128 of the packet, the rest
+// attributes.
 constexpr size_t kDatagramBytes = 1024;
-// A rule that wipes the mark before it queues makes NF_REPEAT an endless loop. A flow that was found this
-// often within the cache's few seconds is accepted, with its mark: only the rest of the table misses it.
+// The number of finds that show a loop. A rule that wipes the mark before it queues turns NF_REPEAT into an
+// endless loop. A flow that was found this often within the cache's few seconds is accepted, with its mark,
+// and only misses the rest of the table.
 constexpr uint32_t kLoopFinds = 32;
-// Pause before a call is repeated that failed for want of memory.
+// The pause before a call is repeated that failed for lack of memory.
 constexpr int kRetryMs = 1;
-// Pause after a receive error that has no name here; a close request ends it.
+// The pause after a receive error that has no name here. A close request ends it.
 constexpr int kTroublePauseMs = 100;
-// A strategy that misses its deadline by less may still say so itself.
+// How late JS must be before this thread says so. A strategy that is less late can still say so itself.
 constexpr std::chrono::seconds kNoticeAfter{1};
 
 SipKey RandomKey() {
   SipKey key;
-  // Short of 256 bytes getrandom is never cut short, and the pool is initialised when a daemon starts.
+  // Up to 256 bytes, getrandom returns all that was asked for, and the random pool is ready before a daemon
+  // starts.
   if (getrandom(&key, sizeof(key), 0) != sizeof(key)) key = SipKey{};
   return key;
 }
@@ -73,7 +76,7 @@ void QueueLoop::AnswerPing() {
 }
 
 void QueueLoop::Run() {
-  // Or a pause would be 50 us longer (prctl(2)).
+  // The timer slack of a thread is 50 us, which would be added to each pause (prctl(2)).
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   bool stopped_queueing = false;
   uint64_t drained_at = 0;
@@ -81,8 +84,9 @@ void QueueLoop::Run() {
     AnswerPing();
     const bool closing = close_requested_.load(std::memory_order_acquire);
     if (closing && !stopped_queueing) {
-      // Takes the kernel's queue lock: whatever is queued afterwards is in our socket already. Without
-      // FAIL_OPEN a MAXLEN of 0 would drop what it is meant to save.
+      // This message takes the kernel's queue lock, so whatever is queued before it is in our socket
+      // afterwards. It is sent only with FAIL_OPEN, because without that, a MAXLEN of 0 would drop the
+      // packets that it is meant to save.
       if (options_.queue.fail_open) {
         alignas(nlmsghdr) char buffer[kConfigBytes];
         const nlmsghdr* message = BuildStopQueueing(buffer, options_.queue.num);
@@ -91,7 +95,8 @@ void QueueLoop::Run() {
       stopped_queueing = true;
       drained_at = stats_.packets.Get() + options_.queue.max_length;
     }
-    // What was queued is handled now; more than that can only be newcomers without FAIL_OPEN, and has no end.
+    // By now all that was queued is handled. Anything beyond that is newcomers to a queue without FAIL_OPEN,
+    // which never end.
     if (closing && stats_.packets.Get() >= drained_at) break;
 
     const int received = receiver_.Receive(socket_.fd());
@@ -138,7 +143,8 @@ void QueueLoop::WaitForWork(bool socket_failed) {
 void QueueLoop::HandleDatagram(std::span<const uint8_t> datagram) {
   const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
   int left = static_cast<int>(datagram.size());
-  // Walked by hand: mnl_cb_run leaves the rest of a buffer unread at an error message.
+  // The messages are walked by hand, because mnl_cb_run leaves the rest of a buffer unread at an error
+  // message.
   while (left >= static_cast<int>(sizeof(nlmsghdr))) {
     if (message->nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET)) {
       if (packet_count_ == BatchMemory::kCapacity) Settle();
@@ -193,7 +199,8 @@ void QueueLoop::FindDecisions(uint64_t now_ms) {
 }
 
 QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
-  // Rules that do not look at the mark queue the packet again after NF_REPEAT, for ever.
+  // A packet that has a mark already comes from rules that do not look at it, and would be queued again after
+  // NF_REPEAT for ever.
   if (packet.old_mark & options_.mask) return Slot{Slot::kMarked, 0, 0};
   const uint64_t hash = packet.flow.Hash(hash_key_);
   uint32_t finds = 0;
@@ -225,7 +232,7 @@ void QueueLoop::AskForMisses() {
 void QueueLoop::SayLate() {
   if (said_late_ || options_.late_notice.empty() || handoff_.Lateness() < kNoticeAfter) return;
   said_late_ = true;
-  // Nobody may be reading: a full pipe must not stop the packets, and SIGPIPE is blocked in this thread.
+  // A full pipe that nobody reads must not stop the packets. SIGPIPE is blocked in this thread.
   pollfd writable{STDERR_FILENO, POLLOUT, 0};
   if (poll(&writable, 1, 0) != 1 || !(writable.revents & POLLOUT)) return;
   [[maybe_unused]] const ssize_t written =
@@ -235,7 +242,8 @@ void QueueLoop::SayLate() {
 void QueueLoop::ReadAnswers(uint64_t now_ms) {
   std::lock_guard lock(cache_mutex_);
   for (uint32_t i = 0; i < misses_.count(); i++) {
-    // Once only: a callback that keeps writing after its return must not get past the check.
+    // Each answer is read only once, so a callback that keeps writing after its return cannot get past the
+    // check.
     const uint32_t mark = std::atomic_ref(memory_.marks[i]).load(std::memory_order_relaxed);
     if (mark == BatchMemory::kKernelDecides) continue;
     if (mark & ~options_.mask) {
@@ -254,7 +262,8 @@ void QueueLoop::SendVerdicts() {
   for (uint32_t i = 0; i < packet_count_; i++) {
     const Packet& packet = packets_[i];
     const Slot& slot = slots_[i];
-    // The misses are numbered in the order of their first packets: a number seen before is a duplicate.
+    // Misses are numbered in the order of their first packets, so a number that was seen before is a
+    // duplicate.
     const bool first = slot.kind == Slot::kMissed && slot.miss == asked;
     if (first) asked++;
     const uint32_t mark = slot.kind == Slot::kMissed ? answers_[slot.miss] : slot.mark;
@@ -287,7 +296,7 @@ void QueueLoop::SendVerdicts() {
 size_t QueueLoop::Forget(uint32_t mark, uint32_t mask) {
   std::lock_guard lock(cache_mutex_);
   size_t forgotten = cache_.Forget(mark, mask, options_.now_ms());
-  // Between Answer and ReadAnswers, or read but not released: writing does no harm then.
+  // The answers are written and not released yet. Where they have been read already, writing does no harm.
   if (handoff_.Answered()) {
     for (uint32_t& answer : memory_.marks) {
       std::atomic_ref value(answer);

@@ -1,5 +1,5 @@
-// The I/O thread of one queue: receive a batch, answer it from the cache or by asking JS, send the verdicts.
-// No napi and no policy: what a mark means is known to whoever answers.
+// The I/O thread of one queue. It receives a batch, answers it from the cache or by asking JS, and sends the
+// verdicts. It knows neither Node nor any policy: what a mark means is known to whoever answers.
 #pragma once
 
 #include <atomic>
@@ -25,33 +25,38 @@ namespace wanmark {
 
 struct LoopOptions {
   QueueConfig queue;
-  /** The field of the packet mark that is ours; the other bits survive. */
+  /** The field of the packet mark that is ours. All other bits survive. */
   uint32_t mask = 0xff;
   std::chrono::milliseconds deadline{50};
   uint32_t cache_ms = 3000;
-  /** NF_REPEAT or NF_ACCEPT, for packets that got a mark. */
+  /** The verdict for packets that got a mark: NF_REPEAT or NF_ACCEPT. */
   uint32_t verdict = 0;
-  /** Written to standard error, once for each time that JS is late for a second: JS cannot say it then. */
+  /**
+   * The text written to standard error each time that JS is late for a second, since JS cannot say so itself
+   * then.
+   */
   std::string late_notice;
-  /** Milliseconds of a clock that never goes back, for the age of decisions. */
+  /** The time in milliseconds, of a clock that never goes back, for the age of decisions. */
   std::function<uint64_t()> now_ms;
 };
 
-/** What the owner should hear of, besides the counters. */
+/** Bits for what the owner should hear of, besides the counters. */
 enum Trouble : uint32_t {
-  /** The kernel refuses our verdicts: the privilege is gone, or the queue belongs to another socket. */
+  /**
+   * The kernel refuses our verdicts. Either the privilege is gone, or the queue belongs to another socket.
+   */
   kTroublePermission = 1,
   /** The queue does not exist any more. */
   kTroubleGone = 2,
-  /** recvmmsg or sendmsg fails in a way that has no other name; see last_errno. */
+  /** recvmmsg or sendmsg fails in a way that has no other name here; last_errno says how. */
   kTroubleSocket = 4,
 };
 
 class QueueLoop {
  public:
   /**
-   * `memory` and `stats` outlive the loop. `wake` is called on the I/O thread: for a question, for trouble,
-   * and at the end.
+   * `memory` and `stats` must outlive the loop. `wake` is called on the I/O thread: for a question, for
+   * trouble, and at the end.
    */
   QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory, Stats& stats,
             std::function<void()> wake);
@@ -61,30 +66,38 @@ class QueueLoop {
 
   // --- the I/O thread ---
 
-  /** Returns after RequestClose, when every packet has got its verdict and the socket is closed. */
+  /**
+   * Runs the loop. Returns after RequestClose, when every packet has got its verdict and the socket is
+   * closed.
+   */
   void Run();
 
   // --- any thread ---
 
   void RequestClose();
-  /** Makes the I/O thread set TakePong, and wake JS, when it comes by: a sign that it lives. */
+  /**
+   * Makes the I/O thread set what TakePong reads, and wake JS, when it comes by. This shows that the thread
+   * lives.
+   */
   void Ping();
   bool finished() const { return finished_.load(std::memory_order_acquire); }
 
   // --- the JS thread ---
 
   Handoff& handoff() { return handoff_; }
-  /** Forgets decisions (see DecisionCache), also withdraws answers that are not sent yet. Returns how many.
+  /**
+   * Forgets decisions (see DecisionCache), and withdraws answers that are not sent yet. Returns how many
+   * decisions were forgotten.
    */
   size_t Forget(uint32_t mark, uint32_t mask);
-  /** Has a Ping been answered since the last call? */
+  /** Whether a Ping has been answered since the last call. */
   bool TakePong() { return pong_.exchange(false); }
-  /** Takes the Trouble bits that came up since the last call; each is set at most once in a queue's life. */
+  /** Takes the Trouble bits that were set since the last call. Each is set at most once in a queue's life. */
   uint32_t TakeTrouble() { return trouble_.exchange(0); }
   int last_errno() const { return last_errno_; }
 
  private:
-  /** What is known of packet `i` of the batch: its mark, or which miss it waits for. */
+  /** What is known of packet `i` of the batch: its mark, or the miss that it waits for. */
   struct Slot {
     enum { kMarked, kFound, kLooping, kMissed } kind;
     uint32_t mark;
@@ -93,7 +106,7 @@ class QueueLoop {
 
   void HandleDatagram(std::span<const uint8_t> datagram);
   void CountError(int error);
-  /** Gives a verdict to each of packets_[0..packet_count_). */
+  /** Gives each of packets_[0..packet_count_) a verdict. */
   void Settle();
   void FindDecisions(uint64_t now_ms);
   Slot FindDecision(const Packet& packet, uint64_t now_ms);
@@ -109,14 +122,14 @@ class QueueLoop {
   const LoopOptions options_;
   const SipKey hash_key_;
   NetlinkSocket socket_;
-  // An eventfd that ends the poll.
+  // This is an eventfd that ends the poll.
   int wake_fd_;
   BatchMemory& memory_;
   Stats& stats_;
   std::function<void()> wake_js_;
   Handoff handoff_;
 
-  // Held while the cache is used and while answers are read: see Forget.
+  // This is held while the cache is used and while answers are read, because Forget runs on the JS thread.
   std::mutex cache_mutex_;
   DecisionCache cache_;
 
@@ -127,7 +140,7 @@ class QueueLoop {
   Slot slots_[BatchMemory::kCapacity];
   uint32_t packet_count_ = 0;
   Misses misses_;
-  // The answer to each miss; kKernelDecides for those that have none.
+  // The answer to each miss. A miss without one has kKernelDecides.
   uint32_t answers_[BatchMemory::kCapacity];
 
   std::atomic<bool> close_requested_{false};

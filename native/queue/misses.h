@@ -1,4 +1,4 @@
-// The packets of one batch that have to be decided, each flow once.
+// The packets of one batch that have to be decided, with each flow once.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,10 @@
 
 namespace wanmark {
 
-/** Open addressing over twice as many slots as a batch has packets, so that a free one is always near. */
+/**
+ * A hash table with open addressing. It has twice as many slots as a batch has packets, so a free one is
+ * always near.
+ */
 class Misses {
  public:
   struct Miss {
@@ -22,7 +25,9 @@ class Misses {
     std::memset(slots_, kFree, sizeof(slots_));
   }
 
-  /** The index of the packet's flow among the misses; a flow that is there already is not added again. */
+  /**
+   * Returns the index of the packet's flow among the misses. A flow that is there already is not added again.
+   */
   uint32_t Add(const Packet& packet, uint64_t hash) {
     if (!packet.flow.identifies_flow()) return Append(packet, hash);
     uint32_t slot = static_cast<uint32_t>(hash >> 32) % kSlots;

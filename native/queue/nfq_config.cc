@@ -14,7 +14,7 @@ namespace wanmark {
 namespace {
 
 nlmsghdr* PutConfigHeader(void* buffer, uint16_t num, uint16_t flags) {
-  // Some libmnl leave the padding behind an attribute as it was.
+  // Some versions of libmnl leave the padding behind an attribute as it was.
   std::memset(buffer, 0, kConfigBytes);
   nlmsghdr* message = mnl_nlmsg_put_header(buffer);
   message->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG;
@@ -39,7 +39,7 @@ nlmsghdr* BuildBind(void* buffer, const QueueConfig& config) {
   const nfqnl_msg_config_params params{htonl(config.copy_range), NFQNL_COPY_PACKET};
   mnl_attr_put(message, NFQA_CFG_PARAMS, sizeof(params), &params);
   mnl_attr_put_u32(message, NFQA_CFG_QUEUE_MAXLEN, htonl(config.max_length));
-  // Without the GSO flag the kernels 6.11 to 6.18 drop aggregated packets of a new connection
+  // Without the GSO flag, the kernels 6.11 to 6.18 drop aggregated packets of a new connection
   // (CVE-2026-45859).
   const uint32_t flags = NFQA_CFG_F_GSO | (config.fail_open ? NFQA_CFG_F_FAIL_OPEN : 0);
   mnl_attr_put_u32(message, NFQA_CFG_FLAGS, htonl(flags));
@@ -66,8 +66,8 @@ OpenResult OpenQueue(NetlinkSocket& socket, const QueueConfig& config) {
     return result;
   }
   result.receive_buffer = socket.SetReceiveBuffer(config.receive_buffer);
-  // Both options are as old as Linux 4.3. NO_ENOBUFS: a full buffer is no news to us, FAIL_OPEN deals with
-  // it.
+  // Both options are as old as Linux 4.3. NO_ENOBUFS is set because FAIL_OPEN deals with a full buffer, so we
+  // need not hear of it.
   if ((result.error = socket.SetOption(NETLINK_NO_ENOBUFS)) ||
       (result.error = socket.SetOption(NETLINK_CAP_ACK)) || (result.error = socket.BindAndConnect())) {
     result.failed = OpenStep::kSocket;
@@ -76,9 +76,9 @@ OpenResult OpenQueue(NetlinkSocket& socket, const QueueConfig& config) {
 
   alignas(nlmsghdr) char buffer[kConfigBytes];
   if ((result.error = socket.Request(BuildBind(buffer, config)))) {
-    // EPERM is both "not privileged" and "taken by another socket" (nfqnl_recv_config); the probe tells
-    // which. Capability bits would not: they say nothing about the user namespace that owns this network
-    // namespace.
+    // EPERM means "not privileged" as well as "taken by another socket" (nfqnl_recv_config). The probe tells
+    // which of the two. Capability bits would not, since they say nothing about the user namespace that owns
+    // this network namespace.
     const bool privileged = result.error != EPERM || socket.Request(BuildProbe(buffer)) == 0;
     result.failed = privileged ? OpenStep::kBind : OpenStep::kPrivilege;
   }

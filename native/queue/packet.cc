@@ -32,7 +32,8 @@ bool ParsePacket(const uint8_t* message, size_t size, Packet& packet) {
   packet = Packet{};
   if (size < kAttributesAt) return false;
   const uint8_t family = reinterpret_cast<const nfgenmsg*>(message + MNL_NLMSG_HDRLEN)->nfgen_family;
-  // A message cut by the receive buffer says a larger length than there is; its first attributes are good.
+  // A message that the receive buffer has cut says a larger length than there is. Its first attributes are
+  // good.
   size = std::min<size_t>(size, reinterpret_cast<const nlmsghdr*>(message)->nlmsg_len);
 
   bool has_id = false;

@@ -26,7 +26,8 @@ void Verdicts::Put(uint32_t packet_id, uint32_t verdict, const uint32_t* mark) {
   nlmsghdr* message = mnl_nlmsg_put_header(buffer_.data() + size_);
   message->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT;
   message->nlmsg_flags = NLM_F_REQUEST;
-  // An error message carries this back: it names the packet in a trace (strace, nlmon).
+  // The sequence number is the packet's id. An error message carries it back, and a trace shows it (strace,
+  // nlmon).
   message->nlmsg_seq = packet_id;
   auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg)));
   header->nfgen_family = AF_UNSPEC;

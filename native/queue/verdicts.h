@@ -1,4 +1,4 @@
-// The verdicts of one batch, as the one datagram that carries them to the kernel.
+// The verdicts of one batch, as one datagram that carries all of them to the kernel.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,17 @@
 namespace wanmark {
 
 /**
- * NFQNL_MSG_VERDICT messages one behind the other: netlink_rcv_skb takes them apart, so n packets with n
- * different marks cost one sendmsg. (NFQNL_MSG_VERDICT_BATCH would give all of them the same mark.)
+ * Holds NFQNL_MSG_VERDICT messages one behind the other. netlink_rcv_skb takes them apart, so n packets with
+ * n different marks cost one sendmsg. (NFQNL_MSG_VERDICT_BATCH would give all of them the same mark.)
  */
 class Verdicts {
  public:
-  /** Room for `capacity` verdicts; nothing is allocated later. */
+  /** Makes room for `capacity` verdicts. Nothing is allocated later. */
   Verdicts(uint16_t queue_num, size_t capacity);
 
-  /** `verdict` is NF_ACCEPT or NF_REPEAT; the packet's mark stays as it is. */
+  /** Adds a verdict, NF_ACCEPT or NF_REPEAT, that leaves the packet's mark as it is. */
   void Add(uint32_t packet_id, uint32_t verdict);
-  /** The same, and the packet mark becomes `mark`, all 32 bits of it. */
+  /** Adds a verdict and sets the packet mark to `mark`, all 32 bits of it. */
   void Add(uint32_t packet_id, uint32_t verdict, uint32_t mark);
   void Clear() { size_ = count_ = 0; }
 

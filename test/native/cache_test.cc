@@ -1,4 +1,4 @@
-// The recent-decision cache, the misses of one batch, and the hash below both.
+// Tests the recent-decision cache, the misses of one batch, and the hash that both use.
 #include <memory>
 
 #include "check.h"
@@ -19,7 +19,10 @@ FlowKey Flow(uint16_t sport, uint16_t dport = 53) {
   return key;
 }
 
-/** Vectors of the reference implementation and of `openssl mac SIPHASH`, key 00 01 .. 0f, data 00 01 .. */
+/**
+ * These vectors are of the reference implementation and of `openssl mac SIPHASH`, with key 00 01 .. 0f and
+ * data 00 01 ..
+ */
 void TestSipHash() {
   const SipKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
   uint8_t data[40];
@@ -38,7 +41,7 @@ void TestLifetime() {
   CHECK_EQUAL(cache.Find(Flow(1), 7, 1000).value(), 2);
   CHECK_EQUAL(cache.Find(Flow(1), 7, 3999).value(), 2);
   CHECK(!cache.Find(Flow(1), 7, 4000));
-  // Deciding again replaces, and begins a new life.
+  // Deciding again replaces the mark and begins a new life.
   cache.Remember(Flow(1), 7, 3, 4500);
   CHECK_EQUAL(cache.Find(Flow(1), 7, 7499).value(), 3);
 
@@ -47,7 +50,10 @@ void TestLifetime() {
   CHECK(!off.Find(Flow(1), 7, 1000));
 }
 
-/** All with the same hash: told apart by the whole tuple, and a full set forgets its oldest. */
+/**
+ * All keys have the same hash here. They are told apart by the whole tuple, and a full set forgets its
+ * oldest.
+ */
 void TestCollisions() {
   DecisionCache cache(3000, 16);
   for (uint16_t i = 0; i < DecisionCache::kWays; i++) cache.Remember(Flow(i), 5, i + 1, 100 + i);
@@ -64,13 +70,13 @@ void TestCollisions() {
   CHECK(!cache.Find(Flow(0), 5, 200));
   CHECK_EQUAL(cache.Find(Flow(1), 5, 200).value(), 2);
   CHECK_EQUAL(cache.Find(Flow(99), 5, 200).value(), 9);
-  // One that is known does not push another out.
+  // Remembering a key that is known does not push another one out.
   cache.Remember(Flow(3), 5, 8, 300);
   CHECK_EQUAL(cache.Find(Flow(3), 5, 300).value(), 8);
   CHECK_EQUAL(cache.Find(Flow(1), 5, 300).value(), 2);
 }
 
-/** What a set is searched by has the low 32 bits of a time only, which come around each 49.7 days. */
+/** A set is searched by the low 32 bits of a time, which come around every 49.7 days. */
 void TestTimeBeyond32Bits() {
   DecisionCache cache(3000, 16);
   const uint64_t around = (uint64_t{1} << 32) - 3000;
@@ -86,7 +92,7 @@ void TestTimeBeyond32Bits() {
 void TestForget() {
   DecisionCache cache(3000, 64);
   for (uint16_t i = 0; i < 8; i++) cache.Remember(Flow(i), i, 0x100 + i % 2, 1000 + i * 100);
-  // The first two of mark 0x100 are over at 4300: dropped, but not counted.
+  // The first two decisions of mark 0x100 are over at 4300. They are dropped, but not counted.
   CHECK_EQUAL(cache.Forget(0, 0xff, 4300), 2);
   CHECK(!cache.Find(Flow(4), 4, 1500));
   CHECK_EQUAL(cache.Find(Flow(5), 5, 1500).value(), 0x101);
@@ -94,7 +100,9 @@ void TestForget() {
   CHECK_EQUAL(cache.Forget(0x101, 0xffffffff, 1500), 4);
 }
 
-/** As many flows as there is room for, spread by the real hash: most are found, none is found wrong. */
+/**
+ * With as many flows as there is room for, spread by the real hash, most are found, and none is found wrong.
+ */
 void TestSpread() {
   const SipKey key{1, 2};
   DecisionCache cache(3000, 4096);
@@ -113,7 +121,7 @@ void TestMisses() {
   Packet packets[BatchMemory::kCapacity];
   const auto misses = std::make_unique<Misses>();
   misses->Clear();
-  // Three packets of one flow are one miss, also when every hash is the same.
+  // Three packets of one flow are one miss, even when every hash is the same.
   for (int i = 0; i < 3; i++) packets[i].flow = Flow(1);
   packets[3].flow = Flow(2);
   CHECK_EQUAL(misses->Add(packets[0], 5), 0);
@@ -123,13 +131,13 @@ void TestMisses() {
   CHECK_EQUAL(misses->count(), 2);
   CHECK((*misses)[0].packet == &packets[0] && (*misses)[1].packet == &packets[3]);
 
-  // Packets that do not say their flow are never the same flow.
+  // Packets that do not tell their flow are never of the same flow.
   misses->Clear();
   CHECK_EQUAL(misses->count(), 0);
   for (Packet& packet : packets) packet.flow = FlowKey{};
   for (uint32_t i = 0; i < BatchMemory::kCapacity; i++) CHECK_EQUAL(misses->Add(packets[i], 5), i);
 
-  // A whole batch in one slot's neighbourhood.
+  // A whole batch falls into the neighbourhood of one slot.
   misses->Clear();
   for (uint32_t i = 0; i < BatchMemory::kCapacity; i++) {
     packets[i].flow = Flow(static_cast<uint16_t>(i));

@@ -1,4 +1,5 @@
-// CHECK, the whole test framework: assert(3) that cannot be compiled away and names what it compared.
+// CHECK and CHECK_EQUAL are the whole test framework: assert(3) that cannot be compiled away and that names
+// what it compared.
 #pragma once
 
 #include <cstdio>

@@ -1,4 +1,5 @@
-// What ctnetlink sends, cut at every length, and the bookkeeping of counts: no kernel, no thread.
+// Tests the reading of what ctnetlink sends, cut at every length, and the bookkeeping of counts. There is no
+// kernel and no thread in it.
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
@@ -43,7 +44,7 @@ struct Fields {
   uint8_t flags = 0;
 };
 
-/** As the kernel orders them: tuples, status, mark, ... */
+/** The attributes are in the kernel's order: tuples, status, mark, ... */
 Bytes Message(const Fields& fields) {
   const Bytes port = {static_cast<uint8_t>(fields.sport >> 8), static_cast<uint8_t>(fields.sport)};
   const Bytes tuple =
@@ -95,7 +96,7 @@ void TestParse() {
   CHECK(entry.is_clash());
   CHECK(entry.key < uint64_t{1} << 48);
 
-  // The key is the connection's: neither mark nor state is part of it, tuple and id are.
+  // The key is that of the connection. The tuple and the id are part of it, the mark and the state are not.
   CHECK(entry.key == Entry({.mark = 2, .state = TCP_CONNTRACK_CLOSE}).key);
   CHECK(entry.key != Entry({.sport = 1001}).key);
   CHECK(entry.key != Entry({.id = 8}).key);
@@ -105,12 +106,12 @@ void TestParse() {
 void TestTruncated() {
   const Bytes whole = Message({});
   for (size_t size = 0; size <= whole.size(); size++) {
-    // A copy of its own, so that the sanitizer sees a byte too far.
+    // The message is copied, so that the sanitizer sees a read of one byte too far.
     const Bytes part(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
     CtEntry entry;
     ParseCtEntry(part, kKey, entry);
   }
-  // Each byte wrong in turn: lengths of attributes above all.
+  // Each byte is wrong in turn. The lengths of attributes matter most.
   for (size_t i = 0; i < whole.size(); i++) {
     for (const uint8_t wrong : {0x00, 0x03, 0xff}) {
       Bytes part = whole;
@@ -141,22 +142,23 @@ void CheckBytes(const nlmsghdr* message, const Bytes& expected) {
   CHECK(std::memcmp(message, expected.data(), expected.size()) == 0);
 }
 
-// Netlink headers are in host order; these bytes are a little-endian machine's.
+// Netlink headers are in host order. These bytes are those of a little-endian machine.
 void TestMessages() {
   alignas(nlmsghdr) uint8_t buffer[kCtMessageBytes];
   const Bytes mark = {8, 0, 8, 0, 0, 0, 2, 0}, mask = {8, 0, 21, 0, 0, 0, 0xff, 0};
-  // DUMP is 0x300, family 0: both.
+  // The flag DUMP is 0x300. Family 0 means both.
   CheckBytes(BuildCtDump(buffer, 0, 0), {20, 0, 0, 0, 1, 1, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   CheckBytes(BuildCtDump(buffer, 0xab0200, 0xff00),
              Bytes{36, 0, 0, 0, 1, 1, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} + mark + mask);
-  // REQUEST and ACK, version 0.
+  // The flags are REQUEST and ACK, and the version is 0.
   CheckBytes(BuildCtFlush(buffer, 0x200, 0xff00),
              Bytes{36, 0, 0, 0, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} + mark + mask);
   CHECK(BuildCtFlush(buffer, 1, 0) == nullptr);
-  // Version 1, or the family would be ignored and both flushed.
+  // The version is 1, because the family would be ignored otherwise, and both flushed.
   CheckBytes(BuildCtFlush(buffer, 0x200, 0xff00, AF_INET6),
              Bytes{36, 0, 0, 0, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 1, 0, 0} + mark + mask);
-  // A message of a dump: tuple, mark, id, zone. Its deletion has the tuple, the id and the zone, and no ACK.
+  // This message of a dump has a tuple, a mark, an id and a zone. Its deletion has the tuple, the id and the
+  // zone, and no ACK.
   const Bytes tuple_told = {8, 0, 1, 0x80, 1, 2, 3, 4}, id = {8, 0, 12, 0, 0, 0, 0, 9},
               zone = {6, 0, 18, 0, 0, 7, 0, 0};
   Bytes told =
@@ -172,7 +174,7 @@ void TestMessages() {
 
 void TestSet() {
   CtSet set;
-  // Keys that share their low bits lie in one run of slots, over the end of the table.
+  // Keys that share their low bits lie in one run of slots, which goes over the end of the table.
   const auto key = [](uint64_t i) { return (i << 20) | (i % 3 ? 0x3fe : 0x3ff); };
   for (uint64_t i = 0; i < 300; i++) CHECK(set.Insert(key(i), static_cast<uint16_t>(i + 1)));
   CHECK(!set.Insert(key(5), 9));
@@ -187,7 +189,7 @@ void TestSet() {
   CHECK_EQUAL(set.Find(key(1)), 0);
 }
 
-/** A tally, and JS. */
+/** A tally, with the test in the role of JS. */
 struct Lab {
   explicit Lab(bool established = false) : tally({.mask = 0xff, .established = established}, memory) {}
 
@@ -215,17 +217,17 @@ void TestCounts() {
   lab.tally.OnUpdate(clash);
   CHECK_EQUAL(lab.Count(1), 2);
 
-  // Ends once: at its FIN or reset, and not again at its DESTROY two minutes later.
+  // A connection ends once: at its FIN or reset, and not again at its DESTROY two minutes later.
   lab.tally.OnUpdate(Tcp(5, TCP_CONNTRACK_FIN_WAIT));
   CHECK_EQUAL(lab.Count(1), 1);
   lab.tally.OnDestroy(Tcp(5, TCP_CONNTRACK_TIME_WAIT));
   lab.tally.OnDestroy(Tcp(6, TCP_CONNTRACK_TIME_WAIT));
   CHECK_EQUAL(lab.Count(1), 1);
-  // What was never counted does not end: the kernel tells of entries that had expired before the dump.
+  // What was never counted does not end. The kernel tells of entries that had expired before the dump.
   lab.tally.OnDestroy(Udp(77));
   lab.tally.OnDestroy(clash);
   CHECK_EQUAL(lab.Count(1), 1);
-  // A change that does not tell the state, and one that tells another mark.
+  // One change does not tell the state, and another one tells a different mark.
   lab.tally.OnUpdate(Tcp(50, -1));
   CHECK_EQUAL(lab.Count(1), 1);
   lab.tally.OnUpdate(Udp(1, 2));
@@ -249,7 +251,8 @@ void TestDecisions() {
   lab.Decide(1, 4);
   CHECK_EQUAL(lab.Count(1), 4);
   CHECK(lab.tally.has_pending());
-  // Answered; refused; begun and ended unseen; seen by the dump: each takes one decision.
+  // One is answered, one refused, one begins and ends unseen, one is seen by the dump. Each takes one
+  // decision.
   lab.tally.OnUpdate(Tcp(1, TCP_CONNTRACK_SYN_RECV));
   CHECK_EQUAL(lab.Count(1), 4);
   lab.tally.OnUpdate(Tcp(2, TCP_CONNTRACK_CLOSE));
@@ -259,12 +262,12 @@ void TestDecisions() {
   lab.Dump({Tcp(1, TCP_CONNTRACK_ESTABLISHED), Udp(4)});
   CHECK_EQUAL(lab.Count(1), 2);
   CHECK(!lab.tally.has_pending());
-  // Dropped behind us: no leak.
+  // A packet that is dropped behind us leaves nothing pending.
   lab.Decide(1, 5);
   CHECK_EQUAL(lab.Count(1), 7);
   lab.Dump({Tcp(1, TCP_CONNTRACK_ESTABLISHED), Udp(4)});
   CHECK_EQUAL(lab.Count(1), 2);
-  // Nobody decided it.
+  // Nobody decided this connection.
   lab.tally.OnUpdate(Tcp(9, TCP_CONNTRACK_SYN_RECV));
   CHECK_EQUAL(lab.Count(1), 3);
 }
@@ -278,12 +281,12 @@ void TestDecisionsWhileDumping() {
   lab.tally.OnDumped(Udp(1), 0);
   CHECK_EQUAL(lab.Count(1), 5);
   lab.tally.EndDump();
-  // One of the two before the cut was dropped; the three after it wait for the next dump.
+  // One of the two decisions before the cut was dropped. The three after it wait for the next dump.
   CHECK_EQUAL(lab.Count(1), 4);
   lab.Dump({Udp(1), Udp(2), Udp(3), Udp(4)});
   CHECK_EQUAL(lab.Count(1), 4);
 
-  // Over the end of 32 bits.
+  // The counters go over the end of 32 bits.
   lab.memory.decided(2) = 0xfffffffe;
   lab.Dump({});
   CHECK_EQUAL(lab.Count(2), 0);
@@ -299,15 +302,15 @@ void TestEventsWhileDumping() {
   lab.tally.Cut();
   lab.tally.BeginDump(0, 0);
   lab.tally.OnDumped(Udp(1), 0);
-  // Ends that the dump has shown alive, and that it is about to show alive.
+  // Two connections end: one that the dump has shown alive, and one that it is about to show alive.
   lab.tally.OnDestroy(Udp(1));
   lab.tally.OnDestroy(Udp(2));
   lab.tally.OnDumped(Udp(2), 0);
-  // A beginning that the dump shows as well, and one that it does not.
+  // Two connections begin: one that the dump shows as well, and one that it does not.
   lab.tally.OnUpdate(Tcp(3, TCP_CONNTRACK_SYN_RECV));
   lab.tally.OnDumped(Tcp(3, TCP_CONNTRACK_SYN_RECV), 0);
   lab.tally.OnUpdate(Tcp(4, TCP_CONNTRACK_SYN_RECV));
-  // The kernel shows an entry twice when its table grows.
+  // The kernel may show an entry twice when its table grows.
   lab.tally.OnDumped(Tcp(3, TCP_CONNTRACK_SYN_RECV), 0);
   CHECK_EQUAL(lab.Count(1), 2);
   lab.tally.EndDump();
@@ -336,7 +339,7 @@ void TestExpiry() {
   CHECK_EQUAL(lab.Count(1), 3);
   lab.tally.Expire(3 * kSecond + 700'000);
   CHECK_EQUAL(lab.Count(1), 2);
-  // Told after all, when the kernel collects it.
+  // The end is told after all, when the kernel collects the entry.
   lab.tally.OnDestroy(Udp(1));
   CHECK_EQUAL(lab.Count(1), 2);
   lab.tally.Expire(100 * kSecond);
@@ -354,7 +357,7 @@ void TestMissed() {
     lab.tally.EndDump();
   };
   dump(0, 400);
-  // For each end that was told, one was not.
+  // For each end that was told, one was missed.
   for (uint16_t i = 0; i < 100; i++) lab.tally.OnDestroy(Udp(i));
   lab.tally.Expose(lab.tally.ended());
   CHECK_EQUAL(lab.Count(1), 300);
@@ -364,7 +367,7 @@ void TestMissed() {
   CHECK_EQUAL(lab.Count(1), 150);
   lab.tally.Expose(lab.tally.ended());
   CHECK_EQUAL(lab.Count(1), 100);
-  // Whatever was presumed, the dump is the truth.
+  // The dump is the truth, whatever was presumed.
   dump(250, 150);
   CHECK_EQUAL(lab.Count(1), 150);
 }
@@ -372,18 +375,20 @@ void TestMissed() {
 void TestPace() {
   CtPace pace(250'000);
   CHECK(pace.IsDue(1, 0));
-  // 100 ms of CPU: 5 s from one beginning to the next.
+  // A dump that takes 100 ms of CPU time makes 5 s from one beginning to the next.
   pace.Ended(1'000'000, 100'000, true);
   CHECK(!pace.IsDue(5'900'000, 0));
   CHECK(pace.IsDue(6'000'000, 0));
   pace.Ended(6'000'000, 100'000, true);
-  // Unsettled, and quiet for half a second: once, and the next is due as much later.
+  // When something is unsettled and all is quiet for half a second, one dump comes early, and the next is due
+  // later by as much.
   CHECK(!pace.IsDue(7'000'000, 6'900'000));
   CHECK(pace.IsDue(7'400'000, 6'900'000));
   pace.Ended(7'400'000, 100'000, true);
   CHECK(!pace.IsDue(15'000'000, 14'000'000));
   CHECK(pace.IsDue(16'000'000, 0));
-  // A small table: never more often than the least interval, and less often while nothing happens.
+  // With a small table, dumps never come more often than the least interval, and less often while nothing
+  // happens.
   pace.Ended(16'000'000, 100, true);
   CHECK_EQUAL(pace.due(), 16'250'000);
   for (int i = 0; i < 5; i++) pace.Ended(20'000'000, 100, false);

@@ -1,4 +1,4 @@
-// When the I/O thread leaves packets to gather.
+// Tests when the I/O thread leaves packets to gather.
 #include "queue/gathering.h"
 
 #include "check.h"
@@ -10,8 +10,8 @@ namespace {
 constexpr uint64_t kMs = 1'000'000;
 
 /**
- * Batches of `packets` every `every_ns` for 100 ms. Returns after how many of them there was a pause, which
- * is of `expected_ns`.
+ * Settles batches of `packets` every `every_ns` for 100 ms. Returns after how many of them there was a pause,
+ * which must be of `expected_ns`.
  */
 int Pauses(uint32_t packets, uint64_t every_ns, uint64_t expected_ns = Gathering::kMostPauseNs) {
   Gathering gathering;
@@ -25,10 +25,11 @@ int Pauses(uint32_t packets, uint64_t every_ns, uint64_t expected_ns = Gathering
 }
 
 void TestRates() {
-  // 1,000 and 10,000 a second, one at a time: none is delayed.
+  // At 1,000 and at 10,000 a second, one at a time, none is delayed.
   CHECK_EQUAL(Pauses(1, kMs), 0);
   CHECK_EQUAL(Pauses(1, kMs / 10), 0);
-  // From the second window on always, and the longer the more there are: 20,000 a second, 40,000 and 100,000.
+  // From the second window on there is always a pause, which is longer the more packets there are: 20,000 a
+  // second, 40,000 and 100,000.
   CHECK(Pauses(1, kMs / 20, Gathering::kMostPauseNs / 2) > 1800);
   CHECK(Pauses(10, kMs / 2, Gathering::kMostPauseNs / 2) > 180);
   CHECK(Pauses(10, kMs / 4) > 370);
@@ -37,7 +38,9 @@ void TestRates() {
   CHECK_EQUAL(Pauses(Gathering::kBacklog, kMs / 2), 0);
 }
 
-/** A burst after a long silence is over before it is known for one; and what ends is known within a window.
+/**
+ * A burst after a long silence is over before it is known to be one. The end of a burst is known within a
+ * window.
  */
 void TestBurst() {
   Gathering gathering;

@@ -1,4 +1,4 @@
-// Every kind of header, whole, cut at every length, and as noise.
+// Tests every kind of header: whole, cut at every length, and as noise.
 #include "queue/headers.h"
 
 #include <netinet/in.h>
@@ -31,8 +31,10 @@ void CheckPorts(const FlowKey& key, int family, uint8_t proto) {
   CHECK_EQUAL(key.dport, 53);
 }
 
-/** Cut anywhere before `enough`, the packet is truncated or nothing at all; from there on it is as the whole
- * one. */
+/**
+ * A packet that is cut anywhere before `enough` is truncated or nothing at all. From there on it reads like
+ * the whole one.
+ */
 void CheckTruncations(const Bytes& packet, int family, size_t addresses, size_t enough) {
   const FlowKey whole = Parse(packet, family);
   for (size_t size = 0; size < packet.size(); size++) {
@@ -78,7 +80,7 @@ void TestIpv4Options() {
 }
 
 void TestIpv4Length() {
-  // Padding behind the total length is not the packet's: without it these 22 bytes have no ports.
+  // Padding behind the total length is not part of the packet. Without it, these 22 bytes have no ports.
   Bytes padded = Ipv4(IPPROTO_UDP, {0x12, 0x34}) + Bytes(8, 0);
   CHECK_EQUAL(Parse(padded, 4).flags, kFlagTruncated);
   // BIG TCP leaves the length at 0.
@@ -117,7 +119,7 @@ void TestIpv6Extensions() {
   CheckTruncations(packet, 6, 40, 40 + chain.size() + 4);
 
   CHECK_EQUAL(Parse(Ipv6(IPPROTO_NONE, {}), 6).proto, IPPROTO_NONE);
-  // A chain without an end, and one that points far behind the packet.
+  // One chain of headers has no end, and another one points far behind the packet.
   Bytes endless;
   for (int i = 0; i < 40; i++) endless = endless + Bytes{IPPROTO_DSTOPTS, 0, 1, 4, 0, 0, 0, 0};
   CHECK_EQUAL(Parse(Ipv6(IPPROTO_DSTOPTS, endless), 6).flags, kFlagTruncated);
@@ -142,7 +144,7 @@ void TestIcmp() {
   CHECK_EQUAL(key.dport, 128 << 8);
   CheckTruncations(Ipv6(IPPROTO_ICMPV6, echo6), 6, 40, 46);
 
-  // Either protocol inside the other family is just a number.
+  // Either protocol is just a number inside the other family.
   CHECK_EQUAL(Parse(Ipv6(IPPROTO_ICMP, echo), 6).dport, 0);
   CHECK_EQUAL(Parse(Ipv4(IPPROTO_ICMPV6, echo6), 4).dport, 0);
 }
@@ -157,7 +159,8 @@ void TestOthers() {
   CHECK(ParseHeaders(nullptr, 0, 4) == FlowKey{});
 }
 
-/** Noise, and good packets with some bytes changed: only that nothing is read outside, and fields make sense.
+/**
+ * Parses noise, and good packets with some bytes changed. Nothing is read outside, and the fields make sense.
  */
 void TestFuzz() {
   std::mt19937 random(20240611);

@@ -1,5 +1,6 @@
-// The whole I/O thread against a kernel played by the test: a socketpair on whose other end the test writes
-// packet messages and reads verdicts. What must hold whatever JS does: one verdict for each packet, in order.
+// Tests the whole I/O thread against a kernel that is played by the test: a socketpair, on whose other end
+// the test writes packet messages and reads verdicts. Whatever JS does, there must be one verdict for each
+// packet, in order.
 #include "queue/loop.h"
 
 #include <poll.h>
@@ -34,7 +35,7 @@ Bytes Udp(uint32_t id, uint16_t sport, uint32_t mark = 0) {
   return PacketMessage(id, Ipv4(IPPROTO_UDP, Ports(sport)), mark);
 }
 
-/** A loop, its fake kernel, and the test itself as the JS thread. */
+/** A loop with its fake kernel. The test itself is the JS thread. */
 class Lab {
  public:
   explicit Lab(std::chrono::milliseconds deadline = std::chrono::seconds(60), uint32_t max_length = 1024) {
@@ -63,12 +64,12 @@ class Lab {
   }
   void Join() { thread_.Join(); }
 
-  /** The kernel queues packets. Before Start they are one batch. */
+  /** Queues packets as the kernel does. Before Start they are one batch. */
   void Queue(const Bytes& message) {
     CHECK(send(kernel_, message.data(), message.size(), 0) == static_cast<ssize_t>(message.size()));
   }
 
-  /** The JS thread sleeps until it is woken with a question. */
+  /** Sleeps, as the JS thread does, until it is woken up with a question. */
   uint32_t Take() {
     while (true) {
       wakes_.acquire();
@@ -82,7 +83,7 @@ class Lab {
     } while (!loop->TakePong());
   }
 
-  /** Reads one sendmsg of the loop; a configuration message comes back as an empty list. */
+  /** Reads one sendmsg of the loop. A configuration message comes back as an empty list. */
   std::vector<Verdict> Read() {
     alignas(8) char buffer[8192];
     const ssize_t size = recv(kernel_, buffer, sizeof(buffer), 0);
@@ -127,7 +128,7 @@ class Lab {
     loop->handoff().Answer();
   }
 
-  /** Closes, and reads the message with which the loop stops the kernel's queueing. */
+  /** Closes the loop, and reads the message by which it stops the kernel's queueing. */
   void Close() {
     loop->RequestClose();
     CHECK(Read().empty());
@@ -135,15 +136,17 @@ class Lab {
     CHECK(loop->finished());
   }
 
-  /** After Close: nothing was sent that the test has not read. */
+  /** Checks after Close that nothing was sent that the test has not read. */
   void ExpectNothingMore() {
     char byte;
     CHECK_EQUAL(recv(kernel_, &byte, 1, MSG_DONTWAIT), 0);
   }
 
   std::atomic<uint64_t> now_ms{1000};
-  /** While the test has it, the loop stops where it asks for the time: before the cache, and before the
-   * answers. */
+  /**
+   * While the test holds this lock, the loop stops where it asks for the time: before the cache, and before
+   * the answers.
+   */
   std::binary_semaphore hold{1};
   BatchMemory memory;
   Stats stats;
@@ -155,7 +158,9 @@ class Lab {
   Thread thread_;
 };
 
-/** Different packets of one batch: one call, answers in place, foreign bits kept, the odd ones to the kernel.
+/**
+ * Different packets of one batch take one call. The answers are in place, foreign bits are kept, and the odd
+ * packets go to the kernel.
  */
 void TestBatch() {
   Lab lab;
@@ -176,7 +181,7 @@ void TestBatch() {
   lab.Answer({1, 2, 0x101, BatchMemory::kKernelDecides});
   lab.Expect({Repeat(1, 1), Repeat(2, 0xabcd0002), Repeat(3, 1), Accept(4), Accept(5), Accept(6)});
 
-  // Remembered across batches, unless the kernel decided or the answer was rubbish.
+  // A decision is remembered across batches, unless the kernel decided or the answer was wrong.
   lab.Queue(Udp(7, 1001));
   lab.Expect({Repeat(7, 2)});
   lab.Queue(Udp(8, 1003));
@@ -202,7 +207,9 @@ void TestBatch() {
   CHECK_EQUAL(stats.late.Get(), 0);
 }
 
-/** A packet that has a mark in our field comes from rules that do not look: it goes on as it is, undecided.
+/**
+ * A packet that has a mark in our field comes from rules that do not look at it. It goes on as it is,
+ * undecided.
  */
 void TestMarked() {
   Lab lab;
@@ -217,7 +224,9 @@ void TestMarked() {
   CHECK_EQUAL(lab.stats.kernel_decided.Get(), 0);
 }
 
-/** Rules that wipe the mark and queue the packet again, for ever: it is let go after a while, with its mark.
+/**
+ * Rules that wipe the mark and queue the packet again would do so for ever. The packet is let go after a
+ * while, with its mark.
  */
 void TestLoop() {
   Lab lab;
@@ -237,7 +246,7 @@ void TestLoop() {
   CHECK_EQUAL(lab.stats.cache_hits.Get(), 33);
 }
 
-/** More packets than a batch holds, handed over while the loop sleeps. */
+/** More packets are there than a batch holds, and they are handed over while the loop sleeps. */
 void TestManyBatches() {
   Lab lab;
   constexpr uint32_t kFull = BatchMemory::kCapacity;
@@ -255,7 +264,9 @@ void TestManyBatches() {
   lab.Close();
 }
 
-/** JS is late: this batch and the next ones are the kernel's, cached flows go on, the late answer is nothing.
+/**
+ * When JS is late, this batch and the next ones are the kernel's. Flows in the cache go on, and the late
+ * answer counts for nothing.
  */
 void TestLate() {
   Lab lab(std::chrono::milliseconds(20));
@@ -271,7 +282,7 @@ void TestLate() {
   lab.Queue(Udp(3, 1002));
   lab.Queue(Udp(4, 1000));
   std::vector<Verdict> verdicts = lab.Read();
-  // One batch or two, as the reader was woken.
+  // These were one batch or two, depending on when the reader was woken up.
   if (verdicts.size() == 1) verdicts.push_back(lab.Read().at(0));
   CHECK(verdicts[0] == Accept(3) && verdicts[1] == Repeat(4, 1));
   CHECK_EQUAL(lab.memory.sport[0], 1001);
@@ -293,7 +304,10 @@ void TestLate() {
   CHECK_EQUAL(lab.stats.kernel_decided.Get(), 2);
 }
 
-/** A ping is answered by an idle loop as by one that has packets, once, and never while it waits for JS. */
+/**
+ * A ping is answered once, by an idle loop as well as by one that has packets, but never while the loop waits
+ * for JS.
+ */
 void TestPing() {
   Lab lab;
   lab.Start();
@@ -312,7 +326,7 @@ void TestPing() {
   lab.ExpectNothingMore();
 }
 
-/** The deadline passes before JS so much as looks: then the question is not even handed out. */
+/** When the deadline passes before JS even looks, the question is not handed out. */
 void TestNeverTaken() {
   Lab lab(std::chrono::milliseconds(1));
   lab.Start();
@@ -323,7 +337,7 @@ void TestNeverTaken() {
   lab.Close();
 }
 
-/** An open question at close is waited for; what is queued behind it is decided before the socket goes. */
+/** At close, an open question is waited for. What is queued behind it is decided before the socket closes. */
 void TestCloseDrains() {
   Lab lab;
   lab.Start();
@@ -341,7 +355,7 @@ void TestCloseDrains() {
   lab.ExpectNothingMore();
 }
 
-/** JS is gone for good: the same, but nobody is waited for. */
+/** At close, nobody is waited for when JS is gone for good. */
 void TestAbandon() {
   Lab lab;
   lab.Start();
@@ -359,7 +373,10 @@ void TestAbandon() {
   CHECK_EQUAL(lab.stats.verdicts.Get(), 100);
 }
 
-/** Forgets what is remembered; an answer that is written but not read is withdrawn: the kernel decides. */
+/**
+ * Forget drops what is remembered. An answer that is written but not read is withdrawn, and the kernel
+ * decides.
+ */
 void TestForget() {
   Lab lab;
   lab.Start();
@@ -392,7 +409,7 @@ Bytes ErrorMessage(int error) {
   return Bytes(buffer, buffer + message->nlmsg_len);
 }
 
-/** Errors are counted, also between packets of one datagram, and reported once by what they mean. */
+/** Errors are counted, also between packets of one datagram, and each is reported once by what it means. */
 void TestErrors() {
   Lab lab;
   lab.Queue(ErrorMessage(ENOENT) + Udp(1, 1000) + ErrorMessage(EPERM));
@@ -421,15 +438,17 @@ void TestErrors() {
   CHECK_EQUAL(stats.malformed.Get(), 1);
 }
 
-/** Two loops of one process have nothing in common but the JS thread: the same packets, each with its own
- * answers. */
+/**
+ * Two loops of one process have nothing in common but the JS thread. With the same packets, each gets its own
+ * answers.
+ */
 void TestTwoAtOnce() {
   constexpr uint32_t kRounds = 300;
   Lab labs[2];
   for (Lab& lab : labs) lab.Start();
   for (uint32_t round = 1; round <= kRounds; round++) {
     for (Lab& lab : labs) lab.Queue(Udp(round, static_cast<uint16_t>(1000 + round)));
-    // The second is asked before the first is answered.
+    // The second loop asks before the first is answered.
     for (Lab& lab : labs) CHECK_EQUAL(lab.Take(), 1);
     for (uint32_t i = 0; i < 2; i++) labs[i].Answer({i + 1});
     if (round % 10 == 0) CHECK(labs[0].loop->Forget(1, 0xff) > 0);

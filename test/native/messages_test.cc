@@ -1,4 +1,4 @@
-// The messages we send, byte for byte: verdicts and configuration.
+// Tests the messages that we send, byte for byte: verdicts and configuration.
 #include "check.h"
 #include "packets.h"
 #include "queue/nfq_config.h"
@@ -36,7 +36,7 @@ void TestVerdicts() {
   CheckBytes(verdicts.data(), verdicts.size(), kAccept + kRepeat);
   CHECK_EQUAL(verdicts.count(), 2);
 
-  // Nothing of the last batch shows through, and twice the longest fits.
+  // Nothing of the last batch shows through, and two of the longest fit.
   verdicts.Clear();
   CHECK_EQUAL(verdicts.size(), 0);
   verdicts.Add(0x202, NF_REPEAT, 0xdeadbe01);

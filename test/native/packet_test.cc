@@ -1,4 +1,4 @@
-// NFQNL_MSG_PACKET messages: attributes, cuts, noise.
+// Tests NFQNL_MSG_PACKET messages: attributes, cuts, noise.
 #include "queue/packet.h"
 
 #include <netinet/in.h>
@@ -17,7 +17,7 @@ namespace {
 struct Parsed {
   bool ok;
   Packet packet;
-  // What packet.bytes points into; new[] aligns it, and ends where the message does.
+  // packet.bytes points into this. new[] aligns it, and it ends where the message does.
   std::unique_ptr<uint8_t[]> memory;
 };
 
@@ -56,13 +56,13 @@ void TestDefaults() {
   CHECK_EQUAL(parsed.packet.flow.family, 6);
 }
 
-/** A packet that came over a bridge has family 7, and says in its header what it is. */
+/** A packet that came over a bridge has family 7. Its own header says what it is. */
 void TestBridge() {
   Bytes message = PacketMessage(5, Ipv4(IPPROTO_TCP, Ports()), 0, 7);
   CHECK_EQUAL(Parse(message, message.size()).packet.flow.family, 4);
 }
 
-/** Cut at any length the message either still has its id, or is refused; the id is never a wrong one. */
+/** A message that is cut at any length either still has its id or is refused. The id is never a wrong one. */
 void TestTruncations() {
   const Bytes message = PacketMessage(77, Ipv4(IPPROTO_UDP, Ports()), 1);
   constexpr size_t kIdEnds = 16 + 4 + 4 + 7;

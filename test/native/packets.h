@@ -19,7 +19,9 @@ inline Bytes operator+(Bytes left, const Bytes& right) {
   return left;
 }
 
-/** 10.0.0.1 -> 192.0.2.7; `options` is a multiple of 4 bytes; `fragment` is the whole flags and offset field.
+/**
+ * An IPv4 packet from 10.0.0.1 to 192.0.2.7. `options` is a multiple of 4 bytes, `fragment` the whole flags
+ * and offset field.
  */
 inline Bytes Ipv4(uint8_t proto, const Bytes& payload, const Bytes& options = {}, uint16_t fragment = 0) {
   const size_t total = 20 + options.size() + payload.size();
@@ -46,7 +48,7 @@ inline Bytes Ipv4(uint8_t proto, const Bytes& payload, const Bytes& options = {}
   return header + options + payload;
 }
 
-/** 2001:db8::1 -> 2001:db8::2. */
+/** An IPv6 packet from 2001:db8::1 to 2001:db8::2. */
 inline Bytes Ipv6(uint8_t next_header, const Bytes& payload) {
   Bytes header = {0x60,
                   0,
@@ -91,7 +93,10 @@ inline Bytes Ipv6(uint8_t next_header, const Bytes& payload) {
   return header + payload;
 }
 
-/** Ports 4660 (0x1234) -> 53, then six bytes more: TCP, UDP, UDP-Lite, SCTP and DCCP all begin like this. */
+/**
+ * A transport header with ports 4660 (0x1234) and 53, and six more bytes. TCP, UDP, UDP-Lite, SCTP and DCCP
+ * all begin like this.
+ */
 inline Bytes Ports(uint16_t sport = 0x1234, uint16_t dport = 53) {
   return {static_cast<uint8_t>(sport >> 8),
           static_cast<uint8_t>(sport),
@@ -105,7 +110,7 @@ inline Bytes Ports(uint16_t sport = 0x1234, uint16_t dport = 53) {
           6};
 }
 
-/** A NFQNL_MSG_PACKET as the kernel lays it out (nfqnl_build_packet_message). */
+/** An NFQNL_MSG_PACKET as the kernel lays it out (nfqnl_build_packet_message). */
 inline Bytes PacketMessage(uint32_t id, const Bytes& packet, uint32_t mark = 0, uint8_t family = AF_INET,
                            uint32_t in_ifindex = 3, uint32_t out_ifindex = 0, uint32_t cap_len = 0) {
   alignas(8) char buffer[2048] = {};

@@ -1,4 +1,5 @@
-// rtnetlink as any user may ask it: the framing of dumps and requests, with the kernel's own answers.
+// Tests the framing of rtnetlink's dumps and requests on the kernel's own answers, as any user may ask for
+// them.
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
@@ -40,7 +41,7 @@ void TestRefusedDump() {
   routes.rtm_family = AF_INET;
   routes.rtm_table = 77;
   std::vector<uint8_t> messages;
-  // A table that nobody has put a route into.
+  // Nobody has put a route into this table.
   CHECK_EQUAL(RouteDump(RTM_GETROUTE, Bytes(routes), messages), ENOENT);
   CHECK_EQUAL(messages.size(), 0);
 }
@@ -61,7 +62,7 @@ void TestRequest() {
   CHECK(mnl_nlmsg_ok(header, static_cast<int>(message.size())));
   CHECK_EQUAL(header->nlmsg_type, RTM_NEWROUTE);
 
-  // Neither a table nor a device 0x7fffffff.
+  // There is no device with this number.
   const ifinfomsg nobody{AF_UNSPEC, 0, 0, 0x7fffffff, 0, 0};
   CHECK_EQUAL(RouteRequest(RTM_GETLINK, 0, Bytes(nobody), message), ENODEV);
   CHECK_EQUAL(message.size(), 0);

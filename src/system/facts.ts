@@ -1,0 +1,121 @@
+import type { Config } from '../config/config.js';
+import { FAMILIES, type Family } from '../core/family.js';
+import { SystemError } from '../errors.js';
+import { type Address, type Device, type Facts, type MainRoute, neighbourKey } from '../plan/facts.js';
+import { readMacs, sharedGateways } from './neighbours.js';
+import { SCOPE_GLOBAL } from './rtnetlink/addresses.js';
+import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
+import { IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
+import { isOnLink } from './rtnetlink/route-lookup.js';
+import { RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
+
+/**
+ * What the machine has at the moment, as far as a plan for `config` depends on it. Starts no program. Takes less than a
+ * millisecond, and 50 ms where the main table has 15,000 routes.
+ *
+ * A default route that refuses (`unreachable default`) is left out of `main`: it is neither a way nor a network of its
+ * own.
+ *
+ * @throws SystemError `NO_FACTS` when the kernel does not tell
+ */
+export function readFacts(config: Pick<Config, 'wans' | 'services'>, kernel: Kernel = KERNEL): Facts {
+  try {
+    return new Reader(kernel).facts(config);
+  } catch (error) {
+    if (!(error instanceof Error && 'errno' in error)) throw error;
+    throw new SystemError(
+      'NO_FACTS',
+      `the kernel does not tell the machine's devices and routes (${error.message}); try again`,
+      { cause: error },
+    );
+  }
+}
+
+class Reader {
+  readonly #kernel: Kernel;
+  readonly #devices = new Map<string, Device>();
+  readonly #names = new Map<number, string>();
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    for (const { name, index, flags } of kernel.links()) {
+      this.#devices.set(name, {
+        index,
+        up: (flags & IFF_UP) !== 0,
+        pointToPoint: (flags & IFF_POINTOPOINT) !== 0,
+      });
+      this.#names.set(index, name);
+    }
+  }
+
+  facts({ wans, services }: Pick<Config, 'wans' | 'services'>): Facts {
+    return {
+      devices: this.#devices,
+      main: { 4: this.#main(4), 6: this.#main(6) },
+      addresses: { 4: this.#addresses(4), 6: this.#addresses(6) },
+      onLink: this.#onLink(wans),
+      macs: readMacs(sharedGateways({ wans }), this.#kernel),
+      networks: this.#networks(services),
+    };
+  }
+
+  #main(family: Family): MainRoute[] {
+    return this.#kernel
+      .main(family)
+      .filter(({ dst, type }) => dst !== 'default' || type === RTN_UNICAST)
+      .map(({ dst, type, metric, hops }) => ({
+        dst,
+        isThrow: type === RTN_THROW,
+        metric,
+        ways: hops.map(({ index, gateway, foreign, dead }) => ({
+          dev: index === 0 ? '' : this.#nameOf(index),
+          via: gateway,
+          unusable: foreign || dead,
+        })),
+      }));
+  }
+
+  /** A device that came after the others were read has no name yet. */
+  #nameOf(index: number): string {
+    return this.#names.get(index) ?? `if${index}`;
+  }
+
+  /** Without a network of their own (`10.0.0.1 peer 10.0.0.2/32`) they are as long as an address. */
+  #addresses(family: Family): Address[] {
+    return this.#kernel
+      .addresses(family)
+      .filter(({ scope, index }) => scope === SCOPE_GLOBAL && this.#names.has(index))
+      .map(({ index, local, peer, prefixLength }) => {
+        const length = peer === undefined ? prefixLength : family === 4 ? 32 : 128;
+        return { dev: this.#nameOf(index), address: `${local}/${length}` };
+      });
+  }
+
+  /** The WANs' gateways that the kernel would accept as gateways without `onlink`. */
+  #onLink(wans: Config['wans']): Set<string> {
+    const keys = new Set<string>();
+    for (const { dev, via, via6 } of wans) {
+      const index = this.#devices.get(dev)?.index;
+      if (index === undefined) continue;
+      for (const family of FAMILIES) {
+        const gateway = family === 4 ? via : via6;
+        if (gateway === undefined || gateway === 'dev' || gateway === 'auto') continue;
+        if (isOnLink(this.#kernel.route(family, gateway, index), index)) keys.add(neighbourKey(dev, gateway));
+      }
+    }
+    return keys;
+  }
+
+  #networks(services: Config['services']): Map<string, string> {
+    const networks = new Map<string, string>();
+    for (const { family, backends } of services) {
+      for (const { address } of backends) {
+        if (networks.has(address)) continue;
+        const route = this.#kernel.route(family, address);
+        const isNetwork = route !== undefined && route.type === RTN_UNICAST && route.dst !== 'default';
+        networks.set(address, isNetwork ? route.dst : address);
+      }
+    }
+    return networks;
+  }
+}

@@ -1,0 +1,112 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Config } from '../config/config.js';
+import { formatAddress, parseAddress } from '../core/address.js';
+import { FAMILIES, type Family } from '../core/family.js';
+import { neighbourKey } from '../plan/facts.js';
+import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
+
+/** How often and how many times the kernel is asked whether it knows a neighbour by now. */
+const PACE_MS = 100;
+const MOST_LOOKS = 10;
+
+/** The gateway of a WAN on a device that it shares with another one. */
+export interface SharedGateway {
+  readonly family: Family;
+  readonly dev: string;
+  /** As the configuration spells it. */
+  readonly via: string;
+}
+
+/** The gateways whose MAC addresses tell by which of the WANs on one device a packet came in. */
+export function sharedGateways({ wans }: Pick<Config, 'wans'>): SharedGateway[] {
+  return FAMILIES.flatMap((family) => {
+    const ways = wans.flatMap(({ dev, via, via6 }) => {
+      const gateway = family === 4 ? via : via6;
+      return dev === '' || gateway === undefined ? [] : [{ family, dev, via: gateway }];
+    });
+    const isShared = (dev: string) => ways.filter((way) => way.dev === dev).length > 1;
+    // `auto` has its device for itself.
+    return ways.filter(({ dev, via }) => via !== 'dev' && via !== 'auto' && isShared(dev));
+  });
+}
+
+/** The MAC addresses that the kernel knows of these, by {@link neighbourKey}. @throws Error with `errno` */
+export function readMacs(
+  gateways: readonly SharedGateway[],
+  kernel: Pick<Kernel, 'links' | 'neighbours'> = KERNEL,
+): Map<string, string> {
+  const macs = new Map<string, string>();
+  if (gateways.length === 0) return macs;
+  const names = new Map(kernel.links().map(({ index, name }) => [index, name]));
+  for (const family of FAMILIES) {
+    const wanted = gateways.filter((gateway) => gateway.family === family);
+    if (wanted.length === 0) continue;
+    const known = new Map(
+      kernel
+        .neighbours(family)
+        .map(({ index, address, mac }) => [neighbourKey(names.get(index) ?? '', address), mac]),
+    );
+    for (const { dev, via } of wanted) {
+      const mac = known.get(neighbourKey(dev, formatAddress(parseAddress(via), 0, family)));
+      if (mac !== undefined) macs.set(neighbourKey(dev, via), mac);
+    }
+  }
+  return macs;
+}
+
+/** What {@link askNeighbours} needs of the world; replace it in tests. */
+export interface Asking {
+  readonly kernel?: Pick<Kernel, 'links' | 'neighbours' | 'resolve'>;
+  readonly sleep?: (ms: number) => Promise<unknown>;
+}
+
+/**
+ * Has the kernel resolve the gateways on shared devices whose MAC address it does not know, and waits until it knows
+ * them all, a second at most. Needs CAP_NET_ADMIN where one is to be resolved; without it nothing is resolved.
+ *
+ * @param remembered what was known before, by {@link neighbourKey}: a gateway that is away for a moment keeps it
+ * @returns what is known now of each gateway or else what is remembered, and nothing of gateways that are no more
+ * @throws Error with `errno` where the kernel does not answer
+ */
+export async function askNeighbours(
+  config: Pick<Config, 'wans'>,
+  remembered: ReadonlyMap<string, string>,
+  { kernel = KERNEL, sleep = setTimeout }: Asking = {},
+): Promise<Map<string, string>> {
+  const gateways = sharedGateways(config);
+  let known = readMacs(gateways, kernel);
+  const asked = ask(
+    gateways.filter(({ dev, via }) => !known.has(neighbourKey(dev, via))),
+    kernel,
+  );
+  for (let looks = 0; looks < MOST_LOOKS && asked.some((key) => !known.has(key)); looks++) {
+    await sleep(PACE_MS);
+    known = readMacs(gateways, kernel);
+  }
+  const macs = new Map<string, string>();
+  for (const { dev, via } of gateways) {
+    const key = neighbourKey(dev, via);
+    const mac = known.get(key) ?? remembered.get(key);
+    if (mac !== undefined) macs.set(key, mac);
+  }
+  return macs;
+}
+
+/** The keys of those that an answer may come for. */
+function ask(gateways: readonly SharedGateway[], kernel: Pick<Kernel, 'links' | 'resolve'>): string[] {
+  if (gateways.length === 0) return [];
+  const indexes = new Map(kernel.links().map(({ name, index }) => [name, index]));
+  return gateways
+    .filter(({ family, dev, via }) => {
+      const index = indexes.get(dev);
+      if (index === undefined) return false;
+      try {
+        kernel.resolve(family, via, index);
+        return true;
+      } catch {
+        // The device is down, or has just gone.
+        return false;
+      }
+    })
+    .map(({ dev, via }) => neighbourKey(dev, via));
+}
