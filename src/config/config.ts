@@ -7,6 +7,7 @@ import { UsageError } from '../errors.js';
 import { type CheckConfig, parseChecks } from './check.js';
 import { suggestion } from './nearest.js';
 import { parseInteger, parseMask } from './number.js';
+import { NO_NUMBERS, type Numbers } from './numbers.js';
 import { OPTIONS, type Option, type RawConfig } from './options.js';
 import { parseBackendField, parseServices } from './service.js';
 import { parseWans } from './wan.js';
@@ -78,8 +79,12 @@ export interface Config {
   readonly logPacket: boolean;
 }
 
-/** Checks everything that can be checked without the system. @throws UsageError */
-export function parseConfig(raw: RawConfig): Config {
+/**
+ * Checks everything that can be checked without the system.
+ * @param numbers those that the targets have had since `up`; a name keeps its number
+ * @throws UsageError
+ */
+export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Config {
   rejectUnknown(raw);
   const text = (key: string) => readText(raw, key);
   const field = new MarkField(parseMask(text('mask')!));
@@ -91,9 +96,14 @@ export function parseConfig(raw: RawConfig): Config {
   if (!bare && text('weights') !== undefined) {
     throw new UsageError('--weights goes with --high-mark; give each --wan its weight=');
   }
-  const wans = bare ? bareMarks(highMark, text('weights'), field) : parseWans(wanList, field);
+  const wans = bare
+    ? bareMarks(highMark, text('weights'), field)
+    : parseWans(wanList, field, {
+        remembered: numbers.wans,
+        most: highestWanMark(raw, field),
+      });
   const wanQueues = readQueues(raw, wans);
-  const balanced = readServices(raw, field, wanQueues, bare);
+  const balanced = readServices(raw, field, wanQueues, bare, numbers);
   if (wans.length === 0 && balanced.services.length === 0) {
     throw new UsageError(
       'no WAN given; add --wan NAME,dev=DEVICE,via=GATEWAY for each uplink, or a --service with its --backend',
@@ -176,7 +186,13 @@ function readQueues(raw: RawConfig, wans: readonly Wan[]): WanQueues {
 
 type Balanced = Pick<Config, 'services' | 'backendField' | 'serviceQueue' | 'forwardAccept'>;
 
-function readServices(raw: RawConfig, field: MarkField, wanQueues: WanQueues, bare: boolean): Balanced {
+function readServices(
+  raw: RawConfig,
+  field: MarkField,
+  wanQueues: WanQueues,
+  bare: boolean,
+  numbers: Numbers,
+): Balanced {
   const { queueNum, queues } = wanQueues;
   const behind = queueNum + queues;
   const list = readList(raw, 'service');
@@ -188,7 +204,7 @@ function readServices(raw: RawConfig, field: MarkField, wanQueues: WanQueues, ba
     }
   }
   const backendField = parseBackendField(readText(raw, 'backend-mask')!, list.length > 0 ? field : undefined);
-  const services = parseServices(list, readList(raw, 'backend'), backendField);
+  const services = parseServices(list, readList(raw, 'backend'), backendField, numbers.backends);
   const given = readText(raw, 'service-queue');
   // Without services the default may lie beyond the last queue; nobody opens it.
   const serviceQueue =
@@ -232,6 +248,11 @@ function readSwitch(raw: RawConfig, key: string): boolean {
   const value = raw[key] ?? false;
   if (typeof value === 'boolean') return value;
   throw new UsageError(`${key} must be true or false`);
+}
+
+/** Where the last resort is to refuse, the highest mark is for that. */
+function highestWanMark(raw: RawConfig, field: MarkField): number {
+  return readText(raw, 'last-resort') === 'main' ? field.max : field.max - 1;
 }
 
 /** Where it is to refuse, the kernel needs a mark for that, which is the highest. @throws UsageError */

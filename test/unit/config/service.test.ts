@@ -157,7 +157,7 @@ describe('services in the configuration', () => {
       backends('to=10.0.0.1,mark=256'),
       /mark 256 is outside the mask, which holds 1..255/,
     ],
-    ['a mark twice', backends('to=10.0.0.1,mark=2', 'to=10.0.0.2'), /both have mark 2/],
+    ['a mark twice', backends('to=10.0.0.1,mark=2', 'to=10.0.0.2,mark=2'), /both have mark 2/],
     [
       'more backends than marks',
       { ...backends('to=10.0.0.1', 'to=10.0.0.2'), 'backend-mask': '0x100' },
