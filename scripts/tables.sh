@@ -103,8 +103,9 @@ settle_tables() {
 			grep -qsx "\*$_table" "$FOLDER/steps/$_family.tables" || continue
 			_file=$_family.$_table
 			same_shape "$WORK/settled/$_file" "$FOLDER/want/$_file" || continue
-			run_quietly mv -f "$WORK/settled/$_file" "$STATE/have/$_file"
+			# In this order: a crash in between leaves a `have` that the kernel does not have, so nothing is trusted.
 			run_quietly mv -f "$FOLDER/want/$_file" "$STATE/want/$_file"
+			run_quietly mv -f "$WORK/settled/$_file" "$STATE/have/$_file"
 		done
 	done
 }

@@ -52,9 +52,10 @@ async function change(wished: PlanStates): Promise<boolean> {
   );
   if (!done.every(Boolean)) return false;
   for (const { list } of changed) {
+    // In this order: a crash in between leaves a `have` that the kernel does not have, so nothing is trusted.
     for (const [folder, lists] of [
-      ['have', settled.have],
       ['want', settled.want],
+      ['have', settled.have],
     ] as const) {
       keep(join(folder, list), withChain(lists.get(list) ?? [], chainOf(want, list)));
     }
