@@ -25,7 +25,7 @@ import {
 } from './installed.js';
 import { isWanted, missingLines } from './missing.js';
 import { askNeighbours } from './neighbours.js';
-import { PlanFolder } from './plan-folder.js';
+import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
 import { saidBy } from './said.js';
 
 /** What became of the rules. */
@@ -174,6 +174,7 @@ class Passage {
   /** While the executor holds the lock. @returns whether it is to go on */
   async #decide(asked: Asked, folder: PlanFolder): Promise<boolean> {
     const { config, states, before } = asked;
+    removeAbandonedPlans();
     const macs = await askNeighbours(config, before?.macs ?? new Map());
     const facts = { ...readFacts(config), macs };
     const plan = buildPlan(config, facts, states);
