@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import type { Family } from '../core/family.js';
 import { hex, MarkField } from '../core/mark.js';
 import { type Backend, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
@@ -100,7 +101,7 @@ function rejectUnknownKeys(where: string, record: Readonly<Record<string, unknow
   }
 }
 
-function parseSnat(where: string, value: string, family: 4 | 6): string {
+function parseSnat(where: string, value: string, family: Family): string {
   if (value === 'auto' || value === 'none') return value;
   const fits = family === 4 ? isIPv4(value) : isIPv6(value) && !value.includes('%');
   if (fits) return family === 6 ? shortAddress(value) : value;

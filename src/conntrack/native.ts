@@ -1,3 +1,4 @@
+import type { Family } from '../core/family.js';
 import type { Flushed, Selection } from './requests.js';
 
 /** What the addon's constructor takes: every field set and in range. */
@@ -50,7 +51,7 @@ export interface NativeConntrack {
 
 /** A connection's original direction; the addon throws a TypeError when an address is none of the family. */
 export interface NativeTuple {
-  family: 4 | 6;
+  family: Family;
   proto: number;
   src: string;
   dst: string;

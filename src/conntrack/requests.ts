@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { Family } from '../core/family.js';
 import { hex } from '../core/mark.js';
 import { UsageError } from '../errors.js';
 import { loadAddon } from '../native.js';
@@ -7,7 +8,7 @@ import type { ConntrackAddon, NativeConntrackError, NativeEntry } from './native
 
 /** The direction a connection began in, before any translation. */
 export interface Tuple {
-  family: 4 | 6;
+  family: Family;
   /** 6 TCP, 17 UDP, or another protocol that has ports. */
   proto: number;
   src: string;
@@ -46,7 +47,7 @@ export interface Entry {
 
 /** Which connections of a mark; all when nothing is given. */
 export interface Selection {
-  readonly family?: 4 | 6;
+  readonly family?: Family;
   /** Only those of this protocol; with `unanswered` those, too. */
   readonly proto?: number;
   /** Only those that never had an answer; with `proto` those, too. */

@@ -1,9 +1,8 @@
+import { FAMILIES, type Family } from './family.js';
 import type { Flow } from './flow.js';
 import { SlowStart } from './slow-start.js';
 import type { Strategy } from './strategy.js';
 import { carries, type Wan, type WanState } from './wan.js';
-
-const FAMILIES = [4, 6] as const;
 
 /** Why a strategy's answer was not used. */
 export type Fault = 'threw' | 'returned no candidate';
@@ -55,7 +54,7 @@ export class Selector {
   }
 
   /** Where a WAN that is warming does not take it, one that is warm has it; without such a one nobody is spared. */
-  #thin(wan: Wan, flow: Flow, wans: readonly Wan[], family: 4 | 6): Wan | undefined {
+  #thin(wan: Wan, flow: Flow, wans: readonly Wan[], family: Family): Wan | undefined {
     const warm = this.#slowStart.warm(wans, family);
     if (warm.length === 0 || this.#slowStart.takes(wan.mark, family)) return wan;
     return this.#ask(flow, this.#oneOf(warm));
@@ -80,12 +79,12 @@ export class Selector {
     return this.weight(wan) === 0 ? 'drain' : 'up';
   }
 
-  isDown(wan: Wan, family: 4 | 6): boolean {
+  isDown(wan: Wan, family: Family): boolean {
     return this.#down[family].has(wan.mark);
   }
 
   /** Takes a WAN out of selection in one family, or back in. */
-  setDown(wan: Wan, family: 4 | 6, down: boolean): void {
+  setDown(wan: Wan, family: Family, down: boolean): void {
     if (down) {
       this.#down[family].add(wan.mark);
       this.#slowStart.end(wan.mark, family);
@@ -113,12 +112,12 @@ export class Selector {
   }
 
   /** Whether there is a WAN for new connections of a family. */
-  serves(family: 4 | 6): boolean {
+  serves(family: Family): boolean {
     return (family === 6 ? this.#candidates6 : this.#candidates4).length > 0;
   }
 
   /** Those that new connections of a family may be given to. */
-  candidates(family: 4 | 6): readonly Wan[] {
+  candidates(family: Family): readonly Wan[] {
     return family === 6 ? this.#candidates6 : this.#candidates4;
   }
 
@@ -128,7 +127,7 @@ export class Selector {
     return parts.length === 0 ? null : Math.min(...parts);
   }
 
-  #candidates(family: 4 | 6): readonly Wan[] {
+  #candidates(family: Family): readonly Wan[] {
     const able = this.wans
       .filter((wan) => this.weight(wan) > 0 && carries(wan, family) && !this.isDown(wan, family))
       .map((wan) => this.#now(wan));

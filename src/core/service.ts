@@ -1,3 +1,4 @@
+import type { Family } from './family.js';
 import type { Wan } from './wan.js';
 
 /** What a service balances: one protocol's ports, or everything that comes to the address. */
@@ -25,7 +26,7 @@ export type ServiceSnat = 'auto' | 'none' | string;
 /** One address in front of several servers. */
 export interface Service {
   readonly name: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** The address that clients ask, in the form of RFC 5952. */
   readonly address: string;
   readonly proto: ServiceProto;

@@ -1,3 +1,4 @@
+import type { Family } from './family.js';
 import type { Wan } from './wan.js';
 
 /** What a WAN begins with: enough to be noticed where it fails, little enough to do no harm. */
@@ -27,17 +28,17 @@ export class SlowStart {
   }
 
   /** A WAN came up. */
-  begin(mark: number, family: 4 | 6): void {
+  begin(mark: number, family: Family): void {
     if (this.#lengthMs > 0) this.#warming[family].set(mark, { since: this.#now(), credit: 0 });
   }
 
   /** It went down again. */
-  end(mark: number, family: 4 | 6): void {
+  end(mark: number, family: Family): void {
     this.#warming[family].delete(mark);
   }
 
   /** Whether any WAN is warming; costs nothing while there is none. */
-  active(family: 4 | 6): boolean {
+  active(family: Family): boolean {
     const warming = this.#warming[family];
     if (warming.size === 0) return false;
     // Ends those that are over: nobody else asks for one that is no candidate.
@@ -46,7 +47,7 @@ export class SlowStart {
   }
 
   /** From a tenth on to below 1; undefined: all of it. */
-  part(mark: number, family: 4 | 6): number | undefined {
+  part(mark: number, family: Family): number | undefined {
     const warmUp = this.#warming[family].get(mark);
     if (warmUp === undefined) return undefined;
     const done = (this.#now() - warmUp.since) / this.#lengthMs;
@@ -56,7 +57,7 @@ export class SlowStart {
   }
 
   /** Whether a WAN takes a connection that it was picked for. */
-  takes(mark: number, family: 4 | 6): boolean {
+  takes(mark: number, family: Family): boolean {
     const part = this.part(mark, family);
     if (part === undefined) return true;
     const warmUp = this.#warming[family].get(mark)!;
@@ -67,7 +68,7 @@ export class SlowStart {
   }
 
   /** Those that have their whole share. */
-  warm(wans: readonly Wan[], family: 4 | 6): Wan[] {
+  warm(wans: readonly Wan[], family: Family): Wan[] {
     return wans.filter(({ mark }) => this.part(mark, family) === undefined);
   }
 }

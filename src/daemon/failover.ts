@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import { flush, type Selection } from '../conntrack/requests.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import type { Selector } from '../core/selector.js';
 import { carries, type Wan } from '../core/wan.js';
 import type { Mover } from './mover.js';
 import { sinceDate } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
-const FAMILIES = [4, 6] as const;
 const UDP = 17;
 /** A connection that was never answered can still go another way, without the client noticing. */
 const UNANSWERED: Selection = { unanswered: true };
@@ -67,7 +67,7 @@ export class Failover {
     }
   }
 
-  async #wentDown(wan: Wan, family: 4 | 6): Promise<void> {
+  async #wentDown(wan: Wan, family: Family): Promise<void> {
     const { config, selector, forget, setDown } = this.#parts;
     selector.setDown(wan, family, true);
     forget(config.field.encode(wan.mark), config.field.mask);
@@ -95,7 +95,7 @@ export class Failover {
    * The WANs that gave way to one that came up: those of a higher tier. Where there was none, the last resort had the
    * connections: they are of the WAN whose device the main table led to (WANMARK_SAVE), and that is still down.
    */
-  #replaced(before: readonly Wan[], family: 4 | 6): readonly Wan[] {
+  #replaced(before: readonly Wan[], family: Family): readonly Wan[] {
     const { config, selector } = this.#parts;
     const now = selector.candidates(family);
     const gone = before.filter(({ mark }) => !now.some((one) => one.mark === mark));
@@ -117,7 +117,7 @@ export class Failover {
   }
 
   /** Unless there is no other WAN: then they might as well wait for this one. */
-  async #cut(wan: Wan, family: 4 | 6, selection: Selection): Promise<void> {
+  async #cut(wan: Wan, family: Family, selection: Selection): Promise<void> {
     const { config, selector, logger } = this.#parts;
     const { field } = config;
     if (!selector.serves(family)) return;

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
+import type { Family } from '../core/family.js';
 import type { Wan } from '../core/wan.js';
 import { type LimitedEnd, runLimited } from '../system/limited.js';
 import { type States, sinceDate, uplinkStatus } from './uplink-status.js';
@@ -30,7 +31,7 @@ interface Job {
 /** One WAN's changes that no hook has been told of yet. */
 interface Line {
   /** The latest of each family, so two at most. */
-  readonly waiting: Map<4 | 6, Job>;
+  readonly waiting: Map<Family, Job>;
   /** While hooks run for the WAN. */
   work: Promise<void> | undefined;
 }

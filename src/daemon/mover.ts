@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
+import type { Family } from '../core/family.js';
 import type { Selector } from '../core/selector.js';
 import type { Wan } from '../core/wan.js';
 import { type Clock, systemClock } from '../wan/clock.js';
@@ -54,7 +55,7 @@ export class Mover {
   }
 
   /** @returns when those are moved, or it was given up because a WAN is a candidate again. Never rejects. */
-  move(wans: readonly Wan[], family: 4 | 6): Promise<void> {
+  move(wans: readonly Wan[], family: Family): Promise<void> {
     const { onUp } = this.#parts.config;
     if (onUp === 'none') return Promise.resolve();
     // One after the other, so that the rate is that of all.
@@ -69,7 +70,7 @@ export class Mover {
     this.#wake();
   }
 
-  async #moveFrom(wan: Wan, family: 4 | 6, which: Selection): Promise<void> {
+  async #moveFrom(wan: Wan, family: Family, which: Selection): Promise<void> {
     const { config, forget, logger } = this.#parts;
     const { field } = config;
     const mark = field.encode(wan.mark);
@@ -99,7 +100,7 @@ export class Mover {
   }
 
   /** After the pause that is due, whether nobody is given the WAN any more, and somebody is another. */
-  async #mayGoOn(wan: Wan, family: 4 | 6): Promise<boolean> {
+  async #mayGoOn(wan: Wan, family: Family): Promise<boolean> {
     await this.#rest();
     if (this.#stopped) return false;
     this.#notBefore = this.#clock.now() + PAUSE_MS;
@@ -121,7 +122,7 @@ export class Mover {
 }
 
 /** How a connection that left by a WAN is told from one that came in. */
-function leftBy(wan: Wan, family: 4 | 6): Selection {
+function leftBy(wan: Wan, family: Family): Selection {
   const translates = (family === 6 ? wan.nat6 : wan.nat) !== 'none';
   return { status: translates ? SRC_NAT : 0, statusMask: SRC_NAT | DST_NAT };
 }

@@ -1,13 +1,12 @@
 import type { Logger } from 'pino';
 import type { Change } from '../config/change.js';
 import { nearest } from '../config/nearest.js';
+import { FAMILIES } from '../core/family.js';
 import type { Selector } from '../core/selector.js';
 import { carries, type Wan } from '../core/wan.js';
 import { UsageError, WanmarkError } from '../errors.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import type { Uplinks } from './uplinks.js';
-
-const FAMILIES = [4, 6] as const;
 
 export interface SettingsParts {
   readonly wans: readonly Wan[];

@@ -1,9 +1,10 @@
+import type { Family } from '../core/family.js';
 import type { WanState } from '../core/wan.js';
 import type { FaultCounts } from './strategy-faults.js';
 
 /** A WAN in one family. */
 export interface FamilyStatus {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly state: 'up' | 'down';
   readonly since: string;
   readonly reason: string;

@@ -1,13 +1,12 @@
+import { FAMILIES, type Family } from '../core/family.js';
 import { carries, type Wan } from '../core/wan.js';
 import { systemClock } from '../wan/clock.js';
 import { type HealthState, NOT_CHECKED } from '../wan/health.js';
 import type { FamilyStatus, WanStatus } from './status.js';
 
-const FAMILIES = [4, 6] as const;
-
 /** Who knows the state of a WAN. */
 export interface States {
-  state(wan: Wan, family: 4 | 6): HealthState;
+  state(wan: Wan, family: Family): HealthState;
 }
 
 /**

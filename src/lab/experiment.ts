@@ -1,5 +1,6 @@
+import type { Family } from '../core/family.js';
 import { ALIASES } from '../core/strategies/registry.js';
-import type { Family, Proto } from './agent/protocol.js';
+import type { Proto } from './agent/protocol.js';
 import type { Lab } from './lab.js';
 import type { NetworkOptions } from './network.js';
 import { differences, snapshot } from './snapshot.js';

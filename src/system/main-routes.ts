@@ -1,17 +1,18 @@
+import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
 
 /** This folder's part of the addon; each throws an Error with `errno`. */
 interface RouteAddon {
   deviceIndex(name: string): number;
-  defaultRoutes(family: 4 | 6): MainRoutes;
-  onLink(family: 4 | 6, address: string, ifindex: number): boolean;
+  defaultRoutes(family: Family): MainRoutes;
+  onLink(family: Family, address: string, ifindex: number): boolean;
 }
 
 /** The main table's default routes in the kernel's order, a multipath one as several. */
 export type MainRoutes = readonly (readonly [ifindex: number, gateway: string, metric: number])[];
 
 /** Those of a family, in some 20 microseconds; undefined when they cannot be read. */
-export function readMainRoutes(family: 4 | 6): MainRoutes | undefined {
+export function readMainRoutes(family: Family): MainRoutes | undefined {
   return known(() => loadAddon<RouteAddon>().defaultRoutes(family));
 }
 
@@ -30,7 +31,7 @@ export function deviceIndex(device: string): number {
 }
 
 /** Whether an address is a neighbour by a device, as the gateway of a route has to be; undefined: not to be known. */
-export function isOnLink(family: 4 | 6, address: string, ifindex: number): boolean | undefined {
+export function isOnLink(family: Family, address: string, ifindex: number): boolean | undefined {
   return known(() => loadAddon<RouteAddon>().onLink(family, address, ifindex));
 }
 

@@ -1,9 +1,10 @@
+import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
 
 /** This folder's part of the addon; each throws an Error with `errno`. */
 interface HostAddon {
   nftGeneration(): number;
-  legacyTable(family: 4 | 6, name: string): [entries: number, bytes: number];
+  legacyTable(family: Family, name: string): [entries: number, bytes: number];
 }
 
 /** Which iptables the rules are in. */
