@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import type { NamedStrategy } from '../config/strategy.js';
+import type { Control } from '../control/control.js';
+import type { QueueStatus, Status } from '../control/status.js';
 import { hex } from '../core/mark.js';
 import { SystemError } from '../errors.js';
 import type { ServiceManager } from '../system/service-manager.js';
 import type { BalancerParts } from './balancer.js';
 import type { ConnectionSource } from './connections.js';
-import type { Control } from './control.js';
 import { queuesTogether } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
 import { type NamedService, Services } from './services.js';
-import type { QueueStatus, Status } from './status.js';
 import { Wans } from './wans.js';
 import { Watchdog } from './watchdog.js';
 
@@ -44,7 +44,7 @@ export class Daemon {
     const daemon = new Daemon(parts);
     try {
       // Packets are answered while it loads.
-      const { Control: Socket } = await import('./control.js');
+      const { Control: Socket } = await import('../control/control.js');
       daemon.#control = await Socket.open(
         parts.config.socket,
         (counted) => daemon.#look(counted),

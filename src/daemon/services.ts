@@ -1,4 +1,5 @@
 import type { NamedStrategy } from '../config/strategy.js';
+import type { FaultCounts, QueueStatus, ServiceStatus } from '../control/status.js';
 import { hex } from '../core/mark.js';
 import { Selector } from '../core/selector.js';
 import { formatListen, type Service } from '../core/service.js';
@@ -8,8 +9,8 @@ import { DeviceNames } from './device-names.js';
 import { serviceMarkLog } from './mark-log.js';
 import { queueStatuses } from './queue-status.js';
 import { type Pool, ServiceDecider } from './service-decider.js';
-import { type QueueStatus, type ServiceStatus, withShares } from './status.js';
-import { type FaultCounts, StrategyFaults, sumFaults } from './strategy-faults.js';
+import { withShares } from './shares.js';
+import { StrategyFaults, sumFaults } from './strategy-faults.js';
 
 /** A service and its own instance of its strategy. */
 export interface NamedService {

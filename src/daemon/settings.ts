@@ -1,10 +1,9 @@
 import type { Logger } from 'pino';
-import type { Change } from '../config/change.js';
-import { nearest } from '../config/nearest.js';
+import { type Change, UnknownWan } from '../config/change.js';
 import { FAMILIES } from '../core/family.js';
 import type { Selector } from '../core/selector.js';
 import { carries, type Wan } from '../core/wan.js';
-import { UsageError, WanmarkError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import type { Uplinks } from './uplinks.js';
 
@@ -18,16 +17,6 @@ export interface SettingsParts {
   readonly keeper: Pick<RulesKeeper, 'setWeights' | 'refusal'> | undefined;
   /** When all that a change of state entails is done. */
   readonly settled: () => Promise<unknown>;
-}
-
-/** A WAN that the daemon does not have. */
-export class UnknownWan extends WanmarkError {
-  constructor(name: string, names: readonly string[]) {
-    const near = nearest(name, names);
-    const hint = near === undefined ? '' : `did you mean "${near}"? `;
-    const what = names.length === 0 ? 'this daemon has none' : `there are ${names.join(', ')}`;
-    super('UNKNOWN_WAN', `there is no WAN "${name}"; ${hint}${what}`, 2);
-  }
 }
 
 /** What `wanmark set` has changed of the WANs, for as long as the daemon runs. */

@@ -1,8 +1,8 @@
+import type { FamilyStatus, WanStatus } from '../control/status.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import { carries, type Wan } from '../core/wan.js';
 import { systemClock } from '../wan/clock.js';
 import { type HealthState, NOT_CHECKED } from '../wan/health.js';
-import type { FamilyStatus, WanStatus } from './status.js';
 
 /** Who knows the state of a WAN. */
 export interface States {

@@ -1,5 +1,6 @@
 import type { Change } from '../config/change.js';
 import type { NamedStrategy } from '../config/strategy.js';
+import type { FaultCounts, QueueStatus, WanStatus } from '../control/status.js';
 import { Selector } from '../core/selector.js';
 import { SlowStart } from '../core/slow-start.js';
 import type { Wan } from '../core/wan.js';
@@ -17,8 +18,8 @@ import { Mover } from './mover.js';
 import { queueStatuses } from './queue-status.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
-import { type QueueStatus, type WanStatus, withShares } from './status.js';
-import { type FaultCounts, StrategyFaults } from './strategy-faults.js';
+import { withShares } from './shares.js';
+import { StrategyFaults } from './strategy-faults.js';
 import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 

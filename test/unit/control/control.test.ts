@@ -4,10 +4,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Change } from '#wanmark/config/change.js';
-import { Control } from '#wanmark/daemon/control.js';
-import { UnknownWan } from '#wanmark/daemon/settings.js';
-import type { Status } from '#wanmark/daemon/status.js';
+import { type Change, UnknownWan } from '#wanmark/config/change.js';
+import { Control } from '#wanmark/control/control.js';
+import type { Status } from '#wanmark/control/status.js';
 
 describe('the control socket', () => {
   const dir = mkdtempSync(join(tmpdir(), 'wanmark-control-'));

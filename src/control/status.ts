@@ -1,6 +1,5 @@
 import type { Family } from '../core/family.js';
 import type { WanState } from '../core/wan.js';
-import type { FaultCounts } from './strategy-faults.js';
 
 /** A WAN in one family. */
 export interface FamilyStatus {
@@ -60,6 +59,16 @@ export interface ServiceStatus {
   readonly backends: readonly BackendStatus[];
 }
 
+/** How often a strategy did not do its part, and the kernel chose in its place. */
+export interface FaultCounts {
+  /** Connections for which it threw. */
+  readonly threw: number;
+  /** Connections for which it returned something that is no candidate: nothing, or a WAN that is down. */
+  readonly noCandidate: number;
+  /** Times that it missed the deadline; how many connections each cost is in the log. */
+  readonly late: number;
+}
+
 /** One of the daemon's queues. */
 export interface QueueStatus {
   readonly num: number;
@@ -94,21 +103,4 @@ export interface Status {
   /** As `faults`, of all services together; null where there are none. */
   readonly serviceFaults: FaultCounts | null;
   readonly services: readonly ServiceStatus[];
-}
-
-type Shared = Pick<WanStatus, 'weight' | 'state' | 'picks'> & { readonly tier?: number };
-type Shares = Pick<WanStatus, 'share' | 'target'>;
-
-/** Shares of `picks`, and the targets by weight of those in state `up` in their lowest tier. */
-export function withShares<Line extends Shared>(wans: readonly Line[]): (Line & Shares)[] {
-  const picks = wans.reduce((sum, wan) => sum + wan.picks, 0);
-  const up = wans.filter((wan) => wan.state === 'up');
-  const tier = Math.min(...up.map((wan) => wan.tier ?? 1));
-  const taking = up.filter((wan) => (wan.tier ?? 1) === tier);
-  const weights = taking.reduce((sum, wan) => sum + wan.weight, 0);
-  return wans.map((wan) => ({
-    ...wan,
-    share: picks === 0 ? 0 : wan.picks / picks,
-    target: taking.includes(wan) ? wan.weight / weights : 0,
-  }));
 }

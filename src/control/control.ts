@@ -2,9 +2,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { type Change, parseChange } from '../config/change.js';
+import { type Change, parseChange, UnknownWan } from '../config/change.js';
 import { SystemError, UsageError, WanmarkError } from '../errors.js';
-import { UnknownWan } from './settings.js';
 import type { Status } from './status.js';
 
 /** Decisions share the thread: so many requests, each a fraction of a millisecond, may come before one. */
