@@ -99,8 +99,10 @@ need_privilege() {
 lock() {
 	need flock util-linux
 	mkdir -p "$WANMARK_RUN" 2>/dev/null || die "cannot create $WANMARK_RUN; set WANMARK_RUN to a directory"
-	# A redirection that fails in `exec` ends a shell at once, so it is tried first.
-	(: >>"$WANMARK_RUN/lock") 2>/dev/null || die "cannot write $WANMARK_RUN/lock; set WANMARK_RUN to a directory"
+	# A redirection that fails in `exec` ends a shell at once, so it is tried first. Whoever can open the file can take
+	# the lock (flock(2)), so it is for its owner alone, also where it is there already with another mode.
+	(umask 077 && : >>"$WANMARK_RUN/lock" && chmod 600 "$WANMARK_RUN/lock") 2>/dev/null ||
+		die "cannot write $WANMARK_RUN/lock; set WANMARK_RUN to a directory"
 	exec 9>"$WANMARK_RUN/lock"
 	flock -w "${WANMARK_LOCK_SECONDS:-15}" 9 ||
 		die "another wanmark script holds $WANMARK_RUN/lock; wait for it to end"

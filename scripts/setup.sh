@@ -1,18 +1,19 @@
 #!/bin/sh
-# Makes a clone ready: setup.sh run|test|lint|bench
+# Makes a clone ready: setup.sh run|test|lint|bench|pack
 #
 # Installs what is missing and nothing else: Debian packages with apt-get (as root, and only when a program or
 # header is absent), the npm packages of package-lock.json, the addon, the TypeScript. Without root a missing
-# package is one line that names it. Safe to repeat; a second run takes a second or two.
+# package is one line that names it. Safe to repeat; a second run takes a second or two. `pack` is for npm, before it
+# makes a tarball: the JavaScript of the package and no more, for its user builds the addon.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 
 purpose=${1:-run}
 case $purpose in
-run | test | lint | bench) ;;
+run | test | lint | bench | pack) ;;
 *)
-	echo "wanmark: setup.sh \"$purpose\" must be run, test, lint or bench" >&2
+	echo "wanmark: setup.sh \"$purpose\" must be run, test, lint, bench or pack" >&2
 	exit 2
 	;;
 esac
@@ -70,7 +71,7 @@ install_system() {
 exec 9<package.json
 ! command -v flock >/dev/null 2>&1 || flock 9
 
-need_system
+if [ "$purpose" != pack ]; then need_system; fi
 [ -z "$missing" ] || install_system
 
 installed=node_modules/.package-lock.json
@@ -78,6 +79,7 @@ if ! [ -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")"
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 	touch "$installed"
 fi
+if [ "$purpose" = pack ]; then exec node_modules/.bin/tsc -b src; fi
 addon=build/Release/nfqueue.node
 if ! [ -e "$addon" ] || [ -n "$(find native binding.gyp -newer "$addon")" ]; then
 	# Quiet when it works: the compiler's own output matters only when it does not.

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -80,13 +80,7 @@ export class Control {
 
   #listen(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const fail = (error: Error) =>
-        reject(
-          new SystemError(
-            'CONTROL_SOCKET',
-            `cannot listen on ${this.#path}: ${error.message}; use --socket PATH`,
-          ),
-        );
+      const fail = (error: Error) => reject(cannotListen(this.#path, `${error.message}; use --socket PATH`));
       try {
         mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
       } catch (error) {
@@ -185,17 +179,53 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A daemon that crashed leaves its socket behind; one that answers is another daemon's. */
-function removeStale(path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
+/**
+ * Makes way where a daemon that crashed has left its socket. A socket that answers is another daemon's, and what is not
+ * a socket is somebody's: both stay.
+ *
+ * @throws SystemError
+ */
+async function removeStale(path: string): Promise<void> {
+  const kind = kindOf(path);
+  if (kind === undefined) return;
+  if (kind !== 'a socket') {
+    throw cannotListen(path, `it is ${kind} and not a socket; move it away or use --socket PATH`);
+  }
+  const refusal = await refusalOf(path);
+  if (refusal === undefined) {
+    throw new SystemError('CONTROL_TAKEN', `another daemon answers on ${path}; use --socket PATH`);
+  }
+  if (refusal === 'ECONNREFUSED') rmSync(path, { force: true });
+}
+
+/** In words; undefined where there is nothing, or nobody may look, of which listen() says more. */
+function kindOf(path: string): string | undefined {
+  let stats: Stats | undefined;
+  try {
+    stats = lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+  if (stats === undefined) return undefined;
+  if (stats.isSocket()) return 'a socket';
+  if (stats.isFile()) return 'a regular file';
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isSymbolicLink()) return 'a symbolic link';
+  return stats.isFIFO() ? 'a FIFO' : 'a device';
+}
+
+/** The code of the error of a connection; undefined when it is accepted. */
+function refusalOf(path: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
     const socket = connect(path);
     socket.once('connect', () => {
       socket.destroy();
-      reject(new SystemError('CONTROL_TAKEN', `another daemon answers on ${path}; use --socket PATH`));
+      resolve(undefined);
     });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') rmSync(path, { force: true });
-      resolve();
-    });
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'unknown'));
   });
+}
+
+function cannotListen(path: string, why: string): SystemError {
+  return new SystemError('CONTROL_SOCKET', `cannot listen on ${path}: ${why}`);
 }

@@ -75,7 +75,7 @@ export class Uplinks {
         if (change.up) this.#passive.restart(change.wan, change.family);
         parts.onChange({ ...change, lastedMs: this.#turn(change) });
       },
-      { upAfterMs: parts.upAfterMs, alone: (name, family) => this.#alone(name, family) },
+      { upAfterMs: parts.upAfterMs, taking: (family) => this.#taking(family) },
     );
     const named = (name: string) => wans.find((one) => one.name === name)!;
     const path = (name: string, family: 4 | 6) => {
@@ -227,21 +227,14 @@ export class Uplinks {
     return lastedMs;
   }
 
-  /** Whether no other WAN has the family's connections meanwhile. */
-  #alone(name: string, family: 4 | 6): boolean {
-    return !this.#taking(family).some((wan) => wan.name !== name && this.state(wan, family).up);
-  }
-
   /** Those that are up for all that the checks and the devices know. */
   #available(family: 4 | 6): readonly string[] {
-    return this.#taking(family)
-      .map((wan) => wan.name)
-      .filter((name) => this.#health.upWithout('passive', name, family));
+    return this.#taking(family).filter((name) => this.#health.upWithout('passive', name, family));
   }
 
-  /** Those that are to have new connections when they are up. */
-  #taking(family: 4 | 6): readonly Wan[] {
+  /** The names of those that are to have new connections when they are up. */
+  #taking(family: 4 | 6): readonly string[] {
     const { wans, weight = (wan) => wan.weight } = this.#parts;
-    return wans.filter((wan) => weight(wan) > 0 && carries(wan, family));
+    return wans.filter((wan) => weight(wan) > 0 && carries(wan, family)).map((wan) => wan.name);
   }
 }

@@ -22,11 +22,17 @@ export const NOT_CHECKED: HealthState = { up: true, since: 0, reason: 'not check
 export interface HealthOptions {
   /** How long every source has to call a WAN up, without a break, that was down. Default 0. */
   readonly upAfterMs?: number;
-  /** Whether a family has no other WAN: then one that works is better than none, and does not wait for that. */
-  readonly alone?: (wan: string, family: 4 | 6) => boolean;
+  /**
+   * The WANs that get a family's new connections when they are up. While none of the others is up, a WAN that works is
+   * better than none and does not wait for `upAfterMs`. Without it every WAN always waits.
+   */
+  readonly taking?: (family: 4 | 6) => readonly string[];
 }
 
-/** One WAN in one family. */
+/**
+ * One WAN in one family. It knows nothing of the others: whether it is up is stored, and what depends on them comes in as
+ * `upAfterMs`, how long it has to be good before it comes up.
+ */
 class Entry {
   readonly wan: string;
   readonly family: 4 | 6;
@@ -41,22 +47,27 @@ class Entry {
   /** Whether it has been down for more than a trial's sake. */
   #failed = false;
   #lastUp = '';
-  readonly #upAfter: () => number;
 
-  constructor(wan: string, family: 4 | 6, now: number, upAfter: () => number) {
+  constructor(wan: string, family: 4 | 6, now: number) {
     this.wan = wan;
     this.family = family;
     this.#since = now;
-    this.#upAfter = upAfter;
   }
 
-  get state(): HealthState {
-    const good = this.#goodSince;
-    const heldUntil =
-      good === undefined
-        ? undefined
-        : Math.max(this.#notBefore, this.#failed ? good + this.#upAfter() : good);
+  get up(): boolean {
+    return this.#up;
+  }
+
+  state(upAfterMs: number): HealthState {
+    const heldUntil = this.heldUntil(upAfterMs);
     return { up: this.#up, since: this.#since, reason: this.#reason, heldUntil };
+  }
+
+  /** See {@link HealthState.heldUntil}. */
+  heldUntil(upAfterMs: number): number | undefined {
+    const good = this.#goodSince;
+    if (good === undefined) return undefined;
+    return Math.max(this.#notBefore, this.#failed ? good + upAfterMs : good);
   }
 
   set(source: string, verdict: Verdict | undefined): void {
@@ -71,7 +82,7 @@ class Entry {
   }
 
   /** Whether that changed the state. */
-  settle(now: number): boolean {
+  settle(now: number, upAfterMs: number): boolean {
     const down = this.#firstDown;
     if (down !== undefined) {
       this.#reason = down.reason;
@@ -91,7 +102,7 @@ class Entry {
       return false;
     }
     this.#goodSince ??= now;
-    return now >= this.state.heldUntil! && this.#comeUp(now);
+    return now >= this.heldUntil(upAfterMs)! && this.#comeUp(now);
   }
 
   /** Whether that changed the state. */
@@ -146,7 +157,8 @@ export class Health {
   }
 
   state(wan: string, family: 4 | 6): HealthState {
-    return this.#entries.get(key(wan, family))?.state ?? NOT_CHECKED;
+    const entry = this.#entries.get(key(wan, family));
+    return entry === undefined ? NOT_CHECKED : this.#state(entry);
   }
 
   /**
@@ -160,8 +172,7 @@ export class Health {
     let entry = this.#entries.get(name);
     if (entry === undefined) {
       if (verdict === undefined) return;
-      const { upAfterMs = 0, alone } = this.#options;
-      entry = new Entry(wan, family, now, () => (alone?.(wan, family) ? 0 : upAfterMs));
+      entry = new Entry(wan, family, now);
       this.#entries.set(name, entry);
     }
     entry.set(source, verdict);
@@ -184,7 +195,7 @@ export class Health {
   /** Whether a WAN is up, or would be without what `source` says. */
   upWithout(source: string, wan: string, family: 4 | 6): boolean {
     const entry = this.#entries.get(key(wan, family));
-    if (entry === undefined || entry.state.up) return true;
+    if (entry === undefined || entry.up) return true;
     const blamed = [...entry.verdicts].filter(([, verdict]) => !verdict.up).map(([name]) => name);
     return blamed.length > 0 && blamed.every((name) => name === source);
   }
@@ -197,9 +208,9 @@ export class Health {
   /** When a hold ends next; undefined: none is waited for. */
   nextDue(): number | undefined {
     let due: number | undefined;
-    for (const { state } of this.#entries.values()) {
-      if (state.heldUntil !== undefined && (due === undefined || state.heldUntil < due))
-        due = state.heldUntil;
+    for (const entry of this.#entries.values()) {
+      const until = entry.heldUntil(this.#upAfter(entry));
+      if (until !== undefined && (due === undefined || until < due)) due = until;
     }
     return due;
   }
@@ -210,14 +221,30 @@ export class Health {
   }
 
   #settle(entry: Entry, now: number): void {
-    if (entry.settle(now)) this.#tell(entry, now);
+    if (entry.settle(now, this.#upAfter(entry))) this.#tell(entry, now);
   }
 
   #tell(entry: Entry, now: number): void {
-    const { up } = entry.state;
-    this.#onChange({ wan: entry.wan, family: entry.family, ...entry.state });
+    const state = this.#state(entry);
+    this.#onChange({ wan: entry.wan, family: entry.family, ...state });
     // Another one that waits may be needed now.
-    if (!up) this.tick(now);
+    if (!state.up) this.tick(now);
+  }
+
+  #state(entry: Entry): HealthState {
+    return entry.state(this.#upAfter(entry));
+  }
+
+  #upAfter(entry: Entry): number {
+    const { upAfterMs = 0 } = this.#options;
+    return upAfterMs > 0 && this.#alone(entry) ? 0 : upAfterMs;
+  }
+
+  /** Asks the others only for what is stored: each may wait for this very answer about itself. */
+  #alone({ wan, family }: Entry): boolean {
+    const taking = this.#options.taking?.(family);
+    const works = (name: string) => this.#entries.get(key(name, family))?.up ?? true;
+    return taking !== undefined && !taking.some((name) => name !== wan && works(name));
   }
 }
 

@@ -296,6 +296,19 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       assert.match(result.stderr, /^wanmark: another wanmark script holds \/run\/wanmark\/lock/m);
     });
 
+    test('no other user can take the lock, nor one that was left open to them', () => {
+      const lock = '/run/wanmark/lock';
+      const mode = () => machine.sh(`stat -c %a ${lock}`).trim();
+      for (const before of [`rm -f ${lock}`, `chmod 644 ${lock}`]) {
+        machine.sh(before);
+        ok('up', env);
+        assert.equal(mode(), '600', before);
+      }
+      machine.sh(`chmod 644 ${lock}`);
+      ok('down', env);
+      assert.equal(mode(), '600');
+    });
+
     test('any order of verbs and configurations ends clean (seed 7)', () => {
       const clean = machine.snapshot();
       let state = 7;

@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -125,5 +138,81 @@ describe('the control socket', () => {
     assert.equal(await line('GET /set'), 'HTTP/1.1 405 Method Not Allowed');
     assert.equal(await line('GET /'), 'HTTP/1.1 404 Not Found');
     assert.equal(asked.filter(({ weight }) => weight === 1).length, 1);
+  });
+});
+
+describe('what is at the path of the control socket already', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'wanmark-control-'));
+  after(() => rmSync(dir, { recursive: true }));
+
+  const open = (path: string) =>
+    Control.open(
+      path,
+      async () => ({}) as Status,
+      async () => '',
+    );
+
+  /** A socket that nobody listens on, as a daemon that was killed leaves it behind. */
+  async function leave(path: string): Promise<void> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(`${path}.bound`, resolve));
+    linkSync(`${path}.bound`, path);
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  const file = join(dir, 'notes.txt');
+  writeFileSync(file, 'mine');
+  for (const [what, make] of [
+    ['a regular file', (path: string) => writeFileSync(path, 'mine')],
+    ['a directory', (path: string) => mkdirSync(path)],
+    ['a symbolic link', (path: string) => symlinkSync(file, path)],
+    ['a FIFO', (path: string) => spawnSync('mkfifo', [path])],
+  ] as const) {
+    it(`is ${what}: it is left alone, and one line says so`, async () => {
+      const path = join(dir, what.replaceAll(' ', '-'));
+      make(path);
+      const { mode, ino } = lstatSync(path);
+      await assert.rejects(open(path), {
+        name: 'SystemError',
+        message: `cannot listen on ${path}: it is ${what} and not a socket; move it away or use --socket PATH`,
+      });
+      assert.deepEqual([lstatSync(path).mode, lstatSync(path).ino], [mode, ino]);
+      assert.equal(readFileSync(file, 'utf8'), 'mine');
+    });
+  }
+
+  it('is a link to a socket that was left behind: neither is touched', async () => {
+    const [socket, link] = [join(dir, 'left'), join(dir, 'link')];
+    await leave(socket);
+    symlinkSync(socket, link);
+    await assert.rejects(open(link), /: it is a symbolic link and not a socket;/);
+    assert.equal(readlinkSync(link), socket);
+    assert.ok(lstatSync(socket).isSocket());
+  });
+
+  it('is a socket that was left behind: a new one takes its place', async () => {
+    const path = join(dir, 'stale');
+    await leave(path);
+    const control = await open(path);
+    const socket = connect(path);
+    await once(socket, 'connect');
+    socket.destroy();
+    control.close();
+  });
+
+  it("is another daemon's socket: it goes on answering there", async () => {
+    const path = join(dir, 'taken');
+    const control = await open(path);
+    const { ino } = lstatSync(path);
+    await assert.rejects(open(path), /^SystemError: another daemon answers on .*; use --socket PATH$/);
+    assert.equal(lstatSync(path).ino, ino);
+    control.close();
+  });
+
+  it('cannot be looked at: what the kernel says is passed on', async () => {
+    await assert.rejects(
+      open(join(file, 'socket')),
+      /^SystemError: cannot listen on .*: .*; use --socket PATH$/,
+    );
   });
 });

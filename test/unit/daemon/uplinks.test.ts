@@ -9,10 +9,12 @@ import { wan } from '../flows.js';
 /** How often the devices are looked at where `ip monitor` has nothing to tell. */
 const LOOK_MS = 2000;
 
-/** Two WANs whose devices are what the test says; `ip monitor` has nothing to tell of them, the regular look has. */
-function world(t: TestContext) {
+/** WANs whose devices are what the test says; `ip monitor` has nothing to tell of them, the regular look has. */
+function world(t: TestContext, { count = 2, upAfterMs = 0 } = {}) {
   t.mock.timers.enable({ apis: ['setInterval'] });
-  const gateways: Record<string, string | undefined> = { eth1: '192.0.2.1', eth2: '198.51.100.1' };
+  const numbers = Array.from({ length: count }, (_, i) => i + 1);
+  const gateways: Record<string, string | undefined> = {};
+  for (const n of numbers) gateways[`eth${n}`] = `192.0.2.${n}`;
   const links: Links = {
     state: () => 'up',
     addresses: () => [],
@@ -22,13 +24,13 @@ function world(t: TestContext) {
   };
   const heard: string[] = [];
   const hear = (text: string) => heard.push(text);
-  const wans = [1, 2].map((n) => wan(n, { dev: `eth${n}`, via: 'auto', via6: undefined }));
+  const wans = numbers.map((n) => wan(n, { dev: `eth${n}`, via: 'auto', via6: undefined }));
   let looks = 0;
   const uplinks = new Uplinks({
     wans,
     field: new MarkField(0xff),
     checks: [],
-    upAfterMs: 0,
+    upAfterMs,
     logger: pino({ enabled: false }),
     onChange: ({ wan: name, up }) => hear(`${name} ${up ? 'up' : 'down'}`),
     onLinks: () => looks++,
@@ -52,12 +54,12 @@ describe('Uplinks', () => {
   it('tells of another gateway, and of a WAN that has lost it, at the next look', (t) => {
     const { uplinks, wans, gateways, heard, next } = world(t);
     assert.deepEqual(heard, []);
-    gateways.eth2 = '198.51.100.2';
+    gateways.eth2 = '192.0.2.12';
     assert.deepEqual(next(), ['moved']);
     gateways.eth2 = undefined;
     assert.deepEqual(next(), ['wan2 down', 'moved']);
     assert.equal(uplinks.state(wans[1]!, 4).reason, 'device eth2 has no IPv4 address');
-    gateways.eth2 = '198.51.100.3';
+    gateways.eth2 = '192.0.2.13';
     assert.deepEqual(next(), ['wan2 up', 'moved']);
   });
 
@@ -74,9 +76,24 @@ describe('Uplinks', () => {
   it('does not believe rules that were looked at before the last change', (t) => {
     const { uplinks, gateways, heard, next } = world(t);
     const before = performance.now();
-    gateways.eth2 = '198.51.100.2';
+    gateways.eth2 = '192.0.2.12';
     next();
     uplinks.unusable(new Set(['wan2/4']), before);
     assert.deepEqual(heard, []);
+  });
+
+  it('lets two WANs wait that are back at the same look while a third one is up', (t) => {
+    const { uplinks, wans, gateways, heard, next } = world(t, { count: 3, upAfterMs: 30_000 });
+    const gone = [1, 2];
+    for (const n of gone) gateways[`eth${n}`] = undefined;
+    assert.deepEqual(next(), ['wan1 down', 'wan2 down', 'moved']);
+    for (const n of gone) gateways[`eth${n}`] = `192.0.2.${n}`;
+    assert.deepEqual(next(), ['moved']);
+    for (const n of gone) assert.ok(uplinks.state(wans[n - 1]!, 4).heldUntil! > performance.now());
+    // With the last one that is up gone, one of those that wait is better than none; the other has no need to hurry.
+    gateways.eth3 = undefined;
+    assert.deepEqual(next(), ['wan3 down', 'wan1 up', 'moved']);
+    assert.deepEqual(heard, []);
+    assert.equal(uplinks.state(wans[1]!, 4).up, false);
   });
 });

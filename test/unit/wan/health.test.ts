@@ -207,9 +207,10 @@ describe('the health of a WAN', () => {
   });
 
   describe('that was down, with 30 s to prove itself', () => {
-    function patient(alone = () => false) {
+    /** @param taking who gets new connections; `other` is one that always works */
+    function patient(taking: () => readonly string[] = () => ['a', 'other']) {
       const changes: HealthChange[] = [];
-      return { health: new Health((change) => changes.push(change), { upAfterMs: 30_000, alone }), changes };
+      return { health: new Health((change) => changes.push(change), { upAfterMs: 30_000, taking }), changes };
     }
     const shaky: Verdict = { ...up, shaky: true };
     const ups = (changes: readonly HealthChange[]) =>
@@ -280,18 +281,55 @@ describe('the health of a WAN', () => {
     });
 
     it('does not wait when there is no other, from the start or in the middle of it', () => {
-      let alone = true;
-      const { health, changes } = patient(() => alone);
+      let taking = ['a'];
+      const { health, changes } = patient(() => taking);
       health.report('a', 4, 'link', down('no carrier'), 0);
       health.report('a', 4, 'link', up, 1000);
       assert.deepEqual(ups(changes), [1000]);
-      alone = false;
+      taking = ['a', 'b'];
       health.report('a', 4, 'link', down('no carrier'), 400_000);
       health.report('a', 4, 'link', up, 401_000);
       assert.equal(health.state('a', 4).up, false);
-      alone = true;
       health.report('b', 4, 'link', down('no carrier'), 402_000);
       assert.deepEqual(ups(changes), [1000, 402_000]);
+    });
+
+    it('waits beside another one that waits, and is up first where its own wait ends first', () => {
+      const { health, changes } = patient(() => ['a', 'b', 'other']);
+      for (const wan of ['a', 'b']) health.report(wan, 4, 'link', down('no carrier'), 0);
+      health.report('a', 4, 'link', up, 1000);
+      health.report('b', 4, 'link', up, 2000);
+      assert.deepEqual(
+        ['a', 'b'].map((wan) => health.state(wan, 4).heldUntil),
+        [31_000, 32_000],
+      );
+      assert.equal(health.nextDue(), 31_000);
+      for (const now of [31_000, 32_000]) health.tick(now);
+      assert.deepEqual(
+        changes.filter(({ up }) => up).map(({ wan, since }) => [wan, since]),
+        [
+          ['a', 31_000],
+          ['b', 32_000],
+        ],
+      );
+    });
+
+    it('of two that are held and nothing else, only the first to be free is spared the wait', () => {
+      const { health } = patient(() => ['a', 'b']);
+      const both = (verdict: Verdict, now: number) => {
+        for (const wan of ['a', 'b']) health.report(wan, 4, 'link', verdict, now);
+      };
+      // Twice in a row, so that the hold-down keeps both from coming up by themselves.
+      both(down('no carrier'), 0);
+      both(up, 1000);
+      health.tick(31_000);
+      both(down('no carrier'), 32_000);
+      both(up, 33_000);
+      const held = () => ['a', 'b'].map((wan) => health.state(wan, 4).heldUntil);
+      assert.deepEqual(held(), [42_000, 42_000]);
+      health.tick(42_000);
+      assert.deepEqual(held(), [undefined, 63_000]);
+      assert.deepEqual([health.state('a', 4).up, health.state('b', 4).up], [true, false]);
     });
 
     it('does not wait when it is told so, unless it is called down', () => {
