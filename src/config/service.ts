@@ -135,16 +135,12 @@ function parseBackend(
     throw new UsageError(`${where}: mark ${mark} is outside the mask, which holds 1..${field.max}`);
   return Object.freeze({
     name: formatAddress(family, address, toPort),
+    family,
     address,
     port: toPort,
     weight: parseInteger(`${where}: weight`, textOf(record, 'weight') ?? '1', 0, MAX_WEIGHT),
     mark,
     tier: 1,
-    dev: '',
-    via: family === 4 ? 'dev' : undefined,
-    via6: family === 6 ? 'dev' : undefined,
-    nat: 'none',
-    nat6: 'none',
   });
 }
 

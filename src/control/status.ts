@@ -1,5 +1,5 @@
 import type { Family } from '../core/family.js';
-import type { WanState } from '../core/wan.js';
+import type { Standing } from '../core/states.js';
 
 /** A WAN in one family. */
 export interface FamilyStatus {
@@ -10,17 +10,30 @@ export interface FamilyStatus {
   readonly upAt: string | null;
 }
 
-/** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
-export interface WanStatus {
+/** One member of a pool. Fields may be added, never renamed. */
+export interface MemberStatus {
   readonly name: string;
   readonly mark: number;
-  readonly dev: string;
   /** That of the moment. */
   readonly weight: number;
+  readonly tier: number;
+  readonly state: Standing;
+  /** Live connections; null where nobody can count, or not within 3 s. */
+  readonly connections: number | null;
+  /** Decisions since the start. */
+  readonly picks: number;
+  /** Of all decisions, 0..1. */
+  readonly share: number;
+  /** What the weights of the members that take connections would give, 0..1. */
+  readonly target: number;
+}
+
+/** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
+export interface WanStatus extends MemberStatus {
+  /** Empty for a bare mark. */
+  readonly dev: string;
   /** Only where it differs, by `wanmark set`. */
   readonly configuredWeight?: number;
-  readonly tier: number;
-  readonly state: WanState;
   /** Only where `wanmark set` says so. */
   readonly setState?: 'down';
   /** ISO 8601: when its state last changed. */
@@ -33,21 +46,10 @@ export interface WanStatus {
   readonly warmUp: number | null;
   /** The same for each family that it carries. */
   readonly families: readonly FamilyStatus[];
-  /** Live connections; null where nobody can count, or not within 3 s. */
-  readonly connections: number | null;
-  /** Decisions since the start. */
-  readonly picks: number;
-  /** Of all decisions, 0..1. */
-  readonly share: number;
-  /** What the weights of the WANs that take connections would give, 0..1. */
-  readonly target: number;
 }
 
 /** One backend of a service; its fields are those of a WAN. */
-export type BackendStatus = Omit<
-  WanStatus,
-  'dev' | 'tier' | 'since' | 'reason' | 'upAt' | 'warmUp' | 'families' | 'configuredWeight' | 'setState'
->;
+export type BackendStatus = MemberStatus;
 
 /** One service in `wanmark status --json`. */
 export interface ServiceStatus {

@@ -3,9 +3,10 @@ import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import type { Family } from '../core/family.js';
-import type { Wan } from '../core/wan.js';
+import type { States } from '../core/states.js';
+import { type Wan, wanTarget } from '../core/wan.js';
 import { type LimitedEnd, runLimited } from '../system/limited.js';
-import { type States, sinceDate, uplinkStatus } from './uplink-status.js';
+import { sinceDate, uplinkStatus } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
 /** A hook wants to see the new routes; should they take longer than this, telling matters more. */
@@ -15,7 +16,7 @@ const GRACE_MS = 2000;
 
 export interface HooksParts {
   readonly config: Pick<Config, 'wans' | 'hooks' | 'hookTimeoutMs' | 'socket'>;
-  readonly states: States;
+  readonly states: Pick<States, 'state'>;
   readonly logger: Logger;
   readonly run?: typeof runLimited;
   readonly mostActingMs?: number;
@@ -118,7 +119,11 @@ export class Hooks {
       since: sinceDate(since),
       lasted: Math.round(lastedMs / 1000),
       wans: config.wans.flatMap((one) =>
-        uplinkStatus(one, states).families.map((state) => ({ name: one.name, dev: one.dev, ...state })),
+        uplinkStatus(wanTarget(one), states).families.map((state) => ({
+          name: one.name,
+          dev: one.dev,
+          ...state,
+        })),
       ),
     };
   }

@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
-import type { Selector } from '../core/selector.js';
 import type { Wan } from '../core/wan.js';
 import { type Clock, systemClock } from '../wan/clock.js';
+import type { Balancer } from './balancer.js';
 
 const UDP = 17;
 const SELECTIONS: Readonly<Record<Exclude<Config['onUp'], 'none'>, Selection>> = {
@@ -24,10 +24,8 @@ const PAUSE_MS = 500;
 
 export interface MoverParts {
   readonly config: Pick<Config, 'field' | 'onUp'>;
-  readonly selector: Pick<Selector, 'candidates'>;
+  readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
   readonly logger: Logger;
-  /** Drops the remembered decisions of a mark. */
-  readonly forget: (mark: number, mask: number) => void;
   readonly flush?: typeof flush;
   readonly clock?: Clock;
 }
@@ -71,7 +69,7 @@ export class Mover {
   }
 
   async #moveFrom(wan: Wan, family: Family, which: Selection): Promise<void> {
-    const { config, forget, logger } = this.#parts;
+    const { config, balancer, logger } = this.#parts;
     const { field } = config;
     const mark = field.encode(wan.mark);
     const selection = { ...which, ...leftBy(wan, family), family };
@@ -81,7 +79,7 @@ export class Mover {
     let budget: number | undefined;
     try {
       for (let isLast = false; await this.#mayGoOn(wan, family); ) {
-        forget(mark, field.mask);
+        balancer.forget(wan.mark);
         const most = isLast ? MOST_AT_ONCE : Math.min(MOST_AT_ONCE, budget ?? MOST_AT_ONCE);
         const flushed: Flushed | undefined = await this.#flush(mark, field.mask, { ...selection, most });
         // With `most` it tells how many.
@@ -104,8 +102,8 @@ export class Mover {
     await this.#rest();
     if (this.#stopped) return false;
     this.#notBefore = this.#clock.now() + PAUSE_MS;
-    const now = this.#parts.selector.candidates(family);
-    return now.length > 0 && !now.some(({ mark }) => mark === wan.mark);
+    const now = this.#parts.balancer.candidates(family);
+    return now.size > 0 && !now.has(wan.name);
   }
 
   async #rest(): Promise<void> {

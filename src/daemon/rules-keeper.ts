@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import { parseTargetId, splitTargetId, type TargetId } from '../core/target.js';
+import type { PlanStates } from '../plan/states.js';
 import { IpMonitor } from '../system/ip-monitor.js';
 import { checkRules, type Refreshed, refreshRules, rulesAreUp, unusableWans } from '../system/scripts.js';
 import { Paced } from './paced.js';
@@ -20,10 +22,10 @@ export interface RulesKeeperParts {
   /** Changes with anything that `ip monitor` does not tell of: the firewall's rules, sysctls. */
   readonly fingerprint: () => string;
   /**
-   * Told after each look which WANs the rules have no route for, `fibre/4`.
+   * Told after each look which WANs the rules have no route for.
    * @param asOf when the look began
    */
-  readonly onUnusable?: (wans: ReadonlySet<string>, asOf: number) => void;
+  readonly onUnusable?: (ids: ReadonlySet<TargetId>, asOf: number) => void;
 }
 
 /**
@@ -41,10 +43,8 @@ export class RulesKeeper {
   /** When the pass before this one began, and this one: news of what happened before it may have come while it ran. */
   #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
-  /** Those that the rules give nothing new to; undefined: nobody has said. */
-  #down: readonly string[] | undefined;
-  /** Weights in the place of those of `up`; undefined: nobody has said. */
-  #weights: readonly string[] | undefined;
+  /** What the kernel's own choice goes by; undefined: nobody has said. */
+  #states: PlanStates | undefined;
   #said = '';
 
   constructor(parts: RulesKeeperParts) {
@@ -55,9 +55,9 @@ export class RulesKeeper {
 
   /**
    * Watches from now on: starts programs, for which decisions wait.
-   * @param down what is down at the moment; undefined: nobody knows of any WAN whether it works
+   * @param states those of the moment; undefined: nobody knows of any WAN whether it works
    */
-  begin(down?: readonly string[]): void {
+  begin(states?: PlanStates): void {
     const { logger, now } = this.#parts;
     this.#monitor = new IpMonitor(
       ['rule', 'route', 'address', 'link'],
@@ -73,36 +73,23 @@ export class RulesKeeper {
       setInterval(() => this.#paced.request(), SWEEP_MS),
     ];
     for (const timer of this.#timers) timer.unref();
-    if (down === undefined) return;
-    // What a daemon of before has left in the rules is over; what somebody has set in ours since it started is not.
-    this.#weights ??= [];
-    void this.setDown(down);
+    // What a daemon of before has left in the rules is over.
+    if (states !== undefined) void this.setStates(states);
   }
 
   /**
-   * Takes WANs out of the kernel's own choice, from now on and after each `up`.
-   * @param down as WANMARK_DOWN names them: `fibre`, or `fibre:6` for one family
+   * Has the kernel's own choice go by these states, from now on and after each `up`.
    * @returns when the rules say so, could not be changed, or are not there
    */
-  setDown(down: readonly string[]): Promise<void> {
-    this.#down = down;
-    return this.#paced.now();
-  }
-
-  /**
-   * Weights for the kernel's own choice in the place of those that `up` was given, from now on and after each `up`.
-   * @param weights as WANMARK_WEIGHTS names them, `fibre=0`; none: those of `up`
-   * @returns as {@link setDown}
-   */
-  setWeights(weights: readonly string[]): Promise<void> {
-    this.#weights = weights;
+  setStates({ down, weights }: PlanStates): Promise<void> {
+    this.#states = { down, weights };
     return this.#paced.now();
   }
 
   /** Why the rules cannot have these weights; undefined: they can, or there are no rules. Changes nothing. */
-  async refusal(weights: readonly string[]): Promise<string | undefined> {
+  async refusal(weights: ReadonlyMap<string, number>): Promise<string | undefined> {
     if (!rulesAreUp()) return undefined;
-    const { code, said } = await checkRules({ weights });
+    const { code, said } = await checkRules({ weights: weightWords(weights) });
     return code === 2 ? said[0] : undefined;
   }
 
@@ -132,14 +119,19 @@ export class RulesKeeper {
     // Of before: what changes while we look, by whomever, is looked at again. A pass that changes nothing ends that.
     this.#fingerprint = this.#parts.fingerprint();
     const { repair } = this.#parts;
-    const moment = { down: this.#down, weights: this.#weights };
-    const result = await refreshRules(moment, { repair, touched: this.#touched.since(this.#passes[0]) });
+    const states = this.#states;
+    const moment = states && { down: downWords(states.down), weights: weightWords(states.weights) };
+    const result = await refreshRules(moment ?? {}, {
+      repair,
+      touched: this.#touched.since(this.#passes[0]),
+    });
     // Whoever ran `down` meanwhile wanted that.
     if (!rulesAreUp()) return 0;
     if (!repair && result.missing.length > 0) return this.#left(result);
     if (result.code !== 0) return this.#failed(result);
     this.#sayMissing([]);
-    this.#parts.onUnusable?.(unusableWans(), began);
+    const unusable = [...unusableWans()].map(parseTargetId).filter((id) => id !== undefined);
+    this.#parts.onUnusable?.(new Set(unusable), began);
     return this.#done(result);
   }
 
@@ -198,4 +190,14 @@ export class RulesKeeper {
     if (text === '') this.#parts.logger.info('no rule is missing any more');
     else this.#parts.logger.warn({ missing }, 'rules are missing; wanmark up puts them back');
   }
+}
+
+/** As WANMARK_DOWN names them: `fibre:4`. */
+function downWords(down: ReadonlySet<TargetId>): readonly string[] {
+  return [...down].map(splitTargetId).map(({ name, family }) => `${name}:${family}`);
+}
+
+/** As WANMARK_WEIGHTS names them: `fibre=0`. */
+function weightWords(weights: ReadonlyMap<string, number>): readonly string[] {
+  return [...weights].map(([name, weight]) => `${name}=${weight}`);
 }

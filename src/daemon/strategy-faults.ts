@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { FaultCounts } from '../control/status.js';
-import type { Fault } from '../core/selector.js';
+import type { Fault } from '../core/pool.js';
 import { RateLimit } from './rate-limit.js';
 
 const LOG_MS = 1000;

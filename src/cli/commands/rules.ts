@@ -15,7 +15,8 @@ function rulesCommand(verb: Verb, describe: string): CommandModule {
       addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
     handler: async (argv) => {
       const config = parseConfig(await rawConfig(argv));
-      if (config.bare) throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
+      if (config.marks.length > 0)
+        throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
       if (verb === 'up') {
         checkIproute2();
         const [stray] = await strayGateways(config.wans);
