@@ -51,7 +51,7 @@ export function parseServices(
       `${backends.length} backends do not fit the mask, which holds ${field.max}; use a wider --backend-mask`,
     );
   }
-  const pools = new Map<Head, Backend[]>(heads.map((head) => [head, []]));
+  const pools = new Map<string, Backend[]>(heads.map(({ name }) => [name, []]));
   backends.forEach((item, i) => {
     const record = toRecord('backend', item);
     // A flag's first word stands under `name`.
@@ -65,10 +65,10 @@ export function parseServices(
           : `backend of unknown service "${owner}"${suggestion(owner, known)}`,
       );
     }
-    pools.get(head)!.push(parseBackend(record, head, i + 1, field));
+    pools.get(head.name)!.push(parseBackend(record, head, i + 1, field));
   });
   rejectTwinMarks([...pools.values()].flat());
-  const all = heads.map((head) => finish(head, pools.get(head)!));
+  const all = heads.map((head) => finish(head, pools.get(head.name)!));
   rejectOverlaps(all);
   return Object.freeze(all);
 }

@@ -1,4 +1,4 @@
-import type { Family } from '../core/family.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import { ALIASES } from '../core/strategies/registry.js';
 import type { Proto } from './agent/protocol.js';
 import type { Lab } from './lab.js';
@@ -57,7 +57,7 @@ const label = ({ origin, proto, family }: Kind) => `${origin} ${proto} IPv${fami
 
 function kinds(ipv6: boolean): Kind[] {
   const origins = ['client', 'router'] as const;
-  const families: Family[] = ipv6 ? [4, 6] : [4];
+  const families: readonly Family[] = ipv6 ? FAMILIES : [4];
   return origins.flatMap((origin) =>
     families.flatMap((family) => (['tcp', 'udp'] as const).map((proto) => ({ origin, proto, family }))),
   );

@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { changeOfWords } from '../../config/change.js';
 import { DEFAULT_SOCKET } from '../../config/options.js';
-import type { SetAnswer } from '../../control/control.js';
+import type { SetAnswer } from '../../control/answers.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import { SystemError, UsageError } from '../../errors.js';
 

@@ -84,10 +84,10 @@ describe('the control socket', () => {
   });
 
   for (const [what, body, code, error] of [
-    ['empty', '', 400, /^what is to be set is no JSON; send for example/],
-    ['no JSON', 'weight=5', 400, /is no JSON/],
-    ['half a JSON', '{"wan":"fibre","wei', 400, /is no JSON/],
-    ['bytes that are no text', '\x00\xff\xfe\x00', 400, /is no JSON/],
+    ['empty', '', 400, /^what is to be set is not JSON; send for example/],
+    ['no JSON', 'weight=5', 400, /is not JSON/],
+    ['half a JSON', '{"wan":"fibre","wei', 400, /is not JSON/],
+    ['bytes that are no text', '\x00\xff\xfe\x00', 400, /is not JSON/],
     ['no object', '[]', 400, /must be an object/],
     ['no WAN', '{"weight":5}', 400, /^no WAN is named/],
     ['a key that is none', '{"wan":"fibre","wieght":5}', 400, /did you mean "weight"/],
