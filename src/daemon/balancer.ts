@@ -40,7 +40,8 @@ export interface BalancerParts extends BalancerContext {
   readonly label: Label;
   /** Told of each decision after it was counted. */
   readonly onDecision: DecisionListener;
-  readonly queues: Omit<QueuesOptions, 'mask' | 'onLate' | 'lateNotice'>;
+  readonly queues: Pick<QueuesOptions, 'num' | 'count' | 'deadlineMs'> & { readonly maxLen: number };
+  readonly open?: typeof Queues.open;
 }
 
 /**
@@ -51,8 +52,8 @@ export class Balancer {
   readonly pools: readonly Pool[];
   readonly #parts: BalancerParts;
   readonly #queues: Queues;
-  readonly #faults: StrategyFaults[] = [];
-  /** The same as the pool's where there is one; of several nobody can tell which strategy was late. */
+  readonly #faults: readonly StrategyFaults[];
+  /** One of them: the pool's own where there is only one, else of all together, for nobody can tell which was late. */
   readonly #lateness: StrategyFaults;
   #lateFlows = 0;
 
@@ -60,15 +61,14 @@ export class Balancer {
   constructor(parts: BalancerParts) {
     this.#parts = parts;
     const { logger, now, states, poolField, field, connections, onDecision } = parts;
-    this.pools = parts.pools.map((pool) => {
+    const faults = parts.pools.map((pool) => {
       const own = poolField === undefined ? logger : logger.child({ [poolField]: pool.name });
-      const faults = new StrategyFaults(own, pool.strategy.name, now);
-      this.#faults.push(faults);
-      return new Pool({ ...pool, states, onFault: faults.report });
+      return new StrategyFaults(own, pool.strategy.name, now);
     });
-    const [first] = this.#faults;
+    this.pools = parts.pools.map((pool, i) => new Pool({ ...pool, states, onFault: faults[i]!.report }));
     const single = poolField === undefined;
-    this.#lateness = single ? first! : new StrategyFaults(logger, `a ${poolField}'s`, now);
+    this.#lateness = single ? faults[0]! : new StrategyFaults(logger, `a ${poolField}'s`, now);
+    this.#faults = single ? faults : [...faults, this.#lateness];
     const decider = new Decider(
       parts.find(this.pools),
       field,
@@ -79,7 +79,8 @@ export class Balancer {
       },
     );
     const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;
-    this.#queues = Queues.open(
+    const { open = Queues.open } = parts;
+    this.#queues = open(
       {
         ...parts.queues,
         mask: field.mask,
@@ -108,12 +109,12 @@ export class Balancer {
   }
 
   queueStatuses(): QueueStatus[] {
-    return queueStatuses(this.#queues, this.#parts.queues.maxLen!);
+    return queueStatuses(this.#queues, this.#parts.queues.maxLen);
   }
 
   /** Of all its strategies. */
   faults(): FaultCounts {
-    return sumFaults([...new Set([...this.#faults, this.#lateness])].map(({ counts }) => counts));
+    return sumFaults(this.#faults.map(({ counts }) => counts));
   }
 
   /** Resolves when every queue's thread has answered; see {@link Queues.ping}. */
