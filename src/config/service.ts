@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import type { Family } from '../core/family.js';
 import { hex, MarkField } from '../core/mark.js';
 import { type Backend, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
@@ -74,7 +75,7 @@ export function parseServices(
     field.max,
   );
   const all = heads.map((head) => {
-    const own = parsed.filter((one) => one.head === head);
+    const own = parsed.filter((one) => one.head.name === head.name);
     return finish(
       head,
       own.map((one) => Object.freeze({ ...one.backend, mark: numbers.get(name(one))! })),
@@ -124,7 +125,7 @@ function rejectUnknownKeys(where: string, record: Readonly<Record<string, unknow
   }
 }
 
-function parseSnat(where: string, value: string, family: 4 | 6): string {
+function parseSnat(where: string, value: string, family: Family): string {
   if (value === 'auto' || value === 'none') return value;
   const fits = family === 4 ? isIPv4(value) : isIPv6(value) && !value.includes('%');
   if (fits) return family === 6 ? shortAddress(value) : value;
@@ -158,6 +159,7 @@ function parseBackend(
     throw new UsageError(`${where}: mark ${mark} is outside the mask, which holds 1..${field.max}`);
   return Object.freeze({
     name: formatAddress(family, address, toPort),
+    family,
     address,
     port: toPort,
     weight: parseInteger(
@@ -168,11 +170,6 @@ function parseBackend(
     ),
     mark,
     tier: 1,
-    dev: '',
-    via: family === 4 ? 'dev' : undefined,
-    via6: family === 6 ? 'dev' : undefined,
-    nat: 'none',
-    nat6: 'none',
   });
 }
 
@@ -181,7 +178,7 @@ function within(port: number, ports: PortRange | undefined): boolean {
 }
 
 function rejectTwinServers(head: Head, parsed: readonly ParsedBackend[]): void {
-  const names = parsed.filter((one) => one.head === head).map(({ backend }) => backend.name);
+  const names = parsed.filter((one) => one.head.name === head.name).map(({ backend }) => backend.name);
   const twin = names.find((name, i) => names.indexOf(name) !== i);
   if (twin !== undefined)
     throw new UsageError(`service "${head.name}" has backend ${twin} twice; give it once, with a weight`);

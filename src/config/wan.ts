@@ -1,4 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
@@ -103,7 +104,7 @@ function parseGateway(where: string, key: 'via' | 'via6', value: string | undefi
   );
 }
 
-function parseNat(where: string, key: string, value: string, family: 4 | 6): string {
+function parseNat(where: string, key: string, value: string, family: Family): string {
   if (value === 'masquerade' || value === 'none') return value;
   const [address = '', length, ...rest] = value.split('/');
   const bits = family === 4 ? 32 : 128;

@@ -1,10 +1,11 @@
+import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
 import type { Variant } from './firewall.js';
 
 /** This folder's part of the addon; each throws an Error with `errno`. */
 interface HostAddon {
   nftGeneration(): number;
-  legacyTable(family: 4 | 6, name: string): [entries: number, bytes: number];
+  legacyTable(family: Family, name: string): [entries: number, bytes: number];
 }
 
 const TABLES = [

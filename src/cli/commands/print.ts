@@ -16,7 +16,8 @@ export const printCommand: CommandModule = {
     addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
   handler: async (argv) => {
     const config = parseConfig(await rawConfig(argv));
-    if (config.bare) throw new UsageError('high-mark is for rules of your own; print needs --wan');
+    if (config.marks.length > 0)
+      throw new UsageError('high-mark is for rules of your own; print needs --wan');
     const refusal = choiceRefusal(config, NO_STATES);
     if (refusal !== undefined) throw new UsageError(refusal);
     process.stdout.write(renderScript(config, namedPrograms()));

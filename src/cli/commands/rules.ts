@@ -29,7 +29,8 @@ function complain(line: string): void {
 /** The configuration of the command line, for a command that needs WANs or services. @throws UsageError */
 function rulesConfig(raw: RawConfig, verb: string, numbers = installedNumbers()): Config {
   const config = parseConfig(raw, numbers);
-  if (config.bare) throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
+  if (config.marks.length > 0)
+    throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
   const refusal = choiceRefusal(config, NO_STATES);
   if (refusal !== undefined) throw new UsageError(refusal);
   return config;

@@ -33,16 +33,16 @@ describe('parseConfig', () => {
     });
     assert.equal(config.wans[1]!.via, 'dev', 'a WAN without a gateway is point-to-point');
     assert.equal(config.wans[2]!.via, undefined, 'only IPv6');
-    const { queueNum, strategy, deadlineMs, logMark, logPacket, bare, field } = config;
+    const { queueNum, strategy, deadlineMs, logMark, logPacket, marks, field } = config;
     assert.deepEqual(
-      { queueNum, strategy, deadlineMs, logMark, logPacket, bare, mask: field.mask },
+      { queueNum, strategy, deadlineMs, logMark, logPacket, marks, mask: field.mask },
       {
         queueNum: 0,
         strategy: 'round-robin',
         deadlineMs: 50,
         logMark: false,
         logPacket: false,
-        bare: false,
+        marks: [],
         mask: 255,
       },
     );
@@ -72,13 +72,14 @@ describe('parseConfig', () => {
   it('makes bare marks', () => {
     const config = parseConfig({ 'high-mark': '3', weights: '5,3,0' });
     assert.deepEqual(
-      config.wans.map(({ name, mark, weight }) => [name, mark, weight]),
+      config.marks.map(({ name, mark, weight }) => [name, mark, weight]),
       [
         ['mark1', 1, 5],
         ['mark2', 2, 3],
         ['mark3', 3, 0],
       ],
     );
+    assert.deepEqual([config.wans, config.targets], [[], config.marks], 'they are no uplinks');
   });
 
   const mistakes: [string, Record<string, unknown>, RegExp][] = [

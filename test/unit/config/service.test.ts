@@ -32,10 +32,10 @@ describe('services in the configuration', () => {
       },
     );
     assert.deepEqual(
-      web!.backends.map((one) => [one.name, one.address, one.port, one.mark, one.weight, one.via, one.via6]),
+      web!.backends.map((one) => [one.name, one.address, one.port, one.mark, one.weight, one.family]),
       [
-        ['10.0.0.1:8080', '10.0.0.1', 8080, 1, 1, 'dev', undefined],
-        ['10.0.0.2', '10.0.0.2', undefined, 2, 1, 'dev', undefined],
+        ['10.0.0.1:8080', '10.0.0.1', 8080, 1, 1, 4],
+        ['10.0.0.2', '10.0.0.2', undefined, 2, 1, 4],
       ],
     );
   });

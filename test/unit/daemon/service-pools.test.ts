@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import { formatAddress, parseAddress } from '#wanmark/core/address.js';
-import { Selector } from '#wanmark/core/selector.js';
+import { Pool } from '#wanmark/core/pool.js';
+import { backendMember } from '#wanmark/core/service.js';
+import { States } from '#wanmark/core/states.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
-import { ServiceDecider, type ServiceListener } from '#wanmark/daemon/service-decider.js';
+import { Decider, type DecisionListener, NO_INBOUND } from '#wanmark/daemon/decider.js';
+import { findByService } from '#wanmark/daemon/service-pools.js';
 import { emptyBatch } from '../flows.js';
 
 const TCP = 6;
 const UDP = 17;
 
-function decider(service: string[], backend: string[], listener?: ServiceListener) {
+function decider(service: string[], backend: string[], listener: DecisionListener = () => undefined) {
   const { services, backendField } = parseConfig({ service, backend });
   const pools = services.map((one) => {
     const strategy = STRATEGIES.get('round-robin')!({
@@ -18,10 +21,17 @@ function decider(service: string[], backend: string[], listener?: ServiceListene
       now: () => 0,
       connections: () => 0,
     });
-    const named = { name: 'round-robin', strategy };
-    return { service: one, strategy: named, selector: new Selector(one.backends, strategy, assert.fail) };
+    const members = one.backends.map((each) => backendMember(one, each));
+    const pool = new Pool({
+      name: one.name,
+      members,
+      strategy: { name: 'round-robin', strategy },
+      states: new States(members.map(({ target }) => target)),
+      onFault: assert.fail,
+    });
+    return { service: one, pool };
   });
-  return { services, decider: new ServiceDecider(pools, backendField, listener) };
+  return { pools, decider: new Decider(findByService(pools), backendField, NO_INBOUND, listener) };
 }
 
 /** Packets as [destination, protocol, port]. */
@@ -36,7 +46,7 @@ function batchOf(packets: [string, number, number][]) {
   return batch;
 }
 
-describe('ServiceDecider', () => {
+describe('the pools of services', () => {
   it('finds the service by family, address, protocol and port, and leaves the rest to the kernel', () => {
     const { decider: subject } = decider(
       [
@@ -70,10 +80,13 @@ describe('ServiceDecider', () => {
 
   it('takes turns in each service by itself, counts, and tells', () => {
     const heard: string[] = [];
-    const { services, decider: subject } = decider(
+    const { pools, decider: subject } = decider(
       ['a,listen=192.0.2.1:1/tcp', 'b,listen=192.0.2.1:2/tcp'],
       ['a,to=10.0.0.1', 'a,to=10.0.0.2', 'b,to=10.0.0.1', 'b,to=10.0.0.2,weight=0'],
-      ({ service }, backend, flow) => heard.push(`${service.name} ${backend.name} ${flow.dst} ${flow.dport}`),
+      (pool, { candidate, target }, flow) => {
+        assert.equal(target.name, `${pool.name}/${candidate.name}`);
+        heard.push(`${pool.name} ${candidate.name} ${flow.dst} ${flow.dport}`);
+      },
     );
     const batch = batchOf([1, 2, 1, 2, 1].map((port) => ['192.0.2.1', TCP, port]));
     subject.decide(batch, 4);
@@ -82,7 +95,7 @@ describe('ServiceDecider', () => {
       [1, 3, 2, 3, 0],
     );
     assert.deepEqual(
-      services.flatMap((one) => one.backends.map((backend) => subject.picks(backend))),
+      pools.flatMap(({ pool }) => pool.members.map(({ picks }) => picks)),
       [1, 1, 2, 0],
     );
     assert.deepEqual(heard, [

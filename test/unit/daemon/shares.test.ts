@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatCounts, parseCounts } from '#wanmark/daemon/counts-file.js';
-import { withShares } from '#wanmark/daemon/status.js';
+import { withShares } from '#wanmark/daemon/shares.js';
 
 const base = { dev: 'eth1', connections: 0, state: 'up', tier: 1, weight: 1, picks: 0 } as const;
 

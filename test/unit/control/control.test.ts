@@ -17,10 +17,9 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Change } from '#wanmark/config/change.js';
-import { Control } from '#wanmark/daemon/control.js';
-import { UnknownWan } from '#wanmark/daemon/settings.js';
-import type { Status } from '#wanmark/daemon/status.js';
+import { type Change, UnknownWan } from '#wanmark/config/change.js';
+import { Control } from '#wanmark/control/control.js';
+import type { Status } from '#wanmark/control/status.js';
 
 describe('the control socket', () => {
   const dir = mkdtempSync(join(tmpdir(), 'wanmark-control-'));
@@ -85,10 +84,10 @@ describe('the control socket', () => {
   });
 
   for (const [what, body, code, error] of [
-    ['empty', '', 400, /^what is to be set is no JSON; send for example/],
-    ['no JSON', 'weight=5', 400, /is no JSON/],
-    ['half a JSON', '{"wan":"fibre","wei', 400, /is no JSON/],
-    ['bytes that are no text', '\x00\xff\xfe\x00', 400, /is no JSON/],
+    ['empty', '', 400, /^what is to be set is not JSON; send for example/],
+    ['no JSON', 'weight=5', 400, /is not JSON/],
+    ['half a JSON', '{"wan":"fibre","wei', 400, /is not JSON/],
+    ['bytes that are no text', '\x00\xff\xfe\x00', 400, /is not JSON/],
     ['no object', '[]', 400, /must be an object/],
     ['no WAN', '{"weight":5}', 400, /^no WAN is named/],
     ['a key that is none', '{"wan":"fibre","wieght":5}', 400, /did you mean "weight"/],

@@ -1,26 +1,39 @@
-import type { WanState } from '../core/wan.js';
-import type { FaultCounts } from './strategy-faults.js';
+import type { Family } from '../core/family.js';
+import type { Standing } from '../core/states.js';
 
 /** A WAN in one family. */
 export interface FamilyStatus {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly state: 'up' | 'down';
   readonly since: string;
   readonly reason: string;
   readonly upAt: string | null;
 }
 
-/** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
-export interface WanStatus {
+/** One member of a pool. Fields may be added, never renamed. */
+export interface MemberStatus {
   readonly name: string;
   readonly mark: number;
-  readonly dev: string;
   /** That of the moment. */
   readonly weight: number;
+  readonly tier: number;
+  readonly state: Standing;
+  /** Live connections; null where nobody can count, or not within 3 s. */
+  readonly connections: number | null;
+  /** Decisions since the start. */
+  readonly picks: number;
+  /** Of all decisions, 0..1. */
+  readonly share: number;
+  /** What the weights of the members that take connections would give, 0..1. */
+  readonly target: number;
+}
+
+/** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
+export interface WanStatus extends MemberStatus {
+  /** Empty for a bare mark. */
+  readonly dev: string;
   /** Only where it differs, by `wanmark set`. */
   readonly configuredWeight?: number;
-  readonly tier: number;
-  readonly state: WanState;
   /** Only where `wanmark set` says so. */
   readonly setState?: 'down';
   /** ISO 8601: when its state last changed. */
@@ -33,21 +46,10 @@ export interface WanStatus {
   readonly warmUp: number | null;
   /** The same for each family that it carries. */
   readonly families: readonly FamilyStatus[];
-  /** Live connections; null where nobody can count, or not within 3 s. */
-  readonly connections: number | null;
-  /** Decisions since the start. */
-  readonly picks: number;
-  /** Of all decisions, 0..1. */
-  readonly share: number;
-  /** What the weights of the WANs that take connections would give, 0..1. */
-  readonly target: number;
 }
 
 /** One backend of a service; its fields are those of a WAN. */
-export type BackendStatus = Omit<
-  WanStatus,
-  'dev' | 'tier' | 'since' | 'reason' | 'upAt' | 'warmUp' | 'families' | 'configuredWeight' | 'setState'
->;
+export type BackendStatus = MemberStatus;
 
 /** One service in `wanmark status --json`. */
 export interface ServiceStatus {
@@ -57,6 +59,16 @@ export interface ServiceStatus {
   readonly strategy: string;
   /** Their names are where they are, as in `to=`. */
   readonly backends: readonly BackendStatus[];
+}
+
+/** How often a strategy did not do its part, and the kernel chose in its place. */
+export interface FaultCounts {
+  /** Connections for which it threw. */
+  readonly threw: number;
+  /** Connections for which it returned something that is no candidate: nothing, or a WAN that is down. */
+  readonly noCandidate: number;
+  /** Times that it missed the deadline; how many connections each cost is in the log. */
+  readonly late: number;
 }
 
 /** One of the daemon's queues. */
@@ -93,21 +105,4 @@ export interface Status {
   /** As `faults`, of all services together; null where there are none. */
   readonly serviceFaults: FaultCounts | null;
   readonly services: readonly ServiceStatus[];
-}
-
-type Shared = Pick<WanStatus, 'weight' | 'state' | 'picks'> & { readonly tier?: number };
-type Shares = Pick<WanStatus, 'share' | 'target'>;
-
-/** Shares of `picks`, and the targets by weight of those in state `up` in their lowest tier. */
-export function withShares<Line extends Shared>(wans: readonly Line[]): (Line & Shares)[] {
-  const picks = wans.reduce((sum, wan) => sum + wan.picks, 0);
-  const up = wans.filter((wan) => wan.state === 'up');
-  const tier = Math.min(...up.map((wan) => wan.tier ?? 1));
-  const taking = up.filter((wan) => (wan.tier ?? 1) === tier);
-  const weights = taking.reduce((sum, wan) => sum + wan.weight, 0);
-  return wans.map((wan) => ({
-    ...wan,
-    share: picks === 0 ? 0 : wan.picks / picks,
-    target: taking.includes(wan) ? wan.weight / weights : 0,
-  }));
 }

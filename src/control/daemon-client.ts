@@ -13,7 +13,7 @@ export interface Answer<Body> {
 /**
  * Asks the running daemon on its socket.
  * @param body what to POST, as JSON; without one it is a GET
- * @throws SystemError in one line when nobody answers, or what answers is no JSON
+ * @throws SystemError in one line when nobody answers, or what answers is not JSON
  */
 export function askDaemon<Body>(
   socketPath: string,
@@ -40,7 +40,7 @@ export function askDaemon<Body>(
         try {
           resolve({ status: response.statusCode!, answer: JSON.parse(text) as Body });
         } catch {
-          fail('what answers is no wanmark');
+          fail('what answers is not wanmark');
         }
       });
     });
