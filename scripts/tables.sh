@@ -143,11 +143,11 @@ missing_tables() {
 		}
 		if (!count) return
 		if (!any) { gone("all of it"); return }
+		for (i = 1; i <= jumps; i++) gone(jump[i])
 		for (i = 1; i <= count; i++) {
 			if (!(order[i] in chain)) gone("chain " order[i])
 			else if (rules[order[i]] != had[order[i]]) gone("rules of " order[i])
 		}
-		for (i = 1; i <= jumps; i++) gone(jump[i])
 	}
 	BEGIN {
 		split(programs, name, " ")
