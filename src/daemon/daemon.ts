@@ -1,39 +1,63 @@
 import { setImmediate } from 'node:timers/promises';
-import type { NamedStrategy } from '../config/strategy.js';
+import type { Logger } from 'pino';
+import { type Change, UnknownWan } from '../config/change.js';
+import type { Config } from '../config/config.js';
+import type { Control } from '../control/control.js';
+import type { QueueStatus, Status } from '../control/status.js';
+import { markMember } from '../core/bare-mark.js';
 import { hex } from '../core/mark.js';
+import { backendMember } from '../core/service.js';
+import { States } from '../core/states.js';
+import type { NamedStrategy } from '../core/strategy.js';
+import { wanMember } from '../core/wan.js';
 import { SystemError } from '../errors.js';
+import type { LineSink } from '../log.js';
+import type { QueueError } from '../queue/queue.js';
 import type { ServiceManager } from '../system/service-manager.js';
-import type { BalancerParts } from './balancer.js';
 import type { ConnectionSource } from './connections.js';
-import type { Control } from './control.js';
+import { DeviceNames } from './device-names.js';
 import { queuesTogether } from './queue-status.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
 import { type NamedService, Services } from './services.js';
-import type { QueueStatus, Status } from './status.js';
 import { Wans } from './wans.js';
 import { Watchdog } from './watchdog.js';
 
 /** A status without connections is better than none: 3 us an entry are needed, on a machine that may be busy. */
 const COUNTED_MS = 3000;
+/** Where there are no WANs, no strategy of theirs has a fault. */
+const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 
 /** What a daemon is made of; the parts come in ready, so a test can hand it a logger and a strategy of its own. */
-export interface DaemonParts extends BalancerParts {
+export interface DaemonParts {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Where the mark log's lines go; undefined: through the logger. */
+  readonly line: LineSink | undefined;
+  /** Milliseconds of a clock that never goes back: that of the states, too. */
+  readonly now: () => number;
+  /** That of the WANs. */
   readonly strategy: NamedStrategy;
   /** May be empty. */
   readonly services: readonly NamedService[];
-  /** As `connections`, for the backends' marks. */
+  /** Where live connections of the WANs' marks come from; undefined where there are none, or nobody can count. */
+  readonly connections: ConnectionSource | undefined;
+  /** The same of the backends' marks. */
   readonly backendConnections: ConnectionSource | undefined;
+  /** Called when a queue is lost. */
+  readonly onLost: (error: QueueError) => void;
   readonly serviceManager: ServiceManager;
 }
 
-/** The running selector: the WANs and the services, and what is for both: rules, control socket, systemd. */
+/** The running selector: its two balancers, and what is for both: states, rules, control socket, systemd. */
 export class Daemon {
   readonly #parts: DaemonParts;
-  readonly #wans: Wans;
+  readonly #states: States;
+  /** Undefined where there are neither WANs nor bare marks. */
+  readonly #wans: Wans | undefined;
   /** Undefined where there are none. */
   readonly #services: Services | undefined;
-  /** Undefined for bare marks. */
+  /** Undefined where the rules are the user's own. */
   readonly #keeper: RulesKeeper | undefined;
   readonly #startedAt: number;
   #control: Control | undefined;
@@ -44,11 +68,11 @@ export class Daemon {
     const daemon = new Daemon(parts);
     try {
       // Packets are answered while it loads.
-      const { Control: Socket } = await import('./control.js');
+      const { Control: Socket } = await import('../control/control.js');
       daemon.#control = await Socket.open(
         parts.config.socket,
         (counted) => daemon.#look(counted),
-        (change) => daemon.#wans.set(change),
+        (change) => daemon.#set(change),
       );
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
@@ -62,44 +86,61 @@ export class Daemon {
   }
 
   private constructor(parts: DaemonParts) {
-    const { config, strategy, logger, line, now, connections, onLost } = parts;
+    const { config, strategy, services, logger, line, now, connections, backendConnections, onLost } = parts;
     this.#parts = parts;
-    const common = { config, logger, line, now, onLost };
-    const { services, backendConnections } = parts;
+    const members = [
+      ...config.wans.map(wanMember),
+      ...config.marks.map(markMember),
+      ...config.services.flatMap((service) => service.backends.map((one) => backendMember(service, one))),
+    ];
+    this.#states = new States(
+      members.map(({ target }) => target),
+      { now, slowStartMs: config.slowStartMs },
+    );
+    const markLog = config.logMark
+      ? { logger, line, devices: new DeviceNames(), packet: config.logPacket }
+      : undefined;
+    const common = { config, logger, now, states: this.#states, onLost, markLog };
     if (services.length > 0) {
       this.#services = new Services({ ...common, services, connections: backendConnections });
     }
-    const devices = [...new Set(config.wans.map((wan) => wan.dev))];
-    this.#keeper = config.bare
-      ? undefined
-      : new RulesKeeper({
-          logger,
-          now,
-          devices,
-          repair: config.repair,
-          fingerprint: () => rulesFingerprint(devices, config.forwardAccept),
-          onUnusable: (unusable, asOf) => this.#wans.unusable(unusable, asOf),
-        });
+    this.#keeper = config.marks.length > 0 ? undefined : this.#makeKeeper();
     try {
-      this.#wans = new Wans({ ...common, strategy, connections, keeper: this.#keeper });
+      if (config.targets.length > 0) {
+        this.#wans = new Wans({ ...common, strategy, connections, keeper: this.#keeper });
+      }
     } catch (error) {
-      this.#services?.closeNow();
+      this.#services?.balancer.closeNow();
       throw error;
     }
     this.#watchdog = new Watchdog(
       parts.serviceManager,
-      () => Promise.all([this.#wans.ping(), this.#services?.ping()]),
+      () => Promise.all([this.#wans?.balancer.ping(), this.#services?.balancer.ping()]),
       () => this.#summary(),
     );
     this.#startedAt = now();
   }
 
+  #makeKeeper(): RulesKeeper {
+    const { config, logger, now } = this.#parts;
+    const devices = [...new Set(config.wans.map((wan) => wan.dev))];
+    return new RulesKeeper({
+      logger,
+      now,
+      devices,
+      repair: config.repair,
+      fingerprint: () => rulesFingerprint(devices, config.forwardAccept),
+      onUnusable: (ids, asOf) => this.#wans?.unusable(ids, asOf),
+    });
+  }
+
   /** Begins what starts programs: each takes milliseconds, for which no packet has to wait for its first decision. */
   async #watch(): Promise<void> {
     await setImmediate();
-    this.#wans.begin();
+    this.#wans?.begin();
     await setImmediate();
-    this.#keeper?.begin(this.#wans.down());
+    // Without WANs nobody knows of any whether it works.
+    this.#keeper?.begin(this.#wans === undefined ? undefined : this.#states);
   }
 
   /** Answers what the kernel still holds, gives the queues back and logs summaries. */
@@ -109,7 +150,14 @@ export class Daemon {
     this.#control?.close();
     this.#keeper?.stop();
     await this.#services?.stop();
-    await this.#wans.stop();
+    if (this.#wans !== undefined) await this.#wans.stop();
+    // The last line of every daemon's log.
+    else this.#parts.logger.info({ picks: 0, strategyFaults: 0 }, 'stopped');
+  }
+
+  async #set(change: Change): Promise<string> {
+    if (this.#wans === undefined) throw new UnknownWan(change.wan, []);
+    return this.#wans.set(change);
   }
 
   /** What `wanmark status` shows; where they are only counted while somebody looks, connections may need a moment. */
@@ -122,8 +170,8 @@ export class Daemon {
   /** The same as of now, with connections where they are counted. */
   status(): Status {
     const { strategy, now } = this.#parts;
-    const serviceQueue = this.#services?.queueStatus() ?? null;
-    const queues = this.#wans.queueStatuses();
+    const [serviceQueue = null] = this.#services?.balancer.queueStatuses() ?? [];
+    const queues = this.#wans?.balancer.queueStatuses() ?? [];
     return {
       pid: process.pid,
       uptimeSeconds: Math.round((now() - this.#startedAt) / 100) / 10,
@@ -131,10 +179,10 @@ export class Daemon {
       // There is always one of the two.
       queue: queuesTogether(queues) ?? serviceQueue!,
       queues,
-      faults: this.#wans.faults(),
-      wans: this.#wans.status(),
+      faults: this.#wans?.balancer.faults() ?? NO_FAULTS,
+      wans: this.#wans?.status() ?? [],
       serviceQueue,
-      serviceFaults: this.#services?.faults() ?? null,
+      serviceFaults: this.#services?.balancer.faults() ?? null,
       services: this.#services?.status() ?? [],
     };
   }
@@ -145,12 +193,12 @@ export class Daemon {
     const queues = this.status();
     const all = [
       queues.queue,
-      ...(config.wans.length > 0 && queues.serviceQueue ? [queues.serviceQueue] : []),
+      ...(config.targets.length > 0 && queues.serviceQueue ? [queues.serviceQueue] : []),
     ];
     const sum = (count: (queue: QueueStatus) => number) =>
       all.reduce((total, queue) => total + count(queue), 0);
     return [
-      ...(config.wans.length > 0 ? [`${strategy.name} over ${config.wans.length} WANs`] : []),
+      ...(config.targets.length > 0 ? [`${strategy.name} over ${config.targets.length} WANs`] : []),
       ...(config.services.length > 0 ? [`${config.services.length} services`] : []),
       `${sum((queue) => queue.verdicts)} verdicts`,
       `${sum((queue) => queue.kernelDecided)} left to the kernel`,
@@ -164,7 +212,7 @@ export class Daemon {
       queue: config.queueNum,
       queues: config.queues,
       mask: hex(config.field.mask),
-      wans: this.#wans.description(),
+      wans: this.#wans?.description() ?? [],
       ...(this.#services === undefined ? {} : this.#services.description()),
     };
   }

@@ -2,7 +2,7 @@
 export interface CheckPath {
   /** Name of the WAN. */
   readonly wan: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** Its mark, shifted into the field: `ip rule fwmark` routes the probe by it. */
   readonly mark: number;
   /** Undefined: the mark alone chooses. */
@@ -12,6 +12,8 @@ export interface CheckPath {
   /** An address, or `dev` where none is needed; told to scripts. */
   readonly gateway?: string | undefined;
 }
+
+import type { Family } from '../../core/family.js';
 
 /** What one probe of one target found. */
 export interface CheckResult {
