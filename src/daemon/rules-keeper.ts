@@ -49,6 +49,8 @@ export class RulesKeeper {
   #fingerprint = '';
   /** What the kernel's own choice goes by; undefined: nobody has said, and what a daemon left in the rules stays. */
   #states: PlanStates | undefined;
+  /** Settles when the rules go by the states that were said last. */
+  #following: Promise<void> = Promise.resolve();
   #said = '';
 
   constructor(parts: RulesKeeperParts) {
@@ -86,10 +88,16 @@ export class RulesKeeper {
    * What the kernel's own choice goes by, from now on and after each `up`.
    * @returns when the rules say so, could not be changed, or are not there
    */
-  async setStates(states: PlanStates): Promise<void> {
+  setStates(states: PlanStates): Promise<void> {
     this.#states = states;
-    // Where nothing but the choice changes, no shell has to start; the next look finds it changed and sees to the rest.
-    if (!this.#paced.busy && (await changeChoice(states))) return;
+    // One after the other, since each takes the lock; a WAN dies in both families at once.
+    this.#following = this.#following.then(() => this.#follow());
+    return this.#following;
+  }
+
+  /** Where nothing but the choice changes, no shell has to start; the next look finds it changed and sees to the rest. */
+  async #follow(): Promise<void> {
+    if (this.#states === undefined || (await changeChoice(this.#states))) return;
     await this.#paced.now();
   }
 
@@ -140,7 +148,7 @@ export class RulesKeeper {
     const { repair } = this.#parts;
     try {
       return await refreshRules({
-        states: this.#states,
+        states: () => this.#states,
         repair,
         touched: this.#touched.since(this.#passes[0]),
       });
