@@ -10,16 +10,16 @@
 look_tables() {
 	program "$1"
 	for _table in $TABLES; do : >"$2/$1.$_table" || fail "cannot write $2"; done
-	: >"$2/$1.tables"
+	: >"$2/$1.present"
 	command -v "$PROGRAM-save" >/dev/null 2>&1 || return 0
 	"$PROGRAM-save" 2>/dev/null | ours "$2/$1."
 }
 
 # ours PREFIX: reads what iptables-save prints; writes our chains (without counters), their rules and the jumps to them to
-# PREFIX and the table's name, and the names of the tables to PREFIX`tables`.
+# PREFIX and the table's name, and the names of the tables to PREFIX`present`.
 ours() {
 	awk -v prefix="$1" '
-	/^\*/ { file = prefix substr($0, 2); print substr($0, 2) > (prefix "tables") }
+	/^\*/ { file = prefix substr($0, 2); print substr($0, 2) > (prefix "present") }
 	/^:WANMARK(_[A-Z0-9]+)? / { print $1, "- [0:0]" > file }
 	/^-A WANMARK(_[A-Z0-9]+)? / { print > file }
 	/^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$/ && $2 !~ /^WANMARK/ { print > file }'
@@ -28,16 +28,16 @@ ours() {
 # replace_tables FAMILY NOW THEN STEPS STAGES: the input of iptables-restore that makes our part of the tables in THEN of
 # that in NOW, by writing all of it anew. Jumps go first into their base chain, but last in nat POSTROUTING.
 replace_tables() {
-	for _table in $5; do
-		awk -v table="$_table" -v now="$2/$1.$_table" -v then="$3/$1.$_table" '
-		BEGIN {
-			while ((getline line < now) > 0) {
+	awk -v now="$2/$1." -v then="$3/$1." -v tables="$5" '
+		function replace(table,   line, word, i, olds, had, wanted, old, new, heads, gone, rules, first, last, empty, drop, body) {
+			split("", had); split("", wanted)
+			while ((getline line < (now table)) > 0) {
 				split(line, word, " ")
 				if (line ~ /^:/) had[++olds] = substr(word[1], 2)
-				else if (word[2] !~ /^WANMARK/) delete_jumps = delete_jumps "-D" substr(line, 3) "\n"
+				else if (word[2] !~ /^WANMARK/) gone = gone "-D" substr(line, 3) "\n"
 				old = old line "\n"
 			}
-			while ((getline line < then) > 0) {
+			while ((getline line < (then table)) > 0) {
 				split(line, word, " ")
 				if (line ~ /^:/) { wanted[substr(word[1], 2)]; heads = heads line "\n" }
 				else if (word[2] ~ /^WANMARK/) rules = rules line "\n"
@@ -45,14 +45,18 @@ replace_tables() {
 				else { sub(/^-A [A-Z]+/, "& 1", line); sub(/^-A/, "-I", line); first = line "\n" first }
 				new = new line "\n"
 			}
+			if (old == new) return
 			for (i = 1; i <= olds; i++) if (!(had[i] in wanted)) {
 				empty = empty "-F " had[i] "\n"
 				drop = drop "-X " had[i] "\n"
 			}
-			body = heads delete_jumps empty rules first last drop
-			if (old != new && body != "") printf "*%s\n%sCOMMIT\n", table, body
-		}'
-	done >"$4/$1.tables" || fail 'awk failed'
+			body = heads gone empty rules first last drop
+			if (body != "") printf "*%s\n%sCOMMIT\n", table, body
+		}
+		BEGIN {
+			count = split(tables, list, " ")
+			for (t = 1; t <= count; t++) replace(list[t])
+		}' >"$4/$1.tables" || fail 'awk failed'
 }
 
 # test_tables FAMILY STEPS: lets iptables read the steps before anything is changed.
@@ -67,7 +71,7 @@ test_tables() {
 restore_tables() {
 	[ -s "$2/$1.tables" ] || return 0
 	program "$1"
-	note_absent "$1" "$2/$1.tables" "$3/$1.tables"
+	note_absent "$1" "$2/$1.tables" "$3/$1.present"
 	ran "$PROGRAM-restore --wait=10 --noflush" "$2/$1.tables"
 	restore "$2/$1.tables"
 }
@@ -80,7 +84,7 @@ restore() {
 	failed "$PROGRAM-restore" "$_said" "${_line:+$(sed -n "${_line}p" "$1")}"
 }
 
-# note_absent FAMILY STEPS TABLES: iptables-nft makes tables that were not there, which `down` has to take away again.
+# note_absent FAMILY STEPS PRESENT: iptables-nft makes tables that were not there, which `down` has to take away again.
 note_absent() {
 	[ "$VARIANT" = nft ] || return 0
 	while read -r _line; do
@@ -143,11 +147,11 @@ missing_tables() {
 		}
 		if (!count) return
 		if (!any) { gone("all of it"); return }
+		for (i = 1; i <= jumps; i++) gone(jump[i])
 		for (i = 1; i <= count; i++) {
 			if (!(order[i] in chain)) gone("chain " order[i])
 			else if (rules[order[i]] != had[order[i]]) gone("rules of " order[i])
 		}
-		for (i = 1; i <= jumps; i++) gone(jump[i])
 	}
 	BEGIN {
 		split(programs, name, " ")
@@ -181,7 +185,6 @@ remove_from() {
 	_dir=$WORK/remove.$$
 	{ rm -rf "$_dir" && mkdir -p "$_dir/none"; } || fail "cannot write $WORK"
 	look_tables $_of "$_dir"
-	cp "$_dir/$_of.tables" "$_dir/tables" || fail "cannot write $WORK"
 	replace_tables $_of "$_dir" "$_dir/none" "$_dir" 'filter mangle nat'
 	if [ -s "$_dir/$_of.tables" ]; then
 		ran "$1-restore --wait=10 --noflush" "$_dir/$_of.tables"
@@ -194,13 +197,13 @@ remove_from() {
 # began. A table that was absent and that is empty now goes, by a restore that flushes: the nft variant answers that by
 # deleting the whole table. With the legacy variant a table cannot be unloaded. HAVE names tables that must stay.
 unmake_tables() {
-	[ -s "$STATE/absent" ] || return 0
+	grep -qs "^$1 " "$STATE/absent" || return 0
 	program "$1"
 	variant "$PROGRAM"
 	[ "$VARIANT" = nft ] || return 0
 	for _table in $TABLES; do
 		grep -qsFx "$1 $_table" "$STATE/absent" || continue
-		! grep -qsx "$_table" "$2/$1.tables" || continue
+		! grep -qsx "$_table" "$2/$1.present" || continue
 		"$PROGRAM-save" 2>/dev/null | awk -v table="*$_table" '/^\*/ { on = $0 == table } on && !/^#/' >"$WORK/left"
 		if [ -s "$WORK/left" ] && ! grep -q -e '^-A' -e '^:[^ ]* -' -e '^:[^ ]* DROP' "$WORK/left"; then
 			ran "printf '*$_table\\nCOMMIT\\n' | $PROGRAM-restore"
