@@ -49,6 +49,8 @@ export class RulesKeeper {
   #fingerprint = '';
   /** What the kernel's own choice goes by; undefined: nobody has said, and what a daemon left in the rules stays. */
   #states: PlanStates | undefined;
+  /** Who was down when the states were said last; the states themselves change meanwhile. */
+  #down: ReadonlySet<TargetId> = new Set();
   #said = '';
 
   constructor(parts: RulesKeeperParts) {
@@ -87,9 +89,12 @@ export class RulesKeeper {
    * @returns when the rules say so, could not be changed, or are not there
    */
   async setStates(states: PlanStates): Promise<void> {
+    const isBack = [...this.#down].some((id) => !states.down.has(id));
     this.#states = states;
-    // Where nothing but the choice changes, no shell has to start; the next look finds it changed and sees to the rest.
-    if (!this.#paced.busy && (await changeChoice(states))) return;
+    this.#down = states.down;
+    // The kernel takes a WAN's routes away with its device. One that is back needs them first, which only a pass sees to;
+    // else no shell has to start, and the next look finds the choice changed and sees to the rest.
+    if (!isBack && !this.#paced.busy && (await changeChoice(states))) return;
     await this.#paced.now();
   }
 
