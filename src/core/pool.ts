@@ -66,11 +66,6 @@ export class Pool<Seen extends Candidate = Candidate> {
     return member;
   }
 
-  /** Whether there is anybody for new connections of a family. */
-  serves(family: Family): boolean {
-    return this.#candidates(family).list.length > 0;
-  }
-
   /** Those that new connections of a family may be given to. */
   candidates(family: Family): readonly Member<Seen>[] {
     return this.#candidates(family).members;

@@ -51,6 +51,8 @@ export class RulesKeeper {
   #states: PlanStates | undefined;
   /** Settles when the rules go by the states that were said last. */
   #following: Promise<void> = Promise.resolve();
+  /** Who was down when the states were said last; the states themselves change meanwhile. */
+  #down: ReadonlySet<TargetId> = new Set();
   #said = '';
 
   constructor(parts: RulesKeeperParts) {
@@ -89,15 +91,20 @@ export class RulesKeeper {
    * @returns when the rules say so, could not be changed, or are not there
    */
   setStates(states: PlanStates): Promise<void> {
+    const isBack = [...this.#down].some((id) => !states.down.has(id));
     this.#states = states;
+    this.#down = states.down;
     // One after the other, since each takes the lock; a WAN dies in both families at once.
-    this.#following = this.#following.then(() => this.#follow());
+    this.#following = this.#following.then(() => this.#follow(isBack));
     return this.#following;
   }
 
-  /** Where nothing but the choice changes, no shell has to start; the next look finds it changed and sees to the rest. */
-  async #follow(): Promise<void> {
-    if (this.#states === undefined || (await changeChoice(this.#states))) return;
+  /**
+   * The kernel takes a WAN's routes away with its device. One that is back needs them first, which only a pass sees to; else
+   * no shell has to start, and the next look finds the choice changed and sees to the rest.
+   */
+  async #follow(isBack: boolean): Promise<void> {
+    if (this.#states === undefined || (!isBack && (await changeChoice(this.#states)))) return;
     await this.#paced.now();
   }
 

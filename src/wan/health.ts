@@ -4,7 +4,7 @@ import { type TargetId, targetId } from '../core/target.js';
 import type { Verdict } from './check-health.js';
 import { HoldDown } from './hold-down.js';
 
-/** A state that is another one than before, and whose. */
+/** A WAN's state in one family. */
 export interface HealthChange extends TargetState {
   readonly wan: string;
   readonly family: Family;
@@ -131,7 +131,7 @@ class Entry {
 }
 
 /**
- * The states of all WANs, IPv4 and IPv6 apart. A WAN is up when no source calls it down: checks, and whatever else
+ * Judges the WANs, IPv4 and IPv6 apart. A WAN is up when no source calls it down: checks, and whatever else
  * reports. A WAN that nobody speaks of is up. Going down happens at once; coming up waits until it has been good for
  * long enough and for the hold-down, so {@link Health.tick} must be called at {@link Health.nextDue}.
  *

@@ -83,7 +83,10 @@ describe('a project that has only the tarball', () => {
 
   it('is told what is wrong in a strategy', () => {
     writeFileSync(join(project, 'wrong.ts'), strategy.replace('return wan;', 'return wan.name;'));
-    assert.throws(() => compile('wrong.ts', []), /wrong\.ts[\s\S]*'string' is not assignable to type 'Candidate'/);
+    assert.throws(
+      () => compile('wrong.ts', []),
+      /wrong\.ts[\s\S]*'string' is not assignable to type 'Candidate'/,
+    );
   });
 
   it('finds every built-in strategy by the name that --strategy takes', () => {

@@ -87,7 +87,7 @@ describe('Pool', () => {
     assert.equal(standing(wans[2]!), 'down');
     turn(states, wans[0]!, false, [6]);
     assert.deepEqual(picked(), ['wan2', undefined]);
-    assert.deepEqual([pool.serves(4), pool.serves(6)], [true, false]);
+    assert.deepEqual([pool.candidates(4).length, pool.candidates(6).length], [2, 0]);
   });
 
   it('takes weights of the moment: 0 drains, and who had 0 may take', () => {
