@@ -13,7 +13,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ['core', 'errors.ts'],
   plan: ['core', 'config', 'errors.ts'],
   'native.ts': ['errors.ts'],
-  plan: ['core', 'config', 'errors.ts'],
   queue: ['core', 'native.ts', 'errors.ts'],
   conntrack: ['core', 'native.ts', 'errors.ts'],
   system: ['core', 'config', 'plan', 'native.ts', 'errors.ts'],
