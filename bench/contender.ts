@@ -136,7 +136,9 @@ const python = spawnSync('python3', ['-c', 'import sys, netfilterqueue; print(sy
 export const TEXTBOOK = program('textbook C loop', [built('textbook')]);
 export const BATCHED = program('batched C loop', [built('batched')]);
 export const NPM = program('npm nfqueue', [process.execPath, source('npm-nfqueue.cjs')], () =>
-  existsSync(source('node_modules/nfqueue/build/Release/nfqueue.node')) ? undefined : 'the package is not built',
+  existsSync(source('node_modules/nfqueue/build/Release/nfqueue.node'))
+    ? undefined
+    : 'the package is not built',
 );
 export const PYTHON = program(
   'Python NetfilterQueue',

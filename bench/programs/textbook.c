@@ -1,7 +1,7 @@
 // textbook QUEUE MARK...: round-robin over marks, by the examples of libnetfilter_queue.
 //
 // Each packet takes one recv(), one nfq_handle_packet() and one verdict: NF_REPEAT with the mark, so that it
-// runs with the same rules as wanmark. The one thing the examples lack: a lost packet (ENOBUFS) does not end it.
+// runs with the same rules as wanmark. Unlike in the examples, a lost packet (ENOBUFS) does not end it.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
