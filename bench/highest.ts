@@ -15,8 +15,8 @@ export interface Highest {
 }
 
 /**
- * Finds by bisection the highest rate at which no packet was missed, of `steps` rates that are a tenth apart, from `from`
- * on. A rate is too high when packets were missed in two windows in a row, since other load on the machine spoils single
+ * Finds by bisection the highest rate at which no packet was missed, of `steps` rates a tenth apart, from `from` on.
+ * A rate is too high when packets were missed in two windows in a row, since other load on the machine spoils single
  * windows. Where the generator does not reach a rate and nothing was missed, the rate it reached counts.
  */
 export function highestRate(

@@ -54,7 +54,7 @@ export interface LoadReport {
   readonly slowConnects: number;
   /** The longest time of a connect, in milliseconds. */
   readonly slowestConnectMs: number;
-  /** The longest time until the last answer in which the client itself got no CPU, in milliseconds: a stalled machine. */
+  /** The longest time until the last answer in which the client itself got no CPU (a stalled machine), in ms. */
   readonly longestPauseMs: number;
   /** `done` by the source address that the server saw. */
   readonly sources: Readonly<Record<string, number>>;

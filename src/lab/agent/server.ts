@@ -14,8 +14,8 @@ export class Server {
   readonly #waiting: { tag: string; messages: number; resolve: () => void }[] = [];
 
   /**
-   * Listens on each address with a socket of its own: a UDP socket bound to "any" answers from the address that the route
-   * back prefers, not from the address it was asked at.
+   * Listens on each address with a socket of its own: a UDP socket bound to "any" answers from the address that the
+   * route back prefers, not from the address it was asked at.
    */
   async listen(addresses: readonly string[], port: number): Promise<void> {
     await Promise.all(addresses.flatMap((address) => [this.#tcp(address, port), this.#udp(address, port)]));

@@ -34,7 +34,7 @@ const SILENCE_MS = 850;
 const LOOK_MS = 100;
 /** A shorter run is chance, whatever the probabilities say. */
 const LEAST_RUN = 4;
-/** Least lost packets. Where loss has just begun, nothing else speaks for the line, and 1 in 256 of such runs is chance. */
+/** Least lost packets. Where loss has just begun, nothing else speaks for the line; 1 in 256 such runs is chance. */
 const LEAST_TRIES = 8;
 /** When a client sends its SYN again for the first time (RFC 6298). */
 const SENT_AGAIN_MS = 1000;
@@ -199,7 +199,7 @@ export class Detector {
     const mine = own.counts(now);
     if (mine.answered + mine.unanswered >= LEAST_OWN) histories.push(mine);
     const worst = Math.max(...histories.map((seen) => predictive(unknown, seen, PRIOR.a, PRIOR.b)));
-    // Where others reach the destination, packets may be lost or the server may refuse this WAN: the likelier one counts.
+    // Where others reach the destination, packets may be lost or the server may refuse this WAN; the likelier counts.
     const late = own.lateness(now);
     const seen = late.answered + late.unanswered;
     const lost = seen < LEAST_LATE ? 0 : predictive(aliveTries, late, PRIOR_ALIVE.a, PRIOR_ALIVE.b);

@@ -36,7 +36,7 @@ function falseAlarms(world: Omit<World, 'seed' | 'seconds'>, worlds = 2): string
 }
 
 describe('a black hole among three WANs', () => {
-  // Limits for median and slowest. In a hundred worlds the medians were 1.1, 1.1, 1.5, 3.8 s, the slowest 1.2, 1.2, 3, 9.
+  // Limits of median and slowest. In 100 worlds the medians were 1.1, 1.1, 1.5, 3.8 s, the slowest 1.2, 1.2, 3, 9 s.
   for (const [perSecond, dead, median, slowest] of [
     [200, 0.05, 1.5, 2],
     [200, 0.2, 1.5, 2.5],
