@@ -3,7 +3,7 @@ import type { Program } from '#wanmark/lab/program.js';
 import { built } from './programs.js';
 import { percentile } from './stats.js';
 
-/** From the sending of a first packet to its arrival at a gateway, in microseconds. */
+/** Times from the sending of a first packet to its arrival at a gateway, in microseconds. */
 export interface Latency {
   readonly p50: number;
   readonly p99: number;

@@ -50,7 +50,7 @@ function linkPackages(project: string): void {
   writeFileSync(join(theirs, '.package-lock.json'), '{}');
 }
 
-/** An empty project that has only the tarball installed, with what it depends on and the packages of `more`. */
+/** Makes a project that has only the tarball installed, with its dependencies and the packages of `more`. */
 export function installTarball(tarball: Tarball, project: string, more: readonly string[]): void {
   const installed = join(project, 'node_modules', 'wanmark');
   mkdirSync(installed, { recursive: true });

@@ -214,7 +214,7 @@ export function churn(traffic: Traffic, decided: (mark: number) => void) {
   };
 }
 
-/** How far `counter` is from conntrack(8)'s list. The table changes meanwhile, so the nearer of two readings counts. */
+/** How far `counter` is from conntrack(8)'s list; any number between its readings before and after the list is right. */
 export async function distance(
   counter: ConntrackCounter,
 ): Promise<{ off: number; share: number; text: string }> {
