@@ -10,6 +10,7 @@
         'native/conntrack/messages.cc',
         'native/conntrack/request.cc',
         'native/conntrack/tally.cc',
+        'native/host/lock.cc',
         'native/host/ruleset.cc',
         'native/host/unix_datagram.cc',
         'native/js/addon.cc',

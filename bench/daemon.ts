@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import type { Status } from '#wanmark/daemon/status.js';
+import type { Status } from '#wanmark/control/status.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, type Program } from '#wanmark/lab/program.js';
 import { wanArguments } from '#wanmark/lab/wanmark.js';

@@ -1,7 +1,9 @@
 import { type Batch, COPY_BYTES } from '#wanmark/core/batch.js';
 import { MarkField } from '#wanmark/core/mark.js';
-import { Selector } from '#wanmark/core/selector.js';
+import { Pool } from '#wanmark/core/pool.js';
+import { States } from '#wanmark/core/states.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import { wanMember } from '#wanmark/core/wan.js';
 import { Decider } from '#wanmark/daemon/decider.js';
 
 /** Packets in a batch: 4 is usual at the kernel's own pace, 64 when the daemon is behind. */
@@ -54,8 +56,16 @@ export function decisionsPerSecond(strategy: string, size: number, seconds: numb
   const onFault = (fault: string, error: unknown) => {
     throw new Error(`${strategy} ${fault}: ${error}`);
   };
-  const selector = new Selector(wans, STRATEGIES.get(strategy)!(context), onFault);
-  const { decide } = new Decider(selector, new MarkField(0xff), new Map(), undefined);
+  const members = wans.map(wanMember);
+  const pool = new Pool({
+    name: 'wans',
+    members,
+    strategy: { name: strategy, strategy: STRATEGIES.get(strategy)!(context) },
+    states: new States(members.map(({ target }) => target)),
+    onFault,
+  });
+  const nothing = () => undefined;
+  const { decide } = new Decider(() => pool, new MarkField(0xff), { get: nothing }, nothing);
   const batch = batchOf(size);
   let best = 0;
   for (let round = 0; round < ROUNDS; round++) {

@@ -8,14 +8,14 @@
  *     npx tsc --module nodenext --target es2023 strategy.ts
  *     wanmark run --strategy ./strategy.js ...
  */
-import { PerSet, type StrategyFactory, type Wan, weighted } from 'wanmark';
+import { type Candidate, PerSet, type StrategyFactory, weighted } from 'wanmark';
 
 const IDLE_MS = 10 * 60_000;
 /** Clients are known by a hash, so that memory is bounded. Two clients share a slot, and so a WAN, once in 65,536. */
 const SLOTS = 2 ** 16;
 
 interface Stay {
-  readonly wan: Wan;
+  readonly wan: Candidate;
   readonly until: number;
 }
 

@@ -1,74 +1,156 @@
 #!/bin/sh
-# wanmark.sh up|down|refresh|check|print - everything a router needs to use several WANs.
+# wanmark.sh up|down|refresh|check [FOLDER] - makes this machine what a plan says, as one transaction.
 #
-#   up       installs rules, NAT and routes as one transaction; again with other WANs it
-#            changes only what differs, again with the same it changes nothing
-#   refresh  like up, after routes, addresses or neighbours changed: a WAN that cannot be
-#            used at the moment loses its route and its share with a word, where up would refuse it.
-#            Without WANMARK_WANS it takes the whole environment of the last up, and without
-#            WANMARK_DOWN or WANMARK_WEIGHTS the one that was given last
-#            What somebody else took away is said in a line `missing: ...` and put back; with
-#            WANMARK_REPAIR=0 it is only said, and as long as something is missing nothing is changed
-#   check    only says that; exit 1 when something is missing
-#   down     takes away all that is ours; safe to repeat, and after a crash of up
-#   print    shows what a first up would run, as a shell script; needs no root
+#   up       carries out the plan in FOLDER; what went wrong is undone
+#   refresh  the same where `up` was run before
+#   check    only looks and says what is missing of the last `up` or `refresh`; changes nothing
+#   down     takes away all that is ours; needs no FOLDER; safe to repeat, and after a crash of `up`
 #
-# Exit codes: 0 done, 1 the system failed (nothing is left changed), 2 wrong environment.
-# All it runs is shown on stderr. The environment:
+# It knows no WAN and no policy. `wanmark up` makes the folder and reads the answers; by hand it works with the same
+# folder. (A router without Node takes what `wanmark print` writes instead.) The folder holds
 #
-#   WANMARK_WANS        a WAN per line (or `;`), as words key=value:
-#       name=fibre      up to 15 letters, digits, - _ .
-#       dev=eth1        several WANs may have the same, with gateways of their own
-#       via=192.0.2.1   IPv4 gateway; `dev` for a device without one (ppp). Without: no IPv4.
-#                       `auto` follows the main table's best default route by the device; that, or
-#                       the device, may come after `up`. Only for a device of its own
-#       via6=fe80::1    the same for IPv6
-#       mark=1          the number in the mask's field (default: its place in the list)
-#       weight=5        share in the kernel's choice (1); 0 gets no new connections
-#       tier=1          the kernel chooses in the lowest tier that has somebody with a weight up
-#       nat=masquerade  or none, an address (SNAT), a prefix (NETMAP); nat6 for IPv6
-#   WANMARK_MASK        0xff: the bits of the mark that are ours; neighbours
-#   WANMARK_QUEUE       0: queue number
-#   WANMARK_QUEUES      1: how many queues, from that number on; 16 at most
-#   WANMARK_ENGINE      nfqueue: the daemon chooses; kernel: no daemon at all
-#   WANMARK_KERNEL_MODE random: the kernel draws by weight; nth: it rotates, exactly by weight
-#   WANMARK_PER         connection; packet (engine kernel only): each packet has its own choice,
-#                       in a family that no WAN translates (see rules.sh)
-#   WANMARK_DOWN        WANs that are down, fibre, or fibre:6 for one family: the kernel chooses among
-#                       the others. They keep their connections and routes
-#   WANMARK_WEIGHTS     fibre=0 lte=5: weights of the moment, in the place of those of WANMARK_WANS
-#   WANMARK_LAST_RESORT main: when no WAN of a family is up, new connections go by the main table;
-#                       unreachable refuses them by ICMP, blackhole without a word, but for what has
-#                       a more specific route and for this machine's own. Both take the mask's highest mark
-#   WANMARK_LAN         devices whose new connections are balanced (every one that is no WAN)
-#   WANMARK_EXCLUDE     destinations to leave alone, beside the main table's specific routes
-#   WANMARK_SERVICES    a service per line (or `;`), with WANs or alone; words key=value:
-#       name=web        up to 15 letters, digits, - _ .
-#       listen=192.0.2.1:80/tcp        /udp, 8000-8100, [2001:db8::1]:80, or 192.0.2.1/any
-#       snat=auto       masquerade a client in the backend's network, and this machine's own
-#                       connections; none; or an address: always that (SNAT)
-#   WANMARK_BACKENDS    a server per line (or `;`):
-#       service=web     the service's name
-#       to=10.0.0.2:80  without a port: the port that was asked for
-#       mark=1          the number in the backends' field (default: its place in the list)
-#       weight=1        share in the kernel's choice; 0 keeps its connections, gets no new ones
-#   WANMARK_BACKEND_MASK    0xff00: apart from WANMARK_MASK
-#   WANMARK_SERVICE_QUEUE   queue number for services (WANMARK_QUEUE + WANMARK_QUEUES)
-#   WANMARK_FORWARD_ACCEPT  0; 1 accepts in FORWARD what goes to and from the backends
-#   WANMARK_TABLE       1000: WAN K has table 1000 + K
-#   WANMARK_PRIORITY    20000: of the first of three ip rule priorities
-#   WANMARK_LOG_KERNEL  0; 1 logs each new connection per mark in the kernel's log
-#   WANMARK_REPAIR      1; 0: refresh puts nothing back that somebody else took away, and exits with 1 instead
-#   WANMARK_TOUCHED     devices that went or lost an address just now: what is missing there was nobody's doing
-#   WANMARK_RUN         /run/wanmark: lock and state
-#   IPTABLES IP6TABLES  iptables ip6tables; e.g. iptables-legacy ip6tables-legacy
+#   programs   three lines: the iptables of IPv4 and of IPv6, and their variant, nft or legacy
+#   want/      the whole state: 4.mangle, 4.nat, 4.filter, 6.mangle ... as iptables-save prints our part of a table;
+#              rules4, routes6 ... in the words of `ip rule` and `ip route`; settings: DEVICE KEY VALUE
+#   keep/      files that belong to this state, to be kept beside it until the next `up` or `down`
+#   have/      what there is, in the same form: written by this script before it says {"event":"looked"}
+#   steps/     the difference: 4.tables (iptables-restore), 4.add and 4.drop (ip -batch). With --ask whoever started
+#              this script writes them and then sends the line `go`, or `stop`, on its standard input; without --ask
+#              the script makes them itself, and then writes whole tables anew
+#
+# It answers with a JSON object a line on standard output: `missing`, `looked`, `ran`, `failed`, `undoing`, `left` (of an undo that failed), `undone`,
+# `finished`.
+# Exit codes: 0 done, 1 the machine would not (nothing is left changed), 2 wrong usage.
+#
+# WANMARK_RUN (/run/wanmark) is where the lock and the state are; IPTABLES and IP6TABLES name the programs for `down`.
 case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 . "$HERE/lib.sh"
-. "$HERE/wans.sh"
-. "$HERE/firewall.sh"
-. "$HERE/chains.sh"
-. "$HERE/rules.sh"
-. "$HERE/nat.sh"
-. "$HERE/routes.sh"
-. "$HERE/forward.sh"
-main "$ALL_PARTS" "$@"
+. "$HERE/tables.sh"
+. "$HERE/routing.sh"
+
+USAGE="usage: $0 up|refresh|check FOLDER [--ask], or $0 down"
+
+# look DIR: writes what is ours in this machine to DIR.
+look() {
+	mkdir -p "$1" || fail "cannot write $1"
+	for _family in 4 6; do look_tables $_family "$1"; done
+	look_routing "$1"
+}
+
+# apply STEPS HAVE: carries out the steps in an order in which nothing that is needed is missing in between: a mark
+# leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
+apply() {
+	for _family in 4 6; do add_routing $_family "$1"; done
+	for _family in 4 6; do restore_tables $_family "$1" "$2"; done
+	for _family in 4 6; do drop_routing $_family "$1"; done
+}
+
+# steps_between NOW THEN STEPS STAGES: the steps from one state to another one, as whole tables.
+steps_between() {
+	rm -rf "$3"
+	mkdir -p "$3" || fail "cannot write $3"
+	for _family in 4 6; do
+		replace_tables $_family "$@"
+		routing_steps $_family "$@"
+	done
+}
+
+# install: the transaction. What `look` saw is what there is to go back to.
+install() {
+	look "$FOLDER/have"
+	report_missing "$FOLDER/have"
+	say_event looked
+	if [ -n "$ASK" ]; then
+		read -r _answer || _answer=stop
+		[ "$_answer" = go ] || exit 0
+	else
+		steps_between "$FOLDER/have" "$FOLDER/want" "$FOLDER/steps" 'nat mangle filter'
+	fi
+	for _family in 4 6; do test_tables $_family "$FOLDER/steps"; done
+	UNDO=1
+	put_settings "$FOLDER/want/settings"
+	apply "$FOLDER/steps" "$FOLDER/have"
+	settle
+	settings_as_before "$FOLDER/want/settings"
+	: >"$STATE/up" || fail "cannot write $STATE/up; is the file system full?"
+	UNDO='' FRESH=''
+	say_event finished
+}
+
+# settle: the kernel writes rules in its own way, and what it made of ours is what a later look is compared with.
+settle() {
+	mkdir -p "$STATE/want" "$STATE/have" || fail "cannot write $STATE"
+	if [ -s "$FOLDER/steps/4.tables" ] || [ -s "$FOLDER/steps/6.tables" ]; then settle_tables; fi
+	settle_routing
+	set +f # the one pattern
+	set -- "$FOLDER"/keep/*
+	set -f
+	[ ! -e "$1" ] || run_quietly mv -f "$@" "$STATE/"
+}
+
+# undo: back to what the transaction began with, from whatever there is now.
+undo() {
+	UNDO=
+	say_event undoing
+	look "$WORK/now"
+	steps_between "$WORK/now" "$FOLDER/have" "$WORK/back" 'filter mangle nat'
+	(apply "$WORK/back" "$WORK/now") || say_event left "\"what\":\"rules\""
+	(restore_settings) || say_event left "\"what\":\"settings\""
+	for _family in 4 6; do (unmake_tables $_family "$FOLDER/have") || :; done
+	say_event undone
+}
+
+up() {
+	begin
+	remember_settings
+	install
+}
+
+refresh() {
+	begin
+	[ -e "$STATE/up" ] || fail "is not up; run 'up' first"
+	remember_settings
+	install
+}
+
+check() {
+	begin
+	[ -e "$STATE/up" ] || fail "is not up; run 'up' first"
+	look "$FOLDER/have"
+	report_missing "$FOLDER/have"
+	say_event looked
+	[ -z "$MISSING" ] || exit 1
+}
+
+# down: every part is tried, whatever becomes of the others.
+down() {
+	begin
+	FRESH='' _failed=''
+	rm -f "$STATE/up"
+	(remove_tables) || _failed=1
+	mkdir -p "$WORK/none" && look_routing "$WORK"
+	for _family in 4 6; do
+		(routing_steps $_family "$WORK" "$WORK/none" "$WORK" && drop_routing $_family "$WORK") || _failed=1
+	done
+	(settings_as_before /dev/null) || _failed=1
+	[ -z "$_failed" ] || exit 1
+	rm -rf "$STATE"
+	say_event finished
+}
+
+VERB=${1-} FOLDER=${2-} ASK=
+case $VERB:${3-} in
+up:--ask | refresh:--ask) ASK=1 ;;
+*:?*) misuse "$USAGE" ;;
+esac
+case $VERB:$# in
+down:1 | up:[23] | refresh:[23] | check:2) ;;
+*) misuse "$USAGE" ;;
+esac
+if [ "$VERB" != down ]; then
+	{ [ -d "$FOLDER/want" ] && [ -r "$FOLDER/programs" ]; } || misuse "'$FOLDER' does not hold a plan; $USAGE"
+fi
+need_privilege
+need ip iproute2
+read_programs
+"$VERB"

@@ -1,7 +1,17 @@
 /** What a strategy file, or a program that embeds wanmark, needs. */
+export type {
+  BackendStatus,
+  FamilyStatus,
+  QueueStatus,
+  ServiceStatus,
+  Status,
+  WanStatus,
+} from './control/status.js';
 export { type Batch, COPY_BYTES, FLAG_FRAGMENT, FLAG_TRUNCATED, KERNEL_DECIDES } from './core/batch.js';
+export type { Candidate } from './core/candidate.js';
 export type { Connections } from './core/counts.js';
 export type { Flow } from './core/flow.js';
+export type { Standing } from './core/states.js';
 export { failover } from './core/strategies/failover.js';
 export { leastConnections } from './core/strategies/least-connections.js';
 export { neverQueue } from './core/strategies/never-queue.js';
@@ -12,16 +22,16 @@ export { shortestExpectedDelay } from './core/strategies/shortest-expected-delay
 export { sourceHash } from './core/strategies/source-hash.js';
 export { twoChoices } from './core/strategies/two-choices.js';
 export { weighted } from './core/strategies/weighted.js';
-export { PerSet, type Strategy, type StrategyContext, type StrategyFactory } from './core/strategy.js';
-export type { Wan, WanState } from './core/wan.js';
-export type {
-  BackendStatus,
-  FamilyStatus,
-  QueueStatus,
-  ServiceStatus,
-  Status,
-  WanStatus,
-} from './daemon/status.js';
+export {
+  defineStrategy,
+  NEEDS,
+  type Need,
+  PerSet,
+  type Strategy,
+  type StrategyContext,
+  type StrategyFactory,
+} from './core/strategy.js';
+export type { Wan } from './core/wan.js';
 export { SystemError, UsageError, WanmarkError } from './errors.js';
 export {
   type Decide,

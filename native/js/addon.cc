@@ -15,6 +15,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("lookupConntrack", Napi::Function::New<wanmark::Conntrack::Lookup>(env, "lookupConntrack"));
   exports.Set("nftGeneration", Napi::Function::New<wanmark::NftGenerationForJs>(env, "nftGeneration"));
   exports.Set("legacyTable", Napi::Function::New<wanmark::LegacyTableForJs>(env, "legacyTable"));
+  exports.Set("tryLock", Napi::Function::New<wanmark::TryLockForJs>(env, "tryLock"));
   exports.Set("sendUnixDatagram",
               Napi::Function::New<wanmark::SendUnixDatagramForJs>(env, "sendUnixDatagram"));
   exports.Set("deviceIndex", Napi::Function::New<wanmark::DeviceIndexForJs>(env, "deviceIndex"));

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "host/lock.h"
 #include "host/ruleset.h"
 #include "host/unix_datagram.h"
 #include "js/error.h"
@@ -40,6 +41,12 @@ Napi::Value LegacyTableForJs(const Napi::CallbackInfo& info) {
 Napi::Value SendUnixDatagramForJs(const Napi::CallbackInfo& info) {
   if (const int error = SendUnixDatagram(Text(info, 0), Text(info, 1))) return Throw(info.Env(), error);
   return info.Env().Undefined();
+}
+
+Napi::Value TryLockForJs(const Napi::CallbackInfo& info) {
+  int descriptor = -1;
+  if (const int error = TryLock(Text(info, 0).c_str(), descriptor)) return Throw(info.Env(), error);
+  return Napi::Number::New(info.Env(), descriptor);
 }
 
 /** Returns 0 when there is no such device. */

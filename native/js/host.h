@@ -1,5 +1,6 @@
 // What JS asks of the machine besides packets: nftGeneration(), legacyTable(family, name),
-// sendUnixDatagram(path, data) and deviceIndex(name). Each throws an Error with `errno` where it fails.
+// sendUnixDatagram(path, data), tryLock(path) and deviceIndex(name). Each throws an Error with `errno` where
+// it fails.
 #pragma once
 
 #include <napi.h>
@@ -9,6 +10,7 @@ namespace wanmark {
 Napi::Value NftGenerationForJs(const Napi::CallbackInfo& info);
 Napi::Value LegacyTableForJs(const Napi::CallbackInfo& info);
 Napi::Value SendUnixDatagramForJs(const Napi::CallbackInfo& info);
+Napi::Value TryLockForJs(const Napi::CallbackInfo& info);
 Napi::Value DeviceIndexForJs(const Napi::CallbackInfo& info);
 
 }  // namespace wanmark

@@ -5,7 +5,7 @@ import type { QueueRange } from '../system/feed.js';
 
 /** The command that makes the rules for this configuration; with bare marks a rule to begin with. */
 export function feedCommand(config: Config): string {
-  if (!config.bare) return `wanmark up ${ruleFlags(config)}`;
+  if (config.marks.length === 0) return `wanmark up ${ruleFlags(config)}`;
   const { queueNum, queues } = config;
   const target =
     queues === 1 ? `--queue-num ${queueNum}` : `--queue-balance ${queueNum}:${queueNum + queues - 1}`;
@@ -17,9 +17,9 @@ export function feedCommand(config: Config): string {
 
 /** What is wrong between the daemon's queues and the rules, a line for the WANs and one for the services at most. */
 export function feedAdvice(config: Config, fed: readonly QueueRange[]): string[] {
-  const { wans, services, queueNum, queues, serviceQueue } = config;
+  const { targets, services, queueNum, queues, serviceQueue } = config;
   return [
-    ...(wans.length > 0 ? [disagreement({ first: queueNum, last: queueNum + queues - 1 }, fed)] : []),
+    ...(targets.length > 0 ? [disagreement({ first: queueNum, last: queueNum + queues - 1 }, fed)] : []),
     ...(services.length > 0 ? [disagreement({ first: serviceQueue, last: serviceQueue }, fed)] : []),
   ].filter((line) => line !== undefined);
 }

@@ -1,6 +1,12 @@
 import Table from 'cli-table3';
-import type { BackendStatus, QueueStatus, ServiceStatus, Status, WanStatus } from '../daemon/status.js';
-import type { FaultCounts } from '../daemon/strategy-faults.js';
+import type {
+  BackendStatus,
+  FaultCounts,
+  QueueStatus,
+  ServiceStatus,
+  Status,
+  WanStatus,
+} from '../control/status.js';
 
 /** `status` for people. */
 export function statusTable(status: Status): string {

@@ -1,6 +1,6 @@
-import { UsageError } from '../errors.js';
+import { UsageError, WanmarkError } from '../errors.js';
 import { CHANGE_KEYS } from './keys.js';
-import { suggestion } from './nearest.js';
+import { nearest, suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 import { MAX_WEIGHT } from './wan.js';
 
@@ -12,6 +12,16 @@ export interface Change {
   readonly weight?: number | 'auto';
   /** `auto`: whatever is found of it. */
   readonly state?: 'down' | 'auto';
+}
+
+/** A WAN that the daemon does not have. */
+export class UnknownWan extends WanmarkError {
+  constructor(name: string, names: readonly string[]) {
+    const near = nearest(name, names);
+    const hint = near === undefined ? '' : `did you mean "${near}"? `;
+    const what = names.length === 0 ? 'this daemon has none' : `there are ${names.join(', ')}`;
+    super('UNKNOWN_WAN', `there is no WAN "${name}"; ${hint}${what}`, 2);
+  }
 }
 
 const KEYS = Object.keys(CHANGE_KEYS);

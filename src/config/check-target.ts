@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parseEndpoint } from '../core/endpoint.js';
+import { FAMILIES, type Family } from '../core/family.js';
 
 export const KINDS = ['ping', 'tcp', 'http', 'dns', 'script'] as const;
 
@@ -12,14 +13,13 @@ export interface Targets {
   readonly 6: readonly string[];
 }
 
-const BOTH = [4, 6] as const;
 const DNS_PORT = 53;
 
 /**
  * The families that a target tells of; none when it is no target of that kind. Names stand only in URLs: the address
  * of anything else would have to be asked for, and a check must not depend on another WAN.
  */
-export function targetFamilies(kind: CheckKind, target: string): readonly (4 | 6)[] {
+export function targetFamilies(kind: CheckKind, target: string): readonly Family[] {
   switch (kind) {
     case 'ping':
       return ofAddress(target);
@@ -30,24 +30,24 @@ export function targetFamilies(kind: CheckKind, target: string): readonly (4 | 6
     case 'http':
       return ofUrl(target);
     case 'script':
-      return BOTH;
+      return FAMILIES;
   }
 }
 
-function ofAddress(text: string): readonly (4 | 6)[] {
+function ofAddress(text: string): readonly Family[] {
   const family = text.includes('%') ? 0 : isIP(text);
-  return family === 0 ? [] : [family as 4 | 6];
+  return family === 0 ? [] : [family as Family];
 }
 
-function ofEndpoint(text: string, defaultPort: number | undefined): readonly (4 | 6)[] {
+function ofEndpoint(text: string, defaultPort: number | undefined): readonly Family[] {
   const endpoint = parseEndpoint(text, defaultPort);
   return endpoint === undefined ? [] : [endpoint.family];
 }
 
-function ofUrl(text: string): readonly (4 | 6)[] {
+function ofUrl(text: string): readonly Family[] {
   if (!URL.canParse(text)) return [];
   const { protocol, hostname } = new URL(text);
   if (protocol !== 'http:' && protocol !== 'https:') return [];
   const family = isIP(hostname.replace(/^\[|\]$/g, ''));
-  return family === 0 ? BOTH : [family as 4 | 6];
+  return family === 0 ? FAMILIES : [family as Family];
 }

@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path';
+import { FAMILIES } from '../core/family.js';
 import { UsageError } from '../errors.js';
 import { type CheckKind, KINDS, type Targets, targetFamilies } from './check-target.js';
 import { CHECK_KEYS } from './keys.js';
@@ -96,7 +97,7 @@ export function parseCheck(item: unknown): CheckConfig {
     parseInteger(`${where}: ${key}`, text(key) ?? CHECK_KEYS[key].default, 1, MOST_ROUNDS);
   const targets = parseTargets(where, kind, text('to'), text('family'));
   const quorum = count('quorum');
-  for (const family of [4, 6] as const) {
+  for (const family of FAMILIES) {
     const { length } = targets[family];
     if (length === 0 || quorum <= length) continue;
     const those = length === 1 ? 'is only 1 target' : `are only ${length} targets`;

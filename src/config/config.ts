@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
+import type { BareMark } from '../core/bare-mark.js';
 import { MarkField } from '../core/mark.js';
 import type { Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
@@ -7,13 +8,19 @@ import { UsageError } from '../errors.js';
 import { type CheckConfig, parseChecks } from './check.js';
 import { suggestion } from './nearest.js';
 import { parseInteger, parseMask } from './number.js';
+import { NO_NUMBERS, type Numbers } from './numbers.js';
 import { OPTIONS, type Option, type RawConfig } from './options.js';
 import { parseBackendField, parseServices } from './service.js';
 import { parseWans } from './wan.js';
 
 /** A checked configuration; frozen. */
 export interface Config {
+  /** The uplinks; empty where there are bare marks in their place, or services alone. */
   readonly wans: readonly Wan[];
+  /** Marks 1..N for rules of the user's own, in the place of WANs; empty without `--high-mark`. */
+  readonly marks: readonly BareMark[];
+  /** What new outgoing connections are given to: the WANs or the marks, whichever there are. */
+  readonly targets: readonly (Wan | BareMark)[];
   readonly field: MarkField;
   /** May be there without WANs, and WANs without them. */
   readonly services: readonly Service[];
@@ -46,8 +53,6 @@ export interface Config {
   readonly priority: number;
   /** A built-in's name or alias, or a file; resolved by `loadStrategy`. */
   readonly strategy: string;
-  /** True: no WANs but bare marks 1..N for rules of the user's own. */
-  readonly bare: boolean;
   /** Milliseconds that a packet waits for a decision, 1..10000. */
   readonly deadlineMs: number;
   /** Packets that the kernel holds for the daemon at most, 1..65536. */
@@ -78,8 +83,12 @@ export interface Config {
   readonly logPacket: boolean;
 }
 
-/** Checks everything that can be checked without the system. @throws UsageError */
-export function parseConfig(raw: RawConfig): Config {
+/**
+ * Checks everything that can be checked without the system.
+ * @param numbers those that the targets have had since `up`; a name keeps its number
+ * @throws UsageError
+ */
+export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Config {
   rejectUnknown(raw);
   const text = (key: string) => readText(raw, key);
   const field = new MarkField(parseMask(text('mask')!));
@@ -91,40 +100,46 @@ export function parseConfig(raw: RawConfig): Config {
   if (!bare && text('weights') !== undefined) {
     throw new UsageError('--weights goes with --high-mark; give each --wan its weight=');
   }
-  const wans = bare ? bareMarks(highMark, text('weights'), field) : parseWans(wanList, field);
-  const wanQueues = readQueues(raw, wans);
-  const balanced = readServices(raw, field, wanQueues, bare);
-  if (wans.length === 0 && balanced.services.length === 0) {
+  const marks = bare ? bareMarks(highMark, text('weights'), field) : [];
+  const wans = parseWans(wanList, field, {
+    remembered: numbers.wans,
+    most: highestWanMark(raw, field),
+  });
+  const targets = bare ? marks : wans;
+  const wanQueues = readQueues(raw, targets.length > 0);
+  const balanced = readServices(raw, field, wanQueues, bare, numbers);
+  if (targets.length === 0 && balanced.services.length === 0) {
     throw new UsageError(
       'no WAN given; add --wan NAME,dev=DEVICE,via=GATEWAY for each uplink, or a --service with its --backend',
     );
   }
-  if (wans.length === 0 && raw.strategy !== undefined) {
+  if (targets.length === 0 && raw.strategy !== undefined) {
     throw new UsageError('--strategy is that of the WANs; give each --service its strategy=');
   }
   const logPacket = readSwitch(raw, 'log-packet');
   return Object.freeze({
     wans,
+    marks,
+    targets,
     field,
     ...balanced,
     ...wanQueues,
     ...readEngine(raw),
-    lastResort: readLastResort(raw, wans, field),
+    lastResort: readLastResort(raw, targets, field),
     lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),
     logKernel: readSwitch(raw, 'log-kernel'),
     table: parseInteger('table', text('table')!, 256, 999_999_999),
     priority: parseInteger('priority', text('priority')!, 1, 32_763),
     strategy: text('strategy')!,
-    bare,
     deadlineMs: parseInteger('deadline', text('deadline')!, 1, 10_000),
     queueLength: parseInteger('queue-length', text('queue-length')!, 1, 65_536),
     repair: !readSwitch(raw, 'no-repair'),
     established: readCount(text('count')!) === 'established',
     countsFile: text('counts-file'),
-    checks: readChecks(raw, bare ? [] : wans),
+    checks: readChecks(raw, wans),
     onDown: readChoice(raw, 'on-down', ['all', 'udp', 'none']),
-    hooks: readHooks(raw, bare ? [] : wans),
+    hooks: readHooks(raw, wans),
     hookTimeoutMs: 1000 * parseInteger('hook-timeout', text('hook-timeout')!, 1, 3600),
     upAfterMs: 1000 * parseInteger('up-after', text('up-after')!, 0, 3600),
     slowStartMs: 1000 * parseInteger('slow-start', text('slow-start')!, 0, 3600),
@@ -162,10 +177,10 @@ function readHooks(raw: RawConfig, wans: readonly Wan[]): readonly string[] {
 type WanQueues = Pick<Config, 'queueNum' | 'queues'>;
 
 /** @throws UsageError */
-function readQueues(raw: RawConfig, wans: readonly Wan[]): WanQueues {
+function readQueues(raw: RawConfig, fed: boolean): WanQueues {
   const queueNum = parseInteger('queue-num', readText(raw, 'queue-num')!, 0, 65535);
   const queues = parseInteger('queues', readText(raw, 'queues')!, 1, 16);
-  if (raw.queues !== undefined && wans.length === 0)
+  if (raw.queues !== undefined && !fed)
     throw new UsageError('--queues is for the uplinks of --wan; all services have one queue');
   if (queueNum + queues - 1 > 65535)
     throw new UsageError(
@@ -176,7 +191,13 @@ function readQueues(raw: RawConfig, wans: readonly Wan[]): WanQueues {
 
 type Balanced = Pick<Config, 'services' | 'backendField' | 'serviceQueue' | 'forwardAccept'>;
 
-function readServices(raw: RawConfig, field: MarkField, wanQueues: WanQueues, bare: boolean): Balanced {
+function readServices(
+  raw: RawConfig,
+  field: MarkField,
+  wanQueues: WanQueues,
+  bare: boolean,
+  numbers: Numbers,
+): Balanced {
   const { queueNum, queues } = wanQueues;
   const behind = queueNum + queues;
   const list = readList(raw, 'service');
@@ -188,7 +209,7 @@ function readServices(raw: RawConfig, field: MarkField, wanQueues: WanQueues, ba
     }
   }
   const backendField = parseBackendField(readText(raw, 'backend-mask')!, list.length > 0 ? field : undefined);
-  const services = parseServices(list, readList(raw, 'backend'), backendField);
+  const services = parseServices(list, readList(raw, 'backend'), backendField, numbers.backends);
   const given = readText(raw, 'service-queue');
   // Without services the default may lie beyond the last queue; nobody opens it.
   const serviceQueue =
@@ -234,10 +255,15 @@ function readSwitch(raw: RawConfig, key: string): boolean {
   throw new UsageError(`${key} must be true or false`);
 }
 
+/** Where the last resort is to refuse, the highest mark is for that. */
+function highestWanMark(raw: RawConfig, field: MarkField): number {
+  return readText(raw, 'last-resort') === 'main' ? field.max : field.max - 1;
+}
+
 /** Where it is to refuse, the kernel needs a mark for that, which is the highest. @throws UsageError */
-function readLastResort(raw: RawConfig, wans: readonly Wan[], field: MarkField): Config['lastResort'] {
+function readLastResort(raw: RawConfig, targets: Config['targets'], field: MarkField): Config['lastResort'] {
   const lastResort = readChoice(raw, 'last-resort', ['main', 'unreachable', 'blackhole']);
-  const taken = lastResort !== 'main' && wans.find((wan) => wan.mark === field.max);
+  const taken = lastResort !== 'main' && targets.find(({ mark }) => mark === field.max);
   if (taken) {
     throw new UsageError(
       `WAN "${taken.name}" has mark ${taken.mark}, which --last-resort ${lastResort} needs for itself; use a wider --mask`,
@@ -276,7 +302,7 @@ function socketPath(path: string): string {
   throw new UsageError(`socket path "${path}" must have 1 to ${MAX_SOCKET_PATH} bytes`);
 }
 
-function bareMarks(highMark: string, weights: string | undefined, field: MarkField): readonly Wan[] {
+function bareMarks(highMark: string, weights: string | undefined, field: MarkField): readonly BareMark[] {
   const count = parseInteger('high-mark', highMark, 1, Number.MAX_SAFE_INTEGER);
   if (count > field.max) {
     throw new UsageError(
@@ -290,14 +316,9 @@ function bareMarks(highMark: string, weights: string | undefined, field: MarkFie
   const marks = Array.from({ length: count }, (_, i) =>
     Object.freeze({
       name: `mark${i + 1}`,
-      dev: '',
-      via: 'dev',
-      via6: 'dev',
       weight: parseInteger('weights:', shares[i] ?? '1', 0, 65535),
-      tier: 1,
+      tier: 1 as const,
       mark: i + 1,
-      nat: 'none',
-      nat6: 'none',
     }),
   );
   if (marks.every((mark) => mark.weight === 0))

@@ -1,5 +1,6 @@
 import { BlockList } from 'node:net';
 import { splitEndpoint } from '../core/endpoint.js';
+import type { Family } from '../core/family.js';
 import type { PortRange, Service, ServiceProto } from '../core/service.js';
 import { UsageError } from '../errors.js';
 import { parseInteger } from './number.js';
@@ -60,7 +61,7 @@ export function parsePort(what: string, text: string): number {
 export function splitAddress(
   what: string,
   text: string,
-): { address: string; family: 4 | 6; port: string | undefined } {
+): { address: string; family: Family; port: string | undefined } {
   const { address, family, port } = splitEndpoint(text);
   if (family === undefined) throw new UsageError(`${what}: "${address}" is no address; ${LISTEN_FORM}`);
   if (NOBODY.check(address, family === 6 ? 'ipv6' : 'ipv4'))
@@ -74,7 +75,7 @@ export function shortAddress(address: string): string {
 }
 
 /** An address, with its port if there is one, as iptables and URLs write it. */
-export function formatAddress(family: 4 | 6, address: string, port: number | undefined): string {
+export function formatAddress(family: Family, address: string, port: number | undefined): string {
   if (port === undefined) return address;
   return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -13,6 +13,8 @@ export function ruleFlags(config: Config): string {
   if (config.kernelMode !== 'random') flags.push(`--kernel-mode ${config.kernelMode}`);
   if (config.per !== 'connection') flags.push(`--per ${config.per}`);
   if (config.lastResort !== 'main') flags.push(`--last-resort ${config.lastResort}`);
+  if (config.table !== 1000) flags.push(`--table ${config.table}`);
+  if (config.priority !== 20_000) flags.push(`--priority ${config.priority}`);
   for (const dev of config.lan) flags.push(`--lan ${dev}`);
   for (const net of config.exclude) flags.push(`--exclude ${net}`);
   if (config.logKernel) flags.push('--log-kernel');

@@ -299,3 +299,9 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
 
 /** The values as the flags or the file give them, before they are checked. */
 export type RawConfig = Readonly<Record<string, unknown>>;
+
+/** Of these, the options that the rules depend on. */
+export function ruleOptions(raw: RawConfig): RawConfig {
+  const keys = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
+  return Object.fromEntries(Object.entries(raw).filter(([key]) => key in keys));
+}

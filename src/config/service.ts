@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import type { Family } from '../core/family.js';
 import { hex, MarkField } from '../core/mark.js';
 import { type Backend, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
@@ -6,6 +7,7 @@ import { formatAddress, parseListen, parsePort, shortAddress, splitAddress } fro
 import { BACKEND_KEYS, type KeyTable, SERVICE_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger, parseMask } from './number.js';
+import { assignNumbers } from './numbers.js';
 import { textOf, toRecord } from './record.js';
 import { MAX_WEIGHT, NAME } from './wan.js';
 
@@ -37,6 +39,7 @@ export function parseServices(
   services: readonly unknown[],
   backends: readonly unknown[],
   field: MarkField,
+  remembered: ReadonlyMap<string, number> = new Map(),
 ): readonly Service[] {
   const heads = services.map((item) => parseService(toRecord('service', item)));
   heads.forEach((head, i) => {
@@ -48,8 +51,7 @@ export function parseServices(
       `${backends.length} backends do not fit the mask, which holds ${field.max}; use a wider --backend-mask`,
     );
   }
-  const pools = new Map<Head, Backend[]>(heads.map((head) => [head, []]));
-  backends.forEach((item, i) => {
+  const parsed = backends.map((item) => {
     const record = toRecord('backend', item);
     // A flag's first word stands under `name`.
     const owner = textOf(record, 'service') ?? textOf(record, 'name') ?? '';
@@ -62,15 +64,39 @@ export function parseServices(
           : `backend of unknown service "${owner}"${suggestion(owner, known)}`,
       );
     }
-    pools.get(head)!.push(parseBackend(record, head, i + 1, field));
+    return { head, backend: parseBackend(record, head, field) };
   });
-  rejectTwinMarks([...pools.values()].flat());
-  const all = heads.map((head) => finish(head, pools.get(head)!));
+  rejectTwinMarks(parsed.map(({ backend }) => backend));
+  for (const head of heads) rejectTwinServers(head, parsed);
+  const name = ({ head, backend }: ParsedBackend) => backendName(head, backend);
+  const numbers = assignNumbers(
+    parsed.map((one) => ({ name: name(one), given: one.backend.mark })),
+    remembered,
+    field.max,
+  );
+  const all = heads.map((head) => {
+    const own = parsed.filter((one) => one.head.name === head.name);
+    return finish(
+      head,
+      own.map((one) => Object.freeze({ ...one.backend, mark: numbers.get(name(one))! })),
+    );
+  });
   rejectOverlaps(all);
   return Object.freeze(all);
 }
 
 type Head = Omit<Service, 'backends'>;
+
+/** A backend as it is configured; its mark is undefined where nothing is said of it. */
+interface ParsedBackend {
+  readonly head: Head;
+  readonly backend: Omit<Backend, 'mark'> & { readonly mark: number | undefined };
+}
+
+/** Under which a backend's number is remembered. */
+export function backendName(service: Pick<Service, 'name'>, backend: Pick<Backend, 'name'>): string {
+  return `${service.name}/${backend.name}`;
+}
 
 function parseService(record: Readonly<Record<string, unknown>>): Head {
   const name = textOf(record, 'name') ?? '';
@@ -99,7 +125,7 @@ function rejectUnknownKeys(where: string, record: Readonly<Record<string, unknow
   }
 }
 
-function parseSnat(where: string, value: string, family: 4 | 6): string {
+function parseSnat(where: string, value: string, family: Family): string {
   if (value === 'auto' || value === 'none') return value;
   const fits = family === 4 ? isIPv4(value) : isIPv6(value) && !value.includes('%');
   if (fits) return family === 6 ? shortAddress(value) : value;
@@ -109,9 +135,8 @@ function parseSnat(where: string, value: string, family: 4 | 6): string {
 function parseBackend(
   record: Readonly<Record<string, unknown>>,
   head: Head,
-  position: number,
   field: MarkField,
-): Backend {
+): ParsedBackend['backend'] {
   const to = textOf(record, 'to');
   const where = `backend "${to ?? ''}" of service "${head.name}"`;
   rejectUnknownKeys(where, record, BACKEND_KEYS);
@@ -128,11 +153,13 @@ function parseBackend(
   const toPort = port === undefined ? undefined : parsePort(`${where}: port`, port);
   if (address === head.address && (toPort === undefined || within(toPort, head.ports)))
     throw new UsageError(`${where} is the service itself; give the server's own address`);
-  const mark = parseInteger(`${where}: mark`, textOf(record, 'mark') ?? `${position}`, 1, 2 ** 32);
-  if (mark > field.max)
+  const given = textOf(record, 'mark');
+  const mark = given === undefined ? undefined : parseInteger(`${where}: mark`, given, 1, 2 ** 32);
+  if (mark !== undefined && mark > field.max)
     throw new UsageError(`${where}: mark ${mark} is outside the mask, which holds 1..${field.max}`);
   return Object.freeze({
     name: formatAddress(family, address, toPort),
+    family,
     address,
     port: toPort,
     weight: parseInteger(
@@ -143,11 +170,6 @@ function parseBackend(
     ),
     mark,
     tier: 1,
-    dev: '',
-    via: family === 4 ? 'dev' : undefined,
-    via6: family === 6 ? 'dev' : undefined,
-    nat: 'none',
-    nat6: 'none',
   });
 }
 
@@ -155,16 +177,16 @@ function within(port: number, ports: PortRange | undefined): boolean {
   return ports === undefined || (port >= ports.low && port <= ports.high);
 }
 
+function rejectTwinServers(head: Head, parsed: readonly ParsedBackend[]): void {
+  const names = parsed.filter((one) => one.head.name === head.name).map(({ backend }) => backend.name);
+  const twin = names.find((name, i) => names.indexOf(name) !== i);
+  if (twin !== undefined)
+    throw new UsageError(`service "${head.name}" has backend ${twin} twice; give it once, with a weight`);
+}
+
 function finish(head: Head, backends: readonly Backend[]): Service {
   if (backends.length === 0)
     throw new UsageError(`service "${head.name}" has no backend; add --backend ${head.name},to=ADDRESS:PORT`);
-  backends.forEach((backend, i) => {
-    if (backends.some((other, j) => j < i && other.name === backend.name)) {
-      throw new UsageError(
-        `service "${head.name}" has backend ${backend.name} twice; give it once, with a weight`,
-      );
-    }
-  });
   if (backends.every((backend) => backend.weight === 0)) {
     throw new UsageError(
       `every backend of service "${head.name}" has weight 0, so none takes connections; give one 1 or more`,
@@ -173,9 +195,11 @@ function finish(head: Head, backends: readonly Backend[]): Service {
   return Object.freeze({ ...head, backends: Object.freeze(backends) });
 }
 
-function rejectTwinMarks(backends: readonly Backend[]): void {
+function rejectTwinMarks(backends: readonly ParsedBackend['backend'][]): void {
   backends.forEach((backend, i) => {
-    const twin = backends.find((other, j) => j < i && other.mark === backend.mark);
+    const twin = backends.find(
+      (other, j) => j < i && other.mark !== undefined && other.mark === backend.mark,
+    );
     if (twin !== undefined) {
       throw new UsageError(
         `backends "${twin.name}" and "${backend.name}" both have mark ${backend.mark}; give each its own`,

@@ -2,41 +2,50 @@ import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ALIASES, STRATEGIES } from '../core/strategies/registry.js';
-import type { Strategy, StrategyContext, StrategyFactory } from '../core/strategy.js';
+import {
+  type NamedStrategy,
+  NEEDS,
+  type Need,
+  type Strategy,
+  type StrategyContext,
+  type StrategyFactory,
+} from '../core/strategy.js';
 import { UsageError } from '../errors.js';
 import { suggestion } from './nearest.js';
 
-/** A strategy ready to be asked, and the name the log gives it. */
-export interface NamedStrategy {
-  readonly name: string;
-  readonly strategy: Strategy;
+/** A strategy, and what it needs to be there before it is asked for the first time. */
+export interface LoadedStrategy extends NamedStrategy {
+  readonly needs: readonly Need[];
 }
 
 /**
- * A built-in by name or alias, or the default export of a user's file: anything with a slash or an ending.
- * @param context handed on as it is, so that a getter can notice who reads the connections (see `Counts`)
+ * A built-in by name or alias, or the default export of a user's file: anything with a slash or an ending. What a file's
+ * strategy needs is said by `needs`, an export of its own or a property of the function.
  * @throws UsageError
  */
-export async function loadStrategy(name: string, context: StrategyContext): Promise<NamedStrategy> {
+export async function loadStrategy(name: string, context: StrategyContext): Promise<LoadedStrategy> {
   if (/[/]|\.[cm]?js$/.test(name)) return loadFile(name, context);
   const full = ALIASES.get(name) ?? name;
   const factory = STRATEGIES.get(full);
   if (factory === undefined) {
     throw new UsageError(`unknown strategy "${name}"${suggestion(name, STRATEGIES.keys())}`);
   }
-  return { name: full, strategy: factory(context) };
+  return { name: full, strategy: factory(context), needs: factory.needs ?? [] };
 }
 
-async function loadFile(path: string, context: StrategyContext): Promise<NamedStrategy> {
+async function loadFile(path: string, context: StrategyContext): Promise<LoadedStrategy> {
   const file = resolve(path);
   if (!existsSync(file)) throw new UsageError(`strategy file ${path} does not exist`);
   let strategy: unknown;
+  let needs: readonly Need[];
   try {
-    const module: { default?: unknown } = await import(pathToFileURL(file).href);
+    const module: { default?: unknown; needs?: unknown } = await import(pathToFileURL(file).href);
     if (typeof module.default !== 'function') {
       throw new UsageError(`strategy file ${path} has no default export that is a function`);
     }
-    strategy = (module.default as StrategyFactory)(context);
+    const factory = module.default as StrategyFactory;
+    needs = checkNeeds(path, module.needs ?? factory.needs ?? []);
+    strategy = factory(context);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`strategy file ${path} does not load: ${firstLine(error)}`, { cause: error });
@@ -44,7 +53,21 @@ async function loadFile(path: string, context: StrategyContext): Promise<NamedSt
   if (typeof (strategy as Strategy | undefined)?.pick !== 'function') {
     throw new UsageError(`strategy file ${path}: its function must return an object with pick(flow, wans)`);
   }
-  return { name: basename(file), strategy: strategy as Strategy };
+  return { name: basename(file), strategy: strategy as Strategy, needs };
+}
+
+function checkNeeds(path: string, given: unknown): readonly Need[] {
+  const known = NEEDS.map((need) => `"${need}"`).join(', ');
+  if (!Array.isArray(given)) {
+    throw new UsageError(`strategy file ${path}: needs must be a list, of ${known}`);
+  }
+  const stranger = given.find((need) => !NEEDS.includes(need));
+  if (stranger !== undefined) {
+    throw new UsageError(
+      `strategy file ${path}: nobody has the "${stranger}" that it needs; there is ${known}`,
+    );
+  }
+  return given;
 }
 
 function firstLine(error: unknown): string {

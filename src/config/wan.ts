@@ -1,10 +1,12 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import { WAN_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
+import { assignNumbers } from './numbers.js';
 import { textOf, toRecord } from './record.js';
 
 const KEYS = Object.keys(WAN_KEYS);
@@ -14,16 +16,38 @@ export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
 const DEVICE = /^[^\s/:,;=]{1,15}$/;
 export const MAX_WEIGHT = 65535;
 
+/** Where the numbers come from that the configuration does not give. */
+export interface WanNumbers {
+  /** Those that the WANs have had since `up`, by name. */
+  readonly remembered: ReadonlyMap<string, number>;
+  /** The largest that is free for a WAN; a configured one may be larger. */
+  readonly most: number;
+}
+
+/** A WAN as it is configured; its mark is undefined where nothing is said of it. */
+type ParsedWan = Omit<Wan, 'mark'> & { readonly mark: number | undefined };
+
 /** The WANs, checked one by one and against each other. @throws UsageError */
-export function parseWans(raw: readonly unknown[], field: MarkField): readonly Wan[] {
-  if (raw.length > field.max) {
+export function parseWans(
+  raw: readonly unknown[],
+  field: MarkField,
+  { remembered, most }: WanNumbers = { remembered: new Map(), most: field.max },
+): readonly Wan[] {
+  if (raw.length > most) {
+    const reserved = most < field.max ? ` beside that of the last resort` : '';
     throw new UsageError(
-      `${raw.length} WANs do not fit the mask, which holds ${field.max}; use a wider --mask`,
+      `${raw.length} WANs do not fit the mask, which holds ${most}${reserved}; use a wider --mask`,
     );
   }
-  const wans = raw.map((item, i) => parseWan(toRecord('WAN', item), i + 1, field));
-  rejectTwins(wans, 'name');
-  rejectTwins(wans, 'mark');
+  const parsed = raw.map((item) => parseWan(toRecord('WAN', item), field));
+  rejectTwins(parsed, 'name');
+  rejectTwins(parsed, 'mark');
+  const numbers = assignNumbers(
+    parsed.map(({ name, mark }) => ({ name, given: mark })),
+    remembered,
+    most,
+  );
+  const wans = parsed.map((wan) => Object.freeze({ ...wan, mark: numbers.get(wan.name)! }));
   rejectSameWay(wans);
   rejectSharedAuto(wans);
   if (wans.length > 0 && wans.every((wan) => wan.weight === 0)) {
@@ -34,7 +58,7 @@ export function parseWans(raw: readonly unknown[], field: MarkField): readonly W
   return wans;
 }
 
-function parseWan(record: Readonly<Record<string, unknown>>, position: number, field: MarkField): Wan {
+function parseWan(record: Readonly<Record<string, unknown>>, field: MarkField): ParsedWan {
   const text = (key: string) => textOf(record, key);
   const name = text('name') ?? '';
   if (!NAME.test(name)) {
@@ -50,8 +74,10 @@ function parseWan(record: Readonly<Record<string, unknown>>, position: number, f
   const via6 = parseGateway(where, 'via6', text('via6'));
   // A WAN with neither gateway is a point-to-point device, which every IPv4 uplink without one is.
   const via = parseGateway(where, 'via', text('via') ?? (via6 === undefined ? 'dev' : undefined));
-  const mark = parseInteger(`${where}: mark`, text('mark') ?? String(position), 1, Number.MAX_SAFE_INTEGER);
-  if (mark > field.max)
+  const given = text('mark');
+  const mark =
+    given === undefined ? undefined : parseInteger(`${where}: mark`, given, 1, Number.MAX_SAFE_INTEGER);
+  if (mark !== undefined && mark > field.max)
     throw new UsageError(`${where}: mark ${mark} is outside the mask, which holds 1..${field.max}`);
   const nat = parseNat(where, 'nat', text('nat') ?? WAN_KEYS.nat.default, 4);
   return Object.freeze({
@@ -78,7 +104,7 @@ function parseGateway(where: string, key: 'via' | 'via6', value: string | undefi
   );
 }
 
-function parseNat(where: string, key: string, value: string, family: 4 | 6): string {
+function parseNat(where: string, key: string, value: string, family: Family): string {
   if (value === 'masquerade' || value === 'none') return value;
   const [address = '', length, ...rest] = value.split('/');
   const bits = family === 4 ? 32 : 128;
@@ -89,9 +115,9 @@ function parseNat(where: string, key: string, value: string, family: 4 | 6): str
   );
 }
 
-function rejectTwins(wans: readonly Wan[], key: 'name' | 'mark'): void {
+function rejectTwins(wans: readonly ParsedWan[], key: 'name' | 'mark'): void {
   wans.forEach((wan, i) => {
-    const twin = wans.find((other, j) => j < i && other[key] === wan[key]);
+    const twin = wans.find((other, j) => j < i && wan[key] !== undefined && other[key] === wan[key]);
     if (twin === undefined) return;
     if (key === 'name') throw new UsageError(`two WANs are named "${wan.name}"; give each its own name`);
     throw new UsageError(

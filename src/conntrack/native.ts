@@ -1,4 +1,4 @@
-import type { Flushed, Selection } from './requests.js';
+import type { Flushed, Selection, Tuple } from './selection.js';
 
 /** What the addon's constructor takes: every field set and in range. */
 export interface NativeConntrackOptions {
@@ -48,16 +48,6 @@ export interface NativeConntrack {
   unref(): void;
 }
 
-/** A connection's original direction; the addon throws a TypeError when an address is none of the family. */
-export interface NativeTuple {
-  family: 4 | 6;
-  proto: number;
-  src: string;
-  dst: string;
-  sport: number;
-  dport: number;
-}
-
 export interface NativeEntry {
   mark: number;
   status: number;
@@ -78,6 +68,6 @@ export interface ConntrackAddon {
     onEvent: (kind: NativeConntrackEvent, value: unknown) => void,
   ) => NativeConntrack;
   flushConntrack(mark: number, mask: number, selection: Selection): Promise<Flushed | undefined>;
-  /** One for each tuple, in their order. */
-  lookupConntrack(tuples: readonly NativeTuple[]): Promise<(NativeEntry | undefined)[]>;
+  /** One for each tuple, in their order; throws a TypeError for an address that is not of the tuple's family. */
+  lookupConntrack(tuples: readonly Tuple[]): Promise<(NativeEntry | undefined)[]>;
 }

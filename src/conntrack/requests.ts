@@ -4,17 +4,9 @@ import { UsageError } from '../errors.js';
 import { loadAddon } from '../native.js';
 import { describeConntrackError } from './errors.js';
 import type { ConntrackAddon, NativeConntrackError, NativeEntry } from './native.js';
+import type { Flushed, Selection, Tuple } from './selection.js';
 
-/** The direction a connection began in, before any translation. */
-export interface Tuple {
-  family: 4 | 6;
-  /** 6 TCP, 17 UDP, or another protocol that has ports. */
-  proto: number;
-  src: string;
-  dst: string;
-  sport: number;
-  dport: number;
-}
+export type { Flushed, Selection, Tuple } from './selection.js';
 
 /** TCP states as conntrack(8) prints them. */
 export type TcpState = (typeof TCP_STATES)[number];
@@ -42,28 +34,6 @@ export interface Entry {
   timeout: number;
   /** TCP only. */
   tcpState: TcpState | undefined;
-}
-
-/** Which connections of a mark; all when nothing is given. */
-export interface Selection {
-  readonly family?: 4 | 6;
-  /** Only those of this protocol; with `unanswered` those, too. */
-  readonly proto?: number;
-  /** Only those that never had an answer; with `proto` those, too. */
-  readonly unanswered?: boolean;
-  /** Besides, only those that have exactly these of the IPS_* bits in `statusMask`. */
-  readonly status?: number;
-  readonly statusMask?: number;
-  /** End no more than so many, 1 or more. */
-  readonly most?: number;
-}
-
-/** Of connections that were ended one by one. */
-export interface Flushed {
-  /** How many were selected. */
-  readonly found: number;
-  /** Of how many of them the end was asked for: all, or `most`. */
-  readonly ended: number;
 }
 
 /**

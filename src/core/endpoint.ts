@@ -1,9 +1,10 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import type { Family } from './family.js';
 
 /** An address with a port. */
 export interface Endpoint {
   readonly address: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly port: number;
 }
 
@@ -11,7 +12,7 @@ export interface Endpoint {
 export interface EndpointText {
   readonly address: string;
   /** Undefined: the address is none, or an IPv4 one in brackets, or one with a zone. */
-  readonly family: 4 | 6 | undefined;
+  readonly family: Family | undefined;
   /** Whatever stands behind the colon; undefined: there is none. */
   readonly port: string | undefined;
 }

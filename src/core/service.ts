@@ -1,4 +1,5 @@
-import type { Wan } from './wan.js';
+import type { Family } from './family.js';
+import type { MemberParts } from './member.js';
 
 /** What a service balances: one protocol's ports, or everything that comes to the address. */
 export type ServiceProto = 'tcp' | 'udp' | 'any';
@@ -9,14 +10,20 @@ export interface PortRange {
   readonly high: number;
 }
 
-/**
- * A server behind a service. It has the form of a WAN, so that every strategy can choose it, a user's too: `name` is
- * its `to`, `via` or `via6` says which family it carries, and there is no device.
- */
-export interface Backend extends Wan {
+/** A server behind a service. */
+export interface Backend {
+  /** Where it is, as in `to=`: unique in its service. */
+  readonly name: string;
+  readonly family: Family;
   readonly address: string;
   /** Undefined: the port that the client asked for. */
   readonly port: number | undefined;
+  /** Share of new connections, relative to the service's other backends, 0 or more; 0 = drain. */
+  readonly weight: number;
+  /** Lower is preferred. */
+  readonly tier: number;
+  /** Its number inside the field of the backends, 1..max of the field; unique among all services. */
+  readonly mark: number;
 }
 
 /** How the source of a service's connections is translated; an address means SNAT. */
@@ -25,7 +32,7 @@ export type ServiceSnat = 'auto' | 'none' | string;
 /** One address in front of several servers. */
 export interface Service {
   readonly name: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** The address that clients ask, in the form of RFC 5952. */
   readonly address: string;
   readonly proto: ServiceProto;
@@ -43,4 +50,12 @@ export function formatListen({ family, address, proto, ports }: Omit<Service, 'b
   if (ports === undefined) return `${address}/${proto}`;
   const range = ports.low === ports.high ? `${ports.low}` : `${ports.low}-${ports.high}`;
   return `${family === 6 ? `[${address}]` : address}:${range}/${proto}`;
+}
+
+/** A backend as a member of its service's pool; as a target it is named behind the service. */
+export function backendMember(service: Service, backend: Backend): MemberParts<Backend> {
+  return {
+    target: { name: `${service.name}/${backend.name}`, families: [backend.family] },
+    candidate: backend,
+  };
 }

@@ -1,6 +1,7 @@
-import type { Wan } from './wan.js';
+import type { Family } from './family.js';
+import { splitTargetId, type TargetId } from './target.js';
 
-/** What a WAN begins with: enough to be noticed where it fails, little enough to do no harm. */
+/** What a target begins with: enough to be noticed where it fails, little enough to do no harm. */
 const FIRST_PART = 0.1;
 /** Sums of parts like 0.1 miss a whole by about 1e-16. */
 const ROUNDING = 1e-9;
@@ -12,13 +13,13 @@ interface WarmUp {
 }
 
 /**
- * Gives a WAN that came up a growing part of what its strategy would give it, from a tenth to all. No draw: of ten picks
- * at a tenth exactly one is taken. WANs are told by mark and family; a WAN's other family may be warm.
+ * Gives a target that came up a growing part of what strategies would give it, from a tenth to all. No draw: of ten picks
+ * at a tenth exactly one is taken. Of a target that carries both families, each warms up for itself.
  */
 export class SlowStart {
   readonly #lengthMs: number;
   readonly #now: () => number;
-  readonly #warming = { 4: new Map<number, WarmUp>(), 6: new Map<number, WarmUp>() };
+  readonly #warming = { 4: new Map<TargetId, WarmUp>(), 6: new Map<TargetId, WarmUp>() };
 
   /** @param lengthMs how long it takes; 0: nothing is ever warming @param now milliseconds, never going back */
   constructor(lengthMs: number, now: () => number) {
@@ -26,48 +27,48 @@ export class SlowStart {
     this.#now = now;
   }
 
-  /** A WAN came up. */
-  begin(mark: number, family: 4 | 6): void {
-    if (this.#lengthMs > 0) this.#warming[family].set(mark, { since: this.#now(), credit: 0 });
+  /** A target came up. */
+  begin(id: TargetId): void {
+    if (this.#lengthMs > 0) this.#of(id).set(id, { since: this.#now(), credit: 0 });
   }
 
   /** It went down again. */
-  end(mark: number, family: 4 | 6): void {
-    this.#warming[family].delete(mark);
+  end(id: TargetId): void {
+    this.#of(id).delete(id);
   }
 
-  /** Whether any WAN is warming; costs nothing while there is none. */
-  active(family: 4 | 6): boolean {
+  /** Whether any target is warming; costs nothing while there is none. */
+  active(family: Family): boolean {
     const warming = this.#warming[family];
     if (warming.size === 0) return false;
     // Ends those that are over: nobody else asks for one that is no candidate.
-    for (const mark of warming.keys()) this.part(mark, family);
+    for (const id of warming.keys()) this.part(id);
     return warming.size > 0;
   }
 
   /** From a tenth on to below 1; undefined: all of it. */
-  part(mark: number, family: 4 | 6): number | undefined {
-    const warmUp = this.#warming[family].get(mark);
+  part(id: TargetId): number | undefined {
+    const warming = this.#of(id);
+    const warmUp = warming.get(id);
     if (warmUp === undefined) return undefined;
     const done = (this.#now() - warmUp.since) / this.#lengthMs;
     if (done < 1) return FIRST_PART + (1 - FIRST_PART) * Math.max(0, done);
-    this.#warming[family].delete(mark);
+    warming.delete(id);
     return undefined;
   }
 
-  /** Whether a WAN takes a connection that it was picked for. */
-  takes(mark: number, family: 4 | 6): boolean {
-    const part = this.part(mark, family);
+  /** Whether a target takes a connection that it was picked for. */
+  takes(id: TargetId): boolean {
+    const part = this.part(id);
     if (part === undefined) return true;
-    const warmUp = this.#warming[family].get(mark)!;
+    const warmUp = this.#of(id).get(id)!;
     warmUp.credit += part;
     if (warmUp.credit < 1 - ROUNDING) return false;
     warmUp.credit -= 1;
     return true;
   }
 
-  /** Those that have their whole share. */
-  warm(wans: readonly Wan[], family: 4 | 6): Wan[] {
-    return wans.filter(({ mark }) => this.part(mark, family) === undefined);
+  #of(id: TargetId): Map<TargetId, WarmUp> {
+    return this.#warming[splitTargetId(id).family];
   }
 }

@@ -1,12 +1,12 @@
+import type { Candidate } from './candidate.js';
 import type { Connections } from './counts.js';
 import type { Flow } from './flow.js';
-import type { Wan } from './wan.js';
 
 /**
- * Chooses the WAN of a new connection.
+ * Chooses who is given a new connection: a WAN, a bare mark or a backend, which are told apart by nothing here.
  *
- * It is asked once for each new outgoing connection; later packets, replies and inbound connections never reach
- * it, so its state advances by exactly one for each connection.
+ * It is asked once for each new connection; later packets, replies and, for WANs, inbound connections never reach it, so
+ * its state advances by exactly one for each connection.
  */
 export interface Strategy {
   /**
@@ -16,7 +16,7 @@ export interface Strategy {
    *   array, so it can key state (see {@link PerSet}).
    * @returns one of `wans`. Anything else, or a throw, leaves the connection to the kernel's own weighted choice.
    */
-  pick(flow: Flow, wans: readonly Wan[]): Wan;
+  pick(flow: Flow, wans: readonly Candidate[]): Candidate;
 }
 
 /** What a strategy is made with; pass your own in tests. */
@@ -26,29 +26,51 @@ export interface StrategyContext {
   /** Milliseconds from an arbitrary point, never going back. */
   readonly now: () => number;
   /**
-   * Live connections of a WAN: what conntrack holds with its mark, whoever chose it, plus what was decided since;
-   * a decision of this strategy counts before it is asked again. Costs a few nanoseconds. Take it from the context
-   * in the factory, not in `pick`: that is how it is known that somebody has to count.
+   * Live connections of a candidate: what conntrack holds with its mark, whoever chose it, plus what was decided since;
+   * a decision of this strategy counts before it is asked again. Costs a few nanoseconds. Counting begins before the
+   * first decision only for a factory that says `needs: ['connections']`.
    */
   readonly connections: Connections;
 }
 
+/** What a strategy's factory can need; it costs something, so nobody has it unless it is needed. */
+export const NEEDS = ['connections'] as const;
+export type Need = (typeof NEEDS)[number];
+
 /** A strategy file's default export. */
-export type StrategyFactory = (context: StrategyContext) => Strategy;
+export interface StrategyFactory {
+  (context: StrategyContext): Strategy;
+  /** What has to be there before the first decision; nothing by default. */
+  readonly needs?: readonly Need[];
+}
+
+/** A factory with what it needs. */
+export function defineStrategy(
+  needs: readonly Need[],
+  create: (context: StrategyContext) => Strategy,
+): StrategyFactory {
+  return Object.assign(create, { needs });
+}
+
+/** A strategy ready to be asked, and the name the log gives it. */
+export interface NamedStrategy {
+  readonly name: string;
+  readonly strategy: Strategy;
+}
 
 /**
- * State for each set of candidates. A WAN that goes down makes another set, with a fresh start; when it comes
+ * State for each set of candidates. One that goes down makes another set, with a fresh start; when it comes
  * back, the old set goes on where it was, and IPv6 with other candidates does not disturb IPv4.
  */
 export class PerSet<State> {
-  readonly #states = new WeakMap<readonly Wan[], State>();
-  readonly #create: (wans: readonly Wan[]) => State;
+  readonly #states = new WeakMap<readonly Candidate[], State>();
+  readonly #create: (wans: readonly Candidate[]) => State;
 
-  constructor(create: (wans: readonly Wan[]) => State) {
+  constructor(create: (wans: readonly Candidate[]) => State) {
     this.#create = create;
   }
 
-  get(wans: readonly Wan[]): State {
+  get(wans: readonly Candidate[]): State {
     let state = this.#states.get(wans);
     if (state === undefined) {
       state = this.#create(wans);

@@ -23,3 +23,10 @@ export function splitTargetId(id: TargetId): { readonly name: string; readonly f
 export function parseTargetId(text: string): TargetId | undefined {
   return /^.+\/[46]$/.test(text) ? (text as TargetId) : undefined;
 }
+
+/** What has to be known of a target to keep its state; what it is made of, a device or an address, is its own type's. */
+export interface Target {
+  readonly name: string;
+  /** Whose connections it can carry, never empty. */
+  readonly families: readonly Family[];
+}

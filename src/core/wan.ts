@@ -1,3 +1,7 @@
+import { FAMILIES } from './family.js';
+import type { MemberParts } from './member.js';
+import type { Target } from './target.js';
+
 /** How packets that leave by a WAN are translated; an address means SNAT, a prefix NETMAP (RFC 6296 alike). */
 export type Nat = 'masquerade' | 'none' | string;
 
@@ -10,7 +14,7 @@ export type Gateway = string;
 /** An uplink. */
 export interface Wan {
   readonly name: string;
-  /** Its device; several WANs may share one and then differ by gateway. Empty for a bare mark. */
+  /** Its device; several WANs may share one and then differ by gateway. */
   readonly dev: string;
   /** IPv4 gateway; undefined: no IPv4 connection uses this WAN. */
   readonly via: Gateway | undefined;
@@ -26,10 +30,17 @@ export interface Wan {
   readonly nat6: Nat;
 }
 
-/** `up` takes new connections, `drain` (weight 0) keeps those it has, `down` cannot carry any. */
-export type WanState = 'up' | 'drain' | 'down';
-
 /** Whether connections of this address family can leave by `wan`. */
 export function carries(wan: Wan, family: number): boolean {
   return (family === 6 ? wan.via6 : wan.via) !== undefined;
+}
+
+/** A WAN as a target. */
+export function wanTarget(wan: Wan): Target {
+  return { name: wan.name, families: FAMILIES.filter((family) => carries(wan, family)) };
+}
+
+/** A WAN as a member of a pool, with its configured weight and tier. */
+export function wanMember(wan: Wan): MemberParts<Wan> {
+  return { target: wanTarget(wan), candidate: wan };
 }

@@ -1,19 +1,167 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.js';
-import type { LineSink } from '../log.js';
-import type { QueueError } from '../queue/queue.js';
+import type { FaultCounts, MemberStatus, QueueStatus } from '../control/status.js';
+import type { Family } from '../core/family.js';
+import type { MarkField } from '../core/mark.js';
+import type { Member } from '../core/member.js';
+import { Pool, type PoolParts } from '../core/pool.js';
+import type { States } from '../core/states.js';
+import type { QueueError, QueueStats } from '../queue/queue.js';
+import { Queues, type QueuesOptions } from '../queue/queues.js';
 import type { ConnectionSource } from './connections.js';
+import { Decider, type DecisionListener, type FindPool, type Inbound } from './decider.js';
+import { queueStatuses } from './queue-status.js';
+import { withShares } from './shares.js';
+import { StrategyFaults, sumFaults } from './strategy-faults.js';
 
-/** What both balancers have, that of the WANs and that of the services. */
-export interface BalancerParts {
-  readonly config: Config;
+/** Says which member of which pool a line is about, by the fields that users know: `wan`, or `service` and `backend`. */
+export type Label = (pool: Pool, member: Member) => object;
+
+/** What every balancer has. */
+export interface BalancerContext {
   readonly logger: Logger;
-  /** Where the mark log's lines go; undefined: through the logger. */
-  readonly line: LineSink | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
-  /** Where live connections of the marks come from; undefined where there are no marks, or nobody can count. */
+  readonly states: States;
+  /** Where live connections of the balancer's marks come from; undefined where nobody can count. */
   readonly connections: ConnectionSource | undefined;
   /** Called when a queue is lost and the balancer can decide nothing any more. */
   readonly onLost: (error: QueueError) => void;
+}
+
+export interface BalancerParts extends BalancerContext {
+  /** Where its members' numbers stand in the packet mark. */
+  readonly field: MarkField;
+  readonly pools: readonly Omit<PoolParts, 'states' | 'onFault'>[];
+  /** Which of its pools a packet is for. */
+  readonly find: (pools: readonly Pool[]) => FindPool;
+  readonly inbound: Inbound;
+  /** The pool's name as a field of the log lines about its strategy; undefined: there is only one pool. */
+  readonly poolField?: string;
+  readonly label: Label;
+  /** Told of each decision after it was counted. */
+  readonly onDecision: DecisionListener;
+  readonly queues: Pick<QueuesOptions, 'num' | 'count' | 'deadlineMs'> & { readonly maxLen: number };
+  readonly open?: typeof Queues.open;
+}
+
+/**
+ * Spreads new connections by a field of the mark: its queues, its pools, and who decides. The WANs are one balancer with
+ * one pool, the services another with a pool for each of them.
+ */
+export class Balancer {
+  readonly pools: readonly Pool[];
+  readonly #parts: BalancerParts;
+  readonly #queues: Queues;
+  readonly #faults: readonly StrategyFaults[];
+  /** One of them: the pool's own where there is only one, else of all together, for nobody can tell which was late. */
+  readonly #lateness: StrategyFaults;
+  #lateFlows = 0;
+
+  /** Binds the queues; from here on packets are answered. @throws QueueError */
+  constructor(parts: BalancerParts) {
+    this.#parts = parts;
+    const { logger, now, states, poolField, field, connections, onDecision } = parts;
+    const faults = parts.pools.map((pool) => {
+      const own = poolField === undefined ? logger : logger.child({ [poolField]: pool.name });
+      return new StrategyFaults(own, pool.strategy.name, now);
+    });
+    this.pools = parts.pools.map((pool, i) => new Pool({ ...pool, states, onFault: faults[i]!.report }));
+    const single = poolField === undefined;
+    this.#lateness = single ? faults[0]! : new StrategyFaults(logger, `a ${poolField}'s`, now);
+    this.#faults = single ? faults : [...faults, this.#lateness];
+    const decider = new Decider(
+      parts.find(this.pools),
+      field,
+      parts.inbound,
+      (pool, member, flow, packet) => {
+        connections?.decided(member.configured.mark);
+        onDecision(pool, member, flow, packet);
+      },
+    );
+    const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;
+    const { open = Queues.open } = parts;
+    this.#queues = open(
+      {
+        ...parts.queues,
+        mask: field.mask,
+        lateNotice: `wanmark: ${who} has not answered for a second; the kernel chooses\n`,
+        onLate: (lateMs) => this.#late(lateMs),
+      },
+      decider.decide,
+      parts.onLost,
+    );
+  }
+
+  /** The names of the targets that new connections of a family may be given to. */
+  candidates(family: Family): ReadonlySet<string> {
+    return new Set(this.pools.flatMap((pool) => pool.candidates(family).map(({ target }) => target.name)));
+  }
+
+  /** Drops the remembered decisions for a target. @param mark its number */
+  forget(mark: number): void {
+    const { field } = this.#parts;
+    this.#queues.forget(field.encode(mark), field.mask);
+  }
+
+  /** What `wanmark status` shows of each pool's members, in their order. */
+  status(): readonly (readonly MemberStatus[])[] {
+    return this.pools.map((pool) => withShares(pool.members.map((member) => this.#memberStatus(member))));
+  }
+
+  queueStatuses(): QueueStatus[] {
+    return queueStatuses(this.#queues, this.#parts.queues.maxLen);
+  }
+
+  /** Of all its strategies. */
+  faults(): FaultCounts {
+    return sumFaults(this.#faults.map(({ counts }) => counts));
+  }
+
+  /** Resolves when every queue's thread has answered; see {@link Queues.ping}. */
+  ping(): Promise<void> {
+    return this.#queues.ping();
+  }
+
+  /**
+   * Answers what the kernel still holds, gives the queues back and logs a summary of each member.
+   * @returns the queues' counters together
+   */
+  async stop(): Promise<QueueStats> {
+    const { logger, label } = this.#parts;
+    await this.#queues.close();
+    const lines = this.status();
+    for (const [i, pool] of this.pools.entries()) {
+      for (const [j, member] of pool.members.entries()) {
+        const { mark, weight, picks, share } = lines[i]![j]!;
+        const rounded = Math.round(share * 10_000) / 10_000;
+        logger.info({ ...label(pool, member), mark, weight, picks, share: rounded }, 'summary');
+      }
+    }
+    return this.#queues.stats();
+  }
+
+  /** Ends at once, where the daemon cannot start. */
+  closeNow(): void {
+    for (const queue of this.#queues) queue.closeNow();
+  }
+
+  #memberStatus({ target, configured, picks }: Member): Omit<MemberStatus, 'share' | 'target'> {
+    const { states, connections } = this.#parts;
+    const { name, mark, weight, tier } = configured;
+    return {
+      name,
+      mark,
+      weight: states.weight(target.name, weight),
+      tier,
+      state: states.standing(target, weight),
+      connections: connections?.count(mark) ?? null,
+      picks,
+    };
+  }
+
+  #late(lateMs: number): void {
+    const { lateFlows } = this.#queues.stats();
+    this.#lateness.late(lateMs, lateFlows - this.#lateFlows);
+    this.#lateFlows = lateFlows;
+  }
 }

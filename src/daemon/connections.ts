@@ -30,7 +30,7 @@ export function openBackendConnections(
  */
 export function openConnections(config: Config, onFault: (message: string) => void): ConnectionSource {
   if (config.countsFile === undefined) {
-    const highest = Math.max(...config.wans.map((wan) => wan.mark));
+    const highest = Math.max(...config.targets.map(({ mark }) => mark));
     const { field, established } = config;
     return conntrack({ mask: field.mask, highest, established }, onFault);
   }

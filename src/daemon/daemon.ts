@@ -1,54 +1,61 @@
 import { setImmediate } from 'node:timers/promises';
-import type { NamedStrategy } from '../config/strategy.js';
+import type { Logger } from 'pino';
+import { type Change, UnknownWan } from '../config/change.js';
+import type { Config } from '../config/config.js';
+import type { Control } from '../control/control.js';
+import type { QueueStatus, Status } from '../control/status.js';
 import { hex } from '../core/mark.js';
+import type { States } from '../core/states.js';
 import { SystemError } from '../errors.js';
 import type { ServiceManager } from '../system/service-manager.js';
-import type { BalancerParts } from './balancer.js';
-import type { ConnectionSource } from './connections.js';
-import type { Control } from './control.js';
 import { queuesTogether } from './queue-status.js';
-import { rulesFingerprint } from './rules-fingerprint.js';
-import { RulesKeeper } from './rules-keeper.js';
-import { type NamedService, Services } from './services.js';
-import type { QueueStatus, Status } from './status.js';
-import { Wans } from './wans.js';
+import type { RulesKeeper } from './rules-keeper.js';
+import type { Services } from './services.js';
+import type { Wans } from './wans.js';
 import { Watchdog } from './watchdog.js';
 
 /** A status without connections is better than none: 3 us an entry are needed, on a machine that may be busy. */
 const COUNTED_MS = 3000;
+/** Where there are no WANs, no strategy of theirs has a fault. */
+const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 
-/** What a daemon is made of; the parts come in ready, so a test can hand it a logger and a strategy of its own. */
-export interface DaemonParts extends BalancerParts {
-  readonly strategy: NamedStrategy;
-  /** May be empty. */
-  readonly services: readonly NamedService[];
-  /** As `connections`, for the backends' marks. */
-  readonly backendConnections: ConnectionSource | undefined;
+/** What a daemon is made of; the parts come in ready and run already. */
+export interface DaemonParts {
+  readonly config: Config;
+  /** That of the WANs. */
+  readonly strategyName: string;
+  readonly logger: Logger;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
   readonly serviceManager: ServiceManager;
+  /** Settles when the numbers of live connections are true. */
+  readonly fresh: () => Promise<unknown>;
+  readonly states: States;
+  /** Undefined where there are neither WANs nor bare marks. */
+  readonly wans: Wans | undefined;
+  /** Undefined where there are none. */
+  readonly services: Services | undefined;
+  /** Undefined where the rules are the user's own. */
+  readonly keeper: RulesKeeper | undefined;
 }
 
-/** The running selector: the WANs and the services, and what is for both: rules, control socket, systemd. */
+/** The running selector: what is there for both its balancers, which is the control socket, the rules and systemd. */
 export class Daemon {
   readonly #parts: DaemonParts;
-  readonly #wans: Wans;
-  /** Undefined where there are none. */
-  readonly #services: Services | undefined;
-  /** Undefined for bare marks. */
-  readonly #keeper: RulesKeeper | undefined;
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #watchdog: Watchdog;
 
-  /** Binds the queues; from here on packets are answered. @throws QueueError */
+  /** Begins what is not needed for decisions: packets are answered meanwhile. */
   static async start(parts: DaemonParts): Promise<Daemon> {
     const daemon = new Daemon(parts);
     try {
       // Packets are answered while it loads.
-      const { Control: Socket } = await import('./control.js');
+      const { Control: Socket } = await import('../control/control.js');
       daemon.#control = await Socket.open(
         parts.config.socket,
         (counted) => daemon.#look(counted),
-        (change) => daemon.#wans.set(change),
+        (change) => daemon.#set(change),
       );
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
@@ -62,33 +69,11 @@ export class Daemon {
   }
 
   private constructor(parts: DaemonParts) {
-    const { config, strategy, logger, line, now, connections, onLost } = parts;
     this.#parts = parts;
-    const common = { config, logger, line, now, onLost };
-    const { services, backendConnections } = parts;
-    if (services.length > 0) {
-      this.#services = new Services({ ...common, services, connections: backendConnections });
-    }
-    const devices = [...new Set(config.wans.map((wan) => wan.dev))];
-    this.#keeper = config.bare
-      ? undefined
-      : new RulesKeeper({
-          logger,
-          now,
-          devices,
-          repair: config.repair,
-          fingerprint: () => rulesFingerprint(devices, config.forwardAccept),
-          onUnusable: (unusable, asOf) => this.#wans.unusable(unusable, asOf),
-        });
-    try {
-      this.#wans = new Wans({ ...common, strategy, connections, keeper: this.#keeper });
-    } catch (error) {
-      this.#services?.closeNow();
-      throw error;
-    }
+    const { wans, services, serviceManager, now } = parts;
     this.#watchdog = new Watchdog(
-      parts.serviceManager,
-      () => Promise.all([this.#wans.ping(), this.#services?.ping()]),
+      serviceManager,
+      () => Promise.all([wans?.balancer.ping(), services?.balancer.ping()]),
       () => this.#summary(),
     );
     this.#startedAt = now();
@@ -96,61 +81,71 @@ export class Daemon {
 
   /** Begins what starts programs: each takes milliseconds, for which no packet has to wait for its first decision. */
   async #watch(): Promise<void> {
+    const { wans, keeper, states } = this.#parts;
     await setImmediate();
-    this.#wans.begin();
+    wans?.begin();
     await setImmediate();
-    this.#keeper?.begin(this.#wans.down());
+    // Without WANs nobody knows of any whether it works.
+    keeper?.begin(wans === undefined ? undefined : states);
   }
 
   /** Answers what the kernel still holds, gives the queues back and logs summaries. */
   async stop(): Promise<void> {
-    this.#parts.serviceManager.stopping();
+    const { serviceManager, keeper, services, wans, logger } = this.#parts;
+    serviceManager.stopping();
     this.#watchdog.stop();
     this.#control?.close();
-    this.#keeper?.stop();
-    await this.#services?.stop();
-    await this.#wans.stop();
+    keeper?.stop();
+    await services?.stop();
+    if (wans !== undefined) await wans.stop();
+    // The last line of every daemon's log.
+    else logger.info({ picks: 0, strategyFaults: 0 }, 'stopped');
+  }
+
+  async #set(change: Change): Promise<string> {
+    const { wans } = this.#parts;
+    if (wans === undefined) throw new UnknownWan(change.wan, []);
+    return wans.set(change);
   }
 
   /** What `wanmark status` shows; where they are only counted while somebody looks, connections may need a moment. */
   async #look(counted: boolean): Promise<Status> {
-    const { connections, backendConnections } = this.#parts;
-    if (counted) await atMost(COUNTED_MS, [connections?.fresh(), backendConnections?.fresh()]);
+    if (counted) await atMost(COUNTED_MS, this.#parts.fresh());
     return this.status();
   }
 
   /** The same as of now, with connections where they are counted. */
   status(): Status {
-    const { strategy, now } = this.#parts;
-    const serviceQueue = this.#services?.queueStatus() ?? null;
-    const queues = this.#wans.queueStatuses();
+    const { strategyName, wans, services, now } = this.#parts;
+    const [serviceQueue = null] = services?.balancer.queueStatuses() ?? [];
+    const queues = wans?.balancer.queueStatuses() ?? [];
     return {
       pid: process.pid,
       uptimeSeconds: Math.round((now() - this.#startedAt) / 100) / 10,
-      strategy: strategy.name,
+      strategy: strategyName,
       // There is always one of the two.
       queue: queuesTogether(queues) ?? serviceQueue!,
       queues,
-      faults: this.#wans.faults(),
-      wans: this.#wans.status(),
+      faults: wans?.balancer.faults() ?? NO_FAULTS,
+      wans: wans?.status() ?? [],
       serviceQueue,
-      serviceFaults: this.#services?.faults() ?? null,
-      services: this.#services?.status() ?? [],
+      serviceFaults: services?.balancer.faults() ?? null,
+      services: services?.status() ?? [],
     };
   }
 
   /** One line for `systemctl status`. */
   #summary(): string {
-    const { strategy, config } = this.#parts;
+    const { strategyName, config } = this.#parts;
     const queues = this.status();
     const all = [
       queues.queue,
-      ...(config.wans.length > 0 && queues.serviceQueue ? [queues.serviceQueue] : []),
+      ...(config.targets.length > 0 && queues.serviceQueue ? [queues.serviceQueue] : []),
     ];
     const sum = (count: (queue: QueueStatus) => number) =>
       all.reduce((total, queue) => total + count(queue), 0);
     return [
-      ...(config.wans.length > 0 ? [`${strategy.name} over ${config.wans.length} WANs`] : []),
+      ...(config.targets.length > 0 ? [`${strategyName} over ${config.targets.length} WANs`] : []),
       ...(config.services.length > 0 ? [`${config.services.length} services`] : []),
       `${sum((queue) => queue.verdicts)} verdicts`,
       `${sum((queue) => queue.kernelDecided)} left to the kernel`,
@@ -158,24 +153,24 @@ export class Daemon {
   }
 
   #description(): object {
-    const { config, strategy } = this.#parts;
+    const { config, strategyName, wans, services } = this.#parts;
     return {
-      strategy: strategy.name,
+      strategy: strategyName,
       queue: config.queueNum,
       queues: config.queues,
       mask: hex(config.field.mask),
-      wans: this.#wans.description(),
-      ...(this.#services === undefined ? {} : this.#services.description()),
+      wans: wans?.description() ?? [],
+      ...services?.description(),
     };
   }
 }
 
-/** Waits for all of them, or so long. */
-async function atMost(ms: number, all: readonly (Promise<void> | undefined)[]): Promise<void> {
+/** Waits for it, or so long. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
   });
-  await Promise.race([Promise.all(all), late]);
+  await Promise.race([work, late]);
   clearTimeout(timer);
 }

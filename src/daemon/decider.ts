@@ -1,71 +1,69 @@
 import type { Batch } from '../core/batch.js';
 import { BatchFlow, type Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
-import type { Selector } from '../core/selector.js';
-import type { Wan } from '../core/wan.js';
+import type { Member } from '../core/member.js';
+import type { Pool } from '../core/pool.js';
 
 /** The bytes of the packet that is told of; made when they are asked for, since an array costs as much as a decision. */
 export type PacketBytes = () => Uint8Array;
 
 /** Told of each decision that a strategy made; the flow and the bytes are valid during the call only. */
-export type DecisionListener = (wan: Wan, flow: Flow, packet: PacketBytes) => void;
+export type DecisionListener = (pool: Pool, member: Member, flow: Flow, packet: PacketBytes) => void;
 
-/** The WAN of each interface index that belongs to exactly one. */
-export type Inbound = Pick<ReadonlyMap<number, Wan>, 'get'>;
+/** The pool that packet `i` of a batch is for; undefined where it is for none of ours. Called for each packet. */
+export type FindPool = (batch: Batch, i: number) => Pool | undefined;
+
+/** Whose mark a connection gets because it came in by this interface index; undefined where a strategy chooses. */
+export interface Inbound {
+  get(ifindex: number): { readonly mark: number } | undefined;
+}
+
+/** Nothing comes in by a target of its own: it is for services. */
+export const NO_INBOUND: Inbound = { get: () => undefined };
 
 /**
  * Answers batches: the whole of what happens on the JS thread for each new connection.
  *
- * An inbound connection, which rules of the user's own may queue, keeps the WAN it came in by and is no decision.
- * An answer that is left at KERNEL_DECIDES goes to the kernel's own choice.
+ * A connection that came in by a WAN, which rules of the user's own may queue, keeps that WAN and is no decision. What no
+ * pool is for, as after a change of the rules, and what its pool does not answer is left at KERNEL_DECIDES: to the
+ * kernel's own choice.
  */
 export class Decider {
-  readonly #selector: Selector;
-  /** By the WAN's number: its mark, shifted into the field. */
-  readonly #marks: ReadonlyMap<number, number>;
-  /** By the WAN's number. */
-  readonly #picks: Map<number, number>;
+  readonly #find: FindPool;
+  readonly #field: MarkField;
   readonly #inbound: Inbound;
-  readonly #listener: DecisionListener | undefined;
+  readonly #listener: DecisionListener;
 
-  constructor(
-    selector: Selector,
-    field: MarkField,
-    inbound: Inbound,
-    listener: DecisionListener | undefined,
-  ) {
-    this.#selector = selector;
-    this.#marks = new Map(selector.wans.map(({ mark }) => [mark, field.encode(mark)]));
-    this.#picks = new Map(selector.wans.map(({ mark }) => [mark, 0]));
+  constructor(find: FindPool, field: MarkField, inbound: Inbound, listener: DecisionListener) {
+    this.#find = find;
+    this.#field = field;
     this.#inbound = inbound;
     this.#listener = listener;
   }
 
-  /** Fills `batch.marks[0..count)`. Never throws: a fault of the strategy is the selector's to report. */
+  /** Fills `batch.marks[0..count)`. Never throws: a fault of a strategy is its pool's to report. */
   readonly decide = (batch: Batch, count: number): void => {
     const flow = new BatchFlow(batch);
     let current = 0;
     const packet = () => packetBytes(batch, current);
     for (let i = 0; i < count; i++) {
       const entry = this.#inbound.get(batch.inIfindex[i]!);
-      const wan = entry ?? this.#selector.select(flow.at(i));
-      if (wan === undefined) continue;
-      batch.marks[i] = this.#marks.get(wan.mark)!;
-      if (entry !== undefined) continue;
-      this.#picks.set(wan.mark, this.#picks.get(wan.mark)! + 1);
+      if (entry !== undefined) {
+        batch.marks[i] = this.#field.encode(entry.mark);
+        continue;
+      }
+      const pool = this.#find(batch, i);
+      const member = pool?.select(flow.at(i));
+      if (pool === undefined || member === undefined) continue;
+      batch.marks[i] = this.#field.encode(member.configured.mark);
       current = i;
-      this.#listener?.(wan, flow, packet);
+      this.#listener(pool, member, flow, packet);
     }
   };
-
-  /** Decisions for `wan` since the start. */
-  picks(wan: Wan): number {
-    return this.#picks.get(wan.mark) ?? 0;
-  }
 }
 
 /** The copied bytes of packet `i`. */
-export function packetBytes(batch: Batch, i: number): Uint8Array {
+function packetBytes(batch: Batch, i: number): Uint8Array {
   const stride = batch.bytes.length / batch.capacity;
   return batch.bytes.subarray(i * stride, i * stride + batch.copied[i]!);
 }

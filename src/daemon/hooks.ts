@@ -2,9 +2,11 @@ import { setMaxListeners } from 'node:events';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
-import type { Wan } from '../core/wan.js';
+import type { Family } from '../core/family.js';
+import type { States } from '../core/states.js';
+import { type Wan, wanTarget } from '../core/wan.js';
 import { type LimitedEnd, runLimited } from '../system/limited.js';
-import { type States, sinceDate, uplinkStatus } from './uplink-status.js';
+import { sinceDate, uplinkStatus } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
 /** A hook wants to see the new routes; should they take longer than this, telling matters more. */
@@ -14,7 +16,7 @@ const GRACE_MS = 2000;
 
 export interface HooksParts {
   readonly config: Pick<Config, 'wans' | 'hooks' | 'hookTimeoutMs' | 'socket'>;
-  readonly states: States;
+  readonly states: Pick<States, 'state'>;
   readonly logger: Logger;
   readonly run?: typeof runLimited;
   readonly mostActingMs?: number;
@@ -30,7 +32,7 @@ interface Job {
 /** One WAN's changes that no hook has been told of yet. */
 interface Line {
   /** The latest of each family, so two at most. */
-  readonly waiting: Map<4 | 6, Job>;
+  readonly waiting: Map<Family, Job>;
   /** While hooks run for the WAN. */
   work: Promise<void> | undefined;
 }
@@ -117,7 +119,11 @@ export class Hooks {
       since: sinceDate(since),
       lasted: Math.round(lastedMs / 1000),
       wans: config.wans.flatMap((one) =>
-        uplinkStatus(one, states).families.map((state) => ({ name: one.name, dev: one.dev, ...state })),
+        uplinkStatus(wanTarget(one), states).families.map((state) => ({
+          name: one.name,
+          dev: one.dev,
+          ...state,
+        })),
       ),
     };
   }

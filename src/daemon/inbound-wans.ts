@@ -1,8 +1,9 @@
 import type { Wan } from '../core/wan.js';
 import type { Links } from '../system/links.js';
+import type { Inbound } from './decider.js';
 
 /** The WAN of each interface index; a device that several WANs share says nothing about which one it was. */
-export class InboundWans {
+export class InboundWans implements Inbound {
   readonly #alone: readonly Wan[];
   #byIndex: ReadonlyMap<number, Wan> = new Map();
 

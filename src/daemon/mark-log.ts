@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import type { Flow } from '../core/flow.js';
+import type { Member } from '../core/member.js';
 import { decodePacket, hexDump } from '../core/packet.js';
-import type { Backend } from '../core/service.js';
-import type { Wan } from '../core/wan.js';
+import type { Pool } from '../core/pool.js';
 import type { LineSink } from '../log.js';
-import type { DecisionListener, PacketBytes } from './decider.js';
+import type { Label } from './balancer.js';
+import type { DecisionListener } from './decider.js';
 import type { DeviceNames } from './device-names.js';
-import type { Pool, ServiceListener } from './service-decider.js';
 
 export interface MarkLogOptions {
   readonly logger: Logger;
@@ -18,60 +18,41 @@ export interface MarkLogOptions {
 }
 
 /** One line for each decision. */
-export function markLog(strategy: string, options: MarkLogOptions): DecisionListener {
-  return writer((wan: Wan) => ({ mark: wan.mark, wan: wan.name, strategy }), options);
-}
-
-/** The same for services: `service` and `backend` stand where `wan` does. */
-export function serviceMarkLog(options: MarkLogOptions): ServiceListener {
-  const writers = new Map<Pool, Writer<Backend>>();
-  return (pool, backend, flow, bytes) => {
-    let write = writers.get(pool);
-    if (write === undefined) {
-      const { service, strategy } = pool;
-      write = writer(
-        ({ mark, name }) => ({ mark, service: service.name, backend: name, strategy: strategy.name }),
-        options,
-      );
-      writers.set(pool, write);
-    }
-    write(backend, flow, bytes);
-  };
-}
-
-type Writer<Target> = (target: Target, flow: Flow, bytes: PacketBytes) => void;
-/** What a line says of the one that was chosen. */
-type Describe<Target> = (target: Target) => object;
-
-function writer<Target extends object>(describe: Describe<Target>, options: MarkLogOptions): Writer<Target> {
+export function markLog(label: Label, options: MarkLogOptions): DecisionListener {
   const { logger, line, devices, packet } = options;
+  const describe = (pool: Pool, member: Member) => ({
+    mark: member.configured.mark,
+    ...label(pool, member),
+    strategy: pool.strategy.name,
+  });
   if (line !== undefined && !packet) return lineWriter(describe, line, devices);
-  return (target, flow, bytes) => {
-    const fields = { ...describe(target), ...flowFields(flow, devices) };
+  return (pool, member, flow, bytes) => {
+    const fields = { ...describe(pool, member), ...flowFields(flow, devices) };
     logger.info(packet ? { ...fields, ...packetFields(flow, bytes()) } : fields, 'mark');
   };
 }
 
 /** The logger's own lines, byte for byte, at a fraction of the price: no object, no walk over its keys. */
-function lineWriter<Target extends object>(
-  describe: Describe<Target>,
-  line: LineSink,
-  devices: DeviceNames,
-): Writer<Target> {
+function lineWriter(describe: Label, line: LineSink, devices: DeviceNames): DecisionListener {
   const clock = new IsoClock();
-  const heads = new WeakMap<Target, string>();
-  const head = (target: Target) => {
-    let text = heads.get(target);
+  const heads = new Map<string, Map<string, string>>();
+  const head = (pool: Pool, member: Member) => {
+    let own = heads.get(pool.name);
+    if (own === undefined) {
+      own = new Map();
+      heads.set(pool.name, own);
+    }
+    let text = own.get(member.target.name);
     if (text === undefined) {
-      text = JSON.stringify(describe(target)).slice(1, -1);
-      heads.set(target, text);
+      text = JSON.stringify(describe(pool, member)).slice(1, -1);
+      own.set(member.target.name, text);
     }
     return text;
   };
-  return (target, flow) => {
+  return (pool, member, flow) => {
     const input = flow.inIfindex === 0 ? 'null' : JSON.stringify(devices.name(flow.inIfindex));
     line(
-      `{"level":30,"time":"${clock.now()}",${head(target)},"proto":"${flow.protoName}","src":"${flow.src}",` +
+      `{"level":30,"time":"${clock.now()}",${head(pool, member)},"proto":"${flow.protoName}","src":"${flow.src}",` +
         `"sport":${flow.sport},"dst":"${flow.dst}","dport":${flow.dport},"in":${input},"msg":"mark"}\n`,
     );
   };

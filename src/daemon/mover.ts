@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
-import type { Selector } from '../core/selector.js';
+import type { Family } from '../core/family.js';
 import type { Wan } from '../core/wan.js';
 import { type Clock, systemClock } from '../wan/clock.js';
+import type { Balancer } from './balancer.js';
 
 const UDP = 17;
 const SELECTIONS: Readonly<Record<Exclude<Config['onUp'], 'none'>, Selection>> = {
@@ -23,10 +24,8 @@ const PAUSE_MS = 500;
 
 export interface MoverParts {
   readonly config: Pick<Config, 'field' | 'onUp'>;
-  readonly selector: Pick<Selector, 'candidates'>;
+  readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
   readonly logger: Logger;
-  /** Drops the remembered decisions of a mark. */
-  readonly forget: (mark: number, mask: number) => void;
   readonly flush?: typeof flush;
   readonly clock?: Clock;
 }
@@ -54,7 +53,7 @@ export class Mover {
   }
 
   /** @returns when those are moved, or it was given up because a WAN is a candidate again. Never rejects. */
-  move(wans: readonly Wan[], family: 4 | 6): Promise<void> {
+  move(wans: readonly Wan[], family: Family): Promise<void> {
     const { onUp } = this.#parts.config;
     if (onUp === 'none') return Promise.resolve();
     // One after the other, so that the rate is that of all.
@@ -69,8 +68,8 @@ export class Mover {
     this.#wake();
   }
 
-  async #moveFrom(wan: Wan, family: 4 | 6, which: Selection): Promise<void> {
-    const { config, forget, logger } = this.#parts;
+  async #moveFrom(wan: Wan, family: Family, which: Selection): Promise<void> {
+    const { config, balancer, logger } = this.#parts;
     const { field } = config;
     const mark = field.encode(wan.mark);
     const selection = { ...which, ...leftBy(wan, family), family };
@@ -80,7 +79,7 @@ export class Mover {
     let budget: number | undefined;
     try {
       for (let isLast = false; await this.#mayGoOn(wan, family); ) {
-        forget(mark, field.mask);
+        balancer.forget(wan.mark);
         const most = isLast ? MOST_AT_ONCE : Math.min(MOST_AT_ONCE, budget ?? MOST_AT_ONCE);
         const flushed: Flushed | undefined = await this.#flush(mark, field.mask, { ...selection, most });
         // With `most` it tells how many.
@@ -99,12 +98,12 @@ export class Mover {
   }
 
   /** After the pause that is due, whether nobody is given the WAN any more, and somebody is another. */
-  async #mayGoOn(wan: Wan, family: 4 | 6): Promise<boolean> {
+  async #mayGoOn(wan: Wan, family: Family): Promise<boolean> {
     await this.#rest();
     if (this.#stopped) return false;
     this.#notBefore = this.#clock.now() + PAUSE_MS;
-    const now = this.#parts.selector.candidates(family);
-    return now.length > 0 && !now.some(({ mark }) => mark === wan.mark);
+    const now = this.#parts.balancer.candidates(family);
+    return now.size > 0 && !now.has(wan.name);
   }
 
   async #rest(): Promise<void> {
@@ -121,7 +120,7 @@ export class Mover {
 }
 
 /** How a connection that left by a WAN is told from one that came in. */
-function leftBy(wan: Wan, family: 4 | 6): Selection {
+function leftBy(wan: Wan, family: Family): Selection {
   const translates = (family === 6 ? wan.nat6 : wan.nat) !== 'none';
   return { status: translates ? SRC_NAT : 0, statusMask: SRC_NAT | DST_NAT };
 }

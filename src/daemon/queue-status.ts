@@ -1,6 +1,6 @@
+import type { QueueStatus } from '../control/status.js';
 import { readQueueTable } from '../queue/proc.js';
 import type { Queue } from '../queue/queue.js';
-import type { QueueStatus } from './status.js';
 
 /** What `wanmark status` shows of queues, each: our own counters, and the kernel's where they may be read. */
 export function queueStatuses(queues: Iterable<Queue>, length: number): QueueStatus[] {

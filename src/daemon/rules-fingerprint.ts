@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { readInstalled } from '../system/installed.js';
 import { rulesetFingerprint } from '../system/ruleset.js';
-import { rulesVariant } from '../system/scripts.js';
 
 /**
  * A text that changes with the firewall's rules and the sysctls that `up` sets; what `ip monitor` tells of is not
@@ -9,7 +9,10 @@ import { rulesVariant } from '../system/scripts.js';
  * @param filter whether there are rules in the table filter
  */
 export function rulesFingerprint(devices: readonly string[], filter: boolean): string {
-  return [rulesetFingerprint(rulesVariant(), filter), ...devices.map(srcValidMark)].join(' ');
+  return [
+    rulesetFingerprint(readInstalled()?.firewall.variant ?? 'nft', filter),
+    ...devices.map(srcValidMark),
+  ].join(' ');
 }
 
 function srcValidMark(device: string): string {

@@ -1,6 +1,12 @@
 import type { Logger } from 'pino';
+import type { TargetId } from '../core/target.js';
+import { WanmarkError } from '../errors.js';
+import { choiceRefusal } from '../plan/kernel-choice.js';
+import type { PlanStates } from '../plan/states.js';
+import { changeChoice } from '../system/choice.js';
+import { type Outcome, refreshRules } from '../system/install.js';
+import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
 import { IpMonitor } from '../system/ip-monitor.js';
-import { checkRules, type Refreshed, refreshRules, rulesAreUp, unusableWans } from '../system/scripts.js';
 import { Paced } from './paced.js';
 import { RepairPace } from './repair-pace.js';
 import { TouchedDevices } from './touched-devices.js';
@@ -20,10 +26,10 @@ export interface RulesKeeperParts {
   /** Changes with anything that `ip monitor` does not tell of: the firewall's rules, sysctls. */
   readonly fingerprint: () => string;
   /**
-   * Told after each look which WANs the rules have no route for, `fibre/4`.
+   * Told after each look which WANs the rules have no route for.
    * @param asOf when the look began
    */
-  readonly onUnusable?: (wans: ReadonlySet<string>, asOf: number) => void;
+  readonly onUnusable?: (wans: ReadonlySet<TargetId>, asOf: number) => void;
 }
 
 /**
@@ -41,10 +47,8 @@ export class RulesKeeper {
   /** When the pass before this one began, and this one: news of what happened before it may have come while it ran. */
   #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
-  /** Those that the rules give nothing new to; undefined: nobody has said. */
-  #down: readonly string[] | undefined;
-  /** Weights in the place of those of `up`; undefined: nobody has said. */
-  #weights: readonly string[] | undefined;
+  /** What the kernel's own choice goes by; undefined: nobody has said, and what a daemon left in the rules stays. */
+  #states: PlanStates | undefined;
   #said = '';
 
   constructor(parts: RulesKeeperParts) {
@@ -55,9 +59,9 @@ export class RulesKeeper {
 
   /**
    * Watches from now on: starts programs, for which decisions wait.
-   * @param down what is down at the moment; undefined: nobody knows of any WAN whether it works
+   * @param states those of the moment; undefined: nobody knows of any WAN whether it works
    */
-  begin(down?: readonly string[]): void {
+  begin(states?: PlanStates): void {
     const { logger, now } = this.#parts;
     this.#monitor = new IpMonitor(
       ['rule', 'route', 'address', 'link'],
@@ -73,37 +77,27 @@ export class RulesKeeper {
       setInterval(() => this.#paced.request(), SWEEP_MS),
     ];
     for (const timer of this.#timers) timer.unref();
-    if (down === undefined) return;
-    // What a daemon of before has left in the rules is over; what somebody has set in ours since it started is not.
-    this.#weights ??= [];
-    void this.setDown(down);
+    if (states === undefined) return;
+    this.#states ??= states;
+    void this.#paced.now();
   }
 
   /**
-   * Takes WANs out of the kernel's own choice, from now on and after each `up`.
-   * @param down as WANMARK_DOWN names them: `fibre`, or `fibre:6` for one family
+   * What the kernel's own choice goes by, from now on and after each `up`.
    * @returns when the rules say so, could not be changed, or are not there
    */
-  setDown(down: readonly string[]): Promise<void> {
-    this.#down = down;
-    return this.#paced.now();
-  }
-
-  /**
-   * Weights for the kernel's own choice in the place of those that `up` was given, from now on and after each `up`.
-   * @param weights as WANMARK_WEIGHTS names them, `fibre=0`; none: those of `up`
-   * @returns as {@link setDown}
-   */
-  setWeights(weights: readonly string[]): Promise<void> {
-    this.#weights = weights;
-    return this.#paced.now();
+  async setStates(states: PlanStates): Promise<void> {
+    this.#states = states;
+    // Where nothing but the choice changes, no shell has to start; the next look finds it changed and sees to the rest.
+    if (!this.#paced.busy && (await changeChoice(states))) return;
+    await this.#paced.now();
   }
 
   /** Why the rules cannot have these weights; undefined: they can, or there are no rules. Changes nothing. */
-  async refusal(weights: readonly string[]): Promise<string | undefined> {
-    if (!rulesAreUp()) return undefined;
-    const { code, said } = await checkRules({ weights });
-    return code === 2 ? said[0] : undefined;
+  async refusal(weights: ReadonlyMap<string, number>): Promise<string | undefined> {
+    const installed = readInstalled();
+    if (!rulesAreUp() || installed === undefined) return undefined;
+    return choiceRefusal(installedConfig(installed), { down: new Set(), weights });
   }
 
   /** A WAN's device, address or gateway is another one: its table follows at once, whatever was done just before. */
@@ -129,21 +123,34 @@ export class RulesKeeper {
       this.#parts.onUnusable?.(new Set(), began);
       return 0;
     }
-    // Of before: what changes while we look, by whomever, is looked at again. A pass that changes nothing ends that.
+    // Taken before the pass, so a change made during it triggers another. A pass that changes nothing ends that.
     this.#fingerprint = this.#parts.fingerprint();
     const { repair } = this.#parts;
-    const moment = { down: this.#down, weights: this.#weights };
-    const result = await refreshRules(moment, { repair, touched: this.#touched.since(this.#passes[0]) });
+    const result = await this.#refresh();
     // Whoever ran `down` meanwhile wanted that.
     if (!rulesAreUp()) return 0;
     if (!repair && result.missing.length > 0) return this.#left(result);
     if (result.code !== 0) return this.#failed(result);
     this.#sayMissing([]);
-    this.#parts.onUnusable?.(unusableWans(), began);
+    this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);
     return this.#done(result);
   }
 
-  #done({ said, changes, missing: all }: Refreshed): number {
+  async #refresh(): Promise<Outcome> {
+    const { repair } = this.#parts;
+    try {
+      return await refreshRules({
+        states: this.#states,
+        repair,
+        touched: this.#touched.since(this.#passes[0]),
+      });
+    } catch (error) {
+      if (!(error instanceof WanmarkError)) throw error;
+      return { code: error.exitCode, said: [error.message], missing: [], changes: [] };
+    }
+  }
+
+  #done({ said, changes, missing: all }: Outcome): number {
     const { logger } = this.#parts;
     const missing = this.#removed(all);
     if (missing.length === 0) {
@@ -159,7 +166,7 @@ export class RulesKeeper {
   }
 
   /** Nothing was done, since something is missing. */
-  #left({ missing: all }: Refreshed): number {
+  #left({ missing: all }: Outcome): number {
     const missing = this.#removed(all);
     // Where all of it is of a device that went meanwhile, the news of that has asked for the next pass.
     if (missing.length > 0) this.#sayMissing(missing);
@@ -171,7 +178,7 @@ export class RulesKeeper {
     return missing.filter((line) => !this.#touched.explains(line, this.#passes[0]));
   }
 
-  #failed({ code, said, missing }: Refreshed): number {
+  #failed({ code, said, missing }: Outcome): number {
     if (this.#touched.since(this.#passes[1]).length > 0) {
       // A device may have gone between the look and the command.
       this.#parts.logger.info(

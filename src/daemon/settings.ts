@@ -1,50 +1,34 @@
 import type { Logger } from 'pino';
-import type { Change } from '../config/change.js';
-import { nearest } from '../config/nearest.js';
-import type { Selector } from '../core/selector.js';
-import { carries, type Wan } from '../core/wan.js';
-import { UsageError, WanmarkError } from '../errors.js';
+import { type Change, UnknownWan } from '../config/change.js';
+import type { Member } from '../core/member.js';
+import type { States } from '../core/states.js';
+import { type Target, targetId } from '../core/target.js';
+import { UsageError } from '../errors.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import type { Uplinks } from './uplinks.js';
 
-const FAMILIES = [4, 6] as const;
-
 export interface SettingsParts {
-  readonly wans: readonly Wan[];
-  readonly selector: Selector;
+  /** Those that can be set: the WANs or bare marks, with their configured weights. */
+  readonly members: readonly Pick<Member, 'target' | 'configured'>[];
+  readonly states: States;
   readonly logger: Logger;
   /** Undefined for bare marks, and without WANs. */
-  readonly uplinks: Pick<Uplinks, 'setDown' | 'state'> | undefined;
+  readonly uplinks: Pick<Uplinks, 'setDown' | 'reconsider'> | undefined;
   /** Undefined for bare marks. */
-  readonly keeper: Pick<RulesKeeper, 'setWeights' | 'refusal'> | undefined;
+  readonly keeper: Pick<RulesKeeper, 'setStates' | 'refusal'> | undefined;
   /** When all that a change of state entails is done. */
   readonly settled: () => Promise<unknown>;
 }
 
-/** A WAN that the daemon does not have. */
-export class UnknownWan extends WanmarkError {
-  constructor(name: string, names: readonly string[]) {
-    const near = nearest(name, names);
-    const hint = near === undefined ? '' : `did you mean "${near}"? `;
-    const what = names.length === 0 ? 'this daemon has none' : `there are ${names.join(', ')}`;
-    super('UNKNOWN_WAN', `there is no WAN "${name}"; ${hint}${what}`, 2);
-  }
-}
+type Settable = SettingsParts['members'][number];
 
-/** What `wanmark set` has changed of the WANs, for as long as the daemon runs. */
+/** Makes the changes that `wanmark set` asks for; they hold for as long as the daemon runs. */
 export class Settings {
   readonly #parts: SettingsParts;
-  /** Weights in the place of the configured ones. */
-  readonly #weights = new Map<Wan, number>();
-  readonly #down = new Set<Wan>();
   #latest: Promise<unknown> = Promise.resolve();
 
   constructor(parts: SettingsParts) {
     this.#parts = parts;
-  }
-
-  isDown(wan: Wan): boolean {
-    return this.#down.has(wan);
   }
 
   /**
@@ -59,88 +43,86 @@ export class Settings {
   }
 
   async #set({ wan: name, weight, state }: Change): Promise<string> {
-    const { wans, uplinks } = this.#parts;
-    const wan = wans.find((one) => one.name === name);
-    if (wan === undefined)
+    const { members, uplinks } = this.#parts;
+    const member = members.find(({ target }) => target.name === name);
+    if (member === undefined) {
       throw new UnknownWan(
         name,
-        wans.map((one) => one.name),
+        members.map(({ target }) => target.name),
       );
+    }
     if (state !== undefined && uplinks === undefined) {
       throw new UsageError(
         `${name} is a mark of which only your own rules know where it leads; use weight=0`,
       );
     }
-    const weights = weight === undefined ? undefined : this.#with(wan, weight);
-    if (weights !== undefined) await this.#refuseWeights(wan, weights);
+    const weights = weight === undefined ? undefined : this.#with(member, weight);
+    if (weights !== undefined) await this.#refuseWeights(member, weights);
     const said: string[] = [];
-    if (weights !== undefined) said.push(await this.#setWeight(wan, weights));
-    if (state !== undefined) said.push(await this.#setState(wan, state));
+    if (weights !== undefined) said.push(await this.#setWeight(member, weights));
+    if (state !== undefined) said.push(await this.#setState(member.target, state));
     return `${name}: ${said.join('; ')}`;
   }
 
-  /** The weights in the place of the configured ones, with another one for `wan`. */
-  #with(wan: Wan, weight: number | 'auto'): ReadonlyMap<Wan, number> {
-    const weights = new Map(this.#weights);
-    if (weight === 'auto' || weight === wan.weight) weights.delete(wan);
-    else weights.set(wan, weight);
+  /** The weights in the place of the configured ones, with another one for `member`. */
+  #with({ target, configured }: Settable, weight: number | 'auto'): ReadonlyMap<string, number> {
+    const weights = new Map(this.#parts.states.weights);
+    if (weight === 'auto' || weight === configured.weight) weights.delete(target.name);
+    else weights.set(target.name, weight);
     return weights;
   }
 
-  async #refuseWeights(wan: Wan, weights: ReadonlyMap<Wan, number>): Promise<void> {
-    const weightOf = (one: Wan) => weights.get(one) ?? one.weight;
-    if (this.#parts.wans.every((one) => weightOf(one) === 0)) {
+  async #refuseWeights(
+    { target, configured }: Settable,
+    weights: ReadonlyMap<string, number>,
+  ): Promise<void> {
+    const { members, keeper } = this.#parts;
+    if (members.every((one) => (weights.get(one.target.name) ?? one.configured.weight) === 0)) {
       throw new UsageError(
-        `with weight 0 for ${wan.name} every WAN has weight 0, so none takes new connections; give another 1 or more first`,
+        `with weight 0 for ${target.name} every WAN has weight 0, so none takes new connections; give another 1 or more first`,
       );
     }
-    const refusal = await this.#parts.keeper?.refusal(words(weights));
+    const refusal = await keeper?.refusal(weights);
     if (refusal === undefined) return;
-    throw new UsageError(`weight ${weightOf(wan)} for ${wan.name} does not go with the rules: ${refusal}`);
+    const weight = weights.get(target.name) ?? configured.weight;
+    throw new UsageError(`weight ${weight} for ${target.name} does not go with the rules: ${refusal}`);
   }
 
-  async #setWeight(wan: Wan, weights: ReadonlyMap<Wan, number>): Promise<string> {
-    const { selector, keeper, logger } = this.#parts;
-    const was = selector.weight(wan);
-    const now = weights.get(wan) ?? wan.weight;
+  async #setWeight({ target, configured }: Settable, weights: ReadonlyMap<string, number>): Promise<string> {
+    const { states, keeper, logger, uplinks } = this.#parts;
+    const was = states.weight(target.name, configured.weight);
+    const now = weights.get(target.name) ?? configured.weight;
     if (now === was) return `weight ${weightText(now)}, as before`;
-    this.#weights.delete(wan);
-    if (weights.has(wan)) this.#weights.set(wan, now);
-    selector.setWeight(wan, now);
-    logger.info({ wan: wan.name, what: 'weight', now, was }, 'set');
-    await keeper?.setWeights(words(this.#weights));
+    states.setWeight(target.name, weights.get(target.name));
+    logger.info({ wan: target.name, what: 'weight', now, was }, 'set');
+    uplinks?.reconsider();
+    await keeper?.setStates(states);
     return `weight ${weightText(now)}, was ${weightText(was)}`;
   }
 
-  async #setState(wan: Wan, now: 'down' | 'auto'): Promise<string> {
-    const { uplinks, logger, settled } = this.#parts;
-    const was = this.#down.has(wan) ? 'down' : 'auto';
+  async #setState({ name, families }: Target, now: 'down' | 'auto'): Promise<string> {
+    const { uplinks, states, logger, settled } = this.#parts;
+    const was = states.isByHand(name) ? 'down' : 'auto';
     if (now !== was) {
-      if (now === 'down') this.#down.add(wan);
-      else this.#down.delete(wan);
-      logger.info({ wan: wan.name, what: 'state', now, was }, 'set');
+      states.setByHand(name, now === 'down');
+      logger.info({ wan: name, what: 'state', now, was }, 'set');
     }
     // Also where it was auto before: that ends a hold-down.
-    uplinks?.setDown(wan, now === 'down');
+    uplinks?.setDown(name, now === 'down');
     await settled();
-    const text = now === 'down' ? now : `auto (${this.#found(wan)})`;
+    const text = now === 'down' ? now : `auto (${this.#found({ name, families })})`;
     return now === was ? `state ${text}, as before` : `state ${text}, was ${was}`;
   }
 
   /** What the daemon finds of a WAN: `up`, or why it is not, by family where these differ. */
-  #found(wan: Wan): string {
-    const states = FAMILIES.filter((family) => carries(wan, family)).map((family) => {
-      const { up, reason } = this.#parts.uplinks!.state(wan, family);
+  #found({ name, families }: Target): string {
+    const found = families.map((family) => {
+      const { up, reason } = this.#parts.states.state(targetId(name, family));
       return { family, text: up ? 'up' : `down: ${reason}` };
     });
-    const same = states.every(({ text }) => text === states[0]!.text);
-    return same ? states[0]!.text : states.map(({ family, text }) => `IPv${family} ${text}`).join(', ');
+    const same = found.every(({ text }) => text === found[0]!.text);
+    return same ? found[0]!.text : found.map(({ family, text }) => `IPv${family} ${text}`).join(', ');
   }
-}
-
-/** As WANMARK_WEIGHTS names them. */
-function words(weights: ReadonlyMap<Wan, number>): string[] {
-  return [...weights].map(([wan, weight]) => `${wan.name}=${weight}`);
 }
 
 function weightText(weight: number): string {

@@ -1,18 +1,9 @@
 import type { Logger } from 'pino';
-import type { Fault } from '../core/selector.js';
+import type { FaultCounts } from '../control/status.js';
+import type { Fault } from '../core/pool.js';
 import { RateLimit } from './rate-limit.js';
 
 const LOG_MS = 1000;
-
-/** How often a strategy did not do its part, and the kernel chose in its place. */
-export interface FaultCounts {
-  /** Connections for which it threw. */
-  readonly threw: number;
-  /** Connections for which it returned something that is no candidate: nothing, or a WAN that is down. */
-  readonly noCandidate: number;
-  /** Times that it missed the deadline; how many connections each cost is in the log. */
-  readonly late: number;
-}
 
 /** The faults of several strategies together. */
 export function sumFaults(all: readonly FaultCounts[]): FaultCounts {

@@ -1,25 +1,18 @@
-import { carries, type Wan } from '../core/wan.js';
+import type { FamilyStatus, WanStatus } from '../control/status.js';
+import type { States } from '../core/states.js';
+import { type Target, targetId } from '../core/target.js';
 import { systemClock } from '../wan/clock.js';
-import { type HealthState, NOT_CHECKED } from '../wan/health.js';
-import type { FamilyStatus, WanStatus } from './status.js';
-
-const FAMILIES = [4, 6] as const;
-
-/** Who knows the state of a WAN. */
-export interface States {
-  state(wan: Wan, family: 4 | 6): HealthState;
-}
 
 /**
- * Since when and why a WAN is as it is. It is up with the family that has been longest, and down since the last of them
+ * Since when and why a target is as it is. It is up with the family that has been longest, and down since the last of them
  * went.
  */
 export function uplinkStatus(
-  wan: Wan,
-  states: States | undefined,
+  { name, families: carried }: Target,
+  states: Pick<States, 'state'>,
 ): Pick<WanStatus, 'since' | 'reason' | 'upAt' | 'families'> {
-  const all = FAMILIES.filter((family) => carries(wan, family)).map((family) => {
-    const { up, since, reason, heldUntil } = states?.state(wan, family) ?? NOT_CHECKED;
+  const all = carried.map((family) => {
+    const { up, since, reason, heldUntil } = states.state(targetId(name, family));
     return { family, up, since, reason: reason + wait(heldUntil), upAt: upAt(heldUntil) };
   });
   const bySince = all.toSorted((a, b) => a.since - b.since);
@@ -46,7 +39,7 @@ function upAt(heldUntil: number | undefined): string | null {
   return heldUntil === undefined ? null : sinceDate(heldUntil).toISOString();
 }
 
-/** The date of a moment of the system clock in {@link HealthState.since}. */
+/** The date of a moment of the system clock in {@link TargetState.since}. */
 export function sinceDate(since: number): Date {
   return new Date(Date.now() - (systemClock.now() - since));
 }

@@ -1,13 +1,16 @@
 import type { Logger } from 'pino';
 import type { CheckConfig } from '../config/check.js';
 import { lookup } from '../conntrack/requests.js';
+import type { Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
-import { carries, type Wan } from '../core/wan.js';
+import type { States } from '../core/states.js';
+import { type TargetId, targetId } from '../core/target.js';
+import { carries, type Wan, wanTarget } from '../core/wan.js';
 import { IpMonitor } from '../system/ip-monitor.js';
 import { type Links, readLinks } from '../system/links.js';
 import { systemClock } from '../wan/clock.js';
-import { Health, type HealthChange, type HealthState } from '../wan/health.js';
+import { Health, type HealthChange } from '../wan/health.js';
 import { Monitor } from '../wan/monitor.js';
 import { PassiveWatch } from '../wan/passive/watch.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
@@ -18,7 +21,6 @@ const LOOK_MS = 2000;
 const ALONE_LOOK_MS = 500;
 /** Where routes change all day, looking takes a fifth of the time. */
 const PAUSE_FACTOR = 4;
-const FAMILIES = [4, 6] as const;
 
 /** A change of state, and how long the state before it lasted. */
 export interface UplinkChange extends HealthChange {
@@ -30,7 +32,10 @@ export interface UplinksParts {
   readonly wans: readonly Wan[];
   readonly field: MarkField;
   readonly checks: readonly CheckConfig[];
+  /** Where what is found goes, and where the weights of the moment are. */
+  readonly states: States;
   readonly logger: Logger;
+  /** Told of each change when the states know of it. */
   readonly onChange: (change: UplinkChange) => void;
   /** See {@link HealthOptions}. */
   readonly upAfterMs: number;
@@ -39,8 +44,15 @@ export interface UplinksParts {
   /** Told when a WAN's device, address or gateway is another one than at the last look. */
   readonly onMoved?: () => void;
   readonly links?: () => Links;
-  /** A WAN's weight of the moment; by default the configured one. */
-  readonly weight?: (wan: Wan) => number;
+}
+
+/** What the last look at the devices found of a WAN in one family. */
+interface Look {
+  /** What {@link wayOf} said, and since when. */
+  readonly way: string;
+  readonly since: number;
+  /** The device is down, or leads nowhere. */
+  readonly dead: boolean;
 }
 
 /** Knows whether each WAN works: by its device, by the checks, and by what becomes of the connections it is given. */
@@ -54,13 +66,7 @@ export class Uplinks {
   #timer: NodeJS.Timeout | undefined;
   readonly #readLinks: () => Links;
   #links: Links;
-  /** Whose device is down, as `FAMILY NAME`. */
-  readonly #dead = new Set<string>();
-  readonly #startedAt = this.#clock.now();
-  /** When the state last changed, as `FAMILY NAME`; what never changed is as it was at the start. */
-  readonly #turned = new Map<string, number>();
-  /** By the same key, what {@link wayOf} said at the last look, and since when. */
-  readonly #ways = new Map<string, { way: string; since: number }>();
+  readonly #looks = new Map<TargetId, Look>();
   #nextLook: NodeJS.Timeout | undefined;
   #notBefore = 0;
 
@@ -70,15 +76,13 @@ export class Uplinks {
     const { wans, checks, field } = parts;
     this.#readLinks = parts.links ?? readLinks;
     this.#links = this.#readLinks();
-    this.#health = new Health(
-      (change) => {
-        if (change.up) this.#passive.restart(change.wan, change.family);
-        parts.onChange({ ...change, lastedMs: this.#turn(change) });
-      },
-      { upAfterMs: parts.upAfterMs, taking: (family) => this.#taking(family) },
-    );
+    this.#health = new Health(undefined, {
+      upAfterMs: parts.upAfterMs,
+      taking: (family) => this.#taking(family),
+      onState: (change) => this.#found(change),
+    });
     const named = (name: string) => wans.find((one) => one.name === name)!;
-    const path = (name: string, family: 4 | 6) => {
+    const path = (name: string, family: Family) => {
       const wan = named(name);
       const shared = wans.some((one) => one !== wan && one.dev === wan.dev);
       return pathOf(wan, family, this.#links, field.encode(wan.mark), shared);
@@ -116,50 +120,50 @@ export class Uplinks {
     this.#lookSoon();
   }
 
-  /** A new connection was given to `wan`; cheap for those that are no sample. */
-  decided(wan: Wan, flow: Flow): void {
+  /** A new connection was given to a WAN; cheap for those that are no sample. */
+  decided(name: string, flow: Flow): void {
     const { family, proto } = flow;
-    if (!this.#passive.wants(wan.name, family, proto)) return;
+    if (!this.#passive.wants(name, family, proto)) return;
     const { src, dst, sport, dport } = flow;
-    this.#passive.decided(wan.name, { family: family as 4 | 6, proto, src, dst, sport, dport });
+    this.#passive.decided(name, { family: family as Family, proto, src, dst, sport, dport });
   }
 
   /**
    * Calls a WAN down in all that it carries, whatever is found of it; or leaves it to what is found again: then it is up at
    * once, unless something else calls it down.
    */
-  setDown(wan: Wan, down: boolean): void {
+  setDown(name: string, down: boolean): void {
     const now = this.#clock.now();
-    for (const family of FAMILIES.filter((one) => carries(wan, one))) {
+    const wan = this.#parts.wans.find((one) => one.name === name)!;
+    for (const family of wanTarget(wan).families) {
       if (down) {
         const verdict = { up: false, reason: 'set down by hand', wished: true };
-        this.#health.report(wan.name, family, 'set', verdict, now);
+        this.#health.report(name, family, 'set', verdict, now);
       } else {
-        this.#health.release(wan.name, family, 'set', now);
+        this.#health.release(name, family, 'set', now);
       }
     }
     this.#monitor.awaitHolds();
   }
 
-  state(wan: Wan, family: 4 | 6): HealthState {
-    return this.#health.state(wan.name, family);
+  /** A weight is another one: who waits to come up may be the only one there is now. */
+  reconsider(): void {
+    this.#health.tick(this.#clock.now());
+    this.#monitor.awaitHolds();
   }
 
   /**
    * What the rules cannot use is not chosen either: its table leads nowhere.
-   * @param wans as `fibre/4`
    * @param asOf when that was looked at, on the system clock; what has changed since has to be looked at again
    */
-  unusable(wans: ReadonlySet<string>, asOf: number): void {
+  unusable(ids: ReadonlySet<TargetId>, asOf: number): void {
     const now = this.#clock.now();
-    for (const wan of this.#parts.wans) {
-      for (const family of FAMILIES) {
-        const key = `${family} ${wan.name}`;
-        const news = wans.has(`${wan.name}/${family}`) && !this.#dead.has(key);
-        if (news && this.#ways.get(key)!.since > asOf) continue;
-        const reason = `the rules have no IPv${family} route by device ${wan.dev}`;
-        this.#health.report(wan.name, family, 'rules', news ? { up: false, reason } : undefined, now);
-      }
+    for (const [wan, family, id] of this.#carried()) {
+      const look = this.#looks.get(id)!;
+      const news = ids.has(id) && !look.dead;
+      if (news && look.since > asOf) continue;
+      const reason = `the rules have no IPv${family} route by device ${wan.dev}`;
+      this.#health.report(wan.name, family, 'rules', news ? { up: false, reason } : undefined, now);
     }
     this.#monitor.awaitHolds();
   }
@@ -199,42 +203,51 @@ export class Uplinks {
   #judge(): void {
     const now = this.#clock.now();
     let moved = false;
-    for (const wan of this.#parts.wans) {
-      for (const family of FAMILIES) {
-        const verdict = linkVerdict(wan, family, this.#links);
-        const key = `${family} ${wan.name}`;
-        const way = wayOf(wan, family, this.#links);
-        const before = this.#ways.get(key);
-        if (before?.way !== way) {
-          this.#ways.set(key, { way, since: now });
-          moved ||= before !== undefined;
-        }
-        // That it is up is worth a word only after it was not: what the checks find says more.
-        if (verdict === undefined || (verdict.up && !this.#dead.delete(key))) continue;
-        if (!verdict.up) this.#dead.add(key);
-        this.#health.report(wan.name, family, 'link', verdict, now);
-      }
+    for (const [wan, family, id] of this.#carried()) {
+      const verdict = linkVerdict(wan, family, this.#links)!;
+      const way = wayOf(wan, family, this.#links);
+      const before = this.#looks.get(id);
+      const since = before?.way === way ? before.since : now;
+      this.#looks.set(id, { way, since, dead: !verdict.up });
+      moved ||= before !== undefined && before.way !== way;
+      // That it is up is worth a word only after it was not: what the checks find says more.
+      if (verdict.up && !before?.dead) continue;
+      this.#health.report(wan.name, family, 'link', verdict, now);
     }
     if (moved) this.#parts.onMoved?.();
     this.#monitor.awaitHolds();
   }
 
-  /** @returns the milliseconds that the state before lasted */
-  #turn({ wan, family, since }: HealthChange): number {
-    const key = `${family} ${wan}`;
-    const lastedMs = since - (this.#turned.get(key) ?? this.#startedAt);
-    this.#turned.set(key, since);
-    return lastedMs;
+  /** What the health knows goes to the states; where it is a change, it is told. */
+  #found(change: HealthChange): void {
+    const { wan, family, up, since, reason, heldUntil } = change;
+    const { states, onChange } = this.#parts;
+    const lastedMs = states.found(targetId(wan, family), { up, since, reason, heldUntil });
+    if (lastedMs === undefined) return;
+    if (up) this.#passive.restart(wan, family);
+    onChange({ ...change, lastedMs });
+  }
+
+  /** Each WAN in each family that it carries. */
+  #carried(): [Wan, Family, TargetId][] {
+    return this.#parts.wans.flatMap((wan) =>
+      wanTarget(wan).families.map((family): [Wan, Family, TargetId] => [
+        wan,
+        family,
+        targetId(wan.name, family),
+      ]),
+    );
   }
 
   /** Those that are up for all that the checks and the devices know. */
-  #available(family: 4 | 6): readonly string[] {
+  #available(family: Family): readonly string[] {
     return this.#taking(family).filter((name) => this.#health.upWithout('passive', name, family));
   }
 
   /** The names of those that are to have new connections when they are up. */
-  #taking(family: 4 | 6): readonly string[] {
-    const { wans, weight = (wan) => wan.weight } = this.#parts;
-    return wans.filter((wan) => weight(wan) > 0 && carries(wan, family)).map((wan) => wan.name);
+  #taking(family: Family): readonly string[] {
+    const { wans, states } = this.#parts;
+    const takes = (wan: Wan) => states.weight(wan.name, wan.weight) > 0 && carries(wan, family);
+    return wans.filter(takes).map((wan) => wan.name);
   }
 }

@@ -1,83 +1,61 @@
 import type { Change } from '../config/change.js';
-import type { NamedStrategy } from '../config/strategy.js';
-import { Selector } from '../core/selector.js';
-import { SlowStart } from '../core/slow-start.js';
-import type { Wan } from '../core/wan.js';
+import type { Config } from '../config/config.js';
+import type { WanStatus } from '../control/status.js';
+import { markMember } from '../core/bare-mark.js';
+import type { Member } from '../core/member.js';
+import type { Pool } from '../core/pool.js';
+import type { NamedStrategy } from '../core/strategy.js';
+import { type TargetId, targetId } from '../core/target.js';
+import { wanMember } from '../core/wan.js';
 import { readQueueTable } from '../queue/proc.js';
-import { Queues } from '../queue/queues.js';
-import { NOT_CHECKED } from '../wan/health.js';
-import type { BalancerParts } from './balancer.js';
-import { Decider } from './decider.js';
-import { DeviceNames } from './device-names.js';
+import { Balancer, type BalancerContext } from './balancer.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
 import { InboundWans } from './inbound-wans.js';
-import { markLog } from './mark-log.js';
+import { type MarkLogOptions, markLog } from './mark-log.js';
 import { Mover } from './mover.js';
-import { queueStatuses } from './queue-status.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
-import { type QueueStatus, type WanStatus, withShares } from './status.js';
-import { type FaultCounts, StrategyFaults } from './strategy-faults.js';
 import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
-/** The config's WANs may be none: then there is no queue, and nothing to watch. */
-export interface WansParts extends BalancerParts {
+export interface WansParts extends BalancerContext {
+  /** Its WANs or bare marks are some. */
+  readonly config: Config;
   readonly strategy: NamedStrategy;
-  /** Undefined for bare marks. */
+  /** Undefined where the rules are the user's own. */
   readonly keeper: RulesKeeper | undefined;
+  /** Undefined: decisions are not logged. */
+  readonly markLog: MarkLogOptions | undefined;
 }
 
-/** The balancer of outgoing connections: its queues, the strategy, and the watch over the uplinks that feeds it. */
+/** The balancer of outgoing connections, and where they go by uplinks, the watch over these. */
 export class Wans {
+  readonly balancer: Balancer;
   readonly #parts: WansParts;
-  readonly #selector: Selector;
+  readonly #pool: Pool;
   readonly #inbound: InboundWans;
-  readonly #decider: Decider;
-  /** Undefined without WANs. */
-  readonly #queues: Queues | undefined;
-  /** Undefined for bare marks, of which nobody knows where they lead, and without WANs. */
+  /** Undefined for bare marks, of which nobody knows where they lead. */
   readonly #uplinks: Uplinks | undefined;
   readonly #hooks: Hooks;
-  #mover: Mover | undefined;
-  #failover: Failover | undefined;
+  readonly #mover: Mover;
   readonly #settings: Settings;
   /** When all that the WANs' changes of state entail is done. */
   #settled: Promise<unknown> = Promise.resolve();
-  readonly #faults: StrategyFaults;
-  #lateFlows = 0;
 
   /** Binds the queues; from here on packets are answered. @throws QueueError */
   constructor(parts: WansParts) {
-    const { config, strategy, logger, line, now, keeper } = parts;
     this.#parts = parts;
-    this.#faults = new StrategyFaults(logger, strategy.name, now);
-    this.#selector = new Selector(
-      config.wans,
-      strategy.strategy,
-      this.#faults.report,
-      new SlowStart(config.slowStartMs, () => performance.now()),
-    );
-    const listener = config.logMark
-      ? markLog(strategy.name, { logger, line, devices: new DeviceNames(), packet: config.logPacket })
-      : undefined;
+    const { config, logger, states, keeper } = parts;
     this.#inbound = new InboundWans(config.wans);
-    this.#decider = new Decider(this.#selector, config.field, this.#inbound, (wan, flow, packet) => {
-      parts.connections?.decided(wan.mark);
-      this.#uplinks?.decided(wan, flow);
-      listener?.(wan, flow, packet);
-    });
-    this.#queues = config.wans.length > 0 ? this.#openQueues() : undefined;
-    this.#hooks = new Hooks({
-      config,
-      logger,
-      states: { state: (wan, family) => this.#uplinks?.state(wan, family) ?? NOT_CHECKED },
-    });
-    this.#uplinks = config.bare || config.wans.length === 0 ? undefined : this.#watchUplinks();
+    this.balancer = this.#openBalancer();
+    this.#pool = this.balancer.pools[0]!;
+    this.#mover = new Mover({ config, balancer: this.balancer, logger });
+    this.#hooks = new Hooks({ config, logger, states });
+    this.#uplinks = config.wans.length > 0 ? this.#watchUplinks() : undefined;
     this.#settings = new Settings({
-      wans: config.wans,
-      selector: this.#selector,
+      members: this.#pool.members,
+      states,
       logger,
       uplinks: this.#uplinks,
       keeper,
@@ -90,14 +68,9 @@ export class Wans {
     this.#uplinks?.begin();
   }
 
-  /** The WANs and families that are down, as the rules know them; undefined: nobody watches. */
-  down(): readonly string[] | undefined {
-    return this.#failover?.down();
-  }
-
   /** As {@link Uplinks.unusable}. */
-  unusable(wans: ReadonlySet<string>, asOf: number): void {
-    this.#uplinks?.unusable(wans, asOf);
+  unusable(ids: ReadonlySet<TargetId>, asOf: number): void {
+    this.#uplinks?.unusable(ids, asOf);
   }
 
   /** As {@link Settings.set}. */
@@ -105,92 +78,97 @@ export class Wans {
     return this.#settings.set(change);
   }
 
-  /** Answers what the kernel still holds, gives the queues back and logs a summary. */
+  /** Ends the watch and the balancer, and says so. */
   async stop(): Promise<void> {
     const { logger } = this.#parts;
-    this.#mover?.stop();
+    this.#mover.stop();
     await this.#uplinks?.stop();
     const hooks = this.#hooks.stop();
-    const nums = [...(this.#queues ?? [])].map(({ num }) => num);
+    const nums = this.balancer.queueStatuses().map(({ num }) => num);
     const kernel = readQueueTable()?.filter(({ num }) => nums.includes(num));
-    await Promise.all([this.#queues?.close(), hooks]);
-    let total = 0;
-    for (const { name, mark, weight, picks, share } of this.status()) {
-      total += picks;
-      logger.info({ wan: name, mark, weight, picks, share: Math.round(share * 10_000) / 10_000 }, 'summary');
-    }
-    const queue = this.#queues?.stats();
-    const { threw, noCandidate } = this.#faults.counts;
-    logger.info({ picks: total, strategyFaults: threw + noCandidate, queue, kernel }, 'stopped');
+    const [queue] = await Promise.all([this.balancer.stop(), hooks]);
+    const picks = this.#pool.members.reduce((sum, member) => sum + member.picks, 0);
+    const { threw, noCandidate } = this.balancer.faults();
+    logger.info({ picks, strategyFaults: threw + noCandidate, queue, kernel }, 'stopped');
   }
 
   /** What the log says at the start. */
   description(): object[] {
-    const { config } = this.#parts;
-    return config.wans.map((wan) => ({
-      name: wan.name,
-      mark: wan.mark,
-      ...(config.bare ? {} : { dev: wan.dev, tier: wan.tier }),
-      weight: wan.weight,
-      state: this.#selector.state(wan),
-    }));
+    const { states } = this.#parts;
+    return this.#pool.members.map(({ target, configured }) => {
+      const { name, mark, dev, tier, weight } = configured;
+      const uplink = dev === undefined ? {} : { dev, tier };
+      return { name, mark, ...uplink, weight, state: states.standing(target, weight) };
+    });
   }
 
   /** What `wanmark status` shows of the WANs. */
   status(): WanStatus[] {
-    const { config, connections } = this.#parts;
-    return withShares(
-      config.wans.map((wan) => ({
-        name: wan.name,
-        mark: wan.mark,
-        dev: wan.dev,
-        ...this.#weightStatus(wan),
-        tier: wan.tier,
-        state: this.#selector.state(wan),
-        ...(this.#settings.isDown(wan) ? { setState: 'down' as const } : {}),
-        ...uplinkStatus(wan, this.#uplinks),
-        warmUp: this.#selector.warmUp(wan),
-        connections: connections?.count(wan.mark) ?? null,
-        picks: this.#decider.picks(wan),
-      })),
-    );
+    const lines = this.balancer.status()[0]!;
+    return this.#pool.members.map(({ target, configured }, i): WanStatus => {
+      const { states } = this.#parts;
+      const line = lines[i]!;
+      const warmUp = Math.min(
+        ...target.families.map((family) => states.warmUp(targetId(target.name, family))),
+      );
+      return {
+        ...line,
+        dev: configured.dev ?? '',
+        ...(line.weight === configured.weight ? {} : { configuredWeight: configured.weight }),
+        ...(states.isByHand(target.name) ? { setState: 'down' as const } : {}),
+        ...uplinkStatus(target, states),
+        warmUp: warmUp === 1 ? null : warmUp,
+      };
+    });
   }
 
-  /** Empty without WANs. */
-  queueStatuses(): QueueStatus[] {
-    return queueStatuses(this.#queues ?? [], this.#parts.config.queueLength);
-  }
-
-  faults(): FaultCounts {
-    return this.#faults.counts;
-  }
-
-  /** As of a queue, of all of them. */
-  async ping(): Promise<void> {
-    await this.#queues?.ping();
+  #openBalancer(): Balancer {
+    const { config, strategy, markLog: options } = this.#parts;
+    const label = (_pool: Pool, { configured }: Member) => ({ wan: configured.name });
+    const log = options && markLog(label, options);
+    return new Balancer({
+      ...this.#parts,
+      field: config.field,
+      pools: [
+        { name: 'wans', strategy, members: [...config.wans.map(wanMember), ...config.marks.map(markMember)] },
+      ],
+      find: ([pool]) => {
+        return () => pool;
+      },
+      inbound: this.#inbound,
+      label,
+      onDecision: (pool, member, flow, packet) => {
+        this.#uplinks?.decided(member.target.name, flow);
+        log?.(pool, member, flow, packet);
+      },
+      queues: {
+        num: config.queueNum,
+        count: config.queues,
+        deadlineMs: config.deadlineMs,
+        maxLen: config.queueLength,
+      },
+    });
   }
 
   /** From here on what goes down is no candidate, also of the kernel; and what is down already is so at once. */
   #watchUplinks(): Uplinks {
-    const { config, logger } = this.#parts;
-    const forget = (mark: number, mask: number) => this.#queues?.forget(mark, mask);
-    this.#mover = new Mover({ config, selector: this.#selector, logger, forget });
+    const { config, states, logger, keeper } = this.#parts;
     const failover = new Failover({
       config,
-      selector: this.#selector,
+      states,
+      balancer: this.balancer,
       logger,
-      forget,
       mover: this.#mover,
-      setDown: (down) => this.#parts.keeper?.setDown(down) ?? Promise.resolve(),
+      follow: () => keeper?.setStates(states) ?? Promise.resolve(),
     });
     const { wans, field, checks } = config;
-    const uplinks = new Uplinks({
+    return new Uplinks({
       wans,
       field,
       checks,
+      states,
       logger,
       upAfterMs: config.upAfterMs,
-      weight: (wan) => this.#selector.weight(wan),
       onChange: (change) => {
         const acted = failover.changed(change);
         // Without the values, or each would hold all of those before.
@@ -198,37 +176,7 @@ export class Wans {
         this.#hooks.changed(change, acted);
       },
       onLinks: (links) => this.#inbound.update(links),
-      onMoved: () => this.#parts.keeper?.follow(),
+      onMoved: () => keeper?.follow(),
     });
-    this.#failover = failover;
-    return uplinks;
-  }
-
-  #openQueues(): Queues {
-    const { config, strategy, onLost } = this.#parts;
-    return Queues.open(
-      {
-        num: config.queueNum,
-        count: config.queues,
-        mask: config.field.mask,
-        deadlineMs: config.deadlineMs,
-        maxLen: config.queueLength,
-        lateNotice: `wanmark: strategy ${strategy.name} has not answered for a second; the kernel chooses\n`,
-        onLate: (lateMs) => this.#late(lateMs),
-      },
-      this.#decider.decide,
-      onLost,
-    );
-  }
-
-  #weightStatus(wan: Wan): Pick<WanStatus, 'weight' | 'configuredWeight'> {
-    const weight = this.#selector.weight(wan);
-    return weight === wan.weight ? { weight } : { weight, configuredWeight: wan.weight };
-  }
-
-  #late(lateMs: number): void {
-    const { lateFlows } = this.#queues!.stats();
-    this.#faults.late(lateMs, lateFlows - this.#lateFlows);
-    this.#lateFlows = lateFlows;
   }
 }

@@ -1,5 +1,6 @@
+import { FAMILIES, type Family } from '../core/family.js';
 import { ALIASES } from '../core/strategies/registry.js';
-import type { Family, Proto } from './agent/protocol.js';
+import type { Proto } from './agent/protocol.js';
 import type { Lab } from './lab.js';
 import type { NetworkOptions } from './network.js';
 import { differences, snapshot } from './snapshot.js';
@@ -56,7 +57,7 @@ const label = ({ origin, proto, family }: Kind) => `${origin} ${proto} IPv${fami
 
 function kinds(ipv6: boolean): Kind[] {
   const origins = ['client', 'router'] as const;
-  const families: Family[] = ipv6 ? [4, 6] : [4];
+  const families: readonly Family[] = ipv6 ? FAMILIES : [4];
   return origins.flatMap((origin) =>
     families.flatMap((family) => (['tcp', 'udp'] as const).map((proto) => ({ origin, proto, family }))),
   );

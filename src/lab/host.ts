@@ -1,4 +1,4 @@
-import type { Family } from './agent/protocol.js';
+import type { Family } from '../core/family.js';
 import { Agent } from './agent.js';
 import type { HostPlan } from './network.js';
 import type { Program } from './program.js';

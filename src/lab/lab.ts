@@ -1,4 +1,5 @@
-import type { ConnectRequest, Family, Flow, Proto } from './agent/protocol.js';
+import type { Family } from '../core/family.js';
+import type { ConnectRequest, Flow, Proto } from './agent/protocol.js';
 import { buildScript } from './build.js';
 import { Host } from './host.js';
 import { type LabWan, type Network, type NetworkOptions, SERVER, wanOfSource } from './network.js';

@@ -1,3 +1,4 @@
+import { FAMILIES } from '../core/family.js';
 import { CHANCE, chiSquare, limit } from './chi-square.js';
 import type { LabFlow } from './lab.js';
 import type { LabWan } from './network.js';
@@ -195,7 +196,7 @@ export function judgeRun(
   });
   const rotations =
     strategy === 'kernel-nth'
-      ? [4, 6].map((family) => flows.filter((flow) => flow.family === family).length)
+      ? FAMILIES.map((family) => flows.filter((flow) => flow.family === family).length)
       : [flows.length];
   const exact = rotations.every((count) => share?.every((part) => Number.isInteger(rounded(part * count))));
   return {

@@ -18,11 +18,11 @@ export function kernelRules(scene: Scene): Rule[] {
   const { config, mask } = scene;
   const shares = candidates(scene);
   if (shares.length > 0) {
-    return [{ when: [], then: { kind: 'choose', choice: { mask, mode: config.kernelMode, shares } } }];
+    return [{ when: [], action: { kind: 'choose', choice: { mask, mode: config.kernelMode, shares } } }];
   }
   const refused = refusedBits(scene);
   if (refused === undefined) return [];
-  return [{ when: [undecided(mask), FROM_OTHERS], then: { kind: 'set-mark', bits: refused } }];
+  return [{ when: [undecided(mask), FROM_OTHERS], action: { kind: 'set-mark', bits: refused } }];
 }
 
 /** The WANs of the lowest tier that has one which is up and has a weight, by their numbers. */

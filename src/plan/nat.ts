@@ -56,7 +56,7 @@ function undecidedChains(scene: Scene): Chain[] {
     },
     {
       name: 'WANMARK_NEW',
-      rules: [...leftAlone(scene), { when: [], then: { kind: 'goto', chain: 'WANMARK_KERNEL' } }],
+      rules: [...leftAlone(scene), { when: [], action: { kind: 'goto', chain: 'WANMARK_KERNEL' } }],
     },
     { name: 'WANMARK_KERNEL', rules: kernelRules(scene) },
   ];
@@ -81,11 +81,11 @@ function unmarkedOnShared({ uplinks }: Scene): Uplink[] {
  */
 function natRules({ wan, nat, shared }: Uplink, marked: readonly Match[]): Rule[] {
   const when = [leavesBy(wan.dev), ...marked];
-  if (nat === 'masquerade') return [{ when, then: { kind: 'masquerade' } }];
+  if (nat === 'masquerade') return [{ when, action: { kind: 'masquerade' } }];
   if (nat === 'none') return shared ? [leave(...when)] : [];
-  if (!nat.includes('/')) return [{ when, then: { kind: 'snat', address: nat } }];
+  if (!nat.includes('/')) return [{ when, action: { kind: 'snat', address: nat } }];
   return [
-    { when: [...when, { kind: 'source-type', type: 'local' }], then: { kind: 'masquerade' } },
-    { when, then: { kind: 'netmap', prefix: nat } },
+    { when: [...when, { kind: 'source-type', type: 'local' }], action: { kind: 'masquerade' } },
+    { when, action: { kind: 'netmap', prefix: nat } },
   ];
 }

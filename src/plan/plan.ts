@@ -69,10 +69,10 @@ export type Action =
   | { readonly kind: 'dnat'; readonly to: string }
   | { readonly kind: 'log'; readonly prefix: string };
 
-/** All of `when` must hold. Without `then` a rule only counts. */
+/** All of `when` must hold. Without `action` a rule only counts. */
 export interface Rule {
   readonly when: readonly Match[];
-  readonly then?: Action;
+  readonly action?: Action;
   readonly comment?: string;
 }
 

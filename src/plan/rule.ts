@@ -31,7 +31,7 @@ export const TO_LOCAL: Match = { kind: 'destination-type', type: 'local' };
 export const FROM_OTHERS: Match = { kind: 'source-type', type: 'local', not: true };
 
 /** Ends the chain for what matches. */
-export const leave = (...when: Match[]): Rule => ({ when, then: RETURN });
+export const leave = (...when: Match[]): Rule => ({ when, action: RETURN });
 
 /** A prefix of the kernel's log has 29 bytes (nf_log_common), so a long name is cut. */
 const LOG_PREFIX_BYTES = 29;

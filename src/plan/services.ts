@@ -30,7 +30,7 @@ export function serviceMangle({ config, services, backendMask }: Scene): StagePl
           // A UDP flow without replies stays NEW for ever, so the connection is asked, too.
           ...services.map((service) => ({
             when: [...isFor(service), undecided(backendMask), connection(0, backendMask)],
-            then: queue,
+            action: queue,
           })),
         ],
       },
@@ -53,7 +53,7 @@ export function serviceNat(scene: Scene): StagePlan {
         name: 'WANMARK_SERVICE',
         rules: services.map((service) => ({
           when: isFor(service),
-          then: { kind: 'goto', chain: poolChain(scene, service) },
+          action: { kind: 'goto', chain: poolChain(scene, service) },
         })),
       },
       ...services.flatMap((service) => poolChains(scene, service)),
@@ -89,16 +89,16 @@ function poolChains(scene: Scene, service: Service): Chain[] {
     {
       name: pool,
       rules: [
-        { when: [decided(mask)], then: jump },
-        { when: [], then: { kind: 'set-mark', bits: { value: 0, mask } } },
-        { when: [], then: { kind: 'choose', choice: { mask, mode: config.kernelMode, shares } } },
-        { when: [], then: jump },
+        { when: [decided(mask)], action: jump },
+        { when: [], action: { kind: 'set-mark', bits: { value: 0, mask } } },
+        { when: [], action: { kind: 'choose', choice: { mask, mode: config.kernelMode, shares } } },
+        { when: [], action: jump },
       ],
     },
     {
       name: to,
       rules: [
-        { when: [], then: { kind: 'save', mask } },
+        { when: [], action: { kind: 'save', mask } },
         ...service.backends.flatMap((backend) => toBackend(scene, service, backend)),
       ],
     },
@@ -109,8 +109,8 @@ function toBackend(scene: Scene, service: Service, backend: Backend): Rule[] {
   const marked = hasMark(bitsOf(scene, backend).value, scene.backendMask);
   const prefix = logPrefix(service.name, `backend=${backend.mark}`);
   return [
-    ...(scene.config.logKernel ? [{ when: [marked], then: { kind: 'log', prefix } as const }] : []),
-    { when: [...transport(service), marked], then: { kind: 'dnat', to: backend.name } },
+    ...(scene.config.logKernel ? [{ when: [marked], action: { kind: 'log', prefix } as const }] : []),
+    { when: [...transport(service), marked], action: { kind: 'dnat', to: backend.name } },
   ];
 }
 
@@ -131,7 +131,7 @@ export function serviceSnat(scene: Scene): {
           { kind: 'state', state: 'dnat' },
           { kind: 'connmark', bits: { value: 0, mask }, not: true },
         ],
-        then: { kind: 'jump', chain: 'WANMARK_SNAT' },
+        action: { kind: 'jump', chain: 'WANMARK_SNAT' },
       },
     ],
     chains: [{ name: 'WANMARK_SNAT', rules }],
@@ -145,13 +145,13 @@ export function serviceSnat(scene: Scene): {
  */
 function snatRules(scene: Scene, { snat }: Service, backend: Backend): Rule[] {
   const which = connection(bitsOf(scene, backend).value, scene.backendMask);
-  if (snat !== 'auto') return [{ when: [which], then: { kind: 'snat', address: snat } }];
+  if (snat !== 'auto') return [{ when: [which], action: { kind: 'snat', address: snat } }];
   const masquerade = { kind: 'masquerade' } as const;
   return [
-    { when: [which, { kind: 'source-in', set: networkSet(backend) }], then: masquerade },
+    { when: [which, { kind: 'source-in', set: networkSet(backend) }], action: masquerade },
     {
       when: [which, { kind: 'out', device: 'lo', not: true }, { kind: 'source-type', type: 'local' }],
-      then: masquerade,
+      action: masquerade,
     },
   ];
 }
@@ -169,7 +169,7 @@ export function serviceForward({ config, services, backendMask }: Scene): StageP
         name: 'WANMARK_FORWARD',
         rules: [
           leave(connection(0, backendMask)),
-          { when: [{ kind: 'state', state: 'related' }], then: { kind: 'accept' } },
+          { when: [{ kind: 'state', state: 'related' }], action: { kind: 'accept' } },
           ...services.flatMap((service) => service.backends.flatMap((one) => forwardRules(service, one))),
         ],
       },
@@ -189,7 +189,7 @@ function forwardRules(service: Service, { address, port }: Backend): Rule[] {
         ...transport(service, ports && { dport: ports }),
         { kind: 'state', state: 'dnat', direction: 'original' },
       ],
-      then: accept,
+      action: accept,
     },
     {
       when: [
@@ -197,7 +197,7 @@ function forwardRules(service: Service, { address, port }: Backend): Rule[] {
         ...transport(service, ports && { sport: ports }),
         { kind: 'state', state: 'dnat', direction: 'reply' },
       ],
-      then: accept,
+      action: accept,
     },
   ];
 }

@@ -51,7 +51,7 @@ export function wanMangle(scene: Scene): StagePlan {
       rules: [
         ...restoreRules(scene),
         ...boundRules(),
-        { when: isNew, then: { kind: 'goto', chain: 'WANMARK_NEW' } },
+        { when: isNew, action: { kind: 'goto', chain: 'WANMARK_NEW' } },
       ],
     },
     {
@@ -60,7 +60,7 @@ export function wanMangle(scene: Scene): StagePlan {
         ...leftAlone(scene),
         {
           when: isNew,
-          then: byKernel
+          action: byKernel
             ? { kind: 'goto', chain: 'WANMARK_KERNEL' }
             : { kind: 'queue', first: config.queueNum, last: config.queueNum + config.queues - 1 },
         },
@@ -87,7 +87,7 @@ export function wanMangle(scene: Scene): StagePlan {
  * second pass after the verdict NF_REPEAT.
  */
 function restoreRules({ mask }: Scene): Rule[] {
-  return [{ when: [undecided(mask)], then: { kind: 'restore', mask } }, leave(decided(mask))];
+  return [{ when: [undecided(mask)], action: { kind: 'restore', mask } }, leave(decided(mask))];
 }
 
 /**
@@ -105,8 +105,8 @@ function inboundRulesOf(scene: Scene, uplink: Uplink): Rule[] {
   const from = [comesBy(uplink.wan.dev), ...(uplink.shared ? [byGateway(uplink)] : [])];
   const bits = wanBits(scene, uplink.wan.mark);
   return [
-    { when: [...from, ...(scene.spreads ? [] : [NEW])], then: { kind: 'set-mark', bits } },
-    { when: [...from, NEW, ...(scene.spreads ? [TO_LOCAL] : [])], then: { kind: 'set-connmark', bits } },
+    { when: [...from, ...(scene.spreads ? [] : [NEW])], action: { kind: 'set-mark', bits } },
+    { when: [...from, NEW, ...(scene.spreads ? [TO_LOCAL] : [])], action: { kind: 'set-connmark', bits } },
   ];
 }
 
@@ -122,7 +122,7 @@ function macSet(wan: string): string {
 /** On to WANMARK_NEW, only from the LAN devices where they are given. */
 export function toNew({ config }: Scene, when: readonly Match[] = []): Rule[] {
   const from = config.lan.length === 0 ? [[]] : config.lan.map((device) => [comesBy(device)]);
-  return from.map((lan) => ({ when: [...lan, ...when], then: { kind: 'goto', chain: 'WANMARK_NEW' } }));
+  return from.map((lan) => ({ when: [...lan, ...when], action: { kind: 'goto', chain: 'WANMARK_NEW' } }));
 }
 
 /**
@@ -153,9 +153,9 @@ function saveRules(scene: Scene, { wan, shared }: Uplink): Rule[] {
   const save = { kind: 'set-connmark', bits } as const;
   const chosen: Rule = {
     when: [leavesBy(wan.dev), hasMark(bits.value, mask), { kind: 'connmark', bits, not: true }],
-    then: save,
+    action: save,
   };
-  return shared ? [chosen] : [chosen, { when: [leavesBy(wan.dev), connection(0, mask)], then: save }];
+  return shared ? [chosen] : [chosen, { when: [leavesBy(wan.dev), connection(0, mask)], action: save }];
 }
 
 function countRules(scene: Scene, { wan }: Uplink): Rule[] {
@@ -163,7 +163,7 @@ function countRules(scene: Scene, { wan }: Uplink): Rule[] {
   const count: Rule = { when: [mark], comment: `wanmark ${wan.name}` };
   if (!scene.config.logKernel) return [count];
   const prefix = logPrefix(wan.name, `mark=${wan.mark}`);
-  return [count, { when: [mark, NEW], then: { kind: 'log', prefix } }];
+  return [count, { when: [mark, NEW], action: { kind: 'log', prefix } }];
 }
 
 /** The sets that the WANs' rules ask. */

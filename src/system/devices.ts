@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import { nearest } from '../config/nearest.js';
+import type { Family } from '../core/family.js';
 import type { Wan } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 import { isInPath } from './executable.js';
@@ -16,7 +17,7 @@ export interface Machine {
   /** Names of the devices of this network namespace; undefined where they cannot be read. */
   readonly devices: () => ReadonlySet<string> | undefined;
   /** As {@link Links.reaches}: without starting a program. */
-  readonly reaches: (device: string, family: 4 | 6, address: string) => boolean;
+  readonly reaches: (device: string, family: Family, address: string) => boolean;
   readonly run: Run;
 }
 
@@ -69,7 +70,7 @@ export async function strayGateways(wans: readonly Wan[], machine: Machine = MAC
 async function stray(
   wan: Wan,
   via: string | undefined,
-  family: 4 | 6,
+  family: Family,
   { reaches, run }: Machine,
 ): Promise<string | undefined> {
   if (via === undefined || via === 'dev' || via === 'auto') return undefined;

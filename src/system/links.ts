@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import type { Family } from '../core/family.js';
 import { type DefaultWay, defaultGateway, deviceIndex, isOnLink, readDefaultWays } from './main-routes.js';
 
 /** What the kernel says of a device: whether packets can leave by it. */
@@ -12,16 +13,16 @@ export type LinkAddress = Pick<NetworkInterfaceInfo, 'address' | 'netmask' | 'fa
 export interface Links {
   state(device: string): LinkState;
   /** Of one family; none while the device is not up. */
-  addresses(device: string, family: 4 | 6): readonly LinkAddress[];
+  addresses(device: string, family: Family): readonly LinkAddress[];
   /** By which a device that went and came back is known; 0: there is none. */
   index(device: string): number;
   /**
    * What `auto` stands for: the gateway of the main table's best default route by the device; `dev` where that has none,
    * and for a point-to-point device with an address; undefined: nothing. `auto` when it cannot be known.
    */
-  gateway(device: string, family: 4 | 6): string | undefined;
+  gateway(device: string, family: Family): string | undefined;
   /** Whether the kernel would take `address` as the gateway of a route by the device; true when it cannot be known. */
-  reaches(device: string, family: 4 | 6, address: string): boolean;
+  reaches(device: string, family: Family, address: string): boolean;
 }
 
 const IFF_UP = 1;
@@ -31,8 +32,8 @@ const IFF_POINTOPOINT = 0x10;
 export function readLinks(): Links {
   const devices = readDevices();
   const interfaces = readInterfaces();
-  const routes = new Map<4 | 6, readonly DefaultWay[] | undefined>();
-  const addresses = (device: string, family: 4 | 6) =>
+  const routes = new Map<Family, readonly DefaultWay[] | undefined>();
+  const addresses = (device: string, family: Family) =>
     (interfaces[device] ?? []).filter((address) => address.family === `IPv${family}`);
   return {
     state: (device) => (devices === undefined || devices.has(device) ? stateOf(device) : 'gone'),

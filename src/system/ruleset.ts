@@ -1,13 +1,12 @@
+import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
+import type { Variant } from './firewall.js';
 
 /** This folder's part of the addon; each throws an Error with `errno`. */
 interface HostAddon {
   nftGeneration(): number;
-  legacyTable(family: 4 | 6, name: string): [entries: number, bytes: number];
+  legacyTable(family: Family, name: string): [entries: number, bytes: number];
 }
-
-/** Which iptables the rules are in. */
-export type Variant = 'nft' | 'legacy';
 
 const TABLES = [
   [4, 'mangle'],

@@ -1,4 +1,5 @@
 import type { CheckConfig } from '../config/check.js';
+import type { Family } from '../core/family.js';
 import { type CheckResult, inMs } from './check/check.js';
 import { Quality } from './quality.js';
 
@@ -37,7 +38,7 @@ export class CheckHealth {
   #passed = 0;
   #verdict: Verdict | undefined;
 
-  constructor(config: CheckConfig, family: 4 | 6) {
+  constructor(config: CheckConfig, family: Family) {
     this.#config = config;
     this.#targets = config.targets[family];
     this.#quality = new Quality(config, this.#targets);

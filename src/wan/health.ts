@@ -1,23 +1,14 @@
+import { FAMILIES, type Family } from '../core/family.js';
+import { NOT_CHECKED, type TargetState } from '../core/states.js';
+import { type TargetId, targetId } from '../core/target.js';
 import type { Verdict } from './check-health.js';
 import { HoldDown } from './hold-down.js';
 
-/** Whether a WAN works in one family, since when and why. */
-export interface HealthState {
-  readonly up: boolean;
-  /** The clock's milliseconds of the last change, or of the first mention. */
-  readonly since: number;
-  readonly reason: string;
-  /** While it is down although every source calls it up: until when, if they go on to. */
-  readonly heldUntil: number | undefined;
-}
-
-export interface HealthChange extends HealthState {
+/** A state that is another one than before, and whose. */
+export interface HealthChange extends TargetState {
   readonly wan: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
 }
-
-/** Of a WAN that nobody speaks of. */
-export const NOT_CHECKED: HealthState = { up: true, since: 0, reason: 'not checked', heldUntil: undefined };
 
 export interface HealthOptions {
   /** How long every source has to call a WAN up, without a break, that was down. Default 0. */
@@ -26,7 +17,9 @@ export interface HealthOptions {
    * The WANs that get a family's new connections when they are up. While none of the others is up, a WAN that works is
    * better than none and does not wait for `upAfterMs`. Without it every WAN always waits.
    */
-  readonly taking?: (family: 4 | 6) => readonly string[];
+  readonly taking?: (family: Family) => readonly string[];
+  /** Told of a state whenever it may have become another one, in whatever part of it. */
+  readonly onState?: (change: HealthChange) => void;
 }
 
 /**
@@ -35,7 +28,7 @@ export interface HealthOptions {
  */
 class Entry {
   readonly wan: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly verdicts = new Map<string, Verdict>();
   readonly #holdDown = new HoldDown();
   #up = true;
@@ -48,7 +41,7 @@ class Entry {
   #failed = false;
   #lastUp = '';
 
-  constructor(wan: string, family: 4 | 6, now: number) {
+  constructor(wan: string, family: Family, now: number) {
     this.wan = wan;
     this.family = family;
     this.#since = now;
@@ -58,12 +51,12 @@ class Entry {
     return this.#up;
   }
 
-  state(upAfterMs: number): HealthState {
+  state(upAfterMs: number): TargetState {
     const heldUntil = this.heldUntil(upAfterMs);
     return { up: this.#up, since: this.#since, reason: this.#reason, heldUntil };
   }
 
-  /** See {@link HealthState.heldUntil}. */
+  /** See {@link TargetState.heldUntil}. */
   heldUntil(upAfterMs: number): number | undefined {
     const good = this.#goodSince;
     if (good === undefined) return undefined;
@@ -146,7 +139,7 @@ class Entry {
  * that would prove nothing either: it waits for the hold-down only.
  */
 export class Health {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<TargetId, Entry>();
   readonly #onChange: (change: HealthChange) => void;
   readonly #options: HealthOptions;
 
@@ -156,8 +149,8 @@ export class Health {
     this.#options = options;
   }
 
-  state(wan: string, family: 4 | 6): HealthState {
-    const entry = this.#entries.get(key(wan, family));
+  state(wan: string, family: Family): TargetState {
+    const entry = this.#entries.get(targetId(wan, family));
     return entry === undefined ? NOT_CHECKED : this.#state(entry);
   }
 
@@ -167,8 +160,8 @@ export class Health {
    * @param source a name of its own for each check, `link`, `passive`, ...
    * @param verdict undefined: it has no opinion (any more)
    */
-  report(wan: string, family: 4 | 6, source: string, verdict: Verdict | undefined, now: number): void {
-    const name = key(wan, family);
+  report(wan: string, family: Family, source: string, verdict: Verdict | undefined, now: number): void {
+    const name = targetId(wan, family);
     let entry = this.#entries.get(name);
     if (entry === undefined) {
       if (verdict === undefined) return;
@@ -183,18 +176,17 @@ export class Health {
    * Takes back what `source` says. A WAN that only waits is up at once, whatever it was held down for; one that
    * somebody calls down is not, and will wait as ever.
    */
-  release(wan: string, family: 4 | 6, source: string, now: number): void {
-    const entry = this.#entries.get(key(wan, family));
+  release(wan: string, family: Family, source: string, now: number): void {
+    const entry = this.#entries.get(targetId(wan, family));
     if (entry === undefined) return;
     entry.set(source, undefined);
     entry.endHold();
-    if (entry.endWait(now)) this.#tell(entry, now);
-    else this.#settle(entry, now);
+    this.#note(entry, entry.endWait(now) || entry.settle(now, this.#upAfter(entry)), now);
   }
 
   /** Whether a WAN is up, or would be without what `source` says. */
-  upWithout(source: string, wan: string, family: 4 | 6): boolean {
-    const entry = this.#entries.get(key(wan, family));
+  upWithout(source: string, wan: string, family: Family): boolean {
+    const entry = this.#entries.get(targetId(wan, family));
     if (entry === undefined || entry.up) return true;
     const blamed = [...entry.verdicts].filter(([, verdict]) => !verdict.up).map(([name]) => name);
     return blamed.length > 0 && blamed.every((name) => name === source);
@@ -217,21 +209,26 @@ export class Health {
 
   /** A WAN that is gone from the configuration. */
   forget(wan: string): void {
-    for (const family of [4, 6] as const) this.#entries.delete(key(wan, family));
+    for (const family of FAMILIES) this.#entries.delete(targetId(wan, family));
   }
 
   #settle(entry: Entry, now: number): void {
-    if (entry.settle(now, this.#upAfter(entry))) this.#tell(entry, now);
+    this.#note(entry, entry.settle(now, this.#upAfter(entry)), now);
   }
 
-  #tell(entry: Entry, now: number): void {
-    const state = this.#state(entry);
-    this.#onChange({ wan: entry.wan, family: entry.family, ...state });
-    // Another one that waits may be needed now.
-    if (!state.up) this.tick(now);
+  #note(entry: Entry, turned: boolean, now: number): void {
+    this.#options.onState?.(this.#change(entry));
+    if (!turned) return;
+    this.#onChange(this.#change(entry));
+    // Another one that waits may be needed now, or has longer to wait.
+    this.tick(now);
   }
 
-  #state(entry: Entry): HealthState {
+  #change(entry: Entry): HealthChange {
+    return { wan: entry.wan, family: entry.family, ...this.#state(entry) };
+  }
+
+  #state(entry: Entry): TargetState {
     return entry.state(this.#upAfter(entry));
   }
 
@@ -243,11 +240,7 @@ export class Health {
   /** Asks the others only for what is stored: each may wait for this very answer about itself. */
   #alone({ wan, family }: Entry): boolean {
     const taking = this.#options.taking?.(family);
-    const works = (name: string) => this.#entries.get(key(name, family))?.up ?? true;
+    const works = (name: string) => this.#entries.get(targetId(name, family))?.up ?? true;
     return taking !== undefined && !taking.some((name) => name !== wan && works(name));
   }
-}
-
-function key(wan: string, family: 4 | 6): string {
-  return `${family} ${wan}`;
 }

@@ -1,4 +1,5 @@
 import type { CheckConfig } from '../config/check.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import type { Check, CheckPath } from './check/check.js';
 import { NameCache } from './check/names.js';
 import { CheckHealth } from './check-health.js';
@@ -9,7 +10,6 @@ import { RoundLoop } from './round-loop.js';
 
 /** First rounds are spread over so long at most: what is dead at the start should be known soon. */
 const SPREAD_MS = 1000;
-const FAMILIES = [4, 6] as const;
 
 export interface MonitorOptions {
   /** Names of the WANs, which `all` stands for. */
@@ -18,7 +18,7 @@ export interface MonitorOptions {
   /** Told what the checks find; the daemon may report to it, too, and hears of changes from it. */
   readonly health: Health;
   /** The way by a WAN, asked before each round; undefined: the WAN has none in this family now. */
-  readonly path: (wan: string, family: 4 | 6) => CheckPath | undefined;
+  readonly path: (wan: string, family: Family) => CheckPath | undefined;
   readonly clock?: Clock;
   /** 0 up to 1. */
   readonly random?: () => number;

@@ -1,11 +1,12 @@
 import { closeSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
+import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
 import type { CheckPath } from './check/check.js';
 
 interface NativeOptions {
-  family: 4 | 6;
+  family: Family;
   mark: number;
   device: string | undefined;
   source: string | undefined;

@@ -1,4 +1,5 @@
 import { BlockList } from 'node:net';
+import type { Family } from '../core/family.js';
 import { carries, type Wan } from '../core/wan.js';
 import { isLinkLocal, type LinkAddress, type Links } from '../system/links.js';
 import type { CheckPath } from './check/check.js';
@@ -14,7 +15,7 @@ const WORDS = {
  * What a WAN's device and the way to its gateway say of it in one family; undefined when it does not carry it. What
  * `usable` of scripts/uplinks.sh leaves out is down here, too: the WAN's table leads nowhere then.
  */
-export function linkVerdict(wan: Wan, family: 4 | 6, links: Links): Verdict | undefined {
+export function linkVerdict(wan: Wan, family: Family, links: Links): Verdict | undefined {
   if (!carries(wan, family)) return undefined;
   const state = links.state(wan.dev);
   if (state !== 'up') return { up: false, reason: `device ${wan.dev} ${WORDS[state]}` };
@@ -33,7 +34,7 @@ export function linkVerdict(wan: Wan, family: 4 | 6, links: Links): Verdict | un
 }
 
 /** A device without gateway may be unnumbered. */
-function leads(device: string, family: 4 | 6, given: string, links: Links): boolean {
+function leads(device: string, family: Family, given: string, links: Links): boolean {
   if (given === 'dev') return true;
   return given === 'auto'
     ? links.gateway(device, family) !== undefined
@@ -41,7 +42,7 @@ function leads(device: string, family: 4 | 6, given: string, links: Links): bool
 }
 
 /** A text that changes whenever a WAN's table, rules or NAT may have to: with its device, addresses or gateway. */
-export function wayOf(wan: Wan, family: 4 | 6, links: Links): string {
+export function wayOf(wan: Wan, family: Family, links: Links): string {
   if (!carries(wan, family)) return '';
   const addresses = links.addresses(wan.dev, family).map(({ address, netmask }) => `${address}/${netmask}`);
   const gateway = effectiveGateway(wan, family, links);
@@ -58,7 +59,7 @@ export function wayOf(wan: Wan, family: 4 | 6, links: Links): string {
  */
 export function pathOf(
   wan: Wan,
-  family: 4 | 6,
+  family: Family,
   links: Links,
   mark: number,
   shared: boolean,
@@ -70,12 +71,12 @@ export function pathOf(
   return { wan: wan.name, family, mark, device: wan.dev, source, gateway: known };
 }
 
-function gatewayOf(wan: Wan, family: 4 | 6): string {
+function gatewayOf(wan: Wan, family: Family): string {
   return (family === 6 ? wan.via6 : wan.via) ?? 'dev';
 }
 
 /** With what `auto` stands for at the moment; undefined: nothing. */
-function effectiveGateway(wan: Wan, family: 4 | 6, links: Links): string | undefined {
+function effectiveGateway(wan: Wan, family: Family, links: Links): string | undefined {
   const given = gatewayOf(wan, family);
   return given === 'auto' ? links.gateway(wan.dev, family) : given;
 }

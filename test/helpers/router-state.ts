@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Family } from '#wanmark/lab/agent/protocol.js';
+import type { Family } from '#wanmark/core/family.js';
 import type { Host } from '#wanmark/lab/host.js';
 
 /** One connection of the kernel's table, with the addresses and ports of the original direction. */

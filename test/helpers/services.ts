@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import type { Status } from '#wanmark/daemon/status.js';
-import type { Family, Flow, Proto, Seen } from '#wanmark/lab/agent/protocol.js';
+import type { Status } from '#wanmark/control/status.js';
+import type { Family } from '#wanmark/core/family.js';
+import type { Flow, Proto, Seen } from '#wanmark/lab/agent/protocol.js';
 import { buildScript } from '#wanmark/lab/build.js';
 import { Host } from '#wanmark/lab/host.js';
 import type { HostPlan, Network } from '#wanmark/lab/network.js';

@@ -1,4 +1,4 @@
-import type { Status } from '#wanmark/daemon/status.js';
+import type { Status } from '#wanmark/control/status.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { eventually } from './router-state.js';
 

@@ -1,4 +1,5 @@
-import type { Family, Flow, Seen } from '#wanmark/lab/agent/protocol.js';
+import type { Family } from '#wanmark/core/family.js';
+import type { Flow, Seen } from '#wanmark/lab/agent/protocol.js';
 import type { Host } from '#wanmark/lab/host.js';
 import { type Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { Status } from '#wanmark/daemon/status.js';
+import type { Status } from '#wanmark/control/status.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';

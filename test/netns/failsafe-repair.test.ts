@@ -240,9 +240,9 @@ describe('what somebody removes while the daemon runs', needs(nfqueue, addon), (
   it('and cannot be put back is logged, and tried again', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
       const before = await installed(lab.router);
-      // Changed under the scripts' lock, since a running refresh would write back what it has read.
+      // Changed under the executor's lock, since a running refresh would write back what it has read.
       const rename = (from: string, to: string) =>
-        `flock /run/wanmark/lock sed -i 's/^IPTABLES=${from}$/IPTABLES=${to}/' /run/wanmark/state/settings`;
+        `flock /run/wanmark/lock sed -i 's/"4":"${from}"/"4":"${to}"/' /run/wanmark/state/plan.json`;
       await lab.router.sh(`${rename('iptables', 'no-such-program')}; iptables -t mangle -F WANMARK_SAVE`);
       const line = await daemon.program.waitForLine(/next try in 5 s/, TIMEOUT_MS);
       assert.match((JSON.parse(line) as { said: string[] }).said[0]!, /no-such-program/);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Family, plainAddress } from '#wanmark/lab/agent/protocol.js';
+import { FAMILIES } from '#wanmark/core/family.js';
+import { plainAddress } from '#wanmark/lab/agent/protocol.js';
 import { SERVER } from '#wanmark/lab/network.js';
 import { masquerade, withLab } from '../helpers/lab.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { conntrack, eventually, packets } from '../helpers/router-state.js';
 import { dial, release, seen, tally, udpPairs, udpStream } from '../helpers/traffic.js';
 
-const FAMILIES: readonly Family[] = [4, 6];
 /** A port that the server's firewall drops, so that a client's SYN is never answered. */
 const SILENT_PORT = 81;
 

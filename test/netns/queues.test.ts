@@ -1,7 +1,7 @@
 /** `--queues`: several queues and their threads, and one strategy whose choices are exact over all of them. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Status } from '#wanmark/daemon/status.js';
+import type { Status } from '#wanmark/control/status.js';
 import type { Host } from '#wanmark/lab/host.js';
 import { type Wanmark, wanArguments } from '#wanmark/lab/wanmark.js';
 import { SCRIPTS_DIR } from '#wanmark/system/scripts.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Status } from '#wanmark/daemon/status.js';
+import type { Status } from '#wanmark/control/status.js';
 import type { Seen } from '#wanmark/lab/agent/protocol.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { differences, snapshot } from '#wanmark/lab/snapshot.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import type { Status } from '#wanmark/daemon/status.js';
+import type { Status } from '#wanmark/control/status.js';
 import { childrenOf } from '#wanmark/lab/program.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';

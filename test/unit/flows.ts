@@ -1,7 +1,11 @@
 import { type Batch, COPY_BYTES } from '#wanmark/core/batch.js';
 import type { Flow } from '#wanmark/core/flow.js';
 import { hashText } from '#wanmark/core/hash.js';
-import type { Wan } from '#wanmark/core/wan.js';
+import { type Fault, Pool } from '#wanmark/core/pool.js';
+import { States } from '#wanmark/core/states.js';
+import type { Strategy } from '#wanmark/core/strategy.js';
+import { targetId } from '#wanmark/core/target.js';
+import { type Wan, wanMember, wanTarget } from '#wanmark/core/wan.js';
 
 /** A flow with the fields that matter to a test; the rest are those of a TCP connection. */
 export function flow(fields: Partial<Flow> = {}): Flow {
@@ -58,4 +62,36 @@ export function emptyBatch(capacity: number): Batch {
     bytes: new Uint8Array(COPY_BYTES * capacity),
     marks: new Uint32Array(capacity),
   };
+}
+
+/** What is known of WANs: nothing yet. */
+export function statesOf(wans: readonly Wan[], slowStartMs = 0, now = () => 0): States {
+  return new States(wans.map(wanTarget), { slowStartMs, now });
+}
+
+/** A pool of WANs with their configured weights and tiers. */
+export function poolOf(
+  wans: readonly Wan[],
+  strategy: Strategy,
+  states: States,
+  onFault: (fault: Fault, given: unknown) => void = (fault, given) => {
+    throw new Error(`${fault}: ${given}`);
+  },
+): Pool<Wan> {
+  return new Pool({
+    name: 'wans',
+    members: wans.map(wanMember),
+    strategy: { name: 'test', strategy },
+    states,
+    onFault,
+  });
+}
+
+/** Takes a WAN down in what it carries of the families, or brings it up and gives it new connections. */
+export function turn(states: States, wan: Wan, up: boolean, families = wanTarget(wan).families): void {
+  for (const family of families) {
+    const id = targetId(wan.name, family);
+    states.found(id, { up, since: 0, reason: 'a test', heldUntil: undefined });
+    if (up) states.admit(id);
+  }
 }

@@ -18,19 +18,58 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   system: ['core', 'config', 'plan', 'native.ts', 'errors.ts'],
   'log.ts': ['errors.ts'],
   wan: ['core', 'config', 'conntrack', 'system', 'native.ts', 'errors.ts'],
-  daemon: ['core', 'config', 'queue', 'conntrack', 'system', 'wan', 'log.ts', 'errors.ts'],
+  control: ['core', 'config', 'errors.ts'],
+  daemon: ['core', 'config', 'plan', 'control', 'queue', 'conntrack', 'system', 'wan', 'log.ts', 'errors.ts'],
   lab: ['core', 'config', 'system', 'errors.ts'],
-  cli: ['core', 'config', 'queue', 'conntrack', 'system', 'wan', 'daemon', 'lab', 'log.ts', 'errors.ts'],
-  'index.ts': ['core', 'queue', 'daemon', 'errors.ts'],
+  cli: [
+    'core',
+    'config',
+    'plan',
+    'control',
+    'queue',
+    'conntrack',
+    'system',
+    'wan',
+    'daemon',
+    'lab',
+    'log.ts',
+    'errors.ts',
+  ],
+  'index.ts': ['core', 'queue', 'control', 'errors.ts'],
 };
 
-const top = (file: string) => relative(SRC, file).split('/')[0]!;
+const inSrc = (file: string) => relative(SRC, file);
+const top = (file: string) => inSrc(file).split('/')[0]!;
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
   .map((name) => join(SRC, name));
 
+/** The files that a file imports, its types included. */
+function importsOf(file: string): string[] {
+  const imports = readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)\.js'/g);
+  return [...imports].map(([, path]) => join(dirname(file), `${path}.ts`));
+}
+
+/** The way from a file back to itself, or to a circle that it leads into. */
+function circleFrom(file: string, way: readonly string[], clean: Set<string>): readonly string[] | undefined {
+  if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+  if (clean.has(file)) return undefined;
+  for (const next of importsOf(file)) {
+    const circle = circleFrom(next, [...way, file], clean);
+    if (circle !== undefined) return circle;
+  }
+  clean.add(file);
+  return undefined;
+}
+
 describe('dependency direction', () => {
+  it('has no circle', () => {
+    const clean = new Set<string>();
+    const circle = files.map((file) => circleFrom(file, [], clean)).find((one) => one !== undefined);
+    assert.equal(circle?.map(inSrc).join(' -> '), undefined);
+  });
+
   it('has a rule for every folder', () => {
     assert.deepEqual(
       [...new Set(files.map(top))].filter((name) => !(name in MAY_IMPORT)),
@@ -40,12 +79,13 @@ describe('dependency direction', () => {
   });
 
   for (const file of files) {
-    it(relative(SRC, file), () => {
-      const imports = [...readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)\.js'/g)];
-      for (const [, path] of imports) {
-        const target = top(join(dirname(file), `${path}.ts`));
+    it(inSrc(file), () => {
+      for (const path of importsOf(file)) {
         const allowed = [top(file), ...MAY_IMPORT[top(file)]!];
-        assert.ok(allowed.includes(target), `imports ${path}: ${top(file)} may use ${allowed.join(', ')}`);
+        assert.ok(
+          allowed.includes(top(path)),
+          `imports ${inSrc(path)}: ${top(file)} may use ${allowed.join(', ')}`,
+        );
       }
     });
   }

@@ -26,7 +26,7 @@ describe('the package, packed from a clone in which nothing is built', () => {
   });
 
   it('has the sources of the addon and the scripts', () => {
-    for (const name of ['binding.gyp', 'native/addon.cc', 'scripts/wanmark.sh']) {
+    for (const name of ['binding.gyp', 'native/js/addon.cc', 'scripts/wanmark.sh']) {
       assert.ok(files.includes(name), name);
     }
   });
@@ -83,7 +83,7 @@ describe('a project that has only the tarball', () => {
 
   it('is told what is wrong in a strategy', () => {
     writeFileSync(join(project, 'wrong.ts'), strategy.replace('return wan;', 'return wan.name;'));
-    assert.throws(() => compile('wrong.ts', []), /wrong\.ts[\s\S]*'string' is not assignable to type 'Wan'/);
+    assert.throws(() => compile('wrong.ts', []), /wrong\.ts[\s\S]*'string' is not assignable to type 'Candidate'/);
   });
 
   it('finds every built-in strategy by the name that --strategy takes', () => {

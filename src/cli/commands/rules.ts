@@ -1,46 +1,83 @@
-import type { CommandModule } from 'yargs';
-import { parseConfig } from '../../config/config.js';
-import { RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import type { Argv, CommandModule } from 'yargs';
+import { type Config, parseConfig } from '../../config/config.js';
+import { type RawConfig, RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { UsageError } from '../../errors.js';
-import { checkIproute2, missingDevices, strayGateways } from '../../system/devices.js';
-import { runScript, scriptEnvironment, type Verb } from '../../system/scripts.js';
+import { choiceRefusal } from '../../plan/kernel-choice.js';
+import { NO_STATES } from '../../plan/states.js';
+import { missingDevices, strayGateways } from '../../system/devices.js';
+import { downRules } from '../../system/down.js';
+import { checkRules, type Listener, refreshRules, upRules } from '../../system/install.js';
+import { installedNumbers } from '../../system/installed.js';
+import { prepareHost } from '../../system/prepare.js';
 import { addOptions, rawConfig } from '../options.js';
 
-/** `up`, `down` and `print`: the bundled scripts with the environment that the flags make. */
-function rulesCommand(verb: Verb, describe: string): CommandModule {
-  return {
-    command: verb,
-    describe,
-    builder: (yargs, help?: boolean) =>
-      addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
-    handler: async (argv) => {
-      const config = parseConfig(await rawConfig(argv));
-      if (config.bare) throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
-      if (verb === 'up') {
-        checkIproute2();
-        const [stray] = await strayGateways(config.wans);
-        if (stray !== undefined) throw new UsageError(stray);
-        for (const line of missingDevices(config.wans, config.lan)) {
-          process.stderr.write(`wanmark: warning: ${line}\n`);
-        }
-      }
-      process.exitCode = await runScript(verb, scriptEnvironment(config));
-    },
-  };
+const RELEVANT = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
+
+const withOptions = (yargs: Argv, help?: boolean) => addOptions(yargs, RELEVANT, help);
+
+/** What is said goes to standard error, and each command as it was run. */
+const TO_STDERR: Listener = {
+  said: complain,
+  missing: (line) => complain(`missing: ${line}`),
+  changed: (command) => process.stderr.write(command.replaceAll(/^/gm, '# ').concat('\n')),
+};
+
+function complain(line: string): void {
+  process.stderr.write(`wanmark: ${line}\n`);
 }
 
-export const upCommand = rulesCommand('up', 'Install rules and routes');
-export const printCommand = rulesCommand('print', 'Show what up would run, as a shell script');
+/** The configuration of the command line, for a command that needs WANs or services. @throws UsageError */
+function rulesConfig(raw: RawConfig, verb: string, numbers = installedNumbers()): Config {
+  const config = parseConfig(raw, numbers);
+  if (config.marks.length > 0)
+    throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
+  const refusal = choiceRefusal(config, NO_STATES);
+  if (refusal !== undefined) throw new UsageError(refusal);
+  return config;
+}
 
-/** `down` needs no WANs: everything of ours carries our marks, so it can be found without a configuration. */
+export const upCommand: CommandModule = {
+  command: 'up',
+  describe: 'Install rules and routes',
+  builder: withOptions,
+  handler: async (argv) => {
+    const raw = await rawConfig(argv);
+    const config = rulesConfig(raw, 'up');
+    const [stray] = await strayGateways(config.wans);
+    if (stray !== undefined) throw new UsageError(stray);
+    for (const line of missingDevices(config.wans, config.lan)) complain(`warning: ${line}`);
+    const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
+    const outcome = await upRules({ raw, config, firewall, states: NO_STATES }, TO_STDERR);
+    if (outcome.code === 0 && outcome.changes.length === 0) complain('already up; nothing to change');
+    process.exitCode = outcome.code;
+  },
+};
+
+/** Needs no configuration: everything of ours carries our marks, so it can be found without one. */
 export const downCommand: CommandModule = {
   command: 'down',
   describe: 'Remove rules and routes',
-  builder: (yargs, help?: boolean) =>
-    addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
+  builder: withOptions,
   handler: async (argv) => {
     const raw = await rawConfig(argv);
-    const environment = raw.wan === undefined ? {} : scriptEnvironment(parseConfig(raw));
-    process.exitCode = await runScript('down', environment);
+    if (raw.wan !== undefined) parseConfig(raw);
+    process.exitCode = await downRules(TO_STDERR);
+  },
+};
+
+/** One command for a DHCP client's or pppd's hook, where no daemon runs. */
+export const refreshCommand: CommandModule = {
+  command: 'refresh',
+  describe: 'Bring what up installed in line with routes, addresses and neighbours of now',
+  handler: async () => {
+    process.exitCode = (await refreshRules({}, TO_STDERR)).code;
+  },
+};
+
+export const checkCommand: CommandModule = {
+  command: 'check',
+  describe: 'Say what is missing of what up installed; exit code 1 if something is',
+  handler: async () => {
+    process.exitCode = (await checkRules(TO_STDERR)).code;
   },
 };

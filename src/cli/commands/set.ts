@@ -1,9 +1,9 @@
 import type { CommandModule } from 'yargs';
 import { changeOfWords } from '../../config/change.js';
 import { DEFAULT_SOCKET } from '../../config/options.js';
-import type { SetAnswer } from '../../daemon/control.js';
+import type { SetAnswer } from '../../control/answers.js';
+import { askDaemon } from '../../control/daemon-client.js';
 import { SystemError, UsageError } from '../../errors.js';
-import { askDaemon } from '../daemon-client.js';
 
 /** The daemon answers when the rules have followed, for which it may have to wait. */
 const TIMEOUT_MS = 60_000;

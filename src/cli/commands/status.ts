@@ -1,9 +1,9 @@
 import type { CommandModule } from 'yargs';
 import { DEFAULT_SOCKET } from '../../config/options.js';
+import { askDaemon } from '../../control/daemon-client.js';
+import type { Status } from '../../control/status.js';
 import { formatCounts } from '../../daemon/counts-file.js';
-import type { Status } from '../../daemon/status.js';
 import { UsageError } from '../../errors.js';
-import { askDaemon } from '../daemon-client.js';
 import { statusTable } from '../status-table.js';
 
 const WATCH_MS = 1000;

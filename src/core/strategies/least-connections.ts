@@ -1,11 +1,11 @@
-import { PerSet, type StrategyFactory } from '../strategy.js';
+import { defineStrategy, PerSet } from '../strategy.js';
 import { compareLoad } from './ratio.js';
 
 /**
  * The WAN with the smallest (connections + 1) / weight, the new connection counted in. WANs that are equal take
  * turns by smooth weighted round-robin among themselves (see weighted.ts), so that nothing depends on the order.
  */
-export const leastConnections: StrategyFactory = ({ connections }) => {
+export const leastConnections = defineStrategy(['connections'], ({ connections }) => {
   const states = new PerSet((wans) => ({ credits: wans.map(() => 0), ties: [0] }));
   return {
     pick(_flow, wans) {
@@ -30,4 +30,4 @@ export const leastConnections: StrategyFactory = ({ connections }) => {
       return wans[best]!;
     },
   };
-};
+});

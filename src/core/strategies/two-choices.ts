@@ -1,9 +1,9 @@
-import type { StrategyFactory } from '../strategy.js';
-import type { Wan } from '../wan.js';
+import type { Candidate } from '../candidate.js';
+import { defineStrategy } from '../strategy.js';
 import { compareLoad } from './ratio.js';
 
 /** A draw with probability weight / sum(weights) among the WANs that are not `except`. */
-function draw(random: () => number, wans: readonly Wan[], except?: Wan): Wan {
+function draw(random: () => number, wans: readonly Candidate[], except?: Candidate): Candidate {
   let total = 0;
   for (const wan of wans) if (wan !== except) total += wan.weight;
   let left = random() * total;
@@ -24,11 +24,11 @@ function draw(random: () => number, wans: readonly Wan[], except?: Wan): Wan {
  * several balancers, or counts that are late, do not all run to the same WAN. Unlike with IPVS the two always
  * differ, since with two or three WANs a double draw would be no choice too often.
  */
-export const twoChoices: StrategyFactory = ({ connections, random }) => ({
+export const twoChoices = defineStrategy(['connections'], ({ connections, random }) => ({
   pick(_flow, wans) {
     const first = draw(random, wans);
     if (wans.length === 1) return first;
     const second = draw(random, wans, first);
     return compareLoad(connections, second, first) < 0 ? second : first;
   },
-});
+}));

@@ -1,7 +1,8 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, type Socket as TcpSocket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { type Family, type Flow, messages, type Proto } from './protocol.js';
+import type { Family } from '../../core/family.js';
+import { type Flow, messages, type Proto } from './protocol.js';
 
 export interface Target {
   readonly proto: Proto;

@@ -1,7 +1,8 @@
 /** How the lab talks to the traffic program on a host: one JSON object per line, each way. */
 
+import type { Family } from '../../core/family.js';
+
 export type Proto = 'tcp' | 'udp';
-export type Family = 4 | 6;
 
 /** Opens connections, each with a source port that this host has not used before. */
 export interface ConnectRequest {

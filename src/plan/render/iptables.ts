@@ -19,14 +19,16 @@ export function iptablesLines({ stages, sets }: FamilyPlan, stage: Stage): strin
 /** iptables has no word for a set or a choice among several, so one rule may become many, or none. */
 function ruleLines(
   chain: string,
-  { when, then, comment }: Rule,
+  { when, action, comment }: Rule,
   sets: ReadonlyMap<string, SetPlan>,
 ): string[] {
   const note = comment === undefined ? [] : [`-m comment --comment "${comment}"`];
   return expandSets(when, sets).flatMap((matches) => {
     const words = [...matches, ...note];
     const endings =
-      then?.kind === 'choose' ? choiceWords(then.choice) : [then === undefined ? [] : [actionWords(then)]];
+      action?.kind === 'choose'
+        ? choiceWords(action.choice)
+        : [action === undefined ? [] : [actionWords(action)]];
     return endings.map((ending) => ['-A', chain, ...words, ...ending].join(' '));
   });
 }

@@ -1,8 +1,10 @@
+import type { Family } from '../../core/family.js';
+
 /** The path of a probe: out of one WAN, whatever the router's main table says. */
 export interface CheckPath {
   /** Name of the WAN. */
   readonly wan: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** The WAN's mark, shifted into its mask: `ip rule fwmark` routes the probe by it. */
   readonly mark: number;
   /** The device to bind to; when undefined the mark alone chooses. */

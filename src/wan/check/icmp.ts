@@ -1,9 +1,11 @@
+import type { Family } from '../../core/family.js';
+
 /** ICMP types of echo request and reply (RFC 792, RFC 4443 section 4). */
 const TYPES = { 4: { request: 8, reply: 0 }, 6: { request: 128, reply: 129 } } as const;
 const HEADER_BYTES = 8;
 
 /** Builds an echo request. Its checksum is for IPv4; for IPv6 the kernel writes another one (RFC 3542 section 3.1). */
-export function echoRequest(family: 4 | 6, id: number, payload: Uint8Array): Uint8Array {
+export function echoRequest(family: Family, id: number, payload: Uint8Array): Uint8Array {
   const message = Buffer.alloc(HEADER_BYTES + payload.length);
   message[0] = TYPES[family].request;
   message.writeUInt16BE(id, 4);
@@ -20,7 +22,7 @@ export function echoRequest(family: 4 | 6, id: number, payload: Uint8Array): Uin
  * @param withHeader whether the message begins with the IPv4 header, as on a raw socket
  */
 export function isEchoReply(
-  family: 4 | 6,
+  family: Family,
   message: Uint8Array,
   payload: Uint8Array,
   withHeader: boolean,

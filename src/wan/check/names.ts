@@ -1,8 +1,9 @@
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import type { Family } from '../../core/family.js';
 
 /** Resolves a name to its addresses of one family, which may be none. Rejects when no name server can tell. */
-export type Resolve = (name: string, family: 4 | 6) => Promise<readonly string[]>;
+export type Resolve = (name: string, family: Family) => Promise<readonly string[]>;
 
 /** Errors that mean "no such address", and not "cannot tell". */
 const NONE = new Set(['ENODATA', 'ENOTFOUND']);
@@ -48,7 +49,7 @@ export class NameCache {
   }
 
   /** The addresses of a name, or of an address itself. Rejects when the name cannot be resolved and never was. */
-  async addresses(name: string, family: 4 | 6): Promise<readonly string[]> {
+  async addresses(name: string, family: Family): Promise<readonly string[]> {
     const literal = isIP(name);
     if (literal !== 0) return literal === family ? [name] : [];
     const key = `${family} ${name}`;
@@ -62,7 +63,7 @@ export class NameCache {
     }
   }
 
-  #ask(key: string, name: string, family: 4 | 6): Promise<readonly string[]> {
+  #ask(key: string, name: string, family: Family): Promise<readonly string[]> {
     const asking = this.#asking.get(key);
     if (asking !== undefined) return asking;
     const answer = this.#resolve(name, family)

@@ -1,4 +1,5 @@
 import type { Entry, Tuple } from '../../conntrack/requests.js';
+import { FAMILIES, type Family } from '../../core/family.js';
 import type { Clock } from '../clock.js';
 import { Detector, type Suspicion } from './detector.js';
 
@@ -49,9 +50,9 @@ export interface PassiveWatchOptions {
   readonly lookup: (tuple: Tuple, wan: string) => Promise<Entry | undefined>;
   readonly clock: Clock;
   /** The WANs that new connections may use in a family, including suspected ones. */
-  readonly available: (family: 4 | 6) => readonly string[];
+  readonly available: (family: Family) => readonly string[];
   /** Called when a suspicion is raised (with the reason) or over (undefined). */
-  readonly onSuspicion: (wan: string, family: 4 | 6, suspicion: Suspicion | undefined) => void;
+  readonly onSuspicion: (wan: string, family: Family, suspicion: Suspicion | undefined) => void;
 }
 
 /**
@@ -96,7 +97,7 @@ export class PassiveWatch {
   }
 
   /** Ignores the earlier connections of `wan`, which is up again: they say nothing about the present. */
-  restart(wan: string, family: 4 | 6): void {
+  restart(wan: string, family: Family): void {
     this.#detectors[family].restart(wan, this.#aliveMs());
   }
 
@@ -128,14 +129,14 @@ export class PassiveWatch {
     const full = now - this.#tickedAt >= TICK_MS;
     if (full) {
       this.#tickedAt = now;
-      for (const family of [4, 6] as const) this.#taken[family].clear();
+      for (const family of FAMILIES) this.#taken[family].clear();
     }
     const isDue = ({ decidedAt, looks }: Sample) => now - decidedAt >= LOOKS_MS[looks]!;
     const due = this.#samples.filter(isDue);
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
     await Promise.all(due.map((sample) => this.#look(sample)));
     if (this.#stopped) return;
-    if (full) for (const family of [4, 6] as const) this.#tell(family);
+    if (full) for (const family of FAMILIES) this.#tell(family);
     const watching = this.#told[4].size + this.#told[6].size > 0;
     // Looks since the last judgement have yet to be judged.
     if (watching || this.#samples.length > 0 || !full) this.#arm();
@@ -157,7 +158,7 @@ export class PassiveWatch {
     if (answered !== true && entry !== undefined && sample.looks < most) this.#samples.push(sample);
   }
 
-  #tell(family: 4 | 6): void {
+  #tell(family: Family): void {
     const { available, onSuspicion } = this.#options;
     const suspicions = this.#detectors[family].suspects(available(family), this.#aliveMs());
     const told = this.#told[family];

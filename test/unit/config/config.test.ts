@@ -33,16 +33,16 @@ describe('parseConfig', () => {
     });
     assert.equal(config.wans[1]!.via, 'dev', 'a WAN without a gateway is point-to-point');
     assert.equal(config.wans[2]!.via, undefined, 'only IPv6');
-    const { queueNum, strategy, deadlineMs, logMark, logPacket, bare, field } = config;
+    const { queueNum, strategy, deadlineMs, logMark, logPacket, marks, field } = config;
     assert.deepEqual(
-      { queueNum, strategy, deadlineMs, logMark, logPacket, bare, mask: field.mask },
+      { queueNum, strategy, deadlineMs, logMark, logPacket, marks, mask: field.mask },
       {
         queueNum: 0,
         strategy: 'round-robin',
         deadlineMs: 50,
         logMark: false,
         logPacket: false,
-        bare: false,
+        marks: [],
         mask: 255,
       },
     );
@@ -72,20 +72,21 @@ describe('parseConfig', () => {
   it('makes bare marks', () => {
     const config = parseConfig({ 'high-mark': '3', weights: '5,3,0' });
     assert.deepEqual(
-      config.wans.map(({ name, mark, weight }) => [name, mark, weight]),
+      config.marks.map(({ name, mark, weight }) => [name, mark, weight]),
       [
         ['mark1', 1, 5],
         ['mark2', 2, 3],
         ['mark3', 3, 0],
       ],
     );
+    assert.deepEqual([config.wans, config.targets], [[], config.marks], 'they are no uplinks');
   });
 
   const mistakes: [string, Record<string, unknown>, RegExp][] = [
     ['no WAN', {}, /no WAN given; add --wan/],
     ['duplicate name', { wan: [A, 'a,dev=eth2'] }, /two WANs are named "a"/],
     ['duplicate mark', { wan: [`${A},mark=2`, `${B},mark=2`] }, /"a" and "b" both have mark 2/],
-    ['duplicate default mark', { wan: [`${A},mark=2`, B] }, /both have mark 2/],
+    ['a mark twice', { wan: [`${A},mark=2`, `${B},mark=2`] }, /both have mark 2/],
     ['same device and gateway', { wan: [A, 'b,dev=eth1,via=192.0.2.1'] }, /same device and gateway/],
     [
       'mark outside the mask',
@@ -119,9 +120,14 @@ describe('parseConfig', () => {
     ],
     ['last resort of another kind', { wan: [A], 'last-resort': 'drop' }, /unknown last-resort "drop"/],
     [
-      'a WAN with the mark of the last resort',
+      'more WANs than the last resort leaves marks',
       { wan: [A, B, 'c,dev=c'], mask: '0x3', 'last-resort': 'unreachable' },
-      /"c" has mark 3, which --last-resort unreachable needs for itself; use a wider --mask/,
+      /3 WANs do not fit the mask, which holds 2 beside that of the last resort; use a wider --mask/,
+    ],
+    [
+      'a WAN with the mark of the last resort',
+      { wan: [A, B, 'c,dev=c,mark=15'], mask: '0xf', 'last-resort': 'unreachable' },
+      /"c" has mark 15, which --last-resort unreachable needs for itself; use a wider --mask/,
     ],
     ['IPv6 gateway as via', { wan: ['a,dev=eth1,via=fe80::1'] }, /via "fe80::1" is no IPv4 address/],
     ['IPv4 gateway as via6', { wan: ['a,dev=eth1,via6=192.0.2.1'] }, /via6 "192.0.2.1" is no IPv6 address/],

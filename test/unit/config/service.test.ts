@@ -32,10 +32,10 @@ describe('services in the configuration', () => {
       },
     );
     assert.deepEqual(
-      web!.backends.map((one) => [one.name, one.address, one.port, one.mark, one.weight, one.via, one.via6]),
+      web!.backends.map((one) => [one.name, one.address, one.port, one.mark, one.weight, one.family]),
       [
-        ['10.0.0.1:8080', '10.0.0.1', 8080, 1, 1, 'dev', undefined],
-        ['10.0.0.2', '10.0.0.2', undefined, 2, 1, 'dev', undefined],
+        ['10.0.0.1:8080', '10.0.0.1', 8080, 1, 1, 4],
+        ['10.0.0.2', '10.0.0.2', undefined, 2, 1, 4],
       ],
     );
   });
@@ -157,7 +157,7 @@ describe('services in the configuration', () => {
       backends('to=10.0.0.1,mark=256'),
       /mark 256 is outside the mask, which holds 1..255/,
     ],
-    ['a mark twice', backends('to=10.0.0.1,mark=2', 'to=10.0.0.2'), /both have mark 2/],
+    ['a mark twice', backends('to=10.0.0.1,mark=2', 'to=10.0.0.2,mark=2'), /both have mark 2/],
     [
       'more backends than marks',
       { ...backends('to=10.0.0.1', 'to=10.0.0.2'), 'backend-mask': '0x100' },

@@ -2,9 +2,9 @@
 // at once, as ConntrackCounter.decided does.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Candidate } from '#wanmark/core/candidate.js';
 import { Counts } from '#wanmark/core/counts.js';
 import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
-import type { Wan } from '#wanmark/core/wan.js';
 import { flow, wan } from '../flows.js';
 
 /** A generator that can be repeated (Lehmer, MINSTD). */
@@ -17,9 +17,9 @@ function seeded(seed: number): () => number {
 }
 
 /** A strategy, and the connections it sees; `pick(n)` decides n times. */
-function make(name: string, wans: readonly Wan[], held: readonly number[] = []) {
+function make(name: string, wans: readonly Candidate[], held: readonly number[] = []) {
   const table = new Map(wans.map((wan, i) => [wan, held[i] ?? 0]));
-  const connections = (wan: Wan) => table.get(wan)!;
+  const connections = (wan: Candidate) => table.get(wan)!;
   const strategy = STRATEGIES.get(name)!({ random: seeded(11), now: () => 0, connections });
   return {
     table,
@@ -33,11 +33,11 @@ function make(name: string, wans: readonly Wan[], held: readonly number[] = []) 
   };
 }
 
-function tally(picks: readonly number[], wans: readonly Wan[]): number[] {
+function tally(picks: readonly number[], wans: readonly Candidate[]): number[] {
   return wans.map((_, i) => picks.filter((pick) => pick === i + 1).length);
 }
 
-const EQUAL = [wan(1), wan(2), wan(3)];
+const EQUAL: readonly Candidate[] = [wan(1), wan(2), wan(3)];
 const THREE_TO_ONE = [wan(1, { weight: 3 }), wan(2, { weight: 1 })];
 
 describe('least-connections', () => {
@@ -140,18 +140,18 @@ describe('two-choices', () => {
 
 const COUNTING = new Set(['least-connections', 'shortest-expected-delay', 'never-queue', 'two-choices']);
 
-describe('who wants counts', () => {
+describe('who needs counts', () => {
   for (const [name, factory] of STRATEGIES) {
     it(`${name}: ${COUNTING.has(name) ? 'yes' : 'no'}`, () => {
-      const counts = new Counts();
-      factory({
-        random: () => 0,
-        now: () => 0,
-        get connections() {
-          return counts.connections;
-        },
-      });
-      assert.equal(counts.wanted, COUNTING.has(name));
+      assert.deepEqual(factory.needs ?? [], COUNTING.has(name) ? ['connections'] : []);
+      let asked = false;
+      const connections = () => {
+        asked = true;
+        return 0;
+      };
+      const wans = [wan(1), wan(2)];
+      factory({ random: () => 0, now: () => 0, connections }).pick(flow(), wans);
+      assert.equal(asked, COUNTING.has(name), 'it says what it does');
     });
   }
 

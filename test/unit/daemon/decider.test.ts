@@ -1,24 +1,29 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MarkField } from '#wanmark/core/mark.js';
-import { Selector } from '#wanmark/core/selector.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
-import { Decider } from '#wanmark/daemon/decider.js';
-import { emptyBatch, wan } from '../flows.js';
+import { Decider, type DecisionListener } from '#wanmark/daemon/decider.js';
+import { emptyBatch, poolOf, statesOf, wan } from '../flows.js';
 
 const LAN = 2;
 const WAN2 = 5;
 
-function decider(listener?: ConstructorParameters<typeof Decider>[3]) {
+function decider(listener: DecisionListener = () => undefined) {
   const wans = [wan(1), wan(2), wan(3, { via6: undefined })];
   const strategy = STRATEGIES.get('round-robin')!({
     random: Math.random,
     now: () => 0,
     connections: () => 0,
   });
-  const selector = new Selector(wans, strategy, assert.fail);
+  const states = statesOf(wans);
+  const pool = poolOf(wans, strategy, states);
   const inbound = new Map([[WAN2, wans[1]!]]);
-  return { wans, selector, decider: new Decider(selector, new MarkField(0xff00), inbound, listener) };
+  const picks = () => pool.members.map((member) => member.picks);
+  return {
+    states,
+    picks,
+    decider: new Decider(() => pool, new MarkField(0xff00), inbound, listener),
+  };
 }
 
 /** A batch of packets given as [family, input ifindex]. */
@@ -45,14 +50,14 @@ describe('Decider', () => {
     assert.deepEqual([...batch.marks], [0x100, 0x200, 0x300, 0x100]);
   });
 
-  it('knows a WAN whose weight was changed by its mark', () => {
+  it('knows a WAN whose weight was changed', () => {
     const heard: string[] = [];
     const {
-      wans,
-      selector,
+      states,
+      picks,
       decider: subject,
-    } = decider(({ name, weight }) => heard.push(`${name} ${weight}`));
-    selector.setWeight(wans[1]!, 9);
+    } = decider((_pool, { candidate: { name, weight } }) => heard.push(`${name} ${weight}`));
+    states.setWeight('wan2', 9);
     const batch = batchOf([
       [4, LAN],
       [4, LAN],
@@ -60,10 +65,7 @@ describe('Decider', () => {
     ]);
     subject.decide(batch, 3);
     assert.deepEqual([...batch.marks], [0x100, 0x200, 0x200]);
-    assert.deepEqual(
-      wans.map((one) => subject.picks(one)),
-      [1, 1, 0],
-    );
+    assert.deepEqual(picks(), [1, 1, 0]);
     assert.deepEqual(heard, ['wan1 1', 'wan2 9']);
   });
 
@@ -84,21 +86,18 @@ describe('Decider', () => {
       [4, WAN2],
       [4, LAN],
     ]);
-    const { wans, decider: subject } = decider(({ name }) => heard.push(name));
+    const { picks, decider: subject } = decider((_pool, { target }) => heard.push(target.name));
     const heard: string[] = [];
     subject.decide(batch, 4);
     assert.deepEqual([...batch.marks], [0x100, 0x200, 0x200, 0x200]);
-    assert.deepEqual(
-      wans.map((one) => subject.picks(one)),
-      [1, 1, 0],
-    );
+    assert.deepEqual(picks(), [1, 1, 0]);
     assert.deepEqual(heard, ['wan1', 'wan2']);
   });
 
   it('tells the listener the flow and exactly the copied bytes', () => {
     const seen: [string, number, number[]][] = [];
-    const { decider: subject } = decider((picked, flow, bytes) =>
-      seen.push([picked.name, flow.family, [...bytes()]]),
+    const { decider: subject } = decider((_pool, { target }, flow, bytes) =>
+      seen.push([target.name, flow.family, [...bytes()]]),
     );
     subject.decide(
       batchOf([

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import type { Selection } from '#wanmark/conntrack/requests.js';
+import type { Family } from '#wanmark/core/family.js';
 import { MarkField } from '#wanmark/core/mark.js';
-import { Selector } from '#wanmark/core/selector.js';
+import { targetId } from '#wanmark/core/target.js';
 import { Failover } from '#wanmark/daemon/failover.js';
-import { flow, wan } from '../flows.js';
+import { flow, poolOf, statesOf, wan } from '../flows.js';
 
 /** A failover that notes what it does, with `wan3` for IPv4 only. */
 function recorded(
@@ -17,27 +18,31 @@ function recorded(
   const done: string[] = [];
   const cut: Selection[] = [];
   const lines: Record<string, unknown>[] = [];
-  const selector = new Selector(wans, { pick: (_flow, all) => all.at(-1)! }, assert.fail);
-  const picked = () => selector.select(flow())?.name;
+  const states = statesOf(wans);
+  const pool = poolOf(wans, { pick: (_flow, all) => all.at(-1)! }, states);
+  const picked = () => pool.select(flow())?.target.name;
   const logger = pino(
     { base: null, timestamp: false },
     { write: (text: string) => lines.push(JSON.parse(text)) },
   );
   const failover = new Failover({
     config: { wans, field: new MarkField(0xff00), onDown },
-    selector,
-    logger,
-    forget: (mark, mask) => {
-      done.push(`forget ${mark.toString(16)}/${mask.toString(16)}, new ones go by ${picked()}`);
+    states,
+    balancer: {
+      candidates: (family) => new Set(pool.candidates(family).map(({ target }) => target.name)),
+      forget: (mark) => {
+        done.push(`forget ${mark}, new ones go by ${picked()}`);
+      },
     },
+    logger,
     mover: {
       move: async (from, family) => {
         moved.push([family, ...from.map(({ name }) => name)]);
         done.push(`move, new ones go by ${picked()}`);
       },
     },
-    setDown: (down) => {
-      done.push(`rules without ${down.join(' ') || 'none'}, new ones go by ${picked()}`);
+    follow: () => {
+      done.push(`rules without ${[...states.down].join(' ') || 'none'}, new ones go by ${picked()}`);
       return rules();
     },
     flush: async (mark, mask, selection = {}) => {
@@ -47,17 +52,12 @@ function recorded(
       cut.push(selection);
     },
   });
-  const turn = (name: string, family: 4 | 6, up: boolean) =>
-    failover.changed({
-      wan: name,
-      family,
-      up,
-      since: 0,
-      reason: 'a test',
-      heldUntil: undefined,
-      lastedMs: 0,
-    });
-  return { turn, done, cut, moved, lines, failover, picked };
+  const turn = (name: string, family: Family, up: boolean) => {
+    const state = { up, since: 0, reason: 'a test', heldUntil: undefined };
+    states.found(targetId(name, family), state);
+    return failover.changed({ wan: name, family, ...state, lastedMs: 0 });
+  };
+  return { turn, done, cut, moved, lines, picked };
 }
 
 describe('Failover', () => {
@@ -65,9 +65,9 @@ describe('Failover', () => {
     const { turn, done, cut, picked } = recorded();
     await turn('wan3', 4, false);
     assert.deepEqual(done, [
-      'forget 300/ff00, new ones go by wan2',
+      'forget 3, new ones go by wan2',
       'cut unanswered 300/ff00',
-      'rules without wan3, new ones go by wan2',
+      'rules without wan3/4, new ones go by wan2',
       'cut all 300/ff00',
     ]);
     assert.deepEqual(cut.at(-1), { family: 4 });
@@ -116,14 +116,6 @@ describe('Failover', () => {
     );
     // The test's moment 0 is the process's start.
     assert.ok(Math.abs(Date.parse(String(lines[0]!.since)) - performance.timeOrigin) < 1000);
-  });
-
-  it('names a family where the other is up', async () => {
-    const { turn, failover } = recorded();
-    await turn('wan2', 6, false);
-    assert.deepEqual(failover.down(), ['wan2:6']);
-    await turn('wan2', 4, false);
-    assert.deepEqual(failover.down(), ['wan2']);
   });
 
   it('cuts nothing when no other WAN can carry the family', async () => {

@@ -34,10 +34,10 @@ function hooksWith(files: readonly string[], parts: Partial<HooksParts> & { time
   const hooks = new Hooks({
     config: { wans: WANS, hooks: files, hookTimeoutMs: timeoutMs, socket: '/run/a.sock' },
     states: {
-      state: ({ name }, family) => ({
-        up: name !== 'wan2' || family === 4,
+      state: (id) => ({
+        up: id !== 'wan2/6',
         since: 0,
-        reason: `that of ${name}`,
+        reason: `that of ${id.slice(0, -2)}`,
         heldUntil: undefined,
       }),
     },

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { Pool } from '#wanmark/core/pool.js';
+import { States } from '#wanmark/core/states.js';
+import type { Label } from '#wanmark/daemon/balancer.js';
 import type { DeviceNames } from '#wanmark/daemon/device-names.js';
-import { markLog, serviceMarkLog } from '#wanmark/daemon/mark-log.js';
-import type { Pool } from '#wanmark/daemon/service-decider.js';
-import { flow, wan } from '../flows.js';
+import { markLog } from '#wanmark/daemon/mark-log.js';
+import { flow, poolOf, statesOf, wan } from '../flows.js';
 
 const FLOWS = [
   flow(),
@@ -15,6 +17,20 @@ const FLOWS = [
 ];
 const BYTES = () => new Uint8Array(128);
 const devices = { name: (ifindex: number) => (ifindex === 1 ? 'a"b' : `dev${ifindex}`) } as DeviceNames;
+
+/** A pool whose strategy has this name; nobody asks it. */
+function poolNamed(name: string, strategy: string, wans = [wan(1), wan(2)]) {
+  const { members } = poolOf(wans, { pick: assert.fail }, statesOf(wans));
+  return new Pool({
+    name,
+    members: members.map(({ target, configured }) => ({ target, candidate: configured })),
+    strategy: { name: strategy, strategy: { pick: assert.fail } },
+    states: new States([]),
+    onFault: assert.fail,
+  });
+}
+
+const wanLabel: Label = (_pool, { configured }) => ({ wan: configured.name });
 
 /** What a log writes, by the logger alone or with lines that are made beside it. */
 function written(log: (logger: Logger, line: ((text: string) => void) | undefined) => void) {
@@ -34,8 +50,9 @@ function written(log: (logger: Logger, line: ((text: string) => void) | undefine
 describe('the mark log', () => {
   it('writes by itself what the logger would, to the byte', () => {
     const [logged, ready] = written((logger, line) => {
-      const log = markLog('mine"\\.js', { logger, line, devices, packet: false });
-      for (const target of [wan(1), wan(2)]) for (const one of FLOWS) log(target, one, BYTES);
+      const pool = poolNamed('wans', 'mine"\\.js');
+      const log = markLog(wanLabel, { logger, line, devices, packet: false });
+      for (const member of pool.members) for (const one of FLOWS) log(pool, member, one, BYTES);
     });
     assert.equal(logged!.length, 10);
     assert.deepEqual(ready, logged);
@@ -45,13 +62,12 @@ describe('the mark log', () => {
   });
 
   it('does so for services, too, whose backends may have the same names', () => {
-    const pools = ['web', 'mail'].map(
-      (name) => ({ service: { name }, strategy: { name: 'weighted' } }) as unknown as Pool,
-    );
-    const backend = wan(3, { name: '192.168.1.3' }) as never;
+    const backend = wan(3, { name: '192.168.1.3' });
+    const pools = ['web', 'mail'].map((name) => poolNamed(name, 'weighted', [backend]));
+    const label: Label = (pool, { configured }) => ({ service: pool.name, backend: configured.name });
     const [logged, ready] = written((logger, line) => {
-      const log = serviceMarkLog({ logger, line, devices, packet: false });
-      for (const pool of pools) for (const one of FLOWS) log(pool, backend, one, BYTES);
+      const log = markLog(label, { logger, line, devices, packet: false });
+      for (const pool of pools) for (const one of FLOWS) log(pool, pool.members[0]!, one, BYTES);
     });
     assert.equal(logged!.length, 10);
     assert.deepEqual(ready, logged);
@@ -63,7 +79,8 @@ describe('the mark log', () => {
 
   it('leaves packets to the logger', () => {
     const [logged, ready] = written((logger, line) => {
-      markLog('weighted', { logger, line, devices, packet: true })(wan(1), flow(), BYTES);
+      const pool = poolNamed('wans', 'weighted');
+      markLog(wanLabel, { logger, line, devices, packet: true })(pool, pool.members[0]!, flow(), BYTES);
     });
     assert.deepEqual(ready, logged);
     assert.match(logged![0]!, /"packet":"/);

@@ -23,9 +23,11 @@ function recorded(held: Record<string, number>, onUp: 'none' | 'udp' | 'all' = '
   let candidates = [main];
   const mover = new Mover({
     config: { field: new MarkField(0xff00), onUp },
-    selector: { candidates: () => candidates },
+    balancer: {
+      candidates: () => new Set(candidates.map(({ name }) => name)),
+      forget: (mark) => done.push([clock.now(), `forget ${mark}`]),
+    },
     logger: pino({ base: null }, { write: (text: string) => lines.push(JSON.parse(text)) }),
-    forget: (mark, mask) => done.push([clock.now(), `forget ${mark.toString(16)}/${mask.toString(16)}`]),
     flush: async (mark, mask, selection = {}) => {
       const key = `${mark.toString(16)}/${mask.toString(16)}`;
       const found = held[key] ?? 0;
@@ -51,17 +53,17 @@ describe('Mover', () => {
     await clock.pass(10_000);
     await moved;
     assert.deepEqual(done, [
-      [0, 'forget 200/ff00'],
+      [0, 'forget 2'],
       [0, 'end 100 of 200/ff00'],
-      [500, 'forget 200/ff00'],
+      [500, 'forget 2'],
       [500, 'end 100 of 200/ff00'],
-      [1000, 'forget 200/ff00'],
+      [1000, 'forget 2'],
       [1000, 'end 50 of 200/ff00'],
-      [1500, 'forget 200/ff00'],
+      [1500, 'forget 2'],
       [1500, 'end 0 of 200/ff00'],
-      [2000, 'forget 300/ff00'],
+      [2000, 'forget 3'],
       [2000, 'end 100 of 300/ff00'],
-      [2500, 'forget 300/ff00'],
+      [2500, 'forget 3'],
       [2500, 'end 0 of 300/ff00'],
     ]);
     assert.deepEqual(held, { '200/ff00': 0, '300/ff00': 0 });
@@ -138,9 +140,8 @@ describe('Mover', () => {
     const lines: Record<string, unknown>[] = [];
     const mover = new Mover({
       config: { field: new MarkField(0xff), onUp: 'all' },
-      selector: { candidates: () => [main] },
+      balancer: { candidates: () => new Set([main.name]), forget: () => undefined },
       logger: pino({ base: null }, { write: (text: string) => lines.push(JSON.parse(text)) }),
-      forget: () => {},
       flush: async (mark) => {
         if (mark === 2) throw new Error('no more');
         return { found: 1, ended: 1 };

@@ -1,46 +1,52 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { Selector } from '#wanmark/core/selector.js';
+import { type TargetId, targetId } from '#wanmark/core/target.js';
+import { wanMember, wanTarget } from '#wanmark/core/wan.js';
 import { Settings } from '#wanmark/daemon/settings.js';
-import { wan } from '../flows.js';
+import { statesOf, wan } from '../flows.js';
 
 /** Settings of three WANs, the second of them drained and the third for IPv4 only; notes what they do. */
 function recorded({ bare = false, refusal = '' } = {}) {
   const wans = [wan(1, { weight: 5 }), wan(2, { weight: 0 }), wan(3, { via6: undefined })];
   const done: string[] = [];
   const lines: Record<string, unknown>[] = [];
-  const selector = new Selector(wans, { pick: (_flow, all) => all[0]! }, assert.fail);
-  const down = new Set<string>();
-  const broken = new Map<string, string>();
+  const states = statesOf(wans);
+  const words = (weights: ReadonlyMap<string, number>) =>
+    [...weights].map(([name, weight]) => `${name}=${weight}`).join(' ');
+  /** What is found of a WAN, while nobody calls it down. */
+  const broken = new Map<TargetId, string>();
+  const find = (name: string, isDown: boolean) => {
+    for (const family of wanTarget(wans.find((one) => one.name === name)!).families) {
+      const id = targetId(name, family);
+      const reason = isDown ? 'set down by hand' : broken.get(id);
+      const state = { since: 0, reason: reason ?? 'it works', heldUntil: undefined };
+      states.found(id, { up: reason === undefined, ...state });
+    }
+  };
   const settings = new Settings({
-    wans,
-    selector,
+    members: wans.map((one) => ({ target: wanMember(one).target, configured: one })),
+    states,
     logger: pino({ base: null, timestamp: false }, { write: (text: string) => lines.push(JSON.parse(text)) }),
     uplinks: bare
       ? undefined
       : {
-          setDown: ({ name }, isDown) => {
+          setDown: (name, isDown) => {
             done.push(`${name} ${isDown ? 'down' : 'auto'}`);
-            if (isDown) down.add(name);
-            else down.delete(name);
+            find(name, isDown);
           },
-          state: ({ name }, family) => {
-            const reason = broken.get(`${name} ${family}`);
-            const up = !down.has(name) && reason === undefined;
-            return { up, since: 0, reason: reason ?? 'set down by hand', heldUntil: undefined };
-          },
+          reconsider: () => done.push('reconsider'),
         },
     keeper: bare
       ? undefined
       : {
-          refusal: async (weights) => (refusal === '' ? undefined : `${weights.join(' ')}: ${refusal}`),
-          setWeights: async (weights) => void done.push(`rules ${weights.join(' ') || 'none'}`),
+          refusal: async (weights) => (refusal === '' ? undefined : `${words(weights)}: ${refusal}`),
+          setStates: async ({ weights }) => void done.push(`rules ${words(weights) || 'none'}`),
         },
     settled: async () => void done.push('settled'),
   });
-  const weights = () => wans.map((one) => selector.weight(one));
-  return { settings, done, lines, weights, broken, wans };
+  const weights = () => wans.map((one) => states.weight(one.name, one.weight));
+  return { settings, states, done, lines, weights, broken };
 }
 
 describe('Settings', () => {
@@ -53,7 +59,10 @@ describe('Settings', () => {
     assert.equal(await settings.set({ wan: 'wan1', weight: 'auto' }), 'wan1: weight 5, was 0 (drain)');
     assert.equal(await settings.set({ wan: 'wan2', weight: 0 }), 'wan2: weight 0 (drain), was 7');
     assert.deepEqual(weights(), [5, 0, 1]);
-    assert.deepEqual(done, ['rules wan1=0', 'rules wan1=0 wan2=7', 'rules wan2=7', 'rules none']);
+    assert.deepEqual(done, [
+      ...['reconsider', 'rules wan1=0', 'reconsider', 'rules wan1=0 wan2=7'],
+      ...['reconsider', 'rules wan2=7', 'reconsider', 'rules none'],
+    ]);
     assert.deepEqual(
       lines.map(({ msg, wan: name, what, now, was, level }) => [msg, name, what, now, was, level]),
       [
@@ -66,12 +75,12 @@ describe('Settings', () => {
   });
 
   it('calls a WAN down and leaves it to what is found again, when all has been done', async () => {
-    const { settings, done, lines, broken, wans } = recorded();
+    const { settings, states, done, lines, broken } = recorded();
     assert.equal(await settings.set({ wan: 'wan1', state: 'down' }), 'wan1: state down, was auto');
-    assert.deepEqual([settings.isDown(wans[0]!), settings.isDown(wans[1]!)], [true, false]);
+    assert.deepEqual([states.isByHand('wan1'), states.isByHand('wan2')], [true, false]);
     assert.deepEqual(done, ['wan1 down', 'settled']);
     assert.equal(await settings.set({ wan: 'wan1', state: 'auto' }), 'wan1: state auto (up), was down');
-    broken.set('wan1 6', 'no carrier').set('wan3 4', 'no carrier');
+    broken.set('wan1/6', 'no carrier').set('wan3/4', 'no carrier');
     assert.equal(
       await settings.set({ wan: 'wan1', state: 'auto' }),
       'wan1: state auto (IPv4 up, IPv6 down: no carrier), as before',
@@ -108,7 +117,7 @@ describe('Settings', () => {
       message:
         'with weight 0 for wan3 every WAN has weight 0, so none takes new connections; give another 1 or more first',
     });
-    assert.deepEqual([weights(), done, lines.length], [[0, 0, 1], ['rules wan1=0'], 1]);
+    assert.deepEqual([weights(), done, lines.length], [[0, 0, 1], ['reconsider', 'rules wan1=0'], 1]);
   });
 
   it('refuses a weight that the rules cannot have', async () => {

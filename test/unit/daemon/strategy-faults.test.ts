@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { Selector } from '#wanmark/core/selector.js';
 import { StrategyFaults } from '#wanmark/daemon/strategy-faults.js';
-import { flow, wan } from '../flows.js';
+import { flow, poolOf, statesOf, turn, wan } from '../flows.js';
 
 /** Faults whose log lines are kept. */
 function faultsAt(clock: { now: number }) {
@@ -52,10 +51,11 @@ describe('StrategyFaults', () => {
   it('names a WAN that was returned although it is down', () => {
     const { faults, lines } = faultsAt({ now: 0 });
     const wans = [wan(1), wan(2, { name: 'dsl' })];
-    const selector = new Selector(wans, { pick: () => wans[1]! }, faults.report);
-    assert.equal(selector.select(flow({}))?.name, 'dsl');
-    for (const family of [4, 6] as const) selector.setDown(wans[1]!, family, true);
-    assert.equal(selector.select(flow({})), undefined);
+    const states = statesOf(wans);
+    const pool = poolOf(wans, { pick: () => wans[1]! }, states, faults.report);
+    assert.equal(pool.select(flow({}))?.target.name, 'dsl');
+    turn(states, wans[1]!, false);
+    assert.equal(pool.select(flow({})), undefined);
     assert.deepEqual([faults.counts.noCandidate, lines[0]!.detail], [1, 'dsl']);
   });
 });

@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { TargetId } from '#wanmark/core/target.js';
+import { wanTarget } from '#wanmark/core/wan.js';
 import { uplinkStatus } from '#wanmark/daemon/uplink-status.js';
-import { wan } from '../flows.js';
+import { statesOf, wan } from '../flows.js';
 
 /** What a WAN is in IPv4 and in IPv6: whether it is up, and for how many seconds. */
 function statusOf(four: readonly [boolean, number], six: readonly [boolean, number]) {
   const states = {
-    state: (_wan: unknown, family: 4 | 6) => {
-      const [up, seconds] = family === 4 ? four : six;
+    state: (id: TargetId) => {
+      const family = id.slice(-1);
+      const [up, seconds] = family === '4' ? four : six;
       const since = performance.now() - 1000 * seconds;
       return { up, since, reason: `IPv${family} ${up}`, heldUntil: undefined };
     },
   };
-  const { since, reason, families } = uplinkStatus(wan(1), states);
+  const { since, reason, families } = uplinkStatus(wanTarget(wan(1)), states);
   return { seconds: Math.round((Date.now() - Date.parse(since)) / 1000), reason, families };
 }
 
@@ -38,16 +41,19 @@ describe('uplinkStatus', () => {
   it('says that a WAN waits to come up, and until when', () => {
     const until = performance.now() + 12_000;
     const state = { up: false, since: 0, reason: 'ping failed', heldUntil: until };
-    const { reason, upAt, families } = uplinkStatus(wan(1, { via6: undefined }), { state: () => state });
+    const { reason, upAt, families } = uplinkStatus(wanTarget(wan(1, { via6: undefined })), {
+      state: () => state,
+    });
     assert.match(reason, /^ping failed; works again, up in 1[12] s$/);
     assert.ok(Math.abs(Date.parse(upAt!) - Date.now() - 12_000) < 1000, upAt!);
     assert.deepEqual([families[0]?.reason, families[0]?.upAt], [reason, upAt]);
     const late = { ...state, heldUntil: performance.now() - 5000 };
-    assert.match(uplinkStatus(wan(1), { state: () => late }).reason, /, up in 0 s$/);
+    assert.match(uplinkStatus(wanTarget(wan(1)), { state: () => late }).reason, /, up in 0 s$/);
   });
 
-  it('is that of a WAN which nobody checks, for a bare mark', () => {
-    const { reason, families } = uplinkStatus(wan(1, { via6: undefined }), undefined);
+  it('says so where nobody checks', () => {
+    const one = wan(1, { via6: undefined });
+    const { reason, families } = uplinkStatus(wanTarget(one), statesOf([one]));
     assert.equal(reason, 'not checked');
     assert.equal(families.length, 1);
   });

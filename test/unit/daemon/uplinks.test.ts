@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { MarkField } from '#wanmark/core/mark.js';
 import { Uplinks } from '#wanmark/daemon/uplinks.js';
 import type { Links } from '#wanmark/system/links.js';
-import { wan } from '../flows.js';
+import { statesOf, wan } from '../flows.js';
 
 /** How often the devices are looked at where `ip monitor` has nothing to tell. */
 const LOOK_MS = 2000;
@@ -25,11 +25,13 @@ function world(t: TestContext, { count = 2, upAfterMs = 0 } = {}) {
   const heard: string[] = [];
   const hear = (text: string) => heard.push(text);
   const wans = numbers.map((n) => wan(n, { dev: `eth${n}`, via: 'auto', via6: undefined }));
+  const states = statesOf(wans);
   let looks = 0;
   const uplinks = new Uplinks({
     wans,
     field: new MarkField(0xff),
     checks: [],
+    states,
     upAfterMs,
     logger: pino({ enabled: false }),
     onChange: ({ wan: name, up }) => hear(`${name} ${up ? 'up' : 'down'}`),
@@ -47,28 +49,28 @@ function world(t: TestContext, { count = 2, upAfterMs = 0 } = {}) {
     t.mock.timers.tick(1);
     return heard.splice(0);
   };
-  return { uplinks, wans, gateways, heard, next };
+  return { uplinks, states, gateways, heard, next };
 }
 
 describe('Uplinks', () => {
   it('tells of another gateway, and of a WAN that has lost it, at the next look', (t) => {
-    const { uplinks, wans, gateways, heard, next } = world(t);
+    const { states, gateways, heard, next } = world(t);
     assert.deepEqual(heard, []);
     gateways.eth2 = '192.0.2.12';
     assert.deepEqual(next(), ['moved']);
     gateways.eth2 = undefined;
     assert.deepEqual(next(), ['wan2 down', 'moved']);
-    assert.equal(uplinks.state(wans[1]!, 4).reason, 'device eth2 has no IPv4 address');
+    assert.equal(states.state('wan2/4').reason, 'device eth2 has no IPv4 address');
     gateways.eth2 = '192.0.2.13';
     assert.deepEqual(next(), ['wan2 up', 'moved']);
   });
 
   it('calls down what the rules have no route for, as long as they say so', (t) => {
-    const { uplinks, wans, heard } = world(t);
+    const { uplinks, states, heard } = world(t);
     const now = performance.now();
     uplinks.unusable(new Set(['wan2/4']), now);
     assert.deepEqual(heard.splice(0), ['wan2 down']);
-    assert.equal(uplinks.state(wans[1]!, 4).reason, 'the rules have no IPv4 route by device eth2');
+    assert.equal(states.state('wan2/4').reason, 'the rules have no IPv4 route by device eth2');
     uplinks.unusable(new Set(), now);
     assert.deepEqual(heard, ['wan2 up']);
   });
@@ -83,17 +85,17 @@ describe('Uplinks', () => {
   });
 
   it('lets two WANs wait that are back at the same look while a third one is up', (t) => {
-    const { uplinks, wans, gateways, heard, next } = world(t, { count: 3, upAfterMs: 30_000 });
+    const { states, gateways, heard, next } = world(t, { count: 3, upAfterMs: 30_000 });
     const gone = [1, 2];
     for (const n of gone) gateways[`eth${n}`] = undefined;
     assert.deepEqual(next(), ['wan1 down', 'wan2 down', 'moved']);
     for (const n of gone) gateways[`eth${n}`] = `192.0.2.${n}`;
     assert.deepEqual(next(), ['moved']);
-    for (const n of gone) assert.ok(uplinks.state(wans[n - 1]!, 4).heldUntil! > performance.now());
+    for (const n of gone) assert.ok(states.state(`wan${n}/4`).heldUntil! > performance.now());
     // With the last one that is up gone, one of those that wait is better than none; the other has no need to hurry.
     gateways.eth3 = undefined;
     assert.deepEqual(next(), ['wan3 down', 'wan1 up', 'moved']);
     assert.deepEqual(heard, []);
-    assert.equal(uplinks.state(wans[1]!, 4).up, false);
+    assert.equal(states.state('wan2/4').up, false);
   });
 });

@@ -1,0 +1,191 @@
+# shellcheck shell=sh disable=SC2154 # set by lib.sh and wanmark.sh
+# Our ip rules, routes and device settings. All rules and routes of ours carry the protocol 119. Sourced, never run.
+
+CONF=/proc/sys/net/ipv4/conf
+
+# look_routing DIR: ours, in the words of a plan. With -N a rule that refuses ends in the number of its type
+# (RTN_BLACKHOLE, RTN_UNREACHABLE), and a route that leads nowhere begins with it.
+look_routing() {
+	for _list in rules4 routes4 rules6 routes6; do : >"$1/$_list" || fail "cannot write $1"; done
+	for _family in 4 6; do
+		echo "#rules$_family"
+		ip -N "-$_family" rule show 2>/dev/null
+		echo "#routes$_family"
+		ip -N "-$_family" route show table all proto "$PROTOCOL" 2>/dev/null
+	done | awk -v dir="$1/" -v protocol="$PROTOCOL" '
+	/^#/ { file = dir substr($0, 2); is_rule = /rules/; next }
+	is_rule {
+		if ($0 !~ (" proto " protocol "$")) next
+		sub(" proto " protocol "$", "")
+		priority = $1
+		sub(/:$/, "", priority)
+		sub(/^[0-9]*:[ \t]*/, "")
+		sub(/^from all /, "")
+		sub(/lookup 254/, "lookup main")
+		if ($0 !~ /lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable") }
+		# Without a mask ip means all bits.
+		if (match($0, /fwmark 0x[0-9a-f]* /)) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
+		print "priority " priority " " $0 > file
+		next
+	}
+	{
+		nowhere = $1 == "7" || $1 == "unreachable"
+		line = nowhere ? "unreachable " $2 : $1
+		table = onlink = ""
+		for (i = 2; i <= NF; i++) {
+			# IPv6 shows a device for a route that leads nowhere.
+			if (!nowhere && ($i == "via" || $i == "dev")) line = line " " $i " " $(i + 1)
+			if ($i == "onlink") onlink = " onlink"
+			if ($i == "table") table = " table " $(i + 1)
+		}
+		print line onlink table > file
+	}'
+}
+
+# routing_steps FAMILY NOW THEN STEPS: routes before the rules that lead to them, and away in the other order.
+routing_steps() {
+	{
+		without "$3/routes$1" "$2/routes$1" "route replace"
+		without "$3/rules$1" "$2/rules$1" "rule add"
+	} >"$4/$1.add" || fail "cannot write $4"
+	{
+		without "$2/rules$1" "$3/rules$1" "rule del"
+		without "$2/routes$1" "$3/routes$1" "route del"
+	} >"$4/$1.drop" || fail "cannot write $4"
+}
+
+# without A B COMMAND: COMMAND for each line of A that is not in B.
+without() {
+	[ -e "$1" ] || return 0
+	awk -v others="$2" -v command="$3" -v protocol="$PROTOCOL" '
+		BEGIN { while ((getline line < others) > 0) there[line] }
+		NF && !($0 in there) { print command, $0, "protocol", protocol }' "$1"
+}
+
+# add_routing FAMILY STEPS
+add_routing() {
+	[ -s "$2/$1.add" ] || return 0
+	ran "ip -$1 -batch" "$2/$1.add"
+	_said=$(ip "-$1" -batch "$2/$1.add" 2>&1) && return 0
+	case $_said in
+	*'Command failed'*) ip_failed "$1" "$2/$1.add" "$_said" ;;
+	*) one_by_one "$1" "$2/$1.add" strict ;;
+	esac
+}
+
+# drop_routing FAMILY STEPS: what went by itself, as with its device, is well gone.
+drop_routing() {
+	[ -s "$2/$1.drop" ] || return 0
+	ran "ip -$1 -force -batch" "$2/$1.drop"
+	_said=$(ip "-$1" -force -batch "$2/$1.drop" 2>&1) && return 0
+	case $_said in
+	*'Command failed'*)
+		_bad=$(printf '%s\n' "$_said" | grep -v -e 'No such' -e 'Cannot find device' -e '^Command failed')
+		[ -z "$_bad" ] || ip_failed "$1" "$2/$1.drop" "$_said"
+		;;
+	*) one_by_one "$1" "$2/$1.drop" '' ;;
+	esac
+}
+
+# one_by_one FAMILY FILE STRICT: for an ip that knows no -batch, as busybox's.
+one_by_one() {
+	while read -r _line; do
+		# shellcheck disable=SC2086 # the words of a rule or route
+		_said=$(ip "-$1" $_line 2>&1) && continue
+		case $3:$_said in
+		:*'No such'* | :*'Cannot find device'*) ;;
+		*) failed "ip -$1 $_line" "$_said" ;;
+		esac
+	done <"$2"
+}
+
+# ip_failed FAMILY FILE SAID: `ip -batch` names the line.
+ip_failed() {
+	_number=$(printf '%s\n' "$3" | sed -n 's/^Command failed .*:\([0-9][0-9]*\)$/\1/p' | sed -n 1p)
+	failed "ip -$1 $(sed -n "${_number:-1}p" "$2")" "$(printf '%s\n' "$3" | grep -v '^Command failed')"
+}
+
+# settle_routing: what was asked for is what there is. A file that is moved is there as a whole or not at all.
+settle_routing() {
+	_want=$FOLDER/want
+	run_quietly mv -f "$_want/rules4" "$_want/routes4" "$_want/rules6" "$_want/routes6" "$STATE/have/"
+}
+
+# missing_routing HAVE
+missing_routing() {
+	for _family in 4 6; do
+		for _list in rules routes; do
+			[ -s "$STATE/have/$_list$_family" ] || continue
+			awk -v have="$1/$_list$_family" -v family="$_family" -v what="${_list%s}" '
+				BEGIN { while ((getline line < have) > 0) there[line] }
+				NF && !($0 in there) {
+					printf "{\"event\":\"missing\",\"family\":%s,\"%s\":\"%s\"}\n", family, what, $0
+				}' "$STATE/have/$_list$_family"
+		done
+	done
+}
+
+# --- settings ---------------------------------------------------------------
+
+# remember_settings: which devices have a setting of ours, for an undo.
+remember_settings() {
+	if [ -e "$STATE/sysctl" ]; then cp "$STATE/sysctl" "$WORK/settings"; else : >"$WORK/settings"; fi ||
+		fail "cannot write $WORK"
+}
+
+# put_settings FILE: the old value is noted first, so that `down` can restore it after a crash at any point.
+put_settings() {
+	[ -e "$1" ] || return 0
+	while read -r _device _key _value <&4; do
+		put_setting "$_device" "$_key" "$_value"
+	done 4<"$1"
+}
+
+# put_setting DEVICE KEY VALUE. Not `read`: a shell reads byte by byte, and /proc/sys answers a second read with nothing.
+put_setting() {
+	[ -e "$CONF/$1/$2" ] || return 0
+	_old=$(cat "$CONF/$1/$2")
+	[ "$_old" != "$3" ] || return 0
+	grep -qs "^$1 " "$STATE/sysctl" || printf '%s\n' "$1 $_old" >>"$STATE/sysctl" ||
+		fail "cannot write $STATE/sysctl; is the file system full?"
+	write_setting "$CONF/$1/$2" "$3"
+}
+
+write_setting() {
+	ran "echo $2 > $1"
+	(printf '%s\n' "$2" >"$1") 2>/dev/null || failed "echo $2 > $1" "cannot write $1; is /proc/sys writable?"
+}
+
+# settings_as_before FILE: restores the devices that FILE does not name.
+settings_as_before() {
+	[ -s "$STATE/sysctl" ] || return 0
+	_spare=$(awk -v kept="$1" '
+		BEGIN { while ((getline line < kept) > 0) { split(line, word, " "); there[word[1]] } }
+		!($1 in there)' "$STATE/sysctl")
+	[ -n "$_spare" ] || return 0
+	while read -r _device _old <&4; do
+		[ ! -e "$CONF/$_device/src_valid_mark" ] || write_setting "$CONF/$_device/src_valid_mark" "$_old"
+	done 4<<-WANMARK
+		$_spare
+	WANMARK
+	awk -v kept="$1" '
+		BEGIN { while ((getline line < kept) > 0) { split(line, word, " "); there[word[1]] } }
+		$1 in there' "$STATE/sysctl" | keep "$STATE/sysctl"
+}
+
+# restore_settings: those that there were when we began, and no others.
+restore_settings() {
+	while read -r _device _old <&4; do put_setting "$_device" src_valid_mark 1; done 4<"$WORK/settings"
+	settings_as_before "$WORK/settings"
+}
+
+# missing_settings: of the devices that we changed, those that have not our value.
+missing_settings() {
+	[ -e "$STATE/settings" ] || return 0
+	while read -r _device _key _value <&4; do
+		case $(cat "$CONF/$_device/$_key" 2>/dev/null) in
+		'' | "$_value") ;;
+		*) say_event missing "\"setting\":\"$_key\",\"device\":\"$_device\"" ;;
+		esac
+	done 4<"$STATE/settings"
+}

@@ -1,0 +1,224 @@
+# shellcheck shell=sh disable=SC2153,SC2154 # set by lib.sh and wanmark.sh
+# Our part of iptables' tables: how it is found, replaced, tested and taken away. Sourced, never run.
+#
+# Ours are the chains WANMARK and WANMARK_*, and the jumps to them that carry the comment `wanmark`. Base chains are never
+# removed while we run: taking one away drops every packet that waits in any queue (__nf_unregister_net_hook ->
+# nf_queue_nf_hook_drop).
+
+# look_tables FAMILY DIR: our part of each table, and the names of all that there are. Without -t, because that would make
+# the legacy variant load a table that is not there.
+look_tables() {
+	program "$1"
+	for _table in $TABLES; do : >"$2/$1.$_table" || fail "cannot write $2"; done
+	: >"$2/$1.present"
+	command -v "$PROGRAM-save" >/dev/null 2>&1 || return 0
+	"$PROGRAM-save" 2>/dev/null | ours "$2/$1."
+}
+
+# ours PREFIX: reads what iptables-save prints; writes our chains (without counters), their rules and the jumps to them to
+# PREFIX and the table's name, and the names of the tables to PREFIX`present`.
+ours() {
+	awk -v prefix="$1" '
+	/^\*/ { file = prefix substr($0, 2); print substr($0, 2) > (prefix "present") }
+	/^:WANMARK(_[A-Z0-9]+)? / { print $1, "- [0:0]" > file }
+	/^-A WANMARK(_[A-Z0-9]+)? / { print > file }
+	/^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$/ && $2 !~ /^WANMARK/ { print > file }'
+}
+
+# replace_tables FAMILY NOW THEN STEPS STAGES: the input of iptables-restore that makes our part of the tables in THEN of
+# that in NOW, by writing all of it anew. Jumps go first into their base chain, but last in nat POSTROUTING.
+replace_tables() {
+	awk -v now="$2/$1." -v then="$3/$1." -v tables="$5" '
+		function replace(table,   line, word, i, olds, had, wanted, old, new, heads, gone, rules, first, last, empty, drop, body) {
+			split("", had); split("", wanted)
+			while ((getline line < (now table)) > 0) {
+				split(line, word, " ")
+				if (line ~ /^:/) had[++olds] = substr(word[1], 2)
+				else if (word[2] !~ /^WANMARK/) gone = gone "-D" substr(line, 3) "\n"
+				old = old line "\n"
+			}
+			while ((getline line < (then table)) > 0) {
+				split(line, word, " ")
+				if (line ~ /^:/) { wanted[substr(word[1], 2)]; heads = heads line "\n" }
+				else if (word[2] ~ /^WANMARK/) rules = rules line "\n"
+				else if (table == "nat" && word[2] == "POSTROUTING") last = last line "\n"
+				else { sub(/^-A [A-Z]+/, "& 1", line); sub(/^-A/, "-I", line); first = line "\n" first }
+				new = new line "\n"
+			}
+			if (old == new) return
+			for (i = 1; i <= olds; i++) if (!(had[i] in wanted)) {
+				empty = empty "-F " had[i] "\n"
+				drop = drop "-X " had[i] "\n"
+			}
+			body = heads gone empty rules first last drop
+			if (body != "") printf "*%s\n%sCOMMIT\n", table, body
+		}
+		BEGIN {
+			count = split(tables, list, " ")
+			for (t = 1; t <= count; t++) replace(list[t])
+		}' >"$4/$1.tables" || fail 'awk failed'
+}
+
+# test_tables FAMILY STEPS: lets iptables read the steps before anything is changed.
+test_tables() {
+	[ -s "$2/$1.tables" ] || return 0
+	program "$1"
+	need "$PROGRAM-restore" iptables
+	restore "$2/$1.tables" --test
+}
+
+# restore_tables FAMILY STEPS HAVE
+restore_tables() {
+	[ -s "$2/$1.tables" ] || return 0
+	program "$1"
+	note_absent "$1" "$2/$1.tables" "$3/$1.present"
+	ran "$PROGRAM-restore --wait=10 --noflush" "$2/$1.tables"
+	restore "$2/$1.tables"
+}
+
+# restore FILE [--test]: with PROGRAM.
+restore() {
+	# shellcheck disable=SC2086 # --test or nothing
+	_said=$("$PROGRAM-restore" ${2-} --wait=10 --noflush <"$1" 2>&1) && return 0
+	_line=$(printf '%s\n' "$_said" | sed -n 's/.*line[: ]*\([0-9][0-9]*\).*/\1/p' | sed -n 1p)
+	failed "$PROGRAM-restore" "$_said" "${_line:+$(sed -n "${_line}p" "$1")}"
+}
+
+# note_absent FAMILY STEPS PRESENT: iptables-nft makes tables that were not there, which `down` has to take away again.
+note_absent() {
+	[ "$VARIANT" = nft ] || return 0
+	while read -r _line; do
+		case $_line in \**) ;; *) continue ;; esac
+		_table=${_line#?}
+		grep -qsx "$_table" "$3" || grep -qsFx "$1 $_table" "$STATE/absent" ||
+			printf '%s\n' "$1 $_table" >>"$STATE/absent" || fail "cannot write $STATE/absent; is the file system full?"
+	done <"$2"
+}
+
+# settle_tables: notes what the kernel made of what it was asked for. Who flushes between our restore and this look must not
+# have his work taken for ours, so a table is noted only where it has as many chains and rules as were asked for.
+settle_tables() {
+	mkdir -p "$WORK/settled" || fail "cannot write $WORK"
+	for _family in 4 6; do
+		[ ! -s "$FOLDER/steps/$_family.tables" ] || look_tables $_family "$WORK/settled"
+	done
+	for _family in 4 6; do
+		for _table in $TABLES; do
+			grep -qsx "\*$_table" "$FOLDER/steps/$_family.tables" || continue
+			_file=$_family.$_table
+			same_shape "$WORK/settled/$_file" "$FOLDER/want/$_file" || continue
+			# In this order: a crash in between leaves a `have` that the kernel does not have, so nothing is trusted.
+			run_quietly mv -f "$FOLDER/want/$_file" "$STATE/want/$_file"
+			run_quietly mv -f "$WORK/settled/$_file" "$STATE/have/$_file"
+		done
+	done
+}
+
+# same_shape A B: the same chains, with as many rules each.
+same_shape() {
+	awk '
+		{ key = /^:/ ? substr($1, 2) : $2 }
+		FILENAME == ARGV[1] { surplus[key]++; next }
+		{ surplus[key]-- }
+		END { for (key in surplus) if (surplus[key]) exit 1 }' "$1" "$2"
+}
+
+# missing_tables HAVE: an event for each thing that is gone. Something of ours may also be there twice, or stand elsewhere:
+# that is put right without a word.
+missing_tables() {
+	awk -v state="$STATE/have/" -v have="$1/" -v programs="$IPTABLES $IP6TABLES" -v tables="$TABLES" '
+	function gone(what) {
+		printf "{\"event\":\"missing\",\"program\":\"%s\",\"table\":\"%s\",\"what\":\"%s\"}\n", program, table, what
+	}
+	function compare(name,   line, word, i) {
+		any = count = 0
+		split("", chain); split("", rules); split("", there); split("", had); split("", jump); jumps = 0
+		while ((getline line < (have name)) > 0) {
+			split(line, word, " ")
+			if (line ~ /^:/) { chain[substr(word[1], 2)]; any = 1 }
+			else if (word[2] ~ /^WANMARK/) rules[word[2]] = rules[word[2]] line "\n"
+			else there[line]
+		}
+		while ((getline line < (state name)) > 0) {
+			split(line, word, " ")
+			if (line ~ /^:/) order[++count] = substr(word[1], 2)
+			else if (word[2] ~ /^WANMARK/) had[word[2]] = had[word[2]] line "\n"
+			else if (!(line in there)) { sub(/.* /, "", line); jump[++jumps] = "jump from " word[2] " to " line }
+		}
+		if (!count) return
+		if (!any) { gone("all of it"); return }
+		for (i = 1; i <= jumps; i++) gone(jump[i])
+		for (i = 1; i <= count; i++) {
+			if (!(order[i] in chain)) gone("chain " order[i])
+			else if (rules[order[i]] != had[order[i]]) gone("rules of " order[i])
+		}
+	}
+	BEGIN {
+		split(programs, name, " ")
+		many = split(tables, list, " ")
+		for (family = 4; family <= 6; family += 2)
+			for (t = 1; t <= many; t++) {
+				program = name[family / 2 - 1]
+				table = list[t]
+				compare(family "." table)
+			}
+	}'
+}
+
+# remove_tables: out of every variant that is installed, with no state needed.
+remove_tables() {
+	variant "$IPTABLES"
+	_other4=$COUNTERPART
+	variant "$IP6TABLES"
+	_failed=
+	for PROGRAM in "$IPTABLES" "$IP6TABLES" "$_other4" "$COUNTERPART"; do
+		command -v "$PROGRAM-save" >/dev/null 2>&1 || continue
+		(remove_from "$PROGRAM") || _failed=1
+	done
+	[ -z "$_failed" ] || exit 1
+}
+
+# remove_from PROGRAM
+remove_from() {
+	case ${1##*/} in ip6*) _of=6 ;; *) _of=4 ;; esac
+	if [ $_of = 4 ]; then IPTABLES=$1; else IP6TABLES=$1; fi
+	_dir=$WORK/remove.$$
+	{ rm -rf "$_dir" && mkdir -p "$_dir/none"; } || fail "cannot write $WORK"
+	look_tables $_of "$_dir"
+	replace_tables $_of "$_dir" "$_dir/none" "$_dir" 'filter mangle nat'
+	if [ -s "$_dir/$_of.tables" ]; then
+		ran "$1-restore --wait=10 --noflush" "$_dir/$_of.tables"
+		restore "$_dir/$_of.tables"
+	fi
+	unmake_tables $_of "$_dir/none"
+}
+
+# unmake_tables FAMILY HAVE: iptables-nft leaves a table's base chains behind for ever, so `down` would not end where `up`
+# began. A table that was absent and that is empty now goes, by a restore that flushes: the nft variant answers that by
+# deleting the whole table. With the legacy variant a table cannot be unloaded. HAVE names tables that must stay.
+unmake_tables() {
+	grep -qs "^$1 " "$STATE/absent" || return 0
+	program "$1"
+	variant "$PROGRAM"
+	[ "$VARIANT" = nft ] || return 0
+	for _table in $TABLES; do
+		grep -qsFx "$1 $_table" "$STATE/absent" || continue
+		! grep -qsx "$_table" "$2/$1.present" || continue
+		"$PROGRAM-save" 2>/dev/null | awk -v table="*$_table" '/^\*/ { on = $0 == table } on && !/^#/' >"$WORK/left"
+		if [ -s "$WORK/left" ] && ! grep -q -e '^-A' -e '^:[^ ]* -' -e '^:[^ ]* DROP' "$WORK/left"; then
+			ran "printf '*$_table\\nCOMMIT\\n' | $PROGRAM-restore"
+			printf '*%s\nCOMMIT\n' "$_table" >"$WORK/empty"
+			_said=$("$PROGRAM-restore" <"$WORK/empty" 2>&1) || failed "$PROGRAM-restore" "$_said"
+		fi
+		grep -vFx "$1 $_table" "$STATE/absent" | keep "$STATE/absent"
+	done
+}
+
+# variant PROGRAM: VARIANT is nft or legacy, and COUNTERPART the same program of the other one. Before 1.8 there was only
+# legacy and no word about it.
+variant() {
+	case $("$1" --version 2>/dev/null) in *nf_tables*) VARIANT=nft ;; *) VARIANT=legacy ;; esac
+	COUNTERPART=${1##*/}
+	COUNTERPART=${COUNTERPART%%-*}
+	if [ $VARIANT = nft ]; then COUNTERPART=$COUNTERPART-legacy; else COUNTERPART=$COUNTERPART-nft; fi
+}

@@ -1,0 +1,25 @@
+import type { CommandModule } from 'yargs';
+import { parseConfig } from '../../config/config.js';
+import { RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { UsageError } from '../../errors.js';
+import { choiceRefusal } from '../../plan/kernel-choice.js';
+import { renderScript } from '../../plan/render/script.js';
+import { NO_STATES } from '../../plan/states.js';
+import { namedPrograms } from '../../system/firewall.js';
+import { addOptions, rawConfig } from '../options.js';
+
+/** `print`: the plan as a script that stands alone. Needs nothing of the machine that it runs on. */
+export const printCommand: CommandModule = {
+  command: 'print',
+  describe: 'Print a shell script that does what up does, for a router without wanmark',
+  builder: (yargs, help?: boolean) =>
+    addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
+  handler: async (argv) => {
+    const config = parseConfig(await rawConfig(argv));
+    if (config.marks.length > 0)
+      throw new UsageError('high-mark is for rules of your own; print needs --wan');
+    const refusal = choiceRefusal(config, NO_STATES);
+    if (refusal !== undefined) throw new UsageError(refusal);
+    process.stdout.write(renderScript(config, namedPrograms()));
+  },
+};

@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Change, parseChange, UnknownWan } from '../config/change.js';
+import { UsageError, WanmarkError } from '../errors.js';
+import type { Status } from './status.js';
+
+/** A change takes a hundred. */
+const MAX_BODY_BYTES = 1024;
+/** So much of a longer one is read, and thrown away, so that its sender hears why it is refused. */
+const MAX_READ_BYTES = 65_536;
+/** For the rules to follow, which wait for another script that is at them. */
+const CHANGE_TIMEOUT_MS = 60_000;
+/** For a large table to be counted. */
+const STATUS_TIMEOUT_MS = 10_000;
+
+/** What `POST /set` answers, as JSON: `said` with 200, `error` with any other status. */
+export interface SetAnswer {
+  /** One line: what is so now. */
+  readonly said?: string;
+  /** One line: what is wrong and what to do. */
+  readonly error?: string;
+}
+
+/** @param counted whether connections are wanted, which may take a moment */
+export type Look = (counted: boolean) => Promise<Status>;
+
+/** Makes a change. @returns one line that says what is so now @throws WanmarkError */
+export type MakeChange = (change: Change) => Promise<string>;
+
+/** Answers one request; never throws. */
+export function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: Look,
+  set: MakeChange,
+): void {
+  if (request.url === '/set' && request.method === 'POST') {
+    void answerSet(request, response, set);
+    return;
+  }
+  request.resume();
+  const counted = request.url === '/status';
+  if (request.url === '/set') {
+    response.writeHead(405, { allow: 'POST' }).end();
+  } else if (!counted && request.url !== '/status?connections=no') {
+    response.writeHead(404).end('no such thing; ask for /status\n');
+  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.writeHead(405, { allow: 'GET' }).end();
+  } else {
+    void answerStatus(request, response, () => status(counted));
+  }
+}
+
+async function answerStatus(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: () => Promise<Status>,
+): Promise<void> {
+  request.socket.setTimeout(STATUS_TIMEOUT_MS);
+  const text = `${JSON.stringify(await status())}\n`;
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+  response.writeHead(200, headers).end(text);
+}
+
+/** Never rejects. */
+async function answerSet(request: IncomingMessage, response: ServerResponse, set: MakeChange): Promise<void> {
+  const reply = (code: number, answer: SetAnswer) => {
+    const text = `${JSON.stringify(answer)}\n`;
+    const length = Buffer.byteLength(text);
+    const headers = { 'content-type': 'application/json', 'content-length': length, connection: 'close' };
+    response.writeHead(code, headers).end(text);
+  };
+  try {
+    const text = await bodyOf(request);
+    // Whoever goes before he has said all has asked for nothing.
+    if (text === undefined) return;
+    const change = parseChange(parseJson(text));
+    request.socket.setTimeout(CHANGE_TIMEOUT_MS);
+    reply(200, { said: await set(change) });
+  } catch (error) {
+    reply(codeOf(error), { error: (error as Error).message });
+  }
+}
+
+function codeOf(error: unknown): number {
+  if (error instanceof TooLong) return 413;
+  if (error instanceof UnknownWan) return 404;
+  return error instanceof WanmarkError && error.exitCode === 2 ? 400 : 500;
+}
+
+/** A body of more than {@link MAX_BODY_BYTES}. */
+class TooLong extends UsageError {}
+
+/** The whole body; undefined when it broke off in the middle. @throws TooLong */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length <= MAX_BODY_BYTES) chunks.push(chunk);
+      if (length > MAX_READ_BYTES) request.destroy();
+    }
+  } catch {
+    return undefined;
+  }
+  if (length > MAX_BODY_BYTES) throw new TooLong(`what is to be set has more than ${MAX_BODY_BYTES} bytes`);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UsageError('what is to be set is not JSON; send for example {"wan": "fibre", "weight": 0}');
+  }
+}

@@ -1,0 +1,124 @@
+import { lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { SystemError } from '../errors.js';
+import { answer, type Look, type MakeChange } from './answers.js';
+
+/** Decisions share the thread: so many requests, each a fraction of a millisecond, may come before one. */
+const MAX_CONNECTIONS = 8;
+const MAX_HEADER_BYTES = 4096;
+/** For a client that does not end its request, or does not read the answer. */
+const CLIENT_TIMEOUT_MS = 2000;
+/** The socket's mode 0660, from the moment it exists. */
+const UMASK = 0o117;
+
+/**
+ * Answers `GET /status` and `POST /set` on a unix socket with HTTP:
+ *
+ *     curl --unix-socket PATH http://wanmark/status
+ *     curl --unix-socket PATH http://wanmark/status?connections=no
+ *     curl --unix-socket PATH http://wanmark/set -d '{"wan": "fibre", "weight": 0}'
+ */
+export class Control {
+  readonly #server: Server;
+  readonly #path: string;
+
+  /** @throws SystemError when the path cannot be used, or another daemon answers there */
+  static async open(path: string, status: Look, set: MakeChange): Promise<Control> {
+    await removeStale(path);
+    const control = new Control(path, status, set);
+    await control.#listen();
+    return control;
+  }
+
+  private constructor(path: string, status: Look, set: MakeChange) {
+    this.#path = path;
+    this.#server = createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        requestTimeout: CLIENT_TIMEOUT_MS,
+        keepAliveTimeout: CLIENT_TIMEOUT_MS,
+      },
+      (request, response) => answer(request, response, status, set),
+    );
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server.timeout = CLIENT_TIMEOUT_MS;
+    this.#server.on('clientError', (_error, socket) => socket.destroy());
+    this.#server.unref();
+  }
+
+  /** Ends all conversations and removes the socket. */
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) => reject(cannotListen(this.#path, `${error.message}; use --socket PATH`));
+      try {
+        mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
+      } catch (error) {
+        fail(error as Error);
+        return;
+      }
+      this.#server.once('error', fail);
+      // libuv binds before listen() returns, so the umask is another's for no longer than that.
+      const umask = process.umask(UMASK);
+      this.#server.listen(this.#path, () => resolve());
+      process.umask(umask);
+    });
+  }
+}
+
+/**
+ * Makes way where a daemon that crashed has left its socket. A socket that answers is another daemon's, and what is not
+ * a socket is somebody's: both stay.
+ *
+ * @throws SystemError
+ */
+async function removeStale(path: string): Promise<void> {
+  const kind = kindOf(path);
+  if (kind === undefined) return;
+  if (kind !== 'a socket') {
+    throw cannotListen(path, `it is ${kind} and not a socket; move it away or use --socket PATH`);
+  }
+  const refusal = await refusalOf(path);
+  if (refusal === undefined) {
+    throw new SystemError('CONTROL_TAKEN', `another daemon answers on ${path}; use --socket PATH`);
+  }
+  if (refusal === 'ECONNREFUSED') rmSync(path, { force: true });
+}
+
+/** In words; undefined where there is nothing, or nobody may look, of which listen() says more. */
+function kindOf(path: string): string | undefined {
+  let stats: Stats | undefined;
+  try {
+    stats = lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+  if (stats === undefined) return undefined;
+  if (stats.isSocket()) return 'a socket';
+  if (stats.isFile()) return 'a regular file';
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isSymbolicLink()) return 'a symbolic link';
+  return stats.isFIFO() ? 'a FIFO' : 'a device';
+}
+
+/** The code of the error of a connection; undefined when it is accepted. */
+function refusalOf(path: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'unknown'));
+  });
+}
+
+function cannotListen(path: string, why: string): SystemError {
+  return new SystemError('CONTROL_SOCKET', `cannot listen on ${path}: ${why}`);
+}

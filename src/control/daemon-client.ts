@@ -1,0 +1,51 @@
+import { request } from 'node:http';
+import { SystemError } from '../errors.js';
+
+const TIMEOUT_MS = 5000;
+
+/** What the daemon said. */
+export interface Answer<Body> {
+  /** HTTP's. */
+  readonly status: number;
+  readonly answer: Body;
+}
+
+/**
+ * Asks the running daemon on its socket.
+ * @param body what to POST, as JSON; without one it is a GET
+ * @throws SystemError in one line when nobody answers, or what answers is not JSON
+ */
+export function askDaemon<Body>(
+  socketPath: string,
+  path: string,
+  body?: object,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Answer<Body>> {
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string) =>
+      reject(
+        new SystemError(
+          'NO_DAEMON',
+          `no daemon answers on ${socketPath} (${reason}); start one with wanmark run, or say where it is with --socket`,
+        ),
+      );
+    const method = body === undefined ? 'GET' : 'POST';
+    const call = request({ socketPath, path, method, timeout: timeoutMs }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (more: string) => {
+        text += more;
+      });
+      response.on('end', () => {
+        try {
+          resolve({ status: response.statusCode!, answer: JSON.parse(text) as Body });
+        } catch {
+          fail('what answers is not wanmark');
+        }
+      });
+    });
+    call.on('timeout', () => call.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)));
+    call.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+    call.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}

@@ -1,0 +1,18 @@
+import { FAMILIES } from './family.js';
+import type { MemberParts } from './member.js';
+
+/** A mark of which only rules of the user's own know where it leads, so it carries both families and is always up. */
+export interface BareMark {
+  /** `mark1` and so on. */
+  readonly name: string;
+  /** Its number inside the mark field, 1..max of the field. */
+  readonly mark: number;
+  /** Share of new connections, relative to the other marks, 0 or more; 0 = drain. */
+  readonly weight: number;
+  readonly tier: 1;
+}
+
+/** A bare mark as a member of a pool. */
+export function markMember(mark: BareMark): MemberParts<BareMark> {
+  return { target: { name: mark.name, families: FAMILIES }, candidate: mark };
+}

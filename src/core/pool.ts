@@ -1,0 +1,138 @@
+import type { Candidate } from './candidate.js';
+import type { Family } from './family.js';
+import type { Flow } from './flow.js';
+import { Member, type MemberParts } from './member.js';
+import type { States } from './states.js';
+import type { NamedStrategy } from './strategy.js';
+
+/** Why a strategy's answer was not used. */
+export type Fault = 'threw' | 'returned no candidate';
+
+export interface PoolParts<Seen extends Candidate = Candidate> {
+  /** Its user's: a service's, for example. Unique in its balancer. */
+  readonly name: string;
+  /** In the order of the configuration. */
+  readonly members: readonly MemberParts<Seen>[];
+  readonly strategy: NamedStrategy;
+  readonly states: States;
+  /** @param given what the strategy threw or returned */
+  readonly onFault: (fault: Fault, given: unknown) => void;
+}
+
+/** Equal sets of candidates: one array for strategies to key their state by, and whose they are, in the same order. */
+interface Candidates<Seen extends Candidate> {
+  readonly list: readonly Seen[];
+  readonly members: readonly Member<Seen>[];
+}
+
+/**
+ * Members, and the strategy that chooses among them.
+ *
+ * Candidates of a connection are those that take new ones, carry the packet's address family and have a weight above 0;
+ * of these, those of the lowest tier. They are looked for once for each version of the states, not for each packet.
+ */
+export class Pool<Seen extends Candidate = Candidate> {
+  readonly name: string;
+  readonly members: readonly Member<Seen>[];
+  readonly strategy: NamedStrategy;
+  readonly #states: States;
+  readonly #onFault: PoolParts['onFault'];
+  /** By names and weights. */
+  readonly #sets = new Map<string, Candidates<Seen>>();
+  #version = Number.NaN;
+  #four: Candidates<Seen>;
+  #six: Candidates<Seen>;
+
+  constructor({ name, members, strategy, states, onFault }: PoolParts<Seen>) {
+    this.name = name;
+    this.members = members.map((parts) => new Member(parts));
+    this.strategy = strategy;
+    this.#states = states;
+    this.#onFault = onFault;
+    this.#four = this.#oneOf([]);
+    this.#six = this.#four;
+  }
+
+  /** Who is given a new connection; undefined when nobody can carry it or the strategy failed. */
+  select(flow: Flow): Member<Seen> | undefined {
+    const { family } = flow;
+    if (family !== 4 && family !== 6) return undefined;
+    const candidates = this.#candidates(family);
+    if (candidates.list.length === 0) return undefined;
+    let member = this.#ask(flow, candidates);
+    if (member === undefined) return undefined;
+    if (this.#states.isWarming(family)) member = this.#thin(member, flow, candidates, family);
+    if (member !== undefined) member.picks++;
+    return member;
+  }
+
+  /** Whether there is anybody for new connections of a family. */
+  serves(family: Family): boolean {
+    return this.#candidates(family).list.length > 0;
+  }
+
+  /** Those that new connections of a family may be given to. */
+  candidates(family: Family): readonly Member<Seen>[] {
+    return this.#candidates(family).members;
+  }
+
+  /** Where one that is warming does not take it, one that is warm has it; without such a one nobody is spared. */
+  #thin(
+    member: Member<Seen>,
+    flow: Flow,
+    { members }: Candidates<Seen>,
+    family: Family,
+  ): Member<Seen> | undefined {
+    const warm = members.filter((one) => this.#states.warmUp(one.id(family)) === 1);
+    if (warm.length === 0 || this.#states.takesPick(member.id(family))) return member;
+    return this.#ask(flow, this.#oneOf(warm));
+  }
+
+  #ask(flow: Flow, { list, members }: Candidates<Seen>): Member<Seen> | undefined {
+    let chosen: Candidate;
+    try {
+      chosen = this.strategy.strategy.pick(flow, list);
+    } catch (error) {
+      this.#onFault('threw', error);
+      return undefined;
+    }
+    // Whatever a user's strategy returned: only what is in the list is ours.
+    const at = list.indexOf(chosen as Seen);
+    if (at >= 0) return members[at];
+    this.#onFault('returned no candidate', chosen);
+    return undefined;
+  }
+
+  #candidates(family: Family): Candidates<Seen> {
+    if (this.#version !== this.#states.version) this.#follow();
+    return family === 6 ? this.#six : this.#four;
+  }
+
+  #follow(): void {
+    this.#version = this.#states.version;
+    for (const member of this.members) member.weigh(this.#states);
+    // Or each of many changes of a weight would leave its sets behind.
+    for (const [key, { list, members }] of this.#sets) {
+      if (members.some(({ candidate }, i) => candidate !== list[i])) this.#sets.delete(key);
+    }
+    this.#four = this.#find(4);
+    this.#six = this.#find(6);
+  }
+
+  #find(family: Family): Candidates<Seen> {
+    const able = this.members.filter((member) => member.isAble(family, this.#states));
+    const tier = Math.min(...able.map(({ candidate }) => candidate.tier));
+    return this.#oneOf(able.filter(({ candidate }) => candidate.tier === tier));
+  }
+
+  #oneOf(members: readonly Member<Seen>[]): Candidates<Seen> {
+    const list = members.map(({ candidate }) => candidate);
+    const key = members.map(({ target }, i) => `${target.name}=${list[i]!.weight}`).join();
+    let known = this.#sets.get(key);
+    if (known === undefined) {
+      known = { list, members };
+      this.#sets.set(key, known);
+    }
+    return known;
+  }
+}

@@ -1,0 +1,145 @@
+import type { Config } from '../config/config.js';
+import { markMember } from '../core/bare-mark.js';
+import { backendMember } from '../core/service.js';
+import { States } from '../core/states.js';
+import type { Target } from '../core/target.js';
+import { wanMember } from '../core/wan.js';
+import type { Log } from '../log.js';
+import { ServiceManager, takeServiceEnvironment } from '../system/service-manager.js';
+import { type ConnectionSource, openBackendConnections, openConnections } from './connections.js';
+import { areNeeded, countConnections } from './counting.js';
+import { Daemon, type DaemonParts } from './daemon.js';
+import { DeviceNames } from './device-names.js';
+import { rulesFingerprint } from './rules-fingerprint.js';
+import { RulesKeeper } from './rules-keeper.js';
+import { Services } from './services.js';
+import type { Strategies } from './strategies.js';
+import { Wans } from './wans.js';
+
+export interface Composition {
+  readonly config: Config;
+  readonly strategies: Strategies;
+  readonly log: Log;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** Called when a queue is lost. */
+  readonly onLost: (error: Error) => void;
+}
+
+/** A daemon that runs. */
+export interface Running {
+  /** Ends it and everything that was opened for it. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Makes a daemon of all its parts and starts it: counters first, then queues. What was opened is closed again when
+ * something cannot be had; otherwise threads would keep the process alive.
+ *
+ * @throws ConntrackError, QueueError
+ */
+export async function startDaemon(composition: Composition): Promise<Running> {
+  const { config, strategies, log, now } = composition;
+  const { logger } = log;
+  const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>
+    logger.warn(`systemd cannot be told: ${reason}`),
+  );
+  const counters: Counters = {};
+  const close = () => Promise.all([counters.wans?.close(), counters.backends?.close()]);
+  try {
+    await openCounters(composition, counters);
+    const daemon = await Daemon.start({
+      config,
+      strategyName: strategies.wans.strategy.name,
+      logger,
+      now,
+      serviceManager,
+      fresh: () => Promise.all([counters.wans?.fresh(), counters.backends?.fresh()]),
+      ...openBalancers(composition, counters),
+    });
+    const stop = async () => {
+      await daemon.stop();
+      await close();
+    };
+    return { stop };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Where live connections come from: those of the WANs' or bare marks, and those of the backends'. */
+interface Counters {
+  wans?: ConnectionSource;
+  backends?: ConnectionSource;
+}
+
+/** @param counters filled one by one, so that the first can be closed when the second cannot be had */
+async function openCounters({ config, strategies, log }: Composition, counters: Counters): Promise<void> {
+  const { wans, services } = strategies;
+  const { logger } = log;
+  const warn = (message: string) => logger.warn(message);
+  if (config.targets.length > 0) {
+    counters.wans = countConnections(() => openConnections(config, warn), [wans], logger);
+  }
+  if (services.length > 0) {
+    counters.backends = countConnections(() => openBackendConnections(config, warn), services, logger);
+  }
+  // A strategy that counts begins with what is there; the kernel chooses for that moment.
+  if (areNeeded([wans])) await counters.wans?.fresh();
+  if (areNeeded(services)) await counters.backends?.fresh();
+}
+
+/** From here on packets are answered. @throws QueueError, and then no queue is open */
+function openBalancers(
+  { config, strategies, log, now, onLost }: Composition,
+  counters: Counters,
+): Pick<DaemonParts, 'states' | 'keeper' | 'services' | 'wans'> {
+  const { logger, line } = log;
+  const states = new States(targetsOf(config), { now, slowStartMs: config.slowStartMs });
+  const markLog = config.logMark
+    ? { logger, line, devices: new DeviceNames(), packet: config.logPacket }
+    : undefined;
+  const common = { config, logger, now, states, onLost, markLog };
+  let wans: Wans | undefined;
+  // Of bare marks the rules are the user's own.
+  const keeper =
+    config.marks.length > 0
+      ? undefined
+      : makeKeeper({ config, log, now }, (...unusable) => wans?.unusable(...unusable));
+  const services =
+    config.services.length > 0
+      ? new Services({ ...common, services: strategies.services, connections: counters.backends })
+      : undefined;
+  try {
+    if (config.targets.length > 0) {
+      const { strategy } = strategies.wans;
+      wans = new Wans({ ...common, strategy, connections: counters.wans, keeper });
+    }
+  } catch (error) {
+    services?.balancer.closeNow();
+    throw error;
+  }
+  return { states, keeper, services, wans };
+}
+
+/** All that connections can be given to. */
+function targetsOf({ wans, marks, services }: Config): Target[] {
+  const backends = services.flatMap((service) => service.backends.map((one) => backendMember(service, one)));
+  return [...wans.map(wanMember), ...marks.map(markMember), ...backends].map(({ target }) => target);
+}
+
+function makeKeeper(
+  { config, log, now }: Pick<Composition, 'config' | 'log' | 'now'>,
+  onUnusable: Wans['unusable'],
+): RulesKeeper {
+  const devices = [...new Set(config.wans.map((wan) => wan.dev))];
+  return new RulesKeeper({
+    logger: log.logger,
+    now,
+    devices,
+    repair: config.repair,
+    fingerprint: () => rulesFingerprint(devices, config.forwardAccept),
+    onUnusable,
+  });
+}

@@ -1,0 +1,38 @@
+import type { Logger } from 'pino';
+import type { ConnectionSource } from './connections.js';
+import { CountedOnDemand } from './counted-on-demand.js';
+import type { CountingStrategy } from './strategies.js';
+
+/**
+ * Counts the connections of a balancer: always, where one of its strategies needs the numbers, else while somebody asks.
+ * A strategy that asks for them without having said that it needs them has 0 at first, and is counted for from then on.
+ *
+ * @param open begins to count
+ * @throws ConntrackError when the system refuses what is needed
+ */
+export function countConnections(
+  open: () => ConnectionSource,
+  strategies: readonly CountingStrategy[],
+  logger: Logger,
+): ConnectionSource {
+  if (areNeeded(strategies)) {
+    const source = open();
+    for (const { counts } of strategies) counts.source = (mark) => source.count(mark) ?? 0;
+    return source;
+  }
+  const source = new CountedOnDemand(open, (error) =>
+    logger.warn(`connections are not counted: ${error.message}`),
+  );
+  for (const { counts } of strategies) {
+    counts.source = (mark) => {
+      source.keep();
+      return source.count(mark) ?? 0;
+    };
+  }
+  return source;
+}
+
+/** Whether one of them needs the numbers. */
+export function areNeeded(strategies: readonly CountingStrategy[]): boolean {
+  return strategies.some(({ strategy }) => strategy.needs.includes('connections'));
+}

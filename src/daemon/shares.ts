@@ -1,0 +1,17 @@
+import type { MemberStatus } from '../control/status.js';
+
+type Line = Omit<MemberStatus, 'share' | 'target'>;
+
+/** Adds the shares of `picks`, and the targets by weight of those in state `up` in their lowest tier. */
+export function withShares(members: readonly Line[]): MemberStatus[] {
+  const picks = members.reduce((sum, member) => sum + member.picks, 0);
+  const up = members.filter((member) => member.state === 'up');
+  const tier = Math.min(...up.map((member) => member.tier));
+  const taking = up.filter((member) => member.tier === tier);
+  const weights = taking.reduce((sum, member) => sum + member.weight, 0);
+  return members.map((member) => ({
+    ...member,
+    share: picks === 0 ? 0 : member.picks / picks,
+    target: taking.includes(member) ? member.weight / weights : 0,
+  }));
+}

@@ -1,0 +1,35 @@
+import type { Config } from '../config/config.js';
+import { type LoadedStrategy, loadStrategy } from '../config/strategy.js';
+import { Counts } from '../core/counts.js';
+import type { NamedService } from './services.js';
+
+/** A strategy with a state of its own, and the connections that it sees. */
+export interface CountingStrategy {
+  readonly strategy: LoadedStrategy;
+  readonly counts: Counts;
+}
+
+/** All the strategies of a configuration. */
+export interface Strategies {
+  /** That of the WANs. */
+  readonly wans: CountingStrategy;
+  readonly services: readonly (NamedService & CountingStrategy)[];
+}
+
+/** @param now what strategies are given as their clock @throws UsageError */
+export async function loadStrategies(
+  { strategy, services }: Pick<Config, 'strategy' | 'services'>,
+  now: () => number,
+): Promise<Strategies> {
+  const load = async (name: string): Promise<CountingStrategy> => {
+    const counts = new Counts();
+    const { connections } = counts;
+    return { strategy: await loadStrategy(name, { random: Math.random, now, connections }), counts };
+  };
+  return {
+    wans: await load(strategy),
+    services: await Promise.all(
+      services.map(async (service) => ({ service, ...(await load(service.strategy)) })),
+    ),
+  };
+}

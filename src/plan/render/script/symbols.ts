@@ -1,0 +1,161 @@
+import type { Config } from '../../../config/config.js';
+import { FAMILIES, type Family } from '../../../core/family.js';
+import type { Backend, Service } from '../../../core/service.js';
+import { carries, type Wan } from '../../../core/wan.js';
+import { type Device, type Facts, neighbourKey } from '../../facts.js';
+
+/** A variable of the script: what a person may change at its top. */
+export interface Variable {
+  readonly name: string;
+  readonly value: string;
+  /** For the end of its line. */
+  readonly comment?: string;
+}
+
+/** A WAN of the script. */
+export interface ScriptWan {
+  readonly wan: Wan;
+  /** Begins its variables: `fibre` of `$fibre_weight`. */
+  readonly stem: string;
+  /** `$fibre_dev`; the same for WANs on one device. */
+  readonly device: string;
+  readonly shared: boolean;
+}
+
+/** A configuration in which the values that a person may change are variables, such as `$fibre_dev`. */
+export interface Symbols {
+  readonly config: Config;
+  /** In which everything is there and works. */
+  readonly facts: Facts;
+  readonly variables: readonly Variable[];
+  readonly wans: readonly ScriptWan[];
+}
+
+export function makeSymbols(config: Config): Symbols {
+  const stems = new Stems();
+  const ports = sharedDevices(config.wans);
+  const portNames = new Map(ports.map((device, i) => [device, i === 0 ? 'port' : `port${i + 1}`]));
+  const wans = config.wans.map((wan): ScriptWan => {
+    const stem = stems.of(wan.name);
+    const port = portNames.get(wan.dev);
+    return { wan, stem, device: `$${port ?? `${stem}_dev`}`, shared: port !== undefined };
+  });
+  const services = config.services.map((service) => ({ service, stem: stems.of(service.name) }));
+  const symbolic: Config = {
+    ...config,
+    wans: wans.map(symbolicWan),
+    services: services.map(({ service, stem }) => symbolicService(service, stem)),
+  };
+  return {
+    config: symbolic,
+    facts: symbolicFacts(symbolic.wans),
+    wans,
+    variables: [
+      ...[...portNames].map(([value, name]) => ({ name, value, comment: 'the device of several WANs' })),
+      ...wans.flatMap(wanVariables),
+      ...services.flatMap(({ service, stem }) => serviceVariables(service, stem)),
+    ],
+  };
+}
+
+/** Names of variables from names that may have other letters in them. */
+class Stems {
+  readonly #taken = new Set<string>(['port']);
+
+  of(name: string): string {
+    const letters = name.replaceAll(/[^A-Za-z0-9]/g, '_').replace(/^(?=\d)/, 'wan');
+    let stem = letters;
+    for (let i = 2; this.#taken.has(stem); i++) stem = `${letters}_${i}`;
+    this.#taken.add(stem);
+    return stem;
+  }
+}
+
+function sharedDevices(wans: readonly Wan[]): string[] {
+  const devices = wans.map(({ dev }) => dev);
+  return [...new Set(devices.filter((dev, i) => devices.indexOf(dev) !== i))];
+}
+
+/** The variable that holds a WAN's gateway of the moment. */
+export function gatewayVariable(stem: string, family: Family): string {
+  return `${stem}_gateway${family}`;
+}
+
+/** The variable with what it was given as its gateway. */
+export function viaVariable(stem: string, family: Family): string {
+  return `${stem}_via${family === 6 ? '6' : ''}`;
+}
+
+function symbolicWan({ wan, stem, device }: ScriptWan): Wan {
+  const via = (family: Family) => (carries(wan, family) ? `$${gatewayVariable(stem, family)}` : undefined);
+  return { ...wan, dev: device, via: via(4), via6: via(6) };
+}
+
+function wanVariables({ wan, stem, shared }: ScriptWan): Variable[] {
+  return [
+    ...(shared ? [] : [{ name: `${stem}_dev`, value: wan.dev }]),
+    ...FAMILIES.filter((family) => carries(wan, family)).map((family) => ({
+      name: viaVariable(stem, family),
+      value: (family === 6 ? wan.via6 : wan.via)!,
+      ...gatewayComment(family === 6 ? wan.via6 : wan.via),
+    })),
+    { name: `${stem}_weight`, value: String(wan.weight) },
+  ];
+}
+
+function gatewayComment(via: string | undefined): Pick<Variable, 'comment'> {
+  if (via === 'auto') return { comment: "the gateway of the main table's default route by the device" };
+  return via === 'dev' ? { comment: 'a device that needs no gateway' } : {};
+}
+
+/** The first word of the variables of a backend: its place in its service. */
+function serverStem(stem: string, i: number): string {
+  return `${stem}_server${i + 1}`;
+}
+
+function symbolicService(service: Service, stem: string): Service {
+  return {
+    ...service,
+    address: `$${stem}_address`,
+    backends: service.backends.map(
+      (backend, i): Backend => ({
+        ...backend,
+        name: `$${serverStem(stem, i)}_to`,
+        address: `$${serverStem(stem, i)}`,
+      }),
+    ),
+  };
+}
+
+function serviceVariables(service: Service, stem: string): Variable[] {
+  return [
+    { name: `${stem}_address`, value: service.address, comment: `what clients of ${service.name} ask` },
+    ...service.backends.flatMap(({ address, port, weight }, i) => {
+      const name = serverStem(stem, i);
+      const to =
+        port === undefined ? `$${name}` : service.family === 6 ? `[$${name}]:${port}` : `$${name}:${port}`;
+      return [
+        { name, value: address },
+        { name: `${name}_to`, value: to },
+        { name: `${name}_weight`, value: String(weight) },
+      ];
+    }),
+  ];
+}
+
+/** Every device is there, and every gateway is on it. */
+function symbolicFacts(wans: readonly Wan[]): Facts {
+  const device: Device = { index: 1, up: true, pointToPoint: false };
+  return {
+    devices: new Map(wans.map(({ dev }) => [dev, device])),
+    main: { 4: [], 6: [] },
+    addresses: { 4: [], 6: [] },
+    onLink: new Set(
+      wans.flatMap(({ dev, via, via6 }) =>
+        [via, via6].flatMap((gateway) => (gateway === undefined ? [] : [neighbourKey(dev, gateway)])),
+      ),
+    ),
+    macs: new Map(),
+    networks: new Map(),
+  };
+}

@@ -1,0 +1,20 @@
+import { execute } from './executor.js';
+import type { Listener } from './install.js';
+import { readInstalled } from './installed.js';
+import { saidBy } from './said.js';
+
+/** Takes away all that is ours, whatever state it is in. @returns the exit code */
+export function downRules(listener: Listener = {}): Promise<number> {
+  const installed = readInstalled();
+  const programs = installed?.firewall.programs;
+  return execute({
+    verb: 'down',
+    // Those of `up`, unless somebody says otherwise now.
+    environment: programs === undefined ? {} : { IPTABLES: programs[4], IP6TABLES: programs[6] },
+    onEvent: (event) => {
+      const { said, changes } = saidBy(event);
+      for (const line of said) listener.said?.(line);
+      for (const command of changes) listener.changed?.(command);
+    },
+  });
+}

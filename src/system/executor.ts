@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { SystemError } from '../errors.js';
+import { SYSTEM_PATH } from './run.js';
+
+/** Where the bundled scripts are. */
+export const SCRIPTS_DIR = fileURLToPath(new URL('../../scripts/', import.meta.url));
+
+/** Something of ours that is gone. */
+export type Missing =
+  | { readonly event: 'missing'; readonly program: string; readonly table: string; readonly what: string }
+  | { readonly event: 'missing'; readonly family: number; readonly rule: string }
+  | { readonly event: 'missing'; readonly family: number; readonly route: string }
+  | { readonly event: 'missing'; readonly setting: string; readonly device: string };
+
+/** A command, and what it is given to read. */
+export interface Ran {
+  readonly event: 'ran';
+  readonly command: string;
+  readonly input?: readonly string[];
+}
+
+/** What went wrong: with a command, or without one of ours. */
+export interface Failed {
+  readonly event: 'failed';
+  readonly said: string;
+  readonly command?: string;
+  /** The line of its input that it complained about. */
+  readonly line?: string;
+}
+
+/** A line that scripts/wanmark.sh answers with. */
+export type ExecutorEvent =
+  | Missing
+  | Ran
+  | Failed
+  | { readonly event: 'looked' | 'undoing' | 'undone' | 'finished' }
+  | { readonly event: 'left'; readonly what: string };
+
+export type ExecutorVerb = 'up' | 'refresh' | 'check' | 'down';
+
+export interface Execution {
+  readonly verb: ExecutorVerb;
+  /** Of the plan; undefined for `down`. */
+  readonly folder?: string;
+  /** Added to that of this process, where it does not say otherwise. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Told of each event as it comes. */
+  readonly onEvent: (event: ExecutorEvent) => void;
+  /**
+   * Called when the executor has looked, while it holds the lock and waits.
+   * @returns whether the steps are written and it is to go on
+   */
+  readonly onLooked?: () => Promise<boolean>;
+}
+
+/**
+ * Runs scripts/wanmark.sh. Ctrl-C reaches the script through the terminal's process group; it goes back by itself, and we
+ * stay to see it do so.
+ *
+ * @returns its exit code
+ * @throws what `onLooked` throws, when the script has ended
+ */
+export function execute({ verb, folder, environment, onEvent, onLooked }: Execution): Promise<number> {
+  const stay = () => undefined;
+  process.on('SIGINT', stay);
+  return new Promise<number>((resolve, reject) => {
+    const asks = onLooked !== undefined && verb !== 'check';
+    const args = [verb, ...(folder === undefined ? [] : [folder]), ...(asks ? ['--ask'] : [])];
+    const child = spawn('sh', [`${SCRIPTS_DIR}wanmark.sh`, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...environment, ...process.env, PATH: SYSTEM_PATH },
+    });
+    const pass = () => child.kill('SIGTERM');
+    process.once('SIGTERM', pass);
+    let trouble: unknown;
+    let complaint = '';
+    let asked: Promise<void> = Promise.resolve();
+    // EPIPE when it has ended; the exit code tells.
+    child.stdin.on('error', () => {});
+    if (!asks) child.stdin.end();
+    const answer = async () => {
+      let goes = false;
+      try {
+        goes = (await onLooked?.()) ?? true;
+      } catch (error) {
+        trouble = error;
+      }
+      if (asks) child.stdin.end(goes ? 'go\n' : 'stop\n');
+    };
+    createInterface(child.stdout).on('line', (line) => {
+      const event = parseEvent(line);
+      if (event === undefined) return;
+      onEvent(event);
+      if (event.event === 'looked') asked = answer();
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      complaint += text;
+    });
+    child.on('error', (error) => reject(new SystemError('NO_SHELL', `cannot run sh: ${error.message}`)));
+    child.on('close', async (code) => {
+      process.off('SIGINT', stay);
+      process.off('SIGTERM', pass);
+      await asked;
+      // What a shell itself says is a bug of the script, and must not be lost.
+      if (complaint !== '') onEvent({ event: 'failed', said: complaint.trim().split('\n')[0]! });
+      if (trouble === undefined) resolve(code ?? 1);
+      else reject(trouble);
+    });
+  });
+}
+
+function parseEvent(line: string): ExecutorEvent | undefined {
+  try {
+    return JSON.parse(line) as ExecutorEvent;
+  } catch {
+    return undefined;
+  }
+}

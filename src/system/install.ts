@@ -1,0 +1,265 @@
+import type { Config } from '../config/config.js';
+import { lostNumbers, type Numbers, rememberNumbers } from '../config/numbers.js';
+import type { RawConfig } from '../config/options.js';
+import { backendName } from '../config/service.js';
+import { targetId } from '../core/target.js';
+import { SystemError, UsageError } from '../errors.js';
+import { buildPlan } from '../plan/build.js';
+import { planSteps } from '../plan/diff/steps.js';
+import type { Facts } from '../plan/facts.js';
+import { fittingStates } from '../plan/kernel-choice.js';
+import type { Plan } from '../plan/plan.js';
+import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
+import type { PlanStates } from '../plan/states.js';
+import { type ExecutorEvent, type ExecutorVerb, execute, type Missing } from './executor.js';
+import { readFacts } from './facts.js';
+import type { Firewall } from './firewall.js';
+import {
+  type Installed,
+  installedConfig,
+  KEPT_FILE,
+  keptText,
+  readInstalled,
+  readSettled,
+  rulesAreUp,
+} from './installed.js';
+import { isWanted, missingLines } from './missing.js';
+import { askNeighbours } from './neighbours.js';
+import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
+import { saidBy } from './said.js';
+
+/** What became of the rules. */
+export interface Outcome {
+  /** 0 done, 1 the machine would not, or something is missing that must not be put back. */
+  readonly code: number;
+  /** What a person should know, line by line, for example that a WAN cannot be used at the moment. */
+  readonly said: readonly string[];
+  /** What somebody had taken away, a line for each table, ip rule, route or setting. */
+  readonly missing: readonly string[];
+  /** The commands that were run, as text; none when nothing had changed. */
+  readonly changes: readonly string[];
+}
+
+/** Told of each line of an outcome as it comes. */
+export interface Listener {
+  readonly said?: (line: string) => void;
+  readonly missing?: (line: string) => void;
+  readonly changed?: (command: string) => void;
+}
+
+export interface UpOptions {
+  readonly raw: RawConfig;
+  readonly config: Config;
+  readonly firewall: Firewall;
+  readonly states: PlanStates;
+}
+
+/** Installs everything that a configuration asks for, or goes over to it from another one. @throws UsageError, SystemError */
+export function upRules(options: UpOptions, listener: Listener = {}): Promise<Outcome> {
+  return new Passage('up', listener).run(async () => {
+    const before = readInstalled();
+    return { ...options, before, refusesMistakes: true };
+  });
+}
+
+export interface RefreshOptions {
+  /** Undefined: those that the last `up` or refresh went by. */
+  readonly states?: PlanStates | undefined;
+  /** False: what is missing is not put back, and as long as something is missing nothing is changed. Default true. */
+  readonly repair?: boolean;
+  /** Devices that went or lost an address just now: what is missing there was nobody's doing. */
+  readonly touched?: readonly string[];
+}
+
+/**
+ * Brings what `up` installed in line with the routes, addresses and neighbours of now, and puts back what is missing.
+ * @throws SystemError
+ */
+export function refreshRules(options: RefreshOptions = {}, listener: Listener = {}): Promise<Outcome> {
+  return new Passage('refresh', listener, options).run(() => asInstalled(options.states));
+}
+
+/** Says what a refresh would put back and changes nothing; code 1 when there is something. @throws SystemError */
+export function checkRules(listener: Listener = {}): Promise<Outcome> {
+  return new Passage('check', listener).run(() => asInstalled(undefined));
+}
+
+async function asInstalled(states: PlanStates | undefined): Promise<Asked> {
+  const before = readInstalled();
+  if (before === undefined) throw notInstalled();
+  const config = installedConfig(before);
+  const { raw, firewall } = before;
+  return {
+    raw,
+    config,
+    firewall,
+    states: fittingStates(config, states ?? before.states),
+    before,
+    refusesMistakes: false,
+  };
+}
+
+function notInstalled(): SystemError {
+  return rulesAreUp()
+    ? new SystemError('OTHER_VERSION', "the rules are another version's; run 'wanmark up' again")
+    : new SystemError('NOT_UP', "is not up; run 'wanmark up' first");
+}
+
+/** What is asked for. */
+interface Asked extends UpOptions {
+  readonly before: Installed | undefined;
+  /** A gateway that can never be right is an error, and not a WAN that is left out. */
+  readonly refusesMistakes: boolean;
+}
+
+/** One run of the executor, from the question to the outcome. */
+class Passage {
+  readonly #verb: ExecutorVerb;
+  readonly #listener: Listener;
+  readonly #options: RefreshOptions;
+  readonly #said: string[] = [];
+  readonly #gone: Missing[] = [];
+  #missing: readonly string[] = [];
+  readonly #changes: string[] = [];
+  #stopped = false;
+
+  constructor(verb: ExecutorVerb, listener: Listener, options: RefreshOptions = {}) {
+    this.#verb = verb;
+    this.#listener = listener;
+    this.#options = options;
+  }
+
+  /** @param ask asked before the executor starts, and again when it holds the lock and may have waited for another one */
+  async run(ask: () => Promise<Asked>): Promise<Outcome> {
+    const folder = new PlanFolder();
+    try {
+      folder.programs((await ask()).firewall);
+      const code = await execute({
+        verb: this.#verb,
+        folder: folder.path,
+        onEvent: (event) => this.#hear(event),
+        onLooked: async () => this.#decide(await ask(), folder),
+      });
+      const missing = this.#missing.length > 0 && (this.#stopped || this.#verb === 'check');
+      return {
+        // The executor's own look knows nothing of what is no more wanted.
+        code: missing ? 1 : this.#verb === 'check' && code === 1 && this.#gone.length > 0 ? 0 : code,
+        said: this.#said,
+        missing: this.#missing,
+        changes: this.#changes,
+      };
+    } finally {
+      folder.remove();
+    }
+  }
+
+  #hear(event: ExecutorEvent): void {
+    if (event.event === 'missing') {
+      this.#gone.push(event);
+      return;
+    }
+    const { said, changes } = saidBy(event);
+    for (const line of said) this.#say(line);
+    for (const command of changes) {
+      this.#changes.push(command);
+      this.#listener.changed?.(command);
+    }
+  }
+
+  #say(line: string): void {
+    this.#said.push(line);
+    this.#listener.said?.(line);
+  }
+
+  /** While the executor holds the lock. @returns whether it is to go on */
+  async #decide(asked: Asked, folder: PlanFolder): Promise<boolean> {
+    const { config, states, before } = asked;
+    removeAbandonedPlans();
+    const macs = await askNeighbours(config, before?.macs ?? new Map());
+    const facts = { ...readFacts(config), macs };
+    const plan = buildPlan(config, facts, states);
+    if (asked.refusesMistakes) rejectMistakes(plan);
+    this.#tell(asked, plan);
+    const want = planLists(plan);
+    this.#report(facts, want, before);
+    if (this.#verb === 'check') return false;
+    if (this.#options.repair === false && this.#missing.length > 0) {
+      this.#stopped = true;
+      return false;
+    }
+    writePlan(folder, asked, facts, plan, want);
+    return true;
+  }
+
+  #tell({ config, before }: Asked, { notes, unusable }: Plan): void {
+    for (const { why, family } of unusable) this.#say(`${why}; its IPv${family} route is left out`);
+    for (const note of notes) this.#say(note);
+    if (this.#verb !== 'up' || before === undefined) return;
+    const { wans, backends } = numbersOf(config);
+    for (const line of lostNumbers('WAN', wans, before.numbers.wans)) this.#say(`warning: ${line}`);
+    for (const line of lostNumbers('backend', backends, before.numbers.backends))
+      this.#say(`warning: ${line}`);
+  }
+
+  #report(facts: Facts, want: Lists, before: Installed | undefined): void {
+    const excused = new Set([...(this.#options.touched ?? []), ...renumbered(facts, before)]);
+    this.#missing = missingLines(this.#gone.filter((one) => isWanted(one, want, excused)));
+    for (const line of this.#missing) this.#listener.missing?.(line);
+  }
+}
+
+/** @throws UsageError */
+function rejectMistakes({ unusable }: Plan): void {
+  const mistake = unusable.find((one) => one.mistake);
+  if (mistake !== undefined) throw new UsageError(mistake.why);
+}
+
+/** Devices that went and came back since, which loses everything by itself. */
+function renumbered({ devices }: Facts, before: Installed | undefined): string[] {
+  return [...(before?.links ?? [])].flatMap(([name, index]) =>
+    (devices.get(name)?.index ?? 0) === index ? [] : [name],
+  );
+}
+
+function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, want: Lists): void {
+  const { config, before } = asked;
+  const lists = folder.have();
+  folder.want(want);
+  folder.steps(planSteps({ lists, asked: settledIn(lists) }, want));
+  const kept = keptText({
+    raw: asked.raw,
+    firewall: asked.firewall,
+    states: asked.states,
+    numbers: numbersToKeep(config, before?.numbers),
+    links: new Map(config.wans.map(({ dev }) => [dev, facts.devices.get(dev)?.index ?? 0])),
+    unusable: new Set(plan.unusable.map(({ wan, family }) => targetId(wan, family))),
+    macs: facts.macs,
+  });
+  folder.keep(KEPT_FILE, kept);
+  folder.keep('settings', (want.get('settings') ?? []).map((line) => `${line}\n`).join(''));
+}
+
+/** What was asked for of each table that is still as the kernel made it then. */
+function settledIn(lists: Lists): Lists {
+  const settled = readSettled();
+  const unchanged = TABLE_LISTS.filter(({ list }) => {
+    const had = settled.have.get(list);
+    return had !== undefined && had.length > 0 && had.join('\n') === lists.get(list)?.join('\n');
+  });
+  return new Map(unchanged.map(({ list }) => [list, settled.want.get(list) ?? []]));
+}
+
+function numbersOf({ wans, services }: Config): Numbers {
+  const backends = services.flatMap((service) =>
+    service.backends.map((backend) => [backendName(service, backend), backend.mark] as const),
+  );
+  return { wans: new Map(wans.map(({ name, mark }) => [name, mark])), backends: new Map(backends) };
+}
+
+function numbersToKeep(config: Config, before: Numbers | undefined): Numbers {
+  const now = numbersOf(config);
+  return {
+    wans: rememberNumbers(now.wans, before?.wans ?? new Map()),
+    backends: rememberNumbers(now.backends, before?.backends ?? new Map()),
+  };
+}

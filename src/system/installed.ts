@@ -1,0 +1,113 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, parseConfig } from '../config/config.js';
+import { NO_NUMBERS, type Numbers } from '../config/numbers.js';
+import { type RawConfig, ruleOptions } from '../config/options.js';
+import { parseTargetId, type TargetId } from '../core/target.js';
+import type { Lists } from '../plan/render/lists.js';
+import type { PlanStates } from '../plan/states.js';
+import { type Firewall, namedPrograms } from './firewall.js';
+import { readLists } from './plan-folder.js';
+import { runDirectory } from './run-directory.js';
+
+/** The file that is kept beside the state of the executor. */
+export const KEPT_FILE = 'plan.json';
+const FORMAT = 1;
+
+/** What the plan in force was made from; kept from `up` to `down`. */
+export interface Installed {
+  /** The options of the last `up` that say what the rules are. */
+  readonly raw: RawConfig;
+  readonly numbers: Numbers;
+  readonly states: PlanStates;
+  readonly firewall: Firewall;
+  /** The kernel's numbers of the WANs' devices, by name. */
+  readonly links: ReadonlyMap<string, number>;
+  /** The WANs that there was no usable route for. */
+  readonly unusable: ReadonlySet<TargetId>;
+  /** MAC addresses of gateways on shared devices, as in the plan's facts. */
+  readonly macs: ReadonlyMap<string, string>;
+}
+
+/** Where the executor keeps what lives from `up` to `down`. */
+export function stateDirectory(): string {
+  return join(runDirectory(), 'state');
+}
+
+/** Whether `up` was run and `down` was not. */
+export function rulesAreUp(): boolean {
+  return existsSync(join(stateDirectory(), 'up'));
+}
+
+/** Undefined where there is nothing, or what is there is of another version. */
+export function readInstalled(): Installed | undefined {
+  try {
+    const kept = JSON.parse(readFileSync(join(stateDirectory(), KEPT_FILE), 'utf8'));
+    return kept.format === FORMAT ? fromJson(kept) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The numbers that targets have had since `up`. */
+export function installedNumbers(): Numbers {
+  return readInstalled()?.numbers ?? NO_NUMBERS;
+}
+
+/** The configuration of the last `up`, with its numbers. */
+export function installedConfig({ raw, numbers }: Installed): Config {
+  return parseConfig(raw, numbers);
+}
+
+/** What was asked for and what the kernel made of it, table by table. */
+export function readSettled(): { readonly want: Lists; readonly have: Lists } {
+  return {
+    want: readLists(join(stateDirectory(), 'want')),
+    have: readLists(join(stateDirectory(), 'have')),
+  };
+}
+
+/** The text of {@link KEPT_FILE}. */
+export function keptText(installed: Installed): string {
+  const { raw, numbers, states, firewall, links, unusable, macs } = installed;
+  return `${JSON.stringify({
+    format: FORMAT,
+    raw: ruleOptions(raw),
+    numbers: { wans: Object.fromEntries(numbers.wans), backends: Object.fromEntries(numbers.backends) },
+    states: { down: [...states.down], weights: Object.fromEntries(states.weights) },
+    firewall,
+    links: Object.fromEntries(links),
+    unusable: [...unusable],
+    macs: Object.fromEntries(macs),
+  })}\n`;
+}
+
+interface Kept {
+  readonly raw: RawConfig;
+  readonly numbers: { readonly wans: Record<string, number>; readonly backends: Record<string, number> };
+  readonly states: { readonly down: string[]; readonly weights: Record<string, number> };
+  readonly firewall: Firewall;
+  readonly links: Record<string, number>;
+  readonly unusable: string[];
+  readonly macs: Record<string, string>;
+}
+
+function fromJson({ raw, numbers, states, firewall, links, unusable, macs }: Kept): Installed {
+  return {
+    raw,
+    numbers: { wans: map(numbers.wans), backends: map(numbers.backends) },
+    states: { down: ids(states.down), weights: map(states.weights) },
+    firewall: { programs: firewall.programs ?? namedPrograms(), variant: firewall.variant },
+    links: map(links),
+    unusable: ids(unusable),
+    macs: map(macs),
+  };
+}
+
+function map<T>(record: Record<string, T>): ReadonlyMap<string, T> {
+  return new Map(Object.entries(record));
+}
+
+function ids(list: readonly string[]): ReadonlySet<TargetId> {
+  return new Set(list.flatMap((text) => parseTargetId(text) ?? []));
+}

@@ -1,0 +1,97 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { SystemError } from '../errors.js';
+import type { Steps } from '../plan/diff/steps.js';
+import type { Lists } from '../plan/render/lists.js';
+import type { Firewall } from './firewall.js';
+import { makeRunDirectory, runDirectory } from './run-directory.js';
+
+const PREFIX = 'plan.';
+const PARTS = ['want', 'keep', 'have', 'steps'] as const;
+
+/** A plan on its way to the executor: the folder that scripts/wanmark.sh describes. */
+export class PlanFolder {
+  readonly path: string;
+
+  /** @throws SystemError when it cannot be written */
+  constructor() {
+    const base = makeRunDirectory();
+    this.path = written(base, () => mkdtempSync(join(base, `${PREFIX}${process.pid}.`)));
+    this.#write(() => {
+      for (const part of PARTS) mkdirSync(join(this.path, part));
+    });
+  }
+
+  programs({ programs, variant }: Firewall): void {
+    this.#put('programs', [programs[4], programs[6], variant]);
+  }
+
+  want(lists: Lists): void {
+    for (const [name, lines] of lists) this.#put(`want/${name}`, lines);
+  }
+
+  steps(steps: Steps): void {
+    for (const [name, lines] of steps) this.#put(`steps/${name}`, lines);
+  }
+
+  /** A file that is to be kept beside the state until the next `up` or `down`. */
+  keep(name: string, text: string): void {
+    this.#write(() => writeFileSync(join(this.path, 'keep', name), text));
+  }
+
+  /** What the executor found. */
+  have(): Lists {
+    return readLists(join(this.path, 'have'));
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+
+  #put(name: string, lines: readonly string[]): void {
+    this.#write(() => writeFileSync(join(this.path, name), lines.map((line) => `${line}\n`).join('')));
+  }
+
+  #write(act: () => void): void {
+    written(this.path, act);
+  }
+}
+
+function written<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SystemError('PLAN_FOLDER', `cannot write below ${path}: ${code}; is the file system full?`, {
+      cause: error,
+    });
+  }
+}
+
+/** All lists of a folder; none where it does not exist. */
+export function readLists(folder: string): Lists {
+  if (!existsSync(folder)) return new Map();
+  const lines = (name: string) => readFileSync(join(folder, name), 'utf8').split('\n').filter(Boolean);
+  return new Map(readdirSync(folder).map((name) => [name, lines(name)]));
+}
+
+/**
+ * Removes the folders of processes that are no more, as after a kill -9. To be called while the lock is held, since an
+ * executor goes on without whoever started it.
+ */
+export function removeAbandonedPlans(): void {
+  const base = runDirectory();
+  for (const name of readdirSync(base)) {
+    const pid = new RegExp(`^\\${PREFIX}(\\d+)\\.`).exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      rmSync(join(base, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config/config.js';
+import { FAMILIES, type Family } from '../core/family.js';
+import { carries } from '../core/wan.js';
+import { UsageError } from '../errors.js';
+import { PROTOCOL } from '../plan/render/ip.js';
+import { checkIproute2 } from './devices.js';
+import { type Firewall, findFirewall } from './firewall.js';
+import { type Run, run as runCommand } from './run.js';
+
+const FORWARDING: Readonly<Record<Family, readonly [setting: string, file: string]>> = {
+  4: ['net.ipv4.ip_forward', 'ipv4/ip_forward'],
+  6: ['net.ipv6.conf.all.forwarding', 'ipv6/conf/all/forwarding'],
+};
+
+/**
+ * Whether the machine is ready for a first `up` of this configuration; nothing is changed.
+ * @param warn told of what is likely a mistake
+ * @throws UsageError when a routing table is somebody else's, SystemError when a program is missing
+ */
+export async function prepareHost(
+  config: Config,
+  warn: (line: string) => void,
+  run: Run = runCommand,
+): Promise<Firewall> {
+  checkIproute2();
+  const families = FAMILIES.filter((family) => isServed(config, family));
+  const firewall = await findFirewall(families, run);
+  for (const family of families) {
+    await rejectTakenTables(config, family, run);
+    warnOfForwarding(family, warn);
+  }
+  await warnOfWholeAddresses(config, warn, run);
+  return firewall;
+}
+
+function isServed({ wans, services }: Config, family: Family): boolean {
+  return wans.some((wan) => carries(wan, family)) || services.some((service) => service.family === family);
+}
+
+/** Nobody else may have routes in our tables. */
+async function rejectTakenTables({ wans, table }: Config, family: Family, run: Run): Promise<void> {
+  const tables = wans.filter((wan) => carries(wan, family)).map(({ mark }) => table + mark);
+  const foreign = await Promise.all(
+    tables.map(async (number) => {
+      const { stdout } = await run(['ip', '-N', `-${family}`, 'route', 'show', 'table', String(number)]);
+      const line = stdout
+        .split('\n')
+        .find((one) => one !== '' && !new RegExp(` proto ${PROTOCOL}( |$)`).test(one));
+      return line === undefined ? undefined : { number, line: line.trim() };
+    }),
+  );
+  const taken = foreign.find((one) => one !== undefined);
+  if (taken === undefined) return;
+  throw new UsageError(
+    `table ${taken.number} holds another's route (${taken.line}); use --table N with a free range`,
+  );
+}
+
+function warnOfForwarding(family: Family, warn: (line: string) => void): void {
+  const [setting, file] = FORWARDING[family];
+  if (readSetting(file) === '0') warn(`${setting} is 0, so nothing is forwarded; sysctl -w ${setting}=1`);
+}
+
+function readSetting(file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/sys/net/${file}`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** A service on the whole of the router's own address takes SSH to the router as well. */
+async function warnOfWholeAddresses(
+  { services }: Config,
+  warn: (line: string) => void,
+  run: Run,
+): Promise<void> {
+  for (const { name, family, address, proto } of services) {
+    if (proto !== 'any') continue;
+    const { stdout } = await run(['ip', '-N', `-${family}`, 'route', 'get', address]);
+    if (!stdout.startsWith('local')) continue;
+    warn(
+      `service ${name} takes all that comes to ${address}, so this machine's own programs are no longer reached there`,
+    );
+  }
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { States } from '#wanmark/core/states.js';
+import type { TargetId } from '#wanmark/core/target.js';
+
+const TARGETS = [
+  { name: 'fibre', families: [4, 6] },
+  { name: 'dsl', families: [4] },
+] as const;
+
+function made(slowStartMs = 0) {
+  const clock = { now: 1000 };
+  const states = new States(TARGETS, { now: () => clock.now, slowStartMs });
+  const found = (id: TargetId, up: boolean, reason = 'a test', heldUntil?: number) =>
+    states.found(id, { up, since: clock.now, reason, heldUntil });
+  return { clock, states, found };
+}
+
+describe('States', () => {
+  it('calls everything up and unchecked that nobody speaks of, since the start', () => {
+    const { states } = made();
+    const start = { up: true, since: 1000, reason: 'not checked', heldUntil: undefined };
+    assert.deepEqual(states.state('dsl/4'), start);
+    assert.deepEqual([states.down.size, states.takes('fibre/6')], [0, true]);
+  });
+
+  it('says how long the state before lasted, once for each change', () => {
+    const { clock, states, found } = made();
+    clock.now = 1500;
+    assert.equal(found('fibre/4', true, 'it answers'), undefined);
+    assert.deepEqual([states.state('fibre/4').since, states.state('fibre/4').reason], [1000, 'it answers']);
+    clock.now = 3000;
+    assert.equal(found('fibre/4', false), 2000);
+    clock.now = 3500;
+    assert.equal(found('fibre/4', false, 'another reason', 9000), undefined);
+    assert.deepEqual(states.state('fibre/4'), {
+      up: false,
+      since: 3000,
+      reason: 'another reason',
+      heldUntil: 9000,
+    });
+    assert.equal(found('fibre/4', true), 500);
+  });
+
+  it('gives nothing to what is down at once, and again to what is up when it is admitted', () => {
+    const { states, found } = made();
+    const fibre = TARGETS[0];
+    found('fibre/4', false);
+    assert.deepEqual([states.takes('fibre/4'), states.takes('fibre/6')], [false, true]);
+    assert.equal(states.standing(fibre, 1), 'up');
+    found('fibre/6', false);
+    assert.equal(states.standing(fibre, 1), 'down');
+    states.admit('fibre/4');
+    assert.equal(states.takes('fibre/4'), false, 'it is down');
+    found('fibre/4', true);
+    assert.deepEqual([states.down.has('fibre/4'), states.takes('fibre/4')], [false, false]);
+    states.admit('fibre/4');
+    assert.equal(states.takes('fibre/4'), true);
+    assert.deepEqual([...states.down], ['fibre/6']);
+  });
+
+  it('hands out snapshots', () => {
+    const { states, found } = made();
+    found('dsl/4', false);
+    states.setWeight('dsl', 7);
+    const { down, weights } = states;
+    found('dsl/4', true);
+    states.setWeight('dsl', undefined);
+    assert.deepEqual([[...down], [...weights]], [['dsl/4'], [['dsl', 7]]]);
+    assert.deepEqual([states.down.size, states.weights.size], [0, 0]);
+  });
+
+  it('has another version for whatever changes who gets what, and the same for what does not', () => {
+    const { states, found } = made();
+    const changes = (act: () => unknown) => {
+      const before = states.version;
+      act();
+      return states.version !== before;
+    };
+    assert.deepEqual(
+      [
+        changes(() => found('dsl/4', false)),
+        changes(() => found('dsl/4', false, 'why')),
+        changes(() => found('dsl/4', true)),
+        changes(() => states.admit('dsl/4')),
+        changes(() => states.admit('dsl/4')),
+        changes(() => states.setWeight('dsl', 0)),
+        changes(() => states.setByHand('dsl', true)),
+      ],
+      [true, false, true, true, false, true, false],
+    );
+  });
+
+  it('weighs by what was set, else by the configuration; weight 0 drains', () => {
+    const { states } = made();
+    const dsl = TARGETS[1];
+    assert.deepEqual([states.weight('dsl', 5), states.standing(dsl, 5)], [5, 'up']);
+    states.setWeight('dsl', 0);
+    assert.deepEqual([states.weight('dsl', 5), states.standing(dsl, 5)], [0, 'drain']);
+  });
+
+  it('warms up what was admitted, each family for itself', () => {
+    const { clock, states, found } = made(1000);
+    for (const id of ['fibre/4', 'fibre/6'] as const) found(id, false);
+    found('fibre/4', true);
+    assert.equal(states.warmUp('fibre/4'), 1, 'it gets nothing yet');
+    states.admit('fibre/4');
+    assert.deepEqual([states.warmUp('fibre/4'), states.warmUp('fibre/6')], [0.1, 1]);
+    clock.now += 500;
+    assert.equal(states.warmUp('fibre/4'), 0.55);
+    assert.deepEqual([states.isWarming(4), states.isWarming(6)], [true, false]);
+    clock.now += 500;
+    assert.deepEqual([states.warmUp('fibre/4'), states.isWarming(4)], [1, false]);
+  });
+});

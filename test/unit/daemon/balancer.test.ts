@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import { MarkField } from '#wanmark/core/mark.js';
+import type { Strategy } from '#wanmark/core/strategy.js';
+import { wanMember } from '#wanmark/core/wan.js';
+import { Balancer } from '#wanmark/daemon/balancer.js';
+import { NO_INBOUND } from '#wanmark/daemon/decider.js';
+import type { Decide } from '#wanmark/queue/queue.js';
+import type { Queues, QueuesOptions } from '#wanmark/queue/queues.js';
+import { emptyBatch, statesOf, turn, wan } from '../flows.js';
+
+const LAST: Strategy = { pick: (_flow, all) => all.at(-1)! };
+const BROKEN: Strategy = {
+  pick: () => {
+    throw new Error('no idea');
+  },
+};
+const WANS = [wan(1), wan(2, { weight: 3 })];
+
+/** A balancer with a pool for each strategy, all over the same WANs; a packet's port is the number of its pool. */
+function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string) {
+  const lines: Record<string, unknown>[] = [];
+  const done: string[] = [];
+  const states = statesOf(WANS);
+  let options: QueuesOptions | undefined;
+  let decide: Decide = () => assert.fail('not opened');
+  let lateFlows = 0;
+  const queues = {
+    close: async () => void done.push('close'),
+    stats: () => ({ lateFlows }),
+    forget: (mark: number, mask?: number) =>
+      void done.push(`forget ${mark.toString(16)}/${mask?.toString(16)}`),
+  };
+  const balancer = new Balancer({
+    logger: pino({ base: null, timestamp: false }, { write: (text: string) => lines.push(JSON.parse(text)) }),
+    now: () => 0,
+    states,
+    connections: {
+      fresh: async () => undefined,
+      count: (mark) => 10 * mark,
+      decided: (mark) => void done.push(`decided ${mark}`),
+      close: async () => undefined,
+    },
+    onLost: assert.fail,
+    field: new MarkField(0xff00),
+    pools: Object.entries(strategies).map(([name, strategy]) => ({
+      name,
+      strategy: { name: `strategy of ${name}`, strategy },
+      members: WANS.map(wanMember),
+    })),
+    find: (pools) => (batch, i) => pools[batch.dport[i]!],
+    inbound: NO_INBOUND,
+    ...(poolField === undefined ? {} : { poolField }),
+    label: (pool, { target }) => ({ pool: pool.name, wan: target.name }),
+    onDecision: (pool, { target }) => void done.push(`${pool.name} chose ${target.name}`),
+    queues: { num: 7, count: 1, deadlineMs: 50, maxLen: 100 },
+    open: (given, answer) => {
+      options = given;
+      decide = answer;
+      return queues as unknown as Queues;
+    },
+  });
+  /** The marks of packets for these pools. */
+  const marks = (...pools: number[]) => {
+    const batch = emptyBatch(pools.length);
+    batch.family.fill(4);
+    batch.dport.set(pools);
+    decide(batch, pools.length);
+    return [...batch.marks];
+  };
+  const late = (flows: number) => {
+    lateFlows += flows;
+    options!.onLate!(60);
+  };
+  return { balancer, states, marks, late, lines, done, options: options! };
+}
+
+describe('Balancer', () => {
+  it('opens its queues for its field, and answers with the pool that a packet is for', () => {
+    const { marks, done, options } = made({ a: LAST, b: BROKEN }, 'service');
+    const { num, mask, lateNotice } = options;
+    assert.deepEqual([num, mask], [7, 0xff00]);
+    assert.match(lateNotice!, /^wanmark: a service's strategy has not answered/);
+    assert.deepEqual(marks(0, 1, 9), [0x200, 0, 0]);
+    assert.deepEqual(done, ['decided 2', 'a chose wan2']);
+  });
+
+  it('shows each pool by itself, with the states that they share', () => {
+    const { balancer, states, marks } = made({ a: LAST, b: LAST }, 'service');
+    marks(0, 0, 1);
+    turn(states, WANS[1]!, false);
+    states.setWeight('wan1', 5);
+    marks(0);
+    assert.deepEqual(
+      balancer
+        .status()
+        .map((lines) =>
+          lines.map((one) => [one.name, one.weight, one.state, one.connections, one.picks, one.target]),
+        ),
+      [
+        [
+          ['wan1', 5, 'up', 10, 1, 1],
+          ['wan2', 3, 'down', 20, 2, 0],
+        ],
+        [
+          ['wan1', 5, 'up', 10, 0, 1],
+          ['wan2', 3, 'down', 20, 1, 0],
+        ],
+      ],
+    );
+    assert.deepEqual([...balancer.candidates(4)], ['wan1']);
+  });
+
+  it('counts the faults of all its strategies, and says whose they are', () => {
+    const { balancer, marks, late, lines } = made({ a: LAST, b: BROKEN }, 'service');
+    marks(1, 1);
+    late(3);
+    assert.deepEqual(balancer.faults(), { threw: 2, noCandidate: 0, late: 1 });
+    assert.deepEqual(
+      lines.map(({ service, strategy, connections }) => [service, strategy, connections]),
+      [
+        ['b', 'strategy of b', undefined],
+        [undefined, "a service's", 3],
+      ],
+    );
+  });
+
+  it('knows who was late where there is only one pool', () => {
+    const { balancer, late, lines, options } = made({ wans: LAST });
+    assert.match(options.lateNotice!, /^wanmark: strategy strategy of wans has not/);
+    late(2);
+    late(3);
+    assert.deepEqual(balancer.faults(), { threw: 0, noCandidate: 0, late: 2 });
+    assert.deepEqual([lines[0]!.strategy, lines[0]!.connections, lines.length], ['strategy of wans', 2, 1]);
+  });
+
+  it('forgets a mark inside its field', () => {
+    const { balancer, done } = made({ wans: LAST });
+    balancer.forget(2);
+    assert.deepEqual(done, ['forget 200/ff00']);
+  });
+
+  it('closes its queues first and sums up each member then', async () => {
+    const { balancer, marks, lines, done } = made({ wans: LAST });
+    marks(0, 0, 0);
+    done.length = 0;
+    await balancer.stop();
+    assert.deepEqual(done, ['close']);
+    assert.deepEqual(
+      lines.map(({ level: _level, ...line }) => line),
+      [
+        { pool: 'wans', wan: 'wan1', mark: 1, weight: 1, picks: 0, share: 0, msg: 'summary' },
+        { pool: 'wans', wan: 'wan2', mark: 2, weight: 3, picks: 3, share: 1, msg: 'summary' },
+      ],
+    );
+  });
+});

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import { Counts } from '#wanmark/core/counts.js';
+import type { Need } from '#wanmark/core/strategy.js';
+import { countConnections } from '#wanmark/daemon/counting.js';
+import { wan } from '../flows.js';
+
+const logger = pino({ enabled: false });
+
+/** Strategies with these needs, and how often counting was begun for them. */
+function made(...needs: (readonly Need[])[]) {
+  const opened = { times: 0 };
+  const strategies = needs.map((own) => ({
+    strategy: { name: 'test', strategy: { pick: assert.fail }, needs: own },
+    counts: new Counts(),
+  }));
+  const open = () => {
+    opened.times++;
+    return {
+      fresh: async () => undefined,
+      count: (mark: number) => 10 * mark,
+      decided: () => undefined,
+      close: async () => undefined,
+    };
+  };
+  return {
+    opened,
+    counts: strategies.map(({ counts }) => counts),
+    source: countConnections(open, strategies, logger),
+  };
+}
+
+describe('counting connections', () => {
+  it('begins at once where a strategy needs them, and then is for all', () => {
+    const { opened, counts } = made(['connections'], []);
+    assert.equal(opened.times, 1);
+    assert.deepEqual(
+      counts.map(({ connections }) => connections(wan(2))),
+      [20, 20],
+    );
+  });
+
+  it('begins with the first question of a strategy that has not said that it needs them', async () => {
+    const { opened, counts, source } = made([]);
+    assert.equal(opened.times, 0);
+    assert.equal(counts[0]!.connections(wan(2)), 0);
+    assert.equal(opened.times, 1);
+    await source.fresh();
+    assert.equal(counts[0]!.connections(wan(2)), 20);
+    await source.close();
+  });
+});
