@@ -21,7 +21,7 @@ export function planSteps(have: Have, want: Lists): Steps {
   const all = FAMILIES.flatMap((family) => [
     [`${family}.tables`, tablesOf(family, have, want)] as const,
     [`${family}.add`, routing(family, want, have.lists, ['route replace', 'rule add'])] as const,
-    [`${family}.drop`, routing(family, have.lists, want, ['route del', 'rule del']).toReversed()] as const,
+    [`${family}.drop`, dropped(family, have.lists, want)] as const,
   ]);
   return new Map(all.filter(([, lines]) => lines.length > 0));
 }
@@ -33,6 +33,21 @@ function tablesOf(family: Family, { lists, asked }: Have, want: Lists): string[]
     const body = tableSteps(stage, state, want.get(list) ?? []);
     return body.length === 0 ? [] : [`*${stage}`, ...body, 'COMMIT'];
   });
+}
+
+/**
+ * What is left over. A route whose table has another one now was replaced by it: IPv6 would take away the new one, whatever
+ * the type of that which it is asked for (ip6_route_del).
+ */
+function dropped(family: Family, have: Lists, want: Lists): string[] {
+  const list = `routes${family}`;
+  const tables = new Set((want.get(list) ?? []).map(tableOf));
+  const routes = (have.get(list) ?? []).filter((route) => !tables.has(tableOf(route)));
+  return routing(family, new Map([...have, [list, routes]]), want, ['route del', 'rule del']).toReversed();
+}
+
+function tableOf(route: string): string | undefined {
+  return / table (\S+)/.exec(route)?.[1];
 }
 
 /** Routes come before the rules that lead to them; taken away, they go after them. */
