@@ -50,26 +50,20 @@ routing_steps() {
 	} >"$4/$1.add" || fail "cannot write $4"
 	{
 		without "$2/rules$1" "$3/rules$1" "rule del"
-		left_over "$2/routes$1" "$3/routes$1" | without - "$3/routes$1" "route del"
+		without "$2/routes$1" "$3/routes$1" "route del"
 	} >"$4/$1.drop" || fail "cannot write $4"
 }
 
-# left_over A B: the routes of A whose table has none in B. One whose table has another one was replaced by it, and IPv6 would
-# take that away, whatever the type of the one that it is asked for (ip6_route_del).
-left_over() {
-	[ -e "$1" ] || return 0
-	awk -v others="$2" '
-		function table(line) { sub(/.* table /, "", line); return line + 0 }
-		BEGIN { while ((getline line < others) > 0) there[table(line)] }
-		NF && !(table($0) in there)' "$1"
-}
-
-# without A B COMMAND: COMMAND for each line of A that is not in B.
+# without A B COMMAND: COMMAND for each line of A that is not in B. A route that is replaced is not taken away as well:
+# `ip route del` asks for less than all of a route, and would find the one in its place.
 without() {
-	[ "$1" = - ] || [ -e "$1" ] || return 0
+	[ -e "$1" ] || return 0
 	awk -v others="$2" -v command="$3" -v protocol="$PROTOCOL" '
-		BEGIN { while ((getline line < others) > 0) there[line] }
-		NF && !($0 in there) { print command, $0, "protocol", protocol }' "$1"
+		function place(   i) { i = $1 == "unreachable" ? 2 : 1; return $i " " $NF }
+		BEGIN { while ((getline < others) > 0) { there[$0]; taken[place()] } }
+		NF && !($0 in there) && !(command == "route del" && place() in taken) {
+			print command, $0, "protocol", protocol
+		}' "$1"
 }
 
 # add_routing FAMILY STEPS

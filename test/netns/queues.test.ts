@@ -4,7 +4,6 @@ import { describe, it } from 'node:test';
 import type { Status } from '#wanmark/control/status.js';
 import type { Host } from '#wanmark/lab/host.js';
 import { type Wanmark, wanArguments } from '#wanmark/lab/wanmark.js';
-import { SCRIPTS_DIR } from '#wanmark/system/scripts.js';
 import { withLab } from '../helpers/lab.js';
 import { feasibleRate, SteadyLoad } from '../helpers/load.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
@@ -181,20 +180,18 @@ describe('several queues', needs(nfqueue, addon), () => {
   });
 
   it('are complete for check, and refresh puts back what is missing', async () => {
-    await withLab({ wans: 2, ipv6: false, up: TWO }, async ({ lab }) => {
-      const script = (verb: string) =>
-        lab.router.exec(['sh', `${SCRIPTS_DIR}wanmark.sh`, verb], { okCodes: 'any' });
+    await withLab({ wans: 2, ipv6: false, up: TWO }, async ({ lab, wanmark }) => {
       const before = await rules(lab.router);
       assert.match(before, /-j NFQUEUE --queue-balance 0:1 --queue-bypass/);
       for (const verb of ['check', 'refresh']) {
-        const { code, stderr } = await script(verb);
+        const { code, stderr } = await wanmark.command([verb], 'any');
         assert.deepEqual([code, stderr], [0, ''], verb);
       }
       await lab.router.exec(['iptables', '-t', 'mangle', '-F', 'WANMARK_NEW']);
-      const { code, stderr } = await script('check');
+      const { code, stderr } = await wanmark.command(['check'], 'any');
       assert.equal(code, 1);
       assert.match(stderr, /missing: iptables mangle: rules of WANMARK_NEW/);
-      assert.equal((await script('refresh')).code, 0);
+      assert.equal((await wanmark.command(['refresh'])).code, 0);
       assert.equal(await rules(lab.router), before);
     });
   });

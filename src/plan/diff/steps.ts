@@ -20,7 +20,7 @@ export type Steps = ReadonlyMap<string, readonly string[]>;
 export function planSteps(have: Have, want: Lists): Steps {
   const all = FAMILIES.flatMap((family) => [
     [`${family}.tables`, tablesOf(family, have, want)] as const,
-    [`${family}.add`, routing(family, want, have.lists, ['route replace', 'rule add'])] as const,
+    [`${family}.add`, added(family, have.lists, want)] as const,
     [`${family}.drop`, dropped(family, have.lists, want)] as const,
   ]);
   return new Map(all.filter(([, lines]) => lines.length > 0));
@@ -35,28 +35,42 @@ function tablesOf(family: Family, { lists, asked }: Have, want: Lists): string[]
   });
 }
 
+/** Routes come before the rules that lead to them. */
+function added(family: Family, have: Lists, want: Lists): string[] {
+  return [
+    ...commands('route replace', surplus(`routes${family}`, want, have)),
+    ...commands('rule add', surplus(`rules${family}`, want, have)),
+  ];
+}
+
 /**
- * What is left over. A route whose table has another one now was replaced by it: IPv6 would take away the new one, whatever
- * the type of that which it is asked for (ip6_route_del).
+ * Rules go before the routes that they lead to. A route that is replaced is not taken away as well: `ip route del` asks for
+ * less than all of a route, and would find the one in its place.
  */
 function dropped(family: Family, have: Lists, want: Lists): string[] {
-  const list = `routes${family}`;
-  const tables = new Set((want.get(list) ?? []).map(tableOf));
-  const routes = (have.get(list) ?? []).filter((route) => !tables.has(tableOf(route)));
-  return routing(family, new Map([...have, [list, routes]]), want, ['route del', 'rule del']).toReversed();
+  const routes = `routes${family}`;
+  const taken = new Set((want.get(routes) ?? []).map(placeOf));
+  return [
+    ...commands('rule del', surplus(`rules${family}`, have, want).toReversed()),
+    ...commands(
+      'route del',
+      surplus(routes, have, want)
+        .filter((route) => !taken.has(placeOf(route)))
+        .toReversed(),
+    ),
+  ];
 }
 
-function tableOf(route: string): string | undefined {
-  return / table (\S+)/.exec(route)?.[1];
+/** Destination and table. */
+function placeOf(route: string): string {
+  return route.replace(/^(?:unreachable )?(\S+) .* (\S+)$/, '$1 $2');
 }
 
-/** Routes come before the rules that lead to them; taken away, they go after them. */
-function routing(family: Family, these: Lists, those: Lists, commands: readonly [string, string]): string[] {
-  const surplus = (list: string, command: string) => {
-    const others = new Set(those.get(list));
-    return (these.get(list) ?? [])
-      .filter((line) => !others.has(line))
-      .map((line) => `${command} ${line} protocol ${PROTOCOL}`);
-  };
-  return [...surplus(`routes${family}`, commands[0]), ...surplus(`rules${family}`, commands[1])];
+function surplus(list: string, these: Lists, those: Lists): string[] {
+  const others = new Set(those.get(list));
+  return (these.get(list) ?? []).filter((line) => !others.has(line));
+}
+
+function commands(command: string, lines: readonly string[]): string[] {
+  return lines.map((line) => `${command} ${line} protocol ${PROTOCOL}`);
 }
