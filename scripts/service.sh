@@ -118,71 +118,11 @@ finish() {
 
 # --- how it is found out and done ------------------------------------------
 
-# default_routes FAMILY: "METRIC DEVICE GATEWAY" of each way of the main table's default routes; the gateway is dev where there is
-# none, and none where the way does not work.
-default_routes() {
-	ip -N "-$1" route show table main | awk '
-		/^[^ \t]/ { inside = $1 == "default"; metric = 0 }
-		!inside { next }
-		/^default/ { for (i = 1; i < NF; i++) if ($i == "metric") metric = $(i + 1) + 0 }
-		{
-			gateway = "dev"; device = ""
-			for (i = 1; i <= NF; i++) {
-				if ($i == "via") gateway = $(i + 1)
-				if ($i == "dev") device = $(i + 1)
-			}
-			if (/ (dead|inet6)( |$)/) gateway = "none"
-			if (device != "") print metric, device, gateway
-		}'
-}
-
-# is_neighbour FAMILY DEVICE GATEWAY: whether the device reaches the gateway directly.
-is_neighbour() {
-	case $(ip "-$1" route get fibmatch "$3" oif "$2" 2>/dev/null) in
-	'' | default* | local* | broadcast* | unreachable* | *' via '*) return 1 ;;
-	esac
-}
-
-# gateway FAMILY DEVICE GIVEN: the gateway to use at the moment, dev for a device that needs none, or nothing while the WAN
-# cannot be used. What auto finds is right, whatever the networks of its device: the main table uses it.
-gateway() {
-	_link=$(ip -o link show dev "$2" 2>/dev/null) || :
-	case $_link in *[\<,]UP[,\>]*) ;; *) return 0 ;; esac
-	if [ "$3" = auto ]; then
-		_found=$(default_routes "$1" | awk -v device="$2" '
-			$2 == device && $3 != "none" && (!found || $1 < least) { found = $3; least = $1 }
-			END { print found }')
-		# A point-to-point device with an address needs none.
-		case $_found:$_link in :*[\<,]POINTOPOINT[,\>]*)
-			[ -z "$(ip -o "-$1" addr show dev "$2" scope global)" ] || _found=dev
-			;;
-		esac
-		echo "$_found"
-	elif [ "$3" = dev ] || is_neighbour "$1" "$2" "$3"; then
-		echo "$3"
-	fi
-}
-
 # network_to FAMILY ADDRESS: the network that the route to it is for; the address itself where that is the default route.
 network_to() {
 	ip -N "-$1" route get fibmatch "$2" 2>/dev/null | awk -v address="$2" '
 		NR == 1 && $1 ~ /^[0-9a-f]*[.:]/ { network = $1 }
 		END { print network ? network : address }'
-}
-
-# route FAMILY TABLE DEVICE GATEWAY GIVEN: the default route of a WAN's table. While the WAN cannot be used it leads
-# nowhere: what belongs to the WAN would otherwise leave by another one, with an address that is not the other's.
-route() {
-	case $4:$5 in
-	:*)
-		say "no IPv$1 route by $3 (gateway $5) at the moment"
-		echo "unreachable default table $2"
-		;;
-	dev:*) echo "default dev $3 table $2" ;;
-	# The main table may reach what auto found only so, too.
-	*:auto) echo "default via $4 dev $3 onlink table $2" ;;
-	*) echo "default via $4 dev $3 table $2" ;;
-	esac
 }
 
 # each LIST RULE: the rule once for each word of the list, in the place of @.

@@ -193,8 +193,11 @@ lock
 function called(library: readonly string[], text: string): string[] {
   const names = (functions: string) => [...functions.matchAll(/^(\w+)\(\)/gm)].map(([, name]) => name!);
   const code = (one: string) => one.replaceAll(/^\s*#.*$/gm, '');
+  // Where a command may begin; `ip route` is no call of `route`, and awk's `gateway = ` none of `gateway`.
   const isCalled = (one: string, by: string) =>
-    names(one).some((name) => new RegExp(`(^|[^\\w$-])${name}([ ;)]|$)`, 'm').test(by));
+    names(one).some((name) =>
+      new RegExp(`(^\\s*|[|&({!;] ?|\\) |(if|do|then) )${name}( (?!=)|[;)]|$)`, 'm').test(by),
+    );
   const needed = new Set<string>(library.filter((one) => /^(say|need|lock)\(\)/m.test(one)));
   for (let before = -1; before !== needed.size; ) {
     before = needed.size;

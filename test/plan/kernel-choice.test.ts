@@ -1,0 +1,60 @@
+/** Which weights the kernel's own choice can be made with. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
+import type { RawConfig } from '#wanmark/config/options.js';
+import type { TargetId } from '#wanmark/core/target.js';
+import { choiceRefusal, fittingStates } from '#wanmark/plan/kernel-choice.js';
+import { NO_STATES } from '#wanmark/plan/states.js';
+
+const config = (raw: RawConfig) => parseConfig({ 'kernel-mode': 'nth', ...raw });
+const weights = (entries: Record<string, number>) => ({
+  ...NO_STATES,
+  weights: new Map(Object.entries(entries)),
+});
+
+const TWO = config({ wan: ['a,dev=a', 'b,dev=b'] });
+
+describe('a choice is refused', () => {
+  it('where a rotation would be too long, in any tier, of WANs or of a service', () => {
+    for (const raw of [
+      { wan: ['a,dev=a,weight=200', 'b,dev=b,weight=57'] },
+      { wan: ['a,dev=a', 'b,dev=b,weight=200,tier=2', 'c,dev=c,weight=57,tier=2'] },
+      {
+        service: ['web,listen=192.0.2.1:80/tcp'],
+        backend: ['web,to=10.0.0.1,weight=200', 'web,to=10.0.0.2,weight=57'],
+      },
+    ]) {
+      assert.match(choiceRefusal(config(raw), NO_STATES)!, /a rotation of 257, more than 256/);
+      assert.equal(choiceRefusal(config({ ...raw, 'kernel-mode': 'random' }), NO_STATES), undefined);
+    }
+  });
+
+  it('where the weights of the moment make it too long, or leave nobody one', () => {
+    assert.equal(choiceRefusal(TWO, NO_STATES), undefined);
+    assert.match(choiceRefusal(TWO, weights({ a: 256 }))!, /a rotation of 257/);
+    assert.equal(choiceRefusal(TWO, weights({ a: 0 })), undefined);
+    assert.match(choiceRefusal(TWO, weights({ a: 0, b: 0 }))!, /every WAN has weight 0/);
+  });
+
+  it('not where what has no share in a family would make it longer', () => {
+    const slots = ['a,dev=a,weight=65280', 'b,dev=b,weight=256', 'c,dev=c,weight=7,tier=2'];
+    assert.equal(choiceRefusal(config({ wan: slots }), NO_STATES), undefined);
+    const families = ['a,dev=a,via=dev,weight=200', 'b,dev=b,via6=dev,weight=57'];
+    assert.equal(choiceRefusal(config({ wan: families }), NO_STATES), undefined);
+  });
+});
+
+describe('states that fit a configuration', () => {
+  it('speak of its targets only, and have weights that it can be made with', () => {
+    const states = {
+      down: new Set<TargetId>(['a/4', 'gone/4']),
+      weights: new Map([
+        ['a', 3],
+        ['gone', 5],
+      ]),
+    };
+    assert.deepEqual(fittingStates(TWO, states), { down: new Set(['a/4']), weights: new Map([['a', 3]]) });
+    assert.deepEqual(fittingStates(TWO, { ...states, weights: new Map([['a', 300]]) }).weights, new Map());
+  });
+});

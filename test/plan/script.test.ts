@@ -1,0 +1,102 @@
+/** The printed script as a text: what a shell and ShellCheck make of it, whatever the configuration. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
+import type { RawConfig } from '#wanmark/config/options.js';
+import { UsageError } from '#wanmark/errors.js';
+import { renderScript } from '#wanmark/plan/render/script.js';
+import { needs, program } from '../helpers/requires.js';
+import { randomRouter } from './machines.js';
+
+const PROGRAMS = { 4: 'iptables', 6: 'ip6tables' };
+
+const print = (raw: RawConfig, programs = PROGRAMS) => renderScript(parseConfig(raw), programs);
+
+/** The scripts of random configurations that are not refused. */
+function randomScripts(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => randomRouter(i + 1).raw as RawConfig).flatMap((raw) => {
+    try {
+      return [print(raw)];
+    } catch (error) {
+      if (error instanceof UsageError) return [];
+      throw error;
+    }
+  });
+}
+
+/** What a program says of a script on its standard input. */
+function judge(script: string, [command, ...args]: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(command!, args, { input: script, encoding: 'utf8' });
+  return { status, said: stdout + stderr };
+}
+
+/** The settings, as a shell reads them. */
+function settings(script: string): Map<string, string> {
+  const [, text = ''] = /# --- settings -+\n([\s\S]*?)\n# --- /.exec(script)!;
+  const names = [...text.matchAll(/^(\w+)=/gm)].map(([, name]) => name!);
+  const shown = names.map((name) => `printf '%s=%s\\n' ${name} "$${name}"`).join('\n');
+  const { said } = judge(`set -eu\n${text}\n${shown}`, ['sh']);
+  return new Map(
+    said
+      .trimEnd()
+      .split('\n')
+      .map((line) => [line.split('=', 1)[0]!, line.slice(line.indexOf('=') + 1)]),
+  );
+}
+
+describe('the printed script', () => {
+  test('is one that shells accept', () => {
+    const scripts = randomScripts(60);
+    assert.ok(scripts.length > 40);
+    for (const script of scripts) assert.deepEqual(judge(script, ['sh', '-n']), { status: 0, said: '' });
+  });
+
+  test('ShellCheck has nothing to say of it', needs(program('shellcheck')), () => {
+    for (const script of randomScripts(12)) {
+      assert.deepEqual(judge(script, ['shellcheck', '-']), { status: 0, said: '' });
+    }
+  });
+
+  test('has each setting once, and with its value, whatever names and devices there are', () => {
+    const script = print(
+      {
+        wan: [
+          'a-b,dev=e$(id)1,via=192.0.2.1',
+          "a.b,dev=it's,via=192.0.2.2",
+          'a-server1,dev=`x`,via=dev,weight=7',
+        ],
+        service: ['a,listen=192.0.2.9:80/tcp', '5,listen=[2001:db8::9]:80/tcp'],
+        backend: ['a,to=10.0.0.1:81,weight=2', '5,to=[fd00::1]:82'],
+      },
+      { 4: '/opt/my tables/iptables', 6: 'ip6tables' },
+    );
+    const names = [...script.matchAll(/^(\w+)=/gm)].map(([, name]) => name!);
+    assert.deepEqual(names, [...new Set(names)]);
+    const found = Object.fromEntries(settings(script));
+    assert.equal(found.a_b_dev, 'e$(id)1');
+    assert.equal(found.a_b_2_dev, "it's");
+    assert.equal(found.a_srv1_dev, '`x`');
+    assert.equal(found.a_srv1_weight, '7');
+    assert.equal(found.a_server1_to, '10.0.0.1:81');
+    assert.equal(found.a_server1_weight, '2');
+    assert.equal(found.wan5_server1_to, '[fd00::1]:82');
+    assert.equal(found.iptables, '/opt/my tables/iptables');
+  });
+
+  test('has only the functions that it needs', () => {
+    const service = print({ service: ['a,listen=192.0.2.9:80/tcp'], backend: ['a,to=10.0.0.1'] });
+    for (const name of ['gateway', 'networks', 'mac', 'valid_mark', 'route']) {
+      assert.doesNotMatch(service, new RegExp(`^${name}\\(\\)`, 'm'));
+    }
+    const scripts = [service, ...randomScripts(20)];
+    for (const script of scripts) {
+      const defined = [...script.matchAll(/^(\w+)\(\)/gm)].map(([, name]) => name!);
+      const code = script.replaceAll(/^\s*#.*$/gm, '').replaceAll(/^\w+\(\)/gm, '');
+      for (const name of defined) {
+        if (['up', 'refresh', 'down'].includes(name)) continue;
+        assert.match(code, new RegExp(`\\b${name}\\b`), name);
+      }
+    }
+  });
+});
