@@ -6,14 +6,14 @@ import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { tally } from '../helpers/traffic.js';
 
-/** The marks that a daemon said at its start, as `name=mark`. */
+/** The marks that a daemon logs at its start, as `name=mark`. */
 function marks(daemon: Daemon): string[] {
   const started = JSON.parse(daemon.program.lines.find((line) => line.includes('"msg":"started"'))!);
   return started.wans.map(({ name, mark }: { name: string; mark: number }) => `${name}=${mark}`);
 }
 
 describe('the mark of a WAN', needs(nfqueue, addon), () => {
-  it('is that of the rules for a daemon whose list has another order, and connections go where it says', async () => {
+  it('is that of the rules even if the daemon’s list has another order, and connections follow it', async () => {
     await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab, wanmark }) => {
       const turned = new Wanmark(lab, lab.wans.toReversed());
       const daemon = await turned.run();

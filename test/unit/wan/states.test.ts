@@ -1,4 +1,4 @@
-// What the health judges and what the states know of it are the same at any moment, whatever happens to several WANs.
+// The states agree with the health's verdicts at any moment, whatever happens to several WANs.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAMILIES, type Family } from '#wanmark/core/family.js';
@@ -7,7 +7,7 @@ import { carries, type Wan, wanTarget } from '#wanmark/core/wan.js';
 import { Health } from '#wanmark/wan/health.js';
 import { flow, poolOf, statesOf, wan } from '../flows.js';
 
-/** Each begins without hold-downs, which soon last longer than anything else. */
+/** Worlds to run; each begins without hold-downs, which soon last longer than anything else. */
 const WORLDS = 250;
 const STEPS = 60;
 const UP_AFTER_MS = 30_000;
@@ -42,7 +42,7 @@ function world(seed: number) {
 
 type World = ReturnType<typeof world>;
 
-/** Something that may happen at any time. */
+/** A random event, as may happen at any time. */
 function happen({ below, wans, states, health }: World, now: number): void {
   const one = wans[below(wans.length)]!;
   const family = wanTarget(one).families[below(wanTarget(one).families.length)]!;
@@ -64,7 +64,7 @@ function happen({ below, wans, states, health }: World, now: number): void {
     default: {
       const trial = below(5) === 0 ? { trial: true as const } : {};
       const shaky = below(5) === 0 ? { shaky: true as const } : {};
-      // Or hardly any would ever have nothing against it.
+      // Without this hardly any WAN would ever be free of objections.
       const up = below(3) > 0;
       const verdict = { up, reason: `${source} says so`, ...(up ? shaky : trial), wished: source === 'set' };
       health.report(one.name, family, source, verdict, now);
