@@ -4,16 +4,16 @@ import type { Field } from './field.js';
 import type { Report } from './report.js';
 import type { Size } from './size.js';
 
-/** What all parts of the benchmark have. */
+/** What every part of the benchmark is given. */
 export interface Setting {
   readonly field: Field;
   readonly report: Report;
   readonly size: Size;
-  /** In each all contenders take their turn. */
+  /** How often each contender takes its turn; 1 or more. */
   readonly rounds: number;
-  /** For files. */
+  /** A directory for temporary files. */
   readonly directory: string;
-  /** Those that can run here. */
+  /** The other contenders that can run on this machine. */
   readonly others: readonly Contender[];
 }
 
@@ -39,19 +39,19 @@ export class Bench implements Setting {
     this.own = this.ours('wanmark');
   }
 
-  /** `wanmark run` with these arguments. */
+  /** A contender that is `wanmark run` with these arguments. */
   ours(name: string, ...args: string[]): Contender {
     return ours(name, this.directory, ...args);
   }
 
-  /** Which of these can run here, in their order. */
+  /** Those of `wanted` that can run on this machine, in the same order. */
   present(wanted: readonly Contender[]): Contender[] {
     return wanted.filter((one) => this.others.includes(one));
   }
 
   /**
-   * A result of each contender for each round. Each round begins with another one, and each second round has the order
-   * of the one before reversed, so that what else the machine does in the meantime is in all of them.
+   * Measures every contender once a round. The first one changes from round to round and every second round runs in
+   * reverse order, so that other load on the machine falls on all contenders alike.
    */
   async compare<T>(
     contenders: readonly Contender[],
@@ -68,7 +68,7 @@ export class Bench implements Setting {
     return results;
   }
 
-  /** Datagrams at this rate, by each of them. */
+  /** Measures what datagrams at `rate` a second cost with each contender. */
   costs(contenders: readonly Contender[], rate: number): Promise<Map<Contender, Cost[]>> {
     const count = Math.round(rate * this.size.seconds);
     return this.compare(contenders, (one) => this.field.cost(one, count, rate));

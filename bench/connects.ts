@@ -7,21 +7,21 @@ import { built } from './programs.js';
 
 const FIRST_PORT = 9000;
 const PORTS = 32;
-/** Of 60,000 ports to each of the server's. */
+/** Different connections: 60,000 source ports to each of the server's ports. */
 const CONNECTS = 60_000 * PORTS;
 
-/** What the generator of TCP connections needed, with the program at the other end, and what became of them. */
+/** What the TCP generator and the program that accepts needed, and what became of the connections. */
 export interface Connected extends Sent {
   readonly succeeded: number;
-  /** Of those that succeeded: longer than half a second, because a SYN was lost. */
+  /** Connects that succeeded but took longer than half a second, because a SYN was lost. */
   readonly slow: number;
   readonly failed: number;
 }
 
-/** Makes TCP connections from the client to the server, through whichever WAN; none twice. */
+/** Makes TCP connections from the client to the server through any WAN, each with a 5-tuple not used before. */
 export class Connects {
   readonly #lab: Lab;
-  /** How many were tried, since ever. */
+  /** Connections tried since this object was made. */
   made = 0;
   #acceptor: Program | undefined;
 
@@ -45,7 +45,7 @@ export class Connects {
     };
   }
 
-  /** @returns the process that accepts, which is started at the first use and ends with the lab */
+  /** @returns the id of the process that accepts; it starts at the first call and ends with the lab */
   async #accepting(): Promise<number> {
     if (this.#acceptor === undefined) {
       this.#acceptor = this.#lab.server.spawn([built('acceptor'), String(FIRST_PORT), String(PORTS)]);

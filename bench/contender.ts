@@ -9,36 +9,36 @@ import { queuesOn } from './waiting.js';
 
 /** A selector that runs. */
 export interface Running {
-  /** Whose CPU time counts; undefined where no process selects. */
+  /** The process whose CPU time counts; undefined where no process selects. */
   readonly pid: number | undefined;
-  /** Packets that it, or the kernel for it, did not answer as asked since it started. The queue must be empty. */
+  /** Packets since its start that were dropped or that the kernel had to decide. The queue must be empty. */
   missed(): Promise<number>;
-  /** Decisions for each WAN since it started; undefined where it does not tell. */
+  /** Decisions for each WAN since its start; undefined where the selector does not count them. */
   picks(): Promise<readonly number[] | undefined>;
-  /** @throws {Error} when it has ended by itself */
+  /** @throws {Error} when the selector has ended by itself */
   check(): void;
   stop(): Promise<void>;
 }
 
-/** One of those that are compared. */
+/** One of the selectors that are compared. */
 export interface Contender {
   readonly name: string;
-  /** Arguments of `wanmark up`, for the rules that it needs. */
+  /** Arguments of `wanmark up` for the rules that the selector needs. */
   readonly rules: readonly string[];
-  /** Why it cannot run here; undefined when it can. */
+  /** Why the selector cannot run on this machine; undefined when it can. */
   absent(): string | undefined;
   /**
-   * Its rules must be up.
-   * @param sent how many connections were made so far, since ever
+   * Starts the selector, whose rules must be up.
+   * @param sent counts the connections that the benchmark has made so far
    */
   start(lab: Lab, sent: () => number): Promise<Running>;
 }
 
 const QUEUE = 0;
-/** A late answer would be the kernel's decision, and none of ours to measure. */
+/** A long deadline: after a late answer the kernel decides, and there is no decision of ours to measure. */
 const PATIENCE = ['--deadline', '10000'];
 
-/** `wanmark run` with these arguments. */
+/** A contender that is `wanmark run` with these arguments. */
 export function ours(name: string, directory: string, ...args: string[]): Contender {
   return {
     name,
@@ -54,7 +54,7 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
         missed: async () => {
           const { queue, wans } = await daemon.status(false);
           const counted = queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
-          // What the kernel lets pass since the queue is full (fail-open) it counts nowhere.
+          // The kernel does not count packets that pass because the queue is full (fail-open).
           const decided = wans.reduce((sum, { picks }) => sum + picks, 0);
           return Math.max(counted, sent() - before - decided);
         },
@@ -66,13 +66,13 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
   };
 }
 
-/** Rules and daemon must agree on how many queues there are. */
+/** The `--queues` part of the arguments, since rules and daemon must agree on the number of queues. */
 function queuesOf(args: readonly string[]): string[] {
   const at = args.indexOf('--queues');
   return at < 0 ? [] : args.slice(at, at + 2);
 }
 
-/** The kernel's own `statistic` rules, without a process. */
+/** The kernel's own `statistic` rules; no process takes part. */
 export const STATISTIC: Contender = {
   name: 'statistic rules',
   rules: ['--engine', 'kernel'],
@@ -86,7 +86,7 @@ export const STATISTIC: Contender = {
   }),
 };
 
-/** A program that is given the queue and the marks. */
+/** A contender that is a program started with the queue and the marks as arguments. */
 function program(
   name: string,
   argv: readonly string[],
@@ -122,13 +122,13 @@ async function end(running: Program): Promise<void> {
   await running.exited;
 }
 
-/** The kernel's two counters. */
+/** Packets that the kernel dropped, by its two counters for the queue. */
 async function dropped(lab: Lab): Promise<number> {
   const queue = (await queuesOn(lab.router)).find(({ num }) => num === QUEUE);
   return (queue?.dropped ?? 0) + (queue?.userDropped ?? 0);
 }
 
-/** Which python3 has the module: the lab's hosts have a PATH of their own, and may find another. */
+/** The path of the python3 that has the module: with the PATH of a lab host another one may be found. */
 const python = spawnSync('python3', ['-c', 'import sys, netfilterqueue; print(sys.executable)'], {
   encoding: 'utf8',
 });
@@ -136,7 +136,9 @@ const python = spawnSync('python3', ['-c', 'import sys, netfilterqueue; print(sy
 export const TEXTBOOK = program('textbook C loop', [built('textbook')]);
 export const BATCHED = program('batched C loop', [built('batched')]);
 export const NPM = program('npm nfqueue', [process.execPath, source('npm-nfqueue.cjs')], () =>
-  existsSync(source('node_modules/nfqueue/build/Release/nfqueue.node')) ? undefined : 'it is not built',
+  existsSync(source('node_modules/nfqueue/build/Release/nfqueue.node'))
+    ? undefined
+    : 'the package is not built',
 );
 export const PYTHON = program(
   'Python NetfilterQueue',

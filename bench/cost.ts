@@ -1,29 +1,29 @@
 import { median, ratio } from './stats.js';
 
-/** What a connection cost that it chose for: what is dropped is cheap, and worth nothing. */
+/** What a connection cost. Only connections that the selector decided count, since a dropped one is cheap. */
 export interface Cost {
-  /** Microseconds that the selector had a CPU, for each connection. */
+  /** CPU time of the selector for each connection, in microseconds. */
   readonly selectorUs: number;
-  /** The same of generator, selector and ksoftirqd together. */
+  /** CPU time of generator, selector and ksoftirqd together for each connection, in microseconds. */
   readonly machineUs: number;
-  /** Connections a second that the generator really made. */
+  /** Connections a second that the generator reached. */
   readonly rate: number;
   /** Packets that were dropped or that the kernel had to decide. */
   readonly missed: number;
   /** The most memory that the selector had resident, in MB (10^6 bytes); undefined where there is no process. */
   readonly memory: number | undefined;
-  /** Decisions for each WAN; undefined where it does not tell. */
+  /** Decisions for each WAN; undefined where the selector does not count them. */
   readonly picks: readonly number[] | undefined;
 }
 
-/** Of all rounds that {@link median} can be taken of. */
+/** The figures that {@link medianOf} takes the median of. */
 type Figure = 'selectorUs' | 'machineUs' | 'rate' | 'missed';
 
 export function medianOf(costs: readonly Cost[], figure: Figure): number {
   return median(costs.map((cost) => cost[figure]));
 }
 
-/** The median of the rounds' ratios. */
+/** The median over the rounds of `of` divided by `to`. */
 export function ratioOf(figure: Figure, of: readonly Cost[], to: readonly Cost[]): number {
   return ratio(
     of.map((cost) => cost[figure]),

@@ -11,7 +11,7 @@ export const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url
 const POLL_MS = 50;
 const START_MS = 60_000;
 
-/** `wanmark run` as on a router: without the log of marks, which the lab's own daemon always has. */
+/** `wanmark run` as on a router: without the log of marks that the lab's own daemon always writes. */
 export class BenchDaemon {
   readonly program: Program;
   readonly pid: number;
@@ -30,7 +30,7 @@ export class BenchDaemon {
     return BenchDaemon.#of(program, socket);
   }
 
-  /** As {@link BenchDaemon.start}, with the log in a file. */
+  /** Like {@link BenchDaemon.start}, but the log goes to a file. */
   static async startLogging(lab: Lab, socket: string, log: string, ...args: string[]): Promise<BenchDaemon> {
     writeFileSync(log, '');
     const argv = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--socket', socket, ...args];
@@ -54,7 +54,7 @@ export class BenchDaemon {
     await this.program.exited;
   }
 
-  /** @param connections whether to ask for them, which makes the daemon count for a while */
+  /** @param connections whether to ask for live connections, which makes the daemon count them for a while */
   status(connections = true): Promise<Status> {
     const path = connections ? '/status' : '/status?connections=no';
     return new Promise((resolve, reject) => {
@@ -66,7 +66,7 @@ export class BenchDaemon {
     });
   }
 
-  /** Asks until `holds` is true of the answer. @throws {Error} after `timeoutMs` */
+  /** Asks for the status until `holds` is true of it. @throws {Error} after `timeoutMs` */
   async until(holds: (status: Status) => boolean, what: string, timeoutMs = 300_000): Promise<Status> {
     const end = performance.now() + timeoutMs;
     for (;;) {

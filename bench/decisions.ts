@@ -6,7 +6,7 @@ import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import { wanMember } from '#wanmark/core/wan.js';
 import { Decider } from '#wanmark/daemon/decider.js';
 
-/** Packets in a batch: 4 is what the kernel's own pace gives, 64 what there is when we are behind. */
+/** Packets in a batch: 4 is usual at the kernel's own pace, 64 when the daemon is behind. */
 export const BATCHES = [1, 4, 64] as const;
 export const STRATEGY_NAMES = ['round-robin', 'weighted', 'least-connections', 'source-hash'] as const;
 const WANS = 3;
@@ -39,7 +39,7 @@ function batchOf(capacity: number): Batch {
   return batch;
 }
 
-/** Connections that one JavaScript thread decides in a second, without a kernel: the best of some rounds. */
+/** Connections that one JavaScript thread decides a second without a kernel, in the best of several rounds. */
 export function decisionsPerSecond(strategy: string, size: number, seconds: number): number {
   const wans = Array.from({ length: WANS }, (_, i) => ({
     name: `wan${i + 1}`,

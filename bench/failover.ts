@@ -1,8 +1,8 @@
 /**
- * What clients notice of a WAN's death: how long until it is left out, and how long the slowest connect takes.
+ * Measures what clients notice of a WAN's death: how long until the WAN is left out, and the slowest connect.
  *
- * `npm run bench:failover -- [--small] [--runs N] [--rate N]`, in the real lab, as a Markdown table. Clients send a SYN
- * again after 1, 3, 7 s; so who is unlucky waits for one second if the WAN is left out within that, else for three.
+ * `npm run bench:failover -- [--small] [--runs N] [--rate N]` runs the real lab and prints a Markdown table. Clients
+ * send a SYN again after 1, 3 and 7 s, so the unluckiest waits 1 s if the WAN is left out within 1 s, else 3 s.
  */
 import type { LoadReport } from '#wanmark/lab/agent/protocol.js';
 import { Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
@@ -18,12 +18,12 @@ const flags = options({
 const RUNS = flags.small ? 1 : positive('runs', flags.runs);
 const RATE = positive('rate', flags.rate);
 const print = (line: string) => process.stdout.write(`${line}\n`);
-/** What a connection may take: more than all SYNs that a WAN's death costs. */
+/** Time limit of a connection, longer than all the SYNs that a WAN's death costs. */
 const TIMEOUT_MS = 60_000;
 
 const PING = `all=ping,to=${SERVER[4]}`;
 const DROP = '*filter\n-A FORWARD -j DROP\nCOMMIT\n';
-/** What only the checks can notice: TCP is answered on. */
+/** Loses only pings, which nothing but the checks can notice: TCP is still answered. */
 const DROP_PING = '*filter\n-A FORWARD -p icmp -j DROP\nCOMMIT\n';
 
 interface Case {
@@ -75,7 +75,7 @@ async function load(lab: Lab): Promise<void> {
   });
 }
 
-/** Polls until so many more are done. */
+/** Polls until `count` more connections are done. */
 async function more(lab: Lab, count: number): Promise<void> {
   const soFar = () => lab.client.agent.request<LoadReport>({ op: 'loadSoFar' });
   const { done } = await soFar();
@@ -89,7 +89,7 @@ async function once({ run, die }: Case): Promise<Result> {
     await wanmark.up();
     const daemon = await wanmark.run(...run);
     await load(lab);
-    // Enough for the daemon to know what is usual, and for a first round of checks.
+    // Five seconds are enough for the daemon to know what is usual, and for a first round of checks.
     await more(lab, 5 * RATE);
     const died = Date.now();
     await die(lab);

@@ -9,7 +9,7 @@ import { Arrivals, type Window } from './latency.js';
 import { peakMemory } from './threads.js';
 import { answered } from './waiting.js';
 
-/** A router that the contenders take turns on. */
+/** The router on which the contenders take turns. */
 export class Field {
   readonly lab: Lab;
   readonly flows: Flows;
@@ -22,7 +22,7 @@ export class Field {
     this.connects = new Connects(lab);
   }
 
-  /** Three WANs whose gateways swallow datagrams, so that what comes behind the router is no part of the work. */
+  /** Starts a lab of three WANs whose gateways drop datagrams, so that only the router's work is measured. */
   static async start(): Promise<Field> {
     const lab = await Lab.start({ wans: 3, ipv6: false });
     for (const wan of lab.wans) {
@@ -32,7 +32,7 @@ export class Field {
     return new Field(lab);
   }
 
-  /** Sees to it that the router has the rules of `wanmark up` with these arguments. */
+  /** Gives the router the rules of `wanmark up` with these arguments, unless it has them already. */
   async rules(args: readonly string[] = []): Promise<void> {
     const wanted = args.join(' ');
     if (this.#rules === wanted) return;
@@ -40,7 +40,7 @@ export class Field {
     this.#rules = wanted;
   }
 
-  /** Runs one contender for `work`, on an empty table. */
+  /** Runs one contender for the time of `work`, beginning with an empty conntrack table. */
   async with<T>(contender: Contender, work: (running: Running) => Promise<T>): Promise<T> {
     await this.rules(contender.rules);
     await this.lab.router.sh('conntrack -F 2>/dev/null');
@@ -52,13 +52,13 @@ export class Field {
     }
   }
 
-  /** The cost of `count` datagrams at `rate`, after a tenth of them as a warm-up. */
+  /** Measures the cost of `count` datagrams at `rate` a second, after a tenth as many as a warm-up. */
   async cost(contender: Contender, count: number, rate: number): Promise<Cost> {
     const { cost } = await this.#cost(contender, count, (some) => this.flows.send(some, rate));
     return cost;
   }
 
-  /** The same of TCP connections, and what became of them. */
+  /** Measures the cost of `count` TCP connections at `rate` a second, and what became of them. */
   async connectCost(contender: Contender, count: number, rate: number): Promise<Cost & Connected> {
     const { cost, sent } = await this.#cost(contender, count, (some) => this.connects.send(some, rate));
     return { ...sent, ...cost };
@@ -90,7 +90,7 @@ export class Field {
     });
   }
 
-  /** How long a first packet is under way, after some seconds in which a daemon does what it does at its start. */
+  /** Measures how long a first packet is under way, once the work of a daemon's first seconds is over. */
   latency(contender: Contender, seconds: number, rate: number, warmUpSeconds: number): Promise<Window> {
     return this.with(contender, async (running) => {
       await this.flows.sendEvenly(Math.ceil(rate * warmUpSeconds), rate);

@@ -2,41 +2,41 @@ import type { Lab } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
 import { built } from './programs.js';
 
-/** Of 60,000 ports from each of 60,000 ports. */
+/** Different flows: 60,000 source ports to each of 60,000 ports. */
 const FLOWS = 3_600_000_000;
-/** Over as many addresses, since the kernel shares packets among queues by addresses alone (nfqueue_hash). */
+/** Destination addresses: the kernel shares packets among queues by addresses alone (nfqueue_hash). */
 const ADDRESSES = 16;
 const BURST_TICK_US = 500;
-/** At 20,000 a second one is due each 50 us; 4 leave room to catch up. */
+/** At 20,000 packets a second one is due every 50 us; up to 4 at a time leave room to catch up. */
 const EVEN_TICK_US = 50;
 const EVEN_MOST = 4;
-/** All of them, and none of a gateway. */
+/** The network that has all the destination addresses, and no address of a gateway. */
 export const DESTINATIONS = `${SERVER[4]}/27`;
 
 /** What the generator of new connections needed. */
 export interface Sent {
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** Connections that were made; undefined where nobody answers. */
+  /** Connections that were made; undefined for datagrams, which nobody answers. */
   readonly succeeded?: number;
 }
 
-/** Makes new connections from the client to the server and its neighbours; none twice. */
+/** Makes new connections from the client to the server's network, each with a 5-tuple not used before. */
 export class Flows {
   readonly #lab: Lab;
-  /** How many, since ever. */
+  /** Connections made since this object was made. */
   made = 0;
 
   constructor(lab: Lab) {
     this.#lab = lab;
   }
 
-  /** What is due, in bursts. @param tickUs microseconds between them */
+  /** Sends what is due in bursts. @param tickUs microseconds between bursts */
   send(count: number, rate: number, tickUs = BURST_TICK_US): Promise<Sent> {
     return this.#send(count, rate, tickUs, 0);
   }
 
-  /** As evenly as the machine allows, and rather late than in a crowd. */
+  /** Sends as evenly as the machine allows: a late packet is sent later rather than in a burst. */
   sendEvenly(count: number, rate: number): Promise<Sent> {
     return this.#send(count, rate, EVEN_TICK_US, EVEN_MOST);
   }

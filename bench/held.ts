@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { Host } from '#wanmark/lab/host.js';
 
 const MAX = '/proc/sys/net/netfilter/nf_conntrack_max';
-/** Longer than any run. */
+/** Lifetime of the connections in seconds, longer than any run. */
 const TIMEOUT_S = 24 * 3600;
 const PORTS = 50_000;
 
 /**
- * Makes room for so many connections in each namespace's table; at the end of this process the limit is what it was.
- * @throws {Error} when it has to be raised and may not be
+ * Raises the limit of conntrack entries for each namespace to `connections`; the old one is back when this process ends.
+ * @throws {Error} when the limit is too low and this process may not raise it
  */
 export function makeRoom(connections: number): void {
   const max = readFileSync(MAX, 'utf8');
@@ -26,8 +26,8 @@ export function makeRoom(connections: number): void {
 }
 
 /**
- * Writes a file for `conntrack --load-file`: so many UDP connections that live for a day, on the marks in turn.
- * `-u` stands before `-m`, since conntrack 1.4.7 takes the status for the mark when it comes later.
+ * Writes a file for `conntrack --load-file` with `count` UDP connections that live for a day, on the marks in turn.
+ * `-u` stands before `-m`, since conntrack 1.4.7 takes a later status for the mark.
  */
 export function writeHeld(directory: string, count: number, marks: readonly number[]): string {
   const path = join(directory, `held-${count}`);
@@ -45,7 +45,7 @@ export function writeHeld(directory: string, count: number, marks: readonly numb
   return path;
 }
 
-/** An empty table, and then the connections of a file of {@link writeHeld}. */
+/** Empties the conntrack table and loads the connections of a file of {@link writeHeld}. */
 export async function replaceTable(host: Host, path: string): Promise<void> {
   await host.sh(`conntrack -F\nconntrack -R ${path}`, { timeoutMs: 300_000 });
 }

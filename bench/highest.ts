@@ -2,22 +2,22 @@ import type { Contender, Running } from './contender.js';
 import type { Field } from './field.js';
 import { answered } from './waiting.js';
 
-/** A tenth. */
+/** Each rate is a tenth above the one before. */
 const STEP = 1.1;
-/** The part of a rate below which the generator has not made it. */
+/** A generator that made less than this part of a rate did not reach it. */
 const MADE = 0.9;
 
 export interface Highest {
-  /** Connections a second; 0: not even at the lowest rate. */
+  /** Connections a second; 0 when packets were missed even at the lowest rate. */
   readonly rate: number;
-  /** Why there is no higher one. */
+  /** Why there is no higher rate: packets were missed, the generator could not, or no higher one was tried. */
   readonly end: 'missed' | 'generator' | 'cap';
 }
 
 /**
- * The highest rate at which nothing was missed, of `steps` that are a tenth apart, from `from` on; found by bisection. A
- * rate counts as too high when two windows in a row had a packet missed: a machine that does something else for a moment
- * costs each contender one. Where the generator does not make a rate, and nothing was missed, what it made counts.
+ * Finds by bisection the highest rate at which no packet was missed, of `steps` rates a tenth apart, from `from` on.
+ * A rate is too high when packets were missed in two windows in a row, since other load on the machine spoils single
+ * windows. Where the generator does not reach a rate and nothing was missed, the rate it reached counts.
  */
 export function highestRate(
   field: Field,
@@ -48,7 +48,7 @@ export function highestRate(
   });
 }
 
-/** @returns the rate that was made; undefined when something was missed */
+/** @returns the rate that the generator reached; undefined when a packet was missed */
 async function window(field: Field, running: Running, rate: number, seconds: number) {
   const before = await running.missed();
   const count = Math.round(rate * seconds);

@@ -3,7 +3,7 @@ import type { Program } from '#wanmark/lab/program.js';
 import { built } from './programs.js';
 import { percentile } from './stats.js';
 
-/** From the sending of a first packet to its arrival at a gateway, in microseconds. */
+/** Times from the sending of a first packet to its arrival at a gateway, in microseconds. */
 export interface Latency {
   readonly p50: number;
   readonly p99: number;
@@ -11,15 +11,15 @@ export interface Latency {
   readonly arrived: number;
 }
 
-/** One window's. */
+/** The latencies of one window. */
 export interface Window extends Latency {
   /** Packets that the selector missed. */
   readonly missed: number;
-  /** Connections a second that the generator really made. */
+  /** Connections a second that the generator reached. */
   readonly rate: number;
 }
 
-/** Listens at all gateways, each of which swallows what it gets after the kernel has stamped it. */
+/** Listens at all gateways; the kernel there stamps each packet and then drops it. */
 export class Arrivals {
   readonly #programs: readonly Program[];
 
@@ -33,7 +33,7 @@ export class Arrivals {
     return new Arrivals(programs);
   }
 
-  /** Ends it. */
+  /** Ends the programs. @returns the latencies of all packets they saw */
   async end(): Promise<Latency> {
     for (const program of this.#programs) program.end();
     for (const program of this.#programs) {

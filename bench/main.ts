@@ -3,9 +3,9 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 type Known = NonNullable<ParseArgsConfig['options']>;
 type Values<T extends Known> = ReturnType<typeof parseArgs<{ options: T }>>['values'];
 
-/** Runs a program's main function: a failure is one line, and a signal an exit, which puts back what was changed. */
+/** Runs a program's main function; prints a failure as one line and turns SIGINT and SIGTERM into an exit. */
 export function launch(main: () => Promise<void>): void {
-  // An exit runs what puts a limit of the kernel back; the default action of a signal does not.
+  // An exit runs the handlers that restore a changed kernel limit; the default action of a signal does not.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   main().catch((error: Error) => {
     process.stderr.write(`${error.message}\n`);
@@ -13,7 +13,7 @@ export function launch(main: () => Promise<void>): void {
   });
 }
 
-/** The command line's options. Ends the process with exit code 2 when there are others. */
+/** Parses the command line. Ends the process with exit code 2 when it has options that are not in `known`. */
 export function options<const T extends Known>(known: T): Values<T> {
   try {
     return parseArgs<{ options: T }>({ options: known }).values;
@@ -22,7 +22,7 @@ export function options<const T extends Known>(known: T): Values<T> {
   }
 }
 
-/** A whole number of an option. Ends the process with exit code 2 when it is none, or below 1. */
+/** Parses an option's whole number. Ends the process with exit code 2 when it is not one, or below 1. */
 export function positive(name: string, text: string): number {
   const value = Number(text);
   return Number.isInteger(value) && value >= 1
@@ -30,7 +30,7 @@ export function positive(name: string, text: string): number {
     : misused(`--${name} must be a whole number from 1 on, not "${text}"`);
 }
 
-/** Words of an option, with commas between. Ends the process with exit code 2 when one is not of `known`. */
+/** Splits an option at its commas. Ends the process with exit code 2 when a word is not in `known`. */
 export function words<T extends string>(name: string, text: string, known: readonly T[]): T[] {
   return text.split(',').map((word) => {
     const found = known.find((one) => one === word);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const SOURCES = fileURLToPath(new URL('../bench/programs/', import.meta.url));
 const BUILT = fileURLToPath(new URL('./programs/', import.meta.url));
-/** What each needs of libraries, as pkg-config knows them. */
+/** The C programs, each with the libraries it needs, by their names in pkg-config. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   flows: [],
   arrivals: [],
@@ -14,7 +14,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   batched: ['libmnl'],
 };
 
-/** Compiles the C programs. @throws {Error} with what the compiler said, or which program is missing */
+/** Compiles the C programs. @throws {Error} with the compiler's words, or the name of the missing program */
 export function buildPrograms(): void {
   mkdirSync(BUILT, { recursive: true });
   for (const [name, libraries] of Object.entries(LIBRARIES)) {
@@ -24,9 +24,9 @@ export function buildPrograms(): void {
   }
 }
 
-/** Compiles the program in Go. @returns why it is absent; undefined when it is not */
+/** Compiles the program in Go. @returns why that is not possible; undefined when it is built */
 export function buildGo(): string | undefined {
-  if (spawnSync('go', ['version']).status !== 0) return 'no go on this machine';
+  if (spawnSync('go', ['version']).status !== 0) return 'go is not installed';
   try {
     run('go', ['build', '-o', built('goloop'), '.'], { cwd: source('go') });
     return undefined;
@@ -43,12 +43,12 @@ function run(program: string, args: readonly string[], options: SpawnSyncOptions
   return stdout;
 }
 
-/** A compiled program. */
+/** The path of a compiled program. */
 export function built(name: string): string {
   return BUILT + name;
 }
 
-/** A program that runs as it stands. */
+/** The path of a program that runs without being compiled. */
 export function source(file: string): string {
   return SOURCES + file;
 }

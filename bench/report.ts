@@ -1,6 +1,6 @@
-/** The results as Markdown on the standard output, and what was not as it must be. */
+/** Prints the results as Markdown on standard output, and remembers which limits were not held. */
 export class Report {
-  /** A smoke run is too short for a limit to mean something. */
+  /** Whether limits count: a smoke run is too short for them to mean something. */
   readonly #limits: boolean;
   readonly #missed: string[] = [];
 
@@ -8,7 +8,7 @@ export class Report {
     this.#limits = limits;
   }
 
-  /** Whether every limit was held, and nothing was wrong. */
+  /** Whether every limit was held and every count was right. */
   get good(): boolean {
     return this.#missed.length === 0;
   }
@@ -26,7 +26,7 @@ export class Report {
     this.line();
   }
 
-  /** A figure that depends on time and machine. */
+  /** Reports a figure that depends on time and machine; its limit does not count in a smoke run. */
   held(what: string, value: number, limit: number): void {
     const good = value <= limit;
     const verdict = this.#limits ? ` (limit ${limit})${good ? '' : ' NOT HELD'}` : '';
@@ -34,7 +34,7 @@ export class Report {
     if (!good && this.#limits) this.#missed.push(what);
   }
 
-  /** A count that is what it must be on any machine, in a smoke run too. */
+  /** Reports a count whose limit holds on any machine, in a smoke run too. */
   exact(what: string, value: number, most: number): void {
     this.line(`${what}: ${value}${value <= most ? '' : ` (at most ${most}) NOT HELD`}`);
     if (!(value <= most)) this.#missed.push(what);

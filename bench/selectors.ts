@@ -1,10 +1,10 @@
 /**
- * Ours beside other selectors on the same work, in one run, and what the parts of ours cost:
+ * Compares wanmark with other selectors on the same work in one run, and measures what its parts cost:
  * `node dist-bench/selectors.js [--small] [--check] [--only PART,...] [--rounds N]`.
  *
- * In each round all contenders take their turn, so that what else the machine does is in all of them; a ratio is the
- * median of the rounds' ratios. `--check`: exit code 1 when a limit is not held. `--small`: a smoke run of seconds, with
- * no other limit than that counts are right.
+ * In each round all contenders take their turn, so that other load on the machine falls on all of them; a ratio is the
+ * median of the rounds' ratios. `--check`: the exit code is 1 when a limit is not held. `--small`: a smoke run of
+ * seconds, in which only counts are checked.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';

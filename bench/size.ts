@@ -1,7 +1,7 @@
-/** How much is measured. */
+/** How much the benchmark measures. */
 export interface Size {
   readonly rounds: number;
-  /** Of each measurement. */
+  /** Length of each measurement. */
   readonly seconds: number;
   /** New connections a second. */
   readonly rates: readonly number[];
@@ -14,12 +14,12 @@ export interface Size {
     readonly many: number;
     readonly count: number;
     readonly rate: number;
-    /** How long the many are only held. */
+    /** How long the many connections are held while few new ones come. */
     readonly holdSeconds: number;
   };
 }
 
-/** A smoke run: seconds, and no figure means something. */
+/** A smoke run of seconds, whose figures mean nothing. */
 export const SMALL: Size = {
   rounds: 1,
   seconds: 0.2,
@@ -37,14 +37,14 @@ export const FULL: Size = {
   rates: [40_000, 100_000],
   connectRate: 5_000,
   logRate: 20_000,
-  // Even, so that each has been before and after each other as often.
+  // An even number of rounds, so that each contender runs before and after each other one equally often.
   latency: { rates: [1_000, 20_000], rounds: 10, seconds: 3 },
-  // Steps of a tenth: the last is 197,000 a second.
+  // With steps of a tenth the last rate is 197,000 a second.
   highest: { from: 20_000, steps: 25, rounds: 3 },
   tracked: { few: 1_000, many: 300_000, count: 20_000, rate: 4_000, holdSeconds: 20 },
 };
 
-/** What is to be reached: ratios in one run, and of the start milliseconds and MB. */
+/** The limits to hold: ratios within one run, and milliseconds and MB for the start. */
 export const LIMIT = {
   textbook: 0.9,
   npm: 0.5,

@@ -6,17 +6,17 @@ import { MAIN } from './daemon.js';
 import type { Field } from './field.js';
 import { peakMemory } from './threads.js';
 
-/** From the command to the first decision, in milliseconds, and the peak memory then, in MB (10^6 bytes). */
+/** The time from the command to the first decision in milliseconds, and the peak memory then in MB (10^6 bytes). */
 export interface Start {
   readonly ms: number;
   readonly memory: number;
 }
 
-/** New connections a second while the daemon starts: a decision comes a millisecond after it can. */
+/** New connections a second while the daemon starts: the first decision comes within a millisecond of the start. */
 const RATE = 1000;
 const SECONDS = 3;
 
-/** The clock of both ends is the log's: its lines tell when they were made. Rules must be up. */
+/** Measures one start; its end is the time stamp of the log's first decision. Rules must be up. */
 export async function measureStart(field: Field, directory: string, ...args: string[]): Promise<Start> {
   const { lab, flows } = field;
   const load = flows.send(RATE * SECONDS, RATE, 200);
@@ -40,7 +40,7 @@ export async function measureStart(field: Field, directory: string, ...args: str
   return { ms: Date.parse(JSON.parse(line).time) - before, memory };
 }
 
-/** Lines of a log that tell of a decision. */
+/** Counts the lines of a log that record a decision. */
 export function marksIn(path: string): number {
   return readFileSync(path, 'utf8').split('"msg":"mark"').length - 1;
 }

@@ -6,15 +6,15 @@ export interface CpuTime {
   readonly conntrack: number;
   /** The thread that talks to the kernel's queue. */
   readonly queue: number;
-  /** JavaScript, and what V8 and libuv keep threads for. */
+  /** JavaScript, and the other threads of V8 and libuv. */
   readonly rest: number;
-  /** Times that the queue's thread got a CPU; not a time. */
+  /** How often the queue's thread got a CPU; a count, not a time. */
   readonly queueRuns: number;
 }
 
 /**
- * From /proc/PID/task/TID/schedstat, whose first number is the time on a CPU (and the third, how often): not in ticks, as in `stat`, and the
- * thread's own system calls included.
+ * Reads /proc/PID/task/TID/schedstat: the first number is a thread's time on a CPU in nanoseconds, its system calls
+ * included, and the third is how often it got a CPU. `stat` has the time in ticks only.
  */
 export function cpuTime(pid: number): CpuTime {
   const time = { conntrack: 0, queue: 0, rest: 0, queueRuns: 0 };

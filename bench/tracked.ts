@@ -3,18 +3,18 @@ import type { Field } from './field.js';
 import { replaceTable, tracked } from './held.js';
 import { type CpuTime, cpuTime, peakMemory, since } from './threads.js';
 
-/** Between bursts. A decision in a burst costs less than one alone, since some share a waking up of the threads. */
+/** Microseconds between bursts. A decision in a burst costs less than a single one: several share one wake-up. */
 const TICK_US = 10_000;
 const UDP_TIMEOUT = '/proc/sys/net/netfilter/nf_conntrack_udp_timeout';
 
 export interface Sample {
   /** Nanoseconds a decision. */
   readonly each: CpuTime;
-  /** The same, of the threads that decide. */
+  /** Nanoseconds a decision takes of the threads that decide. */
   readonly deciding: number;
-  /** The conntrack thread's part of one core. */
+  /** The conntrack thread's share of one core, 0..1. */
   readonly conntrackShare: number;
-  /** At the end. */
+  /** Connections tracked at the end. */
   readonly tracked: number;
   /** Peak of the process so far, in MB. */
   readonly memory: number;
@@ -24,7 +24,7 @@ export interface Sample {
 export class Tracked {
   readonly #field: Field;
   readonly #daemon: BenchDaemon;
-  /** Of the router, to be put back. */
+  /** The router's old setting, restored at the end. */
   readonly #udpTimeout: string;
 
   private constructor(field: Field, daemon: BenchDaemon, udpTimeout: string) {
@@ -35,7 +35,7 @@ export class Tracked {
 
   static async start(field: Field, socket: string, ...args: string[]): Promise<Tracked> {
     await field.rules();
-    // Quick to forget what the benchmark itself opens.
+    // The router should quickly forget the connections that the benchmark itself opens.
     const { stdout } = await field.lab.router.sh(`cat ${UDP_TIMEOUT}\necho 1 >${UDP_TIMEOUT}`);
     const daemon = await BenchDaemon.start(field.lab, socket, ...args);
     return new Tracked(field, daemon, stdout.trim());
@@ -51,7 +51,7 @@ export class Tracked {
     );
   }
 
-  /** @throws {Error} when not every new connection was decided by the daemon, since then the figures mean little */
+  /** @throws {Error} when the daemon did not decide every new connection, since the figures then mean little */
   async measure(count: number, rate: number): Promise<Sample> {
     const daemon = this.#daemon;
     const { verdicts, kernelDecided } = (await daemon.status()).queue;

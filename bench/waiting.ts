@@ -10,14 +10,14 @@ export async function queuesOn(host: Host): Promise<QueueEntry[]> {
 }
 
 /**
- * Waits until no packet waits for a verdict: what is still in a queue has cost nothing yet, and has not arrived.
+ * Waits until the queues are empty: packets still in a queue have cost nothing yet and have not arrived.
  * @throws {Error} after `timeoutMs`
  */
 export async function answered(host: Host, timeoutMs = 60_000): Promise<void> {
   for (const end = performance.now() + timeoutMs; ; ) {
     const waiting = (await queuesOn(host)).reduce((sum, queue) => sum + queue.waiting, 0);
     if (waiting === 0) return;
-    if (performance.now() > end) throw new Error(`${waiting} packets wait in vain for a verdict`);
+    if (performance.now() > end) throw new Error(`${waiting} packets still wait for a verdict`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

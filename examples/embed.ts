@@ -1,15 +1,15 @@
 /**
- * A selector of your own, without anything of WANs: `Queue` hands over the first packets of connections and sends the
- * marks back. Here what a provider throttles, QUIC (UDP to port 443), gets mark 2; for everything else the kernel decides,
- * which leaves the packet as it is. In a folder of its own, as root:
+ * A selector of your own that needs no WANs: `Queue` hands over the first packets of connections and sends their marks
+ * back. In this example QUIC (UDP to port 443), which a provider throttles, gets mark 2; everything else is left to the
+ * kernel, which passes it unchanged. In a folder of its own, as root:
  *
  *     npm init -y && npm pkg set type=module
  *     npm install wanmark typescript @types/node
  *     npx tsc --module nodenext --target es2023 --types node embed.ts && node embed.js
  *
- * and the rules around it, which use the lowest eight bits of the mark. A connection is asked about once and keeps its
- * mark. What gets one comes back to the top of the table, so the rules must let it pass; while nobody listens, everything
- * passes without a mark.
+ * The rules around it use the lowest eight bits of the mark. Each connection is asked about once and keeps its mark. A
+ * packet that gets a mark comes back to the top of the table, so the rules must let it pass. While no program has the
+ * queue open, everything passes without a mark.
  *
  *     iptables -t mangle -A PREROUTING -i lan0 -m mark --mark 0/0xff -j CONNMARK --restore-mark --mask 0xff
  *     iptables -t mangle -A PREROUTING -i lan0 -m conntrack --ctstate NEW -m mark --mark 0/0xff \
@@ -23,7 +23,7 @@ const UDP = 17;
 const HTTPS = 443;
 const MARK = 2;
 
-/** Element `i` of each array is of packet `i`. The arrays are used again, so nothing of them may be kept. */
+/** Element `i` of each array belongs to packet `i`. The arrays are reused, so do not keep references to them. */
 const decide: Decide = (batch, count) => {
   for (let i = 0; i < count; i++) {
     const quic = batch.proto[i] === UDP && batch.dport[i] === HTTPS;
@@ -36,7 +36,7 @@ function open(): Queue {
     return Queue.open({ num: 7, mask: 0xff }, decide, ({ message }) => process.stderr.write(`${message}\n`));
   } catch (error) {
     if (!(error instanceof WanmarkError)) throw error;
-    // One line that says what to do: no privilege, no addon, a queue that somebody else has.
+    // The message is one line that says what to do when a privilege or the addon is missing, or the queue is taken.
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
   }
@@ -47,7 +47,7 @@ process.stdout.write('listening\n');
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
-    // No packet is lost: what is queued is decided before the kernel gets its queue back.
+    // No packet is lost: close() decides the queued packets before it releases the queue.
     await queue.close();
     const { decisions, kernelDecided } = queue.stats();
     process.stdout.write(`${decisions} marked, ${kernelDecided} left to the kernel\n`);

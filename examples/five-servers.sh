@@ -12,7 +12,7 @@
 #
 #   sh five-servers.sh down
 #
-# The servers see the clients' own addresses, so their way back has to lead by this router.
+# The servers see the clients' own addresses, so their answers have to go through this router.
 set -eu
 verb=$1
 shift

@@ -5,11 +5,11 @@
 #               port 80
 #
 #   sh four-in-rotation.sh up --engine kernel                          no daemon
-#   sh four-in-rotation.sh up && sh four-in-rotation.sh run            with it
+#   sh four-in-rotation.sh up && sh four-in-rotation.sh run            with a daemon
 #   sh four-in-rotation.sh down
 #
-# The recipe that many have with four rules of `--every 4` is wrong: each rule sees only what
-# those before it left. `sh four-in-rotation.sh print --engine kernel` shows 4, 3, 2 and the rest.
+# The common recipe of four rules with `--every 4` is wrong: each rule sees only what the rules
+# before it left. `sh four-in-rotation.sh print --engine kernel` shows 4, 3, 2 and the rest.
 set -eu
 verb=$1
 shift

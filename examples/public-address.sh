@@ -1,6 +1,6 @@
 #!/bin/sh
-# Three servers behind a public address, on a router that forwards nothing by itself
-# (iptables -P FORWARD DROP), for servers whose default route is another router's.
+# Three servers behind a public address. The router forwards nothing by itself (iptables -P
+# FORWARD DROP), and the servers' default route leads to another router.
 #
 #   internet --- 192.0.2.100 [this router] 10.0.0.1 --- 10.0.0.2 to 10.0.0.4, port 8080
 #                port 80
@@ -13,8 +13,8 @@
 #
 #   sh public-address.sh down
 #
-# snat=10.0.0.1: the servers see all connections come from there, so they answer to there.
-# --forward-accept lets through what goes to these servers by this service, and its answers.
+# snat=10.0.0.1: the servers see all connections come from 10.0.0.1, so they answer this router.
+# --forward-accept lets this service's connections to its servers pass, and their answers.
 set -eu
 verb=$1
 shift

@@ -1,7 +1,7 @@
 /**
- * A strategy of your own: whoever has opened a connection stays on the WAN that it went out by, until it has opened none
- * for ten minutes; the first one is given out by weight. For sites that end a session when its address changes.
- * In a folder of its own:
+ * A strategy of your own, for sites that end a session when its address changes: a client stays on the WAN of its last
+ * connection until it has opened none for ten minutes; then its next connection is given out by weight. In a folder of
+ * its own:
  *
  *     npm init -y && npm pkg set type=module
  *     npm install wanmark typescript
@@ -11,7 +11,7 @@
 import { type Candidate, PerSet, type StrategyFactory, weighted } from 'wanmark';
 
 const IDLE_MS = 10 * 60_000;
-/** Clients are known by a hash, so that memory has a bound. Once in 65,536 two of them share a slot, and with it a WAN. */
+/** Clients are known by a hash, so that memory is bounded. Two clients share a slot, and so a WAN, once in 65,536. */
 const SLOTS = 2 ** 16;
 
 interface Stay {
@@ -20,10 +20,10 @@ interface Stay {
 }
 
 const stay: StrategyFactory = (context) => {
-  // A built-in strategy is a function of the same context, and can be asked like one's own.
+  // A built-in strategy is a function of the same context, and can be used inside your own.
   const newcomers = weighted(context);
-  // Another set of candidates, as when a WAN goes down, has state of its own: there everybody is a newcomer. When the WAN
-  // is back, its old set goes on with those who have not been away for longer than IDLE_MS.
+  // Each set of candidates has its own state. When a WAN goes down, the set changes and every client is a newcomer; when
+  // the WAN is back, the old set continues with the clients that were not idle for longer than IDLE_MS.
   const stays = new PerSet(() => new Map<number, Stay>());
 
   return {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Two tunnels between a branch and a hub, over two lines. Each end balances what it sends, by
-# itself: run this on both, with NEAR and FAR exchanged.
+# Two tunnels between a branch and a hub, over two lines. Each end balances what it sends: run
+# this on both ends, with NEAR and FAR exchanged.
 #
 #   LAN --- [branch] tun1 === 203.0.113.1 ... 203.0.113.2 === tun1 [hub] --- LAN
 #                    tun2 === 203.0.113.5 ... 203.0.113.6 === tun2
@@ -11,12 +11,12 @@
 #   sh tunnels.sh up && sh tunnels.sh run                           connections, with a daemon
 #   sh tunnels.sh down
 #
-# A connection stays on the tunnel that the end which began it chose, both ways. With
-# `--per packet` each end spreads all packets, also the answers: one transfer may then be as
-# fast as both lines together, where they are alike; where not, its packets overtake each other.
+# The end that opens a connection chooses its tunnel, for both directions. With `--per packet`
+# each end spreads all packets, answers too: one transfer may then be as fast as both lines
+# together if they are alike; if not, its packets overtake each other.
 #
-# What is balanced is what the main table knows by no more than its default route, so the
-# far LAN must have no route of its own. The far ends of the tunnels do, and go past them.
+# Only connections that the main table sends by its default route are balanced, so the far LAN
+# must have no route of its own. The far ends of the tunnels have one, so they are not balanced.
 set -eu
 verb=$1
 shift

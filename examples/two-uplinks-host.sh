@@ -1,5 +1,5 @@
 #!/bin/sh
-# A single host with two uplinks: an answer leaves by the way its request came.
+# A single host with two uplinks: an answer leaves by the uplink that its request came in by.
 #
 #        .--- eth1, gateway 192.0.2.1 ----.
 #   host |                                internet
@@ -8,10 +8,10 @@
 #   sh two-uplinks-host.sh up --engine kernel      all that is needed
 #   sh two-uplinks-host.sh down
 #
-# Without it the host answers everything by its default route, and the provider of that line
-# drops what has the other line's address. Its own new connections are balanced, too; what a
-# program binds to the address of a line goes by that line. (A warning that nothing is
-# forwarded is as it should be.)
+# Without this the host answers everything by its default route, and the provider of that line
+# drops packets with the other line's address. The host's own new connections are balanced, too;
+# a socket bound to the address of a line uses that line. (The warning that nothing is forwarded
+# is right for a host.)
 set -eu
 verb=$1
 shift

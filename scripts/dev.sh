@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds, runs the chosen tests, and does both again after each change: dev.sh [NAME...]
 #
-# A NAME is one of test.sh; without one it only builds. A change is one of any file that a build or a test reads. Ctrl-C
-# ends it, and all that it has started at the time.
+# A NAME picks tests as in test.sh; without a NAME it only builds. It watches all files that a build or a test reads.
+# Ctrl-C ends it together with everything it has started.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ if [ $# -gt 0 ]; then purpose="test"; else purpose="run"; fi
 seen=$(mktemp)
 round=
 
-# end_round: its process group, politely at first.
+# end_round: ends the round's process group, with SIGTERM first.
 end_round() {
 	kill -TERM "-$round" 2>/dev/null || kill -TERM "$round" 2>/dev/null || return 0
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -32,10 +32,10 @@ finish() {
 trap finish HUP INT TERM
 
 while true; do
-	# Before the round, so that a change during it is followed by another.
+	# Taken before the round, so that a change made during it triggers another.
 	touch "$seen"
-	# A round has a process group of its own, to be ended as one. It runs in the background because a shell that waits for a
-	# command in front hears a signal only when that has ended.
+	# A round is a process group, so that it can be ended as a whole. It runs in the background because a shell that waits
+	# for a foreground command handles signals only after the command has ended.
 	# shellcheck disable=SC2016 # for the inner shell
 	setsid sh -c 'sh scripts/setup.sh "$0" && { [ $# -eq 0 ] || exec sh scripts/test.sh "$@"; }' "$purpose" "$@" &
 	round=$!

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Checks the form of every source file; changes nothing. Set-up comes first (setup.sh lint).
+# Checks format and style of every source file without changing any. Set-up comes first (setup.sh lint).
 #
-# ShellCheck reads what a script sources along with it, which takes up to 16 s. So a script that has passed is left out
-# until it, or one that it may source, is another; and several are checked at a time.
+# ShellCheck also reads the files that a script sources, which takes up to 16 s. So a script that has passed is skipped
+# until it or a file that it may source changes, and several scripts are checked at a time.
 set -eu
 cd "$(dirname "$0")/.."
 
 passed=node_modules/.cache/wanmark-shellcheck
 mkdir -p "$passed"
 
-# fingerprint FILE: of all that ShellCheck's answer depends on.
+# fingerprint FILE: prints a hash of all that ShellCheck's answer depends on.
 fingerprint() {
 	{
 		shellcheck --version
@@ -24,7 +24,7 @@ check_shell() {
 	[ -e "$_stamp" ] || { shellcheck "$1" && : >"$_stamp"; }
 }
 
-# xargs starts the script itself for each.
+# xargs starts this script again for each file.
 if [ "${1-}" = --shell ]; then
 	check_shell "$2"
 	exit
@@ -32,5 +32,5 @@ fi
 
 node_modules/.bin/biome ci --error-on-warnings .
 git ls-files -co --exclude-standard '*.c' '*.cc' '*.h' | xargs clang-format --dry-run -Werror
-# The slow ones, which come last by name, first.
+# The slow files come last by name, so the order is reversed to start them first.
 git ls-files -co --exclude-standard '*.sh' .ci/run | sort -r | xargs -n 1 -P "$(nproc)" sh scripts/lint.sh --shell

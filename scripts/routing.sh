@@ -54,12 +54,16 @@ routing_steps() {
 	} >"$4/$1.drop" || fail "cannot write $4"
 }
 
-# without A B COMMAND: COMMAND for each line of A that is not in B.
+# without A B COMMAND: COMMAND for each line of A that is not in B. A route that is replaced is not taken away as well:
+# `ip route del` asks for less than all of a route, and would find the one in its place.
 without() {
 	[ -e "$1" ] || return 0
 	awk -v others="$2" -v command="$3" -v protocol="$PROTOCOL" '
-		BEGIN { while ((getline line < others) > 0) there[line] }
-		NF && !($0 in there) { print command, $0, "protocol", protocol }' "$1"
+		function place(   i) { i = $1 == "unreachable" ? 2 : 1; return $i " " $NF }
+		BEGIN { while ((getline < others) > 0) { there[$0]; taken[place()] } }
+		NF && !($0 in there) && !(command == "route del" && place() in taken) {
+			print command, $0, "protocol", protocol
+		}' "$1"
 }
 
 # add_routing FAMILY STEPS

@@ -1,12 +1,12 @@
 #!/bin/sh
 # rp-filter.sh 0|1|2 - sets rp_filter on every IPv4 device: 0 off, 1 strict, 2 loose.
 #
-# Strict rp_filter drops what comes in by a device that the way back does not lead to, which
-# with several WANs hits the replies on all but one. The usual answer is to switch it off or
-# to loosen it, everywhere. The better one is src_valid_mark=1 on the WANs, which
-# `wanmark.sh up` sets: the way back is then looked up with the packet's mark, so strict
-# filtering goes on working. The kernel takes the larger of `all` and the device's own value
-# (ip-sysctl.txt), so all of them are set, and `default` for devices to come.
+# Strict rp_filter drops a packet that comes in by another device than the way back would use:
+# with several WANs, the replies on all WANs but one. The usual remedy is to switch the filter
+# off or to loosen it everywhere. The better one is src_valid_mark=1 on the WANs, which
+# `wanmark.sh up` sets: the kernel then looks up the way back with the packet's mark, and strict
+# filtering keeps working. The kernel uses the larger of the values of `all` and the device
+# (ip-sysctl.txt), so this script sets all of them, and `default` for devices to come.
 LC_ALL=C
 export LC_ALL
 CONF=/proc/sys/net/ipv4/conf
@@ -20,7 +20,7 @@ case $#:${1-} in
 esac
 
 for file in "$CONF"/*/rp_filter; do
-	# Not `read`: a shell reads byte by byte, and /proc/sys answers a second read with nothing.
+	# `cat` and not `read`: a shell reads byte by byte, and /proc/sys answers a second read with nothing.
 	old=$(cat "$file") || exit 1
 	[ "$old" != "$1" ] || continue
 	dev=${file#"$CONF"/}

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes a clone ready: setup.sh run|test|lint|bench|pack
 #
-# Installs what is missing and nothing else: Debian packages with apt-get (as root, and only when a program or
-# header is absent), the npm packages of package-lock.json, the addon, the TypeScript. Without root a missing
-# package is one line that names it. Safe to repeat; a second run takes a second or two. `lint` builds nothing. `pack` is for
-# npm, before it makes a tarball: the JavaScript of the package and no more, for its user builds the addon.
+# Installs or builds what is missing and nothing else: Debian packages with apt-get (as root, and only when a program
+# or header is absent), the npm packages of package-lock.json, the addon, the TypeScript. Without root a missing package
+# is one line that names it. Safe to repeat; a second run takes a second or two. `lint` builds nothing. `pack` prepares
+# npm's tarball: it builds only the JavaScript of the package, since the user's machine builds the addon.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -24,7 +24,7 @@ need() {
 	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 
-# need_system: what the purpose takes, and no more.
+# need_system: installs the Debian packages that the purpose needs.
 need_system() {
 	case $purpose in
 	pack) ;;
@@ -71,7 +71,7 @@ install_system() {
 	apt-get -qq install -y --no-install-recommends $missing >&2
 }
 
-# One set-up at a time: two would build into the same folders.
+# Only one set-up runs at a time, since two would build into the same folders.
 exec 9<package.json
 ! command -v flock >/dev/null 2>&1 || flock 9
 
@@ -90,7 +90,7 @@ esac
 
 addon=build/Release/nfqueue.node
 if ! [ -e "$addon" ] || [ -n "$(find native binding.gyp -newer "$addon")" ]; then
-	# Quiet when it works: the compiler's own output matters only when it does not.
+	# The compiler's output matters only when the build fails.
 	output=$(npm run --silent build:native 2>&1) || {
 		echo "$output" >&2
 		echo "wanmark: the addon does not build; the lines above say why" >&2
@@ -100,7 +100,7 @@ if ! [ -e "$addon" ] || [ -n "$(find native binding.gyp -newer "$addon")" ]; the
 fi
 npm run --silent build:ts
 
-# One of those that the benchmark compares with is an npm package, which nothing else needs.
+# The benchmark compares wanmark with an npm package, among others; nothing else needs that package.
 others=bench/programs
 rival=$others/node_modules/nfqueue/build/Release/nfqueue.node
 if [ "$purpose" = bench ] && ! [ -e $rival ]; then

@@ -3,7 +3,7 @@
 #
 # Without a name: the native core under ASan and UBSan, then every test file. A name picks the files whose path
 # contains it (`npm test -- unit`, `npm test -- netns/queue`). Set-up comes first (setup.sh test).
-# WANMARK_TEST_STRICT=1 turns the named skips, for what a machine cannot do, into failures.
+# WANMARK_TEST_STRICT=1 turns skips, which name what the machine lacks, into failures.
 set -eu
 cd "$(dirname "$0")/.."
 

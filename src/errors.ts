@@ -1,4 +1,4 @@
-/** Exit codes of the command line: 1 something on the system failed, 2 wrong usage or configuration. */
+/** Exit codes of the command line: 1 when something on the system failed, 2 for wrong usage or configuration. */
 export type ExitCode = 1 | 2;
 
 /**
@@ -6,7 +6,7 @@ export type ExitCode = 1 | 2;
  * The command line prints the message alone; any other error is a bug and is printed with its stack.
  */
 export class WanmarkError extends Error {
-  /** Stable, for programs: `USAGE`, `QUEUE_TAKEN`, ... */
+  /** A stable word for programs: `USAGE`, `QUEUE_TAKEN`, ... */
   readonly code: string;
   readonly exitCode: ExitCode;
 
@@ -25,7 +25,7 @@ export class UsageError extends WanmarkError {
   }
 }
 
-/** The machine would not do it: a privilege, a program or a kernel feature is missing, a command failed. */
+/** Something on the system failed: a privilege, a program or a kernel feature is missing, or a command failed. */
 export class SystemError extends WanmarkError {
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(code, message, 1, options);

@@ -2,29 +2,29 @@ import { type Logger, pino, stdTimeFunctions } from 'pino';
 
 /** How long a line may stay in memory before it is written: short enough to tail, long enough to batch. */
 const FLUSH_MS = 50;
-/** With a reader that is slower than we are, lines beyond this are dropped, never connections. */
+/** Most bytes that wait for a slow reader; beyond, lines are dropped, never connections. */
 const MAX_BUFFER_BYTES = 16 * 1024 * 1024;
-/** Characters of lines that are written at once: what a pipe takes. */
+/** Characters of lines that one write takes at most, which a pipe has room for. */
 const LINES_LENGTH = 32 * 1024;
 
-/** Takes a line of NDJSON with its newline, which is in its place among the logger's lines. */
+/** Writes a line of NDJSON, given with its newline, in order with the logger's own lines. */
 export type LineSink = (line: string) => void;
 
 /** A logger and the way to end it. */
 export interface Log {
   readonly logger: Logger;
   /**
-   * For the many lines that the mark log has: a tenth of the logger's own price. Undefined on a terminal, where
-   * lines are for people.
+   * Writes the many lines of the mark log at a tenth of the logger's cost. Undefined on a terminal, where lines are for
+   * people.
    */
   readonly line: LineSink | undefined;
-  /** Lines that were dropped because the reader of our stdout is too slow. */
+  /** How many lines were dropped because the reader of our stdout is too slow. */
   dropped(): number;
-  /** Writes what is still in memory; call before the process exits. */
+  /** Writes the lines that are still in memory; call it before the process exits. */
   flush(): void;
 }
 
-/** NDJSON on stdout, or readable lines when stdout is a terminal. */
+/** Makes a log of NDJSON on stdout, or of readable lines when stdout is a terminal. */
 export async function createLog(): Promise<Log> {
   if (process.stdout.isTTY) {
     const { default: pretty } = await import('pino-pretty');
@@ -43,7 +43,7 @@ export async function createLog(): Promise<Log> {
     minLength: 4096,
     maxLength: MAX_BUFFER_BYTES,
   });
-  // One write for many lines: each costs as much as making five of them.
+  // Many lines share one write, which costs as much as making five lines.
   let lines = '';
   const writeLines = () => {
     if (lines === '') return;
@@ -54,7 +54,7 @@ export async function createLog(): Promise<Log> {
   destination.on('drop', (text: string) => {
     dropped += text.split('\n').length - 1;
   });
-  // Not an interval: a flush without a line would be an empty write, by way of a thread of libuv's.
+  // A timeout and not an interval: a flush without lines would be an empty write on a thread of libuv.
   let timer: NodeJS.Timeout | undefined;
   const flushSoon = () => {
     timer ??= setTimeout(() => {
@@ -87,7 +87,7 @@ export async function createLog(): Promise<Log> {
     dropped: () => dropped,
     flush: () => {
       clearTimeout(timer);
-      // A descriptor that is not open yet, or a broken pipe, is no reason to fail at the end.
+      // A descriptor that is not open yet, or a broken pipe, should not make the exit fail.
       try {
         writeLines();
         destination.flushSync();

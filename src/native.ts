@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { SystemError } from './errors.js';
 
-/** Where the addon may be, best first. `WANMARK_ADDON` names a build of one's own, as with a sanitizer. */
+/** Paths where the addon may be, best first. `WANMARK_ADDON` names another build, for example with a sanitizer. */
 function candidates(): string[] {
   const own = process.env.WANMARK_ADDON;
   if (own) return [own];
@@ -15,13 +15,13 @@ function candidates(): string[] {
 let addon: unknown;
 
 /**
- * Loads the addon. Called on first use and not on import, so that what needs nothing of it works without it.
+ * Loads the addon. It is loaded at the first use and not on import, so that commands which do not need it work without.
  *
- * @typeParam Addon the part that the caller uses; the folder that uses it describes it
- * @throws SystemError `ADDON_MISSING` when it is not built, `ADDON_BROKEN` when it is there but does not load
+ * @typeParam Addon the part of the addon that the caller uses; each folder of callers describes its own part
+ * @throws SystemError `ADDON_MISSING` when the addon is not built, `ADDON_BROKEN` when it is there but does not load
  */
 export function loadAddon<Addon>(): Addon {
-  // Finding it takes a fifth of a millisecond, and some callers come several times in a look at the devices.
+  // Kept, since finding it takes a fifth of a millisecond, and one look at the devices loads it several times.
   addon ??= load();
   return addon as Addon;
 }

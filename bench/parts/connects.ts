@@ -3,7 +3,7 @@ import { BATCHED, NPM, STATISTIC, TEXTBOOK } from '../contender.js';
 import { COST_HEAD, costCells, REACHED_HEAD, reachedCells } from '../cost.js';
 import { median } from '../stats.js';
 
-/** What a TCP connection costs, and what becomes of it: the client sees a lost SYN as a connect of a second. */
+/** Measures what a TCP connection costs and what becomes of it; a lost SYN makes a connect take a second. */
 export async function connects(bench: Bench): Promise<void> {
   const { field, report, size } = bench;
   const count = Math.round(size.connectRate * size.seconds);

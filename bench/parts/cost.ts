@@ -3,7 +3,7 @@ import { NPM, STATISTIC, TEXTBOOK } from '../contender.js';
 import { ratioOf } from '../cost.js';
 import { LIMIT } from '../size.js';
 
-/** What a new connection costs, by each contender. */
+/** Measures what a new connection costs with each contender. */
 export async function cost(bench: Bench): Promise<void> {
   const { report, own, others } = bench;
   for (const rate of bench.size.rates) {

@@ -1,7 +1,7 @@
 import type { Bench } from '../bench.js';
 import { BATCHES, decisionsPerSecond, STRATEGY_NAMES } from '../decisions.js';
 
-/** What the one thread that decides can do. */
+/** Measures how many decisions a second the one JavaScript thread can make. */
 export async function decisions({ report, size }: Bench): Promise<void> {
   report.title('One JavaScript thread, without a kernel');
   const rows = STRATEGY_NAMES.map((strategy) => [

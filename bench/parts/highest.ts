@@ -8,7 +8,7 @@ const END: Record<Highest['end'], string> = {
   cap: ' (the highest that is tried)',
 };
 
-/** Where each ends. */
+/** Measures the highest rate that each contender keeps up with. */
 export async function highest(bench: Bench): Promise<void> {
   const { field, report, size } = bench;
   report.title('The highest rate without a drop, or a connection left to the kernel');

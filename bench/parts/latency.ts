@@ -3,10 +3,10 @@ import { STATISTIC, TEXTBOOK } from '../contender.js';
 import { LIMIT } from '../size.js';
 import { median, ratio } from '../stats.js';
 
-/** Before the window, in which a daemon does what it does at its start. */
+/** Time before the window, for the work of a daemon's first seconds. */
 const WARM_UP_SECONDS = 2;
 
-/** How long a first packet is under way. */
+/** Measures how long a first packet is under way with each contender. */
 export async function latency(bench: Bench): Promise<void> {
   const { field, report, own } = bench;
   const { rates, rounds, seconds } = bench.size.latency;

@@ -5,7 +5,7 @@ import { ratioOf } from '../cost.js';
 import { LIMIT } from '../size.js';
 import { marksIn } from '../start.js';
 
-/** The log's own cost, and whether it has a line for each decision. */
+/** Measures the cost of the mark log, and whether it has a line for each decision. */
 export async function log(bench: Bench): Promise<void> {
   const { field, report, size, own } = bench;
   const count = Math.round(size.logRate * size.seconds);

@@ -1,6 +1,6 @@
 import type { Bench } from '../bench.js';
 
-/** With one queue and with two; round-robin must be exact over both. */
+/** Measures one queue and two; round-robin must be exact over both together. */
 export async function queues(bench: Bench): Promise<void> {
   const rate = bench.size.rates[0]!;
   const each = [1, 2].map((n) =>

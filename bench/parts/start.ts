@@ -3,7 +3,7 @@ import { LIMIT } from '../size.js';
 import { measureStart } from '../start.js';
 import { median } from '../stats.js';
 
-/** From the command to the first decision. */
+/** Measures the time from the command to the first decision, and the memory then. */
 export async function start(bench: Bench): Promise<void> {
   const { field, report, rounds } = bench;
   await field.rules();

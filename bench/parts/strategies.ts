@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from '../bench.js';
 
-/** As the README shows one: by the source's port. */
+/** A user's strategy, like the example of the docs: it chooses by the source port. */
 const USER_STRATEGY = 'export default () => ({ pick: (flow, wans) => wans[flow.sport % wans.length] });\n';
 
-/** Ours with each strategy, and with a user's own. */
+/** Measures wanmark with each of its strategies and with a user's own. */
 export async function strategies(bench: Bench): Promise<void> {
   const rate = bench.size.rates[0]!;
   const file = join(bench.directory, 'strategy.mjs');

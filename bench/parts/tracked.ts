@@ -24,14 +24,14 @@ function cells(name: string, samples: readonly Sample[]): string[] {
   ];
 }
 
-/** Least-connections with few and with many tracked connections, in turn, so that what grows with time is in both. */
+/** Measures least-connections with few and many tracked connections in turn, so that drift over time is in both. */
 export async function tracked(bench: Bench): Promise<void> {
   const { field, report, directory, rounds } = bench;
   const { few, many, count, rate, holdSeconds } = bench.size.tracked;
   const marks = field.lab.wans.map(({ mark }) => mark);
   const file = { [few]: writeHeld(directory, few, marks), [many]: writeHeld(directory, many, marks) };
   const samples: Record<number, Sample[]> = { [few]: [], [many]: [] };
-  // A late answer would be the kernel's decision, and none of ours to measure.
+  // A long deadline: after a late answer the kernel decides, and there is no decision of ours to measure.
   const args = ['--strategy', 'least-connections', '--deadline', '10000'];
   const router = await Tracked.start(field, join(directory, 'tracked'), ...args);
   try {

@@ -1,8 +1,8 @@
-// acceptor PORT PORTS: accepts TCP connections on PORTS ports from PORT on, for `connects`, which resets
-// each.
+// acceptor PORT PORTS: accepts TCP connections on PORTS ports from PORT on; its peer is `connects`, which
+// resets each of them.
 //
-// Says "ready" when it listens. It must not be the first to close, or the other end would have its connect
-// fail; so it closes a connection only when kHeld others have come after it.
+// It prints "ready" when it listens. If it closed a connection first, the peer's connect could fail; so it
+// closes a connection only when kHeld others have come after it.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

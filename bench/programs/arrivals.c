@@ -1,10 +1,10 @@
-// arrivals DEVICE: how long after they were sent the datagrams of `flows` arrive at a device.
+// arrivals DEVICE: measures how long the datagrams of `flows` are under way until they arrive at a device.
 //
-// Says "ready" when it listens; at the end of standard input it writes the nanoseconds of each, a line each,
-// in order of arrival. Packet sockets see what a raw table drops. The kernel stamps packets in its receive
-// softirq (tpacket_rcv) and puts them into a ring, and nobody looks at it before the end: so neither the
-// rules behind nor our own waking up is part of the figure, nor do we take a CPU from those that are
-// measured. Ends with 1 when the ring was too small.
+// It prints "ready" when it listens; at the end of standard input it prints the nanoseconds of each datagram,
+// one a line, in order of arrival. A packet socket sees packets before the raw table drops them. The kernel
+// stamps packets in its receive softirq (tpacket_rcv) and puts them into a ring that is read only at the end,
+// so the figures contain neither later rules nor our own waking up, and we take no CPU time from what is
+// measured. The exit code is 1 when the ring was too small.
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>

@@ -1,8 +1,8 @@
-// batched QUEUE MARK...: as textbook.c, with all that can be had without another design.
+// batched QUEUE MARK...: textbook.c, as fast as it gets without another design.
 //
 // It reads as many packets as there are with one recvmmsg() and answers them with one sendto(): nfnetlink
 // takes as many messages as a buffer holds (netlink_rcv_skb). Only what a choice of round-robin needs is
-// copied, and the queue's length and the socket's buffer are as large as ours.
+// copied, and the queue's length and the socket's buffer are as large as wanmark's.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,11 +1,12 @@
-// connects ADDRESS PORT PORTS COUNT RATE FIRST: COUNT TCP connections, RATE a second, each closed at once.
+// connects ADDRESS PORT PORTS COUNT RATE FIRST: makes COUNT TCP connections, RATE a second, and closes each
+// at once.
 //
-// Closed with a reset (SO_LINGER of 0 s), so that no port stays in TIME_WAIT. The server listens on PORTS
-// ports from PORT on; with the source ports of one address that is 60,000 times PORTS connections until a
-// 5-tuple comes again; FIRST, the number of connections that earlier runs made, goes on where they ended.
-// Writes the seconds it took to start them all, those of them that it had a CPU, and how many connects
-// succeeded, how many of these took longer than half a second (which is a SYN that was lost: RFC 6298 has it
-// sent again after 1 s), and how many failed.
+// It closes with a reset (SO_LINGER of 0 s), so that no port stays in TIME_WAIT. The server listens on PORTS
+// ports from PORT on; with the source ports of one address, a 5-tuple comes again only after 60,000 times
+// PORTS connections. FIRST is the number of connections that earlier runs made; this run continues there.
+// The output is the seconds it took to start all of them, its own CPU seconds, and how many connects
+// succeeded, how many of these took longer than half a second (because a SYN was lost, which is sent again
+// after 1 s by RFC 6298), and how many failed.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
@@ -22,7 +23,7 @@
 
 enum { kFirstSource = 1024, kSources = 60000, kEvents = 256, kSlowMs = 500, kPatienceMs = 5000 };
 
-static int64_t* started;  // by file descriptor, nanoseconds; 0: no connect under way
+static int64_t* started;  // start in nanoseconds by file descriptor; 0 where no connect is under way
 static long descriptors;
 static int64_t succeeded, slow, failed, under_way;
 

@@ -1,12 +1,12 @@
-// flows ADDRESS ADDRESSES COUNT RATE TICK_US MOST FIRST: COUNT UDP datagrams, RATE a second, each a
+// flows ADDRESS ADDRESSES COUNT RATE TICK_US MOST FIRST: sends COUNT UDP datagrams, RATE a second, each a
 // connection of its own.
 //
-// From sockets of its own choice to one port after the other of ADDRESSES addresses from ADDRESS on in turn,
-// so that no 5-tuple is used twice; FIRST, the number of connections that earlier runs made, goes on where
-// they ended. It sends what is due every TICK_US; with MOST above 0 at most so many at a time, each stamped
-// by itself, so that neither the crowd after a time without a CPU nor that time itself is taken for the
-// latency of others. A datagram holds when it was sent, as 8 bytes of nanoseconds of CLOCK_REALTIME, which is
-// what the kernel stamps arrivals with. Writes the seconds it took, and those of them that it had a CPU.
+// It sends to one port after the other of ADDRESSES addresses from ADDRESS on, in turn, so that no 5-tuple is
+// used twice. FIRST is the number of connections that earlier runs made; this run continues there. Every
+// TICK_US it sends what is due. With MOST above 0 it sends at most MOST datagrams at a time and stamps each
+// one separately, so that time in which it had no CPU does not count as latency of the selector. A datagram
+// contains its sending time: 8 bytes, nanoseconds of CLOCK_REALTIME, the clock of the kernel's arrival
+// stamps. The output is the seconds it took, and its own CPU seconds.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
     messages[i].msg_hdr = (struct msghdr){
         .msg_name = &to[i], .msg_namelen = sizeof to[i], .msg_iov = &parts[i], .msg_iovlen = 1};
   }
-  // A sleep is as long as it is asked for, not up to 50 us longer.
+  // Without this a sleep may take up to 50 us longer than asked for.
   prctl(PR_SET_TIMERSLACK, 1);
   int fd = -1;
   int64_t open = -1;
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
         stamps[burst++] = stamp;
       }
       const int done = sendmmsg(fd, messages, burst, 0);
-      // A full device queue loses what it loses; the receiver counts.
+      // A full device queue may lose datagrams; the receiver counts what arrives.
       if (done < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED) die("sendmmsg");
       if (done > 0) sent += done;
     }

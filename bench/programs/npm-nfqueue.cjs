@@ -1,4 +1,5 @@
-// npm-nfqueue.cjs QUEUE MARK...: round-robin over marks with the package `nfqueue`, as its README does it (which forgets the buffer's size).
+// npm-nfqueue.cjs QUEUE MARK...: round-robin over marks with the package `nfqueue`, by the example of its README, plus
+// the buffer size that the example forgets.
 const nfqueue = require('nfqueue');
 
 const [queue, ...marks] = process.argv.slice(2).map(Number);

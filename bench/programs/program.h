@@ -1,4 +1,4 @@
-// What each program has.
+// Functions that all programs of this folder use.
 #pragma once
 
 #include <stdint.h>
@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-/** Nanoseconds of a clock. */
+/** The time of a clock, in nanoseconds. */
 static inline int64_t now(clockid_t clock) {
   struct timespec t;
   clock_gettime(clock, &t);
   return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/** Ends the program with 1: `what` failed, for the reason that errno has. */
+/** Prints that `what` failed, with the reason in errno, and ends the program with exit code 1. */
 static inline void die(const char* what) {
   perror(what);
   exit(1);

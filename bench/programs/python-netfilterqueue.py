@@ -1,4 +1,4 @@
-"""python-netfilterqueue.py QUEUE MARK...: round-robin over marks with Python NetfilterQueue, as its README does it."""
+"""python-netfilterqueue.py QUEUE MARK...: round-robin over marks with Python NetfilterQueue, by the example of its README."""
 import sys
 
 from netfilterqueue import NetfilterQueue

@@ -1,7 +1,7 @@
-// textbook QUEUE MARK...: round-robin over marks, as the examples of libnetfilter_queue do it.
+// textbook QUEUE MARK...: round-robin over marks, by the examples of libnetfilter_queue.
 //
-// One recv(), one nfq_handle_packet(), one verdict; NF_REPEAT with the mark, for the same rules as ours.
-// Beyond the examples only this: a lost packet (ENOBUFS) does not end it.
+// Each packet takes one recv(), one nfq_handle_packet() and one verdict: NF_REPEAT with the mark, so that it
+// runs with the same rules as wanmark. Unlike in the examples, a lost packet (ENOBUFS) does not end it.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>

@@ -43,16 +43,20 @@ export function assignNumbers(
   const retired = new Set(remembered.values());
   list.forEach(({ name }, i) => {
     if (numbers.has(name)) return;
-    const free = [i + 1, ...upTo(max)].filter((number) => number <= max && !taken.has(number));
-    const number = free.find((one) => !retired.has(one)) ?? free[0];
+    const isFree = (one: number) => one <= max && !taken.has(one);
+    const number =
+      firstOf(i + 1, max, (one) => isFree(one) && !retired.has(one)) ?? firstOf(i + 1, max, isFree);
     if (number === undefined) throw new UsageError(`no number is left for "${name}"; use a wider mask`);
     take(name, number);
   });
   return numbers;
 }
 
-function* upTo(max: number): Generator<number> {
-  for (let number = 1; number <= max; number++) yield number;
+/** `place` or else the lowest that will do. A field may hold four thousand million numbers, so they are never listed. */
+function firstOf(place: number, max: number, isGood: (number: number) => boolean): number | undefined {
+  if (isGood(place)) return place;
+  for (let number = 1; number <= max; number++) if (isGood(number)) return number;
+  return undefined;
 }
 
 /** What is to be remembered: the numbers of now, and of names that are gone those that nobody else has. */

@@ -50,11 +50,6 @@ export class Paced {
     return this.#urgent;
   }
 
-  /** Whether it acts at this moment. */
-  get busy(): boolean {
-    return this.#running !== undefined;
-  }
-
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);

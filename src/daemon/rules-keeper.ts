@@ -49,6 +49,8 @@ export class RulesKeeper {
   #fingerprint = '';
   /** What the kernel's own choice goes by; undefined: nobody has said, and what a daemon left in the rules stays. */
   #states: PlanStates | undefined;
+  /** Settles when the rules go by the states that were said last. */
+  #following: Promise<void> = Promise.resolve();
   /** Who was down when the states were said last; the states themselves change meanwhile. */
   #down: ReadonlySet<TargetId> = new Set();
   #said = '';
@@ -88,13 +90,21 @@ export class RulesKeeper {
    * What the kernel's own choice goes by, from now on and after each `up`.
    * @returns when the rules say so, could not be changed, or are not there
    */
-  async setStates(states: PlanStates): Promise<void> {
+  setStates(states: PlanStates): Promise<void> {
     const isBack = [...this.#down].some((id) => !states.down.has(id));
     this.#states = states;
     this.#down = states.down;
-    // The kernel takes a WAN's routes away with its device. One that is back needs them first, which only a pass sees to;
-    // else no shell has to start, and the next look finds the choice changed and sees to the rest.
-    if (!isBack && !this.#paced.busy && (await changeChoice(states))) return;
+    // One after the other, since each takes the lock; a WAN dies in both families at once.
+    this.#following = this.#following.then(() => this.#follow(isBack));
+    return this.#following;
+  }
+
+  /**
+   * The kernel takes a WAN's routes away with its device. One that is back needs them first, which only a pass sees to; else
+   * no shell has to start, and the next look finds the choice changed and sees to the rest.
+   */
+  async #follow(isBack: boolean): Promise<void> {
+    if (this.#states === undefined || (!isBack && (await changeChoice(this.#states)))) return;
     await this.#paced.now();
   }
 
@@ -145,7 +155,7 @@ export class RulesKeeper {
     const { repair } = this.#parts;
     try {
       return await refreshRules({
-        states: this.#states,
+        states: () => this.#states,
         repair,
         touched: this.#touched.since(this.#passes[0]),
       });

@@ -4,7 +4,7 @@ import type { Program } from './program.js';
 
 const MAIN = fileURLToPath(new URL('./agent/main.js', import.meta.url));
 
-/** The traffic program of a host, as the lab talks to it. */
+/** The lab's end of the connection to a host's traffic program. */
 export class Agent {
   readonly #program: Program;
   readonly #progress = new Map<number, (done: number) => void>();

@@ -20,7 +20,7 @@ function sysctls(plan: HostPlan, ipv6: boolean): string[] {
 }
 
 /**
- * Device numbers are given, all different: for a device whose number is also its peer's the kernel takes up to a
+ * Gives every device a number of its own: where a device and its peer have the same number, the kernel takes up to a
  * second to notice the carrier (`linkwatch_urgent_event`).
  */
 function cable(to: Cable, i: number): string[] {
@@ -43,7 +43,7 @@ function configure(plan: HostPlan): string[] {
   ];
 }
 
-/** The gateway as a home router with an exposed host: masquerades, and hands what comes in to one address. */
+/** Makes a gateway a home router with an exposed host: it masquerades, and passes on to one address what comes in. */
 function translate(plan: HostPlan, iptables: string): string {
   if (!plan.nat) return '';
   const { dev, at, exposes } = plan.nat;
@@ -61,9 +61,9 @@ function translate(plan: HostPlan, iptables: string): string {
 }
 
 /**
- * The shell script that makes the network inside a sandbox. Few processes, since each costs milliseconds:
- * one `ip -batch` per host.
- * @param iptables the command the gateways' NAT is made with, `iptables` or `iptables-legacy`
+ * The shell script that makes the network inside a sandbox. Each process costs milliseconds, so there is one
+ * `ip -batch` per host.
+ * @param iptables the command for the gateways' NAT, `iptables` or `iptables-legacy`
  */
 export function buildScript(network: Network, iptables = 'iptables'): string {
   const names = [SWITCH, ...network.hosts.map(({ name }) => name)];
@@ -74,7 +74,7 @@ export function buildScript(network: Network, iptables = 'iptables'): string {
       'ip -batch -',
       names.map((name) => `netns add ${name}`),
     ),
-    // Before the devices are made: they take their settings from "default".
+    // The settings come before the devices, which take theirs from "default".
     ...network.hosts.map((plan) =>
       heredoc(
         `ip netns exec ${plan.name} sh -ec 'while read -r key value; do echo "$value" >"/proc/sys/net/$key"; done'`,
@@ -88,7 +88,7 @@ export function buildScript(network: Network, iptables = 'iptables'): string {
     ]),
     ...network.hosts.map((plan) => heredoc(`ip -n ${plan.name} -batch -`, configure(plan))),
     ...network.hosts.map((plan) => translate(plan, iptables)),
-    // A device's carrier comes up asynchronously, and until then it drops what is sent by it.
+    // A device's carrier comes up asynchronously, and until then the device drops what it should send.
     `for name in ${names.join(' ')}; do
   while ip -n "$name" -br link show up | grep -q ' \\(DOWN\\|LOWERLAYERDOWN\\) '; do :; done
 done

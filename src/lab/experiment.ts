@@ -8,18 +8,18 @@ import { type DrivenFlow, judgeRun, type WanResult } from './verdict.js';
 import { type Daemon, Wanmark } from './wanmark.js';
 
 export interface ExperimentOptions {
-  /** As `wanmark run --strategy`. */
+  /** The argument of `wanmark run --strategy`. */
   readonly strategy: string;
-  /** `wanmark up --engine kernel` and no daemon; then `strategy` is not used. */
+  /** Where set, the kernel chooses (`wanmark up --engine kernel`), no daemon runs and `strategy` is not used. */
   readonly kernelMode?: 'random' | 'nth';
   readonly network: NetworkOptions;
   /** Connections of each kind, 1 to {@link MAX_CONNECTIONS}. */
   readonly connections: number;
-  /** Shell commands for the router, run when `wanmark` is up and before the connections. */
+  /** Shell commands that the router runs after `wanmark` is up and before the connections. */
   readonly exec?: string;
 }
 
-/** What the experiment tells while it runs. */
+/** Callbacks for the progress of an experiment. */
 export interface ExperimentEvents {
   readonly step: (what: string) => void;
   readonly progress: (done: number, total: number) => void;
@@ -27,13 +27,13 @@ export interface ExperimentEvents {
 
 /** The report, as `wanmark lab --json` prints it. Fields may be added, not renamed. */
 export interface Report {
-  /** With the kernel engine `kernel-random` or `kernel-nth`. */
+  /** The strategy's name; with the kernel engine `kernel-random` or `kernel-nth`. */
   readonly strategy: string;
   readonly sharedPort: boolean;
   readonly connections: number;
   readonly failed: number;
   readonly wans: readonly WanResult[];
-  /** Who started the connections, and how: what the server saw of each, by WAN. */
+  /** Counts of what the server saw by WAN, for each kind of connection: who started it, protocol and family. */
   readonly kinds: readonly {
     readonly kind: string;
     readonly connections: number;
@@ -44,7 +44,7 @@ export interface Report {
   readonly agree: boolean;
 }
 
-/** A host has that many source ports for each kind of connection before it would use one again. */
+/** Most connections of each kind: beyond, a host would have to use a source port again. */
 export const MAX_CONNECTIONS = 20_000;
 
 interface Kind {
@@ -63,7 +63,7 @@ function kinds(ipv6: boolean): Kind[] {
   );
 }
 
-/** Drives one kind after the other, so that the rounds of a strategy fit each kind. */
+/** Opens the connections of one kind after the other, so that whole rounds of a strategy fit each kind. */
 async function drive(lab: Lab, options: ExperimentOptions, events: ExperimentEvents): Promise<DrivenFlow[]> {
   const all = kinds(lab.network.ipv6);
   const total = all.length * options.connections;
@@ -78,7 +78,7 @@ async function drive(lab: Lab, options: ExperimentOptions, events: ExperimentEve
   return flows;
 }
 
-/** Rules and, unless the kernel is to choose, the daemon. */
+/** Brings up the rules and, unless the kernel is to choose, the daemon. */
 export async function bringUp(
   wanmark: Wanmark,
   { strategy, kernelMode }: ExperimentOptions,
@@ -92,7 +92,7 @@ export async function bringUp(
   return wanmark.run('--strategy', strategy);
 }
 
-/** Puts wanmark on the router, drives the connections, takes it off again and judges what happened. */
+/** Brings wanmark up on the router, opens the connections, takes wanmark down and judges the result. */
 export async function experiment(
   lab: Lab,
   options: ExperimentOptions,
@@ -113,10 +113,10 @@ export async function experiment(
     ? (`kernel-${options.kernelMode}` as const)
     : (ALIASES.get(options.strategy) ?? options.strategy);
   const verdict = judgeRun(strategy, lab.wans, flows, daemon?.decisions);
-  // The user's own commands may leave something; that is not for "down" to take away.
+  // What the user's own commands left behind is not for "down" to remove.
   const problems = [...verdict.problems];
   if (left.length > 0 && options.exec === undefined) {
-    problems.push(`"wanmark down" left the router other than it was: ${left.slice(0, 3).join(' | ')}`);
+    problems.push(`"wanmark down" did not leave the router as it was: ${left.slice(0, 3).join(' | ')}`);
   }
   return {
     strategy,

@@ -15,7 +15,7 @@ export interface RuleCounter {
 /** A host of the lab: a network namespace. */
 export class Host {
   readonly name: string;
-  /** Its addresses without prefix length, those of each family in the order of the plan. */
+  /** The host's addresses without prefix length, by family, in the order of the plan. */
   readonly addresses: { readonly 4: readonly string[]; readonly 6: readonly string[] };
   readonly #sandbox: Sandbox;
   #agent: Agent | undefined;
@@ -30,12 +30,12 @@ export class Host {
     };
   }
 
-  /** Runs a program to its end. @throws {SystemError} when it fails */
+  /** Runs a program on the host until it ends. @throws {SystemError} when the program fails */
   exec(argv: readonly string[], options: Omit<ExecOptions, 'netns'> = {}): Promise<Output> {
     return this.#sandbox.exec(argv, { ...options, netns: this.name });
   }
 
-  /** Runs lines of shell, stopping at the first that fails. */
+  /** Runs a shell script on the host; it stops at the first command that fails. */
   sh(script: string, options: Omit<ExecOptions, 'netns' | 'input'> = {}): Promise<Output> {
     return this.exec(['sh', '-e'], { ...options, input: script });
   }
@@ -44,24 +44,24 @@ export class Host {
     return this.#sandbox.spawn(argv, { netns: this.name });
   }
 
-  /** The argv that runs `argv` here, from any terminal of the same user. */
+  /** The argv that runs `argv` on this host, from any terminal of the same user. */
   command(argv: readonly string[]): string[] {
     return this.#sandbox.command(argv, { netns: this.name });
   }
 
-  /** Its traffic program, started at the first call. */
+  /** The host's traffic program, started at the first use. */
   get agent(): Agent {
     this.#agent ??= new Agent((argv) => this.spawn(argv));
     return this.#agent;
   }
 
-  /** Answers TCP and UDP on that port of every address it has; resolves when it listens. */
+  /** Answers TCP and UDP on a port of all the host's addresses; resolves when the server listens. */
   serve(port: number): Promise<void> {
     const addresses = [...this.addresses[4], ...this.addresses[6]];
     return this.agent.request({ op: 'serve', port, addresses });
   }
 
-  /** The rules of an iptables table with their counters, all chains or one. */
+  /** The rules of an iptables table with their counters, of all chains or of one. */
   async counters(table: string, chain?: string, family: Family = 4): Promise<RuleCounter[]> {
     const tool = (process.env.IPTABLES ?? 'iptables').replace(
       'iptables',

@@ -13,11 +13,11 @@ export interface ConnectOptions {
   readonly proto?: Proto;
   readonly family?: Family;
   readonly count?: number;
-  /** Default the first client; its connections are forwarded, the router's are its own. */
+  /** The host that connects; default the first client, whose connections the router forwards. */
   readonly from?: Host;
-  /** Default the internet server. */
+  /** The address to connect to; default the internet server's. */
   readonly to?: string;
-  /** Default {@link SERVER_PORT}. */
+  /** The port to connect to; default {@link SERVER_PORT}. */
   readonly port?: number;
   readonly concurrency?: number;
   readonly hold?: boolean;
@@ -26,12 +26,12 @@ export interface ConnectOptions {
   readonly progress?: (done: number) => void;
 }
 
-/** A connection and the WAN that its first message came by, undefined when it failed or came by none. */
+/** A connection with the WAN that its last message came by; undefined when it failed or came by none. */
 export interface LabFlow extends Flow {
   readonly wan: string | undefined;
 }
 
-/** A network of hosts, up and running. `stop` ends it; so does the end of this process. */
+/** A running network of hosts. It ends with `stop` or with this process. */
 export class Lab {
   readonly network: Network;
   readonly sandbox: Sandbox;
@@ -88,7 +88,7 @@ export class Lab {
     return this.host(wan.gateway);
   }
 
-  /** Opens connections, each verified by data end to end, and says by which WAN the server saw each. */
+  /** Opens connections, verifies each with data end to end, and finds the WAN by which the server saw it. */
   async connect(options: ConnectOptions = {}): Promise<LabFlow[]> {
     const from = options.from ?? this.client;
     const family = options.family ?? 4;
@@ -109,7 +109,7 @@ export class Lab {
     return flows.map((flow) => this.#withWan(flow));
   }
 
-  /** Asks once more on connections that are held; `wan` is the one of the latest message. */
+  /** Asks once more on held connections; `wan` is the WAN of the latest message. */
   async exchange(from: Host, flows: readonly Flow[], timeoutMs = 10_000): Promise<LabFlow[]> {
     const ids = flows.map(({ id }) => id);
     const again = await from.agent.request<Flow[]>({ op: 'exchange', ids, tag: 'exchange', timeoutMs });
@@ -117,14 +117,14 @@ export class Lab {
   }
 
   /**
-   * The addresses a host's connections start from: all of a LAN host's; on the router and the server the kernel
-   * chooses, as it does for a program there.
+   * The addresses that a host's connections start from: all addresses of a LAN host; none for the router and the server,
+   * where the kernel chooses as for any program.
    */
   sourcesOf(host: Host, family: Family): readonly string[] {
     return host.name.startsWith('client') ? host.addresses[family] : [];
   }
 
-  /** The name of the WAN by which the server got something from this source address. */
+  /** The name of the WAN by which the server got a packet with this source address; undefined if by none. */
   wanOf(source: string): string | undefined {
     return wanOfSource(this.wans, source)?.name;
   }

@@ -1,4 +1,4 @@
-/** What to build; every field has a default. */
+/** The network to build; every field has a default. */
 export interface NetworkOptions {
   /** How many uplinks, 1 to {@link MAX_WANS}; default as many as `weights`, else 3. */
   readonly wans?: number;
@@ -6,21 +6,21 @@ export interface NetworkOptions {
   readonly weights?: readonly number[];
   /** Tier of each WAN in order; default 1 each. */
   readonly tiers?: readonly number[];
-  /** All gateways behind one device of the router; then they do the NAT, not the router. */
+  /** Whether all gateways are behind one device of the router; they, not the router, then do the NAT. */
   readonly sharedPort?: boolean;
   /** Hosts on the LAN that open connections, 1 to 10; default 1. */
   readonly clients?: number;
-  /** Addresses of each of them, 1 to 20; default 1. */
+  /** Addresses of each client, 1 to 20; default 1. */
   readonly clientAddresses?: number;
-  /** A further LAN host, the target of port-forwards. */
+  /** Whether there is one more LAN host, as the target of port-forwards. */
   readonly lanServer?: boolean;
-  /** A host that the router's main table reaches by a more specific route, as through a VPN. */
+  /** Whether there is a host that the router's main table reaches by a more specific route, like a VPN. */
   readonly vpn?: boolean;
-  /** Default true. */
+  /** Whether the network has IPv6; default true. */
   readonly ipv6?: boolean;
 }
 
-/** One uplink as the lab made it. Addresses are plain, without a prefix length. */
+/** One uplink of the lab. Its addresses have no prefix length. */
 export interface LabWan {
   readonly name: string;
   readonly mark: number;
@@ -48,11 +48,11 @@ export interface HostPlan {
   readonly name: string;
   /** Addresses with prefix length, by device. */
   readonly addresses: readonly { readonly dev: string; readonly address: string }[];
-  /** Arguments of `ip route add` (`-6` routes by their destination or gateway). */
+  /** Arguments of `ip route add`; the family follows from the destination or gateway. */
   readonly routes: readonly string[];
   readonly forwards: boolean;
   readonly rpFilter: 0 | 1;
-  /** Translates what leaves by this device, and hands what arrives there to `exposes`. */
+  /** Source NAT for what leaves by `dev`; what arrives there is passed on to the addresses of `exposes`. */
   readonly nat?: {
     readonly dev: string;
     readonly exposes: readonly string[];
@@ -60,7 +60,7 @@ export interface HostPlan {
   };
 }
 
-/** A veth pair. A `bridge` is in the switch namespace; its end gets a name of its own. */
+/** A veth pair, whose other end is a host's device or a port of a bridge in the switch namespace. */
 export type Cable =
   | { readonly host: string; readonly dev: string; readonly bridge: string }
   | { readonly host: string; readonly dev: string; readonly peer: string; readonly peerDev: string };
@@ -74,7 +74,7 @@ export interface Network {
   readonly ipv6: boolean;
 }
 
-/** What the /29 networks of 198.51.100.0/24 have room for. */
+/** Most WANs: the number of /29 networks in 198.51.100.0/24. */
 export const MAX_WANS = 32;
 /** The address that the internet server listens on. */
 export const SERVER = { 4: '203.0.113.10', 6: '2001:db8:f::10' } as const;
@@ -83,7 +83,7 @@ export const LAN_SERVER = { 4: '10.0.0.250', 6: '2001:db8:10::250' } as const;
 /** The far end of {@link NetworkOptions.vpn}, behind a specific route by the VPN host. */
 export const VPN_SERVER = { 4: '172.16.0.1', 6: '2001:db8:98::1' } as const;
 
-/** The WAN by which the server got a packet from `source`, if it is one of them. */
+/** The WAN by which the server got a packet from `source`; undefined when it is none of them. */
 export function wanOfSource(wans: readonly LabWan[], source: string): LabWan | undefined {
   return wans.find((wan) => wan.sources.includes(source));
 }

@@ -42,7 +42,7 @@ function planWan(k: number, options: NetworkOptions, ipv6: boolean): LabWan {
   return { ...wan, ...four, ...six, dev: wan.name, nat: 'masquerade', sources: own, inbound: own };
 }
 
-/** Without IPv6, whatever has a colon goes. */
+/** Leaves out texts with an IPv6 address, known by the colon, unless the lab has IPv6. */
 function only(ipv6: boolean, texts: readonly string[]): string[] {
   return texts.filter((text) => ipv6 || !text.includes(':'));
 }
@@ -137,8 +137,8 @@ function planVpn(ipv6: boolean): HostPlan {
 }
 
 /**
- * Draws the lab's network; nothing is made yet. Documentation addresses (RFC 5737, RFC 3849) on the outside,
- * RFC 1918 on the LAN.
+ * Plans the lab's network without making anything. The outside has documentation addresses (RFC 5737, RFC 3849), the
+ * LAN has RFC 1918 ones.
  * ```
  * client1.. --[lan]-- router --wan1-- gw1 --[net]-- server      separate ports: the router does the NAT
  *                        |  --wan2-- gw2 ----'

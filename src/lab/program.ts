@@ -19,16 +19,16 @@ export function childrenOf(pid: number): number[] {
         const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
         return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid;
       } catch {
-        return false; // it ended in between
+        return false; // the process has ended since the listing
       }
     })
     .map(Number);
 }
 
 /**
- * A running program. What it writes is kept, and its lines can be waited for.
+ * A running program. Its output is kept, and its lines can be waited for.
  *
- * It is in a session of its own, so that a Ctrl-C on the terminal reaches this process alone, which then ends
+ * The program has a session of its own, so that a Ctrl-C on the terminal reaches this process alone, which then ends
  * everything in order.
  */
 export class Program {
@@ -45,8 +45,8 @@ export class Program {
   #failure: Error | undefined;
 
   /**
-   * @param label how errors name it
-   * @param forks it is an `nsenter` that forks to enter a process namespace: signals are for its child
+   * @param label the argv that errors show
+   * @param forks whether `argv` is an `nsenter` that forks to enter a process namespace: signals then go to its child
    */
   constructor(argv: readonly string[], label: readonly string[] = argv, forks = false) {
     this.#argv = label;
@@ -56,7 +56,7 @@ export class Program {
       detached: true,
       env: { ...process.env, PATH: SYSTEM_PATH, LC_ALL: 'C' },
     });
-    this.#child.stdin.on('error', () => {}); // EPIPE when it ends first; the exit tells
+    this.#child.stdin.on('error', () => {}); // EPIPE when the program ends first; its exit is reported anyway
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
       this.#notify();
@@ -79,7 +79,7 @@ export class Program {
     });
   }
 
-  /** The process id, as seen from outside; of the `nsenter` where it is run by one. */
+  /** The process id, as seen from outside; it is that of the `nsenter` that runs the program, where there is one. */
   get pid(): number {
     return this.#child.pid ?? -1;
   }
@@ -88,7 +88,7 @@ export class Program {
     return this.#exit === undefined;
   }
 
-  /** Calls back after each piece of output, and once when the program has ended. */
+  /** Calls `callback` after each piece of output, and once when the program has ended. */
   onOutput(callback: () => void): void {
     this.#watchers.add(callback);
   }
@@ -97,19 +97,19 @@ export class Program {
     this.#child.stdin.write(text);
   }
 
-  /** Ends its standard input. */
+  /** Closes the program's standard input, after writing `text`. */
   end(text = ''): void {
     this.#child.stdin.end(text);
   }
 
-  /** Everything it wrote to standard output so far. */
+  /** The lines of standard output so far, as one text. */
   get stdout(): string {
     return this.lines.map((line) => `${line}\n`).join('');
   }
 
-  /** Sends a signal to the program itself; resolves when it is sent, or the program has ended. */
+  /** Sends a signal to the program itself; resolves when the signal is sent or the program has ended. */
   async kill(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    // nsenter stops itself when its child is stopped, and would never see its end.
+    // nsenter stops itself when its child is stopped, so it has to be continued as well.
     if (signal === 'SIGCONT' && this.#forks && this.running) process.kill(this.pid, signal);
     while (this.running) {
       const [pid] = this.#forks ? childrenOf(this.pid) : [this.pid];
@@ -117,17 +117,17 @@ export class Program {
         try {
           process.kill(pid, signal);
         } catch {
-          // ESRCH: it ended in between.
+          // ESRCH: the process has just ended.
         }
         return;
       }
-      // The nsenter has not forked yet, or is just about to end.
+      // No child yet, or no child any more: nsenter has not forked, or is about to end.
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
   /**
-   * Waits until `look` gives something: it is called again after each piece of output.
+   * Waits until `look`, called after each piece of output, returns something.
    * @throws {SystemError} when the program ends, or `timeoutMs` passes, before that
    */
   async until<T>(look: () => T | undefined, what: string, timeoutMs = 120_000): Promise<T> {
@@ -153,7 +153,7 @@ export class Program {
     });
   }
 
-  /** Waits for a line on standard output, also one that came before the call. */
+  /** Waits for a line on standard output; one that came before the call counts, too. */
   waitForLine(match: RegExp | ((line: string) => boolean), timeoutMs?: number): Promise<string> {
     const fits = typeof match === 'function' ? match : (line: string) => match.test(line);
     let next = 0;
@@ -167,10 +167,10 @@ export class Program {
     return this.until(look, `the line ${match}`, timeoutMs);
   }
 
-  /** An error that names the program and what it said of why. */
+  /** An error with the program's argv and the reason from its output. */
   error(what: string): SystemError {
     const said = this.stderr.trim().split('\n');
-    // Of a stack trace the line with the error, else the last word.
+    // The reason is the line with the error of a stack trace, else the last line.
     const why = said.find((line) => /Error:/.test(line)) ?? said.at(-1);
     const reason = this.#failure?.message ?? (why || this.lines.at(-1) || 'it said nothing');
     return new SystemError('LAB_PROGRAM', `"${this.#argv.join(' ')}" ${what}: ${reason}`, {

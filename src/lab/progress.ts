@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import type { ExperimentEvents } from './experiment.js';
 
-/** Tells on standard error what the lab is doing: with a bar on a terminal, with a few plain lines elsewhere. */
+/** Shows on standard error what the lab is doing: a bar on a terminal, a few plain lines elsewhere. */
 export function tellProgress(): ExperimentEvents & { end(): void } {
   const stream = process.stderr;
   const step = (what: string) => void stream.write(`lab: ${what}\n`);

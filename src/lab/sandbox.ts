@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { SystemError } from '../errors.js';
 import { childrenOf, Program } from './program.js';
 
-/** Bit of `CapEff` in /proc/PID/status: capabilities(7). */
+/** The capability's bit in `CapEff` of /proc/PID/status (capabilities(7)). */
 const CAP_SYS_ADMIN = 1n << 21n;
 
 /**
- * The sandbox's first process. It ends at the end of its input, that is when the process that started it
- * closes the pipe or dies, by whatever signal; and when the first process of a process namespace ends, the
- * kernel kills all the others and frees the namespaces with the last of them (pid_namespaces(7)).
+ * The sandbox's first process. It ends at the end of its input: when the process that started it closes the pipe or
+ * dies by any signal. When the first process of a process namespace ends, the kernel kills all the others there and
+ * frees the namespaces (pid_namespaces(7)).
  */
 const FIRST = `
 mount -t tmpfs -o mode=755 lab /run && mkdir -p /run/netns && ip link set lo up || exit 1
@@ -22,16 +22,16 @@ function mayUnshare(): boolean {
 }
 
 export interface SpawnOptions {
-  /** Name of a network namespace inside; default the sandbox's own, empty one. */
+  /** Name of a network namespace inside the sandbox; default the sandbox's own, empty one. */
   readonly netns?: string;
 }
 
 export interface ExecOptions extends SpawnOptions {
-  /** Standard input. */
+  /** Text for standard input; default none. */
   readonly input?: string;
-  /** Exit codes that are no error; default only 0. `any` for all. */
+  /** Exit codes that do not count as an error, or `any`; default 0 alone. */
   readonly okCodes?: readonly number[] | 'any';
-  /** Default 60 000. */
+  /** Time limit in milliseconds; default 60 000. */
   readonly timeoutMs?: number;
 }
 
@@ -42,13 +42,13 @@ export interface Output {
 }
 
 /**
- * Private network, mount and process namespaces, with a /run of their own, so that `ip netns add` and locks
- * are private too; in a user namespace when the caller is not root. Nothing of it outlives this process.
+ * Private network, mount and process namespaces with a /run of their own, so that `ip netns add` and locks are private
+ * too. They are in a user namespace when the caller is not root. They end with this process at the latest.
  */
 export class Sandbox {
   readonly #first: Program;
   readonly #rootless: boolean;
-  /** How to enter a network namespace inside: `ip netns exec` where /sys can be mounted for it, else nsenter. */
+  /** How a program enters a network namespace inside: by `ip netns exec` where /sys can be mounted, else by nsenter. */
   readonly #enter: 'netns' | 'nsenter';
   /** Process id of the first process, as seen from outside. */
   readonly pid: number;
@@ -84,7 +84,7 @@ export class Sandbox {
     return new Sandbox(first, rootless, line === 'ready netns' ? 'netns' : 'nsenter', pid);
   }
 
-  /** The argv that runs `argv` inside, from any process of the same user. */
+  /** The argv that runs `argv` inside the sandbox, from any process of the same user. */
   command(argv: readonly string[], { netns }: SpawnOptions = {}): string[] {
     const user = this.#rootless ? ['-U', '--preserve-credentials'] : [];
     const enter = ['nsenter', '-t', String(this.pid), ...user, '-m', '-n', '-p'];
@@ -98,7 +98,7 @@ export class Sandbox {
     return new Program(this.command(argv, options), argv, true);
   }
 
-  /** Runs a program to its end. @throws {SystemError} when it fails */
+  /** Runs a program inside until it ends. @throws {SystemError} when the program fails */
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<Output> {
     const program = this.spawn(argv, options);
     program.end(options.input);
@@ -112,7 +112,7 @@ export class Sandbox {
     return { stdout: program.stdout, stderr: program.stderr, code: exit.code };
   }
 
-  /** Ends everything in it; resolves when all of it is gone. May be called again. */
+  /** Ends everything in the sandbox; resolves when all of it is gone. May be called again. */
   async stop(): Promise<void> {
     this.#first.end();
     await this.#first.exited;

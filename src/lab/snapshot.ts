@@ -12,10 +12,10 @@ grep . /proc/sys/net/ipv4/conf/*/src_valid_mark /proc/sys/net/ipv4/conf/*/rp_fil
 `;
 
 /**
- * What a router does with packets: rules, routes and the settings that `wanmark up` touches, one per line.
- * Counters and comments are left out, and so are tables and chains that do nothing: reading a table with
- * iptables is enough to bring it into being. So are the kernel's own link-local addresses: each shows a second after
- * its device, when nobody else has claimed it (RFC 4862, duplicate address detection).
+ * What a router does with packets: rules, routes and the settings that `wanmark up` touches, one per line. It leaves
+ * out counters and comments; tables and chains that do nothing, since iptables makes a table by reading it; and the
+ * kernel's own link-local addresses, each of which appears a second after its device (RFC 4862, duplicate address
+ * detection).
  */
 export async function snapshot(host: Host): Promise<string[]> {
   const { stdout } = await host.sh(COMMANDS(process.env.IPTABLES ?? 'iptables'));
@@ -28,7 +28,7 @@ export async function snapshot(host: Host): Promise<string[]> {
     .map((line) => line.replace(/^(:\S+ \S+) \[\d+:\d+\]$/, '$1'));
 }
 
-/** Lines that are only in one of the two, `- ` or `+ ` in front; empty when they are the same. */
+/** The lines that only one of two snapshots has, with `- ` or `+ ` in front; none when the snapshots are equal. */
 export function differences(before: readonly string[], after: readonly string[]): string[] {
   if (before.join('\n') === after.join('\n')) return [];
   const gone = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`);

@@ -6,12 +6,12 @@ const percent = (part: number, whole: number) =>
   whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`;
 const plain = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
 
-/** Without decisions the numbers are judged together: a draw is not wrong in one WAN alone. */
+/** Whether a WAN's numbers agree. Without decisions all WANs are judged together: a draw is not wrong for one alone. */
 function agrees(report: Report, { decided, seen, expected }: WanResult): boolean {
   return decided === null ? report.agree || seen === expected : decided === seen;
 }
 
-/** The report for people: a table per WAN, one of the kinds of connections, and the verdict. */
+/** The report for people: a table of the WANs, a table of the kinds of connections, and the verdict. */
 export function renderReport(report: Report): string {
   const style = { head: [], border: [], compact: true };
   const wans = new Table({

@@ -3,7 +3,7 @@ import type { Lab } from './lab.js';
 
 const SAFE = /^[\w@%+=:,./-]+$/;
 
-/** An argv as a line for a POSIX shell. */
+/** Writes an argv as a line for a POSIX shell. */
 export function quote(argv: readonly string[]): string {
   return argv.map((word) => (SAFE.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
 }
@@ -12,7 +12,7 @@ function shell(): string {
   return process.env.SHELL || '/bin/sh';
 }
 
-/** What to paste into another terminal to be on each host. */
+/** A list of commands that enter each host from another terminal. */
 export function describeHosts(lab: Lab): string {
   const width = Math.max(...[...lab.hosts.keys()].map((name) => name.length));
   const lines = [...lab.hosts.values()].map(
@@ -21,7 +21,7 @@ export function describeHosts(lab: Lab): string {
   return `${['Each host from another terminal, as the same user:', ...lines].join('\n')}\n`;
 }
 
-/** A shell on the router, on this terminal; resolves when it ends. */
+/** Runs a shell on the router on this terminal; resolves when the shell ends. */
 export function interactiveShell(lab: Lab): Promise<void> {
   const [file, ...args] = lab.router.command([shell()]) as [string, ...string[]];
   return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@ import type { LabFlow } from './lab.js';
 import type { LabWan } from './network.js';
 import type { Decision } from './wanmark.js';
 
-/** A connection that the lab drove. */
+/** A connection that the lab opened. */
 export interface DrivenFlow extends LabFlow {
   readonly origin: 'client' | 'router';
 }
@@ -15,24 +15,24 @@ export interface WanResult {
   readonly mark: number;
   readonly weight: number;
   readonly tier: number;
-  /** Connections it should have; null where the strategy promises no number. */
+  /** Connections that the WAN should have; null where the strategy promises no number. */
   readonly expected: number | null;
-  /** Connections the daemon decided for it; null without a daemon. */
+  /** Connections that the daemon gave the WAN; null without a daemon. */
   readonly decided: number | null;
-  /** Connections the server saw come by it. */
+  /** Connections that the server saw by this WAN. */
   readonly seen: number;
-  /** Of these: a client's, and the router's own. */
+  /** The part of `seen` that clients opened, and the part that the router opened. */
   readonly forwarded: number;
   readonly originated: number;
 }
 
 export interface Verdict {
   readonly wans: readonly WanResult[];
-  /** What does not agree, one sentence each; empty when everything does. */
+  /** A sentence for each disagreement; empty when everything agrees. */
   readonly problems: readonly string[];
 }
 
-/** Share of each WAN, the sum being 1; undefined where the strategy promises none. */
+/** The share of each WAN, with a sum of 1; undefined where the strategy promises none. */
 export function shares(strategy: string, wans: readonly LabWan[]): number[] | undefined {
   const usable = wans.filter((wan) => wan.weight > 0);
   const tier = Math.min(...usable.map((wan) => wan.tier));
@@ -78,8 +78,8 @@ function groupBy<T>(items: readonly T[], name: (item: T) => string): Map<string,
 }
 
 /**
- * Connection by connection: did the server see it come by the WAN that was decided for it? Without a daemon: did
- * it come by a WAN at all?
+ * Compares each connection: did the server see it by the WAN that was decided for it? Without a daemon: did it see the
+ * connection by any WAN?
  */
 function compare(flows: readonly DrivenFlow[], decisions: readonly Decision[] | undefined): string[] {
   if (decisions === undefined) {
@@ -125,9 +125,9 @@ function compare(flows: readonly DrivenFlow[], decisions: readonly Decision[] | 
   return problems;
 }
 
-/** Do the counts fit what the strategy promises? */
+/** Compares the counts with what the strategy promises. */
 function judge(strategy: string, results: readonly WanResult[], exact: boolean): string[] {
-  // The kernel rotates for each family apart, so two rounds may be unfinished.
+  // The kernel rotates for each family separately, so two rounds may be unfinished.
   const slack = strategy === 'kernel-nth' ? 2 : 1;
   if (strategy === 'random' || strategy === 'kernel-random') {
     const statistic = chiSquare(
@@ -136,7 +136,7 @@ function judge(strategy: string, results: readonly WanResult[], exact: boolean):
     );
     const highest = limit(results.filter(({ expected }) => expected! > 0).length - 1);
     if (statistic <= highest) return [];
-    const odds = `a right choice is beyond ${highest.toFixed(1)} once in ${(1 / CHANCE).toLocaleString('en')} runs`;
+    const odds = `a correct choice exceeds ${highest.toFixed(1)} once in ${(1 / CHANCE).toLocaleString('en')} runs`;
     return [`the counts are not random by weight: chi-square ${statistic.toFixed(1)}; ${odds}`];
   }
   return results
@@ -147,7 +147,7 @@ function judge(strategy: string, results: readonly WanResult[], exact: boolean):
     .map(({ name, expected, seen }) => `${name} should have ${round(expected!)} connections and has ${seen}`);
 }
 
-/** A share times a count that should be whole may miss it by the share's rounding. */
+/** Rounds a share times a count where it misses a whole number only by the share's rounding. */
 function rounded(value: number): number {
   return Math.abs(value - Math.round(value)) < 1e-6 ? Math.round(value) : value;
 }
@@ -156,7 +156,7 @@ function round(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }
 
-/** Every client address on one WAN. */
+/** Checks that the connections of each client address are on one WAN. */
 function judgeSticky(flows: readonly DrivenFlow[]): string[] {
   return [...groupBy(flows, (flow) => flow.src)].flatMap(([src, group]) => {
     const wans = [...new Set(group.map((flow) => flow.wan ?? 'no WAN'))];
@@ -167,9 +167,9 @@ function judgeSticky(flows: readonly DrivenFlow[]): string[] {
 }
 
 /**
- * Holds what the server saw against what was decided and what the strategy promises. The counts must be exact
- * for round-robin, weighted and failover when the connections fill whole rounds, else right within 1; for the
- * kernel's rotation when those of each family do.
+ * Compares what the server saw with what was decided and with what the strategy promises. For round-robin, weighted and
+ * failover the counts must be exact when the connections fill whole rounds, else right within 1; for the kernel's
+ * rotation they must be exact when the connections of each family fill whole rounds.
  * @param decisions undefined where no daemon ran
  */
 export function judgeRun(

@@ -6,16 +6,16 @@ import type { Output } from './sandbox.js';
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const READY = '"msg":"started"';
-/** What a daemon of a lab has unless it is told otherwise. */
+/** Options that a lab's daemon gets unless its caller sets them. */
 const DEFAULTS: Readonly<Record<string, string>> = {
-  // On a stalled or emulated machine an answer may come late, and then the kernel chooses: right, but not exact.
+  // On a stalled or emulated machine answers may be late, and then the kernel chooses, by weight but not exactly.
   '--deadline': '10000',
-  // A WAN that comes back has its share at once: nobody here waits for a minute.
+  // A WAN that comes back gets its share at once, so that no test waits for a minute.
   '--up-after': '0',
   '--slow-start': '0',
 };
 
-/** A line of the mark log. */
+/** A decision, as a line of the mark log reports it. */
 export interface Decision {
   readonly mark: number;
   readonly wan: string;
@@ -47,13 +47,13 @@ export class Wanmark {
   readonly #lab: Lab;
   readonly #wans: readonly LabWan[];
 
-  /** @param wans what it is told of the WANs, for example another gateway */
+  /** @param wans the WANs that the flags describe, where they should differ from the lab's */
   constructor(lab: Lab, wans: readonly LabWan[] = lab.wans) {
     this.#lab = lab;
     this.#wans = wans;
   }
 
-  /** Runs a command to its end, without any flag but those given. */
+  /** Runs a `wanmark` command until it ends, with no flags but those given. */
   command(args: readonly string[], okCodes: readonly number[] | 'any' = [0]): Promise<Output> {
     return this.#lab.router.exec([process.execPath, MAIN, ...args], { okCodes });
   }
@@ -66,7 +66,7 @@ export class Wanmark {
     return this.command(['down', ...wanArguments(this.#wans), ...args]);
   }
 
-  /** Starts the daemon and waits until it has its queue. */
+  /** Starts the daemon and waits until its queue is open. */
   async run(...args: string[]): Promise<Daemon> {
     const argv = [
       process.execPath,
@@ -87,21 +87,21 @@ export class Wanmark {
 export class Daemon {
   constructor(readonly program: Program) {}
 
-  /** What it decided so far, in order. Lines may still be on their way: complete after `stop`. */
+  /** The decisions so far, in order. The list is complete only after `stop`, since lines may still be on their way. */
   get decisions(): Decision[] {
     return this.program.lines
       .filter((line) => line.includes('"msg":"mark"'))
       .map((line) => JSON.parse(line) as Decision);
   }
 
-  /** SIGTERM, and waits for its end. @throws {SystemError} when it does not exit with 0 */
+  /** Sends SIGTERM and waits for the end. @throws {SystemError} when the exit code is not 0 */
   async stop(): Promise<void> {
     await this.program.kill('SIGTERM');
     const { code, signal } = await this.program.exited;
     if (code !== 0) throw this.program.error(`ended with ${signal ?? `exit code ${code}`} after SIGTERM`);
   }
 
-  /** Kills it as a crash would. */
+  /** Kills the daemon with SIGKILL, like a crash. */
   async crash(): Promise<void> {
     await this.program.kill('SIGKILL');
     await this.program.exited;

@@ -6,7 +6,7 @@ import type { QueueEntry } from './proc.js';
 export type QueueErrorCode =
   /** Another socket holds the queue. */
   | 'QUEUE_TAKEN'
-  /** CAP_NET_ADMIN is missing, from the beginning or since. */
+  /** CAP_NET_ADMIN is missing, from the beginning or after a while. */
   | 'QUEUE_NOT_PRIVILEGED'
   /** nfnetlink_queue is not in this kernel. */
   | 'QUEUE_NO_KERNEL_SUPPORT'
@@ -14,10 +14,10 @@ export type QueueErrorCode =
   | 'QUEUE_GONE'
   /** `decide` threw; the exception is the `cause`. */
   | 'QUEUE_CALLBACK'
-  /** Any other error of the operating system; it is in the message. */
+  /** Any other error of the operating system; the message has it. */
   | 'QUEUE_SYSTEM';
 
-/** What can go wrong with a queue. The message is one line: what is wrong, and what to do about it. */
+/** A failure of a queue. The message is one line: what is wrong, and what to do about it. */
 export class QueueError extends SystemError {
   declare readonly code: QueueErrorCode;
 
@@ -31,7 +31,7 @@ const NEEDS_CAPABILITY =
 const NO_NFQUEUE =
   'this kernel has no NFQUEUE: run "modprobe nfnetlink_queue", or use a kernel with CONFIG_NETFILTER_NETLINK_QUEUE';
 
-/** `EPERM: operation not permitted`, as Node says it. */
+/** An errno in Node's words: `EPERM: operation not permitted`. */
 function describeErrno(errno: number): string {
   const [name, text] = getSystemErrorMap().get(-errno) ?? [];
   return name === undefined ? `error ${errno}` : `${name}: ${text}`;
@@ -41,13 +41,13 @@ function errnoName(errno: number): string | undefined {
   return getSystemErrorMap().get(-errno)?.[0];
 }
 
-/** Who holds the queue, as far as the table says. */
+/** The port id of the queue's holder in parentheses; empty where the table does not have it. */
 function holder(num: number, table: QueueEntry[] | undefined): string {
   const entry = table?.find((candidate) => candidate.num === num);
   return entry === undefined ? '' : ` (port id ${entry.portId})`;
 }
 
-/** Says what a failed open means. `ours`: this process has the queue open itself. */
+/** The error that a failed open means. @param ours whether this process itself has the queue open */
 export function describeOpenError(
   num: number,
   error: NativeOpenError,
@@ -59,7 +59,7 @@ export function describeOpenError(
   if (error.step === 'privilege') {
     return new QueueError('QUEUE_NOT_PRIVILEGED', `queue ${num} ${NEEDS_CAPABILITY}`, options);
   }
-  // EPERM from BIND, with the privilege proven: another port id has it (nfqnl_recv_config). Not EBUSY.
+  // When the privilege is there, BIND answers EPERM where another port id has the queue, not EBUSY (nfqnl_recv_config).
   if (error.step === 'bind' && (name === 'EPERM' || name === 'EBUSY')) {
     const message = ours
       ? `queue ${num} is open already in this process; close it first`
@@ -78,7 +78,7 @@ export function describeOpenError(
   );
 }
 
-/** Says what an event of the I/O thread means. */
+/** The error that an event of the I/O thread means. */
 export function describeEvent(num: number, kind: NativeEvent, value: unknown): QueueError {
   switch (kind) {
     case 'callback':

@@ -1,6 +1,6 @@
 import type { Batch } from '../core/batch.js';
 
-/** What the addon's constructor takes: every field set and in range, it does not check again. */
+/** Options of the addon's constructor, which checks nothing: every field must be set and in range. */
 export interface NativeQueueOptions {
   num: number;
   mask: number;
@@ -12,19 +12,21 @@ export interface NativeQueueOptions {
   failOpen: boolean;
   /** Bytes, at most 2^30. */
   receiveBuffer: number;
-  /** Written to standard error by the I/O thread when JS is late for a second. */
+  /** A line that the I/O thread writes to standard error when JS is a second late. */
   lateNotice?: string;
 }
 
 /**
- * - `callback`: `decide` threw; the value is what it threw. Throwing it again makes it an uncaught exception.
- * - `permission`, `gone`, `socket`: the I/O thread met this trouble for the first time; the value is the errno.
+ * An event of the I/O thread, with a value.
+ * - `callback`: `decide` threw the value. Throwing it again makes it an uncaught exception.
+ * - `permission`, `gone`, `socket`: this trouble occurred for the first time; the value is the errno.
  */
 export type NativeEvent = 'callback' | 'permission' | 'gone' | 'socket';
 
 /**
- * - `late`: JS is back after it missed a deadline; the value is by how many milliseconds.
- * - `pong`: the I/O thread has seen a `ping`.
+ * A sign of the I/O thread, with a value.
+ * - `late`: JS is back after it missed a deadline by the value, in milliseconds.
+ * - `pong`: the I/O thread has seen a `ping`; the value means nothing.
  */
 export type NativeSign = 'late' | 'pong';
 
@@ -48,13 +50,13 @@ export interface NativeStats {
   errors: { enoent: number; eperm: number; enodev: number; other: number };
 }
 
-/** The addon's queue: open from construction on. */
+/** The addon's queue, open from its construction on. */
 export interface NativeQueue {
   /** Typed arrays over memory that the I/O thread fills before it has `decide` called. */
   readonly batch: Batch;
   /** Drains, ends the I/O thread and calls back. Only the first call does anything. */
   close(onClosed: () => void): void;
-  /** The same at once and without `decide`: what is queued is left to the kernel. */
+  /** Closes at once without calling `decide`: queued packets are left to the kernel. */
   closeNow(): void;
   stats(): NativeStats;
   /** Asks for a `pong`. */
@@ -64,13 +66,13 @@ export interface NativeQueue {
   unref(): void;
 }
 
-/** Why the constructor threw: the step that failed, and what the kernel answered. */
+/** What the constructor throws: the step that failed, and the kernel's errno. */
 export interface NativeOpenError extends Error {
   step: 'socket' | 'privilege' | 'bind' | 'loop' | 'thread';
   errno: number;
 }
 
-/** This folder's part of the addon. */
+/** The part of the addon that this folder uses. */
 export interface QueueAddon {
   Queue: new (
     options: NativeQueueOptions,

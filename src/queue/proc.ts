@@ -7,14 +7,14 @@ export interface QueueEntry {
   portId: number;
   /** Packets that wait for a verdict. */
   waiting: number;
-  /** 0 nothing, 1 metadata, 2 packet. */
+  /** What of a packet is copied: 0 nothing, 1 metadata, 2 the packet. */
   copyMode: number;
   copyRange: number;
   /** Packets dropped because the queue was full. Packets let through by fail-open are not counted anywhere. */
   dropped: number;
   /** Packets dropped because the socket's receive buffer was full. */
   userDropped: number;
-  /** Id of the packet queued last: how many were queued, as a 32-bit number that wraps. */
+  /** Id of the packet queued last, which counts the queued packets in 32 bits that wrap. */
   sequence: number;
 }
 
@@ -35,8 +35,8 @@ export function parseQueueTable(text: string): QueueEntry[] {
 }
 
 /**
- * The queues of this network namespace, none when the kernel has no NFQUEUE loaded; undefined when they may not
- * be read: the file is root's, also in a user namespace whose root one is (EACCES).
+ * Reads the queues of this network namespace: none when the kernel has no NFQUEUE loaded; undefined when this process
+ * may not read them (EACCES), since the file is the real root's, even for the root of a user namespace.
  */
 export function readQueueTable(path: string = QUEUE_TABLE): QueueEntry[] | undefined {
   try {

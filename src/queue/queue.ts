@@ -9,36 +9,36 @@ export { QueueError, type QueueErrorCode } from './errors.js';
 export interface QueueOptions {
   /** Number of the queue, 0..65535, as in the rule's `--queue-num`. */
   num: number;
-  /** The field of the packet mark that is ours: the verdict's mark is `(old & ~mask) | answer`. Not 0. */
+  /** The bits of the packet mark that belong to us, not 0: the verdict's mark is `(old & ~mask) | answer`. */
   mask: number;
   /** How many packets the kernel holds, 1..65536. Default 8192. */
   maxLen?: number;
-  /** How long packets wait for `decide`, in milliseconds, 1..10000; then the kernel decides. Default 50. */
+  /** How long packets wait for `decide` before the kernel decides, in milliseconds, 1..10000. Default 50. */
   deadlineMs?: number;
   /** How long a decision holds for further packets of its 5-tuple, in milliseconds, 0..60000. Default 3000. */
   cacheMs?: number;
   /**
-   * Where packets that got a mark go on. `repeat`: at the top of the chain's table, whose rules must let them
-   * pass by their mark, or they come back for ever. `accept`: at the next table. Default `repeat`. Packets
-   * without a mark are always accepted.
+   * Where packets that got a mark continue. `repeat`: again at the top of the table, whose rules must let marked packets
+   * pass, or they are queued for ever. `accept`: at the next table. Default `repeat`. Packets without a mark are always
+   * accepted.
    */
   verdict?: 'repeat' | 'accept';
-  /** The kernel lets packets through unmarked when the queue is full, rather than dropping them. Default true. */
+  /** Whether the kernel lets packets pass unmarked when the queue is full, rather than drop them. Default true. */
   failOpen?: boolean;
   /** Bytes of socket buffer to ask for, up to 2^30; `stats().receiveBuffer` says what was granted. */
   receiveBuffer?: number;
   /**
-   * A line for standard error, written by the I/O thread once `decide` is a second late, each time that happens:
-   * JS cannot say it while it is busy. Nothing by default.
+   * A line that the I/O thread writes to standard error each time `decide` becomes a second late, since JS cannot do so
+   * while it is busy. Default none.
    */
   lateNotice?: string;
-  /** Called when JS is back after a missed deadline, with the milliseconds by which it missed it. */
+  /** Called when JS is back after a missed deadline, with how late it was in milliseconds. */
   onLate?: (lateMs: number) => void;
 }
 
 /**
- * Writes the answers `batch.marks[0..count)`, each inside the mask; what it does not write, the kernel decides.
- * It runs on the thread that opened the queue. Nothing of the batch may be used after it has returned.
+ * Decides a batch: writes `batch.marks[0..count)`, each inside the mask; packets whose mark it leaves alone are the
+ * kernel's to decide. It runs on the thread that opened the queue, and may not use the batch after it has returned.
  */
 export type Decide = (batch: Batch, count: number) => void;
 
@@ -49,17 +49,17 @@ export type Decide = (batch: Batch, count: number) => void;
  * - `decisions`: packets that `decide` gave a mark; `cacheHits`: later packets of their flows
  * - `kernelDecided`: packets left to the kernel; `late`: calls of `decide` that missed the deadline,
  *   `lateFlows`: flows that were left to the kernel for that
- * - `marked`: packets that came with a mark in our field, which go on as they are; `loops`: cache hits that were
+ * - `marked`: packets that arrived with a mark in our bits and pass as they are; `loops`: cache hits that were
  *   accepted instead of repeated, because rules that wipe the mark kept queueing them
  * - `invalid`: answers with bits outside the mask; `callbackErrors`: calls of `decide` that threw
  * - `malformed`: messages without a packet id; `enobufs`: overruns of the receive buffer
- * - `errors`: what the kernel answered verdicts with. `enoent` is normal now and then: a packet left the queue
+ * - `errors`: the kernel's errors for verdicts. `enoent` is normal now and then: a packet left the queue
  *   because its device went down or a table was removed
- * - `receiveBuffer`: bytes that the kernel granted, its own bookkeeping included (twice what was asked for)
+ * - `receiveBuffer`: bytes that the kernel granted, its own bookkeeping included (twice the size asked for)
  */
 export interface QueueStats extends NativeStats {}
 
-// The kernel charges a small packet with 832 bytes of buffer, whatever is copied of it.
+// The kernel charges a small packet 832 bytes of buffer, however little of it is copied.
 const BYTES_PER_PACKET = 1024;
 
 const DEFAULTS = {
@@ -70,10 +70,11 @@ const DEFAULTS = {
   failOpen: true,
 } as const;
 
-/** The queues that this thread has open, to be closed before it exits. */
+/** The open queues of this thread, which are closed before it exits. */
 const openQueues = new Set<Queue>();
 
-// process.exit() runs no cleanup of the addon on the main thread, and a closing socket drops what is queued.
+// Needed since process.exit() does not run the addon's cleanup on the main thread, and a socket that the kernel
+// closes drops the queued packets.
 function closeAllNow(): void {
   for (const queue of openQueues) queue.closeNow();
 }
@@ -88,8 +89,8 @@ export class Queue {
   /**
    * Opens a queue; packets may come as soon as the caller returns to the event loop.
    *
-   * @param onError is told of trouble while the queue is open, each kind once, but `QUEUE_CALLBACK` each time.
-   *   Without it an exception of `decide` is an uncaught exception, and other trouble a process warning.
+   * @param onError called for trouble while the queue is open: each kind once, `QUEUE_CALLBACK` each time. Without it
+   *   an exception of `decide` is an uncaught exception, and other trouble is a process warning.
    * @throws QueueError when the system refuses; RangeError for an option out of range
    */
   static open(options: QueueOptions, decide: Decide, onError?: (error: QueueError) => void): Queue {
@@ -101,7 +102,7 @@ export class Queue {
     const receiveBuffer = all.receiveBuffer ?? all.maxLen * BYTES_PER_PACKET;
     checkInteger('num', all.num, 0, 0xffff);
     checkInteger('mask', all.mask, 1, 0xffffffff);
-    // More than 65536 never wait at once: the kernel's table of waiting packets is full then.
+    // More than 65536 packets never wait at once: the kernel's table of waiting packets is full then.
     checkInteger('maxLen', all.maxLen, 1, 65536);
     checkInteger('deadlineMs', all.deadlineMs, 1, 10_000);
     checkInteger('cacheMs', all.cacheMs, 0, 60_000);
@@ -144,9 +145,9 @@ export class Queue {
   }
 
   /**
-   * Closes without losing a packet: the kernel queues no more (it accepts newcomers itself, given `failOpen`),
-   * what is queued is decided, then the queue is given back. Until then `decide` may still be called. May be
-   * called at any time, also from `decide`; every call returns the same promise.
+   * Closes without losing a packet: the kernel stops queueing (with `failOpen` it accepts new packets itself), queued
+   * packets are decided, then the queue is released. Until then `decide` may still be called. May be called at any time,
+   * also from `decide`; every call returns the same promise.
    */
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
@@ -158,7 +159,7 @@ export class Queue {
     return this.#closed;
   }
 
-  /** Closes before it returns, for a process that is about to end: the kernel decides what is still queued. */
+  /** Closes at once, for a process that is about to end: the kernel decides the packets that are still queued. */
   closeNow(): void {
     this.#native.closeNow();
     this.#forgetQueue();
@@ -170,8 +171,8 @@ export class Queue {
   }
 
   /**
-   * Resolves when the I/O thread has seen it and JS has been woken by it: the way that each decision takes. Never
-   * resolves when that thread is stuck, or the queue closed.
+   * Resolves when the I/O thread has seen the ping and has woken JS, which is the way that each decision takes. Never
+   * resolves when that thread is stuck or the queue is closed.
    */
   ping(): Promise<void> {
     return new Promise((resolve) => {
@@ -181,15 +182,15 @@ export class Queue {
   }
 
   /**
-   * Drops the remembered decisions that equal `mark` under `mask` (default: the exact mark), as when its WAN goes
-   * down: the next packets of these flows are decided anew, and answers of that mark that are not sent yet are
-   * left to the kernel. Returns how many decisions were remembered.
+   * Drops the remembered decisions that equal `mark` under `mask` (default: all bits), for example when a WAN goes down:
+   * the next packets of their flows are decided anew, and answers with that mark that are not sent yet are left to the
+   * kernel. Returns how many decisions were dropped.
    */
   forget(mark: number, mask = 0xffffffff): number {
     return this.#native.forget(mark, mask);
   }
 
-  /** Keeps the process running while the queue is open; so it does from the beginning. */
+  /** Keeps the process running while the queue is open, as is the default. */
   ref(): void {
     this.#native.ref();
   }

@@ -1,29 +1,29 @@
 import type { QueueError } from './errors.js';
 import { type Decide, Queue, type QueueOptions, type QueueStats } from './queue.js';
 
-/** As of one queue; `num` is the first number. */
+/** Options of several queues: those of one queue, where `num` is the first number, and the count. */
 export interface QueuesOptions extends QueueOptions {
-  /** How many, 1 or more. */
+  /** How many queues, 1 or more. */
   readonly count: number;
 }
 
 /**
- * Netfilter queues with numbers in a row that one `decide` answers: each has an I/O thread, `decide` runs on the one
- * thread that opened them. A rule with `--queue-balance` keeps a flow to one of them, by its addresses.
+ * Netfilter queues with consecutive numbers that one `decide` answers. Each has an I/O thread of its own; `decide` runs
+ * on the thread that opened the queues. A rule with `--queue-balance` keeps a flow on one queue, by its addresses.
  */
 export class Queues {
   readonly #all: readonly Queue[];
 
   /**
-   * Opens all of them or none.
-   * @throws QueueError when the system refuses one; RangeError for an option out of range
+   * Opens all queues or none.
+   * @throws QueueError when the system refuses one of them; RangeError for an option out of range
    */
   static open(options: QueuesOptions, decide: Decide, onError?: (error: QueueError) => void): Queues {
     const { count, lateNotice, ...common } = options;
     const all: Queue[] = [];
     try {
       for (let num = options.num; num < options.num + count; num++) {
-        // Each thread says it for itself: they share nothing, not even this.
+        // Each queue has its own notice with its number, since the I/O threads share nothing.
         const notice = count === 1 ? lateNotice : lateNotice?.replace('wanmark:', `wanmark: queue ${num}:`);
         const late = notice === undefined ? {} : { lateNotice: notice };
         all.push(Queue.open({ ...common, ...late, num }, decide, onError));
@@ -39,27 +39,27 @@ export class Queues {
     this.#all = all;
   }
 
-  /** By number. */
+  /** Iterates over the queues in the order of their numbers. */
   [Symbol.iterator](): Iterator<Queue> {
     return this.#all[Symbol.iterator]();
   }
 
-  /** As {@link Queue.close}, of all at once. */
+  /** Closes all queues at once; see {@link Queue.close}. */
   async close(): Promise<void> {
     await Promise.all(this.#all.map((queue) => queue.close()));
   }
 
-  /** All counters together. */
+  /** The counters of all queues, added up. */
   stats(): QueueStats {
     return this.#all.map((queue) => queue.stats()).reduce(plus);
   }
 
-  /** Resolves when every I/O thread has answered; see {@link Queue.ping}. */
+  /** Resolves when the I/O thread of every queue has answered; see {@link Queue.ping}. */
   async ping(): Promise<void> {
     await Promise.all(this.#all.map((queue) => queue.ping()));
   }
 
-  /** As {@link Queue.forget}, in all of them. */
+  /** Drops remembered decisions in all queues; see {@link Queue.forget}. */
   forget(mark: number, mask?: number): number {
     return this.#all.reduce((sum, queue) => sum + queue.forget(mark, mask), 0);
   }
@@ -69,7 +69,7 @@ function plus(a: QueueStats, b: QueueStats): QueueStats {
   return { ...numbers(a, b), errors: numbers(a.errors, b.errors) } as QueueStats;
 }
 
-/** The sums of what are numbers. */
+/** The sums of the fields that are numbers. */
 function numbers<T extends object>(a: T, b: T): Record<string, number> {
   const sums: Record<string, number> = {};
   for (const [key, value] of Object.entries(a)) {

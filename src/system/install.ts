@@ -63,8 +63,8 @@ export function upRules(options: UpOptions, listener: Listener = {}): Promise<Ou
 }
 
 export interface RefreshOptions {
-  /** Undefined: those that the last `up` or refresh went by. */
-  readonly states?: PlanStates | undefined;
+  /** Asked while the lock is held, so that they are those of the moment. Undefined: those that the last `up` or refresh went by. */
+  readonly states?: (() => PlanStates | undefined) | undefined;
   /** False: what is missing is not put back, and as long as something is missing nothing is changed. Default true. */
   readonly repair?: boolean;
   /** Devices that went or lost an address just now: what is missing there was nobody's doing. */
@@ -76,7 +76,7 @@ export interface RefreshOptions {
  * @throws SystemError
  */
 export function refreshRules(options: RefreshOptions = {}, listener: Listener = {}): Promise<Outcome> {
-  return new Passage('refresh', listener, options).run(() => asInstalled(options.states));
+  return new Passage('refresh', listener, options).run(() => asInstalled(options.states?.()));
 }
 
 /** Says what a refresh would put back and changes nothing; code 1 when there is something. @throws SystemError */

@@ -61,7 +61,7 @@ export function isLinkLocal(address: string): boolean {
 export function readDevices(): ReadonlySet<string> | undefined {
   try {
     // "  eth0: 123 ..." below two lines of heading; a name has no colon and no blank (dev_valid_name).
-    const lines = readFileSync('/proc/net/dev', 'utf8').split('\n').slice(2);
+    const lines = readFileSync('/proc/net/dev', 'utf8').trimEnd().split('\n').slice(2);
     return new Set(lines.map((line) => line.trim().split(':', 1)[0]!));
   } catch {
     return undefined;

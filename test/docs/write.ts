@@ -1,5 +1,8 @@
-/** Writes the pages of docs/ that are made from the code: `npm run docs`. */
+/** Writes what is made from the code: the pages of docs/ that are, and the ready scripts. `npm run docs`. */
 import { writeFileSync } from 'node:fs';
 import { optionsPage } from './options-page.js';
+import { ROOT } from './pages.js';
+import { readyScripts } from './ready-scripts.js';
 
-writeFileSync(new URL('../../docs/options.md', import.meta.url), optionsPage());
+writeFileSync(`${ROOT}docs/options.md`, optionsPage());
+for (const [path, text] of await readyScripts()) writeFileSync(ROOT + path, text);

@@ -1,7 +1,7 @@
-// Runs checks, one after another, as a daemon on the lab's router would: checker.js PATH ROUNDS TEXT...
+// Runs checks one after another, like a daemon on the lab's router: checker.js PATH ROUNDS TEXT...
 //
-// TEXT is what follows `--check`, PATH a CheckPath as JSON. Prints a line of JSON for each: the results of the targets
-// of the path's family in the last round, and how many descriptors there were.
+// TEXT is the argument of `--check`, PATH a CheckPath as JSON. For each check it prints a line of JSON: the results of
+// the targets of the path's family in the last round, and the number of open descriptors.
 import { readdirSync } from 'node:fs';
 import { parseCheck } from '#wanmark/config/check.js';
 import type { CheckPath, CheckResult } from '#wanmark/wan/check/check.js';
@@ -9,9 +9,9 @@ import { makeCheck } from '#wanmark/wan/checks.js';
 
 export interface Checked {
   readonly results: readonly CheckResult[];
-  /** Rounds of which every probe went well. */
+  /** Rounds in which every probe went well. */
   readonly good: number;
-  /** Descriptors after the first tenth of the rounds, and in the end. */
+  /** Open descriptors after the first tenth of the rounds, and at the end. */
   readonly descriptors: readonly [number, number];
 }
 
@@ -33,7 +33,7 @@ async function run(text: string): Promise<Checked> {
     results = await Promise.all(targets.map((target) => check(target, path, config.timeoutMs, signal)));
     if (results.every(({ ok }) => ok)) good++;
   }
-  // What is closed goes at the loop's next turn.
+  // Closed descriptors go away at the event loop's next turn.
   await new Promise((resolve) => setImmediate(resolve));
   return { results, good, descriptors: [before, count()] };
 }

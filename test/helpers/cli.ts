@@ -3,12 +3,12 @@ import { Program } from '#wanmark/lab/program.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-/** Starts the built `wanmark` here, outside of any lab; its standard input is open and no terminal. */
+/** Starts the built `wanmark` outside of any lab; its standard input is open and is not a terminal. */
 export function startCli(...args: string[]): Program {
   return new Program([process.execPath, MAIN, ...args], ['wanmark', ...args]);
 }
 
-/** Runs it to its end. */
+/** Runs the built `wanmark` outside of any lab until it ends. */
 export async function runCli(...args: string[]) {
   const program = startCli(...args);
   program.end();

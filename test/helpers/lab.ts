@@ -3,13 +3,13 @@ import type { LabWan, NetworkOptions } from '#wanmark/lab/network.js';
 import { type Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
 
 export interface TestLabOptions extends NetworkOptions {
-  /** Flags for `wanmark up`, besides those of the WANs; without it `up` is not run. */
+  /** Flags for `wanmark up` besides those of the WANs; when left out, `up` is not run. */
   readonly up?: readonly string[];
-  /** Flags for `wanmark run`, likewise. */
+  /** Flags for `wanmark run` besides those of the WANs; when left out, no daemon runs. */
   readonly run?: readonly string[];
-  /** What wanmark is told of a WAN; default all as it is. */
+  /** Changes the description of a WAN that wanmark is given; default unchanged. */
   readonly tell?: (wan: LabWan) => LabWan;
-  /** Done to the network before `up` and `run`. */
+  /** Changes the network before `up` and `run`. */
   readonly prepare?: (lab: Lab) => Promise<void>;
 }
 
@@ -19,8 +19,8 @@ export interface TestLab {
 }
 
 /**
- * A lab for one test, taken away at its end whatever happens. With `run` there is a daemon, which must end well.
- * When the test fails, what the daemon said is on standard error.
+ * Runs a test in a lab of its own, which is removed at the end whatever happens. With `run` there is a daemon, which
+ * must end well. When the test fails, the daemon's messages are printed to standard error.
  */
 export async function withLab(
   options: TestLabOptions & { readonly run: readonly string[] },
@@ -49,7 +49,7 @@ export async function withLab(
   }
 }
 
-/** NAT as a router without wanmark has it: what leaves by a WAN gets the address of its device. */
+/** Sets up NAT like a router without wanmark: packets that leave by a WAN get the address of its device. */
 export async function masquerade(lab: Lab): Promise<void> {
   if (lab.network.sharedPort) return;
   const tools = lab.network.ipv6 ? ['iptables', 'ip6tables'] : ['iptables'];

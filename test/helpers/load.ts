@@ -4,7 +4,7 @@ import { type Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
 import { eventually } from './router-state.js';
 
-/** As a patient program: TCP gives up a SYN after more than a minute, tcp_syn_retries. */
+/** The timeout of a patient program; TCP itself gives up a SYN after more than a minute (tcp_syn_retries). */
 const CONNECT_TIMEOUT_MS = 30_000;
 
 /** A steady stream of new TCP connections from the client to the internet server. */
@@ -33,7 +33,7 @@ export class SteadyLoad {
     return this.#lab.client.agent.request({ op: 'loadSoFar' });
   }
 
-  /** Waits until so many more have been answered. */
+  /** Waits until `count` more connections have been answered. */
   async more(count: number): Promise<LoadReport> {
     const { done } = await this.soFar();
     return eventually(
@@ -48,7 +48,7 @@ export class SteadyLoad {
   }
 }
 
-/** Connections by WAN; `none` by no WAN of the lab. */
+/** Counts connections by WAN; `none` counts those that used no WAN of the lab. */
 export function byWan(lab: Lab, { sources }: LoadReport): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const [source, count] of Object.entries(sources)) {
@@ -59,8 +59,8 @@ export function byWan(lab: Lab, { sources }: LoadReport): Record<string, number>
 }
 
 /**
- * A client of the lab sends a SYN again after 1, 3, 7 s, as systems do in general; Linux from 6.5 on has more patience
- * with itself (tcp_syn_linear_timeouts: 1, 2, 3, 4, 5, 7).
+ * Makes the lab's client send SYNs again after 1, 3 and 7 s, as most systems do. Linux from 6.5 on does so after 1, 2,
+ * 3, 4, 5 and 7 s by default (tcp_syn_linear_timeouts).
  */
 export async function exponentialSyns(lab: Lab): Promise<void> {
   const file = '/proc/sys/net/ipv4/tcp_syn_linear_timeouts';
@@ -71,15 +71,15 @@ export function total(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-/** Each connection that was begun has its answer. */
+/** Asserts that every connection that was started got its answer. */
 export function assertUnharmed({ started, done, failed, broken }: LoadReport): void {
   assert.deepEqual({ failed, broken, done }, { failed: {}, broken: {}, done: started });
 }
 
 /**
- * While something that kills connections is done, how many may have been open at that moment: those begun by the
- * end of it and not over at its beginning. A connection that was made when its WAN died cannot be saved; one that was
- * not made yet can.
+ * Runs `kill`, which breaks connections, and returns how many may have been open meanwhile: those started before its
+ * end and not over at its beginning. A connection that was already made when its WAN died cannot be saved; one that was
+ * still being made can.
  */
 export async function inFlightDuring(load: SteadyLoad, kill: () => Promise<unknown>): Promise<number> {
   const before = await load.soFar();
@@ -88,20 +88,20 @@ export async function inFlightDuring(load: SteadyLoad, kill: () => Promise<unkno
   return after.started - before.done - total(before.failed) - total(before.broken);
 }
 
-/** No connect failed, and no more broke than had been made when their WAN died. */
+/** Asserts that no connect failed, and that at most `inFlight` connections broke. */
 export function assertConnects({ started, done, failed, broken }: LoadReport, inFlight: number): void {
   assert.deepEqual(failed, {});
   assert.ok(total(broken) <= inFlight, `${JSON.stringify(broken)}; ${inFlight} were under way`);
   assert.equal(done + total(broken), started);
 }
 
-/** A machine that has time left answers within this. */
+/** A machine that is not overloaded answers within this time. */
 const EASY_MS = 100;
 const LEAST_RATE = 50;
 
 /**
- * The rate that a test may ask for: `rate`, halved until the machine has time left besides, so that it is not the
- * machine that is tested.
+ * The rate that a test may ask for: `rate`, halved until the machine is not overloaded by it, so that the test does not
+ * measure the machine.
  */
 export async function feasibleRate(lab: Lab, rate: number): Promise<number> {
   for (let each = rate; ; each = Math.ceil(each / 2)) {

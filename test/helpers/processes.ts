@@ -21,16 +21,16 @@ function read(pid: number): ProcessInfo | undefined {
       try {
         return readlinkSync(`/proc/${pid}/ns/${kind}`);
       } catch {
-        return ''; // another user's
+        return ''; // another user's process
       }
     });
     return { pid, parent: Number(fields[1]), startTime: fields[19]!, namespaces };
   } catch {
-    return undefined; // it ended in between
+    return undefined; // the process has ended since the listing
   }
 }
 
-/** Every process that is alive. */
+/** All live processes, without zombies. */
 export function processes(): ProcessInfo[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -38,7 +38,7 @@ export function processes(): ProcessInfo[] {
     .filter((info) => info !== undefined);
 }
 
-/** A process and all that descend from it. */
+/** A process and all its descendants. */
 export function family(pid: number): ProcessInfo[] {
   const all = processes();
   const members = new Set([pid]);
@@ -49,7 +49,7 @@ export function family(pid: number): ProcessInfo[] {
   return all.filter((info) => members.has(info.pid));
 }
 
-/** Those of `before` that are still alive, and any process in a namespace that only they were in. */
+/** The processes of `before` that are still alive, and any process in a namespace that only those had. */
 export function leftovers(before: readonly ProcessInfo[]): ProcessInfo[] {
   const own = new Set(read(process.pid)!.namespaces);
   const theirs = new Set(before.flatMap((info) => info.namespaces).filter((id) => id !== '' && !own.has(id)));

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Looks for something a test cannot do without; says what is missing and what to do, or nothing. */
+/** Looks for something that a test needs; returns what is missing and what to do, or undefined. */
 export type Requirement = () => string | undefined;
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
@@ -12,7 +12,7 @@ function succeeds(argv: readonly string[]): boolean {
   return spawnSync(argv[0]!, argv.slice(1), { stdio: 'ignore', env }).status === 0;
 }
 
-/** Runs shell in private namespaces, as a lab does. */
+/** Runs a shell script in private namespaces like those of a lab. */
 function succeedsInside(script: string): boolean {
   const user = process.geteuid?.() === 0 ? [] : ['--user', '--map-root-user'];
   return succeeds(['unshare', ...user, '-n', '-m', 'sh', '-ec', `mount -t tmpfs lab /run\n${script}`]);
@@ -26,24 +26,24 @@ function once(requirement: Requirement): Requirement {
   };
 }
 
-/** A program on the PATH. */
+/** Requires a program on the PATH. */
 export function program(name: string): Requirement {
   return once(() =>
     succeeds(['sh', '-c', `command -v ${name}`]) ? undefined : `the program ${name}: install it`,
   );
 }
 
-/** Network namespaces: as root, or in a user namespace. */
+/** Requires network namespaces, as root or in a user namespace. */
 export const namespaces = once(() =>
   succeedsInside('ip link set lo up')
     ? undefined
     : 'network namespaces (unshare, ip): run as root, or allow user namespaces',
 );
 
-/** Real root: the kernel shows its tables of queues to nobody else. */
+/** Requires real root: the kernel shows its table of queues to nobody else. */
 export const root: Requirement = () => (process.geteuid?.() === 0 ? undefined : 'real root: run as root');
 
-/** A queue, and a rule that feeds it. */
+/** Requires NFQUEUE and its target in the kernel. */
 export const nfqueue = once(
   () =>
     namespaces() ??
@@ -52,7 +52,7 @@ export const nfqueue = once(
       : 'NFQUEUE in the kernel: modprobe nfnetlink_queue xt_NFQUEUE'),
 );
 
-/** The old iptables beside the one of nftables. */
+/** Requires the old iptables beside the one of nftables. */
 export const iptablesLegacy = once(
   () =>
     namespaces() ??
@@ -61,14 +61,14 @@ export const iptablesLegacy = once(
       : 'iptables-legacy: install iptables, modprobe iptable_mangle iptable_nat'),
 );
 
-/** The connection table of a namespace, in either form. */
+/** Requires a way to list the connections of a namespace: the kernel's file or the program. */
 export const conntrackTable = once(() =>
   existsSync('/proc/net/nf_conntrack') || program('conntrack')() === undefined
     ? undefined
     : '/proc/net/nf_conntrack, or the program conntrack: apt-get install conntrack',
 );
 
-/** The addon. */
+/** Requires the built addon. */
 export const addon = once(() =>
   existsSync(fileURLToPath(new URL('../../build/Release/nfqueue.node', import.meta.url)))
     ? undefined
@@ -76,9 +76,9 @@ export const addon = once(() =>
 );
 
 /**
- * Options of a test that cannot run everywhere: `test('...', needs(nfqueue), async () => ...)`. What is missing
- * becomes a skip that names it, or with WANMARK_TEST_STRICT=1, as in CI, a failure.
- * @throws {Error} the failure
+ * Options of a test that cannot run everywhere: `test('...', needs(nfqueue), async () => ...)`. A missing requirement
+ * makes a skip that names it.
+ * @throws {Error} instead of a skip, with WANMARK_TEST_STRICT=1 as in CI
  */
 export function needs(...requirements: readonly Requirement[]): { skip?: string } {
   const missing = requirements.map((requirement) => requirement()).filter((text) => text !== undefined);

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Family } from '#wanmark/core/family.js';
 import type { Host } from '#wanmark/lab/host.js';
 
-/** One connection of the kernel's table; addresses and ports of the original direction. */
+/** One connection of the kernel's table, with the addresses and ports of the original direction. */
 export interface ConntrackEntry {
   readonly proto: string;
   readonly src: string;
@@ -11,11 +11,11 @@ export interface ConntrackEntry {
   readonly dport: number;
   /** The whole connection mark. */
   readonly mark: number;
-  /** The line itself. */
+  /** The whole line. */
   readonly text: string;
 }
 
-// conntrack prints IPv6 addresses short, the kernel's file in full; names of hosts are short.
+// Shortened, since conntrack prints IPv6 addresses short and the kernel's file prints them in full.
 const SCRIPT = `
 if command -v conntrack >/dev/null; then conntrack -L -f ipv4 -o extended; conntrack -L -f ipv6 -o extended
 else cat /proc/net/nf_conntrack; fi 2>/dev/null
@@ -25,7 +25,7 @@ function shortAddress(address: string): string {
   return address.includes(':') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
-/** The connections a host tracks. Needs the requirement `conntrackTable`. */
+/** Reads the connections that a host tracks. Needs the requirement `conntrackTable`. */
 export async function conntrack(host: Host): Promise<ConntrackEntry[]> {
   const { stdout } = await host.sh(SCRIPT);
   return stdout
@@ -45,7 +45,7 @@ export async function conntrack(host: Host): Promise<ConntrackEntry[]> {
     });
 }
 
-/** `ip rule`, one line each, without the priority. */
+/** The lines of `ip rule`, without the priority. */
 export async function ipRules(host: Host, family: Family = 4): Promise<string[]> {
   const { stdout } = await host.exec(['ip', `-${family}`, 'rule']);
   return stdout
@@ -54,14 +54,14 @@ export async function ipRules(host: Host, family: Family = 4): Promise<string[]>
     .map((line) => line.replace(/^\d+:\s*/, '').trim());
 }
 
-/** The routes of a table; none when the table does not exist. */
+/** The routes of a routing table; none when the table does not exist. */
 export async function routes(host: Host, table: string | number, family: Family = 4): Promise<string[]> {
   const argv = ['ip', `-${family}`, 'route', 'show', 'table', String(table)];
   const { stdout } = await host.exec(argv, { okCodes: 'any' });
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-/** Packets of the rules of a chain whose text fits. */
+/** Packets counted by the rules of a chain whose text matches. */
 export async function packets(
   host: Host,
   table: string,
@@ -73,7 +73,7 @@ export async function packets(
   return rules.filter(({ rule }) => match.test(rule)).reduce((sum, rule) => sum + rule.packets, 0);
 }
 
-/** Asks again until the answer holds, since what the kernel counts has no event to wait for. */
+/** Asks until `holds` is true of the answer, since the kernel's counters have no event to wait for. */
 export async function eventually<T>(
   ask: () => Promise<T>,
   holds: (answer: T) => boolean,
@@ -84,7 +84,7 @@ export async function eventually<T>(
   for (;;) {
     const answer = await ask();
     if (holds(answer)) return answer;
-    // Lets other events through: a question that is answered at once would hold them up.
+    // Other events get their turn here, even if `ask` is answered at once.
     await setImmediate();
     if (performance.now() > end) {
       throw new Error(`${what}: still ${JSON.stringify(answer)} after ${timeoutMs / 1000} s`);

@@ -15,19 +15,19 @@ const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
 export const PORT = 7000;
 /** The router's own address on the clients' side. */
 export const ROUTER = { 4: '192.168.1.1', 6: '2001:db8:1::1' } as const;
-/** An address that is nobody's; the clients' way to it leads by the router. */
+/** An address that no host has; the clients' route to it goes through the router. */
 export const PUBLIC = { 4: '192.0.2.100', 6: '2001:db8:100::1' } as const;
 /** The router's address on the servers' side. */
 export const INSIDE = { 4: '10.0.0.1', 6: '2001:db8:2::1' } as const;
 
-/** Server number `k`, from 1. */
+/** The address of server number `k`, counted from 1. */
 export const server = (k: number, family: Family = 4) =>
   family === 6 ? `2001:db8:2::1${k}` : `10.0.0.${1 + k}`;
 
 export interface ServicesOptions {
   /** How many servers, 1 to 9; default 3. */
   readonly servers?: number;
-  /** The servers have no default route, so they can answer their own network only. */
+  /** Whether the servers have no default route, so that they can answer their own network only. */
   readonly lonely?: boolean;
   /** Addresses of the client, 1 to 20; default 1. */
   readonly clientAddresses?: number;
@@ -41,16 +41,16 @@ export interface ConnectOptions {
   readonly port?: number;
   readonly count?: number;
   readonly hold?: boolean;
-  /** Without blanks. */
+  /** A word without blanks by which the servers' records are found. */
   readonly tag?: string;
   readonly concurrency?: number;
   readonly timeoutMs?: number;
 }
 
-/** The argv of shell that is run among the examples, with `wanmark` on the PATH. */
+/** The argv that runs a shell script in the examples' folder, with `wanmark` on the PATH. */
 export function exampleCommand(script: string): string[] {
   const shim = `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`;
-  // By a rename: another host of the lab may be running it.
+  // Replaced by a rename, since another host of the lab may be running the old one.
   const inside = `mkdir -p /run/bin; printf '%s' "$1" >/run/bin/new.$$; chmod +x /run/bin/new.$$
     mv /run/bin/new.$$ /run/bin/wanmark
     PATH=/run/bin:$PATH; cd '${EXAMPLES}'; exec ${script}`;
@@ -83,7 +83,7 @@ function plan({ servers = 3, lonely = false, clientAddresses = 1 }: ServicesOpti
       rpFilter: 1,
     },
     host('client', 'front0', client),
-    // It is in the servers' network, so they answer it directly.
+    // A client in the servers' network, which the servers answer directly.
     host('neighbour', 'back0', both('back0', '10.0.0.200', '2001:db8:2::200')),
     ...Array.from({ length: servers }, (_, i) =>
       host(`server${i + 1}`, 'back0', both('back0', server(i + 1), server(i + 1, 6)), !lonely),
@@ -143,7 +143,7 @@ export class ServicesLab {
     }
   }
 
-  /** Runs `wanmark` on the router to its end. */
+  /** Runs `wanmark` on the router until it ends. */
   wanmark(...args: string[]) {
     return this.router.exec([process.execPath, MAIN, ...args], { okCodes: 'any' });
   }
@@ -152,9 +152,9 @@ export class ServicesLab {
     await this.router.exec([process.execPath, MAIN, 'up', ...args]);
   }
 
-  /** Starts the daemon and waits until it has its queues. */
+  /** Starts the daemon and waits until its queues are open. */
   async run(...args: string[]): Promise<Daemon> {
-    // On a stalled machine an answer may come late, and then the kernel chooses: right, but not exact.
+    // On a stalled machine answers may be late, and then the kernel chooses, by weight but not exactly.
     const patience = args.includes('--deadline') ? [] : ['--deadline', '10000'];
     const argv = [process.execPath, MAIN, 'run', '--log-mark', ...patience, ...args];
     const program = this.router.spawn(argv);
@@ -168,7 +168,7 @@ export class ServicesLab {
     await this.router.exec(exampleCommand(script));
   }
 
-  /** Runs shell that starts the daemon, as {@link run} does. */
+  /** Runs an example's command that starts the daemon; otherwise like {@link run}. */
   async runExample(script: string): Promise<Daemon> {
     const program = this.router.spawn(exampleCommand(`${script} --log-mark --deadline 10000`));
     await program.waitForLine((line) => line.includes('"msg":"started"'));
@@ -180,7 +180,7 @@ export class ServicesLab {
     return JSON.parse((await this.wanmark('status', '--json')).stdout) as Status;
   }
 
-  /** Opens connections from the client, each verified by data end to end. */
+  /** Opens connections, by default from the client, and verifies each with data end to end. */
   connect(options: ConnectOptions = {}): Promise<Flow[]> {
     const { from = this.client, family = 4 } = options;
     return from.agent.request<Flow[]>({
@@ -198,7 +198,7 @@ export class ServicesLab {
     });
   }
 
-  /** Asks once more on connections that are held. */
+  /** Asks once more on held connections. */
   exchange(flows: readonly Flow[], tag = 'exchange', from = this.client): Promise<Flow[]> {
     return from.agent.request({ op: 'exchange', ids: flows.map(({ id }) => id), tag, timeoutMs: 10_000 });
   }
@@ -207,17 +207,17 @@ export class ServicesLab {
     return from.agent.request({ op: 'release', ids: flows.map(({ id }) => id) });
   }
 
-  /** What each server saw: one entry for each source address and port. */
+  /** The messages that each server saw: one entry for each source address and port. */
   seen(tag: string): Promise<Seen[][]> {
     return Promise.all(this.servers.map((one) => one.agent.request<Seen[]>({ op: 'seen', tag })));
   }
 
-  /** How many connections each server had. */
+  /** How many connections of the tag each server had. */
   async counts(tag: string): Promise<number[]> {
     return (await this.seen(tag)).map((entries) => entries.length);
   }
 
-  /** Connects and counts at the servers; every connection has to be answered. */
+  /** Connects and returns the servers' counts. @throws {Error} when a connection is not answered */
   async spread(options: ConnectOptions & { readonly tag: string }): Promise<number[]> {
     const errors = (await this.connect(options)).map(({ error }) => error).filter(Boolean);
     if (errors.length > 0) throw new Error(`${errors.length} failed: ${errors[0]}`);
@@ -228,13 +228,13 @@ export class ServicesLab {
     await this.sandbox.stop();
   }
 
-  /** What the daemon said, for a test that failed. */
+  /** The daemon's messages on standard error, to print when a test fails. */
   get said(): string {
     return this.#daemon?.program.stderr ?? '';
   }
 }
 
-/** A lab for one test, taken away at its end whatever happens. */
+/** Runs a test in a lab of its own, which is removed at the end whatever happens. */
 export async function withServices(
   options: ServicesOptions,
   use: (lab: ServicesLab) => Promise<void>,

@@ -11,12 +11,12 @@ const FILES = ['package.json', 'package-lock.json', 'binding.gyp', 'tsconfig.bas
 
 export interface Tarball {
   readonly path: string;
-  /** Paths inside of it, as `dist/index.js`. */
+  /** Paths inside the package, such as `dist/index.js`. */
   readonly files: readonly string[];
 }
 
 /**
- * Packs the package as a fresh clone would: nothing is built there, only the npm packages are installed.
+ * Packs the package from a fresh clone, in which nothing is built and only the npm packages are installed.
  *
  * @param folder an empty directory for the clone and the tarball; the caller removes it
  */
@@ -38,19 +38,19 @@ export function packFreshClone(folder: string): Tarball {
 }
 
 /**
- * Gives `project` our npm packages. The folder is its own and only what is in it is linked: an `npm ci` that came by would
- * take away the links and not our packages.
+ * Gives `project` our npm packages. Its node_modules is a folder of its own with links to ours, so that an `npm ci`
+ * there would remove the links and not our packages.
  */
 function linkPackages(project: string): void {
   const [ours, theirs] = [join(CHECKOUT, 'node_modules'), join(project, 'node_modules')];
   mkdirSync(theirs);
   for (const name of readdirSync(ours)) symlinkSync(join(ours, name), join(theirs, name));
-  // By its time the set-up knows that nothing is to be installed.
+  // By the time of this file the set-up sees that nothing has to be installed.
   rmSync(join(theirs, '.package-lock.json'), { force: true });
   writeFileSync(join(theirs, '.package-lock.json'), '{}');
 }
 
-/** An empty project that has only the tarball installed, with what it depends on and the packages of `more`. */
+/** Makes a project that has only the tarball installed, with its dependencies and the packages of `more`. */
 export function installTarball(tarball: Tarball, project: string, more: readonly string[]): void {
   const installed = join(project, 'node_modules', 'wanmark');
   mkdirSync(installed, { recursive: true });

@@ -1,6 +1,6 @@
-// Servers that checks ask, for a lab host: targets.js ADDRESS... - HTTP on 80 (204), 81 (a portal's page) and 82 (a
-// portal's redirect), DNS on 53. Every answer to HTTP has the address it came from in a header; the source addresses
-// are printed, one line each.
+// Servers for checks, run on a lab host: targets.js ADDRESS... - HTTP on port 80 (status 204), 81 (a portal's page) and
+// 82 (a portal's redirect), DNS on 53. Each request's source address is printed on a line; an HTTP answer has it in a
+// header, too.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -25,7 +25,7 @@ for (const address of process.argv.slice(2)) {
     say('dns', from.address);
     const answer = Buffer.from(query);
     answer[2] = answer[2]! | 0x80;
-    // A name that begins with "bad" is refused.
+    // A name that contains "bad" is refused.
     answer[3] = query.includes('bad') ? 5 : 3;
     dns.send(answer, from.port, from.address);
   });

@@ -5,10 +5,10 @@ import { type Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
 
 export interface TrafficOptions {
-  /** Default the first client. */
+  /** The host that sends; default the first client. */
   readonly from?: Host;
   readonly family?: Family;
-  /** Default the internet server. */
+  /** The address to send to; default the internet server's. */
   readonly to?: string;
   readonly port?: number;
   readonly count?: number;
@@ -22,7 +22,7 @@ function target(lab: Lab, options: TrafficOptions) {
   return { from, request: { family, to, port, from: lab.sourcesOf(from, family) } };
 }
 
-/** How many of each name: `{wan1: 30, wan2: 30}`; what has none counts as `none`, what failed by its error. */
+/** Counts flows by WAN: `{wan1: 30, wan2: 30}`; flows without a WAN count as `none`, failed ones by their error. */
 export function tally(flows: readonly { readonly wan?: string | undefined; readonly error?: string }[]) {
   const counts: Record<string, number> = {};
   for (const { wan, error } of flows) {
@@ -32,14 +32,14 @@ export function tally(flows: readonly { readonly wan?: string | undefined; reado
   return counts;
 }
 
-/** What the internet server saw of a tag: one entry for each source address and port. */
+/** The messages of a tag that the internet server saw: one entry for each source address and port. */
 export function seen(lab: Lab, tag?: string): Promise<Seen[]> {
   return lab.server.agent.request({ op: 'seen', ...(tag === undefined ? {} : { tag }) });
 }
 
 /**
- * A one-way UDP stream of `count` datagrams from one socket, which gets no answer; resolves when the server has
- * all of them, with the source addresses and ports that it saw.
+ * Sends `count` UDP datagrams that get no answer from one socket; resolves when the server has all of them, with the
+ * source addresses and ports that it saw.
  */
 export async function udpStream(lab: Lab, options: TrafficOptions = {}): Promise<Seen[]> {
   const { from, request } = target(lab, options);
@@ -50,8 +50,8 @@ export async function udpStream(lab: Lab, options: TrafficOptions = {}): Promise
 }
 
 /**
- * `count` sockets that send two datagrams at once, as a resolver asks for A and AAAA. `wans` are the WANs that
- * the two came by.
+ * Sends two datagrams at once from each of `count` sockets, like a resolver's A and AAAA queries. `wans` are the WANs
+ * that the two came by.
  */
 export async function udpPairs(lab: Lab, options: TrafficOptions = {}) {
   const { from, request } = target(lab, options);
@@ -61,13 +61,13 @@ export async function udpPairs(lab: Lab, options: TrafficOptions = {}) {
   return flows.map((flow) => ({ ...flow, wans: flow.seenAs.map(({ address }) => lab.wanOf(address)) }));
 }
 
-/** Starts a TCP connection that nobody may ever answer; `release` gives it up. */
+/** Starts a TCP connection without waiting for an answer, which may never come; `release` gives it up. */
 export function dial(lab: Lab, options: TrafficOptions = {}): Promise<Flow> {
   const { from, request } = target(lab, options);
   return from.agent.request({ op: 'dial', ...request });
 }
 
-/** Closes connections that are held or being dialled. */
+/** Closes connections that are held or still being made. */
 export function release(from: Host, flows: readonly Flow[]): Promise<void> {
   return from.agent.request({ op: 'release', ids: flows.map(({ id }) => id) });
 }

@@ -3,7 +3,7 @@ import type { Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
 import { eventually } from './router-state.js';
 import { statusOf } from './status.js';
 
-/** A line of the daemon's log that tells of a change of state. */
+/** A line of the daemon's log about a WAN's change of state. */
 export interface StateLine {
   readonly msg: 'wan down' | 'wan up';
   readonly time: string;
@@ -13,7 +13,7 @@ export interface StateLine {
   readonly since: string;
 }
 
-/** All such lines so far, in order. */
+/** All lines so far about a WAN's change of state, in order. */
 export function stateLines(daemon: Daemon): StateLine[] {
   return daemon.program.lines
     .filter((line) => line.includes('"msg":"wan '))
@@ -21,7 +21,7 @@ export function stateLines(daemon: Daemon): StateLine[] {
 }
 
 /**
- * Waits for the first such line and returns the latest; the program's own limit ends a wait for what never comes.
+ * Waits until there is a line about this state of the WAN and returns the latest. The wait has the program's time limit.
  */
 export async function waitForState(
   daemon: Daemon,
@@ -34,12 +34,12 @@ export async function waitForState(
   return stateLines(daemon).findLast(fits)!;
 }
 
-/** Plugs the cable between a gateway and the router in or out. */
+/** Plugs the cable between a gateway and the router in, or pulls it out. */
 export async function plug(lab: Lab, gateway: string, plugged: boolean): Promise<void> {
   await lab.host(gateway).sh(`ip link set up0 ${plugged ? 'up' : 'down'}`);
 }
 
-/** Whether a gateway drops what it should forward: its link stays up, and it answers for itself. */
+/** Makes a gateway drop what it should forward, or stop doing so. Its link stays up, and it still answers pings. */
 export async function swallow(lab: Lab, gateway: string, drop: boolean, what = ''): Promise<void> {
   const tools = lab.network.ipv6 ? ['iptables', 'ip6tables'] : ['iptables'];
   for (const tool of tools) {
@@ -48,7 +48,7 @@ export async function swallow(lab: Lab, gateway: string, drop: boolean, what = '
   }
 }
 
-/** Whether a gateway drops everything, also what is for itself: only ARP is answered. */
+/** Makes a gateway drop everything, even packets to itself, or stop doing so. Only ARP is still answered. */
 export async function mute(lab: Lab, gateway: string, drop: boolean): Promise<void> {
   const rules = drop ? ['-A INPUT -j DROP', '-A FORWARD -j DROP', '-A OUTPUT -j DROP'] : [];
   const tools = lab.network.ipv6 ? ['iptables', 'ip6tables'] : ['iptables'];
@@ -64,7 +64,7 @@ export async function kernelMarks(lab: Lab): Promise<string[]> {
   return rules.flatMap(({ rule }) => /--set-xmark (0x\w+)\//.exec(rule)?.[1] ?? []);
 }
 
-/** Waits until the kernel's own choice is among so many WANs: the daemon says a state before the rules follow it. */
+/** Waits until the kernel chooses among `wans` WANs: the rules follow a state after the daemon has logged it. */
 export async function waitForKernel(lab: Lab, wans: number): Promise<void> {
   await eventually(
     () => kernelMarks(lab),
@@ -73,7 +73,7 @@ export async function waitForKernel(lab: Lab, wans: number): Promise<void> {
   );
 }
 
-/** Waits until the kernel's own choice is none of the WANs, as when all are down: until then it gives new connections to one. */
+/** Waits until the kernel chooses none of the WANs, because all are down; until then it gives new connections to one. */
 export async function waitForLastResort(lab: Lab): Promise<void> {
   const known = lab.wans.map(({ mark }) => `0x${mark.toString(16)}`);
   await eventually(
@@ -83,7 +83,7 @@ export async function waitForLastResort(lab: Lab): Promise<void> {
   );
 }
 
-/** Waits until a check calls each WAN up, and the kernel may choose all of them. */
+/** Waits until a check calls each WAN up and the kernel may choose all of them. */
 export async function waitForAllBack(lab: Lab, wanmark: Wanmark): Promise<void> {
   await eventually(
     () => statusOf(wanmark),

@@ -6,7 +6,7 @@ import type { NativeConntrackError } from '#wanmark/conntrack/native.js';
 
 const { EPERM, EINVAL, EPROTONOSUPPORT, ENOMEM } = constants.errno;
 
-describe('what a refusal of conntrack means', () => {
+describe('the error for a refusal of conntrack', () => {
   const cases: [string, NativeConntrackError['step'], number, string, RegExp][] = [
     ['not privileged', 'privilege', EPERM, 'CONNTRACK_NOT_PRIVILEGED', /needs CAP_NET_ADMIN: /],
     ['privilege lost', 'request', EPERM, 'CONNTRACK_NOT_PRIVILEGED', /needs CAP_NET_ADMIN: /],

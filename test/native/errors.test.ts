@@ -10,7 +10,7 @@ import { parseQueueTable, readQueueTable } from '#wanmark/queue/proc.js';
 
 const { EPERM, EINVAL, EPROTONOSUPPORT, ENOMEM, EAGAIN } = constants.errno;
 
-// As the kernel prints it: "%5u %6u %5u %1u %5u %5u %5u %8u %2d" (seq_show in nfnetlink_queue.c).
+// The kernel prints a line as "%5u %6u %5u %1u %5u %5u %5u %8u %2d" (seq_show in nfnetlink_queue.c).
 const TABLE =
   '    0  1234     3 2   128     5     7       42  1\n65535 4294966281     0 2 65531     0     0        0  1\n';
 
@@ -18,7 +18,7 @@ function openError(step: NativeOpenError['step'], errno: number): NativeOpenErro
   return Object.assign(new Error('native'), { step, errno });
 }
 
-describe('what an open that failed means', () => {
+describe('the error for a failed open', () => {
   const table = parseQueueTable(TABLE);
   const cases: [string, NativeOpenError, string, RegExp][] = [
     [
@@ -60,8 +60,8 @@ describe('what an open that failed means', () => {
   });
 });
 
-describe('what an event means', () => {
-  it('tells the codes apart', () => {
+describe('the error for an event', () => {
+  it('has the code of the event', () => {
     assert.equal(describeEvent(3, 'permission', EPERM).code, 'QUEUE_NOT_PRIVILEGED');
     assert.equal(describeEvent(3, 'gone', 0).code, 'QUEUE_GONE');
     assert.match(describeEvent(3, 'socket', ENOMEM).message, /^queue 3: ENOMEM: /);
@@ -99,7 +99,7 @@ describe('the kernel’s table of queues', () => {
 
   it('may be absent, and may be forbidden', () => {
     assert.deepEqual(readQueueTable('/proc/net/netfilter/no-such-file'), []);
-    // To be written only: EACCES is for everybody, root too.
+    // This file can only be written, so even root gets EACCES.
     assert.equal(readQueueTable('/proc/sys/net/ipv4/route/flush'), undefined);
     assert.throws(() => readQueueTable('/'), { code: 'EISDIR' });
   });

@@ -1,5 +1,5 @@
-// Each check leaves by its WAN alone: counted at the gateways, for every kind, family and WAN, with own devices and
-// with one device for all; and nothing of it reaches the daemon's queue.
+// Each check leaves by its WAN alone, counted at the gateways, for every kind, family and WAN, with a device for each
+// WAN and with one for all; and no check reaches the daemon's queue.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import { packets } from '../helpers/router-state.js';
 
 const CHECKER = fileURLToPath(new URL('../helpers/checker.js', import.meta.url));
 const TARGETS = fileURLToPath(new URL('../helpers/targets.js', import.meta.url));
-/** Nobody has it: the server's own network answers "unreachable" after a while, or nothing. */
+/** Addresses that no host has: the server's own network answers "unreachable" after a while, or nothing. */
 const DEAD = { 4: '203.0.113.200', 6: '2001:db8:f::200' } as const;
 const inUrl = (address: string) => (address.includes(':') ? `[${address}]` : address);
 
@@ -43,14 +43,14 @@ async function serve(lab: Lab) {
   return targets;
 }
 
-/** Counts at each gateway what goes to the server. */
+/** Makes each gateway count the packets to the server. */
 async function countAtGateways(lab: Lab): Promise<void> {
   for (const wan of lab.wans) {
     for (const [tool, address] of [
       ['iptables', SERVER[4]],
       ['ip6tables', SERVER[6]],
     ] as const) {
-      // Of TCP the first packets only: the end of a connection may come while the next one is counted.
+      // Only SYNs are counted of TCP: the end of a connection may come while the next one is counted.
       await lab
         .host(wan.gateway)
         .sh(
@@ -85,13 +85,13 @@ const kinds = (family: 4 | 6): Record<string, string> => {
 for (const sharedPort of [false, true]) {
   const where = sharedPort ? 'one device for all WANs' : 'a device for each WAN';
   describe(`with ${where}`, needs(nfqueue, addon), () => {
-    it('each check leaves by its WAN alone, IPv4 and IPv6, and is no new connection to be balanced', async () => {
+    it('each check leaves by its WAN alone, IPv4 and IPv6, and is not balanced as a new connection', async () => {
       await withLab({ wans: 2, sharedPort, up: [] }, async ({ lab }) => {
         const targets = await serve(lab);
         await countAtGateways(lab);
         for (const family of [4, 6] as const) {
           for (const [i, wan] of lab.wans.entries()) {
-            // By the mark and the device, as the daemon will; and by the mark and the source alone.
+            // Routed by mark and device, as in the daemon, and then by mark and source alone.
             const source = family === 6 ? wan.address6 : wan.address;
             for (const more of [{}, { device: undefined, source }]) {
               const all = await checkAll(lab, Object.values(kinds(family)), pathOf(wan, family, more));
@@ -102,7 +102,7 @@ for (const sharedPort of [false, true]) {
               );
               assert.ok(results.every(({ rttMs }) => rttMs! > 0));
               const expected = [0, 0];
-              // One first packet of each of the four kinds; a SYN may be repeated on a busy machine.
+              // Each of the four kinds sends one first packet; a SYN may be repeated on a busy machine.
               const counts = await seen(lab, family);
               expected[i] = Math.max(4, counts[i]!);
               assert.deepEqual(counts, expected, `${family} ${wan.name}`);
@@ -123,7 +123,7 @@ describe('checks', needs(nfqueue, addon), () => {
       const [one, two] = lab.wans as [LabWan, LabWan];
       const by = (wan: LabWan, text: string, family: 4 | 6 = 4, rounds = 1) =>
         check(lab, text, pathOf(wan, family), rounds);
-      /** Why each failed; `ok` for one that did not. */
+      /** Why each check failed, or `ok`. */
       const whys = async (wan: LabWan, texts: readonly string[], family: 4 | 6 = 4) =>
         (await checkAll(lab, texts, pathOf(wan, family))).map(({ results: [first] }) =>
           first!.ok ? 'ok' : first!.why,
@@ -149,7 +149,7 @@ describe('checks', needs(nfqueue, addon), () => {
         quorum.results.map(({ ok }) => ok),
         [true, false],
       );
-      // No descriptor is left by a thousand rounds; several targets in each, good, refused and dead.
+      // A thousand rounds, each with several targets, good, refused and dead, leave no descriptor behind.
       for (const text of [
         `ping,to=${SERVER[4]}`,
         `tcp,to=${SERVER[4]}:80+${SERVER[4]}:9`,
@@ -182,7 +182,7 @@ describe('checks', needs(nfqueue, addon), () => {
     });
   });
 
-  it('ping where ping sockets are allowed, and where only raw ones are', async () => {
+  it('ping works where ping sockets are allowed, and where only raw ones are', async () => {
     await withLab({ wans: 2, up: [] }, async ({ lab }) => {
       await countAtGateways(lab);
       for (const range of ['1 0', '0 0']) {
@@ -206,7 +206,7 @@ describe('checks', needs(nfqueue, addon), () => {
       await lab.router.sh(`
         cat >/run/good <<'X'
 #!/bin/sh
-test "$WANMARK_NAME $WANMARK_DEVICE $WANMARK_FAMILY $WANMARK_GATEWAY $WANMARK_MARK" = "${wan.name} ${wan.dev} 4 ${wan.via} 0x1" || { echo "not so: $(env | grep WANMARK)"; exit 3; }
+test "$WANMARK_NAME $WANMARK_DEVICE $WANMARK_FAMILY $WANMARK_GATEWAY $WANMARK_MARK" = "${wan.name} ${wan.dev} 4 ${wan.via} 0x1" || { echo "wrong variables: $(env | grep WANMARK)"; exit 3; }
 X
         printf '#!/bin/sh\\necho it is bad\\nexit 7\\n' >/run/bad
         printf '#!/bin/sh\\nsleep 4321 & sleep 4322\\n' >/run/hangs

@@ -1,4 +1,4 @@
-// The probe's socket: what it refuses, and that nothing of it stays, however it ends.
+// The probe's socket: what it refuses, and that it leaves nothing behind, however it ends.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ const PATH: CheckPath = { wan: 'a', family: 4, mark: 0x1234, device: 'lo' };
 const descriptors = () => readdirSync('/proc/self/fd').length;
 const nothing = () => {};
 
-scenario(import.meta.url, 'a socket that cannot be is refused with the name of the error', async () => {
+scenario(import.meta.url, 'an impossible socket is refused with the name of the error', async () => {
   const before = descriptors();
   for (const [change, code, step] of [
     [{ device: 'nope0' }, 'ENODEV', 'device'],
@@ -39,7 +39,7 @@ scenario(import.meta.url, 'a socket that cannot be is refused with the name of t
 
 scenario(
   import.meta.url,
-  'it tells what ICMP answers once, and is closed in its own callback or after',
+  'it reports an ICMP error once, and can be closed in its own callback or later',
   async () => {
     const probe = new DatagramProbe('udp', PATH, '127.0.0.1', 9, (error) => {
       assert.equal(error?.code, 'ECONNREFUSED');
@@ -70,7 +70,7 @@ const WORKER = `
 
 scenario(
   import.meta.url,
-  'in a worker that is terminated, and at exit: no descriptor stays, nothing crashes',
+  'it leaves no descriptor and does not crash when a worker is terminated, or at exit',
   async () => {
     const run = async () => {
       const worker = new Worker(WORKER, { eval: true, workerData: { module: MODULE, path: PATH } });

@@ -12,7 +12,7 @@ const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const WAN1 = 'wan1,dev=wan1,via=198.51.100.1';
 const WAN2 = 'wan2,dev=wan2,via=198.51.100.9';
 
-/** Everything `up` and `run` could change, as text. */
+/** A script that prints everything `up` and `run` could change. */
 const STATE = `
 for f in 4 6; do ip -$f rule; ip -$f route show table all; done
 for t in mangle nat filter; do iptables-save -t $t; ip6tables-save -t $t; done | grep -v -e '^#' -e '^:'
@@ -20,7 +20,7 @@ grep -r . /proc/sys/net/ipv4/conf/*/src_valid_mark /proc/sys/net/ipv4/conf/*/rp_
 ls /run/wanmark 2>/dev/null || true
 `;
 
-/** [what is wrong, arguments, what the line must say]; exit code 2 unless noted. */
+/** [what is wrong, arguments, what the line must say]; the exit code is 2. */
 const MISTAKES: [string, string[], RegExp][] = [
   ['no command', [], /no command given; try wanmark --help/],
   ['unknown command', ['rnu'], /unknown command "rnu"; did you mean "run"\?/],
@@ -39,11 +39,11 @@ const MISTAKES: [string, string[], RegExp][] = [
     /count "all" must be live or established/,
   ],
   [
-    'strategy file that is not there',
+    'strategy file that does not exist',
     ['run', '--wan', WAN1, '--strategy', './no.js'],
     /strategy file .\/no.js does not exist/,
   ],
-  ['configuration file that is not there', ['run', '--config', '/no.yaml'], /cannot read \/no.yaml/],
+  ['configuration file that does not exist', ['run', '--config', '/no.yaml'], /cannot read \/no.yaml/],
   ['no WAN', ['run'], /no WAN given/],
   [
     'gateway elsewhere',
@@ -66,23 +66,23 @@ const MISTAKES: [string, string[], RegExp][] = [
   ],
   ['negative weight', ['up', '--wan', `${WAN1},weight=-1`], /weight "-1" must be a whole number/],
   [
-    'weight that is no number',
+    'weight that is not a number',
     ['up', '--wan', `${WAN1},weight=much`],
     /weight "much" must be a whole number/,
   ],
   ['all weights 0', ['up', '--wan', `${WAN1},weight=0`], /every WAN has weight 0/],
   [
-    'engine that is none',
+    'unknown engine',
     ['up', '--wan', WAN1, '--engine', 'kernal'],
     /unknown engine "kernal"; did you mean "kernel"\?/,
   ],
   [
-    'kernel mode that is none',
+    'unknown kernel mode',
     ['up', '--wan', WAN1, '--kernel-mode', 'nht'],
     /unknown kernel-mode "nht"; did you mean "nth"\?/,
   ],
   [
-    'per that is none',
+    'unknown value of --per',
     ['up', '--wan', WAN1, '--per', 'bit'],
     /unknown per "bit"; use one of connection, packet/,
   ],
@@ -93,7 +93,7 @@ const MISTAKES: [string, string[], RegExp][] = [
     /wanmark up --engine kernel is all that is needed/,
   ],
   [
-    'rotation of too many',
+    'rotation that is too long',
     ['up', '--wan', `${WAN1},weight=256`, '--wan', WAN2, '--kernel-mode', 'nth'],
     /a rotation of 257, more than 256; use smaller weights, or kernel mode random/,
   ],
@@ -147,7 +147,7 @@ describe('a mistake', needs(nfqueue, addon), () => {
     });
   }
 
-  it('is one line and exit 2: a configuration file with a wrong line, an unknown key or no map', async () => {
+  it('is one line and exit 2: a configuration file with a syntax error, an unknown key or not a map', async () => {
     const file = join(dir, 'wanmark.yaml');
     for (const [text, complaint] of [
       ['strategy: [', /wanmark.yaml: .*line 1/],
@@ -159,7 +159,7 @@ describe('a mistake', needs(nfqueue, addon), () => {
     }
   });
 
-  it('is one line and exit 1: a queue that another has, who is unharmed', async () => {
+  it('is one line and exit 1: a queue of another daemon, which is unharmed', async () => {
     const first = await wanmark.run();
     const second = await wanmark.command(['run', '--wan', WAN1], 'any');
     assert.match(second.stderr, /^wanmark: queue 0 belongs to another program[^\n]*\n$/);
@@ -180,7 +180,7 @@ describe('a mistake', needs(nfqueue, addon), () => {
   });
 
   it('is one line and exit 1: iptables is missing', async () => {
-    // Everything on the PATH but the programs of iptables.
+    // A PATH that has all programs but those of iptables.
     const script = `
       mkdir -p /run/bin
       for d in /usr/sbin /sbin /usr/bin /bin; do for f in "$d"/*; do

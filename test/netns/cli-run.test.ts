@@ -13,7 +13,7 @@ import { tally } from '../helpers/traffic.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-/** Exact counts even where the machine stalls for a moment. */
+/** A deadline that keeps counts exact even where the machine stalls for a moment. */
 const PATIENCE = ['--deadline', '10000'];
 
 type Line = Readonly<Record<string, unknown>> & { readonly msg: string };
@@ -24,7 +24,7 @@ function logged(lines: readonly string[], message: string | RegExp): Line[] {
   return all.filter(({ msg }) => (typeof message === 'string' ? msg === message : message.test(msg)));
 }
 
-/** Rule sets of users' own, as the first selectors of this kind were used with; each feeds queue 5. */
+/** Users' own rule sets, like those that the first selectors of this kind were used with; each feeds queue 5. */
 const OWN_RULES = {
   'with a guard': `
     iptables -t mangle -A PREROUTING -m connmark ! --mark 0 -j CONNMARK --restore-mark
@@ -97,7 +97,7 @@ describe('wanmark run', needs(nfqueue, addon), () => {
     });
   }
 
-  it('logs a line for each decision: who, where to, by what; nothing without --log-mark', async () => {
+  it('logs a line for each decision: source, destination, WAN and strategy; none without --log-mark', async () => {
     await withLab({ wans: 3, up: [], run: [] }, async ({ lab, daemon }) => {
       const flows = [
         ...(await lab.connect({ count: 3 })),
@@ -202,7 +202,7 @@ describe('wanmark run', needs(nfqueue, addon), () => {
     );
     await withLab({ wans: 3, up: [], run: ['--strategy', strategy] }, async ({ lab, daemon }) => {
       for (const port of [7, 8, 9]) {
-        await lab.server.serve(port).catch(() => undefined); // 7 is served already
+        await lab.server.serve(port).catch(() => undefined); // the lab serves port 7 already
         assert.deepEqual(tally(await lab.connect({ count: 4, port })), { [`wan${(port % 3) + 1}`]: 4 });
         assert.deepEqual(tally(await lab.connect({ count: 4, port, proto: 'udp' })), {
           [`wan${((port + 1) % 3) + 1}`]: 4,
@@ -227,7 +227,7 @@ describe('wanmark run', needs(nfqueue, addon), () => {
           const seconds = (performance.now() - start) / 1000;
           const counts = tally(flows);
           assert.equal((counts.wan1 ?? 0) + (counts.wan2 ?? 0), 60, JSON.stringify(counts));
-          // Six standard deviations of a fair coin.
+          // The tolerance is six standard deviations of a fair coin.
           assert.ok(Math.abs(counts.wan1! - 30) < 24, JSON.stringify(counts));
           await daemon.stop();
           const complaints = logged(daemon.program.lines, said);
@@ -239,7 +239,7 @@ describe('wanmark run', needs(nfqueue, addon), () => {
     });
   }
 
-  it('decides before it starts any program, and while all that it starts hang', async () => {
+  it('decides before it starts any program, and while all programs that it starts hang', async () => {
     const bin = join(dir, 'bin');
     const [asked, go] = [join(dir, 'asked'), join(dir, 'go')];
     mkdirSync(bin);
@@ -277,7 +277,7 @@ describe('wanmark run', needs(nfqueue, addon), () => {
 
   it('writes readable lines on a terminal', needs(program('script')), async () => {
     await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab }) => {
-      // `exec`: script(1) runs $SHELL, and a shell that stays answers Ctrl-C itself, with 130.
+      // With `exec`, since script(1) runs $SHELL, and a shell that stays answers Ctrl-C itself, with 130.
       const command = [
         'exec',
         process.execPath,
@@ -297,7 +297,7 @@ describe('wanmark run', needs(nfqueue, addon), () => {
     });
   });
 
-  it('goes on when nobody reads its log any more', async () => {
+  it('continues when nobody reads its log any more', async () => {
     await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab }) => {
       const run = [process.execPath, MAIN, 'run', ...wanArguments(lab.wans), '--log-mark', ...PATIENCE].join(
         ' ',

@@ -1,6 +1,6 @@
-// IPS_NAT_CLASH: two packets of one UDP flow, both unconfirmed and each with a DNAT of its own. The second to be
-// confirmed stays for a second under the same original tuple (nf_ct_resolve_clash_harder), and its end must not be
-// taken for the first one's.
+// IPS_NAT_CLASH: two packets of one UDP flow are both unconfirmed, and each has a DNAT of its own. The entry that is
+// confirmed second lives for a second under the same original tuple (nf_ct_resolve_clash_harder), and its end must not
+// count as the end of the first one.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { ConntrackCounter } from '#wanmark/conntrack/counter.js';
@@ -29,14 +29,14 @@ for (const family of [4, 6] as const) {
         `-t nat -A OUTPUT ${match} -m statistic --mode nth --every 2 --packet 0 -j DNAT --to ${to(7001)}`,
       );
       rule(family, `-t nat -A OUTPUT ${match} -j DNAT --to ${to(7002)}`);
-      // Answers would make a connection of it that lives longer.
+      // Answers would prolong the connection.
       rule(family, '-t filter -A INPUT -p udp -j DROP');
       const counter = ConntrackCounter.open({ mask: MASK, highest: 3 });
       await counter.ready;
       const ends = spawn('conntrack', ['-E', '-e', 'DESTROY', '-o', 'extended']);
       let ended = '';
       ends.stdout.on('data', (data) => (ended += data));
-      // What this makes is the sign that the listener is there.
+      // The event of this entry shows that the listener is there.
       const probe = ['-p', 'udp', '-s', LOCAL[family], '-d', LOCAL[family], '--sport', '9', '--dport', '9'];
       await until(() => {
         execFileSync('conntrack', ['-I', ...probe, '-t', '60'], { stdio: 'ignore' });
@@ -51,17 +51,17 @@ for (const family of [4, 6] as const) {
         counter.decided(2);
       });
       const sender = await Sender.open(family);
-      // Both in one tick: each is a connection of its own before the first has its verdict.
+      // Both packets are sent in one tick, so each is a new connection before the first has its verdict.
       sender.send();
       sender.send();
       await until(() => queue.stats().verdicts === 2);
       assert.ok(waiting >= 1);
       assert.equal(clashes(), 1, 'the kernel has resolved a clash');
 
-      // What would be wrong is put right by the next dump, a quarter of a second later at the earliest.
+      // The next dump would correct a wrong count, but comes a quarter of a second later at the earliest.
       const seen = new Set<number>();
       const look = setInterval(() => seen.add(counter.count(2)), 5);
-      // The duplicate expires after a second, and any dump of the table collects what has expired.
+      // The duplicate expires after a second, and any dump of the table removes expired entries.
       await until(async () => (await listed()).get(2) === 1 && ended.includes(`dport=${PORT}`));
       const { dumps } = counter.stats();
       await until(() => counter.stats().dumps > dumps + 1);

@@ -1,5 +1,5 @@
-// The counts against conntrack(8), with traffic of every kind. Everything here also proves that the kernel's
-// numbers and ours are taken with the same filter.
+// The counts are compared with conntrack(8), with traffic of every kind. This also proves that the kernel's numbers
+// and ours use the same filter.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
@@ -24,7 +24,7 @@ const QUIET_MS = 2000;
 const SAMPLES = 15;
 const SAMPLE_MS = 1000;
 
-/** Two connections of each kind for each mark; the TCP ones are held. */
+/** Makes two connections of each kind for each mark; the TCP ones are held. */
 async function someOfEach(traffic: Traffic, decided: (mark: number) => void = () => {}): Promise<void> {
   for (const family of FAMILIES) {
     for (const mark of MARKS) {
@@ -38,21 +38,21 @@ async function someOfEach(traffic: Traffic, decided: (mark: number) => void = ()
   }
 }
 
-/** Resolves when a dump that began after the call is through. */
+/** Resolves when a dump that began after the call has ended. */
 async function nextDump(counter: ConntrackCounter): Promise<void> {
-  // One may be running.
+  // The first dump to end may have begun before the call.
   const dumps = counter.stats().dumps + 2;
   await until(() => counter.stats().dumps >= dumps);
 }
 
 scenario(
   import.meta.url,
-  'entries from before are counted by the first dump, and their end is noticed',
+  'entries from before the start are counted by the first dump, and their end is noticed',
   async () => {
     installMarks();
     const traffic = await Traffic.start();
     await someOfEach(traffic);
-    // A datagram without an answer says nothing of its having been sent.
+    // Nothing else tells when the unanswered datagrams have been sent.
     await until(async () => [...(await listed()).values()].join() === '12,12,12');
     const counter = ConntrackCounter.open(options);
     assert.equal(counter.count(1), 0);
@@ -64,7 +64,7 @@ scenario(
     );
     await assertEqual(counter);
     traffic.release();
-    // TIME_WAIT stays in the table for two minutes; the count does not.
+    // Connections in TIME_WAIT stay in the table for two minutes, but do not count.
     await until(() => MARKS.every((mark) => counter.count(mark) === 8));
     await assertEqual(counter);
     await counter.close();
@@ -76,7 +76,7 @@ scenario(
 scenario(import.meta.url, 'the thread that counts gives way to all others', async () => {
   const counter = ConntrackCounter.open(options);
   await counter.ready;
-  // Of proc_pid_stat(5): the name is the second field, in brackets; what is behind it begins with the third.
+  // proc_pid_stat(5): the name in brackets is the second field, so the text behind it begins with the third.
   const nice = new Map(
     readdirSync('/proc/self/task').map((thread) => {
       const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
@@ -91,7 +91,7 @@ scenario(import.meta.url, 'the thread that counts gives way to all others', asyn
 
 scenario(
   import.meta.url,
-  'nobody announced them: counted all the same, of every protocol and state',
+  'connections that nobody announced count all the same, of every protocol and state',
   async () => {
     installMarks();
     const live = ConntrackCounter.open(options);
@@ -112,7 +112,7 @@ scenario(
         insert({ family, state, mark: 1, sport: sport++ });
       }
       insert({ family, proto: 'udp', mark: 1, sport: sport++ });
-      // 10 and 11 begin with the digit 1, 0xab01 has it in its field, 0x100 has nothing there.
+      // 10 and 11 begin with the digit 1, 0xab01 has mark 1 in the counted bits, 0x100 has 0 there.
       insert({ family, mark: 10, sport: sport++ });
       insert({ family, mark: 11, sport: sport++ });
       insert({ family, mark: 0xab02, sport: sport++ });
@@ -132,17 +132,17 @@ scenario(
 
 scenario(
   import.meta.url,
-  'a burst of 300 decisions counts at once; what never comes to be does not leak',
+  'a burst of 300 decisions counts at once; connections that never come about do not leak',
   async () => {
     installMarks();
-    // What goes to mark 2 is dropped behind the mark, as by a FORWARD rule.
+    // Packets with mark 2 are dropped after they are marked, as if by a FORWARD rule.
     rule(4, '-t filter -A OUTPUT -p udp --dport 6002 -j DROP');
     const traffic = await Traffic.start();
     const counter = ConntrackCounter.open(options);
     await counter.ready;
     const picks = [0, 0, 0];
     for (let i = 0; i < 300; i++) {
-      // Least connections in its plainest form.
+      // This is least-connections in its plainest form.
       const best = MARKS.reduce((a, b) => (counter.count(b) < counter.count(a) ? b : a));
       counter.decided(best);
       picks[best - 1]!++;
@@ -166,8 +166,8 @@ scenario(
   conntrackTool,
 );
 
-// In a buffer that stays at 4 KiB so many ends are lost as the machine is busy, and how many is an estimate until
-// the next dump, some seconds later: what must hold then is that nothing of it stays.
+// With a buffer that stays at 4 KiB the number of lost ends depends on how busy the machine is, and the count is an
+// estimate until the next dump, some seconds later. The error must be gone after that dump.
 for (const [name, buffer, tolerance, settles] of [
   ['an ample event buffer, within 3 % or 50', { receiveBuffer: 8 << 20 }, 0.03, 'at rest'],
   ['overruns of 4 KiB of event buffer, within 3 % or 50', { receiveBuffer: 4096 }, 0.03, 'at rest'],
@@ -192,27 +192,27 @@ for (const [name, buffer, tolerance, settles] of [
       while (samples.length < SAMPLES) {
         const { off, share, text } = await distance(counter);
         samples.push({ text, within: off <= 50 || share <= tolerance });
-        // The list costs a core; the traffic needs the time in between.
+        // Making the list takes a whole core, so the traffic needs a pause.
         await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
       }
       const seconds = (performance.now() - began) / 1000;
       const made = stop();
-      // The list and the counts cannot be read in the same instant, and another process may have this one's core
-      // for seconds: one sample in five may be beyond. What a dump puts right, equality in the end shows.
+      // The list and the counts cannot be read in the same instant, and another process may have this one's core for
+      // seconds, so one sample in five may be beyond. The equality at the end shows what dumps have corrected.
       const beyond = samples.filter(({ within }) => !within);
       assert.ok(beyond.length <= SAMPLES / 5, beyond.map(({ text }) => text).join('\n'));
-      // How many a second is up to the machine; that there was churn is not.
+      // The rate depends on the machine, but there must have been churn.
       assert.ok(made > 1000, `${made} connections in ${seconds} s`);
 
       const { dumpMs, overruns, intervalMs } = counter.stats();
-      // The last dump, and one in advance, are not paid for yet.
+      // The time of the last dump, and of one in advance, is not balanced by a pause yet.
       const unpaid = (2 * intervalMs) / 50;
       assert.ok(dumpMs <= 20 * seconds + unpaid, `${dumpMs} ms for dumps in ${seconds} s`);
       if (buffer.receiveBuffer > 4096) assert.equal(overruns, 0);
       else assert.ok(overruns > 0, 'no overrun');
 
       await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
-      // What was lost without a word is known to dumps alone, and one that came early may be paid for at first.
+      // Only a dump finds silently lost events, and a pause for an earlier dump may come first.
       if (settles === 'by a dump') await nextDump(counter);
       const { off, text } = await distance(counter);
       assert.equal(off, 0, text);
@@ -235,8 +235,8 @@ scenario(
       await until(async () => (await listed()).get(1)! > 500 * (round + 1));
       counter = ConntrackCounter.open({ ...options, highest: 3 });
       await counter.ready;
-      // The counting thread gives way: on a busy machine it is behind for a moment. What the first dump got wrong
-      // stays until the next one.
+      // The counting thread gives way, so on a busy machine it may be behind for a moment. An error of the first dump
+      // lasts until the next one.
       let look = await distance(counter);
       const within = () => look.off <= 50 || look.share <= 0.03;
       while (!within() && counter.stats().dumps === 1) look = await distance(counter);

@@ -1,7 +1,7 @@
-// Connections of every kind in a namespace with nothing in it but lo, and what conntrack(8) says of them.
+// Makes connections of every kind in a namespace that has only lo, and reads what conntrack(8) lists.
 //
-// The destination port names the mark: a rule gives connections to port 6000 + n the mark 0xab00 | n, so 0xff is the
-// field that is counted and 0xab00 are somebody else's bits.
+// The destination port stands for the mark: a rule gives connections to port 6000 + n the mark 0xab00 | n, so 0xff is
+// the counted mask and 0xab00 are somebody else's bits.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { createSocket, type Socket as Datagrams } from 'node:dgram';
@@ -21,7 +21,7 @@ const FOREIGN = 0xab00;
 
 const run = promisify(execFile);
 
-/** Tracks and marks; `udpTimeout` in seconds. IPv6 gets a whole prefix of addresses on lo, as IPv4 has 127/8. */
+/** Installs the rules that track and mark. IPv6 gets a prefix on lo, like IPv4's 127/8. @param udpTimeout in seconds */
 export function installMarks(udpTimeout = 30): void {
   execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8::/64', 'dev', 'lo']);
   for (const family of FAMILIES) {
@@ -36,12 +36,12 @@ export function installMarks(udpTimeout = 30): void {
   writeFileSync('/proc/sys/net/netfilter/nf_conntrack_udp_timeout', String(udpTimeout));
 }
 
-/** Which of the entries that conntrack(8) lists count. */
+/** Which entries count: all live connections, or only TCP in ESTABLISHED. */
 export type Kind = 'live' | 'established';
 
 const LIVE = new Set(['SYN_SENT', 'SYN_RECV', 'ESTABLISHED', 'SYN_SENT2']);
 
-/** The connections of each mark number, counted in the lines of `conntrack -L`. */
+/** Counts the connections of each mark number in the lines of `conntrack -L`. */
 export async function listed(kind: Kind = 'live'): Promise<Map<number, number>> {
   const counts = new Map<number, number>();
   for (const family of FAMILIES) {
@@ -59,7 +59,7 @@ export async function listed(kind: Kind = 'live'): Promise<Map<number, number>> 
   return counts;
 }
 
-/** Waits until the condition holds; the scenario's own limit ends a wait for what never comes. */
+/** Waits until the condition holds; the scenario's time limit ends the wait at the latest. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -70,18 +70,18 @@ export interface Entry {
   readonly state?: string;
   readonly mark: number;
   readonly sport: number;
-  /** Whether there was an answer. */
+  /** Whether the connection was answered. */
   readonly answered?: boolean;
-  /** The address that its source was translated to. */
+  /** The address that the source was translated to. */
   readonly from?: string;
 }
 
-/** Puts an entry into the table, as if its packets had come by. */
+/** Adds an entry to the table, as if its packets had passed. */
 export function insert({ family = 4, proto = 'tcp', state = 'ESTABLISHED', ...entry }: Entry): void {
   const { mark, sport, answered, from } = entry;
   const [src, dst] = family === 4 ? ['192.0.2.1', '203.0.113.1'] : ['2001:db8:1::1', '2001:db8:2::1'];
   const argv = ['-I', '-p', proto, '-s', src!, '-d', dst!];
-  // Before the mark: conntrack(8) 1.4.7 writes a status over a mark.
+  // The status comes before the mark, since conntrack(8) 1.4.7 writes a status over a mark.
   if (answered) argv.push('-u', 'SEEN_REPLY');
   argv.push('--sport', String(sport), '--dport', '80', '-t', '600', '-m', String(mark));
   if (from !== undefined) argv.push('-n', from);
@@ -89,7 +89,7 @@ export function insert({ family = 4, proto = 'tcp', state = 'ESTABLISHED', ...en
   execFileSync('conntrack', argv, { stdio: 'ignore' });
 }
 
-/** Traffic of all four kinds: short and held TCP, UDP with and without replies. */
+/** Makes traffic of four kinds: short and held TCP, UDP with and without replies. */
 export class Traffic {
   readonly #servers: { close(): unknown }[] = [];
   readonly #oneWay = new Map<Family, Datagrams>();
@@ -122,7 +122,7 @@ export class Traffic {
     return traffic;
   }
 
-  /** A TCP connection; closed after `lifeMs`, or held. Resolves when it is established. */
+  /** Opens a TCP connection that is closed after `lifeMs`, or held. Resolves when it is established. */
   async tcp(family: Family, mark: number, lifeMs?: number): Promise<void> {
     const socket = connect({ port: portOf(mark), host: LOCAL[family] });
     this.#held.add(socket);
@@ -133,7 +133,7 @@ export class Traffic {
     if (lifeMs !== undefined) setTimeout(() => socket.end(), lifeMs);
   }
 
-  /** A held TCP connection, by its port. */
+  /** Opens a held TCP connection and returns its source port. */
   async open(family: Family, mark: number): Promise<{ sport: number; close: () => void }> {
     const socket = connect({ port: portOf(mark), host: LOCAL[family] });
     this.#held.add(socket);
@@ -144,7 +144,7 @@ export class Traffic {
     return { sport: socket.localPort!, close: () => socket.end() };
   }
 
-  /** One datagram to an address that nobody has: a flow that stays without a reply. */
+  /** Sends one datagram to an address that never replies. */
   udpOneWay(family: Family, mark: number): void {
     const n = ++this.#serial;
     const to =
@@ -154,7 +154,7 @@ export class Traffic {
     this.#oneWay.get(family)!.send('x', portOf(mark), to);
   }
 
-  /** A flow with a reply. */
+  /** Makes a UDP flow with a reply. */
   async udp(family: Family, mark: number): Promise<void> {
     const socket = createSocket(`udp${family}`);
     this.#held.add(socket);
@@ -167,7 +167,7 @@ export class Traffic {
     socket.close();
   }
 
-  /** Ends what is held. */
+  /** Closes the held connections. */
   release(): void {
     for (const socket of this.#held) {
       if ('destroySoon' in socket) socket.end();
@@ -187,14 +187,14 @@ export class Traffic {
 const MOST_AT_ONCE = 40;
 
 /**
- * 2,000 new connections a second of all kinds until `stop` is called, each announced to `decided` beforehand, as a
- * daemon does. Returns how many there were.
+ * Makes 2,000 new connections a second of all kinds until `stop` is called, which returns their number. Each is
+ * announced to `decided` beforehand, as in the daemon.
  */
 export function churn(traffic: Traffic, decided: (mark: number) => void) {
   const began = performance.now();
   let made = 0;
   const timer = setInterval(() => {
-    // After a pause of this process there is much to make up for; a decision must not be long before its packet.
+    // At most a few at once after a pause of this process, since a decision must not be long before its packet.
     const due = Math.min(made + MOST_AT_ONCE, Math.floor((performance.now() - began) * 2));
     for (; made < due; made++) {
       const family = FAMILIES[made & 1]!;
@@ -214,7 +214,7 @@ export function churn(traffic: Traffic, decided: (mark: number) => void) {
   };
 }
 
-/** How far `counter` is from what conntrack(8) lists; the table moves on while it lists, so either end will do. */
+/** How far `counter` is from conntrack(8)'s list; any number between its readings before and after the list is right. */
 export async function distance(
   counter: ConntrackCounter,
 ): Promise<{ off: number; share: number; text: string }> {
@@ -235,7 +235,7 @@ export async function distance(
   return { off, share, text };
 }
 
-/** Asserts that each count is what conntrack(8) lists. */
+/** Asserts that each count is the number that conntrack(8) lists. */
 export async function assertEqual(counter: ConntrackCounter, kind: Kind = 'live'): Promise<void> {
   const truth = await listed(kind);
   assert.deepEqual(

@@ -1,4 +1,4 @@
-// Flush and look-up, and how a counter ends.
+// Requests to conntrack, flush and look-up, and the end of a counter.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -47,7 +47,7 @@ scenario(
       [2, 10, 11].map((mark) => counter.count(mark)),
       [4, 4, 4],
     );
-    // The whole mark, so that others' bits tell.
+    // The mask is the whole mark here, so that foreign bits count, too.
     insert({ mark: 0xab01, sport: 1 });
     insert({ mark: 0xcd01, sport: 2 });
     await flush(0xab01, 0xffffffff);
@@ -59,7 +59,7 @@ scenario(
 
 scenario(
   import.meta.url,
-  'flush of one family leaves the other, as it leaves what is of no protocol named and was answered',
+  'flush can be limited to a family, to protocols and to unanswered connections',
   async () => {
     installMarks();
     const fill = () => {
@@ -94,7 +94,7 @@ scenario(
       assert.deepEqual(await left(family === 4 ? 6 : 4), all, `the other family after ${what}`);
       assert.equal((await listed()).get(2), 2);
     }
-    // More than one message to the kernel holds.
+    // These are more connections than one message to the kernel can hold.
     for (let i = 0; i < 400; i++) insert({ proto: 'udp', mark: 1, sport: 1000 + i });
     await flush(1, 0xff, { unanswered: true });
     assert.deepEqual(
@@ -107,10 +107,10 @@ scenario(
 
 scenario(
   import.meta.url,
-  'flush ends no more than it is told, says how many there were, and tells translated ones apart',
+  'flush ends at most as many as it is told, returns how many it found, and can pick translated ones',
   async () => {
     installMarks();
-    /** IPS_SRC_NAT. */
+    /** Selects connections with IPS_SRC_NAT. */
     const translated = { status: 1 << 4, statusMask: 1 << 4 };
     for (let i = 0; i < 30; i++) insert({ mark: 1, sport: 100 + i, from: '198.51.100.1' });
     for (let i = 0; i < 5; i++) insert({ mark: 1, sport: 200 + i });
@@ -152,7 +152,7 @@ scenario(
     assert.throws(() => flushConntrack(1, 0), RangeError);
     assert.throws(() => flushConntrack(1), RangeError);
     assert.throws(() => flushConntrack(1, '255'), RangeError);
-    // 2^32 is 0 as a 32-bit number.
+    // 2^32 would be 0 as a 32-bit number.
     assert.throws(() => flushConntrack(1, 2 ** 32), RangeError);
     assert.equal((await listed()).get(1), 1);
   },
@@ -161,7 +161,7 @@ scenario(
 
 scenario(
   import.meta.url,
-  'look-up tells mark, status, timeout and TCP state of one connection',
+  'look-up returns mark, status, timeout and TCP state of one connection',
   async () => {
     installMarks();
     for (const [family, src, dst] of [
@@ -175,7 +175,7 @@ scenario(
       const entry = await lookup(tuple);
       assert.equal(entry?.mark, 0xab01);
       assert.equal(entry.tcpState, 'ESTABLISHED');
-      // IPS_CONFIRMED.
+      // The bit is IPS_CONFIRMED.
       assert.equal(entry.status & 8, 8);
       assert.ok(entry.timeout > 500 && entry.timeout <= 600, `${entry.timeout} s`);
       assert.equal((await lookup({ ...tuple, sport: 8 }))?.tcpState, 'TIME_WAIT');
@@ -208,7 +208,7 @@ scenario(
   conntrackTool,
 );
 
-/** Runs a program in this namespace, as nobody when asked to; `ConntrackCounter` and `options` are there for it. */
+/** Runs a program that can use `ConntrackCounter` and `options`, here. @param prefix words before the argv */
 function run(text: string, ...prefix: string[]) {
   const head = `import { ConntrackCounter } from ${JSON.stringify(COUNTER_MODULE)};
     const options = ${JSON.stringify(options)};`;
@@ -242,7 +242,7 @@ const WORKER = `
 
 scenario(
   import.meta.url,
-  'counters in workers, beside each other; terminated, no thread and no descriptor stays',
+  'counters in workers run beside each other; terminated, they leave no thread and no descriptor',
   async () => {
     installMarks();
     insert({ mark: 1, sport: 1 });
@@ -259,7 +259,7 @@ scenario(
     const before = use();
     for (let i = 0; i < 5; i++) await worker();
     for (let i = 0; i < 50; i++) await ConntrackCounter.open(options).close();
-    // A thread that was joined is listed a moment longer; a leak stays.
+    // A joined thread is listed for another moment, a leaked one for ever.
     await until(() => use().every((count, i) => count <= before[i]!));
     assert.equal(own.count(1), 1);
     await own.close();

@@ -18,7 +18,7 @@ async function connections(wanmark: Wanmark): Promise<number[]> {
 const LC = ['--strategy', 'least-connections'];
 
 describe('least-connections', needs(nfqueue, addon, conntrackTable), () => {
-  it('gives 60 held on one WAN’s next 60 to the others, though another daemon and strategy chose them', async () => {
+  it('makes up for 60 held connections on one WAN, chosen by an earlier daemon with another strategy', async () => {
     await withLab({ wans: 3, up: [], run: ['--strategy', 'failover'] }, async ({ lab, wanmark, daemon }) => {
       assert.deepEqual(tally(await lab.connect({ count: 60, hold: true })), { wan1: 60 });
       await daemon.stop();
@@ -53,13 +53,13 @@ describe('least-connections', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
-  it('holds weights: 3:1 of 80', async () => {
+  it('holds the weights 3:1 over 80 connections', async () => {
     await withLab({ weights: [3, 1], up: [], run: LC }, async ({ lab }) => {
       assert.deepEqual(tally(await lab.connect({ count: 80, hold: true })), { wan1: 60, wan2: 20 });
     });
   });
 
-  it('forgets connections that end, also those whose packet is dropped after the decision', async () => {
+  it('forgets connections that end, and those whose packet is dropped after the decision', async () => {
     await withLab({ wans: 2, up: [], run: LC }, async ({ lab, wanmark }) => {
       const flows = await lab.connect({ count: 40, hold: true });
       assert.deepEqual(await connections(wanmark), [20, 20]);
@@ -69,7 +69,7 @@ describe('least-connections', needs(nfqueue, addon, conntrackTable), () => {
         (all) => all.every((count) => count === 0),
         'none after their end',
       );
-      // Decided, and dropped in FORWARD: conntrack never confirms them.
+      // These are decided and then dropped in FORWARD, so conntrack never confirms them.
       await lab.router.sh('iptables -A FORWARD -i lan0 -p udp -j DROP');
       await lab.client.exec(['bash', '-c', 'for i in $(seq 20); do echo x > /dev/udp/203.0.113.10/7; done']);
       await eventually(
@@ -85,7 +85,7 @@ describe('least-connections', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
-  it('counts what it did not choose: inbound, and from before its start', async () => {
+  it('counts connections that it did not choose: inbound ones, and those from before its start', async () => {
     await withLab({ wans: 3, up: [], run: LC }, async ({ lab, wanmark, daemon }) => {
       await lab.router.serve(2222);
       for (const wan of lab.wans.slice(0, 2)) {
@@ -118,7 +118,7 @@ describe('least-connections', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
-  it('takes the counts of --counts-file, again when it changes', async () => {
+  it('uses the counts of --counts-file, and reads the file again when it changes', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
     chmodSync(dir, 0o755);
     const file = join(dir, 'marks_stats.csv');
@@ -141,7 +141,7 @@ describe('least-connections', needs(nfqueue, addon, conntrackTable), () => {
           assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 9 });
           write('many, 1\n200, x\n');
           await daemon.program.waitForLine((line) => line.includes('line 1 is not'));
-          assert.deepEqual(await connections(wanmark), [1, 7, 300], 'the counts of before stay');
+          assert.deepEqual(await connections(wanmark), [1, 7, 300], 'the counts stay as before');
           await daemon.stop();
         },
       );

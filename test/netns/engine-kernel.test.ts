@@ -1,4 +1,4 @@
-/** `--engine kernel`: no daemon, the same connections; and what `print` makes of it. */
+/** `--engine kernel`: the kernel balances without a daemon, by `up` and by the script of `print`. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { differences, snapshot } from '#wanmark/lab/snapshot.js';
@@ -12,7 +12,7 @@ const NTH = ['--engine', 'kernel', '--kernel-mode', 'nth'];
 const EXACT = { wan1: 10, wan2: 6, wan3: 2 };
 
 describe('--engine kernel', needs(nfqueue, addon), () => {
-  it('balances exactly with nth, without a daemon; down takes all away', async () => {
+  it('balances exactly with nth, without a daemon; down removes everything', async () => {
     await withLab({ weights: [5, 3, 1] }, async ({ lab, wanmark }) => {
       const before = await snapshot(lab.router);
       await wanmark.up(...NTH);
@@ -29,7 +29,7 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
     });
   });
 
-  it('takes over from a daemon and hands back: connections stay, and only what differs is changed', async () => {
+  it('takes over from a daemon and hands back: connections survive, and only differences are changed', async () => {
     await withLab({ wans: 3, up: [], run: [] }, async ({ lab, wanmark }) => {
       const held = await lab.connect({ count: 6, hold: true });
       const stays = async (what: string) => {
@@ -47,11 +47,11 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
         [[], { wan1: 4, wan2: 4, wan3: 4 }],
       ] as const) {
         const { stderr } = await wanmark.up(...flags);
-        // Neither routes nor the address of any WAN is at stake.
+        // Neither routes nor the NAT of a WAN may change.
         assert.doesNotMatch(stderr, /^# (ip|echo) /m);
         assert.doesNotMatch(stderr, /WANMARK_(SAVE|COUNT|NAT)/);
         await stays(flags.join(' '));
-        // The daemon runs all the time, and has nothing to do in between.
+        // The daemon runs all the time, and has nothing to do while the kernel chooses.
         const flows = await lab.connect({ count: 12, hold: true });
         assert.deepEqual(tally(flows), expected);
         held.push(...flows);
@@ -61,11 +61,11 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
     });
   });
 
-  it('prints a script that stands alone: it balances, and takes itself away', async () => {
+  it('prints a script that stands alone: it balances, and removes its rules', async () => {
     await withLab({ weights: [5, 3, 1] }, async ({ lab, wanmark }) => {
       const { stdout } = await wanmark.command(['print', ...wanArguments(lab.wans), ...NTH]);
       const before = await snapshot(lab.router);
-      // Only what any router has: no node, none of our files.
+      // The script may use only what any router has: not node, and none of our files.
       const run = (...args: string[]) =>
         lab.router.exec(['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'sh', '-s', ...args], {
           input: stdout,
@@ -76,7 +76,7 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
           assert.deepEqual(tally(await lab.connect({ from, family, count: 18 })), EXACT, from.name);
         }
       }
-      // Inbound by each, under strict rp_filter.
+      // Inbound connections work by each WAN, under strict rp_filter.
       await lab.router.serve(7);
       for (const wan of lab.wans) {
         const [flow] = await lab.connect({ from: lab.server, to: wan.inbound[0]! });
@@ -85,7 +85,7 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
       const printed = await snapshot(lab.router);
       await run('down');
       assert.deepEqual(differences(before, await snapshot(lab.router)), []);
-      // It is what `up` does.
+      // `up` makes the same rules as the script.
       await wanmark.up(...NTH);
       assert.deepEqual(differences(printed, await snapshot(lab.router)), []);
     });

@@ -10,15 +10,15 @@ import { counter, LOCAL, rule, scenario } from './queue-harness.js';
 const SOURCE = readFileSync(new URL('../../examples/embed.ts', import.meta.url), 'utf8');
 const PROGRAM = fileURLToPath(new URL('../examples/embed.js', import.meta.url));
 
-/** The rules that the example's comment tells to type, for what the namespace itself sends in place of its LAN. */
+/** The rules of the example's comment, changed from a LAN's packets to those that the namespace itself sends. */
 const RULES = [...SOURCE.matchAll(/^ \* {5}((?:iptables|ip) (?:.*\\\n)*.*)$/gm)].map(([, text]) =>
   text!.replace(/\\\n \* */g, '').replace('PREROUTING -i lan0', 'OUTPUT'),
 );
 
-/** Datagrams of one flow to the namespace itself. */
+/** Sends datagrams of one flow to the namespace itself. */
 function send(port: number, count: number): Socket {
   const socket = createSocket('udp4');
-  // Nobody listens at the other end, which the socket may be told.
+  // Nobody listens at the other end, so the socket may get an error.
   socket.on('error', () => {});
   for (let i = 0; i < count; i++) socket.send('x', port, LOCAL[4]);
   return socket;

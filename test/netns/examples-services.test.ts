@@ -5,14 +5,14 @@ import { differences, snapshot } from '#wanmark/lab/snapshot.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { PUBLIC, type ServicesLab, withServices } from '../helpers/services.js';
 
-/** Enough to see a share that is wrong by a third; 1 in a million runs that are right is called wrong. */
+/** Connections that show a share wrong by a third; chance fails one right run in a million. */
 const RANDOM_CONNECTIONS = 300;
 
 interface Way {
   readonly name: string;
-  /** Behind `up`. */
+  /** Words behind `up`. */
   readonly up: string;
-  /** In front of `run`; without it no daemon is run. */
+  /** Words in front of `run`; when left out, no daemon is run. */
   readonly run?: string;
   readonly random: boolean;
 }
@@ -26,7 +26,7 @@ const ways = (daemon: readonly Way[]): Way[] => [
 const IN_TURN: Way = { name: 'daemon', up: '', run: ' ', random: false };
 const DRAWN: Way = { name: 'daemon-random', up: '', run: 'STRATEGY=random', random: true };
 
-/** How an example is used: `VERB` and what is put in front of and behind it. */
+/** How an example is used. */
 interface Example {
   readonly command: (verb: string) => string;
   readonly weights: readonly number[];
@@ -66,7 +66,7 @@ const EXAMPLES: Record<string, Example> = {
 async function check(lab: ServicesLab, example: Example, way: Way, tag: string): Promise<void> {
   const { weights, to, port } = example;
   const total = weights.reduce((sum, weight) => sum + weight);
-  // Rounds of the rotation; the rules that count begin a new one, so where they are counted matters not.
+  // Counted in whole rounds of the rotation, so it does not matter where in a round the counting begins.
   const round = total === 100 ? 10 : total;
   const count = way.random ? RANDOM_CONNECTIONS : Math.ceil(40 / round) * round;
   const options = { ...(to === undefined ? {} : { to }), port, count, tag, concurrency: 16 };
@@ -79,8 +79,8 @@ async function check(lab: ServicesLab, example: Example, way: Way, tag: string):
 
 describe('the examples with services', needs(nfqueue, addon), () => {
   for (const [what, example] of Object.entries(EXAMPLES)) {
-    it(`${what}: the servers count what it says, with the kernel alone and with a daemon`, async () => {
-      // Behind the public address are servers whose way back does not lead here.
+    it(`${what}: the servers count what the example says, with the kernel alone and with a daemon`, async () => {
+      // The servers behind the public address have no route back through this router.
       const behind = example.to !== undefined;
       await withServices({ servers: 5, lonely: behind, clientAddresses: 4 }, async (lab) => {
         await Promise.all(lab.servers.flatMap((one) => [one.serve(1234), one.serve(8080)]));

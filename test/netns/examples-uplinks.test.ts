@@ -16,7 +16,7 @@ import { tally } from '../helpers/traffic.js';
 const PORT = 7000;
 
 describe('the example of a host with two uplinks', needs(nfqueue, addon), () => {
-  it('answers by the line that the request came in by, and balances what it begins itself', async () => {
+  it('answers by the line that the request came in by, and balances its own new connections', async () => {
     await withLab({ wans: 2, ipv6: false }, async ({ lab }) => {
       const host = lab.router;
       await host.sh('echo 0 >/proc/sys/net/ipv4/ip_forward');
@@ -26,7 +26,7 @@ describe('the example of a host with two uplinks', needs(nfqueue, addon), () => 
         const rules = lab.wans.map(({ address }) => `iptables -t raw -A PREROUTING -i up0 -s ${address}`);
         await lab.gateway(gateway).sh(rules.join('\n'));
       }
-      /** Packets with the address of `wan` that its own and the other gateway got from the host. */
+      /** Whether the own and the other gateway of WAN number `k` got packets with the WAN's address from the host. */
       const answers = async (k: number) => {
         const count = (gateway: number) =>
           packets(
@@ -101,7 +101,7 @@ function tunnelNetwork(): Network {
 
 const AT_HUB = 'NEAR1=203.0.113.2 FAR1=203.0.113.1 NEAR2=203.0.113.6 FAR2=203.0.113.5';
 
-/** The example's own IPIP tunnels, or pairs of devices that stand in where the kernel has none. */
+/** Makes the example's IPIP tunnels, or pairs of devices instead where the kernel has no IPIP. */
 async function makeTunnels(branch: Host, hub: Host): Promise<string> {
   const probe = await branch.exec(['ip', 'link', 'add', 'probe', 'type', 'ipip', 'remote', '203.0.113.2'], {
     okCodes: 'any',
@@ -112,7 +112,7 @@ async function makeTunnels(branch: Host, hub: Host): Promise<string> {
     await hub.exec(exampleCommand(`env ${AT_HUB} sh tunnels.sh links`));
     return 'IPIP';
   }
-  // Like a tunnel they ask for nobody's address; frames then go to the device's own, which both ends share.
+  // Like a tunnel these devices do not resolve neighbours; frames go to the device's own address, the same at both ends.
   const end = (k: number) => `ip link set tun${k} address 02:00:00:00:00:0${k} arp off up`;
   await branch.sh('for k in 1 2; do ip link add tun$k type veth peer name tun$k netns hub; done');
   for (const host of [branch, hub]) await host.sh(`${end(1)}; ${end(2)}; ip route add default dev tun1`);
@@ -120,7 +120,7 @@ async function makeTunnels(branch: Host, hub: Host): Promise<string> {
 }
 
 describe('the example of two tunnels', needs(nfqueue, addon), () => {
-  it('balances each direction by itself: connections with and without a daemon, and packets', async (t) => {
+  it('balances each direction separately: connections with and without a daemon, and packets', async (t) => {
     const network = tunnelNetwork();
     const sandbox = await Sandbox.start();
     try {
@@ -133,8 +133,8 @@ describe('the example of two tunnels', needs(nfqueue, addon), () => {
       ];
       t.diagnostic(`tunnels: ${await makeTunnels(branch, hub)}`);
       await Promise.all([a, b].map((host) => host.serve(PORT)));
-      // At each end: connections that begin by each tunnel (nat sees their first packet alone, whatever is sent
-      // again), answers that come by the tunnel of their connection or by the other, and datagrams.
+      // Each end counts connections that begin by each tunnel (nat sees only their first packet, no retransmission),
+      // answers that come by the tunnel of their connection or by the other, and datagrams.
       for (const host of [branch, hub]) {
         const rules = [1, 2].flatMap((k) => [
           `-t nat -A PREROUTING -i tun${k} -p tcp`,
@@ -168,7 +168,7 @@ describe('the example of two tunnels', needs(nfqueue, addon), () => {
           [],
         );
       };
-      // The two machines share a file system here, so each needs a place for its state.
+      // The two hosts share a file system here, so each needs its own place for state.
       const tunnels = (host: Host, words: string) =>
         exampleCommand(
           `env WANMARK_RUN=/run/${host.name} WANMARK_SOCKET=/run/${host.name}.sock sh tunnels.sh ${words}`,
@@ -203,7 +203,7 @@ describe('the example of two tunnels', needs(nfqueue, addon), () => {
       assert.deepEqual(await datagrams(hub), [15, 15], 'packets of the branch');
       assert.deepEqual(await datagrams(branch), [15, 15], 'answers of the hub, spread by itself');
       await both('down');
-      // The kernel's own IPv6 addresses come a moment after the devices.
+      // The kernel's own IPv6 addresses appear a moment after the devices.
       const left = differences(before, await snapshot(branch)).filter((line) => !line.includes('fe80::'));
       assert.deepEqual(left, []);
     } finally {

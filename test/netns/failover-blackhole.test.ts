@@ -1,4 +1,4 @@
-/** A WAN that swallows everything while its link stays up: what clients notice. */
+/** What clients notice of a WAN that swallows everything while its link stays up. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Lab } from '#wanmark/lab/lab.js';
@@ -24,14 +24,14 @@ import {
 } from '../helpers/uplinks.js';
 
 const RUN: readonly string[] = [];
-/** A failed round lasts as long as its timeout, so it takes some five seconds to fall, and one and a half to rise. */
+/** A failed round lasts as long as its timeout, so a WAN goes down after some five seconds, and up after 1.5. */
 const PING = ['--check', `all=ping,to=${SERVER[4]},interval=0.5,fall=3,rise=3`];
-/** What is promised where the machine has time: sent again after one second and after three, and connected. */
+/** The promise on a machine that is not overloaded: connected after SYNs sent again after one and three seconds. */
 const LONGEST_CONNECT_MS = 3500;
-/** When TCP sends a SYN again; tcp_syn_linear_timeouts is 0, as it was before Linux 6.5. */
+/** When TCP sends a SYN again, with a tcp_syn_linear_timeouts of 0 as before Linux 6.5. */
 const SYNS_MS = [1000, 3000, 7000, 15_000, 31_000];
 
-/** The first retransmission after a WAN that died was left out, counted from the death: who waits longest. */
+/** The first retransmission after a dead WAN was left out, in ms from the death: the longest wait of a client. */
 function nextSyn(noticedMs: number): number {
   return SYNS_MS.find((ms) => ms > noticedMs) ?? Number.POSITIVE_INFINITY;
 }
@@ -65,7 +65,7 @@ describe('a black hole among three WANs', needs(nfqueue, addon), () => {
           if (kind.startsWith('without'))
             assert.match(down.reason, /^\d+ new connections unanswered for up to /);
           await load.more(100);
-          // It is still dead: those that were given to it have their answers by others.
+          // The WAN is still dead, so connections that it was given get their answers by others.
           const report = await load.end();
           const noticedMs = Date.parse(down.since) - died;
           const { done, slowConnects, slowestConnectMs, longestPauseMs, broken } = report;
@@ -75,11 +75,11 @@ describe('a black hole among three WANs', needs(nfqueue, addon), () => {
               `broken ${JSON.stringify(broken)}`,
           );
           assertConnects(report, inFlight);
-          // A machine that stalls notices later and is late with what it sends.
+          // A machine that stalls notices later and sends later.
           const slackMs = LONGEST_CONNECT_MS - 3000 + Math.max(usualMs, longestPauseMs);
           const boundMs = nextSyn(Math.max(1000, noticedMs + slackMs)) + slackMs;
           assert.ok(slowestConnectMs <= boundMs, `${slowestConnectMs} ms, at most ${boundMs}`);
-          // Passive evidence is given ten seconds: seeing that once is enough.
+          // Passive suspicion lasts ten seconds, so one case is enough to see its end.
           if (what.endsWith('silent')) {
             await set(lab, false);
             await waitForState(daemon, 'wan up', 'wan2');
@@ -91,7 +91,7 @@ describe('a black hole among three WANs', needs(nfqueue, addon), () => {
     }
   }
 
-  it('is avoided, too, after the daemon was killed, and by the next one chosen again when it is back', async (t) => {
+  it('is avoided by the kernel after the daemon was killed, and used by the next daemon when it is back', async (t) => {
     const run = [...RUN, ...PING];
     await withLab({ wans: 3, ipv6: false, up: [], run }, async ({ lab, wanmark, daemon }) => {
       const load = await SteadyLoad.start(lab, await feasibleRate(lab, 100));

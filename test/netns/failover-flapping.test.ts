@@ -8,10 +8,10 @@ import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { stateLines } from '../helpers/uplinks.js';
 
 const RUN: readonly string[] = [];
-/** Each way once a second. */
+/** How often the carrier goes and comes back. */
 const FLAPS = 25;
 const FLAP_MS = 500;
-/** In that time: down, up, down for ten seconds, up, down for twenty; two more that a slow machine sees else. */
+/** Most changes: down, up, down for ten seconds, up, down for twenty, and two more on a slow machine. */
 const MOST_CHANGES = 7;
 
 describe('a WAN whose carrier comes and goes every second', needs(nfqueue, addon), () => {

@@ -8,14 +8,14 @@ import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { stateLines, swallow, waitForState } from '../helpers/uplinks.js';
 
 const RUN: readonly string[] = [];
-/** The share needs ten probes at least. */
+/** A check of loss, whose share needs at least ten probes. */
 const LOSS = ['--check', `all=ping,to=${SERVER[4]},interval=0.25,timeout=0.2,fall=10,loss=20:10`];
 const LOSSY = '-m statistic --mode random --probability 0.3';
-/** For so long the line is bad while it is used. */
+/** For how long the line is bad while it is used. */
 const BAD_S = 12;
 
 describe('a WAN that loses 30 % of all packets each way', needs(nfqueue, addon), () => {
-  it('is not taken out by what becomes of its connections', async (t) => {
+  it('is not taken out by the passive watch of its connections', async (t) => {
     await withLab({ wans: 3, ipv6: false, clientAddresses: 4, up: [], run: RUN }, async ({ lab, daemon }) => {
       const load = await SteadyLoad.start(lab, await feasibleRate(lab, 100));
       await load.more(100);
@@ -41,7 +41,7 @@ describe('a WAN that loses 30 % of all packets each way', needs(nfqueue, addon),
       await load.more(100);
       let killed = 0;
       await swallow(lab, 'gw2', true, LOSSY);
-      // Its connections are cut when it is down: nearly all that it has.
+      // Nearly all connections of the WAN are cut when it goes down.
       killed += await inFlightDuring(load, () => waitForState(daemon, 'wan down', 'wan2'));
       const [line] = stateLines(daemon);
       assert.match(line!.reason, /^ping 203\.0\.113\.10 loss \d+ % \(limit 20 %\) over \d+ probes$/);

@@ -1,4 +1,4 @@
-/** All WANs are down: what becomes of new connections, and that nothing else suffers. */
+/** What becomes of new connections when all WANs are down, and that nothing else suffers. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SERVER_PORT } from '#wanmark/lab/lab.js';
@@ -9,7 +9,7 @@ import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
 import { swallow, waitForLastResort, waitForState } from '../helpers/uplinks.js';
 
-/** A failed round lasts as long as its timeout, so it takes some five seconds to fall, and one and a half to rise. */
+/** A failed round lasts as long as its timeout, so a WAN goes down after some five seconds, and up after 1.5. */
 const RUN = ['--check', `all=ping,to=${SERVER[4]},interval=0.5,fall=3,rise=3`];
 const GATEWAYS = ['gw1', 'gw2'];
 
@@ -19,7 +19,7 @@ describe('all WANs down', needs(nfqueue, addon), () => {
     ['unreachable', /^E(NET|HOST)UNREACH$/],
     ['blackhole', /^no connection in 2 s$/],
   ] as const) {
-    it(`--last-resort ${resort} decides, LAN and router stay reachable, each has its share when back`, async () => {
+    it(`--last-resort ${resort} decides, LAN and router stay reachable, each WAN has its share when back`, async () => {
       const flags = ['--last-resort', resort];
       const options = { wans: 2, ipv6: false, up: flags, run: [...RUN, ...flags] };
       await withLab(options, async ({ lab, daemon, wanmark }) => {
@@ -31,9 +31,9 @@ describe('all WANs down', needs(nfqueue, addon), () => {
           (await statusOf(wanmark)).wans.map(({ state }) => state),
           ['down', 'down'],
         );
-        // The checks ping, and TCP passes: so it can be seen where it would go.
+        // Only the checks' pings are lost now, so TCP passes and shows where it goes.
         for (const gateway of GATEWAYS) await swallow(lab, gateway, true, '-p icmp');
-        // One alone: the kernel sends a host an ICMP error each second at most, and lets the rest wait
+        // Only one connection: the kernel sends a host at most one ICMP error a second, and lets others wait
         // (icmp_ratelimit, ip_rt_error_cost).
         const timeoutMs = resort === 'blackhole' ? 2000 : 10_000;
         const [flow] = await lab.connect({ timeoutMs });

@@ -1,4 +1,4 @@
-/** A daemon that does not answer: its strategy blocks JS, or it is stopped, and what systemd would do about it. */
+/** A daemon that does not answer because its strategy blocks JS or it is stopped, and what systemd is told. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import { dial } from '../helpers/traffic.js';
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const BLOCKED_MS = 10_000;
 const DEADLINE_MS = 50;
-/** A connection to this port blocks JS as a loop without end does. */
+/** A connection to this port blocks JS like an endless loop. */
 const BLOCKING_PORT = 8;
 const BLOCKING = `
   const never = new Int32Array(new SharedArrayBuffer(4));
@@ -32,7 +32,7 @@ const BLOCKING = `
     };
   };`;
 
-/** Stands in for systemd: prints what it is told, and "silence" once it hears nothing for MS after READY. */
+/** Stands in for systemd: prints the messages, and "silence" when none comes for MS after READY. */
 const RECEIVER = `
   use Socket; $| = 1;
   my ($path, $ms) = @ARGV;
@@ -52,7 +52,7 @@ const RECEIVER = `
 
 const logged = (lines: readonly string[], message: string) => lines.filter((line) => line.includes(message));
 
-/** How many SYNs a host has sent again: those that wait where nobody answers, after a second (RFC 6298). */
+/** How many SYNs a host has sent again, which it does after a second without an answer (RFC 6298). */
 async function synsAgain(host: Host): Promise<number> {
   const { stdout } = await host.sh('cat /proc/net/netstat');
   const [names = [], values = []] = stdout
@@ -64,7 +64,7 @@ async function synsAgain(host: Host): Promise<number> {
   return count;
 }
 
-/** SIGCONT comes also when something fails: what is stopped cannot end. */
+/** Stops a program during `act`, and continues it even after a failure, since a stopped program cannot end. */
 async function whileStopped<T>(program: Program, act: () => Promise<T>): Promise<T> {
   await program.kill('SIGSTOP');
   try {
@@ -87,7 +87,7 @@ describe('a daemon that does not answer', needs(nfqueue, addon), () => {
 
   const block = (lab: Lab) => dial(lab, { port: BLOCKING_PORT });
 
-  it(`blocked in JS for ${BLOCKED_MS / 1000} s: nothing waits longer than the deadline, and it is said`, async (t) => {
+  it(`blocked in JS for ${BLOCKED_MS / 1000} s: no packet waits beyond the deadline, and it is logged`, async (t) => {
     const run = ['--strategy', blocking, '--deadline', String(DEADLINE_MS)];
     await withLab(
       { wans: 2, ipv6: false, clientAddresses: 4, up: [], run },
@@ -106,8 +106,8 @@ describe('a daemon that does not answer', needs(nfqueue, addon), () => {
         t.diagnostic(
           `the longest took ${report.longestMs} ms, ${usualMs} ms before; ${report.done} connections`,
         );
-        // The promise is the deadline plus 50 ms, and a machine that stalls adds its own: what is printed shows both.
-        // If they waited, nearly all would be slow, for JS is blocked nearly all of the time.
+        // The promise is the deadline plus 50 ms; a stalled machine adds its own time, and the printed line shows both.
+        // If packets waited for JS, nearly all would be slow, since JS is blocked nearly all of the time.
         assertUnharmed(report);
         assert.ok(
           report.slow < report.done / 3,
@@ -127,7 +127,7 @@ describe('a daemon that does not answer', needs(nfqueue, addon), () => {
     );
   });
 
-  it('stopped by SIGSTOP for 10 s: as many wait as the queue holds, no connection fails', async (t) => {
+  it('stopped by SIGSTOP for 10 s: as many packets wait as the queue holds, no connection fails', async (t) => {
     const length = 64;
     const run = ['--queue-length', String(length), '--deadline', String(DEADLINE_MS)];
     await withLab({ wans: 2, ipv6: false, clientAddresses: 4, up: [], run }, async ({ lab, daemon }) => {
@@ -149,7 +149,7 @@ describe('a daemon that does not answer', needs(nfqueue, addon), () => {
           `the longest ${longestMs} ms`,
       );
       assertUnharmed(report);
-      // Not by the time they took: a machine that stalls makes others slow, too, and seldom a SYN a second late.
+      // Counted by repeated SYNs and not by time: a stalled machine makes others slow, but seldom delays a SYN by 1 s.
       assert.ok(waited >= length && waited < 2 * length, `${waited} waited; the queue holds ${length}`);
       const { wan1 = 0, wan2 = 0, ...others } = byWan(lab, report);
       assert.deepEqual(others, {});
@@ -160,12 +160,12 @@ describe('a daemon that does not answer', needs(nfqueue, addon), () => {
 
   for (const path of ['/run/notify', '@wanmark-test']) {
     it(
-      `tells systemd at ${path} how it is, and is silent when blocked or stopped`,
+      `reports its state to systemd at ${path}, and is silent when blocked or stopped`,
       needs(program('perl')),
       async () => {
         await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab }) => {
           await lab.server.serve(BLOCKING_PORT);
-          // Patience for a machine that stalls: the daemon calls four times before it counts as silent.
+          // For a machine that stalls: the daemon has four chances to report before it counts as silent.
           const receiver = lab.router.spawn(['perl', '-e', RECEIVER, path, '4000']);
           await receiver.waitForLine(/^bound$/);
           const daemon = lab.router.spawn([

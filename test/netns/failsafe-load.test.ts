@@ -1,4 +1,4 @@
-/** Steady traffic from the LAN while the daemon comes, goes, is killed and cannot start: nobody notices. */
+/** Steady traffic from the LAN does not suffer while the daemon starts, stops, is killed or cannot start. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,14 +13,14 @@ import { conntrack, eventually, packets } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
 
-/** New connections a second, where the machine can do it. */
+/** New connections a second, on a machine that is fast enough. */
 const RATE = 2000;
 const RESTARTS = 20;
 const WEIGHTS = { wan1: 3, wan2: 2, wan3: 1 };
-/** Whatever share the daemon had: its choices are exact, and the kernel's a draw. Of both, sigma at the most. */
+/** Tolerance in standard deviations of a random choice; the kernel's choices are random, the daemon's exact. */
 const SIGMAS = 6;
 
-/** Every share is what its weight says. */
+/** Asserts that every share is what its weight says. */
 function assertShares(counts: Readonly<Record<string, number>>, total: number): void {
   for (const [name, weight] of Object.entries(WEIGHTS)) {
     const share = weight / 6;
@@ -33,7 +33,7 @@ function assertShares(counts: Readonly<Record<string, number>>, total: number): 
   }
 }
 
-/** What the kernel counted of a WAN's mark, both directions. */
+/** Packets with a WAN's mark that the kernel has counted, in both directions. */
 function counted(lab: Lab, wan: string): Promise<number> {
   return packets(lab.router, 'mangle', 'WANMARK_COUNT', new RegExp(`"wanmark ${wan}"`));
 }
@@ -100,7 +100,7 @@ describe('under load', needs(nfqueue, addon, conntrackTable), () => {
       );
       assertUnharmed(report);
       assertShares(byWan(lab, report), done);
-      // What nobody had marked would be saved as 0.
+      // A connection that nobody had marked would have mark 0.
       const unmarked = (await conntrack(lab.router)).filter(
         ({ mark, dport, proto }) => proto === 'tcp' && dport === 7 && (mark & 0xff) === 0,
       );
@@ -108,7 +108,7 @@ describe('under load', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
-  it('least-connections counts right after restarts in mid-traffic', async () => {
+  it('least-connections has the right counts after restarts in mid-traffic', async () => {
     await withLab({ wans: 3, ipv6: false, clientAddresses: 4, up: [] }, async ({ lab, wanmark }) => {
       const flags = ['--strategy', 'least-connections'];
       const first = await wanmark.run('--strategy', 'failover');
@@ -127,7 +127,7 @@ describe('under load', needs(nfqueue, addon, conntrackTable), () => {
       const counts = async () => {
         return (await statusOf(wanmark)).wans.map((wan) => wan.connections);
       };
-      // What the load left behind is closed: the kernel's table has the held ones alone.
+      // The load's connections are closed by now, so the kernel's table has only the held ones.
       await eventually(counts, (all) => all.join() === '60,0,0', 'the counts, equal to conntrack');
       const established = (await conntrack(lab.router)).filter(({ text }) => text.includes('ESTABLISHED'));
       assert.deepEqual(new Set(established.map(({ mark }) => mark)), new Set([1]));
@@ -154,7 +154,7 @@ describe('under load', needs(nfqueue, addon, conntrackTable), () => {
         assert.match(stderr, /^wanmark: [^\n]*dve[^\n]*\n$/);
         const { wan1 = 0, wan2 = 0, ...others } = tally(await lab.connect({ count: 200 }));
         assert.deepEqual(others, {});
-        // Six standard deviations of a fair coin.
+        // The tolerance is six standard deviations of a fair coin.
         assert.ok(Math.abs(wan1 - wan2) < 2 * 6 * Math.sqrt(50), `${wan1} and ${wan2}`);
       });
     } finally {

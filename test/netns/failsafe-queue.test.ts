@@ -1,4 +1,4 @@
-/** More than the daemon can take, and a strategy that fails: the kernel chooses, by weight, and all is counted. */
+/** More than the daemon can take, or a strategy that fails: the kernel chooses by weight, and everything is counted. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,12 +13,12 @@ import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
 
 const FLOWS = 20_000;
-/** Of all flows. Sigma of a draw of so many is 0.35 % at most, and the daemon's part is exact. */
+/** Tolerance of a share. The kernel's random choice has a sigma of 0.35 % at most, and the daemon's part is exact. */
 const SHARE_BOUND = 0.02;
 const QUEUE_LENGTH = 64;
 const PICK_MS = 10;
 
-/** Weighted at random, and slow: it decides a hundred connections a second. */
+/** A slow strategy, random by weight, that decides a hundred connections a second. */
 const SLOW = `
   const never = new Int32Array(new SharedArrayBuffer(4));
   export default ({ random }) => ({
@@ -29,7 +29,7 @@ const SLOW = `
     },
   });`;
 
-/** Each datagram is a flow of its own: ten sockets, and a port of the server's for each of theirs. */
+/** Sends datagrams that are each a flow of their own: ten sockets, each with a new destination port every time. */
 const FLOOD = `
   const { createSocket } = require('node:dgram');
   const sockets = Array.from({ length: 10 }, () => createSocket('udp4'));
@@ -42,7 +42,7 @@ const FLOOD = `
     for (const socket of sockets) socket.close();
   })();`;
 
-/** Port by port what a strategy can do wrong; wan3 has weight 0 and is never a candidate. */
+/** A strategy with a different mistake for each port; wan3 has weight 0 and is never a candidate. */
 const FAULTY = `
   export default () => ({
     pick(flow, wans) {
@@ -53,13 +53,13 @@ const FAULTY = `
     },
   });`;
 
-/** Packets that the kernel lost between two devices, of the whole machine: no business of ours. */
+/** Packets that the kernel of the whole machine lost between two devices, which is not our fault. */
 function lostBetweenDevices(): number {
   const lines = readFileSync('/proc/net/softnet_stat', 'utf8').trim().split('\n');
   return lines.reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1]!, 16), 0);
 }
 
-/** From now on the server counts datagrams by WAN, and answers none. */
+/** Makes the server count datagrams by WAN and answer none. */
 async function countArrivals(lab: Lab): Promise<() => Promise<Record<string, number>>> {
   const rules = lab.wans.map(({ sources }) => `-A PREROUTING -s ${sources[0]} -p udp -j DROP`);
   const input = ['*raw', ...rules, '-A PREROUTING -p udp -j DROP', 'COMMIT', ''].join('\n');
@@ -82,7 +82,7 @@ describe('what is left to the kernel', needs(nfqueue, addon), () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  it('a queue at far more than five times what the daemon takes: nothing is dropped, shares are right', async (t) => {
+  it('a queue with five times what the daemon can take and more: nothing is dropped, shares are right', async (t) => {
     const slow = file('slow.mjs', SLOW);
     const run = ['--strategy', slow, '--queue-length', String(QUEUE_LENGTH), '--deadline', '10000'];
     await withLab({ weights: [3, 2, 1], ipv6: false, up: [], run }, async ({ lab, wanmark, daemon }) => {
@@ -115,7 +115,7 @@ describe('what is left to the kernel', needs(nfqueue, addon), () => {
     });
   });
 
-  it('what a strategy gets wrong: said once a second at most, counted, and shown by status', async () => {
+  it('a strategy’s mistakes: logged once a second at most, counted, and shown by status', async () => {
     const run = ['--strategy', file('faulty.mjs', FAULTY)];
     await withLab({ weights: [1, 1, 0], ipv6: false, up: [], run }, async ({ lab, wanmark, daemon }) => {
       const start = performance.now();
@@ -123,7 +123,7 @@ describe('what is left to the kernel', needs(nfqueue, addon), () => {
         await lab.server.serve(port);
         const { wan1 = 0, wan2 = 0, ...others } = tally(await lab.connect({ port, count: 60 }));
         assert.deepEqual(others, {}, `port ${port}`);
-        // Six standard deviations of a fair coin.
+        // The tolerance is six standard deviations of a fair coin.
         assert.ok(Math.abs(wan1 - 30) < 24, `port ${port}: ${wan1} and ${wan2}`);
       }
       assert.deepEqual(tally(await lab.connect({ count: 5 })), { wan1: 5 });

@@ -1,4 +1,4 @@
-/** Somebody removes what `up` installed while the daemon runs. */
+/** Somebody removes rules that `up` installed while the daemon runs. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
@@ -13,13 +13,13 @@ import { tally } from '../helpers/traffic.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 /**
- * The promise is two seconds, and the tests print what it was. An emulated machine takes 50 s for what takes one
- * elsewhere; what nobody noticed would be put back by the sweep, after 300 s.
+ * The promise is two seconds, and the tests print the time it took. An emulated machine is 50 times slower. The limit is
+ * below 300 s, after which the sweep would put back even what went unnoticed.
  */
 const TIMEOUT_MS = 120_000;
 const flushed = (table: string) => `printf '*${table}\\nCOMMIT\\n'`;
 
-/** What somebody does, and what the daemon has to say of it; each for `iptables` or another program. */
+/** Commands that remove rules, and what the daemon has to log of each, for `iptables` or another program. */
 const removals = (iptables: string): [does: string, says: RegExp][] => [
   [
     `${iptables} -t mangle -F`,
@@ -44,7 +44,7 @@ const ROUTING_REMOVALS: [does: string, says: RegExp][] = [
   ['echo 0 > /proc/sys/net/ipv4/conf/wan2/src_valid_mark', /^sysctl src_valid_mark of wan2$/],
 ];
 
-/** All that `up` makes, in the kernel's words; counters and names of programs left out. */
+/** All that `up` makes, as the kernel lists it, without counters and names of programs. */
 async function installed(router: Host, iptables = 'iptables'): Promise<string> {
   const six = iptables.replace('iptables', 'ip6tables');
   const { stdout } = await router.sh(`
@@ -54,11 +54,11 @@ async function installed(router: Host, iptables = 'iptables'): Promise<string> {
       ip -$family route show table all proto 119
     done
     cat /proc/sys/net/ipv4/conf/wan*/src_valid_mark`);
-  // The default rule of IPv6's table 253 does not exist; main's priority is 32766 in both.
+  // IPv6 has no default rule for table 253; the priority of main is 32766 in both families.
   return stdout;
 }
 
-/** `wanmark up` with these of the environment, `IPTABLES=...`. */
+/** Runs `wanmark up` with variables such as `IPTABLES=...`. */
 async function upWith(lab: Lab, ...environment: string[]): Promise<void> {
   await lab.router.exec(['env', ...environment, process.execPath, MAIN, 'up', ...wanArguments(lab.wans)]);
 }
@@ -71,7 +71,7 @@ interface Repair {
   readonly missing: readonly string[];
 }
 
-/** Does it, and waits until the daemon has said it and all is as before. @returns milliseconds until it was said */
+/** Removes rules and waits until the daemon has logged it and put them back. @returns milliseconds until the log line */
 async function removeAndSee(
   lab: Lab,
   daemon: Daemon,
@@ -92,8 +92,8 @@ async function removeAndSee(
   return ms;
 }
 
-describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), () => {
-  it('is noticed, said in one line, and put back: rules', async (t) => {
+describe('what somebody removes while the daemon runs', needs(nfqueue, addon), () => {
+  it('is noticed, logged in one line, and put back: rules', async (t) => {
     await withLab({ wans: 3, up: [], run: [] }, async ({ lab, daemon }) => {
       for (const removal of [...removals('iptables'), ...removals('ip6tables').slice(0, 2)]) {
         const ms = await removeAndSee(lab, daemon, removal);
@@ -105,7 +105,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
     });
   });
 
-  it('is noticed, said in one line, and put back: ip rules, routes, sysctls', async (t) => {
+  it('is noticed, logged in one line, and put back: ip rules, routes, sysctls', async (t) => {
     await withLab({ wans: 3, up: [], run: [] }, async ({ lab, daemon }) => {
       for (const removal of ROUTING_REMOVALS) {
         const ms = await removeAndSee(lab, daemon, removal);
@@ -131,7 +131,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
     });
   });
 
-  it('is only said with --no-repair, once', async () => {
+  it('is only logged with --no-repair, once', async () => {
     await withLab(
       { wans: 2, ipv6: false, up: [], run: ['--no-repair'] },
       async ({ lab, wanmark, daemon }) => {
@@ -140,7 +140,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
         const missing = (line: string) => line.includes('rules are missing; wanmark up puts them back');
         const line = await daemon.program.waitForLine(missing, TIMEOUT_MS);
         assert.deepEqual((JSON.parse(line) as Repair).missing, ['iptables mangle: rules of WANMARK_SAVE']);
-        // A second look, which this makes it take, has nothing new to say.
+        // This causes a second look, whose line must have only the new loss.
         await lab.router.sh('iptables -t mangle -F WANMARK_COUNT');
         await daemon.program.until(
           () => daemon.program.lines.filter(missing).length === 2 || undefined,
@@ -158,7 +158,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
     );
   });
 
-  it('is not put back with --no-repair either when it goes while the daemon looks', async (t) => {
+  it('is not put back with --no-repair either when it is removed during the daemon’s look', async (t) => {
     const options = { wans: 2, ipv6: false };
     await withLab(options, async ({ lab, wanmark }) => {
       const directory = mkdtempSync('/tmp/wanmark-iptables-');
@@ -167,7 +167,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
         writeFileSync(`${directory}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
       program('iptables', 'exec iptables "$@"');
       program('iptables-restore', 'exec iptables-restore "$@"');
-      // Whoever has read the rules has read what is not there any more.
+      // The rules are removed right after they were read.
       program(
         'iptables-save',
         `iptables-save "$@" && rm ${directory}/armed 2>/dev/null && iptables -t mangle -F WANMARK_SAVE\nexit 0`,
@@ -190,8 +190,8 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
       await wanmark.down();
       const empty = await installed(lab.router);
       assert.doesNotMatch(empty, /WANMARK|119/);
-      // Somebody's own change makes the daemon look, and a connection makes it work. Nobody answers it: without
-      // `up` nothing translates its address.
+      // A foreign change makes the daemon look, and a connection makes it work. The connection is not answered, since
+      // without `up` nothing translates its address.
       const connections = { count: 20, timeoutMs: 1000 };
       await lab.router.sh(
         'iptables -t mangle -N OTHER; ip rule add priority 7 lookup 77; ip rule del priority 7',
@@ -213,7 +213,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
     });
   });
 
-  it('is not fought over: who removes it ten times a second sees a repair every second', async () => {
+  it('is repaired at most once a second, even when it is removed ten times a second', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
       const start = performance.now();
       const enemy = lab.router.spawn([
@@ -237,10 +237,10 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
     });
   });
 
-  it('and cannot be put back is said, and tried again', async () => {
+  it('and cannot be put back is logged, and tried again', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
       const before = await installed(lab.router);
-      // Under the executor's lock, because a refresh that is under way would write back what it has read.
+      // Changed under the executor's lock, since a running refresh would write back what it has read.
       const rename = (from: string, to: string) =>
         `flock /run/wanmark/lock sed -i 's/"4":"${from}"/"4":"${to}"/' /run/wanmark/state/plan.json`;
       await lab.router.sh(`${rename('iptables', 'no-such-program')}; iptables -t mangle -F WANMARK_SAVE`);

@@ -8,7 +8,7 @@ import { tally } from '../helpers/traffic.js';
 import { plug, stateLines, waitForState } from '../helpers/uplinks.js';
 
 describe('a WAN that works again', needs(nfqueue, addon), () => {
-  it('takes a tenth of its share at first, and status says so', async () => {
+  it('gets a tenth of its share at first, and status says so', async () => {
     const run = ['--slow-start', '3600'];
     await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon, wanmark }) => {
       assert.deepEqual(tally(await lab.connect({ count: 20 })), { wan1: 10, wan2: 10 });
@@ -18,7 +18,7 @@ describe('a WAN that works again', needs(nfqueue, addon), () => {
       await waitForState(daemon, 'wan up', 'wan2');
       const { wan1 = 0, wan2 = 0 } = tally(await lab.connect({ count: 200 }));
       assert.equal(wan1 + wan2, 200);
-      // Of the 100 that it is offered; each minute that has passed is one and a half more.
+      // A tenth of the 100 that are its share; each minute that has passed adds one and a half.
       assert.ok(wan2 >= 10 && wan2 <= 15, `${wan2}`);
       const [one, two] = (await statusOf(wanmark)).wans;
       assert.equal(one?.warmUp, null);
@@ -28,7 +28,7 @@ describe('a WAN that works again', needs(nfqueue, addon), () => {
     });
   });
 
-  it('waits for --up-after, and status says until when; but not when there is no other', async () => {
+  it('waits for --up-after, and status says until when; it does not wait when no other WAN is up', async () => {
     const run = ['--up-after', '3600'];
     await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon, wanmark }) => {
       await plug(lab, 'gw2', false);
@@ -42,7 +42,7 @@ describe('a WAN that works again', needs(nfqueue, addon), () => {
       );
       assert.equal(wans[1]?.state, 'down');
       const upAt = Date.parse(String(wans[1]?.upAt));
-      // A second for what a clock of milliseconds and one of nanoseconds make of it.
+      // A second of tolerance, since one clock has milliseconds and the other nanoseconds.
       assert.ok(upAt >= plugged + 3_599_000 && upAt <= Date.now() + 3_601_000, String(wans[1]?.upAt));
       assert.match(String(wans[1]?.reason), /^device wan2 has no carrier; works again, up in 3[56]\d\d s$/);
       assert.match(
@@ -56,7 +56,7 @@ describe('a WAN that works again', needs(nfqueue, addon), () => {
     });
   });
 
-  it('comes up by itself when it has worked for so long', async () => {
+  it('comes up by itself when it has worked for the time of --up-after', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: ['--up-after', '2'] }, async ({ lab, daemon }) => {
       await plug(lab, 'gw2', false);
       await waitForState(daemon, 'wan down', 'wan2');

@@ -7,11 +7,11 @@ import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
 import { swallow, waitForAllBack, waitForKernel, waitForState } from '../helpers/uplinks.js';
 
-/** A failed round lasts as long as its timeout, so it takes some five seconds to fall, and one and a half to rise. */
+/** A failed round lasts as long as its timeout, so a WAN goes down after some five seconds, and up after 1.5. */
 const PING = ['--check', `all=ping,to=${SERVER[4]},interval=0.5,fall=3,rise=3`];
 
 describe('a WAN whose gateway swallows everything', needs(nfqueue, addon), () => {
-  it('is noticed by the checks, avoided, also by the kernel, and has its share again when it is back', async () => {
+  it('is noticed by the checks, avoided by daemon and kernel, and has its share again when it is back', async () => {
     await withLab({ wans: 3, ipv6: false, up: [], run: PING }, async ({ lab, wanmark, daemon }) => {
       const held = await lab.connect({ count: 9, hold: true });
       assert.deepEqual(tally(held), { wan1: 3, wan2: 3, wan3: 3 });
@@ -27,7 +27,7 @@ describe('a WAN whose gateway swallows everything', needs(nfqueue, addon), () =>
       const table = (await wanmark.command(['status'])).stdout;
       assert.match(table, /^wan2: down for \d+ s, ping 203\.0\.113\.10: 3 of 3 rounds failed/m);
 
-      // Answered ones of the dead WAN were cut: on any other WAN they are none of the server's, and it resets them.
+      // Answered connections of the dead WAN were cut. By another WAN the server does not know them, and resets them.
       await waitForKernel(lab, 2);
       const again = await lab.exchange(
         lab.client,

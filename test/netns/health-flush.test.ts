@@ -13,7 +13,7 @@ describe('--on-down', needs(nfqueue, addon), () => {
     ['none', false],
     ['udp', true],
   ] as const) {
-    it(`${onDown} keeps TCP, which goes on when the WAN is back, and ${moves ? 'moves' : 'keeps'} UDP`, async () => {
+    it(`${onDown} keeps TCP, which continues when the WAN is back, and ${moves ? 'moves' : 'keeps'} UDP`, async () => {
       const run = [...PING, '--on-down', onDown];
       await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
         const [tcp, udp] = [

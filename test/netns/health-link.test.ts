@@ -7,7 +7,7 @@ import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
 import { stateLines, waitForState } from '../helpers/uplinks.js';
 
-/** Each way in which a device stops carrying, and back. */
+/** Each way in which a device stops working, the command for it and back, and the reason that is logged. */
 const WAYS: readonly (readonly [string, (lab: Lab, up: boolean) => Promise<unknown>, RegExp])[] = [
   [
     'the carrier is lost',
@@ -25,7 +25,7 @@ const WAYS: readonly (readonly [string, (lab: Lab, up: boolean) => Promise<unkno
     /^device wan2 has no IPv4 address$/,
   ],
   [
-    'its address is one of another network',
+    'its address changes to another network',
     (lab, up) => {
       const [comes, goes] = up ? ['198.51.100.10/29', '192.0.2.2/24'] : ['192.0.2.2/24', '198.51.100.10/29'];
       return lab.router.sh(`ip addr add ${comes} dev wan2; ip addr del ${goes} dev wan2`);
@@ -34,7 +34,7 @@ const WAYS: readonly (readonly [string, (lab: Lab, up: boolean) => Promise<unkno
   ],
 ];
 
-describe('a WAN whose device does not carry any more', needs(nfqueue, addon), () => {
+describe('a WAN whose device stops working', needs(nfqueue, addon), () => {
   for (const [what, set, reason] of WAYS) {
     it(`gets nothing new when ${what}, and its share when it is back`, async () => {
       await withLab({ wans: 3, ipv6: false, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {

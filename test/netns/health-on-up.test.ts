@@ -25,7 +25,7 @@ function movedLines(daemon: Daemon): Moved[] {
     .map((line) => JSON.parse(line) as Moved);
 }
 
-/** What the backup has while the first WAN is away: long TCP, a UDP stream, what came in, and SYNs without answer. */
+/** Gives the backup connections while the first WAN is away: held TCP and UDP, inbound ones, and unanswered SYNs. */
 async function onBackup(lab: Lab, daemon: Daemon) {
   await plug(lab, 'gw1', false);
   await waitForState(daemon, 'wan down', 'wan1');
@@ -57,7 +57,7 @@ async function onBackup(lab: Lab, daemon: Daemon) {
 describe('--on-up', needs(nfqueue, addon), () => {
   const network = { wans: 2, tiers: [1, 2], ipv6: false, up: [] };
 
-  it('by default moves UDP and what was never answered from the backup; TCP and what came in stay', async () => {
+  it('by default moves UDP and unanswered connections from the backup; TCP and inbound ones stay', async () => {
     await withLab({ ...network, run: [] }, async ({ lab, daemon }) => {
       const { tcp, udp, came, waiting } = await onBackup(lab, daemon);
       await plug(lab, 'gw1', true);
@@ -76,7 +76,7 @@ describe('--on-up', needs(nfqueue, addon), () => {
     });
   });
 
-  it('all moves TCP as well, which the client makes again; what came in stays', async () => {
+  it('all moves TCP as well, which the client has to make again; inbound connections stay', async () => {
     await withLab({ ...network, run: ['--on-up', 'all'] }, async ({ lab, daemon }) => {
       const { tcp, udp, came, waiting } = await onBackup(lab, daemon);
       await plug(lab, 'gw1', true);
@@ -86,7 +86,7 @@ describe('--on-up', needs(nfqueue, addon), () => {
         [['wan2', 11, 0]],
       );
       assert.deepEqual(tally(await waiting), { wan1: 3 });
-      // By another WAN they are none of the server's.
+      // By another WAN the server does not know these connections.
       assert.deepEqual(tally(await lab.exchange(lab.client, tcp, 20_000)), { ECONNRESET: 4 });
       assert.deepEqual(tally(await lab.exchange(lab.client, udp)), { wan1: 4 });
       assert.deepEqual(tally(await lab.connect({ count: 4 })), { wan1: 4 });
@@ -122,13 +122,13 @@ describe('--on-up', needs(nfqueue, addon), () => {
       const [line] = movedLines(daemon);
       assert.deepEqual([line?.wan, line?.moved, line?.left], ['wan2', 450, 0]);
       const took = Date.parse(line!.time) - Date.parse(up.time);
-      // Five times at most a hundred, with half a second behind each. A timer may be a millisecond early.
+      // Five steps of at most a hundred, each with half a second behind it. A timer may be a millisecond early.
       assert.ok(took >= 2450, `${took} ms`);
       assert.deepEqual(tally(await lab.exchange(lab.client, udp)), { wan1: 450 });
     });
   });
 
-  it('moves what the last resort had, and nothing from a WAN of the same tier', async () => {
+  it('moves connections of the last resort, and none from a WAN of the same tier', async () => {
     const run = ['--check', `all=ping,to=${SERVER[4]},interval=0.5`];
     await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
       for (const gateway of ['gw1', 'gw2']) await swallow(lab, gateway, true, '-p icmp');

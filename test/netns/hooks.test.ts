@@ -15,7 +15,7 @@ import { stateLines, waitForState } from '../helpers/uplinks.js';
 const IPTABLES = process.env.IPTABLES ?? 'iptables';
 const EXAMPLE = fileURLToPath(new URL('../../examples/hook-notify.sh', import.meta.url));
 
-/** A call of a hook, as it wrote it down. */
+/** A call of a hook, as recorded by the hook. */
 interface Call {
   readonly environment: Readonly<Record<string, string>>;
   readonly input: {
@@ -30,7 +30,7 @@ interface Call {
 const device = (lab: Lab, dev: string, up: boolean) =>
   lab.router.sh(`ip link set ${dev} ${up ? 'up' : 'down'}`);
 
-/** Lines of the log that are about hooks. */
+/** The log's lines about hooks. */
 function hookLines(daemon: Daemon): Record<string, unknown>[] {
   const lines = daemon.program.lines.filter((line) => line.includes('"msg":"a hook '));
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -44,7 +44,7 @@ describe('--hook', needs(nfqueue, addon), () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  /** A hook that writes down its calls, and then runs more shell. */
+  /** A hook that records its calls and then runs more shell commands. */
   function recorder(name: string, more = '') {
     const file = join(dir, name);
     const text = `#!/bin/sh
@@ -78,7 +78,7 @@ describe('--hook', needs(nfqueue, addon), () => {
     return { file, calls, called, until };
   }
 
-  it('is run when a WAN dies and when it is back, in each family, with what mwan3 tells and more', async () => {
+  it('is run when a WAN dies and when it is back, in each family, with mwan3’s variables and more', async () => {
     const first = recorder('first', `${IPTABLES} -t nat -S WANMARK_KERNEL >"$0.rules"; exit 3`);
     const second = recorder('second');
     const run = ['--hook', first.file, '--hook', second.file];
@@ -86,7 +86,7 @@ describe('--hook', needs(nfqueue, addon), () => {
       await device(lab, 'wan2', false);
       await second.until(2);
       assert.deepEqual(second.called(), ['disconnected wan2 4', 'disconnected wan2 6']);
-      // It was run when the kernel did not choose the WAN any more.
+      // When the hook ran, the kernel already avoided the WAN.
       const rules = readFileSync(`${first.file}.rules`, 'utf8');
       assert.match(rules, /--set-xmark 0x3\//);
       assert.doesNotMatch(rules, /--set-xmark 0x2\//);
@@ -117,12 +117,12 @@ describe('--hook', needs(nfqueue, addon), () => {
         'the WAN is back',
       );
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
-      // Only changes are told, and the first hook's failure keeps the second from nothing.
+      // Hooks run for changes only, and the failure of the first hook does not keep the second from running.
       assert.ok(second.calls().every((call) => call.input.wan === 'wan2'));
       await eventually(
         async () => hookLines(daemon).length,
         (count) => count >= first.calls().length,
-        'each failure is said',
+        'each failure is logged',
       );
       const said = hookLines(daemon)[0]!;
       assert.deepEqual(
@@ -132,7 +132,7 @@ describe('--hook', needs(nfqueue, addon), () => {
     });
   });
 
-  it('tells at the start of what is down, and of nothing else', async () => {
+  it('is run at the start for WANs that are down, and for no other', async () => {
     const hook = recorder('start');
     await withLab({ wans: 3, ipv6: false, up: [] }, async ({ lab, wanmark }) => {
       await device(lab, 'wan3', false);
@@ -167,14 +167,14 @@ describe('--hook', needs(nfqueue, addon), () => {
       assert.deepEqual(hookLines(daemon), []);
       const began = performance.now();
       await daemon.stop();
-      // Two seconds of grace, and a machine that is busy with other tests; not the hook's limit.
+      // The end takes two seconds of grace, more on a busy machine, but not the hook's time limit.
       assert.ok(performance.now() - began < 60_000);
       assert.equal(hookLines(daemon).at(-1)!.msg, 'a hook was killed: the daemon ends');
       await gone(lab, pid);
     });
   });
 
-  it('that hangs is killed at its limit with what it started, and the next is told the latest state', async () => {
+  it('that hangs is killed at its limit with what it started, and the next call has the latest state', async () => {
     const more = '[ "$ACTION" = connected ] || { sleep 99999 & echo $! >"$0.pid"; wait; }';
     const hook = recorder('limit', more);
     const run = ['--hook', hook.file, '--hook-timeout', '3'];
@@ -211,7 +211,7 @@ describe('--hook', needs(nfqueue, addon), () => {
 
   it('of the examples writes to the system log', needs(program('logger')), async () => {
     await withLab({ wans: 2, ipv6: false, up: [] }, async ({ lab, wanmark }) => {
-      // A /dev of our own, in which we are the system log.
+      // A /dev of our own, where our program is the system log.
       await lab.sandbox.exec(['sh', '-e'], {
         input: `mkdir /run/dev; mount --rbind /dev /run/dev; mount -t tmpfs dev /dev
           for f in null zero full random urandom; do : >/dev/$f; mount --bind /run/dev/$f /dev/$f; done
@@ -221,7 +221,7 @@ describe('--hook', needs(nfqueue, addon), () => {
       await syslog.waitForLine(/^ready$/);
       const daemon = await wanmark.run('--hook', EXAMPLE);
       await device(lab, 'wan2', false);
-      // RFC 3164: facility daemon (3), severity warning (4) or notice (5).
+      // The number is facility daemon (3) with severity warning (4) or notice (5), by RFC 3164.
       await syslog.waitForLine(
         /^<28>.*wanmark: wan2 \(wan2\) IPv4 disconnected: device wan2 is switched off/,
       );
@@ -233,7 +233,7 @@ describe('--hook', needs(nfqueue, addon), () => {
   });
 });
 
-/** logger(1) takes a stream where nobody listens for datagrams. */
+/** A system log of streams, which logger(1) uses where nobody listens for datagrams. */
 const SYSLOG = `require('node:net').createServer((from) => {
   let text = '';
   from.setEncoding('utf8').on('data', (more) => { text += more; }).on('end', () => console.log(text));

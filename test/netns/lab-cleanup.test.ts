@@ -7,12 +7,12 @@ import { family, leftovers } from '../helpers/processes.js';
 import { addon, namespaces, needs, nfqueue } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 
-/** The processes of a lab that is up and waits, the daemon among them. */
+/** Starts a lab that waits with its daemon running, and returns it with its processes. */
 async function startAndLook() {
   const program = startCli('lab', '--shell', '--connections', '2');
   await program.until(() => (/Ctrl-C ends the lab/.test(program.stderr) ? true : undefined), 'the lab is up');
   const members = family(program.pid);
-  // Itself, unshare and the first process, the nsenters and what they entered: the daemon and three hosts' programs.
+  // The command, unshare, the first process, and for each of the daemon and three hosts' programs an nsenter as well.
   assert.ok(members.length >= 11, `${members.length} processes`);
   return { program, members };
 }
@@ -43,7 +43,7 @@ test('kill -9 leaves no process and no namespace', needs(nfqueue, addon), async 
   await nothingLeft(members);
 });
 
-test('a signal while it builds leaves nothing', needs(namespaces), async () => {
+test('a signal while the lab is built leaves nothing', needs(namespaces), async () => {
   const program = startCli('lab');
   const members = await eventually(
     async () => family(program.pid),
@@ -55,7 +55,7 @@ test('a signal while it builds leaves nothing', needs(namespaces), async () => {
   await nothingLeft(members);
 });
 
-test('stop ends what runs on the hosts, and can be called again', needs(namespaces), async () => {
+test('stop ends the programs on the hosts, and can be called again', needs(namespaces), async () => {
   const before = readdirSync('/run');
   let members: ReturnType<typeof family> = [];
   await withLab({ wans: 1 }, async ({ lab }) => {

@@ -52,7 +52,7 @@ test('the table names each WAN, and progress is plain lines where there is no te
   );
 });
 
-test('exit 1 when packets do not go where they were decided to, saying where', NEEDS, async () => {
+test('exit 1, with the WANs, when packets do not leave by the WAN decided for them', NEEDS, async () => {
   const strayRule = 'ip rule add priority 10 fwmark 2/0xff lookup main';
   const { code, stdout } = await runCli('lab', '--connections', '6', '--exec', strayRule);
   assert.equal(code, 1);

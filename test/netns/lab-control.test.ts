@@ -27,7 +27,7 @@ for (const sharedPort of [false, true]) {
   );
 }
 
-test('the lab sees each WAN for itself: statistic rules typed by hand, exact thirds', needs(namespaces), () =>
+test('the lab tells the WANs apart: statistic rules typed by hand give exact thirds', needs(namespaces), () =>
   withLab({}, async ({ lab }) => {
     await masquerade(lab);
     await lab.router.sh(`

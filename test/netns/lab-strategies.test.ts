@@ -15,7 +15,7 @@ async function lab(...args: string[]): Promise<Report> {
   return JSON.parse(stdout) as Report;
 }
 
-/** What the server saw of each kind of connection, by WAN. */
+/** The connections of each kind that the server saw, by WAN. */
 function bySeen(report: Report): number[][] {
   return report.kinds.map(({ seen }) => Object.values(seen));
 }
@@ -74,7 +74,7 @@ test('the kernel alone: exact with nth, random by weight without', NEEDS, async 
   );
 });
 
-test('failover: all by the first', NEEDS, async () => {
+test('failover: all by the first WAN', NEEDS, async () => {
   const report = await lab('--strategy', 'failover', '--connections', '20');
   assert.deepEqual(bySeen(report), each([20, 0, 0]));
 });
@@ -96,7 +96,7 @@ test('random: agrees with the decisions, and is random by weight', NEEDS, async 
   );
 });
 
-test('a strategy of the user: what the server saw is held against its decisions alone', NEEDS, async () => {
+test('a strategy of the user: what the server saw is compared with its decisions alone', NEEDS, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'wanmark-'));
   try {
     const file = join(directory, 'last.js');

@@ -7,7 +7,7 @@ import { conntrackTable, namespaces, needs } from '../helpers/requires.js';
 import { conntrack, eventually, ipRules, packets, routes } from '../helpers/router-state.js';
 import { dial, release, seen, tally, udpPairs, udpStream } from '../helpers/traffic.js';
 
-// The harness itself, on a router without wanmark: what the tests of the feature stand on.
+// Tests of the test harness itself, on a router without wanmark.
 
 test('a one-way stream: one socket, every datagram counted, no answer', needs(namespaces), () =>
   withLab({ wans: 1 }, async ({ lab }) => {
@@ -33,7 +33,7 @@ test('pairs: two datagrams from one socket, both answered', needs(namespaces), (
   }),
 );
 
-test('a held connection goes on after others were made, each from a port of its own', needs(namespaces), () =>
+test('a held connection lives on after others were made, each from its own port', needs(namespaces), () =>
   withLab({ wans: 1, clients: 2, clientAddresses: 2 }, async ({ lab }) => {
     await masquerade(lab);
     for (const proto of ['tcp', 'udp'] as const) {
@@ -63,7 +63,7 @@ test('the kernel sends a SYN again to a port that drops it', needs(namespaces), 
   }),
 );
 
-test('inbound: to the router by each WAN, and through a port-forward to the LAN', needs(namespaces), () =>
+test('inbound connections reach the router by each WAN, and the LAN by a forward', needs(namespaces), () =>
   withLab({ wans: 1, lanServer: true }, async ({ lab }) => {
     await lab.router.serve(8080);
     await lab.host('lanserver').serve(8081);
@@ -82,7 +82,7 @@ test('inbound: to the router by each WAN, and through a port-forward to the LAN'
   }),
 );
 
-test('inbound through a gateway that does the NAT', needs(namespaces), () =>
+test('inbound connections pass a gateway that does the NAT', needs(namespaces), () =>
   withLab({ wans: 2, sharedPort: true }, async ({ lab }) => {
     await lab.router.serve(8080);
     for (const to of lab.wans[0]!.inbound) {
@@ -103,7 +103,7 @@ test('a host behind a more specific route is reached without any WAN', needs(nam
   }),
 );
 
-test('the connection table: mark, addresses and ports', needs(namespaces, conntrackTable), () =>
+test('the connection table is read with marks, addresses and ports', needs(namespaces, conntrackTable), () =>
   withLab({ wans: 1 }, async ({ lab }) => {
     await masquerade(lab);
     await lab.router.sh(
@@ -138,7 +138,7 @@ test('rules and routes are read, and a snapshot shows what differs', needs(names
   }),
 );
 
-test('strict rp_filter and forwarding are on, and no address waits for duplicates', needs(namespaces), () =>
+test('strict rp_filter and forwarding are on, and no address is tentative', needs(namespaces), () =>
   withLab({ vpn: true, lanServer: true }, async ({ lab }) => {
     const { stdout } = await lab.router.sh(
       'cat /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/ip_forward',

@@ -1,4 +1,4 @@
-// What the passive watch reads from the kernel's own entries.
+// The passive watch reads the kernel's own entries right.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
@@ -19,7 +19,7 @@ scenario(import.meta.url, 'an answered connection, one that nobody answers, and 
     assert.equal(isAnswered(6, await lookup({ ...answered, sport: 1 })), undefined);
     close();
 
-    // Its packets leave, are tracked, and get no answer.
+    // Packets to this address are tracked and get no answer.
     execFileSync('ip', ['addr', 'add', NOWHERE[family], 'dev', 'lo', ...(family === 6 ? ['nodad'] : [])]);
     rule(family, `-A INPUT -d ${NOWHERE[family]} -j DROP`);
     const localPort = 12345;

@@ -11,13 +11,13 @@ import { dial, release, seen, tally, udpPairs, udpStream } from '../helpers/traf
 /** A port that the server's firewall drops, so that a client's SYN is never answered. */
 const SILENT_PORT = 81;
 
-/** One socket: a datagram that asks for no answer, and 199 more after a line on standard input. */
+/** Sends from one socket a datagram that asks for no answer, and 199 more after a line on standard input. */
 const STREAM = `exec 3<>"/dev/udp/$1/7"
 echo silent stream n1 >&3
 read -r _
 for i in $(seq 2 200); do echo "silent stream n$i" >&3; done`;
 
-describe('the way of a connection', needs(nfqueue, addon, conntrackTable), () => {
+describe('the WAN of a connection', needs(nfqueue, addon, conntrackTable), () => {
   it('is the main table’s default without wanmark (control)', async () => {
     await withLab({ wans: 3 }, async ({ lab }) => {
       await masquerade(lab);
@@ -32,7 +32,7 @@ describe('the way of a connection', needs(nfqueue, addon, conntrackTable), () =>
     ['round-robin', [1, 1, 1], { wan1: 30, wan2: 30, wan3: 30 }],
     ['weighted', [5, 3, 1], { wan1: 50, wan2: 30, wan3: 10 }],
   ] as const) {
-    it(`is ${Object.values(expected).join('/')} of 90 with ${strategy}, as the server sees it`, async () => {
+    it(`is ${Object.values(expected).join('/')} times of 90 each, with ${strategy}, as the server counts`, async () => {
       await withLab({ weights, up: [], run: ['--strategy', strategy] }, async ({ lab }) => {
         for (const family of FAMILIES) {
           for (const proto of ['tcp', 'udp'] as const) {
@@ -48,7 +48,7 @@ describe('the way of a connection', needs(nfqueue, addon, conntrackTable), () =>
   }
 
   for (const family of FAMILIES) {
-    it(`is one for the two datagrams of a resolver’s socket, 200 of 200 (IPv${family})`, async () => {
+    it(`is the same for the two datagrams of a resolver’s socket, 200 of 200 times (IPv${family})`, async () => {
       await withLab({ wans: 3, up: [], run: [] }, async ({ lab, daemon }) => {
         const pairs = await udpPairs(lab, { count: 200, family });
         assert.deepEqual(
@@ -70,7 +70,7 @@ describe('the way of a connection', needs(nfqueue, addon, conntrackTable), () =>
       await withLab({ wans: 3, up: [], run: [] }, async ({ lab }) => {
         const arrived = (messages: number) =>
           lab.server.agent.request({ op: 'arrived', tag: 'stream', messages });
-        // The rest waits until the first has arrived: in a burst more are queued before conntrack knows the flow.
+        // The rest is sent after the first has arrived: in a burst more are queued before conntrack knows the flow.
         const stream = lab.client.spawn(['bash', '-c', STREAM, 'bash', SERVER[family]]);
         await arrived(1);
         stream.end('\n');
@@ -86,7 +86,7 @@ describe('the way of a connection', needs(nfqueue, addon, conntrackTable), () =>
       });
     });
 
-    it(`is one for a burst of 200 datagrams at once (IPv${family})`, async () => {
+    it(`is the same for a burst of 200 datagrams of a flow (IPv${family})`, async () => {
       await withLab({ wans: 3, up: [], run: [] }, async ({ lab, daemon }) => {
         const streams = await udpStream(lab, { count: 200, family });
         assert.deepEqual(

@@ -8,17 +8,17 @@ import { eventually, routes } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
 import { waitForState } from '../helpers/uplinks.js';
 
-/** An emulated machine takes 10 s for what takes a third of one elsewhere. */
+/** Long, since an emulated machine takes 10 s for what takes a third of a second elsewhere. */
 const TIMEOUT_MS = 120_000;
 const NET = { 4: '172.16.0.0/24', 6: '2001:db8:98::/64' } as const;
 
-/** Whether the rules except a destination network. */
+/** Whether the rules exclude a destination network. */
 async function excepts(lab: Lab, net: string): Promise<boolean> {
   const chain = await lab.router.counters('mangle', 'WANMARK_NEW', net.includes(':') ? 6 : 4);
   return chain.some(({ rule }) => rule.includes(`-d ${net} `));
 }
 
-describe('while the daemon runs, the rules follow', needs(nfqueue, addon), () => {
+describe('the rules of a running daemon follow', needs(nfqueue, addon), () => {
   it('a VPN’s route that comes later, and its end', async () => {
     await withLab({ wans: 2, vpn: true }, async ({ lab, wanmark }) => {
       await lab.host('vpn').serve(7);
@@ -65,7 +65,7 @@ describe('while the daemon runs, the rules follow', needs(nfqueue, addon), () =>
       const table = () => routes(lab.router, 1002);
       const before = await table();
       await lab.router.sh('ip link set wan2 down');
-      // None, and as soon as that is noticed, one that leads nowhere.
+      // The kernel removes the route; the daemon then adds one that leads nowhere.
       const byDevice = (lines: string[]) => lines.some((line) => line.includes('dev wan2'));
       await eventually(table, (lines) => !byDevice(lines), 'no route by a device that is down', TIMEOUT_MS);
       await waitForState(daemon, 'wan down', 'wan2');

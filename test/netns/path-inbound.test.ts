@@ -9,7 +9,7 @@ import { packets } from '../helpers/router-state.js';
 const ROUTER_PORT = 2222;
 const FORWARDED_PORT = 8080;
 
-/** Counts, on each gateway, what comes from the router with the address of each WAN. */
+/** Makes each gateway count the packets from the router with the address of each WAN. */
 async function watchGateways(lab: Lab): Promise<void> {
   for (const gateway of lab.wans) {
     const rules = lab.wans.flatMap(({ inbound }) =>
@@ -63,7 +63,7 @@ describe('an inbound connection', needs(nfqueue, addon), () => {
             }
           }
         }
-        // With one port, an answer by another gateway would have got another address and failed above.
+        // With one port, an answer by another gateway would have had another address and failed above.
         for (const wan of sharedPort ? [] : lab.wans) {
           for (const address of lab.wans.flatMap(({ inbound }) => inbound)) {
             const family = address.includes(':') ? 6 : 4;

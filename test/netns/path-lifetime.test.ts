@@ -38,7 +38,7 @@ describe('an established connection', needs(nfqueue, addon), () => {
         await stillThere('crash');
         await wanmark.up();
         await stillThere('an equal up');
-        // Another order gives other weights, another tier and a WAN less.
+        // This `up` has other weights and tiers, and one WAN less.
         const fewer = wanArguments(lab.wans.slice(0, 2).map((wan) => ({ ...wan, weight: 7, tier: 2 })));
         await wanmark.command([
           'up',

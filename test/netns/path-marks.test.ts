@@ -29,7 +29,7 @@ describe('the mark', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
-  it('of another in our field means hands off: neither chosen nor saved', async () => {
+  it('of another program in our bits is respected: nothing is chosen or saved', async () => {
     await withLab({ wans: 3, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
       await lab.router.sh('iptables -t raw -A PREROUTING -i lan0 -j MARK --set-xmark 0x77/0xff');
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 9 }, 'by the main table');
@@ -42,7 +42,7 @@ describe('the mark', needs(nfqueue, addon, conntrackTable), () => {
     await withLab({ wans: 3, ipv6: false, up: [], run: [] }, async ({ lab }) => {
       await lab.connect({ count: 30, proto: 'udp' });
       const counters = await lab.router.counters('mangle', 'WANMARK_COUNT');
-      // One datagram each way; both pass the router's POSTROUTING.
+      // Each connection has one datagram each way, and both pass the router's POSTROUTING.
       assert.deepEqual(
         counters.map((rule) => rule.packets),
         [20, 20, 20],

@@ -32,7 +32,7 @@ describe('a destination with a more specific route', needs(nfqueue, addon, connt
     });
   });
 
-  it('may be given with --exclude', async () => {
+  it('can also be given by --exclude', async () => {
     await withLab(
       { wans: 2, ipv6: false, up: ['--exclude', '203.0.113.0/24'], run: [] },
       async ({ lab, daemon }) => {

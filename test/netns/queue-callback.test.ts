@@ -1,4 +1,4 @@
-// What decide may do wrong: each packet gets its verdict all the same.
+// Whatever `decide` does wrong, each packet still gets its verdict.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -20,7 +20,7 @@ import {
 
 const options = { num: 0, mask: MASK, deadlineMs: 10_000 };
 
-/** Sends three packets of three flows to a queue with this `decide`, until they have arrived. */
+/** Sends three packets of three flows to a queue and waits until they have arrived. */
 async function threePackets(queue: Queue): Promise<void> {
   const receiver = await Receiver.open(4);
   const flows = await senders(4, 3);
@@ -31,7 +31,7 @@ async function threePackets(queue: Queue): Promise<void> {
   receiver.close();
 }
 
-/** Writes mark 1 for the first packet of a call, and then does something. */
+/** A `decide` that writes mark 1 for the first packet of a call and then calls `what`. */
 function firstAndThen(what: () => void): (batch: Batch) => void {
   return (batch) => {
     batch.marks[0] = 1;
@@ -53,7 +53,7 @@ for (const thrown of [new Error('boom'), null, undefined, 'text']) {
     assert.equal(errors.length, calls);
     assert.equal(errors[0]?.code, 'QUEUE_CALLBACK');
     assert.equal(errors[0]?.cause, thrown);
-    // What was written before the throw counts.
+    // Answers written before the exception count.
     assert.deepEqual(marks(4), [3 - calls, calls, 0, 0]);
     assert.equal(queue.stats().callbackErrors, calls);
     await queue.close();
@@ -97,7 +97,7 @@ scenario(import.meta.url, 'onError throws: an uncaught exception as well', async
   await queue.close();
 });
 
-scenario(import.meta.url, 'rubbish and nothing: the kernel decides', async () => {
+scenario(import.meta.url, 'decide answers rubbish or nothing: the kernel decides', async () => {
   installRules(4);
   const rubbish = [0x100, 0xffffffff, -1, Number.NaN, 'x', undefined];
   let calls = 0;
@@ -114,7 +114,7 @@ scenario(import.meta.url, 'rubbish and nothing: the kernel decides', async () =>
   assert.equal(queue.stats().kernelDecided, rubbish.length);
   await assertConsistent(queue);
 
-  // Not remembered: the flow is asked for again.
+  // Such an answer is not remembered, so the flow is asked for again.
   flows[0]!.send();
   await receiver.until(rubbish.length + 1);
   assert.equal(calls, rubbish.length + 1);
@@ -129,7 +129,7 @@ scenario(import.meta.url, 'the memory of the batch cannot be taken away', async 
   const queue = Queue.open(options, (batch) => {
     calls++;
     try {
-      // Node 20 copies such a buffer, later ones throw a DataCloneError.
+      // Node 20 copies the buffer, later versions throw a DataCloneError.
       structuredClone(batch.marks.buffer, { transfer: [batch.marks.buffer as ArrayBuffer] });
     } catch (error) {
       assert.equal((error as Error).name, 'DataCloneError');
@@ -141,7 +141,7 @@ scenario(import.meta.url, 'the memory of the batch cannot be taken away', async 
   await queue.close();
 });
 
-// The thread sends datagrams to itself and only lets decide go on when all of them are back.
+// A thread that sends datagrams to itself, and lets `decide` continue only when all of them have arrived.
 const PINGER = `
   const { workerData: { flag, port, count }, parentPort } = require('node:worker_threads');
   const receiver = require('node:dgram').createSocket('udp4');
@@ -159,7 +159,7 @@ const PINGER = `
 
 scenario(
   import.meta.url,
-  'decide blocks: packets go on without it, and its late answer is nothing',
+  'decide blocks: packets pass without it, and its late answer has no effect',
   async () => {
     installRules(4);
     const count = 20;
@@ -178,7 +178,7 @@ scenario(
     assert.equal(stats.late, 1);
     await assertConsistent(queue);
 
-    // And when it is quick again, it is asked again.
+    // When `decide` is quick again, it is asked again.
     await threePackets(queue);
     assert.deepEqual(marks(4), [count, 3, 0, 0]);
     await queue.close();
@@ -196,7 +196,7 @@ scenario(import.meta.url, 'close from inside decide', async () => {
   for (const sender of flows) sender.send();
   while (closed === undefined) await new Promise(setImmediate);
   await closed;
-  // Those that were queued got their answer, and no packet is lost.
+  // The queued packets got their answers, and no packet is lost.
   assert.equal(counter(4, 'passed'), 100);
   assert.equal(marks(4)[1], queue.stats().decisions);
   assert.ok(queue.stats().decisions >= 1);

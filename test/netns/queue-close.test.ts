@@ -1,4 +1,4 @@
-// Full queues, and every way a queue can end: no packet is lost in any of them.
+// No packet is lost with full queues, or in any of the ways a queue can end.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,11 +23,11 @@ import {
 const options = { num: 0, mask: MASK, deadlineMs: 10_000 };
 const QUEUE_MODULE = import.meta.resolve('#wanmark/queue/queue.js');
 
-scenario(import.meta.url, 'a full queue, fail-open: all pass, most without a mark', async () => {
+scenario(import.meta.url, 'a full queue, fail-open: all packets pass, most without a mark', async () => {
   installRules(4);
   const queue = Queue.open({ ...options, maxLen: 4 }, always(1));
   const flows = await senders(4, 100);
-  // In one tick: the answer to the first packet cannot come before all are sent.
+  // All are sent in one tick, so that no packet is answered before all are sent.
   for (const sender of flows) sender.send();
   await queue.close();
   assert.equal(counter(4, 'sent'), 100);
@@ -37,7 +37,7 @@ scenario(import.meta.url, 'a full queue, fail-open: all pass, most without a mar
   for (const sender of flows) sender.close();
 });
 
-scenario(import.meta.url, 'a full queue, not fail-open: what does not fit is dropped', async () => {
+scenario(import.meta.url, 'a full queue, not fail-open: packets that do not fit are dropped', async () => {
   installRules(4);
   const queue = Queue.open({ ...options, maxLen: 4, failOpen: false }, always(1));
   const flows = await senders(4, 100);
@@ -48,7 +48,7 @@ scenario(import.meta.url, 'a full queue, not fail-open: what does not fit is dro
   for (const sender of flows) sender.close();
 });
 
-scenario(import.meta.url, 'a full socket, fail-open: all pass', async () => {
+scenario(import.meta.url, 'a full socket, fail-open: all packets pass', async () => {
   installRules(4);
   const queue = Queue.open({ ...options, receiveBuffer: 8192 }, always(1));
   const flows = await senders(4, 300);
@@ -60,7 +60,7 @@ scenario(import.meta.url, 'a full socket, fail-open: all pass', async () => {
   for (const sender of flows) sender.close();
 });
 
-// Sends datagrams of many flows as fast as it can, until it is told to stop.
+// A thread that sends datagrams of many flows as fast as it can, until it is told to stop.
 const FLOOD = `
   const { workerData: { flag, port }, parentPort } = require('node:worker_threads');
   const { createSocket } = require('node:dgram');
@@ -106,7 +106,7 @@ scenario(import.meta.url, 'opening and closing under load: nothing is lost', asy
   assert.equal(counter(4, 'passed'), counter(4, 'sent'));
 });
 
-scenario(import.meta.url, 'close decides what is queued, may be repeated, and frees the number', async () => {
+scenario(import.meta.url, 'close decides queued packets, may be repeated, and frees the number', async () => {
   installRules(4);
   const queue = Queue.open(options, always(2));
   const flows = await senders(4, 10);
@@ -132,7 +132,7 @@ scenario(import.meta.url, 'close decides what is queued, may be repeated, and fr
   for (const sender of [...flows, fresh]) sender.close();
 });
 
-scenario(import.meta.url, 'closeNow leaves what is queued to the kernel', async () => {
+scenario(import.meta.url, 'closeNow leaves queued packets to the kernel', async () => {
   installRules(4);
   const queue = Queue.open(options, () => assert.fail('decide is not called'));
   const flows = await senders(4, 10);
@@ -143,7 +143,7 @@ scenario(import.meta.url, 'closeNow leaves what is queued to the kernel', async 
   for (const sender of flows) sender.close();
 });
 
-/** Runs a program in this namespace; `Queue` and `options` are there for it. */
+/** The arguments with which node runs a program that can use `Queue` and `options`. */
 function program(text: string): string[] {
   const head = `import { Queue } from ${JSON.stringify(QUEUE_MODULE)};
     const options = ${JSON.stringify(options)};`;
@@ -164,7 +164,7 @@ scenario(import.meta.url, 'a process ends: by itself after close, unref’ed, an
     assert.equal(status, 0, `${text}\n${stderr}`);
     assert.equal(stdout, 'end\n');
   }
-  // And an open queue keeps it running: this one has to be killed.
+  // An open queue keeps the process running, so this one has to be killed.
   const child = spawn(process.execPath, program('Queue.open(options, () => {}); console.log("open")'));
   await once(child.stdout, 'data');
   assert.equal(child.exitCode, null);
@@ -190,7 +190,7 @@ for (const [name, code, end] of [
   });
 }
 
-// The body of decide comes as text, and may tell the main thread something.
+// A worker with a queue, whose `decide` gets its body as text and may post messages to the main thread.
 const WORKER = `
   const { workerData: { module, options, body }, parentPort } = require('node:worker_threads');
   const decide = new Function('batch', 'count', 'parentPort', body);
@@ -243,19 +243,19 @@ for (const [name, decide] of [
     }
     await worker.terminate();
     assert.equal(counter(4, 'passed'), decide ? 100 : 0);
-    // The number is free again.
+    // The queue number is free again.
     await Queue.open(options, always(1)).close();
     for (const sender of flows) sender.close();
   });
 }
 
-scenario(import.meta.url, 'a thousand times open and close: no descriptor and no memory stays', async () => {
+scenario(import.meta.url, 'a thousand opens and closes leave no descriptor or memory', async () => {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
   const cycle = async (times: number) => {
     for (let i = 0; i < times; i++) await Queue.open(options, always(1)).close();
     gc();
-    // Finalizers of array buffers run in an immediate of their own.
+    // Finalizers of array buffers run in a later immediate.
     await new Promise(setImmediate);
     return {
       descriptors: readdirSync('/proc/self/fd').length,
@@ -267,11 +267,11 @@ scenario(import.meta.url, 'a thousand times open and close: no descriptor and no
   const after = await cycle(1000);
   assert.equal(after.descriptors, before.descriptors);
   assert.equal(after.threads, before.threads);
-  // One queue left behind holds its receive buffers, 64 KiB; the heap of JS grows by a few MiB at first.
+  // A leaked queue would keep its receive buffers of 64 KiB; the heap of JS grows by a few MiB at first.
   assert.ok(after.rss - before.rss < 16 << 20, `${(after.rss - before.rss) >> 10} KiB more`);
 });
 
-scenario(import.meta.url, 'the garbage collector takes a closed queue, and no open one', async () => {
+scenario(import.meta.url, 'the garbage collector collects a closed queue, and not an open one', async () => {
   installRules(4);
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;

@@ -1,10 +1,9 @@
-// A network namespace with nothing in it but lo, for one test each: the test file is run again inside, as
+// Runs each test in a network namespace that has only lo. The test file is run again inside, as
 //
 //   node --test FILE  --spawns, once for each test-->  unshare -n -m ... node FILE   (WANMARK_SCENARIO=name)
 //
-// UDP goes from the namespace to itself. It is counted twice: in raw OUTPUT, which no verdict repeats, and in
-// mangle POSTROUTING, which runs inside the verdict's sendmsg. What the first has and the second has not is
-// still queued, or lost.
+// UDP goes from the namespace to itself. Packets are counted twice: in raw OUTPUT, which no verdict repeats, and in
+// mangle POSTROUTING, which runs inside the verdict's sendmsg. The difference is packets still queued, or lost.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
@@ -18,11 +17,11 @@ import { addon, needs, nfqueue, type Requirement } from '../helpers/requires.js'
 
 export type Family = 4 | 6;
 export const LOCAL = { 4: '127.0.0.1', 6: '::1' } as const;
-/** Where the datagrams go; a rule sends them to queue 0. */
+/** The port of the datagrams that a rule sends to queue 0. */
 export const PORT = 5000;
 export const MASK = 0xff;
 
-// A test that waits for what never comes ends here. Long, for an emulated machine is fifty times slower.
+// The time limit of a test, which is long because an emulated machine is fifty times slower.
 const TIMEOUT_MS = 180_000;
 
 /** Declares a test that runs in a namespace of its own, and passes when `body` returns and the process then ends. */
@@ -53,7 +52,7 @@ async function runInside(url: string, name: string): Promise<void> {
   const argv = [...user, '--net', '--mount', process.execPath, '--enable-source-maps', fileURLToPath(url)];
   const path = `${process.env.PATH}:/usr/sbin:/sbin`;
   const env: NodeJS.ProcessEnv = { ...process.env, PATH: path, WANMARK_SCENARIO: name };
-  // With it node:test in there would report to the runner of this process.
+  // With this variable the inner node:test would report to the runner of this process.
   delete env.NODE_TEST_CONTEXT;
   const child = spawn('unshare', argv, { env, timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
   let output = '';
@@ -68,12 +67,12 @@ function tables(family: Family): string {
   return family === 4 ? 'iptables' : 'ip6tables';
 }
 
-/** `-t TABLE -A CHAIN ...` */
+/** Runs iptables or ip6tables with words such as `-t TABLE -A CHAIN ...`. */
 export function rule(family: Family, text: string): void {
   execFileSync(tables(family), text.split(' '));
 }
 
-/** The rules of most tests: a guard, the queue, and the counters. `queue` adds options to the NFQUEUE rule. */
+/** Installs the rules of most tests: a guard, the queue and the counters. @param queue options of the NFQUEUE rule */
 export function installRules(family: Family, queue = '--queue-bypass'): void {
   rule(family, '-t raw -A OUTPUT -p udp -m comment --comment sent');
   rule(family, `-t mangle -A OUTPUT -m mark ! --mark 0/${MASK} -m comment --comment guard -j RETURN`);
@@ -88,7 +87,7 @@ export function installRules(family: Family, queue = '--queue-bypass'): void {
   }
 }
 
-/** Packets that have passed the rule with this comment. */
+/** Packets counted by the rule with this comment. */
 export function counter(family: Family, comment: string): number {
   for (const [table, chain] of [
     ['raw', 'OUTPUT'],
@@ -107,9 +106,9 @@ export function marks(family: Family): number[] {
   return [0, 1, 2, 3].map((mark) => counter(family, `mark${mark}`));
 }
 
-/** Each packet was counted in one way, and each has its verdict. */
+/** Asserts that each packet was counted exactly once, and that each has its verdict. */
 export async function assertConsistent(queue: Queue): Promise<void> {
-  // A packet arrives inside the sendmsg that carries its verdict, and the verdict is counted behind it.
+  // A packet arrives during the sendmsg that carries its verdict, and the verdict is counted after that.
   while (queue.stats().verdicts < queue.stats().packets) await new Promise(setImmediate);
   const stats = queue.stats();
   assert.equal(stats.packets, stats.decisions + stats.cacheHits + stats.kernelDecided + stats.marked);
@@ -118,7 +117,7 @@ export async function assertConsistent(queue: Queue): Promise<void> {
   assert.equal(stats.malformed, 0);
 }
 
-/** Sends datagrams, each `send` at once and in the calling tick; a socket is a flow. */
+/** Sends datagrams of one flow; each `send` sends at once, in the calling tick. */
 export class Sender {
   readonly socket: Socket;
 
@@ -128,10 +127,10 @@ export class Sender {
 
   static async open(family: Family): Promise<Sender> {
     const socket = createSocket(`udp${family}`);
-    // Connected, so that send needs no look-up and does not leave the tick.
+    // On a connected socket `send` needs no look-up and does not leave the tick.
     socket.connect(PORT, LOCAL[family]);
     await once(socket, 'connect');
-    // Nobody may listen at the other end: then what is sent after the first datagram may fail, and is not sent.
+    // Where nobody listens at the other end, datagrams after the first may fail.
     socket.on('error', () => {});
     return new Sender(socket);
   }
@@ -145,12 +144,12 @@ export class Sender {
   }
 }
 
-/** So many flows. */
+/** Opens senders of `count` flows. */
 export function senders(family: Family, count: number): Promise<Sender[]> {
   return Promise.all(Array.from({ length: count }, () => Sender.open(family)));
 }
 
-/** Receives on PORT. */
+/** Receives datagrams on PORT. */
 export class Receiver {
   readonly received: string[] = [];
   readonly #socket: Socket;

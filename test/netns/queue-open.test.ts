@@ -1,4 +1,4 @@
-// Opening what cannot be opened: one line that says why.
+// An open that fails is one line that says why.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +21,7 @@ const OPEN = `
   }
 `;
 
-/** The opening of queue 0 in a process that is started through these words. */
+/** Opens queue 0 in a process that is started through the command `prefix`. */
 function openThrough(...prefix: string[]): { code?: string; exitCode?: number; message?: string } {
   const [command, ...argv] = [...prefix, process.execPath, '--input-type=module', '-e', OPEN];
   const { stdout, stderr } = spawnSync(command!, argv, { encoding: 'utf8', timeout: 20_000 });
@@ -64,9 +64,9 @@ scenario(import.meta.url, 'not privileged', async () => {
       'queue 0 needs CAP_NET_ADMIN: run as root or with that capability (systemd: AmbientCapabilities=CAP_NET_ADMIN)',
   };
   assert.deepEqual(openThrough('setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'), expected);
-  // All capabilities, but of a user namespace that this network namespace is not in.
+  // This process has all capabilities, but in a user namespace that does not own this network namespace.
   assert.deepEqual(openThrough('unshare', '--user', '--map-root-user'), expected);
-  // The same when the queue is taken besides.
+  // The error is the same when the queue is taken as well.
   const queue = Queue.open(options, always(1));
   assert.deepEqual(openThrough('setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'), expected);
   await queue.close();

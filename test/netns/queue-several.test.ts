@@ -1,4 +1,4 @@
-// Several queues in one process, which a rule with --queue-balance feeds: one answer for all, exact under load.
+// One `decide` answers several queues of a process that a rule with --queue-balance feeds, exactly even under load.
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -11,12 +11,12 @@ const LAST = 3;
 const COUNT = LAST + 1;
 /** The first queue has number 0. */
 const OPTIONS = { num: 0, count: COUNT, mask: MASK, deadlineMs: 10_000, cacheMs: 60_000 };
-/** The kernel picks the queue by the addresses: that one of four gets none of 80 has odds of 1 to 2 000 000 000. */
+/** The kernel picks the queue by addresses; the odds that one of four queues gets none of 80 are 1 to 2 000 000 000. */
 const SOURCES = 80;
 const FLOWS_EACH = 15;
 const DATAGRAMS = 3;
 
-/** As of `installRules`, for all the queues. */
+/** Installs rules like those of `installRules`, for all the queues. */
 function installBalance(): void {
   rule(4, `-t mangle -A OUTPUT -m mark ! --mark 0/${MASK} -j RETURN`);
   rule(4, `-t mangle -A OUTPUT -p udp --dport ${PORT} -j NFQUEUE --queue-balance 0:${LAST} --queue-bypass`);
@@ -28,7 +28,7 @@ function installBalance(): void {
   }
 }
 
-/** Marks 1, 2, 3, 1 ... in the order of the questions, whichever queue asks. */
+/** A `decide` that gives marks 1, 2, 3, 1 ... in order, whichever queue asks. */
 function rotation(): { decide: (batch: Batch, count: number) => void } {
   let next = 0;
   return {
@@ -38,7 +38,7 @@ function rotation(): { decide: (batch: Batch, count: number) => void } {
   };
 }
 
-/** Flows from many addresses of this machine's to PORT. */
+/** Opens flows from many addresses of this machine to PORT. */
 async function flows(): Promise<Pick<Sender, 'send' | 'close'>[]> {
   const sockets = Array.from({ length: SOURCES * FLOWS_EACH }, () => createSocket('udp4'));
   return Promise.all(
@@ -52,7 +52,7 @@ async function flows(): Promise<Pick<Sender, 'send' | 'close'>[]> {
   );
 }
 
-/** PORT has a socket, so that the flows get no errors; nobody reads it, so that it takes no time. */
+/** Opens a socket on PORT, so that the flows get no errors; it is not read, so that it takes no time. */
 async function quiet(): Promise<Socket> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 2048 });
   socket.bind(PORT, '127.0.0.1');
@@ -72,7 +72,7 @@ scenario(
     const queues = Queues.open(OPTIONS, rotation().decide);
     const nobody = await quiet();
     const all = await flows();
-    // In one tick: JS answers nobody before the last is sent.
+    // All are sent in one tick, so that JS answers none before the last is sent.
     for (let i = 0; i < DATAGRAMS; i++) for (const flow of all) flow.send();
     await answered(queues, DATAGRAMS * all.length);
     const third = (DATAGRAMS * all.length) / 3;
@@ -86,7 +86,7 @@ scenario(
     for (const queue of queues) assert.ok(queue.stats().packets > 0, `queue ${queue.num} had some`);
     assert.equal([...queues].length, COUNT);
 
-    // Forgotten in every queue: their next datagrams are decided anew.
+    // Mark 1 is forgotten in every queue, so the next datagrams of its flows are decided anew.
     assert.equal(queues.forget(1), all.length / 3);
     assert.equal(queues.forget(1), 0);
     for (const flow of all) flow.send();
@@ -101,7 +101,7 @@ scenario(
   },
 );
 
-scenario(import.meta.url, 'all are opened, or none', async () => {
+scenario(import.meta.url, 'all queues are opened, or none', async () => {
   const last = Queue.open({ num: LAST, mask: MASK }, always(1));
   assert.throws(() => Queues.open(OPTIONS, always(1)), {
     code: 'QUEUE_TAKEN',
@@ -112,7 +112,7 @@ scenario(import.meta.url, 'all are opened, or none', async () => {
   await Queues.open(OPTIONS, always(1)).close();
 });
 
-scenario(import.meta.url, 'closing loses nothing of what waits in any of them', async () => {
+scenario(import.meta.url, 'closing loses no packet that waits in any queue', async () => {
   installBalance();
   const queues = Queues.open(OPTIONS, always(2));
   const nobody = await quiet();

@@ -72,7 +72,7 @@ for (const family of [4, 6] as const satisfies Family[]) {
       assert.equal(queue.stats().cacheHits, 2);
       await assertConsistent(queue);
 
-      // Forgotten, the flow is decided anew.
+      // When its mark is forgotten, the flow is decided anew.
       assert.equal(queue.forget(1), 1);
       first.send();
       await receiver.until(5);
@@ -84,7 +84,7 @@ for (const family of [4, 6] as const satisfies Family[]) {
     },
   );
 
-  scenario(import.meta.url, `IPv${family}: what decide is told of a packet`, async () => {
+  scenario(import.meta.url, `IPv${family}: decide gets the fields of a packet`, async () => {
     rule(family, '-t raw -A OUTPUT -p udp -j MARK --set-mark 0x7700');
     installRules(family);
     const told: unknown[] = [];
@@ -186,7 +186,7 @@ scenario(import.meta.url, 'repeat begins the table again, accept goes to the nex
   receiver.close();
 });
 
-scenario(import.meta.url, 'many flows at once: every packet its own answer', async () => {
+scenario(import.meta.url, 'many flows at once: every packet gets its own answer', async () => {
   installRules(4);
   const expected = [0, 0, 0, 0];
   const queue = Queue.open({ num: 0, mask: MASK, deadlineMs: 10_000 }, (batch, count) => {
@@ -202,7 +202,7 @@ scenario(import.meta.url, 'many flows at once: every packet its own answer', asy
   assert.deepEqual(marks(4), expected);
   assert.equal(counter(4, 'passed'), 500);
   await assertConsistent(queue);
-  // 500 packets in batches of up to 128, but for the first, which comes alone.
+  // The 500 packets come in batches of up to 128, except the first, which comes alone.
   assert.ok(queue.stats().batches < 100, `${queue.stats().batches} batches`);
   for (const sender of flows) sender.close();
 });

@@ -4,7 +4,6 @@ import { describe, it } from 'node:test';
 import type { Status } from '#wanmark/control/status.js';
 import type { Host } from '#wanmark/lab/host.js';
 import { type Wanmark, wanArguments } from '#wanmark/lab/wanmark.js';
-import { SCRIPTS_DIR } from '#wanmark/system/scripts.js';
 import { withLab } from '../helpers/lab.js';
 import { feasibleRate, SteadyLoad } from '../helpers/load.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
@@ -14,10 +13,10 @@ import { tally, udpPairs } from '../helpers/traffic.js';
 
 const WEIGHTS = [5, 3, 1];
 const TWO = ['--queues', '2'];
-/** The kernel picks the queue by the addresses: that all of 20 clients' fall on one has odds of 1 to 500 000. */
+/** The kernel picks the queue by addresses; the odds that all of 20 clients share one are 1 to 500 000. */
 const ADDRESSES = 20;
 
-/** What the kernel has given to the queues so far. */
+/** Packets that the kernel has queued so far. */
 function queued(host: Host): Promise<number> {
   return packets(host, 'mangle', 'WANMARK_NEW', /NFQUEUE/);
 }
@@ -32,7 +31,7 @@ async function rules(host: Host): Promise<string> {
   return stdout.replace(/^#.*\n/gm, '').replace(/\[\d+:\d+\]/g, '');
 }
 
-/** What a daemon with these flags says of its queues. */
+/** The warnings about queues of a daemon with these flags. */
 async function warnings(wanmark: Wanmark, flags: readonly string[]): Promise<string[]> {
   const daemon = await wanmark.run(...flags);
   await daemon.stop();
@@ -42,13 +41,13 @@ async function warnings(wanmark: Wanmark, flags: readonly string[]): Promise<str
     .map(({ msg }) => msg);
 }
 
-/** The command that such a warning ends with. */
+/** The command that a warning ends with. */
 function commandOf(warning: string): string[] {
   return /run: wanmark (up .*)$/.exec(warning)![1]!.split(' ');
 }
 
 describe('several queues', needs(nfqueue, addon), () => {
-  it('shares are exact over all of them, in both families, and status shows each', async () => {
+  it('have exact shares over all of them, in both families, and status shows each', async () => {
     const options = { weights: WEIGHTS, clientAddresses: ADDRESSES, up: TWO };
     await withLab(
       { ...options, run: [...TWO, '--strategy', 'weighted'] },
@@ -83,13 +82,13 @@ describe('several queues', needs(nfqueue, addon), () => {
     );
   });
 
-  it('each flow has one decision, whatever of it waits in the queues', async () => {
+  it('decide each flow once, however many of its packets wait in the queues', async () => {
     const options = { weights: WEIGHTS, ipv6: false, clientAddresses: ADDRESSES, up: TWO };
     await withLab(
       { ...options, run: [...TWO, '--strategy', 'weighted'] },
       async ({ lab, wanmark, daemon }) => {
         const router = lab.router;
-        // While nobody answers: two datagrams of each flow, and two SYNs, the second sent again after a second.
+        // While nobody answers, two packets of each flow are queued: two datagrams, or a SYN and its repetition.
         const frozen = async <T>(count: number, start: () => Promise<T>): Promise<T> => {
           const before = await queued(router);
           await daemon.program.kill('SIGSTOP');
@@ -119,7 +118,7 @@ describe('several queues', needs(nfqueue, addon), () => {
     );
   });
 
-  it('kill -9, and no connection fails', async () => {
+  it('can be killed with kill -9, and no connection fails', async () => {
     const options = { weights: WEIGHTS, ipv6: false, clientAddresses: ADDRESSES, up: TWO };
     await withLab(options, async ({ lab, wanmark }) => {
       const load = await SteadyLoad.start(lab, await feasibleRate(lab, 500));
@@ -136,7 +135,7 @@ describe('several queues', needs(nfqueue, addon), () => {
     });
   });
 
-  it('all of them or none: one that is taken gives the others back, and changes nothing', async () => {
+  it('are opened all or none: when one is taken, the others are released, and nothing has changed', async () => {
     await withLab({ wans: 2, ipv6: false, up: TWO }, async ({ lab, wanmark }) => {
       const before = await rules(lab.router);
       const other = await wanmark.run('--queue-num', '1', '--socket', '/run/other.sock');
@@ -153,7 +152,7 @@ describe('several queues', needs(nfqueue, addon), () => {
     });
   });
 
-  it('says in one line when the rules and the daemon do not have the same queues', async () => {
+  it('are compared with the rules, and a difference is one line', async () => {
     await withLab({ wans: 2, ipv6: false, clientAddresses: ADDRESSES, up: TWO }, async ({ lab, wanmark }) => {
       assert.deepEqual(await warnings(wanmark, TWO), []);
       const [few, ...noMore] = await warnings(wanmark, []);
@@ -162,7 +161,7 @@ describe('several queues', needs(nfqueue, addon), () => {
         /rules spread flows over queues 0 to 1, but this daemon decides only queue 0: .*run: wanmark up --wan/,
       );
       assert.deepEqual(noMore, []);
-      // So it is: the kernel has the rest, and no connection fails.
+      // With too few queues the kernel decides the rest, and no connection fails.
       const short = await wanmark.run();
       assert.equal(tally(await lab.connect({ count: 60 })).none, undefined);
       const { queue } = await statusOf(wanmark);
@@ -180,21 +179,19 @@ describe('several queues', needs(nfqueue, addon), () => {
     });
   });
 
-  it('check finds nothing missing, and refresh puts back what is', async () => {
-    await withLab({ wans: 2, ipv6: false, up: TWO }, async ({ lab }) => {
-      const script = (verb: string) =>
-        lab.router.exec(['sh', `${SCRIPTS_DIR}wanmark.sh`, verb], { okCodes: 'any' });
+  it('are complete for check, and refresh puts back what is missing', async () => {
+    await withLab({ wans: 2, ipv6: false, up: TWO }, async ({ lab, wanmark }) => {
       const before = await rules(lab.router);
       assert.match(before, /-j NFQUEUE --queue-balance 0:1 --queue-bypass/);
       for (const verb of ['check', 'refresh']) {
-        const { code, stderr } = await script(verb);
+        const { code, stderr } = await wanmark.command([verb], 'any');
         assert.deepEqual([code, stderr], [0, ''], verb);
       }
       await lab.router.exec(['iptables', '-t', 'mangle', '-F', 'WANMARK_NEW']);
-      const { code, stderr } = await script('check');
+      const { code, stderr } = await wanmark.command(['check'], 'any');
       assert.equal(code, 1);
       assert.match(stderr, /missing: iptables mangle: rules of WANMARK_NEW/);
-      assert.equal((await script('refresh')).code, 0);
+      assert.equal((await wanmark.command(['refresh'])).code, 0);
       assert.equal(await rules(lab.router), before);
     });
   });

@@ -1,19 +1,23 @@
 /** `via=auto`: a WAN whose gateway is the one that the main table has for its device, whatever becomes of that. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { RawConfig } from '#wanmark/config/options.js';
 import { namespaces, needs } from '../helpers/requires.js';
 import { Machine, SERVER, SERVER6 } from './rules-harness.js';
 
 const PORT = '7000';
-const AUTO = [1, 2, 3].map((k) => `name=wan${k} dev=w${k} via=auto via6=auto mark=${k}`).join('\n');
-const ENV = { WANMARK_WANS: AUTO, WANMARK_ENGINE: 'kernel', WANMARK_KERNEL_MODE: 'nth' };
+const AUTO = {
+  wan: [1, 2, 3].map((k) => `wan${k},dev=w${k},via=auto,via6=auto`),
+  engine: 'kernel',
+  'kernel-mode': 'nth',
+};
 
 describe('via=auto', needs(namespaces), () => {
   let machine: Machine;
   let clean: string;
 
-  const ok = (verb: string, env: Record<string, string> = {}) => {
-    const result = machine.script(verb, env);
+  const ok = (verb: string, config?: RawConfig) => {
+    const result = machine.wanmark(verb, config);
     assert.equal(result.status, 0, result.stderr);
     return result.stderr;
   };
@@ -54,7 +58,7 @@ describe('via=auto', needs(namespaces), () => {
   after(() => machine.stop());
 
   test('at up: the best default route by the device; where there is none, a word and no route', async () => {
-    const said = ok('up', ENV);
+    const said = ok('up', AUTO);
     assert.match(
       said,
       /^wanmark: WAN wan3: the main table has no IPv4 default route by w3 for its gateway to follow; .*left out$/m,
@@ -66,13 +70,13 @@ describe('via=auto', needs(namespaces), () => {
     assert.match(routes(6, 1003), /^unreachable default /);
     assert.deepEqual(await left(), { '192.0.1.2': 3, '192.0.2.2': 3 });
     assert.deepEqual(await left(SERVER6), { '2001:db8:1::2': 3, '2001:db8:2::2': 3 });
-    assert.match(ok('up', ENV), /already up; nothing to change/);
+    assert.match(ok('up', AUTO), /already up; nothing to change/);
     ok('down');
     assert.equal(machine.snapshot(), clean);
   });
 
   test('refresh follows: a route that comes, another gateway, another address', async () => {
-    ok('up', ENV);
+    ok('up', AUTO);
     machine.sh('ip route add default via 192.0.3.1 dev w3 metric 400');
     ok('refresh');
     assert.deepEqual(nextHops(), ['via 192.0.1.1', 'via 192.0.2.1', 'via 192.0.3.1']);
@@ -93,7 +97,7 @@ describe('via=auto', needs(namespaces), () => {
       ip route replace default via 203.0.113.77 dev w3 onlink metric 400`);
     ok('refresh');
     assert.match(routes(4, 1003), /via 203\.0\.113\.77 dev w3 .*onlink/);
-    assert.match(machine.script('up', ENV).stderr, /nothing to change/);
+    assert.match(machine.wanmark('up', AUTO).stderr, /nothing to change/);
     assert.deepEqual(await left(), { '192.0.1.2': 2, '192.0.2.2': 2, '198.51.100.2': 2 });
 
     machine.sh(`ip route del default dev w3; ip -n inet addr del 198.51.100.1/24 dev g3
@@ -107,7 +111,7 @@ describe('via=auto', needs(namespaces), () => {
   });
 
   test('a device that goes and comes back as another one, and one that was never there at up', async () => {
-    ok('up', ENV);
+    ok('up', AUTO);
     const index = machine.sh('ip -o link show dev w2').split(':')[0];
     machine.sh('ip link del w2');
     assert.match(ok('refresh'), /^wanmark: WAN wan2: there is no device w2/m);
@@ -134,12 +138,15 @@ describe('via=auto', needs(namespaces), () => {
     assert.deepEqual(await left(), { '192.0.1.2': 3, '198.51.100.2': 3 });
     // The control: what somebody does take away is said.
     machine.sh('ip route flush table 1002; echo 0 > /proc/sys/net/ipv4/conf/w2/src_valid_mark');
-    assert.match(ok('refresh'), /missing: sysctl src_valid_mark of w2\n.*missing: ip -4 route .*table 1002/s);
+    assert.match(
+      ok('refresh'),
+      /missing: ip -4 route .* table 1002\n.*missing: sysctl src_valid_mark of w2\n/s,
+    );
 
     machine.sh('ip link del w2');
     ok('down');
     const without = sorted();
-    assert.match(ok('up', ENV), /^wanmark: WAN wan2: there is no device w2.*left out$/m);
+    assert.match(ok('up', AUTO), /^wanmark: WAN wan2: there is no device w2.*left out$/m);
     assert.deepEqual(await left(), { '192.0.1.2': 6 });
     plugIn('198.51.100');
     ok('refresh');
@@ -154,8 +161,7 @@ describe('via=auto', needs(namespaces), () => {
     machine.sh(
       'ip tuntap add ppp0 mode tun; ip addr add 203.0.113.7 peer 203.0.113.6 dev ppp0; ip link set ppp0 up',
     );
-    const env = { ...ENV, WANMARK_WANS: 'name=modem dev=ppp0 via=auto via6=auto' };
-    ok('up', env);
+    ok('up', { ...AUTO, wan: 'modem,dev=ppp0,via=auto,via6=auto' });
     assert.match(routes(4, 1001), /^default dev ppp0 /);
     assert.match(routes(6, 1001), /^unreachable /, 'it has no IPv6');
     machine.sh('ip route add default dev ppp0 metric 700');

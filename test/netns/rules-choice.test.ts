@@ -1,9 +1,10 @@
 /** The kernel's own choice, as the server sees it: rotation and draw, with a daemon away and without any. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { RawConfig } from '#wanmark/config/options.js';
 import { chiSquare, limit } from '#wanmark/lab/chi-square.js';
 import { iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
-import { type Env, Machine, SERVER, SERVER6, VARIANTS, wans } from './rules-harness.js';
+import { Machine, SERVER, SERVER6, VARIANTS, wans } from './rules-harness.js';
 
 const PORT = '7000';
 
@@ -13,15 +14,15 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     needs(variant === 'nft' ? namespaces : iptablesLegacy, program('conntrack')),
     () => {
       let machine: Machine;
-      const nth = { ...programs, WANMARK_ENGINE: 'kernel', WANMARK_KERNEL_MODE: 'nth' };
-      const away = { ...nth, WANMARK_ENGINE: 'nfqueue' };
+      const nth = { engine: 'kernel', 'kernel-mode': 'nth' };
+      const away = { ...nth, engine: 'nfqueue' };
 
-      const up = (env: Env) => {
-        const result = machine.script('up', env);
+      const up = (config: RawConfig) => {
+        const result = machine.wanmark('up', config, { env: programs });
         assert.equal(result.status, 0, result.stderr);
         return result.stderr;
       };
-      const down = () => assert.equal(machine.script('down', programs).status, 0);
+      const down = () => assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
 
       /** The WAN of each of `count` connections in turn, as the server saw them. */
       async function drive(count: number, to = SERVER, from: 'client' | 'router' = 'client', proto = 'tcp') {
@@ -48,7 +49,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       after(() => machine.stop());
 
       test('nth rotates exactly, for the LAN and the router itself, TCP and UDP, both families', async () => {
-        up({ ...nth, WANMARK_WANS: wans([5, 3, 1]) });
+        up({ ...nth, wan: wans([5, 3, 1]) });
         const first = await drive(9);
         assert.deepEqual(first, [1, 2, 1, 3, 1, 2, 1, 2, 1], 'in smooth order from the first');
         for (const [to, from, proto] of [
@@ -72,14 +73,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           [[20, 10, 7], ['', '', 'tier=2'], 12, [8, 4, 0]],
           [[0, 0, 7], ['', '', 'tier=2'], 4, [0, 0, 4]],
         ] as const) {
-          up({ ...nth, WANMARK_WANS: wans([...weights], [...more]) });
+          up({ ...nth, wan: wans([...weights], [...more]) });
           assert.deepEqual(count(await drive(turns)), expected, weights.join());
           assert.deepEqual(count(await drive(turns, SERVER6, 'router')), expected, weights.join());
         }
       });
 
       test('nth in a daemon’s place: the first packets of forwarded connections, once each', async () => {
-        up({ ...away, WANMARK_WANS: wans([5, 3, 1]) });
+        up({ ...away, wan: wans([5, 3, 1]) });
         for (const [to, proto] of [
           [SERVER, 'tcp'],
           [SERVER, 'udp'],
@@ -93,25 +94,25 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       test('a rotation goes on where nothing of it changed, and begins anew with other weights', async () => {
         for (const engine of [nth, away]) {
           down();
-          const env = { ...engine, WANMARK_WANS: wans([5, 3, 1]) };
-          up(env);
+          const config = { ...engine, wan: wans([5, 3, 1]) };
+          up(config);
           const begun = await drive(2);
-          assert.match(up(env), /nothing to change/);
-          assert.equal(machine.script('refresh', programs).status, 0);
+          assert.match(up(config), /nothing to change/);
+          assert.equal(machine.wanmark('refresh').status, 0);
           begun.push(...(await drive(3)));
-          up({ ...env, WANMARK_EXCLUDE: '198.18.0.0/15' });
+          up({ ...config, exclude: '198.18.0.0/15' });
           const rest = await drive(4);
           // The legacy variant replaces whole tables, so that every counter begins anew.
           if (variant === 'legacy') assert.deepEqual(rest, [1, 2, 1, 3]);
           else assert.deepEqual(count([...begun, ...rest]), [5, 3, 1]);
-          up({ ...env, WANMARK_WANS: wans([1, 1, 1]) });
+          up({ ...config, wan: wans([1, 1, 1]) });
           assert.deepEqual(await drive(4), [1, 2, 3, 1]);
         }
       });
 
       test('random draws by weight', async () => {
         for (const engine of [nth, away]) {
-          up({ ...engine, WANMARK_KERNEL_MODE: 'random', WANMARK_WANS: wans([5, 3, 1]) });
+          up({ ...engine, 'kernel-mode': 'random', wan: wans([5, 3, 1]) });
           const chosen = await drive(450, SERVER, 'client', 'udp');
           // Once in a million runs a right choice is beyond the limit.
           assert.ok(chiSquare(count(chosen), [250, 150, 50]) <= limit(2), String(count(chosen)));
@@ -124,9 +125,9 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         down();
         const before = machine.snapshot();
         const held: { peer: Awaited<ReturnType<typeof machine.peer>>; wan: string }[] = [];
-        const random = { WANMARK_KERNEL_MODE: 'random' };
-        for (const env of [nth, away, { ...nth, ...random }, nth, { ...away, ...random }]) {
-          up({ ...env, WANMARK_WANS: wans([1, 1, 1]) });
+        const random = { 'kernel-mode': 'random' };
+        for (const config of [nth, away, { ...nth, ...random }, nth, { ...away, ...random }]) {
+          up({ ...config, wan: wans([1, 1, 1]) });
           for (const to of [SERVER, SERVER6]) {
             const peer = await machine.peer(['hold', to, PORT], 'client');
             assert.equal(await peer.line(), 'connected');

@@ -1,8 +1,9 @@
 /** WANs that are down, as the kernel's own choice sees it: who gets their connections, and what if nobody is up. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { RawConfig } from '#wanmark/config/options.js';
 import { addon, iptablesLegacy, namespaces, needs, nfqueue, program } from '../helpers/requires.js';
-import { type Env, Machine, SERVER, SERVER6, VARIANTS, wans } from './rules-harness.js';
+import { Machine, SERVER, SERVER6, VARIANTS, wans } from './rules-harness.js';
 
 const PORT = '7000';
 const QUEUE_PEER = new URL('./rules-queue-peer.js', import.meta.url).pathname;
@@ -13,17 +14,24 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     needs(variant === 'nft' ? namespaces : iptablesLegacy, program('conntrack')),
     () => {
       let machine: Machine;
-      const kernel = { ...programs, WANMARK_ENGINE: 'kernel', WANMARK_KERNEL_MODE: 'nth' };
-      const away = { ...kernel, WANMARK_ENGINE: 'nfqueue' };
+      const kernel = { engine: 'kernel', 'kernel-mode': 'nth' };
+      const away = { ...kernel, engine: 'nfqueue' };
 
-      const ok = (verb: string, env: Env) => {
-        const result = machine.script(verb, env);
+      const ok = (verb: string, config?: RawConfig) => {
+        const result = machine.wanmark(verb, config, { env: programs });
         assert.equal(result.status, 0, result.stderr);
         return result.stderr;
       };
-      const up = (env: Env) => ok('up', env);
-      /** A refresh as the daemon calls it. */
-      const say = (down: string) => ok('refresh', { ...programs, WANMARK_DOWN: down });
+      const up = (config: RawConfig) => ok('up', config);
+      /** A refresh as the daemon does it. */
+      const say = (down: string, weights: Record<string, number> = {}) => {
+        const result = machine.refresh({ down, weights });
+        assert.equal(result.status, 0, result.stderr);
+        return result.stderr;
+      };
+
+      /** What the rules have no route for, as the daemon reads it. */
+      const unusable = (): string[] => JSON.parse(machine.sh('cat /run/wanmark/state/plan.json')).unusable;
 
       const run = (netns: string | undefined, ...args: string[]) => machine.call(args, netns);
 
@@ -53,15 +61,15 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
       after(() => machine.stop());
 
-      for (const [engine, env] of Object.entries({ kernel, 'daemon away': away })) {
+      for (const [engine, config] of Object.entries({ kernel, 'daemon away': away })) {
         test(`${engine}: the others share exactly, per family and tier, and it has its share again`, async () => {
           const clean = machine.snapshot();
-          up({ ...env, WANMARK_WANS: wans([3, 2, 1], ['', '', 'tier=2']) });
+          up({ ...config, wan: wans([3, 2, 1], ['', '', 'tier=2']) });
           for (const [down, four, six] of [
             ['', [6, 4, 0], [6, 4, 0]],
             ['wan1', [0, 10, 0], [0, 10, 0]],
-            ['wan1:4', [0, 10, 0], [6, 4, 0]],
-            ['wan2:6, wan1:6', [6, 4, 0], [0, 0, 10]],
+            ['wan1/4', [0, 10, 0], [6, 4, 0]],
+            ['wan2/6 wan1/6', [6, 4, 0], [0, 0, 10]],
             ['wan1 wan2', [0, 0, 10], [0, 0, 10]],
             ['wan3', [6, 4, 0], [6, 4, 0]],
             ['', [6, 4, 0], [6, 4, 0]],
@@ -74,79 +82,58 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             say('wan1');
             assert.deepEqual(await shares(6, SERVER, 'router'), [0, 6, 0]);
           }
-          ok('down', programs);
+          ok('down');
           assert.equal(machine.snapshot(), clean);
         });
       }
 
       test('what was said last holds until it is said otherwise, or up again', async () => {
-        const env = { ...kernel, WANMARK_WANS: wans([1, 1, 1]) };
-        up({ ...env, WANMARK_DOWN: 'wan3' });
-        assert.deepEqual(await shares(6), [3, 3, 0]);
+        const config = { ...kernel, wan: wans([1, 1, 1]) };
+        up(config);
         say('wan1');
-        // By hand, and by one that names the WANs, of which one of before is no more.
-        ok('refresh', programs);
         assert.deepEqual(await shares(6), [0, 3, 3]);
-        ok('refresh', env);
+        ok('refresh');
         assert.deepEqual(await shares(6), [0, 3, 3]);
-        assert.match(up(env), /-A WANMARK_KERNEL/);
+        assert.match(up(config), /-A WANMARK_KERNEL/);
         assert.deepEqual(await shares(6), [2, 2, 2]);
-        const unknown = machine.script('refresh', { ...programs, WANMARK_DOWN: 'wan4' });
-        assert.equal(unknown.status, 2);
-        assert.match(unknown.stderr, /^wanmark: WANMARK_DOWN: there is no WAN 'wan4'; see WANMARK_WANS\n$/);
-        say('wan3');
-        ok('refresh', { ...env, WANMARK_WANS: wans([1, 1]) });
-        assert.deepEqual(await shares(4), [2, 2, 0]);
-        ok('down', programs);
+        // A daemon may have WANs that the rules do not have.
+        say('wan3 wan4', { wan4: 5 });
+        assert.deepEqual(await shares(6), [3, 3, 0]);
+        ok('down');
       });
 
       test('weights of the moment: exact, until they are said otherwise, or up again', async () => {
         const clean = machine.snapshot();
-        const env = { ...kernel, WANMARK_WANS: wans([1, 1, 0]) };
-        const weigh = (weights: string, more: Env = {}) =>
-          ok('refresh', { ...programs, WANMARK_WEIGHTS: weights, ...more });
-        up(env);
-        weigh('wan1=4 wan3=1');
+        const config = { ...kernel, wan: wans([1, 1, 0]) };
+        up(config);
+        say('', { wan1: 4, wan3: 1 });
         assert.deepEqual(await shares(12), [8, 2, 2]);
         assert.deepEqual(await shares(12, SERVER6), [8, 2, 2]);
-        // Who is down and the weights are apart: each stays as it was said last.
-        say('wan2');
+        say('wan2', { wan1: 4, wan3: 1 });
         assert.deepEqual(await shares(10), [8, 0, 2]);
-        weigh('wan3=0', { WANMARK_DOWN: '' });
+        say('', { wan3: 0 });
         assert.deepEqual(await shares(6), [3, 3, 0]);
-        weigh('wan1=0');
-        ok('refresh', programs);
-        ok('refresh', env);
+        say('', { wan1: 0 });
+        ok('refresh');
         assert.deepEqual(await shares(6), [0, 6, 0]);
-        for (const [weights, complaint] of [
-          ['wan1=300 wan2=1', /a rotation of 301, more than 256/],
-          ['wan1=0 wan2=0', /leaves every WAN with weight 0/],
-          ['wan4=1', /there is no WAN 'wan4'/],
-        ] as const) {
-          for (const verb of ['check', 'refresh']) {
-            const { status, stderr } = machine.script(verb, { ...programs, WANMARK_WEIGHTS: weights });
-            assert.equal(status, 2, stderr);
-            assert.match(stderr, complaint);
-            assert.match(stderr, /^wanmark: [^\n]*\n$/);
-          }
+        // Such that nobody could be chosen by, or in no rotation: those of the configuration count.
+        for (const weights of [{ wan1: 300 }, { wan1: 0, wan2: 0 }]) {
+          say('', weights);
+          assert.deepEqual(await shares(6), [3, 3, 0], JSON.stringify(weights));
         }
-        assert.deepEqual(await shares(6), [0, 6, 0]);
-        // Recalled ones of other WANs than there are now.
-        weigh('wan2=0');
-        ok('refresh', { ...env, WANMARK_WANS: wans([0, 3]).split('\n')[1]! });
-        assert.deepEqual(await shares(3), [0, 3, 0]);
-        up(env);
+        say('', { wan2: 0 });
+        up(config);
         assert.deepEqual(await shares(6), [3, 3, 0]);
-        ok('down', programs);
+        ok('down');
         assert.equal(machine.snapshot(), clean);
       });
 
       test('one restore that names one chain; counters, jumps and connections go on', async () => {
-        for (const [env, table] of [
+        for (const [config, table] of [
           [kernel, 'mangle'],
           [away, 'nat'],
         ] as const) {
-          up({ ...env, WANMARK_WANS: wans([1, 1, 1]) });
+          up({ ...config, wan: wans([1, 1, 1]) });
           machine.sh('conntrack -F');
           const held = await machine.peer(['hold', SERVER, PORT], 'client');
           assert.equal(await held.line(), 'connected');
@@ -172,14 +159,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           assert.equal(await held.ask('?'), wan);
           await held.end();
         }
-        ok('down', programs);
+        ok('down');
       });
 
       test(
         'what waits in the queue while a WAN goes down is lost by none',
         needs(nfqueue, addon),
         async () => {
-          up({ ...away, WANMARK_WANS: wans([1, 1, 1]) });
+          up({ ...away, wan: wans([1, 1, 1]) });
           const holder = await machine.peer([], undefined, QUEUE_PEER);
           assert.equal(await holder.line(), 'ready');
           holder.pause();
@@ -193,7 +180,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           assert.deepEqual(await sending, Array(20).fill('192.0.2.2'));
           assert.equal(await holder.ask('?'), '20');
           await holder.end();
-          ok('down', programs);
+          ok('down');
         },
       );
 
@@ -205,11 +192,11 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         test(`nobody is up: ${resort}`, async () => {
           const clean = machine.snapshot();
           // Each refusal by silence takes the client's patience.
-          for (const env of variant === 'nft' ? [kernel, away] : [away]) {
-            up({ ...env, WANMARK_WANS: wans([1, 1, 1]), WANMARK_LAST_RESORT: resort });
+          for (const config of variant === 'nft' ? [kernel, away] : [away]) {
+            up({ ...config, wan: wans([1, 1, 1]), 'last-resort': resort });
             assert.deepEqual(await shares(6), [2, 2, 2]);
             // One family alone, and all of both.
-            say('wan1:6 wan2:6 wan3:6');
+            say('wan1/6 wan2/6 wan3/6');
             assert.deepEqual(await shares(6, SERVER), [2, 2, 2]);
             say('wan1 wan2 wan3');
             const [line4, line6] = await Promise.all(
@@ -231,7 +218,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             assert.deepEqual(await run('inet', 'tcp', '1', '192.0.2.2', '7001', SERVER), [SERVER]);
             say('wan1');
             assert.deepEqual(await shares(6), [0, 3, 3]);
-            ok('down', programs);
+            ok('down');
             machine.sh('conntrack -F');
           }
           assert.equal(machine.snapshot(), clean);
@@ -239,8 +226,8 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       }
 
       test('packets that are spread: only over the WANs that are up', async () => {
-        const none = ['nat=none nat6=none', 'nat=none nat6=none', 'nat=none nat6=none'];
-        up({ ...kernel, WANMARK_PER: 'packet', WANMARK_WANS: wans([1, 1, 1], none) });
+        const none = Array(3).fill('nat=none,nat6=none');
+        up({ ...kernel, per: 'packet', wan: wans([1, 1, 1], none) });
         say('wan2');
         const counts = () =>
           [1, 2, 3].map((k) => machine.packets(programs.IPTABLES!, 'mangle', `wanmark wan${k}"`));
@@ -248,13 +235,13 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         machine.attempt(`ping -c 8 -i 0.05 -W 0.1 ${SERVER}`, {}, 'client');
         const more = counts().map((count, i) => count - before[i]!);
         assert.deepEqual(more, [4, 0, 4]);
-        ok('down', programs);
+        ok('down');
       });
 
       test('a WAN without a route: new ones avoid it, its own and a probe do not leave by another', async () => {
         const clean = machine.snapshot();
-        for (const env of [kernel, away]) {
-          up({ ...env, WANMARK_WANS: wans([1, 1, 1], ['', 'nat=192.0.2.2']) });
+        for (const config of [kernel, away]) {
+          up({ ...config, wan: wans([1, 1, 1], ['', 'nat=192.0.2.2']) });
           say('wan1 wan3');
           const held = await machine.peer(['hold', SERVER, PORT], 'client');
           assert.equal(await held.line(), 'connected');
@@ -267,10 +254,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             meanwhile.filter((line) => !/^192\.0\.[13]\.2$/.test(line)),
             [],
           );
-          const said = ok('refresh', programs);
+          const said = ok('refresh');
           assert.match(said, /^wanmark: WAN wan2: w2 is down.*left out$/m);
           assert.match(said, /ip -4 route replace unreachable default table 1002 /);
-          assert.equal(machine.sh('cat /run/wanmark/state/out'), 'wan2/4\nwan2/6\n');
+          assert.deepEqual(unusable(), ['wan2/4', 'wan2/6']);
           assert.deepEqual(await shares(6), [3, 0, 3]);
           assert.deepEqual(await shares(6, SERVER6), [3, 0, 3]);
           const mangle = `${programs.IPTABLES} -t mangle`;
@@ -288,12 +275,12 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             'ip link set w2 up; ip addr replace 2001:db8:2::2/64 dev w2; ip addr replace fe80::2/64 dev w2',
           );
           machine.until('ip -6 route get fibmatch 2001:db8:2::1 oif w2 | grep -q kernel');
-          ok('refresh', programs);
-          assert.equal(machine.sh('cat /run/wanmark/state/out'), '');
+          ok('refresh');
+          assert.deepEqual(unusable(), []);
           assert.equal(await held.line(), '192.0.2.2', 'it goes on where it was');
           assert.deepEqual(await shares(6), [2, 2, 2]);
           await held.end();
-          ok('down', programs);
+          ok('down');
         }
         assert.deepEqual(machine.snapshot().split('\n').sort(), clean.split('\n').sort());
       });

@@ -1,5 +1,5 @@
 /**
- * A machine of its own for the script tests: a user, network and mount namespace in which the tests are root,
+ * A machine of its own for the rules tests: a user, network and mount namespace in which the tests are root,
  * and three WANs in it.
  *
  * ```
@@ -12,11 +12,18 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { RawConfig } from '#wanmark/config/options.js';
+import type { Refresh } from './rules-actor.js';
 import type { Call } from './rules-peer.js';
 
 export const SCRIPTS = fileURLToPath(new URL('../../scripts/', import.meta.url));
+export const WANMARK = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const ACTOR = fileURLToPath(new URL('./rules-actor.js', import.meta.url));
 const PEER = fileURLToPath(new URL('./rules-peer.js', import.meta.url));
 
 /** The server's addresses: what the main table knows only by its default route. */
@@ -37,14 +44,22 @@ export const VARIANTS: Record<string, Env> = {
   legacy: { IPTABLES: 'iptables-legacy', IP6TABLES: 'ip6tables-legacy' },
 };
 
-/** Three WANs for the environment; `weights` by WAN, `more` is added to each record. */
-export function wans(weights: number[], more: string[] = []): string {
-  return weights
-    .map((weight, i) => {
-      const k = i + 1;
-      return `name=wan${k} dev=w${k} via=192.0.${k}.1 via6=2001:db8:${k}::1 mark=${k} weight=${weight} ${more[i] ?? ''}`;
-    })
-    .join('\n');
+/** The `wan` option: as many WANs as weights; `more` is added to each, as `nat=none,tier=2`. */
+export function wans(weights: readonly number[], more: readonly string[] = []): string[] {
+  return weights.map((weight, i) => {
+    const k = i + 1;
+    const keys = [`dev=w${k}`, `via=192.0.${k}.1`, `via6=2001:db8:${k}::1`, `weight=${weight}`];
+    return [`wan${k}`, ...keys, ...(more[i] ? [more[i]] : [])].join(',');
+  });
+}
+
+/** How a command is run. */
+export interface How {
+  readonly env?: Env;
+  /** A program that the executor's `sh` is, as `busybox`. */
+  readonly shell?: string;
+  /** Words in front of the command. */
+  readonly before?: string;
 }
 
 export class Machine {
@@ -54,6 +69,8 @@ export class Machine {
   private readonly callers = new Map<string | undefined, Caller>();
   /** Of the next call's sockets; no two sockets of a machine have the same. */
   private firstPort = 10_000;
+  /** For what is read by path: configurations, and folders for PATH. */
+  readonly directory = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
 
   private constructor(holder: ChildProcess) {
     this.holder = holder;
@@ -95,18 +112,44 @@ export class Machine {
     return result.stdout;
   }
 
-  /** Runs one of our scripts with a shell of choice. */
-  script(verb: string, env: Env, { file = 'wanmark.sh', shell = 'sh', before = '' } = {}): Result {
-    return this.attempt(`${before} ${shell} ${SCRIPTS}${file} ${verb}`, env);
+  /** Runs `wanmark VERB`, with a configuration if the verb takes one. */
+  wanmark(verb: string, config?: RawConfig, { env = {}, shell, before = '' }: How = {}): Result {
+    const argv = [process.execPath, WANMARK, verb];
+    if (config !== undefined) argv.push('--config', this.configFile(config));
+    const path = shell === undefined ? '' : `PATH=${this.shellFolder(shell)}:$PATH `;
+    return this.attempt(`${path}${before} ${argv.join(' ')}`, env);
+  }
+
+  /** The configuration as a file, for a command line. */
+  configFile(config: RawConfig): string {
+    const file = join(this.directory, 'config.json');
+    writeFileSync(file, JSON.stringify(config));
+    return file;
+  }
+
+  private shellFolder(shell: string): string {
+    const folder = join(this.directory, shell);
+    const link = join(folder, 'sh');
+    mkdirSync(folder, { recursive: true });
+    rmSync(link, { force: true });
+    symlinkSync(this.sh(`command -v ${shell}`).trim(), link);
+    return folder;
+  }
+
+  /** A refresh as the daemon does it, with what it knows. */
+  refresh(refresh: Refresh, env: Env = {}): Result {
+    const request = JSON.stringify({ verb: 'refresh', ...refresh });
+    return this.attempt(`${process.execPath} ${ACTOR} "$REQUEST"`, { ...env, REQUEST: request });
   }
 
   /** Starts the peer program (rules-peer.ts), or another one, inside. */
-  async peer(args: string[], netns?: string, program = PEER): Promise<Peer> {
-    return new Peer(this.spawnPeer(args, netns, program));
+  async peer(args: string[], netns?: string, program = PEER, env: Env = {}): Promise<Peer> {
+    return new Peer(this.spawnPeer(args, netns, program, env));
   }
 
-  private spawnPeer(args: string[], netns?: string, program = PEER): ChildProcess {
-    const argv = this.inside([process.execPath, program, ...args], netns);
+  private spawnPeer(args: string[], netns?: string, program = PEER, env: Env = {}): ChildProcess {
+    const settings = Object.entries(env).map((pair) => pair.join('='));
+    const argv = this.inside(['env', ...settings, process.execPath, program, ...args], netns);
     const child = spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.children.push(child);
     return child;
@@ -133,6 +176,7 @@ export class Machine {
       child.kill('SIGKILL');
       await ended;
     }
+    rmSync(this.directory, { recursive: true });
   }
 
   /** Builds the topology of the file's head. */

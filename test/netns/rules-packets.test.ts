@@ -1,12 +1,13 @@
-/** WANMARK_PER=packet: one flow over all WANs, counted as it leaves the router and as it comes to the gateways. */
+/** `--per packet`: one flow over all WANs, counted as it leaves the router and as it comes to the gateways. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { RawConfig } from '#wanmark/config/options.js';
 import { chiSquare, limit } from '#wanmark/lab/chi-square.js';
 import { iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
-import { type Env, Machine, SERVER, SERVER6, tally, VARIANTS, wans } from './rules-harness.js';
+import { Machine, SERVER, SERVER6, tally, VARIANTS, wans } from './rules-harness.js';
 
 const PORT = '7000';
-const NONE = Array(3).fill('nat=none nat6=none');
+const NONE = Array(3).fill('nat=none,nat6=none');
 
 for (const [variant, programs] of Object.entries(VARIANTS)) {
   const both = [programs.IPTABLES!, programs.IP6TABLES!];
@@ -15,16 +16,15 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     needs(variant === 'nft' ? namespaces : iptablesLegacy, program('conntrack')),
     () => {
       let machine: Machine;
-      const env = {
-        ...programs,
-        WANMARK_ENGINE: 'kernel',
-        WANMARK_KERNEL_MODE: 'nth',
-        WANMARK_PER: 'packet',
-        WANMARK_WANS: wans([5, 3, 1], NONE),
+      const config = {
+        engine: 'kernel',
+        'kernel-mode': 'nth',
+        per: 'packet',
+        wan: wans([5, 3, 1], NONE),
       };
 
-      const up = (changes: Env = {}) => {
-        const result = machine.script('up', { ...env, ...changes });
+      const up = (changes: RawConfig = {}) => {
+        const result = machine.wanmark('up', { ...config, ...changes }, { env: programs });
         assert.equal(result.status, 0, result.stderr);
         return result.stderr;
       };
@@ -80,7 +80,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       after(() => machine.stop());
 
       test('nth: exactly by weight, for the LAN and the router itself, both families', async () => {
-        up({ WANMARK_WANS: wans([5, 3, 1], NONE) });
+        up({ wan: wans([5, 3, 1], NONE) });
         for (const [to, from] of [
           [SERVER, 'client'],
           [SERVER, 'router'],
@@ -89,14 +89,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         ] as const) {
           assert.deepEqual(await flow(90, to, from), [50, 30, 10], `${from} ${to}`);
         }
-        up({ WANMARK_WANS: wans([1, 1, 1], NONE) });
+        up({ wan: wans([1, 1, 1], NONE) });
         assert.deepEqual(await flow(30), [10, 10, 10]);
-        up({ WANMARK_WANS: wans([1, 0, 1], [...NONE.slice(0, 2), `${NONE[2]} tier=2`]) });
+        up({ wan: wans([1, 0, 1], [...NONE.slice(0, 2), `${NONE[2]},tier=2`]) });
         assert.deepEqual(await flow(10), [10, 0, 0], 'drained, and a higher tier');
       });
 
       test('the router counts them by mark', async () => {
-        up({ WANMARK_WANS: wans([5, 3, 1], NONE) });
+        up({ wan: wans([5, 3, 1], NONE) });
         const byMark = () => [1, 2, 3].map((k) => machine.packets(both[0]!, 'mangle', `wanmark wan${k}`));
         const start = byMark();
         await flow(90);
@@ -108,7 +108,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
 
       test('random: a draw by weight for each packet', async () => {
-        up({ WANMARK_KERNEL_MODE: 'random' });
+        up({ 'kernel-mode': 'random' });
         const counts = await flow(450);
         // Once in a million runs a right choice is beyond the limit.
         assert.ok(chiSquare(counts, [250, 150, 50]) <= limit(2), String(counts));
@@ -142,7 +142,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.deepEqual(await flow(10), [0, 0, 10]);
         assert.deepEqual(await flow(10, SERVER, 'router'), [0, 0, 10]);
         machine.sh('ip route del 203.0.113.0/24; ip -n inet route replace 10.9.0.0/24 via 192.0.1.2');
-        up({ WANMARK_EXCLUDE: '203.0.113.0/24' });
+        up({ exclude: '203.0.113.0/24' });
         assert.deepEqual(await flow(10), [10, 0, 0]);
       });
 
@@ -151,7 +151,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         const filter = (mode: number) =>
           machine.sh(`for k in 1 2 3; do echo ${mode} > /proc/sys/net/ipv4/conf/w$k/rp_filter; done`);
         filter(2);
-        up({ WANMARK_PER: 'connection' });
+        up({ per: 'connection' });
         const hold = async () => {
           const peer = await machine.peer(['hold', SERVER, PORT], 'client');
           assert.equal(await peer.line(), 'connected');
@@ -171,7 +171,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           .sh(`conntrack -L -p tcp --dport ${PORT} --state ESTABLISHED -o extended 2>/dev/null`)
           .match(/mark=\d+/g);
         assert.deepEqual(tally(marks ?? []), { 'mark=1': 2, 'mark=2': 1, 'mark=0': 1 });
-        up({ WANMARK_PER: 'connection' });
+        up({ per: 'connection' });
         await stays();
         for (const peer of held) await peer.end();
         filter(1);
@@ -179,8 +179,8 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
 
       test('a family that a WAN translates stays with connections, and one line says so', async () => {
         const said = (text: string) => text.split('\n').filter((line) => line.startsWith('wanmark: '));
-        const nat = ['nat=none nat6=none', 'nat=masquerade nat6=none', 'nat=none nat6=none'];
-        const [line, ...more] = said(up({ WANMARK_WANS: wans([5, 3, 1], nat) }));
+        const nat = ['nat=none,nat6=none', 'nat=masquerade,nat6=none', 'nat=none,nat6=none'];
+        const [line, ...more] = said(up({ wan: wans([5, 3, 1], nat) }));
         assert.match(
           line!,
           /warning: WAN wan2 has nat=masquerade, .* IPv4 connections are spread, not packets/,
@@ -190,26 +190,23 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.equal([one, two, three].filter((count) => count === 9).length, 1, 'one WAN has all');
         assert.deepEqual(await flow(90, SERVER6), [50, 30, 10], 'the other family is not concerned');
         // One address for all is right by whichever WAN it leaves.
-        assert.deepEqual(
-          said(up({ WANMARK_WANS: wans([5, 3, 1], Array(3).fill('nat=198.18.0.1 nat6=none')) })),
-          [],
-        );
+        assert.deepEqual(said(up({ wan: wans([5, 3, 1], Array(3).fill('nat=198.18.0.1,nat6=none')) })), []);
         machine.sh('ip addr add 198.18.0.1/32 dev lo');
         assert.deepEqual(await flow(90), [50, 30, 10]);
         machine.sh('ip addr del 198.18.0.1/32 dev lo');
       });
 
       test('down leaves what was before', () => {
-        assert.equal(machine.script('down', programs).status, 0);
+        assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
         const before = machine.snapshot();
         up();
-        assert.equal(machine.script('refresh', programs).status, 0);
+        assert.equal(machine.wanmark('refresh').status, 0);
         assert.match(
           machine.sh(`${programs.IPTABLES}-save -t mangle`),
           /-A WANMARK -g WANMARK_NEW/,
           'refresh knows',
         );
-        assert.equal(machine.script('down', programs).status, 0);
+        assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
         assert.equal(machine.snapshot(), before);
       });
     },

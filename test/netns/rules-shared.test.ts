@@ -1,17 +1,16 @@
 /** Three gateways behind one port: told apart by mark, table and, inbound, by the gateway's MAC address. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { RawConfig } from '#wanmark/config/options.js';
 import { namespaces, needs } from '../helpers/requires.js';
 import { Machine, SERVER, tally } from './rules-harness.js';
 
 const PORT = '7000';
-const WANS = [1, 2, 3]
-  .map((k) => `name=wan${k} dev=port0 via=192.0.2.${k} via6=fe80::${k} nat=none nat6=none weight=1`)
-  .join('\n');
+const WANS = [1, 2, 3].map((k) => `wan${k},dev=port0,via=192.0.2.${k},via6=fe80::${k},nat=none,nat6=none`);
 
 describe('several WANs behind one port', needs(namespaces), () => {
   let machine: Machine;
-  const env = { WANMARK_WANS: WANS, WANMARK_ENGINE: 'kernel' };
+  const config = { wan: WANS, engine: 'kernel' };
 
   before(async () => {
     machine = await Machine.start();
@@ -50,14 +49,14 @@ describe('several WANs behind one port', needs(namespaces), () => {
   });
   after(() => machine.stop());
 
-  const up = (environment: Record<string, string>) => {
-    const result = machine.script('up', environment);
+  const up = (given: RawConfig) => {
+    const result = machine.wanmark('up', given);
     assert.equal(result.status, 0, result.stderr);
     return result.stderr;
   };
 
   test('up learns the MAC address of every gateway by itself', () => {
-    const said = up(env);
+    const said = up(config);
     assert.doesNotMatch(said, /MAC address/);
     for (const program of ['iptables', 'ip6tables']) {
       const rules = machine.sh(`${program}-save -t mangle`);
@@ -73,7 +72,7 @@ describe('several WANs behind one port', needs(namespaces), () => {
   });
 
   test("connections are balanced over the gateways, forwarded and the router's own", async () => {
-    up(env);
+    up(config);
     for (const where of ['client', undefined]) {
       const seen = tally(await machine.call(['tcp', '90', SERVER, PORT], where));
       for (const k of [1, 2, 3]) {
@@ -84,7 +83,7 @@ describe('several WANs behind one port', needs(namespaces), () => {
   });
 
   test('inbound connections are answered by the gateway they came from', async () => {
-    up(env);
+    up(config);
     for (const k of [1, 2, 3]) {
       const seen = await machine.call(['tcp', '5', `203.0.113.10${k}`, '8000'], 'server');
       assert.deepEqual(seen, Array(5).fill(SERVER), `by gateway ${k}`);
@@ -93,12 +92,12 @@ describe('several WANs behind one port', needs(namespaces), () => {
 
   test('a gateway that does not answer is one line, and refresh adds it when it does', () => {
     machine.sh('ip -n gw3 link set in0 down; ip neigh flush dev port0');
-    machine.script('down', env);
-    const said = up({ ...env, WANMARK_WANS: WANS.replaceAll(/ via6=\S+/g, '') });
+    machine.wanmark('down');
+    const said = up({ ...config, wan: WANS.map((wan) => wan.replace(/,via6=[^,]+/, '')) });
     assert.match(said, /^wanmark: WAN wan3: the MAC address of its gateway 192.0.2.3 is not known/m);
     assert.doesNotMatch(machine.sh('iptables-save'), /00:00:00:00:03/);
     machine.sh('ip -n gw3 link set in0 up; ip neigh flush dev port0');
-    const result = machine.script('refresh', { ...env, WANMARK_WANS: WANS.replaceAll(/ via6=\S+/g, '') });
+    const result = machine.wanmark('refresh');
     assert.equal(result.status, 0, result.stderr);
     assert.match(machine.sh('iptables-save'), /--mac-source 02:00:00:00:00:03/);
   });

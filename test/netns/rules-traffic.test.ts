@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { RawConfig } from '#wanmark/config/options.js';
 import { iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
 import { Machine, SERVER, SERVER6, tally, VARIANTS, wans } from './rules-harness.js';
 
@@ -11,11 +12,11 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     needs(variant === 'nft' ? namespaces : iptablesLegacy, program('conntrack')),
     () => {
       let machine: Machine;
-      const kernel = { ...programs, WANMARK_ENGINE: 'kernel', WANMARK_WANS: wans([2, 1, 1]) };
+      const kernel = { engine: 'kernel', wan: wans([2, 1, 1]) };
 
       const run = (netns: string | undefined, ...args: string[]) => machine.call(args, netns);
-      const up = (env: Record<string, string>) => {
-        const result = machine.script('up', env);
+      const up = (config: RawConfig) => {
+        const result = machine.wanmark('up', config, { env: programs });
         assert.equal(result.status, 0, result.stderr);
       };
 
@@ -62,7 +63,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
 
       test('without a daemon the nfqueue engine bypasses to the same choice for what is forwarded', async () => {
-        up({ ...kernel, WANMARK_ENGINE: 'nfqueue' });
+        up({ ...kernel, engine: 'nfqueue' });
         const queued = machine.packets(programs.IPTABLES!, 'mangle', 'NFQUEUE');
         shared(tally(await run('client', 'tcp', '200', SERVER, PORT)), '192.0.', 200);
         shared(tally(await run('client', 'udp', '200', SERVER6, PORT)), '2001:db8:', 200);
@@ -71,7 +72,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
 
       test('a socket bound to another WAN than the default keeps to it, also with ping -I', async () => {
         for (const engine of ['kernel', 'nfqueue']) {
-          up({ ...kernel, WANMARK_ENGINE: engine });
+          up({ ...kernel, engine });
           for (const k of [2, 3]) {
             assert.deepEqual(tally(await run(undefined, 'tcp', '20', SERVER, PORT, `192.0.${k}.2`)), {
               [`192.0.${k}.2`]: 20,
@@ -116,10 +117,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
 
       test('specific routes are neither queued nor marked', async () => {
-        // A "VPN": a network behind the client that main knows, and one that only WANMARK_EXCLUDE names.
+        // A "VPN": a network behind the client that main knows, and one that only `exclude` names.
         machine.sh('ip -n client addr add 10.66.0.1/32 dev lo; ip route add 10.66.0.0/16 via 10.9.0.2');
         machine.sh('ip -n client addr add fd66::1/128 dev lo; ip route add fd66::/16 via fd09::2');
-        up({ ...kernel, WANMARK_ENGINE: 'nfqueue', WANMARK_EXCLUDE: '198.18.0.0/15' });
+        up({ ...kernel, engine: 'nfqueue', exclude: '198.18.0.0/15' });
         const rules = [programs.IPTABLES!, programs.IP6TABLES!];
         const queued = rules.map((program) => machine.packets(program, 'mangle', 'NFQUEUE'));
         assert.deepEqual(tally(await run(undefined, 'tcp', '5', '10.66.0.1', PORT)), { '10.9.0.1': 5 });
@@ -135,7 +136,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         );
         // The control: without its route the same destination is queued.
         machine.sh('ip route del 10.66.0.0/16');
-        const result = machine.script('refresh', { ...kernel, WANMARK_ENGINE: 'nfqueue' });
+        const result = machine.wanmark('refresh');
         assert.equal(result.status, 0, result.stderr);
         machine.attempt('ping -c 1 -W 0.2 10.66.0.1');
         assert.equal(machine.packets(programs.IPTABLES!, 'mangle', 'NFQUEUE') > 0, true);
@@ -152,10 +153,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           [1, 1, 5],
           [9, 9, 9],
         ]) {
-          up({ ...kernel, WANMARK_WANS: wans(weights) });
+          up({ ...kernel, wan: wans(weights) });
           assert.equal(await held.ask('?'), wan);
         }
-        machine.script('refresh', kernel);
+        machine.wanmark('refresh');
         assert.equal(await held.ask('?'), wan);
         // Its last packets would count in the next test.
         await held.end();
@@ -163,7 +164,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
 
       test('foreign bits of the mark survive, and packets are counted per mark', async () => {
         const mangle = `${programs.IPTABLES} -t mangle`;
-        up({ ...kernel, WANMARK_MASK: '0xff00' });
+        up({ ...kernel, mask: '0xff00' });
         // Connections of before have their mark in the other field; a source port used again would meet one.
         machine.sh('conntrack -F');
         // Set before us in raw, looked at behind us.
@@ -183,14 +184,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
 
       test('a WAN with weight 0 gets no new connection, and a higher tier none while a lower one has weight', async () => {
-        up({ ...kernel, WANMARK_WANS: wans([0, 1, 1], ['', '', 'tier=2']) });
+        up({ ...kernel, wan: wans([0, 1, 1], ['', '', 'tier=2']) });
         assert.deepEqual(tally(await run('client', 'tcp', '30', SERVER, PORT)), { '192.0.2.2': 30 });
       });
 
-      test('WANMARK_LAN restricts what is balanced to its devices', async () => {
-        up({ ...kernel, WANMARK_LAN: 'other0', WANMARK_WANS: wans([0, 1, 0]) });
+      test('lan restricts what is balanced to its devices', async () => {
+        up({ ...kernel, lan: 'other0', wan: wans([0, 1, 0]) });
         assert.deepEqual(tally(await run('client', 'tcp', '5', SERVER, PORT)), { '192.0.1.2': 5 });
-        up({ ...kernel, WANMARK_LAN: 'other0 lan0', WANMARK_WANS: wans([0, 1, 0]) });
+        up({ ...kernel, lan: ['other0', 'lan0'], wan: wans([0, 1, 0]) });
         assert.deepEqual(tally(await run('client', 'tcp', '5', SERVER, PORT)), { '192.0.2.2': 5 });
       });
     },

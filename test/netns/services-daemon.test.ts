@@ -14,7 +14,7 @@ interface ServiceDecision extends Decision {
   readonly strategy: string;
 }
 
-/** `--service NAME,...` with a backend for each server; `weights` by server. */
+/** The flags of a service with a backend for each server. @param weights the servers' weights, in order */
 function service(name: string, head: string, weights: readonly number[], port: number | undefined = PORT) {
   const six = head.includes('[');
   const to = (k: number) => (six ? `[${server(k, 6)}]` : server(k)) + (port === 0 ? '' : `:${port}`);
@@ -29,7 +29,7 @@ const backendsOf = async (lab: ServicesLab, name: string) =>
   (await lab.status()).services.find((one) => one.name === name)!.backends;
 
 describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => {
-  it('each by its own strategy: TCP, UDP, IPv6, a range of ports, a whole address; as log and status say', async () => {
+  it('have their own strategies: TCP, UDP, IPv6, a range of ports, a whole address; as log and status say', async () => {
     await withServices({ servers: 3, clientAddresses: 9 }, async (lab) => {
       const flags = [
         ...service('web', `listen=${ROUTER[4]}:80/tcp`, [1, 1, 1]),
@@ -48,7 +48,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
         await lab.spread({ count: 30, tag: 'dns', proto: 'udp', port: 53, to: ROUTER[4] }),
         [15, 10, 5],
       );
-      // Two datagrams at once from each socket, as a resolver sends them, are one connection.
+      // Two datagrams at once from one socket, like a resolver's, are one connection.
       const pairs = await lab.client.agent.request<{ error?: string }[]>({
         ...{ op: 'pairs', family: 6, to: PUBLIC[6], port: 53, count: 30, concurrency: 16 },
         ...{ from: lab.client.addresses[6], tag: 'pairs', timeoutMs: 10_000 },
@@ -62,7 +62,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
         assert.deepEqual(await lab.spread({ count: 6, tag: `${port}`, to: PUBLIC[4], port }), [2, 2, 2]);
       }
       const outside = await lab.connect({ to: PUBLIC[4], port: 8011, timeoutMs: 500 });
-      assert.notEqual(outside[0]!.error, undefined, 'a port behind the range is not the service’s');
+      assert.notEqual(outside[0]!.error, undefined, 'a port beyond the range does not belong to the service');
       for (const [proto, port] of [
         ['tcp', PORT],
         ['udp', 8011],
@@ -70,7 +70,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
         const tag = `any-${proto}`;
         assert.deepEqual(await lab.spread({ count: 6, tag, proto, to: '192.0.2.101', port }), [3, 0, 3]);
       }
-      // One server for each client address, by whatever number of connections.
+      // Each client address has one server, however many connections it opens.
       await lab.spread({ count: 45, tag: 'six', family: 6, to: ROUTER[6] });
       const clients = (await lab.seen('six')).map((entries) => new Set(entries.map(({ source }) => source)));
       assert.equal(
@@ -126,7 +126,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
     });
   });
 
-  it('least-connections over what is really open; a server of weight 0 keeps what it has and gets nothing new', async () => {
+  it('with least-connections count open connections; a server of weight 0 keeps them and gets no new ones', async () => {
     await withServices({ servers: 3 }, async (lab) => {
       const flags = (weights: number[]) =>
         service('web', `listen=${ROUTER[4]}:80/tcp,strategy=least-connections`, weights);
@@ -136,8 +136,8 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
       assert.deepEqual(await lab.counts('held'), [10, 10, 10]);
       const marks = (await conntrack(lab.router)).filter(({ dport }) => dport === 80).map(({ mark }) => mark);
       assert.deepEqual([...new Set(marks)].sort(), [0x100, 0x200, 0x300]);
-      // Those of the second server end. Of 25 at once it gets ten to be level with the others, then all the same:
-      // each decision counts at once.
+      // The second server's connections end. Of 25 new ones at once it gets ten to be level with the others, then a
+      // third of the rest, since each decision counts at once.
       const atSecond = new Set((await lab.seen('held'))[1]!.map(({ sport }) => sport));
       await lab.release(held.filter(({ sport }) => atSecond.has(sport)));
       const rest = held.filter(({ sport }) => !atSecond.has(sport));
@@ -150,7 +150,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
       assert.deepEqual(await lab.counts('refill'), [5, 15, 5]);
       await daemon.stop();
 
-      // The third is drained.
+      // The third server is drained.
       await lab.up(...flags([1, 1, 0]));
       const second = await lab.run(...flags([1, 1, 0]));
       const again = await lab.exchange([...rest, ...more]);
@@ -169,7 +169,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
     });
   });
 
-  it('killed, absent, broken or of another configuration: the kernel goes on choosing, no connection fails', async () => {
+  it('survive a daemon that is killed, absent, broken or of another configuration: the kernel chooses', async () => {
     await withServices({ servers: 3 }, async (lab) => {
       const flags = [
         ...service('web', `listen=${ROUTER[4]}:80/tcp`, [1, 1, 1]),
@@ -205,7 +205,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
         [],
       );
 
-      // Its marks 1 to 3 are web's; 200 is none of the rules'.
+      // This daemon's marks 1 to 3 would be those of web, and the rules do not know mark 200.
       const other = service('dns', `listen=${ROUTER[4]}:53/udp`, [1], PORT);
       const stray = await lab.run(
         ...other.map((word) => word.replace('weight=1', 'mark=200')),
@@ -234,7 +234,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
     });
   });
 
-  it('chooses for the router’s own connections, and for a client among the servers', async () => {
+  it('choose for the router’s own connections, and for a client among the servers', async () => {
     await withServices({ servers: 3 }, async (lab) => {
       const flags = [
         ...service('web', `listen=${ROUTER[4]}:80/tcp`, [1, 1, 1]),
@@ -244,7 +244,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
         'nth',
       ];
       await lab.up(...flags);
-      // An address that is nowhere needs a route for the socket to begin with; what the address is translated to has one.
+      // A socket needs a route to the address before translation, which no host has; the translated address has one.
       await lab.router.sh(`ip route add ${PUBLIC[4]} dev front0; ip -6 route add ${PUBLIC[6]} dev front0`);
       const everywhere = async (when: string) => {
         for (const from of [lab.router, lab.neighbour]) {

@@ -8,7 +8,7 @@ import { INSIDE, PORT, PUBLIC, ROUTER, type ServicesLab, server, withServices } 
 
 const NTH = ['--engine', 'kernel', '--kernel-mode', 'nth'];
 
-/** `--service NAME,...` with a backend for each weight, on the servers' port. */
+/** The flags of a service with a backend for each weight, on the servers' port. */
 function service(name: string, head: string, weights: readonly number[]) {
   const to = (k: number) => (head.includes('[') ? `[${server(k, 6)}]` : server(k));
   return [
@@ -21,7 +21,7 @@ function service(name: string, head: string, weights: readonly number[]) {
 const web = (weights: readonly number[], more = '') =>
   service('web', `listen=${ROUTER[4]}:80/tcp${more}`, weights);
 
-/** Byte for byte, but for counters and dates. */
+/** All rules, routes and settings, without counters and dates. */
 async function everything(lab: ServicesLab): Promise<string> {
   const { stdout } = await lab.router.sh(`
     for tool in iptables ip6tables; do echo "== $tool"; $tool-save | sed -e '/^#/d' -e 's/ \\[[0-9:]*\\]$//'; done
@@ -31,7 +31,7 @@ async function everything(lab: ServicesLab): Promise<string> {
 }
 
 describe('services by the kernel alone', needs(nfqueue, addon), () => {
-  it('rotate exactly or draw by weight, keep the client’s address, and leave nothing behind', async () => {
+  it('rotate exactly or choose at random by weight, keep the client’s address, and leave nothing behind', async () => {
     await withServices({ servers: 4 }, async (lab) => {
       const before = await everything(lab);
       await lab.up(...NTH, ...web([3, 3, 3, 1]), '--forward-accept');
@@ -52,7 +52,7 @@ describe('services by the kernel alone', needs(nfqueue, addon), () => {
     });
   });
 
-  it('translates the source as snat= says, where servers can answer only their own network', async () => {
+  it('translate the source as snat= says, where servers can answer only their own network', async () => {
     await withServices({ servers: 2, lonely: true }, async (lab) => {
       const tryOut = async (snat: string, from = lab.client) => {
         await lab.up(...NTH, ...web([1, 1], `,snat=${snat}`));
@@ -64,7 +64,7 @@ describe('services by the kernel alone', needs(nfqueue, addon), () => {
         ]);
         return { failed, seen: [...new Set(seen.flat())] };
       };
-      // The servers have no way to the client, and `auto` cannot know that.
+      // The servers have no route to the client, which `auto` cannot know.
       assert.deepEqual(await tryOut('auto'), { failed: 4, seen: [] });
       assert.deepEqual(await tryOut(INSIDE[4]), { failed: 0, seen: [INSIDE[4]] });
       assert.deepEqual(await tryOut('auto', lab.neighbour), { failed: 0, seen: [INSIDE[4]] });
@@ -74,7 +74,7 @@ describe('services by the kernel alone', needs(nfqueue, addon), () => {
     });
   });
 
-  it('is let through a firewall that drops, with --forward-accept, and nothing else is', async () => {
+  it('pass a firewall that drops, with --forward-accept, and nothing else does', async () => {
     await withServices({ servers: 2 }, async (lab) => {
       const flags = [
         ...NTH,
@@ -82,7 +82,7 @@ describe('services by the kernel alone', needs(nfqueue, addon), () => {
         ...service('dns', `listen=[${PUBLIC[6]}]:53/udp`, [1, 1]),
         ...service('all', 'listen=192.0.2.101/any', [1, 1]).map((word) => word.replace(`:${PORT},`, ',')),
       ];
-      // A last rule that refuses, as many firewalls have, besides the policy.
+      // Besides the policy there is a last rule that drops, as in many firewalls.
       const firewall = ['iptables', 'ip6tables'].map(
         (tool) => `${tool} -P FORWARD DROP; ${tool} -A FORWARD -j DROP`,
       );
@@ -96,7 +96,7 @@ describe('services by the kernel alone', needs(nfqueue, addon), () => {
       const dns = { proto: 'udp', family: 6, to: PUBLIC[6], port: 53 } as const;
       assert.deepEqual(await lab.spread({ ...dns, count: 6, tag: 'dns' }), [3, 3]);
       assert.deepEqual(await lab.spread({ to: '192.0.2.101', port: PORT, count: 6, tag: 'any' }), [3, 3]);
-      // Only what came by the service: not the server's own address, not what the server begins.
+      // Only connections to the service pass: not those to a server's own address, and not a server's own.
       assert.notEqual((await lab.connect({ to: server(1), port: PORT, ...brief }))[0]!.error, undefined);
       await lab.client.serve(PORT);
       const [back] = await lab.connect({ from: lab.servers[0]!, to: '192.168.1.11', port: PORT, ...brief });
@@ -121,7 +121,7 @@ describe('services by the kernel alone', needs(nfqueue, addon), () => {
 const TO = `web,to=${server(1)}:80`;
 const LISTEN = 'web,listen=192.0.2.1:80/tcp';
 
-/** [what is wrong, arguments of `up`, what the line must say] */
+/** [what is wrong, arguments of `up` and `run`, what the line must say] */
 const MISTAKES: [string, string[], RegExp][] = [
   [
     'no service of that name',

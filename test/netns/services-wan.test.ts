@@ -11,7 +11,7 @@ import { tally } from '../helpers/traffic.js';
 
 const PORT = 7000;
 
-/** A service at the address of each WAN, before the three LAN hosts of a lab with three clients. */
+/** The flags of a service at each address of each WAN, in front of the LAN hosts. */
 function services(lab: Lab): string[] {
   return lab.wans.flatMap(({ name, inbound }) =>
     inbound.flatMap((address, family) => [
@@ -34,11 +34,11 @@ async function counts(lab: Lab, tag: string): Promise<number[]> {
 }
 
 describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), () => {
-  it('a connection is answered by the WAN it came in by, whoever chose its server, and keeps both numbers', async () => {
+  it('answer a connection by the WAN it came in by, whoever chose its server, and keep the marks of both', async () => {
     await withLab({ wans: 3, clients: 3, up: [] }, async ({ lab, wanmark }) => {
       await Promise.all(lab.clients.map((client) => client.serve(PORT)));
       const before = await snapshot(lab.router);
-      // The services come later than the WANs: their jumps have to end up behind those of the WANs all the same.
+      // The services are added after the WANs, and their jumps must still be behind those of the WANs.
       const everywhereElse = lab.clients.map((client) => [
         '--backend',
         `far,to=${client.addresses[4][0]}:${PORT}`,
@@ -78,10 +78,10 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
 
       const daemon = await wanmark.run(...flags);
       await everywhere('daemon');
-      // Outgoing ones are balanced as ever, beside.
+      // Outgoing connections are balanced as before.
       assert.deepEqual(tally(await lab.connect({ count: 30 })), { wan1: 10, wan2: 10, wan3: 10 });
-      // From inside, a service's address leads to its servers past the WANs and their strategy, the router's own
-      // address or not; also to the client itself.
+      // From inside, a service's address leads to its servers without the WANs and their strategy, whether or not it
+      // is the router's own address; the server may even be the client itself.
       for (const to of [lab.wans[1]!.inbound[0]!, '192.0.2.100']) {
         const tag = `inside-${to}`;
         const inside = await lab.connect({ to, port: 80, count: 9, tag });
@@ -100,7 +100,7 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
       assert.equal(status.services.length, 7);
       await daemon.stop();
 
-      // Back to WANs alone, and to nothing.
+      // Back to WANs alone, and then to nothing.
       await wanmark.up();
       assert.deepEqual(differences(before, await snapshot(lab.router)), []);
       await wanmark.up(...flags);
@@ -113,7 +113,7 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
     });
   });
 
-  it('the daemon follows the routes with services, too: a server’s network that changes is known again', async () => {
+  it('follow the routes while the daemon runs: a server’s network that changes is known again', async () => {
     await withLab({ wans: 2, clients: 1, ipv6: false }, async ({ lab, wanmark }) => {
       const flags = ['--service', 'web,listen=10.0.0.1:80/tcp', '--backend', 'web,to=10.0.0.11:7000'];
       await wanmark.up(...flags);

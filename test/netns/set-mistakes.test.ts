@@ -8,7 +8,7 @@ import { kernelMarks } from '../helpers/uplinks.js';
 const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 
 describe('a mistake of wanmark set', needs(nfqueue, addon), () => {
-  it('is one line and exit 2 and changes nothing; no daemon is exit 1', async () => {
+  it('is one line and exit 2 and changes nothing; without a daemon it is exit 1', async () => {
     await withLab({ weights: [1, 0], ipv6: false, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {
       const refuses = async (args: string[], complaint: RegExp, code = 2) => {
         const result = await wanmark.command(['set', ...args], 'any');
@@ -45,7 +45,7 @@ describe('a mistake of wanmark set', needs(nfqueue, addon), () => {
     });
   });
 
-  it('is a state for a bare mark, which has a weight only', async () => {
+  it('is a state for a bare mark, which has only a weight', async () => {
     await withLab({ wans: 2, ipv6: false }, async ({ lab, wanmark }) => {
       const program = lab.router.spawn([process.execPath, MAIN, 'run', '--high-mark', '2']);
       await program.waitForLine((line) => line.includes('"msg":"started"'));

@@ -12,14 +12,14 @@ import { kernelMarks, waitForKernel } from '../helpers/uplinks.js';
 const WEIGHTED = ['--strategy', 'weighted'];
 const THREE = ['0x1', '0x2', '0x3'];
 
-/** What `wanmark set` says when it is done. */
+/** Runs `wanmark set` and returns its output. */
 async function set(wanmark: Wanmark, ...words: string[]): Promise<string> {
   const { stdout, stderr } = await wanmark.command(['set', ...words]);
   assert.equal(stderr, '');
   return stdout;
 }
 
-/** By the kernel alone, which the rules' counters show. */
+/** Connections by WAN, all of which the kernel chose, as the rules' counters show. */
 async function byKernel(lab: Lab, count: number) {
   const chosen = () => packets(lab.router, 'nat', 'WANMARK_KERNEL', /--set-xmark/);
   const before = await chosen();
@@ -37,7 +37,7 @@ function changes(daemon: Daemon) {
 }
 
 describe('wanmark set', needs(nfqueue, addon), () => {
-  it('weight=0 drains: what a WAN has goes on, new ones avoid it, also by the kernel, until the next start', async () => {
+  it('weight=0 drains: old connections continue, daemon and kernel give no new ones, until the next start', async () => {
     await withLab({ wans: 3, ipv6: false, up: [], run: WEIGHTED }, async ({ lab, wanmark, daemon }) => {
       const held = await lab.connect({ count: 9, hold: true });
       assert.deepEqual(tally(held), { wan1: 3, wan2: 3, wan3: 3 });
@@ -60,7 +60,7 @@ describe('wanmark set', needs(nfqueue, addon), () => {
       );
       assert.deepEqual(changes(daemon), [['wan2', 'weight', 0, 1]]);
 
-      // Somebody's `up` has the configured weights; the daemon goes on with its own.
+      // An `up` by hand installs the configured weights, and the daemon then installs its own again.
       await wanmark.up();
       await waitForKernel(lab, 2);
       await daemon.crash();
@@ -75,7 +75,7 @@ describe('wanmark set', needs(nfqueue, addon), () => {
     });
   });
 
-  it('weight=N gives exactly that share, by the daemon and by the kernel, and auto the configured one', async () => {
+  it('weight=N gives exactly that share, by daemon and kernel, and weight=auto the configured one', async () => {
     const up = ['--kernel-mode', 'nth'];
     await withLab(
       { weights: [1, 1, 0], ipv6: false, up, run: WEIGHTED },
@@ -87,7 +87,7 @@ describe('wanmark set', needs(nfqueue, addon), () => {
         const targets = (await statusOf(wanmark)).wans.map(({ target }) => target);
         assert.deepEqual(targets, [5 / 7, 1 / 7, 1 / 7]);
 
-        // More slots than a rotation of the kernel has: all stays as it was.
+        // This is more than the kernel's rotation can hold, so everything stays as it was.
         const before = await kernelMarks(lab);
         const refused = await wanmark.command(['set', 'wan1', 'weight=300'], 'any');
         assert.match(
@@ -107,7 +107,7 @@ describe('wanmark set', needs(nfqueue, addon), () => {
     );
   });
 
-  it('state=down cuts and avoids as any other down; auto has it back at once, however often', async () => {
+  it('state=down cuts and avoids a WAN like any other outage; auto has it back at once, however often', async () => {
     await withLab({ wans: 3, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {
       const held = await lab.connect({ count: 9, hold: true });
       const ofSecond = held.filter(({ wan }) => wan === 'wan2');
@@ -122,7 +122,7 @@ describe('wanmark set', needs(nfqueue, addon), () => {
         [status?.state, status?.setState, status?.reason, status?.weight],
         ['down', 'down', 'set down by hand', 1],
       );
-      // Were it held down as one that fails again and again, it would be out for 10 s and more.
+      // If this counted as flapping, the WAN would be held down for 10 s and more.
       for (let i = 0; i < 2; i++) {
         assert.equal(await set(wanmark, 'wan2', 'state=auto'), 'wan2: state auto (up), was down\n');
         assert.deepEqual(await kernelMarks(lab), THREE);
@@ -138,13 +138,13 @@ describe('wanmark set', needs(nfqueue, addon), () => {
         ['wan2', 'state', 'down', 'auto'],
       ]);
 
-      // All of them: then the main table has the new ones, which here is the first WAN.
+      // With all WANs down new connections follow the main table, which leads to the first WAN.
       await set(wanmark, 'wan1', 'state=down');
       await set(wanmark, 'wan3', 'state=down', 'weight=4');
       assert.deepEqual(await kernelMarks(lab), []);
       assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 6 });
 
-      // What else calls it down stays said, and is all that counts then.
+      // Another reason to be down remains, and is then the only one.
       await lab.host('gw3').sh('ip link set up0 down');
       await eventually(
         () => set(wanmark, 'wan3', 'state=auto'),

@@ -10,7 +10,7 @@ import { tally } from '../helpers/traffic.js';
 
 const SOCKET = '/run/wanmark/wanmark.sock';
 
-/** Prints what the daemon answers to a path. */
+/** A program that prints the daemon's answer to a path. */
 const GET = `require('http').get({ socketPath: '${SOCKET}', path: process.argv[1] }, (answer) => answer.pipe(process.stdout))`;
 
 /** The names of a process's threads. */
@@ -24,7 +24,7 @@ async function status(wanmark: Wanmark): Promise<Status> {
 }
 
 describe('wanmark status', needs(nfqueue, addon), () => {
-  it('tells states, live connections, decisions and shares: as a table, JSON and CSV', async () => {
+  it('shows states, live connections, decisions and shares: as a table, JSON and CSV', async () => {
     await withLab(
       { weights: [3, 1, 0], up: [], run: ['--strategy', 'weighted'] },
       async ({ lab, wanmark, daemon }) => {
@@ -91,7 +91,7 @@ describe('wanmark status', needs(nfqueue, addon), () => {
     );
   });
 
-  it('counts connections while somebody looks, those of before included, and not before', async () => {
+  it('counts connections only while somebody looks, including those from before', async () => {
     const QUIET = '/status?connections=no';
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
       const counting = () => threadsOf(childrenOf(daemon.program.pid)[0]!).includes('conntrack');
@@ -115,7 +115,7 @@ describe('wanmark status', needs(nfqueue, addon), () => {
       assert.deepEqual(
         await ask(QUIET),
         [4, 4].map((picks) => [4, picks]),
-        'what is counted is told',
+        'the counts',
       );
       await daemon.stop();
     });
@@ -151,7 +151,7 @@ describe('wanmark status', needs(nfqueue, addon), () => {
     });
   });
 
-  it('goes on being shown with --watch, until Ctrl-C', async () => {
+  it('is shown again and again with --watch, until Ctrl-C', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab }) => {
       const { execPath } = process;
       const watch = lab.router.spawn([
@@ -170,7 +170,7 @@ describe('wanmark status', needs(nfqueue, addon), () => {
     });
   });
 
-  it('a second daemon warns and goes on without its own status', async () => {
+  it('is not available for a second daemon, which warns and runs without it', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ wanmark, daemon }) => {
       const other = await wanmark.run('--queue-num', '9');
       assert.ok(
@@ -184,8 +184,8 @@ describe('wanmark status', needs(nfqueue, addon), () => {
     });
   });
 
-  it('lets no slow or rude client delay a decision', needs(program('python3')), async () => {
-    // Fifty at once: some send nothing, some half a request, some rubbish, some ask and never read.
+  it('does not let a slow or rude client delay a decision', needs(program('python3')), async () => {
+    // Fifty clients at once: some send nothing, some half a request, some rubbish, and some ask and never read.
     const RUDE = `
 import socket, sys
 kinds = [b"", b"GET /status HT", b"\\x00\\xff" * 3000, b"GET /status HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 500]

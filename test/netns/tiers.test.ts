@@ -9,7 +9,7 @@ import { kernelMarks, waitForState } from '../helpers/uplinks.js';
 
 const TIERS = { tiers: [1, 1, 2], up: [], run: [] };
 
-/** By which WANs new connections go, the same in all families that there are. */
+/** New connections by WAN, which must be the same in all families of the lab. */
 async function shares(lab: Lab, count: number) {
   const four = tally(await lab.connect({ count }));
   if (lab.network.ipv6) assert.deepEqual(tally(await lab.connect({ family: 6, count, proto: 'udp' })), four);
@@ -27,7 +27,7 @@ function kernelHas(lab: Lab, marks: readonly string[]) {
   );
 }
 
-/** Without a daemon: `count` connections, all by this WAN. */
+/** Asserts that without a daemon the kernel gives `count` connections to one WAN. */
 async function kernelGives(lab: Lab, count: number, wan: string) {
   const chosen = () => packets(lab.router, 'nat', 'WANMARK_KERNEL', /--set-xmark/);
   const before = await chosen();
@@ -36,9 +36,9 @@ async function kernelGives(lab: Lab, count: number, wan: string) {
 }
 
 describe('a higher tier', needs(nfqueue, addon), () => {
-  it('takes nothing while a WAN of the lower one is up, and all when their devices are down', async () => {
+  it('gets nothing while a WAN of the lower tier is up, and everything when their devices are down', async () => {
     await withLab({ ...TIERS, ipv6: false }, async ({ lab, wanmark, daemon }) => {
-      // The far end of a cable that is pulled would lose its IPv6 addresses for good.
+      // No IPv6 here, since the far end of a pulled cable would lose its IPv6 addresses for good.
       assert.deepEqual(await shares(lab, 20), { wan1: 10, wan2: 10 });
       await carrier(lab, 'gw1', false);
       await waitForState(daemon, 'wan down', 'wan1');
@@ -63,7 +63,7 @@ describe('a higher tier', needs(nfqueue, addon), () => {
     });
   });
 
-  it('takes all when the lower one is set down or drained, and nothing as soon as one of it is back', async () => {
+  it('gets everything when the lower tier is set down or drained, and nothing once a WAN of it is back', async () => {
     await withLab(TIERS, async ({ lab, wanmark, daemon }) => {
       const set = (...words: string[]) => wanmark.command(['set', ...words]);
       await set('wan1', 'state=down');

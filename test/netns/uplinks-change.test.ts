@@ -1,4 +1,4 @@
-/** Uplinks whose address, gateway or device is another one from one moment to the next, or there only later. */
+/** Uplinks whose address, gateway or device changes, or appears only later. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Lab, LabFlow } from '#wanmark/lab/lab.js';
@@ -13,19 +13,19 @@ import { stateLines, waitForState } from '../helpers/uplinks.js';
 
 const RUN: readonly string[] = [];
 const PING = ['--check', `all=ping,to=${SERVER[4]},interval=0.5`];
-/** The promise is a second, and the tests print what it was; an emulated machine takes 50 times as long. */
+/** The promise is a second, and the tests print the time it took; an emulated machine is 50 times slower. */
 const MOST_MS = 60_000;
 const INBOUND_PORT = 2222;
 
 const [ONE, TWO, THREE] = ['198.51.100.2', '198.51.100.10', '198.51.100.18'] as const;
-/** Another lease for wan2: its gateway, and the router. */
+/** Another lease for wan2: the addresses of the gateway and of the router. */
 const NEXT_GATEWAY = '198.51.100.129';
 const NEXT = '198.51.100.130';
 
 /** `via=auto` on each WAN that has a gateway. */
 const auto = (wan: LabWan): LabWan => ({ ...wan, via: 'auto' });
 
-/** What DHCP clients leave in the main table, and a provider that has more than one network. */
+/** Makes the routes that DHCP clients leave in the main table, and a provider with more than one network. */
 async function prepareDhcp(lab: Lab): Promise<void> {
   await lab.router.sh(`ip route add default via 198.51.100.9 dev wan2 metric 102
     ip route add default via 198.51.100.17 dev wan3 metric 103`);
@@ -37,7 +37,7 @@ async function prepareNext(lab: Lab): Promise<void> {
   await lab.server.sh('ip route add 198.51.100.128/29 via 203.0.113.102');
 }
 
-/** How many came from each address, as the server saw it; failed ones by their error. */
+/** Connections by the source address that the server saw; failed ones by their error. */
 function seen(flows: readonly LabFlow[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { error, seenAs } of flows) {
@@ -49,7 +49,7 @@ function seen(flows: readonly LabFlow[]): Record<string, number> {
 
 const connect = async (lab: Lab, count: number) => seen(await lab.connect({ count }));
 
-/** Waits until the table of wan2 and the ip rules that lead there are as they should be, and says how long that took. */
+/** Waits until the table of wan2 and the ip rules that lead there are right, and prints how long that took. */
 async function followed(
   t: TestContext,
   lab: Lab,
@@ -71,7 +71,7 @@ async function followed(
   );
 }
 
-/** Does it, and waits until the daemon calls wan2 down. */
+/** Runs `happens` and waits until the daemon calls wan2 down. @returns the reason */
 async function isDown(t: TestContext, daemon: Daemon, happens: () => Promise<unknown>): Promise<string> {
   const start = Date.now();
   await happens();
@@ -80,7 +80,7 @@ async function isDown(t: TestContext, daemon: Daemon, happens: () => Promise<unk
   return reason;
 }
 
-/** A connection from outside is answered by the device it came in by. */
+/** Asserts that a connection from outside is answered by the device it came in by. */
 async function answers(lab: Lab, to: string): Promise<void> {
   await lab.router.agent.request({ op: 'serve', port: INBOUND_PORT, addresses: [to] });
   const [flow] = await lab.connect({ from: lab.server, to, port: INBOUND_PORT, timeoutMs: 5000 });
@@ -89,7 +89,7 @@ async function answers(lab: Lab, to: string): Promise<void> {
 
 const said = (daemon: Daemon, text: string) => daemon.program.lines.filter((line) => line.includes(text));
 
-/** A point-to-point link without neighbours to resolve, as PPP is one: both ends have the same MAC address. */
+/** Makes a point-to-point link without neighbours to resolve, like PPP: both ends have the same MAC address. */
 async function dial(lab: Lab, index: number, address: string, peer: string): Promise<void> {
   const mac = '02:00:00:00:00:99';
   await lab.sandbox.exec(['sh', '-e'], {
@@ -139,7 +139,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
 
         if (first) await waitForState(daemon, 'wan up', 'wan2');
         assert.deepEqual(await connect(lab, 9), { [ONE]: 3, [NEXT]: 3, [THREE]: 3 });
-        // No connection of the old address hangs: what the client sends next has another one.
+        // No connection of the old address hangs: the client's next packets have the new one.
         const again = await lab.exchange(lab.client, udp, 20_000);
         assert.deepEqual(
           again.map(({ error }) => error),
@@ -166,7 +166,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
     });
   }
 
-  it('gets another gateway: its connections go on by that; none: it is down until there is one', async (t) => {
+  it('gets another gateway and keeps its connections; without a gateway it is down until there is one', async (t) => {
     const options = { wans: 3, ipv6: false, tell: auto, prepare: prepareDhcp, up: [], run: RUN };
     await withLab(options, async ({ lab, daemon, wanmark }) => {
       const held = await lab.connect({ count: 3, hold: true });
@@ -192,7 +192,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
     });
   });
 
-  it('loses the gateway of one family, and keeps the other', async (t) => {
+  it('loses the gateway of one family, and keeps working with the other', async (t) => {
     const tell = (wan: LabWan): LabWan => ({ ...wan, via: 'auto', via6: 'auto' });
     const prepare = async (lab: Lab) => {
       await prepareDhcp(lab);
@@ -218,7 +218,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
     });
   });
 
-  it('is a point-to-point device that goes, and comes back under another number with another address', async (t) => {
+  it('is a point-to-point device that goes and comes back with another index and address', async (t) => {
     const tell = (wan: LabWan) => (wan.name === 'wan2' ? { ...wan, via: 'dev' } : wan);
     const prepare = async (lab: Lab) => {
       await hangUp(lab);
@@ -245,7 +245,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
         await waitForState(daemon, 'wan up', 'wan2');
         assert.deepEqual(await connect(lab, 9), { [ONE]: 3, [NEXT]: 3, [THREE]: 3 });
         await answers(lab, NEXT);
-        // Rules of the user's own ask for what comes in: it is known by the new number, and no decision.
+        // A user's own rule queues an inbound connection, which is known by the device's new index and not decided.
         await lab.router.sh(`iptables -t mangle -I PREROUTING -i wan2 -p tcp --dport ${INBOUND_PORT} \\
         -m conntrack --ctstate NEW -m mark --mark 0/0xff -j NFQUEUE --queue-num 0`);
         const [flow] = await lab.connect({ from: lab.server, to: NEXT, port: INBOUND_PORT, timeoutMs: 5000 });
@@ -261,7 +261,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
     );
   });
 
-  it('is not there at the start: up and run say so, the others work, and it is used when it comes', async (t) => {
+  it('is missing at the start: up and run say so, the others work, and it is used when it appears', async (t) => {
     const tell = (wan: LabWan) => (wan.name === 'wan2' ? { ...wan, via: 'dev' } : wan);
     const prepare = async (lab: Lab) => {
       await hangUp(lab);
@@ -292,7 +292,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
     });
   });
 
-  it('has another network when the daemon starts: that says so, and the others work', async (t) => {
+  it('has another network when the daemon starts: the daemon says so, and the others work', async (t) => {
     await withLab({ wans: 3, ipv6: false, up: [] }, async ({ lab, wanmark }) => {
       await lab.router.sh('ip addr add 192.0.2.2/24 dev wan2; ip addr del 198.51.100.10/29 dev wan2');
       const refused = await wanmark.command(['up', '--wan', 'wan2,dev=wan2,via=198.51.100.9'], [2]);
@@ -321,7 +321,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
     [[], 'put back'],
     [['--no-repair'], 'rules are missing'],
   ] as const) {
-    it(`is switched off and on again and again: that is no fight, and its route comes back ${flags}`, async (t) => {
+    it(`is switched off and on repeatedly: that is not a fight, and its route comes back ${flags}`, async (t) => {
       const options = { wans: 3, ipv6: false, up: [], run: [...RUN, ...flags] };
       await withLab(options, async ({ lab, daemon }) => {
         let longest = 0;
@@ -335,7 +335,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
         }
         t.diagnostic(`its route was back ${Math.round(longest)} ms after the first command at most`);
         for (const text of ['put back', 'are missing', 'could not']) assert.deepEqual(said(daemon, text), []);
-        // The control: what somebody takes away is said.
+        // As a control, the removal of a route by somebody else is logged.
         await lab.router.sh('ip route flush table 1001');
         await daemon.program.waitForLine((line) => line.includes(control));
       });

@@ -77,7 +77,7 @@ export function randomRouter(seed: number): RandomRouter {
     }
     if (chance(0.9)) onLink.add(neighbourKey(name, 'fe80::1'));
   };
-  PORTS.forEach((name, i) => addDevice(name, i + 2));
+  for (const [i, name] of PORTS.entries()) addDevice(name, i + 2);
   devices.set('lan0', { index: 20, up: true, pointToPoint: false });
   main[4].push(
     route('10.0.0.0/8', direct('lan0')),

@@ -1,7 +1,7 @@
-// goloop QUEUE MARK...: round-robin over marks, as textbook.c, in Go with nothing but its standard library.
+// goloop QUEUE MARK...: round-robin over marks, like textbook.c, in Go with its standard library alone.
 //
-// One Recvfrom, one callback, one verdict (NF_REPEAT with the mark). It makes no struct of all of a packet's
-// attributes, as the bindings for Go do, and so costs less than a selector that is made with one of them.
+// Each packet takes one Recvfrom, one callback and one verdict (NF_REPEAT with the mark). Unlike the bindings
+// for Go it does not decode all attributes of a packet, so it costs less than a selector made with one of them.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"unsafe"
 )
 
-// Of <linux/netfilter.h>, <linux/netfilter/nfnetlink.h> and <linux/netfilter/nfnetlink_queue.h>.
+// Values from <linux/netfilter.h>, <linux/netfilter/nfnetlink.h> and <linux/netfilter/nfnetlink_queue.h>.
 const (
 	messagePacket  = 3<<8 | 0
 	messageVerdict = 3<<8 | 1
@@ -42,7 +42,7 @@ type queue struct {
 func native32(buffer []byte) *uint32 { return (*uint32)(unsafe.Pointer(&buffer[0])) }
 func native16(buffer []byte) *uint16 { return (*uint16)(unsafe.Pointer(&buffer[0])) }
 
-// begin starts a message with a netlink header, in the machine's byte order, and a nfgenmsg.
+// begin starts a message with a netlink header, in the machine's byte order, and an nfgenmsg.
 func (q *queue) begin(kind uint16) {
 	q.out = append(q.out[:0], make([]byte, syscall.NLMSG_HDRLEN+nfgenmsgLength)...)
 	*native16(q.out[4:]) = kind
@@ -50,7 +50,7 @@ func (q *queue) begin(kind uint16) {
 	binary.BigEndian.PutUint16(q.out[syscall.NLMSG_HDRLEN+2:], q.number)
 }
 
-// put adds an attribute; what fills it up to a multiple of 4 is not part of its length.
+// put adds an attribute; its length does not count the padding to a multiple of 4.
 func (q *queue) put(kind uint16, value ...byte) {
 	at := len(q.out)
 	q.out = append(q.out, 0, 0, 0, 0)
@@ -94,7 +94,7 @@ func open(number uint16) (*queue, error) {
 	return q, q.send()
 }
 
-// identity is the packet's number, from the first attribute of its kind.
+// identity returns the packet's number, from the first packet header among the attributes.
 func identity(attributes []byte) (uint32, bool) {
 	for len(attributes) >= syscall.NLA_HDRLEN {
 		length := int(*native16(attributes))
@@ -113,7 +113,7 @@ func identity(attributes []byte) (uint32, bool) {
 	return 0, false
 }
 
-// run hands the number of each packet to choose, and answers with the mark it gives.
+// run passes the number of each packet to choose and answers with the mark that choose returns.
 func (q *queue) run(choose func(id uint32) uint32) error {
 	in := make([]byte, bufferLength)
 	for {

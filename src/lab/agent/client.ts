@@ -3,7 +3,7 @@ import type { ConnectRequest, Flow, Proto, Request } from './protocol.js';
 
 type Pick<Op extends Request['op']> = Extract<Request, { op: Op }>;
 
-/** Below the kernel's own choice of ports (net.ipv4.ip_local_port_range), so that the two never meet. */
+/** Source ports below the kernel's own choice (net.ipv4.ip_local_port_range), so that the two never collide. */
 const FIRST_PORT = 1024;
 const LAST_PORT = 32767;
 
@@ -47,7 +47,7 @@ export class Client {
   dial(request: Pick<'dial'>): Flow {
     const connection = this.#make({ proto: 'tcp', ...request });
     this.#held.set(connection.id, connection);
-    connection.open(request.from[0], this.#port({ proto: 'tcp', ...request })).catch(() => {}); // nobody waits
+    connection.open(request.from[0], this.#port({ proto: 'tcp', ...request })).catch(() => {}); // nobody waits for this connection
     return connection.flow();
   }
 
@@ -66,7 +66,7 @@ export class Client {
     );
   }
 
-  /** Opens one connection, uses it, and closes it unless it is held by then. */
+  /** Opens one connection, uses it, and closes it unless `use` has made it a held one. */
   async #one(
     target: Target & { timeoutMs?: number },
     from: string | undefined,
@@ -93,7 +93,7 @@ export class Client {
     return `n${++this.#lastNonce}`;
   }
 
-  // One row for both families: an IPv6 socket without an address takes the port from IPv4, too.
+  // Both families share one sequence: an IPv6 socket without an address takes the port from IPv4, too.
   #port({ proto }: Target): number {
     const last = this.#ports.get(proto) ?? FIRST_PORT - 1;
     const next = last >= LAST_PORT ? FIRST_PORT : last + 1;

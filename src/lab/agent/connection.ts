@@ -16,7 +16,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** One connection of the client side: asks, and is told by which address and port the server knows it. */
+/** One connection of the client side. It asks the server, which answers with the address and port it sees. */
 export class Connection {
   readonly seenAs: { address: string; port: number }[] = [];
   readonly #target: Target;
@@ -33,7 +33,7 @@ export class Connection {
     this.#target = target;
   }
 
-  /** Binds the source port, and the source address if there is one, and connects. */
+  /** Binds the source port, and the source address if one is given, and connects. */
   open(from: string | undefined, localPort: number): Promise<void> {
     return this.#target.proto === 'tcp' ? this.#openTcp(from, localPort) : this.#openUdp(from, localPort);
   }
@@ -59,7 +59,7 @@ export class Connection {
       });
       createInterface({ input: socket })
         .on('line', (line) => this.#answered(line))
-        .on('error', () => {}); // it passes on the socket's, which is handled above
+        .on('error', () => {}); // passed on from the socket, whose handler is above
     });
   }
 
@@ -74,7 +74,7 @@ export class Connection {
       });
       socket.on('message', (data) => this.#answered(data.toString()));
       socket.bind({ port: localPort, ...(from === undefined ? {} : { address: from }) }, () => {
-        // Connected, so that an ICMP error is reported, and the address the kernel chose is known.
+        // A connected socket reports ICMP errors and knows the address that the kernel chose.
         socket.connect(port, to, (error?: Error) => {
           if (error) return reject(error);
           this.#local = socket.address();
@@ -114,7 +114,7 @@ export class Connection {
     });
   }
 
-  /** Closes it; resolves when it is closed on both sides. */
+  /** Closes the connection; resolves when it is closed on both sides. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       const tcp = this.#tcp;
@@ -126,7 +126,7 @@ export class Connection {
         resolve();
       } else {
         tcp.once('close', () => resolve());
-        // A connection that was never made has nobody to say goodbye to.
+        // A connection that was never made has no peer to close it.
         if (tcp.connecting || this.#failure) tcp.destroy();
         else tcp.end();
       }
@@ -158,7 +158,7 @@ export class Connection {
     const [nonce = '', address = '', port = ''] = line.split(' ');
     const waiting = this.#waiting.get(nonce);
     this.#waiting.delete(nonce);
-    // Anything else is no answer of ours; the one we wait for then does not come, and that is reported.
+    // A line with an unknown nonce is ignored; the missing answer is then reported as a timeout.
     waiting?.resolve({ address, port: Number(port) });
   }
 

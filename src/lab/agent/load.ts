@@ -1,19 +1,19 @@
 import { connect } from 'node:net';
 import { type LoadReport, type LoadRequest, messages } from './protocol.js';
 
-/** New connections are started in ticks: so many milliseconds apart. */
+/** Milliseconds between the ticks at which new connections are started. */
 const TICK_MS = 5;
 /**
- * When so many wait for their answers, no more are started: a machine that is too slow for the rate gets fewer. Less
- * than the backlog of the server's socket, which would otherwise be what loses connections.
+ * Most connections that may wait for an answer at once, so that a machine too slow for the rate gets fewer. The number
+ * is below the backlog of the server's socket, which would otherwise lose connections.
  */
 const MAX_OPEN = 512;
-/** Later than this is slow: half of TCP's first retransmission (RFC 6298). */
+/** A connection is slow beyond half the time of TCP's first retransmission (RFC 6298). */
 const SLOW_MS = 500;
 
 /**
- * Opens TCP connections at a steady rate until it is told to end, whatever becomes of those before; each asks one
- * thing, and is reset after the answer, so that no port waits in TIME_WAIT. Keeps numbers only.
+ * Opens TCP connections at a steady rate until it is told to end, whatever becomes of earlier ones. Each asks once and
+ * is reset after the answer, so that no port waits in TIME_WAIT. Only numbers are kept.
  */
 export class Load {
   readonly #request: LoadRequest;
@@ -55,7 +55,7 @@ export class Load {
     };
   }
 
-  /** Starts no more; resolves when each has its answer, has failed or is broken. */
+  /** Starts no more connections; resolves when each has its answer, has failed or is broken. */
   async end(): Promise<LoadReport> {
     this.#seconds = (performance.now() - this.#start) / 1000;
     if (this.#open > 0) {
@@ -77,7 +77,7 @@ export class Load {
     this.#ticked = now;
     if (this.#seconds !== undefined) return;
     const due = (this.#request.rate * (now - this.#start)) / 1000;
-    // What could not be started in time is started later: the rate is right on the whole.
+    // Connections that could not be started in time are started later, so the rate is right on the whole.
     while (this.#started < due && this.#open < MAX_OPEN) this.#one();
   }
 

@@ -4,7 +4,7 @@ import { Load } from './load.js';
 import type { LoadRequest, Reply, Request } from './protocol.js';
 import { Server } from './server.js';
 
-/** The traffic program of a lab host: does what it is told on standard input, see protocol.ts. */
+/** The traffic program of a lab host: it carries out requests from standard input, see protocol.ts. */
 const server = new Server();
 const client = new Client();
 let load: Load | undefined;

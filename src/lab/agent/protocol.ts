@@ -12,15 +12,15 @@ export interface ConnectRequest {
   readonly to: string;
   readonly port: number;
   readonly count: number;
-  /** How many at once. */
+  /** How many connections are opened at once. */
   readonly concurrency: number;
-  /** Source addresses, taken in turn; none: the kernel chooses. */
+  /** Source addresses, taken in turn; with none the kernel chooses. */
   readonly from: readonly string[];
-  /** Distinguishes what the server saw. */
+  /** A word by which the server's record of these connections is found. */
   readonly tag: string;
-  /** Keep them open, for `exchange`. */
+  /** Whether to keep the connections open, for `exchange`. */
   readonly hold: boolean;
-  /** How long each may take, in milliseconds. */
+  /** Time limit of each connection, in milliseconds. */
   readonly timeoutMs: number;
 }
 
@@ -32,55 +32,55 @@ export interface LoadRequest {
   readonly port: number;
   /** Connections per second. */
   readonly rate: number;
-  /** Source addresses, taken in turn; none: the kernel chooses. */
+  /** Source addresses, taken in turn; with none the kernel chooses. */
   readonly from: readonly string[];
-  /** After so many milliseconds without an answer a connection has failed. */
+  /** Milliseconds without an answer after which a connection has failed. */
   readonly timeoutMs: number;
 }
 
 /** What became of a load's connections. */
 export interface LoadReport {
   readonly started: number;
-  /** Those that got their answer. */
+  /** Connections that got their answer. */
   readonly done: number;
-  /** Those that never were connected, by the error. */
+  /** Connections that were never made, by the error. */
   readonly failed: Readonly<Record<string, number>>;
-  /** Those that were connected and then got no answer, by the error: their WAN died under them. */
+  /** Connections that were made and then got no answer because their WAN died, by the error. */
   readonly broken: Readonly<Record<string, number>>;
-  /** Of `done`, those that took longer than 500 ms. */
+  /** Connections of `done` that took longer than 500 ms. */
   readonly slow: number;
-  /** The longest that one of `done` took. */
+  /** The longest time that one of `done` took, in milliseconds. */
   readonly longestMs: number;
-  /** Of all that were connected, those for which it took longer than 500 ms: a SYN was sent again. */
+  /** Connects that took longer than 500 ms because a SYN was sent again. */
   readonly slowConnects: number;
-  /** The longest that it took, in milliseconds. */
+  /** The longest time of a connect, in milliseconds. */
   readonly slowestConnectMs: number;
-  /** The longest that the client itself did not come to run, in milliseconds, until the last answer: what a machine that stalls adds. */
+  /** The longest time until the last answer in which the client itself got no CPU (a stalled machine), in ms. */
   readonly longestPauseMs: number;
   /** `done` by the source address that the server saw. */
   readonly sources: Readonly<Record<string, number>>;
-  /** How long connections were started. */
+  /** For how long connections were started, in seconds. */
   readonly seconds: number;
 }
 
 export type Request =
   | LoadRequest
-  /** The report of a load that goes on. */
+  /** Answers with the report of a load while it runs. */
   | { readonly op: 'loadSoFar' }
-  /** Starts no more connections, and answers with the report when all have ended. */
+  /** Ends a load: answers with its report when all connections have ended. */
   | { readonly op: 'loadEnd' }
   | { readonly op: 'serve'; readonly port: number; readonly addresses: readonly string[] }
   | ConnectRequest
-  /** Asks again on connections that are held. */
+  /** Asks again on held connections. */
   | {
       readonly op: 'exchange';
       readonly ids: readonly number[];
       readonly tag: string;
       readonly timeoutMs: number;
     }
-  /** Closes connections that are held, or still on their way. */
+  /** Closes connections that are held or still being made. */
   | { readonly op: 'release'; readonly ids: readonly number[] }
-  /** Starts a TCP connection and does not wait for it. */
+  /** Starts a TCP connection without waiting for it. */
   | {
       readonly op: 'dial';
       readonly family: Family;
@@ -88,7 +88,7 @@ export type Request =
       readonly port: number;
       readonly from: readonly string[];
     }
-  /** Datagrams from one socket that ask for no answer. */
+  /** Sends datagrams that ask for no answer from one socket. */
   | {
       readonly op: 'stream';
       readonly family: Family;
@@ -98,7 +98,7 @@ export type Request =
       readonly from: readonly string[];
       readonly tag: string;
     }
-  /** Two datagrams at once from each of `count` sockets, as a resolver sends A and AAAA. */
+  /** Sends two datagrams at once from each of `count` sockets, like a resolver's A and AAAA queries. */
   | {
       readonly op: 'pairs';
       readonly family: Family;
@@ -110,14 +110,14 @@ export type Request =
       readonly tag: string;
       readonly timeoutMs: number;
     }
-  /** What the server of this host saw. */
+  /** Answers with the messages that this host's server saw. */
   | { readonly op: 'seen'; readonly tag?: string }
-  /** Answers when `messages` messages of that tag have come. */
+  /** Answers when `messages` messages with the tag have come. */
   | { readonly op: 'arrived'; readonly tag: string; readonly messages: number };
 
-/** One connection, as the program that opened it knows it. */
+/** One connection, from the view of the program that opened it. */
 export interface Flow {
-  /** For `exchange` and `release`, when it is held. */
+  /** The id by which `exchange` and `release` find a held connection. */
   readonly id: number;
   readonly proto: Proto;
   readonly family: Family;
@@ -127,7 +127,7 @@ export interface Flow {
   readonly dport: number;
   /** The source addresses and ports that the server answered to, one for each message; empty when it failed. */
   readonly seenAs: readonly { readonly address: string; readonly port: number }[];
-  /** Why it failed: an errno name or a sentence. */
+  /** Why the connection failed: an errno name or a sentence. */
   readonly error?: string;
 }
 
@@ -145,15 +145,15 @@ export type Reply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: string };
 
-/** An IPv4 address that came in by an IPv6 socket, as IPv4. */
+/** Strips the prefix of an IPv4 address that an IPv6 socket reports. */
 export function plainAddress(address: string): string {
   return address.replace(/^::ffff:/, '');
 }
 
 export const messages = {
-  /** `silent` asks for no answer. */
+  /** A question to the server; with `silent` the server does not answer. */
   ask: (tag: string, nonce: string, silent = false) => `${silent ? 'silent' : 'echo'} ${tag} ${nonce}`,
-  /** As `ask`, but the server answers and does not keep it in mind. */
+  /** Like `ask`, but the server answers without recording the message. */
   count: (nonce: string) => `count - ${nonce}`,
   answer: (nonce: string, address: string, port: number) => `${nonce} ${address} ${port}`,
 } as const;

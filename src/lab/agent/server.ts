@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { messages, type Proto, plainAddress, type Seen } from './protocol.js';
 
-/** For some hundred datagrams that come at once while the machine does something else; the default holds 277. */
+/** Room for several hundred datagrams that come at once on a busy machine; the default buffer holds 277. */
 const RECEIVE_BUFFER = 1 << 20;
 
 /** Answers TCP lines and UDP datagrams with the address they came from, and counts them. */
@@ -14,8 +14,8 @@ export class Server {
   readonly #waiting: { tag: string; messages: number; resolve: () => void }[] = [];
 
   /**
-   * Listens on each address by itself: a UDP socket bound to "any" answers from the address that the route
-   * back prefers, not from the one it was asked at.
+   * Listens on each address with a socket of its own: a UDP socket bound to "any" answers from the address that the
+   * route back prefers, not from the address it was asked at.
    */
   async listen(addresses: readonly string[], port: number): Promise<void> {
     await Promise.all(addresses.flatMap((address) => [this.#tcp(address, port), this.#udp(address, port)]));
@@ -25,7 +25,7 @@ export class Server {
     return [...this.#seen.values()].filter((entry) => tag === undefined || entry.tag === tag);
   }
 
-  /** Resolves when that many messages of the tag have come. */
+  /** Resolves when `count` messages with the tag have come. */
   arrived(tag: string, count: number): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ tag, messages: count, resolve });
@@ -37,7 +37,7 @@ export class Server {
     const server = createServer((socket) => {
       const source = plainAddress(socket.remoteAddress ?? '');
       const sport = socket.remotePort ?? 0;
-      // The client sees an error too, and reports it; the interface passes on the socket's.
+      // An error is the client's to report, which sees it too; the line reader passes the socket's errors on.
       socket.on('error', () => {});
       createInterface({ input: socket })
         .on('line', (line) => {

@@ -20,8 +20,8 @@ export type Steps = ReadonlyMap<string, readonly string[]>;
 export function planSteps(have: Have, want: Lists): Steps {
   const all = FAMILIES.flatMap((family) => [
     [`${family}.tables`, tablesOf(family, have, want)] as const,
-    [`${family}.add`, routing(family, want, have.lists, ['route replace', 'rule add'])] as const,
-    [`${family}.drop`, routing(family, have.lists, want, ['route del', 'rule del']).toReversed()] as const,
+    [`${family}.add`, added(family, have.lists, want)] as const,
+    [`${family}.drop`, dropped(family, have.lists, want)] as const,
   ]);
   return new Map(all.filter(([, lines]) => lines.length > 0));
 }
@@ -35,13 +35,42 @@ function tablesOf(family: Family, { lists, asked }: Have, want: Lists): string[]
   });
 }
 
-/** Routes come before the rules that lead to them; taken away, they go after them. */
-function routing(family: Family, these: Lists, those: Lists, commands: readonly [string, string]): string[] {
-  const surplus = (list: string, command: string) => {
-    const others = new Set(those.get(list));
-    return (these.get(list) ?? [])
-      .filter((line) => !others.has(line))
-      .map((line) => `${command} ${line} protocol ${PROTOCOL}`);
-  };
-  return [...surplus(`routes${family}`, commands[0]), ...surplus(`rules${family}`, commands[1])];
+/** Routes come before the rules that lead to them. */
+function added(family: Family, have: Lists, want: Lists): string[] {
+  return [
+    ...commands('route replace', surplus(`routes${family}`, want, have)),
+    ...commands('rule add', surplus(`rules${family}`, want, have)),
+  ];
+}
+
+/**
+ * Rules go before the routes that they lead to. A route that is replaced is not taken away as well: `ip route del` asks for
+ * less than all of a route, and would find the one in its place.
+ */
+function dropped(family: Family, have: Lists, want: Lists): string[] {
+  const routes = `routes${family}`;
+  const taken = new Set((want.get(routes) ?? []).map(placeOf));
+  return [
+    ...commands('rule del', surplus(`rules${family}`, have, want).toReversed()),
+    ...commands(
+      'route del',
+      surplus(routes, have, want)
+        .filter((route) => !taken.has(placeOf(route)))
+        .toReversed(),
+    ),
+  ];
+}
+
+/** Destination and table. */
+function placeOf(route: string): string {
+  return route.replace(/^(?:unreachable )?(\S+) .* (\S+)$/, '$1 $2');
+}
+
+function surplus(list: string, these: Lists, those: Lists): string[] {
+  const others = new Set(those.get(list));
+  return (these.get(list) ?? []).filter((line) => !others.has(line));
+}
+
+function commands(command: string, lines: readonly string[]): string[] {
+  return lines.map((line) => `${command} ${line} protocol ${PROTOCOL}`);
 }

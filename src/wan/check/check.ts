@@ -1,34 +1,34 @@
-/** The way a probe takes: out of one WAN, whatever the router's main table says. */
+import type { Family } from '../../core/family.js';
+
+/** The path of a probe: out of one WAN, whatever the router's main table says. */
 export interface CheckPath {
   /** Name of the WAN. */
   readonly wan: string;
   readonly family: Family;
-  /** Its mark, shifted into the field: `ip rule fwmark` routes the probe by it. */
+  /** The WAN's mark, shifted into its mask: `ip rule fwmark` routes the probe by it. */
   readonly mark: number;
-  /** Undefined: the mark alone chooses. */
+  /** The device to bind to; when undefined the mark alone chooses. */
   readonly device: string | undefined;
-  /** Undefined: the kernel chooses by the route. */
+  /** The source address; when undefined the kernel chooses it by the route. */
   readonly source?: string | undefined;
-  /** An address, or `dev` where none is needed; told to scripts. */
+  /** The gateway for scripts: an address, or `dev` where none is needed. */
   readonly gateway?: string | undefined;
 }
 
-import type { Family } from '../../core/family.js';
-
-/** What one probe of one target found. */
+/** The result of one probe of one target. */
 export interface CheckResult {
   readonly ok: boolean;
-  /** Round trip in milliseconds, where the check has one. */
+  /** Round trip in milliseconds, where the check measures one. */
   readonly rttMs?: number;
   /** A few words: `timeout`, `status 302 (captive portal?)`, or how it went well. */
   readonly why: string;
-  /** Set when this says nothing of the WAN: no descriptors left, or a name that nobody could resolve. */
+  /** Set when the result says nothing about the WAN: no descriptors left, or a name that could not be resolved. */
   readonly inconclusive?: true;
 }
 
 /**
- * Probes `target` once. Always resolves, within `timeoutMs` or at once when `signal` aborts, and then leaves nothing
- * behind: no descriptor, listener, timer or process.
+ * Probes `target` once. The promise always resolves, within `timeoutMs` or at once when `signal` aborts. By then no
+ * descriptor, listener, timer or process of the probe is left.
  */
 export type Check = (
   target: string,
@@ -39,17 +39,17 @@ export type Check = (
 
 export const CANCELLED: CheckResult = { ok: false, why: 'cancelled', inconclusive: true };
 
-/** Ends the probe; only the first call counts. */
+/** Ends the probe with a result; only the first call counts. */
 export type Settle = (result: CheckResult) => void;
 
 /** Milliseconds since a probe's start. */
 export type Elapsed = () => number;
 
 /**
- * The frame of every check: time limit, cancelling, and one result.
+ * The frame of every check: it sees to the time limit, to cancelling and to exactly one result.
  *
- * @param start begins the probe; what it returns takes everything of it away, and is called exactly once. What it
- *   throws becomes the result.
+ * @param start begins the probe and returns a function that cleans up after it, which is called exactly once. An
+ *   exception of `start` becomes the result.
  */
 export function probe(
   timeoutMs: number,
@@ -77,12 +77,12 @@ export function probe(
     } catch (error) {
       settle(failure(error));
     }
-    // It settled before there was anything to call.
+    // The probe was settled inside `start`, before the clean-up was known.
     if (result !== undefined) cleanUp?.();
   });
 }
 
-/** Errors of this machine, not of the WAN. EPERM and EACCES: the daemon lacks a capability. */
+/** Errors of this machine and not of the WAN. EPERM and EACCES mean that the daemon lacks a capability. */
 const LOCAL = new Set([
   'EMFILE',
   'ENFILE',
@@ -113,7 +113,7 @@ export function failure(error: unknown): CheckResult {
   return code !== undefined && LOCAL.has(code) ? { ok: false, why, inconclusive: true } : { ok: false, why };
 }
 
-/** `12.3 ms` */
+/** Writes a time with its unit, such as `1.2 ms` or `12 ms`. */
 export function inMs(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }

@@ -1,4 +1,4 @@
-/** RFC 1035 section 4.1. */
+/** Length of the header (RFC 1035 section 4.1.1). */
 const HEADER_BYTES = 12;
 const TYPE_A = 1;
 const TYPE_NS = 2;
@@ -12,7 +12,7 @@ const RCODES: Readonly<Record<number, string>> = {
   5: 'REFUSED',
 };
 
-/** A question for the name servers of `.`, or the address of any other name. */
+/** Builds a query for the name servers of `.`, or for the IPv4 address of any other name. */
 export function dnsQuery(id: number, name: string): Uint8Array {
   const labels = name.split('.').filter((label) => label !== '');
   const parts = labels.map((label) => {
@@ -29,8 +29,8 @@ export function dnsQuery(id: number, name: string): Uint8Array {
 }
 
 /**
- * The rcode of the answer to `query`, as a word; undefined when `message` is none: another id or question (RFC 5452
- * section 3: whoever sends it does not see our packets).
+ * The rcode of an answer to `query`, as a word; undefined when `message` is not an answer to it. A wrong id or question
+ * gives away a sender that does not see our packets (RFC 5452 section 3).
  */
 export function dnsAnswer(query: Uint8Array, message: Uint8Array): string | undefined {
   const question = query.subarray(HEADER_BYTES);
@@ -40,7 +40,7 @@ export function dnsAnswer(query: Uint8Array, message: Uint8Array): string | unde
   if (!isResponse) return undefined;
   const rcode = message[3]! & 0x0f;
   const repeats = message.subarray(HEADER_BYTES, HEADER_BYTES + question.length);
-  // An error may come without the question. Names are compared as sent: a server repeats them as they are.
+  // An error may come without the question. Names are compared byte by byte, since servers repeat them unchanged.
   const questions = (message[4]! << 8) | message[5]!;
   if (questions === 0 && rcode === 0) return undefined;
   if (questions !== 0 && Buffer.compare(repeats, question) !== 0) return undefined;

@@ -6,12 +6,12 @@ import { tcpSocket } from '../probe-socket.js';
 import { type Check, type CheckPath, type CheckResult, failure, inMs, probe } from './check.js';
 import { NameCache } from './names.js';
 
-/** What a captive portal never answers: the "generate_204" pages are made for this. */
+/** The status of "generate_204" pages, which are made for this check: a captive portal never answers with it. */
 const DEFAULT_STATUS = 204;
 
 /**
- * Fetches a URL and wants one status. A redirect or a page instead is what a captive portal sends; nothing is
- * followed or read.
+ * Requests a URL and expects one status. A captive portal sends a redirect or a page instead; the check does not follow
+ * redirects or read pages.
  */
 export function httpCheck(status = DEFAULT_STATUS, names = new NameCache()): Check {
   return (target, path, timeoutMs, signal) => {
@@ -47,7 +47,7 @@ export function httpCheck(status = DEFAULT_STATUS, names = new NameCache()): Che
   };
 }
 
-/** Without the brackets of an IPv6 address. */
+/** The host of a URL, without the brackets of an IPv6 address. */
 function host(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
@@ -58,7 +58,7 @@ function open(url: URL, address: string, path: CheckPath): ClientRequest {
     const secure = url.protocol === 'https:';
     const name = host(url);
     const options = {
-      // Only without an agent: one would make its own connection and leave ours aside.
+      // This works only without an agent, which would make a connection of its own.
       createConnection: (): Socket => {
         const port = Number(url.port) || (secure ? 443 : 80);
         socket.connect({ host: address, port });
@@ -78,7 +78,7 @@ function judge(response: IncomingMessage, wanted: number, rttMs: number): CheckR
   if (status === wanted) return { ok: true, rttMs, why: inMs(rttMs) };
   const to = response.headers.location;
   const where = to === undefined ? '' : ` to ${to.slice(0, 80)}`;
-  // What a portal looks like: a redirect, or a page where there should be none.
+  // A portal answers with a redirect, or with a page where none is expected.
   const portal = (status >= 300 && status < 400) || status === 200 || status === 511;
   return {
     ok: false,

@@ -1,10 +1,10 @@
-/** Echo request and reply: RFC 792, RFC 4443 section 4. */
+import type { Family } from '../../core/family.js';
+
+/** ICMP types of echo request and reply (RFC 792, RFC 4443 section 4). */
 const TYPES = { 4: { request: 8, reply: 0 }, 6: { request: 128, reply: 129 } } as const;
 const HEADER_BYTES = 8;
 
-import type { Family } from '../../core/family.js';
-
-/** An echo request. Its checksum holds for IPv4; for IPv6 the kernel writes it (RFC 3542 section 3.1). */
+/** Builds an echo request. Its checksum is for IPv4; for IPv6 the kernel writes another one (RFC 3542 section 3.1). */
 export function echoRequest(family: Family, id: number, payload: Uint8Array): Uint8Array {
   const message = Buffer.alloc(HEADER_BYTES + payload.length);
   message[0] = TYPES[family].request;
@@ -16,10 +16,10 @@ export function echoRequest(family: Family, id: number, payload: Uint8Array): Ui
 }
 
 /**
- * Whether `message` is the reply to a request with this payload, which is what tells it from others': the kernel
- * replaces the identifier of a ping socket.
+ * Whether `message` is the reply to a request with this payload. The payload identifies it, since the kernel replaces
+ * the identifier of a ping socket.
  *
- * @param withHeader it begins with the IPv4 header, as on a raw socket
+ * @param withHeader whether the message begins with the IPv4 header, as on a raw socket
  */
 export function isEchoReply(
   family: Family,
@@ -32,7 +32,7 @@ export function isEchoReply(
   return Buffer.compare(message.subarray(at + HEADER_BYTES), payload) === 0;
 }
 
-/** RFC 1071. */
+/** The Internet checksum (RFC 1071). */
 export function checksum(bytes: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += (bytes[i]! << 8) | (bytes[i + 1] ?? 0);

@@ -2,15 +2,15 @@ import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Family } from '../../core/family.js';
 
-/** The addresses of a name in one family; none when it has none there. Rejects when nobody can say. */
+/** Resolves a name to its addresses of one family, which may be none. Rejects when no name server can tell. */
 export type Resolve = (name: string, family: Family) => Promise<readonly string[]>;
 
-/** Answers that mean "no such address", not "cannot say". */
+/** Errors that mean "no such address", and not "cannot tell". */
 const NONE = new Set(['ENODATA', 'ENOTFOUND']);
 
 /**
- * Asks the name servers of resolv.conf. By c-ares, for getaddrinfo(3) would hold one of the few threads of libuv's
- * pool for seconds, and conntrack look-ups and files wait for those.
+ * Asks the name servers of resolv.conf, with c-ares: getaddrinfo(3) would hold one of the few threads of libuv's pool
+ * for seconds, and conntrack look-ups and file reads need those threads.
  */
 export const resolveName: Resolve = async (name, family) => {
   const resolver = new Resolver({ timeout: 1000, tries: 2 });
@@ -28,8 +28,8 @@ interface Known {
 }
 
 /**
- * Remembers addresses, so that checks do not ask for the same name each round, and go on with the last answer while
- * the router's own resolver is away: that is no fault of the WAN which is probed.
+ * Remembers addresses, so that checks do not resolve the same name each round, and continue with the last answer while
+ * the router's own resolver fails, which is not the fault of the probed WAN.
  */
 export class NameCache {
   readonly #resolve: Resolve;
@@ -48,7 +48,7 @@ export class NameCache {
     this.#freshMs = freshMs;
   }
 
-  /** An address is its own. Rejects when the name was never resolved and cannot be now. */
+  /** The addresses of a name, or of an address itself. Rejects when the name cannot be resolved and never was. */
   async addresses(name: string, family: Family): Promise<readonly string[]> {
     const literal = isIP(name);
     if (literal !== 0) return literal === family ? [name] : [];

@@ -3,12 +3,12 @@ import { DatagramProbe } from '../probe-socket.js';
 import { type Check, failure, inMs, probe } from './check.js';
 import { echoRequest, isEchoReply } from './icmp.js';
 
-/** As many bytes as ping(8) sends. */
+/** Length of the payload in bytes, the same as that of ping(8). */
 const PAYLOAD_BYTES = 56;
 
 /**
- * One ICMP echo to an address. Each round has an identifier of its own, so that no entry of conntrack or of a
- * gateway's NAT from before an outage is used again.
+ * Sends one ICMP echo to an address. Each round has a new identifier, so that it does not match an entry of conntrack
+ * or of a gateway's NAT from before an outage.
  */
 export const ping: Check = (target, path, timeoutMs, signal) =>
   probe(timeoutMs, signal, (settle, elapsed) => {
@@ -23,7 +23,7 @@ export const ping: Check = (target, path, timeoutMs, signal) =>
     try {
       socket.send(echoRequest(path.family, randomInt(1, 0x10000), payload));
     } catch (error) {
-      // A refusal here is a firewall's or the route's, not a missing capability.
+      // EPERM and EACCES in sending come from a firewall or the route, not from a missing capability.
       settle({ ok: false, why: failure(error).why });
     }
     return () => socket.close();

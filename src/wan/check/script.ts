@@ -1,7 +1,7 @@
 import { runLimited } from '../../system/limited.js';
 import { CANCELLED, type Check, type CheckPath, inMs } from './check.js';
 
-/** What a script learns of the WAN it should try. */
+/** The variables that tell a script which WAN to try. */
 function environment(target: string, path: CheckPath): Record<string, string> {
   return {
     WANMARK_NAME: path.wan,
@@ -15,8 +15,9 @@ function environment(target: string, path: CheckPath): Record<string, string> {
 }
 
 /**
- * Runs a program: exit code 0 means that the WAN works. At the time limit it is killed with all that it started. It
- * has to use the WAN by itself, for example by `ping -m $WANMARK_MARK` or `curl --interface $WANMARK_DEVICE`.
+ * Runs a program, whose exit code 0 means that the WAN works. At the time limit it is killed with all that it started.
+ * The program itself has to use the WAN, for example with `ping -m $WANMARK_MARK` or `curl --interface
+ * $WANMARK_DEVICE`.
  */
 export const script: Check = async (target, path, timeoutMs, signal) => {
   const began = performance.now();

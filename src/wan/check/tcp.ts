@@ -6,7 +6,7 @@ import { type Check, failure, inMs, probe } from './check.js';
 export const tcp: Check = (target, path, timeoutMs, signal) =>
   probe(timeoutMs, signal, (settle, elapsed) => {
     const to = parseEndpoint(target);
-    if (to === undefined) throw new Error(`"${target}" is no address:port`);
+    if (to === undefined) throw new Error(`"${target}" is not an address:port`);
     const socket = tcpSocket(path);
     socket.on('error', (error) => settle(failure(error)));
     socket.on('connect', () => {

@@ -1,12 +1,13 @@
-/** What a destination's state says is old after that. */
+/** For how long an answer shows that its destination is alive. */
 const FRESH_MS = 10_000;
-/** An unanswered one is asked again by its clients for longer. */
+/** For how long an unanswered connection shows that its destination is dead; clients keep trying for longer. */
 const DEAD_MS = 30_000;
 const MOST = 2048;
 
 interface Seen {
-  /** When a connection by each WAN was decided that was answered, or not. */
+  /** By WAN, when the latest connection to the destination was decided that was answered. */
   readonly answered: Map<string, number>;
+  /** By WAN, when the latest connection to the destination was decided that was not answered. */
   readonly unanswered: Map<string, number>;
 }
 
@@ -18,25 +19,25 @@ export class Destinations {
     const seen = this.#seen.get(key) ?? { answered: new Map(), unanswered: new Map() };
     const times = answered ? seen.answered : seen.unanswered;
     times.set(wan, Math.max(decidedAt, times.get(wan) ?? decidedAt));
-    // Moves it to the end, so that the first one is the one that was heard of longest ago.
+    // Moves the entry to the end, so that the first entry is always the oldest.
     this.#seen.delete(key);
     this.#seen.set(key, seen);
     if (this.#seen.size > MOST) this.#seen.delete(this.#seen.keys().next().value!);
   }
 
-  /** Answered by another of `others` lately, and not unanswered by one since. */
+  /** Whether a destination answered lately by a WAN of `others`, and no connection by them stayed unanswered since. */
   isAlive(key: string, others: readonly string[], now: number): boolean {
     const { answered, unanswered } = this.#latest(key, others);
     return answered > now - FRESH_MS && answered >= unanswered;
   }
 
-  /** Unanswered by another of `others` lately, and not answered by one since. */
+  /** Whether a connection by a WAN of `others` stayed unanswered lately, and none by them was answered since. */
   isDead(key: string, others: readonly string[], now: number): boolean {
     const { answered, unanswered } = this.#latest(key, others);
     return unanswered > now - DEAD_MS && unanswered > answered;
   }
 
-  /** When a connection to it that another of `others` answered was decided last. */
+  /** When the latest answered connection to the destination by a WAN of `others` was decided. */
   lastAnswered(key: string, others: readonly string[]): number {
     return this.#latest(key, others).answered;
   }
@@ -49,7 +50,7 @@ export class Destinations {
   }
 }
 
-/** The network that a destination stands for: /24 or /48. What is broken there is broken for all of it. */
+/** The network of a destination, a /24 or a /48: an outage there usually hits all of the network. */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address.slice(0, address.lastIndexOf('.'));
   const [head = ''] = address.split('::', 1);

@@ -7,65 +7,66 @@ export type { Look };
 /** A WAN that does not answer while the others do. */
 export interface Suspicion {
   readonly wan: string;
-  /** When it was raised. */
+  /** When the suspicion was raised, by the clock in milliseconds. */
   readonly since: number;
   /** `6 new connections unanswered for 1.1 s while other WANs answered 14 of 15` */
   readonly reason: string;
 }
 
 /**
- * The test, as the reader of a reason should know it. A WAN is suspected when its last k sampled connections, those
- * to one network counted once, are all unanswered and
+ * The statistical test. A WAN is suspected when its last k sampled connections, those to one network counted once, are
+ * all unanswered and
  *
- * - that would happen on a WAN that works, judged by the last minutes of the others and of itself, with a probability
- *   of at most {@link ALPHA} (posterior predictive of a Beta prior);
- * - the others answered in the same seconds: that they would show such a run is at most {@link ALPHA_NOW} likely, so
- *   what is broken is not the clients' side or the whole internet;
- * - one of them has been unanswered for {@link PATIENCE_MS}, and nothing at all was answered for {@link SILENCE_MS},
- *   not even what was sent long before: a full buffer delays each answer, but answers go on coming;
- * - a line that loses half of all packets would hardly show it: {@link LEAST_TRIES} packets are lost, those that were
- *   sent again with them, and no more of its answers of late were late.
+ * - a WAN that works, judged by its own last minutes and those of the others, would show that with a probability of at
+ *   most {@link ALPHA} (posterior predictive of a Beta prior);
+ * - the others answered in the same seconds: they would show such a run with a probability of at most
+ *   {@link ALPHA_NOW}, so neither the clients' side nor the whole internet is broken;
+ * - one of its connections has been unanswered for {@link PATIENCE_MS}, and no connection was answered for
+ *   {@link SILENCE_MS}, not even an old one: a full buffer delays each answer, but answers keep coming;
+ * - a line that loses half of all packets would hardly show that: {@link LEAST_TRIES} packets are lost, retransmissions
+ *   included, and not more of its recent answers were late.
  */
 const ALPHA = 1e-7;
 const ALPHA_NOW = 1e-2;
 const PATIENCE_MS = 1000;
 const SILENCE_MS = 850;
-/** Looks come so much later than an age that they are for. */
+/** A look at a connection's age may come this much later than planned. */
 const LOOK_MS = 100;
-/** Less is chance, whatever the figures say. */
+/** A shorter run is chance, whatever the probabilities say. */
 const LEAST_RUN = 4;
-/** Where loss has just begun, nothing else speaks for the line: 1 in 256 of such runs. */
+/** Least lost packets. Where loss has just begun, nothing else speaks for the line; 1 in 256 such runs is chance. */
 const LEAST_TRIES = 8;
 /** When a client sends its SYN again for the first time (RFC 6298). */
 const SENT_AGAIN_MS = 1000;
-/** A priori one connection in ten goes to a dead destination; as much as ten connections are worth. */
+/** A prior worth ten connections, of which one goes to a dead destination. */
 const PRIOR = { a: 1, b: 9 };
-/** For the same seconds nothing is assumed. */
+/** A weak prior for the same seconds, about which nothing is assumed. */
 const PRIOR_NOW = { a: 0.5, b: 1 };
-/** With fewer of its own a WAN is judged by the others alone. */
+/** With fewer connections of its own, a WAN is judged by the history of the others alone. */
 const LEAST_OWN = 20;
-/** A destination that another WAN reaches these seconds stays unanswered by a WAN that works; more where it is lossy. */
+/** How often a working WAN gets no answer from a destination that others reach; more often where the line is lossy. */
 const ALIVE_FAILS = 0.02;
 const PRIOR_ALIVE = { a: 0.2, b: 9.8 };
-/** With fewer answers of late nothing is known of that. */
+/** With fewer recent answers the share of late ones is unknown. */
 const LEAST_LATE = 4;
-/** One server may have banned the address of one WAN; it gives only so much evidence, and not in one burst. */
+/** Most evidence from one destination, and the least time it spans: a server may have banned the address of one WAN. */
 const MOST_PER_DESTINATION = 6;
 const LEAST_SPAN_MS = 400;
-/** A slow WAN gets twice the time. */
+/** A slow WAN gets this many times the time. */
 const SLOW_FACTOR = 2;
-/** A suspected WAN is tried again after that: without new connections nothing more would be learnt. */
+/** A suspected WAN is tried again after this time, since nothing is learnt without new connections. */
 const SUSPECT_MS = 10_000;
 
 interface Evidence {
-  /** Connections to destinations of which nothing is known, one for each network. */
+  /** Connections to destinations about which nothing is known, one for each network. */
   readonly unknown: number;
   /** Connections to destinations that other WANs reach. */
   readonly alive: number;
-  /** SYNs without an answer: those that were sent again have two. And of these, to destinations that others reach. */
+  /** SYNs without an answer; a connection whose SYN was sent again has two. */
   readonly tries: number;
+  /** The part of `tries` that went to destinations that other WANs reach. */
   readonly aliveTries: number;
-  /** All of them, also those beyond what one network or destination counts. */
+  /** All unanswered connections, also those that do not count because of their network or destination. */
   readonly entries: readonly Unanswered[];
   readonly onset: number;
 }
@@ -77,22 +78,22 @@ export class Detector {
   readonly #networks = new Destinations();
   readonly #suspicions = new Map<string, { suspicion: Suspicion; onset: number }>();
 
-  /** Takes in a look at one connection. */
+  /** Adds the result of a look at one connection. */
   add(look: Look): void {
     const { wan, dst, dport, answered, decidedAt } = look;
     this.#track(wan).add(look);
     this.#endpoints.note(`${dst} ${dport}`, wan, answered, decidedAt);
     this.#networks.note(networkOf(dst), wan, answered, decidedAt);
     const suspected = this.#suspicions.get(wan);
-    // It answers after all.
+    // The suspected WAN answers after all.
     if (answered && suspected !== undefined && decidedAt > suspected.onset) this.#suspicions.delete(wan);
   }
 
   /**
-   * Who is suspected now.
+   * The suspicions at this moment.
    *
-   * @param available the WANs that are up for all that others know; a suspected one is never the last of them, and
-   *   when more than half would be suspected, nobody is: it is something else that is broken
+   * @param available the WANs that are up by all other sources. The last of them is never suspected; when more than half
+   *   would be, none is, since something else must be broken
    */
   suspects(available: readonly string[], now: number): readonly Suspicion[] {
     for (const [wan, { suspicion }] of this.#suspicions) {
@@ -106,12 +107,12 @@ export class Detector {
       if (found !== undefined) this.#suspicions.set(wan, found);
     }
     if (2 * this.#suspicions.size > available.length) this.#suspicions.clear();
-    // What raised a suspicion is not to raise the next one.
+    // The connections that raised a suspicion must not raise the next one.
     for (const wan of this.#suspicions.keys()) this.#track(wan).restart(now);
     return [...this.#suspicions.values()].map(({ suspicion }) => suspicion);
   }
 
-  /** What `wan` was given before `now` raises no suspicion any more. */
+  /** Ignores, for new suspicions, the connections that `wan` was given before `now`. */
   restart(wan: string, now: number): void {
     this.#track(wan).restart(now);
   }
@@ -154,7 +155,7 @@ export class Detector {
     const perEndpoint = new Map<string, number>();
     const entries: Unanswered[] = [];
     const evidenceMs = track.evidenceMs(now);
-    // Any answer acquits of what was sent before; it was found a look after it came.
+    // An answer clears the WAN of all that was sent before it; a look finds an answer only some time after it came.
     const since = track.heardAt - evidenceMs - LOOK_MS;
     let alive = 0;
     let tries = 0;
@@ -180,7 +181,7 @@ export class Detector {
     return { unknown: networks.size, alive, tries, aliveTries, entries, onset };
   }
 
-  /** All of it is one destination, asked in one moment, or dead since: a page's connections to a server that died. */
+  /** Whether all evidence is one destination asked in one moment, or dead since, like a page whose server died. */
   #oneBurst({ entries, onset }: Evidence, others: readonly string[]): boolean {
     const [first] = entries;
     if (first === undefined || entries.some(({ dst }) => dst !== first.dst)) return false;
@@ -191,14 +192,14 @@ export class Detector {
     );
   }
 
-  /** How likely a WAN that works shows this: by the others' history, and by its own where there is enough of it. */
+  /** The probability that a working WAN shows this evidence, by the others' history and, if long enough, its own. */
   #chance(evidence: Evidence, own: Track, others: readonly Track[], now: number): number {
     const { unknown, alive, aliveTries } = evidence;
     const histories: Counts[] = [sum(others.map((other) => other.counts(now)))];
     const mine = own.counts(now);
     if (mine.answered + mine.unanswered >= LEAST_OWN) histories.push(mine);
     const worst = Math.max(...histories.map((seen) => predictive(unknown, seen, PRIOR.a, PRIOR.b)));
-    // Of what other WANs reach each packet may be lost, or a server may refuse this WAN: whichever is likelier.
+    // Where others reach the destination, packets may be lost or the server may refuse this WAN; the likelier counts.
     const late = own.lateness(now);
     const seen = late.answered + late.unanswered;
     const lost = seen < LEAST_LATE ? 0 : predictive(aliveTries, late, PRIOR_ALIVE.a, PRIOR_ALIVE.b);

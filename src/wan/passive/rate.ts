@@ -1,7 +1,7 @@
 const HALF_LIFE_MS = 60_000;
 
 /**
- * How many connections were answered and how many were not, older ones counting less: half after a minute, or as said.
+ * Counts answered and unanswered connections; older ones count less: half after a half-life, by default a minute.
  */
 export class Rate {
   readonly #halfLifeMs: number;
@@ -47,8 +47,8 @@ export function sum(all: readonly Counts[]): Counts {
 }
 
 /**
- * How likely the next `k` connections all stay unanswered on a WAN that is like the one `seen` is of: the posterior
- * predictive of a Beta(a, b) prior (Polya's urn), product of (u + a + j) / (n + a + b + j). It holds for small
+ * The probability that the next `k` connections all stay unanswered on a WAN with the history `seen`: the posterior
+ * predictive of a Beta(a, b) prior (Polya's urn), the product of (u + a + j) / (n + a + b + j). It is right for small
  * numbers, too: with nothing seen it falls only slowly.
  */
 export function predictive(k: number, seen: Counts, a: number, b: number): number {

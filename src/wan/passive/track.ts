@@ -1,8 +1,8 @@
 import { type Counts, Rate } from './rate.js';
 
-/** What a look at one sampled connection found. The same connection is looked at again while it is unanswered. */
+/** The result of a look at one sampled connection. A connection is looked at repeatedly while it is unanswered. */
 export interface Look {
-  /** Of the connection. */
+  /** The connection's id, the same in every look. */
   readonly id: number;
   readonly wan: string;
   readonly decidedAt: number;
@@ -10,7 +10,7 @@ export interface Look {
   readonly dst: string;
   readonly dport: number;
   readonly answered: boolean;
-  /** How old it was when it was last looked at, in vain; 0 at the first look. */
+  /** The connection's age at the look before, when it was unanswered, in ms; 0 at the first look. */
   readonly knownMs: number;
 }
 
@@ -18,7 +18,7 @@ export interface Look {
 export interface Unanswered {
   readonly id: number;
   readonly decidedAt: number;
-  /** How long it had been unanswered at the last look, in ms. */
+  /** How long the connection had been unanswered at the last look, in ms. */
   ageMs: number;
   readonly dst: string;
   readonly dport: number;
@@ -26,30 +26,31 @@ export interface Unanswered {
 
 const MOST_UNANSWERED = 64;
 const MOST_RECENT = 128;
-/** Beyond, a connection says nothing about now. */
+/** An older connection says nothing about the present. */
 const STALE_MS = 30_000;
 
-/** Ages from which being unanswered says something: on a WAN that answers at once, on any, and on a slow one. */
+/** Ages from which an unanswered connection is unusual: on a prompt WAN, on a usual one and on a slow one. */
 const PROMPT_MS = 250;
 const USUAL_MS = 500;
 const SLOW_MS = 1000;
 const AGES_MS = [PROMPT_MS, USUAL_MS, SLOW_MS] as const;
-/** How many answers may take longer than that. */
+/** The share of answers that may take longer than a WAN's age. */
 const LATE = { prompt: 0.02, usual: 0.05, lately: 0.1 } as const;
-/** What a WAN has to have shown before it is held to be prompt. */
+/** Least answers before a WAN counts as prompt. */
 const LEAST_PROMPT = 20;
-/** Answers of the last seconds from which a buffer that fills is told. */
+/** Least answers in the last seconds before late ones mean a buffer that fills. */
 const LEAST_LATELY = 4;
-/** A line that begins to lose packets is known for it after some seconds. */
+/** Half-life of the recent rates: a line that begins to lose packets shows it after some seconds. */
 const LATE_HALF_LIFE_MS = 5000;
 
-/** What is known of one WAN: the run of unanswered connections since the last answered one, and its history. */
+/** What is known about one WAN: the run of unanswered connections since the last answered one, and the history. */
 export class Track {
   /** Connections that were decided after the last one that was answered, all unanswered; oldest first. */
   run: Unanswered[] = [];
   readonly #rate = new Rate();
-  /** Of all answers, those that came after so long, as `unanswered`; and of the last seconds. */
+  /** For each age the rate of answers, where later ones count as `unanswered`. */
   readonly #lateAfter = new Map(AGES_MS.map((ms) => [ms, new Rate()]));
+  /** The same rates as `#lateAfter`, of the last seconds. */
   readonly #lately = new Map(AGES_MS.map((ms) => [ms, new Rate(LATE_HALF_LIFE_MS)]));
   #recent: { decidedAt: number; answered: boolean }[] = [];
   #lastAnswered = Number.NEGATIVE_INFINITY;
@@ -62,28 +63,28 @@ export class Track {
     this.#forget(look.lookedAt);
   }
 
-  /** Drops the run; connections that were decided before `now` are no part of the next. */
+  /** Drops the run. Connections that were decided before `now` do not count in the next one. */
   restart(now: number): void {
     this.run = [];
     this.#began = now;
   }
 
-  /** When an answer was found last, to whatever: a full queue goes on delivering, a dead line does not. */
+  /** When the last answer was found, to any connection: a full buffer keeps delivering, a dead line does not. */
   get heardAt(): number {
     return this.#heardAt;
   }
 
-  /** Answered and unanswered of the last minute or two, without the present run. */
+  /** Answered and unanswered connections of the last minute or two, without the present run. */
   counts(now: number): Counts {
     return this.#rate.counts(now);
   }
 
-  /** Of the last seconds' answers, those that came before {@link Track.evidenceMs} and the later ones: sent again. */
+  /** Answers of the last seconds; those later than {@link Track.evidenceMs}, to retransmissions, count as unanswered. */
   lateness(now: number): Counts {
     return this.#lately.get(this.evidenceMs(now))!.counts(now);
   }
 
-  /** Of the connections that were decided since. */
+  /** Answered and unanswered connections that were decided at `time` or later. */
   since(time: number, now: number): Counts {
     const evidenceMs = this.evidenceMs(now);
     const answered = this.#recent.filter((one) => one.answered && one.decidedAt >= time).length;
@@ -92,7 +93,7 @@ export class Track {
     return { answered, unanswered: broken + waiting };
   }
 
-  /** From which age on being unanswered is unusual on this WAN: a satellite and a full buffer have more time. */
+  /** The age from which an unanswered connection is unusual on this WAN; higher for a satellite or a full buffer. */
   evidenceMs(now: number): (typeof AGES_MS)[number] {
     const late = (rate: Rate) => {
       const { answered, unanswered } = rate.counts(now);
@@ -118,7 +119,7 @@ export class Track {
     const evidenceMs = this.evidenceMs(lookedAt);
     const over = this.run.filter((one) => one.decidedAt <= decidedAt || one.id === id);
     this.run = this.run.filter((one) => !over.includes(one));
-    // One that was waited for in vain: for the next run it counts as unanswered. Younger ones are counted later.
+    // A connection of the run that is old enough counts as unanswered in the history. Younger ones are counted later.
     for (const one of over) if (one.ageMs >= evidenceMs) this.#count(one.decidedAt, false, lookedAt);
     if (knownMs < evidenceMs) this.#count(decidedAt, true, lookedAt);
     else this.#recent.push({ decidedAt, answered: true });
@@ -131,7 +132,7 @@ export class Track {
     if (known !== undefined) {
       known.ageMs = ageMs;
     } else if (decidedAt <= this.#lastAnswered) {
-      // Decided before another that was answered: its destination is dead.
+      // A later connection was answered, so the destination of this one is dead.
       const evidenceMs = this.evidenceMs(lookedAt);
       if (look.knownMs < evidenceMs && ageMs >= evidenceMs) this.#count(decidedAt, false, lookedAt);
     } else if (decidedAt >= this.#began) {

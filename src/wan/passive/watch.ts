@@ -10,21 +10,21 @@ const SEEN_REPLY = 1 << 1;
 /** Ages at which a connection is looked at, until it is answered. */
 export const LOOKS_MS = [250, 500, 750, 1000, 1250, 1500, 1750, 2000] as const;
 export const TICK_MS = 100;
-/** Looks are taken as they are due, some at a time: decisions wait for them, and all of a tick together take a millisecond. */
+/** Looks are spread over a tick, since decisions wait for them, and all looks of a tick together take a millisecond. */
 const LOOKS_EVERY_MS = 25;
-/** UDP without an answer is mostly meant so: it is asked for less often. */
+/** Unanswered UDP is looked at less often, since it is mostly one-way on purpose. */
 const MOST_UDP_LOOKS = 4;
-/** A timer that is so late means that this machine stood still, and perhaps what goes through it. */
+/** A later timer means that this machine stood still, and perhaps the traffic through it, too. */
 const LATE_MS = 100;
-/** Samples of a WAN and family in a tick: 20 in a second, enough to be sure within half of one. */
+/** Most samples of a WAN and family in a tick: 20 a second, enough for a suspicion within half a second. */
 export const MOST_PER_TICK = 2;
 
-/** Undefined: it says nothing. */
+/** Whether a connection was answered; undefined when its entry says nothing about that. */
 export type Answered = boolean | undefined;
 
 /**
- * Whether a connection was answered, as conntrack has it. UDP without a reply says nothing, for syslog has none
- * either; nor does a connection that is gone, which somebody may have deleted.
+ * Whether a connection was answered, by its conntrack entry. UDP without a reply says nothing, since some protocols,
+ * like syslog, never reply; nor does an entry that is gone, which somebody may have deleted.
  */
 export function isAnswered(proto: number, entry: Pick<Entry, 'status' | 'tcpState'> | undefined): Answered {
   if (entry === undefined) return undefined;
@@ -36,7 +36,7 @@ interface Sample {
   readonly id: number;
   readonly wan: string;
   readonly tuple: Tuple;
-  /** Without the time that the process stood still. */
+  /** When the connection was decided, by the clock without the time in which the process stood still. */
   readonly decidedAt: number;
   looks: number;
   knownMs: number;
@@ -44,24 +44,23 @@ interface Sample {
 
 export interface PassiveWatchOptions {
   /**
-   * Looks a connection up in conntrack; undefined when it is gone or is `wan`'s no more: it may have been cut and made
-   * again by another. What it throws counts as no answer to the question.
+   * Looks a connection up in conntrack; undefined when it is gone or does not belong to `wan` any more, because it was
+   * cut and made again by another WAN. An exception counts as undefined.
    */
   readonly lookup: (tuple: Tuple, wan: string) => Promise<Entry | undefined>;
   readonly clock: Clock;
-  /** The WANs that new connections may use now in a family, suspected ones with them. */
+  /** The WANs that new connections may use in a family, including suspected ones. */
   readonly available: (family: Family) => readonly string[];
-  /** Told when a suspicion is raised (with the reason) or over (undefined). */
+  /** Called when a suspicion is raised (with the reason) or over (undefined). */
   readonly onSuspicion: (wan: string, family: Family, suspicion: Suspicion | undefined) => void;
 }
 
 /**
- * Looks up a sample of the daemon's own decisions in conntrack and tells which WANs do not answer. While there are no
- * decisions it does nothing; at most 20 of a second, WAN and family are looked at, each once to eight times.
+ * Looks up a sample of the daemon's own decisions in conntrack and reports WANs that do not answer. It does nothing
+ * while there are no decisions. It samples at most 20 a second for each WAN and family, and looks up to eight times.
  *
- * Ages and silences do not count the time in which this process itself did not get to run: then all its samples grow
- * old at once, and would look as if nobody had answered them. So what is seen on a starved machine takes longer to
- * become a suspicion, by as long as it stood still.
+ * Ages and silences do not count the time in which this process itself did not run: all its samples would grow old at
+ * once and look unanswered. So on a starved machine a suspicion takes longer, by the time the machine stood still.
  */
 export class PassiveWatch {
   readonly #options: PassiveWatchOptions;
@@ -80,15 +79,15 @@ export class PassiveWatch {
   }
 
   /**
-   * Whether {@link PassiveWatch.decided} would take a connection by `wan`; cheap, to be asked for every decision
-   * before its addresses are turned into text.
+   * Whether {@link PassiveWatch.decided} would take a connection by `wan`. Cheap, so that it can be asked for every
+   * decision before the addresses are turned into text.
    */
   wants(wan: string, family: number, proto: number): boolean {
     if ((proto !== TCP && proto !== UDP) || (family !== 4 && family !== 6)) return false;
     return (this.#taken[family].get(wan) ?? 0) < MOST_PER_TICK;
   }
 
-  /** A new connection was given to `wan`; call it only when {@link PassiveWatch.wants} says so. */
+  /** Samples a new connection that was given to `wan`; call it only when {@link PassiveWatch.wants} says so. */
   decided(wan: string, tuple: Tuple): void {
     if (this.#stopped) return;
     const taken = this.#taken[tuple.family];
@@ -97,7 +96,7 @@ export class PassiveWatch {
     this.#arm();
   }
 
-  /** `wan` is up again: what it was given before says nothing about now. */
+  /** Ignores the earlier connections of `wan`, which is up again: they say nothing about the present. */
   restart(wan: string, family: Family): void {
     this.#detectors[family].restart(wan, this.#aliveMs());
   }
@@ -139,13 +138,13 @@ export class PassiveWatch {
     if (this.#stopped) return;
     if (full) for (const family of FAMILIES) this.#tell(family);
     const watching = this.#told[4].size + this.#told[6].size > 0;
-    // What was looked at since the last judgement has yet to be judged.
+    // Looks since the last judgement have yet to be judged.
     if (watching || this.#samples.length > 0 || !full) this.#arm();
   }
 
   async #look(sample: Sample): Promise<void> {
     const { id, wan, tuple, decidedAt, knownMs } = sample;
-    // The age is that of the question: the answer may be late on a busy machine.
+    // Taken before the look-up, whose answer may be late on a busy machine.
     const lookedAt = this.#aliveMs();
     const entry = await this.#options.lookup(tuple, wan).catch(() => undefined);
     const answered = isAnswered(tuple.proto, entry);
@@ -154,7 +153,7 @@ export class PassiveWatch {
       this.#detectors[tuple.family].add({ id, wan, decidedAt, lookedAt, dst, dport, answered, knownMs });
     sample.looks++;
     sample.knownMs = lookedAt - decidedAt;
-    // UDP may be answered yet.
+    // Unanswered UDP is looked at again as well, since an answer may still come.
     const most = tuple.proto === UDP ? MOST_UDP_LOOKS : LOOKS_MS.length;
     if (answered !== true && entry !== undefined && sample.looks < most) this.#samples.push(sample);
   }

@@ -2,18 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import { UsageError } from '#wanmark/errors.js';
-import { scriptEnvironment } from '#wanmark/system/scripts.js';
 
 const A = 'a,dev=eth1,via=192.0.2.1';
 const B = 'b,dev=eth2,via=198.51.100.1';
 
 describe('parseConfig', () => {
-  it('hands the last resort and gateways to follow on to the scripts', () => {
-    const given = { wan: ['a,dev=eth1,via=auto,via6=auto'], 'last-resort': 'blackhole' };
-    const environment = scriptEnvironment(parseConfig(given));
-    assert.equal(environment.WANMARK_LAST_RESORT, 'blackhole');
-    assert.match(environment.WANMARK_WANS!, / via=auto via6=auto /);
-    assert.equal(scriptEnvironment(parseConfig({ wan: [A] })).WANMARK_LAST_RESORT, 'main');
+  it('reads the last resort, and gateways to follow', () => {
+    const config = parseConfig({ wan: ['a,dev=eth1,via=auto,via6=auto'], 'last-resort': 'blackhole' });
+    assert.equal(config.lastResort, 'blackhole');
+    assert.deepEqual([config.wans[0]!.via, config.wans[0]!.via6], ['auto', 'auto']);
+    assert.equal(parseConfig({ wan: [A] }).lastResort, 'main');
     // With main, every mark is a WAN's.
     assert.equal(parseConfig({ wan: [A, B, 'c,dev=c'], mask: '0x3' }).wans[2]!.mark, 3);
   });

@@ -110,6 +110,14 @@ describe('a configuration with remembered numbers', () => {
     );
   });
 
+  it('takes as long for a field of 32 bits as for a small one', () => {
+    const config = parseConfig({ wan: ['a,dev=a,mark=2', 'b,dev=b', 'c,dev=c'], mask: '0xffffffff' });
+    assert.deepEqual(
+      config.wans.map(({ mark }) => mark),
+      [2, 1, 3],
+    );
+  });
+
   it('leaves the mark of the last resort free', () => {
     const config = parseConfig(
       { wan: ['a,dev=a', 'b,dev=b'], mask: '0x3', 'last-resort': 'blackhole' },

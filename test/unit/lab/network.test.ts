@@ -21,7 +21,7 @@ test('no address is given twice, up to the largest network', () => {
   }
 });
 
-test('a WAN is known by the source the server sees: the router here, the gateway where it does the NAT', () => {
+test('a WAN is known by the source that the server sees: the router, or the gateway where it does the NAT', () => {
   const { wans } = planNetwork();
   assert.equal(wanOfSource(wans, '198.51.100.10')?.name, 'wan2');
   assert.equal(wanOfSource(wans, '2001:db8:a03::2')?.name, 'wan3');
@@ -34,7 +34,7 @@ test('a WAN is known by the source the server sees: the router here, the gateway
   );
 });
 
-test('without IPv6 nothing has a colon', () => {
+test('without IPv6 no address or route of the plan is IPv6', () => {
   const { hosts, wans } = planNetwork({ ipv6: false, vpn: true, sharedPort: true });
   assert.doesNotMatch(JSON.stringify([hosts.map(({ addresses, routes }) => [addresses, routes])]), /2001/);
   assert.ok(wans.every(({ via6, sources }) => via6 === undefined && sources.length === 1));

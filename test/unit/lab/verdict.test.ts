@@ -7,7 +7,7 @@ import type { Decision } from '#wanmark/lab/wanmark.js';
 
 const { wans } = planNetwork({ weights: [5, 3, 1] });
 
-/** One connection for each letter: decided for the WAN of `decided`, seen by that of `seen`. */
+/** Judges a run with one connection for each letter, decided for the WAN of `decided` and seen by the WAN of `seen`. */
 function run(strategy: string, decided: string, seen = decided, sources = '') {
   const decisions: Decision[] = [];
   const flows = [...seen].map((letter, i): DrivenFlow => {
@@ -27,7 +27,7 @@ function run(strategy: string, decided: string, seen = decided, sources = '') {
   return judgeRun(strategy, wans, flows, decisions).problems;
 }
 
-test('exact counts when the connections fill whole rounds', () => {
+test('the counts must be exact when the connections fill whole rounds', () => {
   assert.deepEqual(run('round-robin', '123123'), []);
   assert.deepEqual(run('weighted', '112112123'), []);
   assert.match(
@@ -36,7 +36,7 @@ test('exact counts when the connections fill whole rounds', () => {
   );
 });
 
-test('within one otherwise', () => {
+test('the counts may be off by one when the connections fill no whole rounds', () => {
   assert.deepEqual(run('round-robin', '1231'), []);
   assert.match(run('round-robin', '1111').join(), /wan1 should have 1\.3 connections and has 4/);
 });
@@ -50,7 +50,7 @@ test('each connection is compared: swapped ones show though the counts agree', (
   );
 });
 
-test('failed, undecided, and by no WAN', () => {
+test('connections that failed, were not decided or came by no WAN are problems', () => {
   assert.deepEqual(run('round-robin', '123', '12x'), [
     '1 connection failed (ECONNREFUSED); the first: tcp 10.0.0.1 1026 > 203.0.113.10 7',
   ]);
@@ -58,7 +58,7 @@ test('failed, undecided, and by no WAN', () => {
   assert.match(run('failover', '111', '11?').join(), /decided for wan1, seen by no WAN/);
 });
 
-test('a decision that came twice, or for nobody', () => {
+test('a second decision for a connection, and one for none, are problems', () => {
   const tuple = { proto: 'udp' as const, src: '10.0.0.1', sport: 1, dst: '203.0.113.10', dport: 7 };
   const flow: DrivenFlow = { ...tuple, id: 1, family: 4, seenAs: [], origin: 'client', wan: 'wan1' };
   const decision = { ...tuple, mark: 1, wan: 'wan1' };
@@ -73,14 +73,14 @@ test('a decision that came twice, or for nobody', () => {
   );
 });
 
-test('source-hash: a client on two WANs', () => {
+test('source-hash: a client on two WANs is a problem', () => {
   assert.deepEqual(run('source-hash', '1122', '1122', '7788'), []);
   assert.deepEqual(run('source-hash', '1222', '1222', '7788'), [
     'connections of 10.0.0.7 are on wan1 and wan2, and should be on one WAN',
   ]);
 });
 
-test('random: within the bound, and beyond it', () => {
+test('random: counts beyond the bound are a problem, counts within it are not', () => {
   const counts = (a: number, b: number, c: number) => '1'.repeat(a) + '2'.repeat(b) + '3'.repeat(c);
   assert.deepEqual(run('random', counts(480, 320, 100)), []);
   assert.match(run('random', counts(400, 400, 100)).join(), /not random by weight: chi-square/);
@@ -110,7 +110,7 @@ test('without a daemon only what the weights promise counts', () => {
   assert.deepEqual(judged('kernel-nth', '111112223', '322211111').problems, []);
   assert.equal(judged('kernel-nth', '111112223').wans[0]!.decided, null);
   assert.match(judged('kernel-nth', '111112233').problems.join(), /wan3 should have 1 connections and has 2/);
-  // Neither rotation is whole, though all connections together could be.
+  // The rotation of neither family is whole, though all connections together would fill whole rounds.
   assert.deepEqual(judged('kernel-nth', '1121', '13122').problems, []);
   assert.match(judged('kernel-nth', '11121221?').problems.join(), /1 connection seen by no WAN/);
   assert.match(judged('kernel-random', '1'.repeat(90)).problems.join(), /not random by weight: chi-square/);

@@ -120,7 +120,7 @@ describe('the frame of a check', () => {
 });
 
 describe('names', () => {
-  it('are asked for once in a while, together, and stay known while nobody can say', async () => {
+  it('are asked for once in a while, together, and stay known while no server can tell', async () => {
     let now = 0;
     let asked = 0;
     let answer: () => Promise<string[]> = async () => ['192.0.2.1'];

@@ -20,12 +20,12 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
-  /** Time passes and nothing runs: the next timers are late. */
+  /** Lets time pass without running any timer, so that the next timers are late. */
   stall(ms: number): void {
     this.#now += ms;
   }
 
-  /** Lets time pass, timer by timer, and after each what it set off. */
+  /** Lets time pass timer by timer, and after each lets the promises run that it set off. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {

@@ -16,7 +16,7 @@ function check(more = '') {
   return new CheckHealth(parseCheck(`a=ping,to=1.1.1.1+9.9.9.9${more}`), 4);
 }
 
-/** Feeds rounds, one in two seconds, and returns what was said after each: + up, - down, ? nothing. */
+/** Feeds a round every two seconds and returns the verdict after each: + up, - down, ? none. */
 function feed(health: CheckHealth, rounds: readonly (readonly CheckResult[])[], from = 0): string {
   return rounds
     .map((results, i) => health.round(results, (from + i) * 2000))
@@ -88,7 +88,7 @@ describe('rounds of a check', () => {
 describe('loss and latency', () => {
   it('have a hysteresis, each target for itself', () => {
     const health = check(',loss=20:10');
-    // One in four by the first target, all by the second: the second alone would say nothing.
+    // The first target loses one in four, the second all; the second alone would not be loss of the line.
     const some = (count: number) =>
       Array.from({ length: count }, (_, i) => [i % 4 === 0 ? lost : good(), lost]);
     assert.match(feed(health, [[good(), good()], ...some(40)]), /^\+{9,}-+$/);
@@ -105,7 +105,7 @@ describe('loss and latency', () => {
     assert.match(feed(health, few(60), 141), /^\++$/);
   });
 
-  it('one dead target of two is no loss of the line', () => {
+  it('one dead target of two is not a loss of the line', () => {
     assert.match(feed(check(',loss=20:10'), times(100, [good(), lost])), /^\++$/);
   });
 
@@ -116,7 +116,7 @@ describe('loss and latency', () => {
     assert.match(feed(health, times(40, [good(), good()]), 60), /^-{4}\+{36}$/);
   });
 
-  it('latency is the median: slow answers now and then are none', () => {
+  it('latency is the median: occasional slow answers do not count', () => {
     const health = check(',latency=300:150');
     const mixed = (count: number) =>
       Array.from({ length: count }, (_, i) => [good(i % 3 === 0 ? 900 : 20), lost]);
@@ -180,7 +180,7 @@ describe('the health of a WAN', () => {
     assert.deepEqual(health.state('a', 4), { up: true, since: 10, reason: 'good', heldUntil: undefined });
     health.report('a', 4, 'link', down('no carrier'), 20);
     health.report('a', 4, 'check 1', down('ping'), 30);
-    // The device is why the check fails, too.
+    // The device's reason comes first, since it is why the check fails, too.
     const downSince20 = { up: false, since: 20, heldUntil: undefined };
     assert.deepEqual(health.state('a', 4), { ...downSince20, reason: 'no carrier' });
     health.report('a', 4, 'link', undefined, 40);
@@ -207,7 +207,7 @@ describe('the health of a WAN', () => {
   });
 
   describe('that was down, with 30 s to prove itself', () => {
-    /** @param taking who gets new connections; `other` is one that always works */
+    /** @param taking the WANs that get new connections; `other` always works */
     function patient(taking: () => readonly string[] = () => ['a', 'other']) {
       const changes: HealthChange[] = [];
       return { health: new Health((change) => changes.push(change), { upAfterMs: 30_000, taking }), changes };
@@ -246,7 +246,7 @@ describe('the health of a WAN', () => {
       assert.equal(health.nextDue(), 81_000);
       health.tick(81_000);
       assert.deepEqual(ups(changes), [81_000]);
-      // While it is up a failed round is nothing.
+      // While the WAN is up, one failed round changes nothing.
       health.report('a', 4, 'check 1', shaky, 82_000);
       assert.equal(health.state('a', 4).up, true);
     });
@@ -272,7 +272,7 @@ describe('the health of a WAN', () => {
       health.report('a', 4, 'passive', { ...down('silent'), trial: true }, 1000);
       health.report('a', 4, 'passive', undefined, 11_000);
       assert.deepEqual(ups(changes), [11_000]);
-      // But not when something else called it down as well.
+      // It is not up at once when something else called it down as well.
       health.report('a', 4, 'passive', { ...down('silent'), trial: true }, 400_000);
       health.report('a', 4, 'link', down('no carrier'), 400_001);
       health.report('a', 4, 'passive', undefined, 410_000);
@@ -319,7 +319,7 @@ describe('the health of a WAN', () => {
       const both = (verdict: Verdict, now: number) => {
         for (const wan of ['a', 'b']) health.report(wan, 4, 'link', verdict, now);
       };
-      // Twice in a row, so that the hold-down keeps both from coming up by themselves.
+      // Both go down twice in a row, so that the hold-down keeps them from coming up by themselves.
       both(down('no carrier'), 0);
       both(up, 1000);
       health.tick(31_000);
@@ -376,7 +376,7 @@ describe('the health of a WAN', () => {
       health.release('a', 4, 'set', i);
       assert.equal(isUp(), true);
     }
-    // Five wishes are no reason to distrust it: the first hold is none.
+    // Going down by hand five times does not count as flapping: the first failure has no hold-down.
     health.report('a', 4, 'check', broken, 10);
     health.report('a', 4, 'check', { up: true, reason: 'fine' }, 11);
     assert.equal(isUp(), true);

@@ -86,7 +86,7 @@ describe('the monitor', () => {
       ],
     );
     assert.equal(changes[0]!.reason, 'ping 192.0.2.1: 3 of 3 rounds failed (timeout)');
-    // The second time it is held for ten seconds, though the checks passed long before.
+    // After the second outage the WAN is held down for ten seconds, though the checks passed long before.
     assert.equal(changes[3]!.since - changes[2]!.since, 10_000);
     assert.equal(health.state('a', 4).up, true);
     await it.stop();
@@ -110,7 +110,7 @@ describe('the monitor', () => {
     });
     await clock.pass(20_900);
     assert.deepEqual([most, rounds.a, rounds.b], [1, 5, 11]);
-    // The fake ignores the signal, so its round has to end before the stop does.
+    // The fake check ignores the signal, so its round has to end before the stop does.
     const stopped = it.stop();
     await clock.pass(5_000);
     await stopped;

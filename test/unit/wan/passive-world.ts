@@ -12,25 +12,25 @@ export interface World {
   readonly seconds: number;
   /** When WAN w1 begins to swallow everything, in seconds. */
   readonly blackholeAt?: number;
-  /** Different destinations; popular ones are asked more (Zipf). Default 300. */
+  /** Number of destinations, of which popular ones are asked more often (Zipf). Default 300. */
   readonly destinations?: number;
-  /** Milliseconds; default 60. */
+  /** Round trip in milliseconds; default 60. */
   readonly rttMs?: (wan: string, atSeconds: number) => number;
-  /** Chance that a SYN or its answer is lost; it is sent again after 1, 3, 7 s. Default 0.01. */
+  /** Chance that a SYN or its answer is lost; the SYN is sent again after 1, 3 and 7 s. Default 0.01. */
   readonly loss?: (wan: string, atSeconds: number) => number;
-  /** Overrides where a connection goes; the default is random. */
+  /** The index of the WAN for a connection; default random. */
   readonly choose?: (random: () => number, destination: number) => number;
-  /** Destinations that are dead at some time, beside the share. */
+  /** Whether a destination is dead at this time, besides the share of `dead`. */
   readonly isDead?: (destination: number, atSeconds: number, wan: string) => boolean;
   readonly stopAtSuspicion?: boolean;
 }
 
 export interface Outcome {
-  /** Each suspicion, with the second it was raised in. */
+  /** Each suspicion, with the time it was raised at in seconds. */
   readonly suspicions: readonly (Suspicion & { readonly at: number })[];
 }
 
-/** When a client sends a SYN (RFC 6298). */
+/** When a client sends a SYN and sends it again, in ms from the start (RFC 6298). */
 const SYNS_MS = [0, 1000, 3000, 7000];
 
 export function mulberry(seed: number): () => number {
@@ -48,13 +48,13 @@ interface Sample {
   readonly wan: string;
   readonly dst: string;
   readonly decidedAt: number;
-  /** Infinity: never. */
+  /** When the connection is answered, in ms; Infinity when never. */
   readonly answeredAt: number;
   looks: number;
   knownMs: number;
 }
 
-/** Cumulative shares of `count` destinations, the n-th asked 1/n as often. */
+/** Cumulative shares of `count` destinations, of which the n-th is asked 1/n as often as the first. */
 function zipf(count: number): number[] {
   const weights = Array.from({ length: count }, (_, i) => 1 / (i + 1));
   const total = weights.reduce((a, b) => a + b);
@@ -76,7 +76,7 @@ function pick(shares: readonly number[], value: number): number {
   return low;
 }
 
-/** Runs a world to its end. A suspected WAN gets no new connections, as in the daemon. */
+/** Runs a world to its end. As in the daemon, a suspected WAN gets no new connections. */
 export function simulate(world: World): Outcome {
   const random = mulberry(world.seed);
   const wans = Array.from({ length: world.wans ?? 3 }, (_, i) => `w${i + 1}`);

@@ -7,7 +7,7 @@ import { isAnswered, LOOKS_MS, PassiveWatch } from '#wanmark/wan/passive/watch.j
 import { FakeClock } from './fake-clock.js';
 import { simulate, type World } from './passive-world.js';
 
-/** Seconds from the black hole to the suspicion in each of some worlds, sorted; all must find w1 and only then. */
+/** Seconds from the black hole to the suspicion of w1 in several worlds, sorted; none may come before the black hole. */
 function delays(world: Omit<World, 'seed' | 'seconds' | 'blackholeAt'>, worlds = 8): number[] {
   const found = Array.from({ length: worlds }, (_, i) => {
     const { suspicions } = simulate({
@@ -25,7 +25,7 @@ function delays(world: Omit<World, 'seed' | 'seconds' | 'blackholeAt'>, worlds =
   return found.sort((a, b) => a - b);
 }
 
-/** Suspicions in minutes of worlds where every WAN works. */
+/** Suspicions in worlds where every WAN works. */
 function falseAlarms(world: Omit<World, 'seed' | 'seconds'>, worlds = 2): string[] {
   return Array.from(
     { length: worlds },
@@ -36,7 +36,7 @@ function falseAlarms(world: Omit<World, 'seed' | 'seconds'>, worlds = 2): string
 }
 
 describe('a black hole among three WANs', () => {
-  // Median and slowest. In a hundred worlds each the medians were 1.1, 1.1, 1.5 and 3.8 s, the slowest 1.2, 1.2, 3 and 9.
+  // Limits of median and slowest. In 100 worlds the medians were 1.1, 1.1, 1.5, 3.8 s, the slowest 1.2, 1.2, 3, 9 s.
   for (const [perSecond, dead, median, slowest] of [
     [200, 0.05, 1.5, 2],
     [200, 0.2, 1.5, 2.5],
@@ -50,7 +50,7 @@ describe('a black hole among three WANs', () => {
     });
   }
 
-  it('is seen by two WANs, too, and with one destination for all', () => {
+  it('is found with only two WANs, too, and with one destination for all', () => {
     assert.ok(delays({ perSecond: 50, dead: 0.05, wans: 2 }).at(-1)! < 5);
     assert.ok(delays({ perSecond: 50, dead: 0, destinations: 1 }).at(-1)! < 2.5);
   });
@@ -66,13 +66,13 @@ describe('a black hole among three WANs', () => {
   });
 });
 
-/** Each minute w1's round trips go up to `ms` within so many seconds, and stay so for a while. */
+/** Round trips where w1's rise to `ms` within `seconds` each minute, and stay there for a while. */
 function fills(seconds: number, ms = 1500): World['rttMs'] {
   return (wan, at) =>
     wan === 'w1' ? 60 + (ms - 60) * Math.min(1, Math.max(0, (at % 60) - 40) / seconds) : 60;
 }
 
-/** Each minute half of w1's round trips fail for half a minute. */
+/** Loss where half of w1's round trips fail for half of each minute. */
 const lossy: World['loss'] = (wan, at) => (wan === 'w1' && at % 60 > 30 ? 0.51 : 0.01);
 
 describe('no WAN that works is suspected', () => {
@@ -105,14 +105,14 @@ describe('no WAN that works is suspected', () => {
     it(name, () => assert.deepEqual(falseAlarms({ ...world, ...more }), []));
   }
 
-  it('when two of three go, for most are never suspected', () => {
+  it('when two of three die, since most are never suspected', () => {
     const { suspicions } = simulate({
       seed: 3,
       ...world,
       seconds: 100,
       isDead: (_, t, wan) => t > 60 && wan !== 'w3',
     });
-    // Both show it within the same second or so; what one was accused of alone is dropped then.
+    // Both show it within about a second; a suspicion of one of them is dropped then.
     assert.ok(suspicions.every(({ wan }) => wan !== 'w3'));
   });
 });
@@ -190,7 +190,7 @@ describe('the watch', () => {
     assert.deepEqual(told, ['a 4 suspected']);
     await clock.pass(11_000);
     assert.deepEqual(told, ['a 4 suspected', 'a 4 over']);
-    // Two in a tick of each WAN, the unanswered ones until they are given up.
+    // Each tick takes two samples of each WAN, and looks at unanswered ones until it gives them up.
     assert.ok(lookups() <= 15 * 2 * (1 + LOOKS_MS.length), `${lookups()} look-ups`);
     assert.equal(clock.pending, 0, 'idle without decisions');
     it.stop();
@@ -207,7 +207,7 @@ describe('the watch', () => {
     it.stop();
   });
 
-  it('judges what the last look has shown, with no connection to come', async () => {
+  it('judges the result of the last look even when no more connections come', async () => {
     const { it, clock, connect, lookups, unjudged } = watch(() => ANSWERED);
     connect('a', 1);
     await clock.pass(1000);

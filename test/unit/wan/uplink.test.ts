@@ -33,7 +33,7 @@ function links(state: LinkState = 'up', four = FOUR, six = SIX, world: World = {
 const fibre = wan(1, { dev: 'eth1', via: '192.0.2.1', via6: '2001:db8:7::1' });
 
 describe('linkVerdict', () => {
-  it('says what is wrong with the device', () => {
+  it('tells what is wrong with the device', () => {
     const reasons = (['gone', 'switched off', 'without carrier'] as const).map(
       (state) => linkVerdict(fibre, 4, links(state))?.reason,
     );
@@ -46,7 +46,7 @@ describe('linkVerdict', () => {
     assert.equal(linkVerdict(wan(1, { via6: undefined }), 6, links('gone')), undefined);
   });
 
-  it('calls a family down that has lost its address, except where none is needed', () => {
+  it('is down for a family that has lost its address, except where none is needed', () => {
     const none = { ...links('up', [], SIX), reaches: (_device: string, family: number) => family === 6 };
     assert.deepEqual(linkVerdict(fibre, 4, none), { up: false, reason: 'device eth1 has no IPv4 address' });
     assert.equal(linkVerdict(fibre, 6, none)?.up, true);
@@ -55,7 +55,7 @@ describe('linkVerdict', () => {
 });
 
 describe('linkVerdict of the way to the gateway', () => {
-  it('is down when a fixed gateway is on no network of the device, which may be one of a host route alone', () => {
+  it('is down when a fixed gateway is on no network of the device; a host route counts as a network', () => {
     const elsewhere = links('up', FOUR, SIX, { reaches: false });
     assert.deepEqual(linkVerdict(fibre, 4, elsewhere), {
       up: false,
@@ -80,7 +80,7 @@ describe('linkVerdict of the way to the gateway', () => {
 });
 
 describe('wayOf', () => {
-  it('is another one with the device’s index, state, address or gateway, and with nothing else', () => {
+  it('changes with the device’s index, state, address or gateway, and with nothing else', () => {
     const auto = { ...fibre, via: 'auto' };
     const worlds = [
       links('up', FOUR, SIX, { gateway: '192.0.2.1' }),

@@ -3,10 +3,12 @@ import { FAMILIES, type Family } from '../../../core/family.js';
 import type { Backend, Service } from '../../../core/service.js';
 import { carries, type Wan } from '../../../core/wan.js';
 import { type Device, type Facts, neighbourKey } from '../../facts.js';
+import { quoted, VariableNames } from './words.js';
 
 /** A variable of the script: what a person may change at its top. */
 export interface Variable {
   readonly name: string;
+  /** As sh reads it. */
   readonly value: string;
   /** For the end of its line. */
   readonly comment?: string;
@@ -22,6 +24,13 @@ export interface ScriptWan {
   readonly shared: boolean;
 }
 
+/** A service of the script. */
+export interface ScriptService {
+  readonly service: Service;
+  /** Begins its variables: `web` of `$web_address`. */
+  readonly stem: string;
+}
+
 /** A configuration in which the values that a person may change are variables, such as `$fibre_dev`. */
 export interface Symbols {
   readonly config: Config;
@@ -29,18 +38,22 @@ export interface Symbols {
   readonly facts: Facts;
   readonly variables: readonly Variable[];
   readonly wans: readonly ScriptWan[];
+  readonly services: readonly ScriptService[];
 }
 
+/** A person may give a weight to whom the configuration gives none. */
+const ANY_WEIGHT = 1;
+
 export function makeSymbols(config: Config): Symbols {
-  const stems = new Stems();
+  const stems = new VariableNames();
   const ports = sharedDevices(config.wans);
   const portNames = new Map(ports.map((device, i) => [device, i === 0 ? 'port' : `port${i + 1}`]));
   const wans = config.wans.map((wan): ScriptWan => {
-    const stem = stems.of(wan.name);
+    const stem = stems.of(stemOf(wan.name));
     const port = portNames.get(wan.dev);
     return { wan, stem, device: `$${port ?? `${stem}_dev`}`, shared: port !== undefined };
   });
-  const services = config.services.map((service) => ({ service, stem: stems.of(service.name) }));
+  const services = config.services.map((service) => ({ service, stem: stems.of(stemOf(service.name)) }));
   const symbolic: Config = {
     ...config,
     wans: wans.map(symbolicWan),
@@ -50,25 +63,22 @@ export function makeSymbols(config: Config): Symbols {
     config: symbolic,
     facts: symbolicFacts(symbolic.wans),
     wans,
+    services,
     variables: [
-      ...[...portNames].map(([value, name]) => ({ name, value, comment: 'the device of several WANs' })),
+      ...[...portNames].map(([value, name]) => ({
+        name,
+        value: quoted(value),
+        comment: 'the device of several WANs',
+      })),
       ...wans.flatMap(wanVariables),
       ...services.flatMap(({ service, stem }) => serviceVariables(service, stem)),
     ],
   };
 }
 
-/** Names of variables from names that may have other letters in them. */
-class Stems {
-  readonly #taken = new Set<string>(['port']);
-
-  of(name: string): string {
-    const letters = name.replaceAll(/[^A-Za-z0-9]/g, '_').replace(/^(?=\d)/, 'wan');
-    let stem = letters;
-    for (let i = 2; this.#taken.has(stem); i++) stem = `${letters}_${i}`;
-    this.#taken.add(stem);
-    return stem;
-  }
+/** `_server` is what tells the variables of a backend from those of its service, so no other name may have it. */
+function stemOf(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9]server/g, '_srv');
 }
 
 function sharedDevices(wans: readonly Wan[]): string[] {
@@ -88,12 +98,12 @@ export function viaVariable(stem: string, family: Family): string {
 
 function symbolicWan({ wan, stem, device }: ScriptWan): Wan {
   const via = (family: Family) => (carries(wan, family) ? `$${gatewayVariable(stem, family)}` : undefined);
-  return { ...wan, dev: device, via: via(4), via6: via(6) };
+  return { ...wan, dev: device, via: via(4), via6: via(6), weight: ANY_WEIGHT };
 }
 
 function wanVariables({ wan, stem, shared }: ScriptWan): Variable[] {
   return [
-    ...(shared ? [] : [{ name: `${stem}_dev`, value: wan.dev }]),
+    ...(shared ? [] : [{ name: `${stem}_dev`, value: quoted(wan.dev) }]),
     ...FAMILIES.filter((family) => carries(wan, family)).map((family) => ({
       name: viaVariable(stem, family),
       value: (family === 6 ? wan.via6 : wan.via)!,
@@ -109,7 +119,7 @@ function gatewayComment(via: string | undefined): Pick<Variable, 'comment'> {
 }
 
 /** The first word of the variables of a backend: its place in its service. */
-function serverStem(stem: string, i: number): string {
+export function serverStem(stem: string, i: number): string {
   return `${stem}_server${i + 1}`;
 }
 
@@ -122,6 +132,7 @@ function symbolicService(service: Service, stem: string): Service {
         ...backend,
         name: `$${serverStem(stem, i)}_to`,
         address: `$${serverStem(stem, i)}`,
+        weight: ANY_WEIGHT,
       }),
     ),
   };
@@ -133,7 +144,7 @@ function serviceVariables(service: Service, stem: string): Variable[] {
     ...service.backends.flatMap(({ address, port, weight }, i) => {
       const name = serverStem(stem, i);
       const to =
-        port === undefined ? `$${name}` : service.family === 6 ? `[$${name}]:${port}` : `$${name}:${port}`;
+        port === undefined ? `$${name}` : service.family === 6 ? `"[$${name}]:${port}"` : `$${name}:${port}`;
       return [
         { name, value: address },
         { name: `${name}_to`, value: to },

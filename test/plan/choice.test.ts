@@ -1,32 +1,32 @@
 /**
- * The kernel's choice, from the rules as they are printed, by the kernel's own arithmetic (statistic_mt of
+ * The kernel's choice, from the rules as they are rendered, by the kernel's own arithmetic (statistic_mt of
  * xt_statistic.c) and iptables' reading of the words (libxt_statistic.c).
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { weighted } from '#wanmark/core/strategies/weighted.js';
+import { MOST_SLOTS, rotation as rotationOf, slots, tooLong } from '#wanmark/plan/choice.js';
+import type { Choice, Match } from '#wanmark/plan/plan.js';
+import { iptablesLines } from '#wanmark/plan/render/iptables.js';
 import { flow, wan } from '../unit/flows.js';
 
-const SCRIPTS = fileURLToPath(new URL('../../scripts/', import.meta.url));
-const MASK = '0xff';
+const NOTHING = { chains: [], hooks: [] };
 
-/** The rules for each list of weights; WAN i + 1 has weights[i]. */
-function render(mode: string, lists: readonly number[][], extra = ''): string[][] {
-  const input = lists.map((weights) => weights.map((w, i) => `0x${(i + 1).toString(16)} ${w}\n`).join(''));
-  const script = `. "$1/choice.sh"; WANMARK_KERNEL_MODE=$2
-    ${input.map((text) => `choice_rules CHAIN ${MASK} '${extra}' <<E\n${text}E\necho end`).join('\n')}`;
-  const { status, stdout, stderr } = spawnSync('sh', ['-eu', '-s', SCRIPTS, mode], {
-    input: script,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
+/** The rules for each list of weights; WAN i + 1 has weights[i], and one without a weight is no candidate. */
+function render(
+  mode: Choice['mode'],
+  lists: readonly (readonly number[])[],
+  when: readonly Match[] = [],
+): string[][] {
+  return lists.map((weights) => {
+    const shares = weights
+      .map((weight, i) => ({ name: `wan${i + 1}`, value: i + 1, weight }))
+      .filter(({ weight }) => weight > 0);
+    const rules = [{ when, action: { kind: 'choose', choice: { mask: 0xff, mode, shares } } } as const];
+    const mangle = { chains: [{ name: 'CHAIN', rules }], hooks: [] };
+    const stages = { nat: NOTHING, filter: NOTHING, mangle };
+    return iptablesLines({ served: true, sets: new Map(), rules: [], routes: [], stages }, 'mangle').slice(1);
   });
-  assert.equal(status, 0, stderr);
-  return stdout
-    .split('end\n')
-    .slice(0, -1)
-    .map((text) => text.split('\n').slice(0, -1));
 }
 
 const RULE =
@@ -192,12 +192,36 @@ describe('nth', () => {
 });
 
 test('more matches stand before the statistic match, which counts what comes to it', () => {
-  for (const mode of ['nth', 'random']) {
-    for (const [i, rule] of render(mode, [[2, 1]], '-p tcp --dport 80')[0]!.entries()) {
-      assert.match(rule, /^-A CHAIN -m mark --mark 0x0\/0xff -p tcp --dport 80 (-m statistic .*)?-j MARK/);
+  const when = [{ kind: 'transport', proto: 'tcp', dport: { low: 80, high: 80 } }] as const;
+  for (const mode of ['nth', 'random'] as const) {
+    for (const [i, rule] of render(mode, [[2, 1]], when)[0]!.entries()) {
+      assert.match(rule, /^-A CHAIN -p tcp --dport 80 -m mark --mark 0x0\/0xff (-m statistic .*)?-j MARK/);
       assert.equal(rule.includes('statistic'), i < (mode === 'nth' ? 2 : 1));
     }
   }
 });
 
-test('no weight, no rule', () => assert.deepEqual(render('nth', [[0, 0]])[0], []));
+test('no weight, no rule', () => {
+  for (const mode of ['nth', 'random'] as const) assert.deepEqual(render(mode, [[0, 0]])[0], []);
+});
+
+describe('the length of a rotation', () => {
+  const shares = (...weights: number[]) =>
+    weights.map((weight, i) => ({ name: `${i}`, value: i + 1, weight }));
+
+  test('is the sum of the weights without what they have in common', () => {
+    assert.equal(slots(shares(65280, 256)), 256);
+    assert.equal(slots(shares(4, 2)), 3);
+    assert.equal(slots([]), 0);
+    assert.equal(rotationOf(shares(65280, 256)).length, 256);
+  });
+
+  test(`is refused beyond ${MOST_SLOTS}, but where nothing rotates`, () => {
+    assert.equal(tooLong('WANs', 'nth', shares(255, 1)), undefined);
+    assert.equal(
+      tooLong('WANs', 'nth', shares(200, 57)),
+      'WANs: the weights make a rotation of 257, more than 256; use smaller weights, or kernel mode random',
+    );
+    assert.equal(tooLong('WANs', 'random', shares(200, 57)), undefined);
+  });
+});

@@ -1,0 +1,383 @@
+#!/bin/sh
+# Balances what comes for web over servers.
+# The kernel chooses.
+#
+# Printed by wanmark; needs iproute2 and iptables, but not wanmark. As root:
+#
+#   sh FILE [up]     everything; again after a change of the settings below. The router has to forward already:
+#                    sysctl net.ipv4.ip_forward=1
+#   sh FILE refresh  the same where it is up, for hooks: addresses, gateways and routes may have changed
+#   sh FILE down     takes everything away
+#
+# When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine would not, 2 wrong usage.
+#
+# All of it can be found: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of protocol 119. A
+# connection's mark says which server it belongs to; bits outside the mask are left as they are.
+set -eu
+LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH
+
+# --- settings --------------------------------------------------------------
+
+web_address=192.0.2.2 # what clients of web ask
+web_server1=10.0.0.2
+web_server1_to=$web_server1:8080
+web_server1_weight=2
+web_server2=10.0.0.3
+web_server2_to=$web_server2:8080
+web_server2_weight=1
+web_server3=10.0.0.4
+web_server3_to=$web_server3:8080
+web_server3_weight=1
+iptables=iptables
+state=/run/wanmark-script # what down has to know
+
+# --- what is wanted --------------------------------------------------------
+
+# Our part of iptables' tables, as iptables-save prints it.
+print_tables4() {
+	cat <<-WANMARK
+		*nat
+		:WANMARK_NAT - [0:0]
+		:WANMARK_SERVICE - [0:0]
+		:WANMARK_POOL1 - [0:0]
+		:WANMARK_TO1 - [0:0]
+		:WANMARK_SNAT - [0:0]
+		-A WANMARK_NAT -m conntrack --ctstate DNAT -m connmark ! --mark 0x0/0xff00 -j WANMARK_SNAT
+		-A WANMARK_SERVICE -d $web_address -p tcp --dport 80 -g WANMARK_POOL1
+		-A WANMARK_POOL1 -m mark ! --mark 0x0/0xff00 -j WANMARK_TO1
+		-A WANMARK_POOL1 -j MARK --set-xmark 0x0/0xff00
+		$pool1_4
+		-A WANMARK_POOL1 -j WANMARK_TO1
+		-A WANMARK_TO1 -j CONNMARK --save-mark --nfmask 0xff00 --ctmask 0xff00
+		-A WANMARK_TO1 -p tcp -m mark --mark 0x100/0xff00 -j DNAT --to-destination $web_server1_to
+		-A WANMARK_TO1 -p tcp -m mark --mark 0x200/0xff00 -j DNAT --to-destination $web_server2_to
+		-A WANMARK_TO1 -p tcp -m mark --mark 0x300/0xff00 -j DNAT --to-destination $web_server3_to
+		$(each "$network_of_web_server1_4" "-A WANMARK_SNAT -m connmark --mark 0x100/0xff00 -s @ -j MASQUERADE")
+		-A WANMARK_SNAT -m connmark --mark 0x100/0xff00 ! -o lo -m addrtype --src-type LOCAL -j MASQUERADE
+		$(each "$network_of_web_server2_4" "-A WANMARK_SNAT -m connmark --mark 0x200/0xff00 -s @ -j MASQUERADE")
+		-A WANMARK_SNAT -m connmark --mark 0x200/0xff00 ! -o lo -m addrtype --src-type LOCAL -j MASQUERADE
+		$(each "$network_of_web_server3_4" "-A WANMARK_SNAT -m connmark --mark 0x300/0xff00 -s @ -j MASQUERADE")
+		-A WANMARK_SNAT -m connmark --mark 0x300/0xff00 ! -o lo -m addrtype --src-type LOCAL -j MASQUERADE
+		-A POSTROUTING -m comment --comment wanmark -j WANMARK_NAT
+		-A PREROUTING -m comment --comment wanmark -j WANMARK_SERVICE
+		-A OUTPUT -m comment --comment wanmark -j WANMARK_SERVICE
+		COMMIT
+	WANMARK
+}
+
+look() {
+	network_of_web_server1_4=$(network_to 4 "$web_server1")
+	network_of_web_server2_4=$(network_to 4 "$web_server2")
+	network_of_web_server3_4=$(network_to 4 "$web_server3")
+	pool1_4=$(choose WANMARK_POOL1 0xff00 '' "1 0x100 $web_server1_weight" "1 0x200 $web_server2_weight" "1 0x300 $web_server3_weight")
+	routes4='' rules4=''
+	tables4=$(print_tables4)
+}
+
+# Checks all that can be checked before anything is changed.
+up() {
+	check_weights "$web_server1_weight" "$web_server2_weight" "$web_server3_weight"
+	look
+	test_tables "$iptables" "$tables4"
+	old_routes4=$(routes_there 4) old_rules4=$(rules_there 4) old_tables4=$(ours "$iptables")
+	undo=1 fresh=1
+	[ ! -e "$state" ] || fresh=
+	: >>"$state"
+	note_tables "$iptables" "$tables4"
+	put 4 "$iptables" "$routes4" "$rules4" "$tables4"
+	undo=
+}
+
+refresh() {
+	[ -e "$state" ] || { say "is not up; run '$0 up' first"; exit 1; }
+	up
+}
+
+down() {
+	_nothing='*filter
+*mangle
+*nat'
+	put 4 "$iptables" '' '' "$_nothing"
+	forget
+}
+
+# finish: at every exit.
+undo=''
+finish() {
+	_code=$?
+	trap '' HUP INT TERM
+	if [ -n "$undo" ]; then
+		set +e
+		say 'failed; everything goes back to what it was'
+		put 4 "$iptables" "$old_routes4" "$old_rules4" "$old_tables4"
+		[ -z "$fresh" ] || forget
+	fi
+	[ "$_code" = 0 ] || exit 1
+}
+
+# --- how it is found out and done ------------------------------------------
+
+# default_routes FAMILY: "METRIC DEVICE GATEWAY" of each way of the main table's default routes; the gateway is dev where there is
+# none, and none where the way does not work.
+default_routes() {
+	ip -N "-$1" route show table main | awk '
+		/^[^ \t]/ { inside = $1 == "default"; metric = 0 }
+		!inside { next }
+		/^default/ { for (i = 1; i < NF; i++) if ($i == "metric") metric = $(i + 1) + 0 }
+		{
+			gateway = "dev"; device = ""
+			for (i = 1; i <= NF; i++) {
+				if ($i == "via") gateway = $(i + 1)
+				if ($i == "dev") device = $(i + 1)
+			}
+			if (/ (dead|inet6)( |$)/) gateway = "none"
+			if (device != "") print metric, device, gateway
+		}'
+}
+
+# is_neighbour FAMILY DEVICE GATEWAY: whether the device reaches the gateway directly.
+is_neighbour() {
+	case $(ip "-$1" route get fibmatch "$3" oif "$2" 2>/dev/null) in
+	'' | default* | local* | broadcast* | unreachable* | *' via '*) return 1 ;;
+	esac
+}
+
+# gateway FAMILY DEVICE GIVEN: the gateway to use at the moment, dev for a device that needs none, or nothing while the WAN
+# cannot be used. What auto finds is right, whatever the networks of its device: the main table uses it.
+gateway() {
+	_link=$(ip -o link show dev "$2" 2>/dev/null) || :
+	case $_link in *[\<,]UP[,\>]*) ;; *) return 0 ;; esac
+	if [ "$3" = auto ]; then
+		_found=$(default_routes "$1" | awk -v device="$2" '
+			$2 == device && $3 != "none" && (!found || $1 < least) { found = $3; least = $1 }
+			END { print found }')
+		# A point-to-point device with an address needs none.
+		case $_found:$_link in :*[\<,]POINTOPOINT[,\>]*)
+			[ -z "$(ip -o "-$1" addr show dev "$2" scope global)" ] || _found=dev
+			;;
+		esac
+		echo "$_found"
+	elif [ "$3" = dev ] || is_neighbour "$1" "$2" "$3"; then
+		echo "$3"
+	fi
+}
+
+# network_to FAMILY ADDRESS: the network that the route to it is for; the address itself where that is the default route.
+network_to() {
+	ip -N "-$1" route get fibmatch "$2" 2>/dev/null | awk -v address="$2" '
+		NR == 1 && $1 ~ /^[0-9a-f]*[.:]/ { network = $1 }
+		END { print network ? network : address }'
+}
+
+# route FAMILY TABLE DEVICE GATEWAY GIVEN: the default route of a WAN's table. While the WAN cannot be used it leads
+# nowhere: what belongs to the WAN would otherwise leave by another one, with an address that is not the other's.
+route() {
+	case $4:$5 in
+	:*)
+		say "no IPv$1 route by $3 (gateway $5) at the moment"
+		echo "unreachable default table $2"
+		;;
+	dev:*) echo "default dev $3 table $2" ;;
+	# The main table may reach what auto found only so, too.
+	*:auto) echo "default via $4 dev $3 onlink table $2" ;;
+	*) echo "default via $4 dev $3 table $2" ;;
+	esac
+}
+
+# each LIST RULE: the rule once for each word of the list, in the place of @.
+each() {
+	for _one in $1; do printf '%s\n' "${2%%@*}$_one${2#*@}"; done
+}
+
+# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: rules that give an undecided packet one of the marks. The
+# members stand in the order of their tiers; those of the first that has one with a weight and a gateway are chosen from.
+choose() {
+	_chain=$1 _mask=$2 _last=$3
+	shift 3
+	printf '%s\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v last="$_last" '
+		function rule(mark_of_it, words) {
+			print "-A " chain " -m mark --mark 0x0/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
+		}
+		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }
+		END {
+			# They are tried one after the other, so each sees only what those before it left, and its share is of that:
+			# w / (what is left), not w / (all). The last one takes the rest. The kernel compares 31 random bits
+			# (statistic_mt), and 11 digits are read and printed without loss.
+			for (i = 1; i < count; i++) {
+				steps = int(weight[i] / left * 2147483648 + .5)
+				if (steps > 2147483647) steps = 2147483647
+				if (steps < 1) steps = 1
+				rule(mark[i], sprintf("-m statistic --mode random --probability %.11f ", steps / 2147483648))
+				left -= weight[i]
+			}
+			if (count) rule(mark[count], "")
+			if (!count && last != "") rule(last, "-m addrtype ! --src-type LOCAL ")
+		}'
+}
+
+say() { printf 'wanmark: %s\n' "$*" >&2; }
+
+misuse() {
+	say "$*"
+	trap - EXIT
+	exit 2
+}
+
+# need PROGRAM...: CAP_NET_ADMIN is bit 12 of what this process may do, capabilities(7).
+need() {
+	_caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
+	[ $((0x${_caps:-0} >> 12 & 1)) = 1 ] || { say 'needs CAP_NET_ADMIN; run it as root (sudo)'; exit 1; }
+	for _program in "$@"; do
+		command -v "$_program" >/dev/null || { say "$_program is not installed"; exit 1; }
+	done
+	case $(ip -V 2>&1) in *iproute2*) ;; *) say 'needs the ip of iproute2' && exit 1 ;; esac
+}
+
+check_weights() {
+	for _weight in "$@"; do
+		case $_weight in '' | *[!0-9]* | ??????*) misuse "weight '$_weight' must be a whole number from 0 to 65535" ;; esac
+	done
+}
+
+# One at a time: two hooks may run at once.
+lock() {
+	exec 9>"$state.lock"
+	flock -w 15 9 || { say "another one holds $state.lock; wait for it to end"; exit 1; }
+}
+
+# ours PROGRAM: our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to them.
+ours() {
+	"$1-save" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \
+		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
+}
+
+# table_steps PROGRAM TABLES: what iptables-restore reads to put these tables in the place of our part of it. Jumps go
+# first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule should win.
+table_steps() {
+	{ printf '%s\n=\n' "$2" && ours "$1"; } | awk '
+		/^=/ { old = 1 }
+		/^\*/ { table = $0; if (!seen[table]++) tables[++count] = table }
+		/^:/ && old { had[table] = had[table] " " $1 }
+		/^:/ && !old { new[table, $1]; heads[table] = heads[table] $0 "\n" }
+		$1 == "-A" && $2 ~ /^WANMARK/ && !old { rules[table] = rules[table] $0 "\n" }
+		$1 == "-A" && $2 !~ /^WANMARK/ {
+			if (old) unhook[table] = unhook[table] "-D" substr($0, 3) "\n"
+			else if (table == "*nat" && $2 == "POSTROUTING") last[table] = last[table] $0 "\n"
+			else { sub($2, $2 " 1"); first[table] = "-I" substr($0, 3) "\n" first[table] }
+		}
+		END {
+			for (i = 1; i <= count; i++) {
+				table = tables[i]
+				empty = drop = ""
+				chains = split(had[table], chain, " ")
+				for (k = 1; k <= chains; k++) {
+					if ((table, chain[k]) in new) continue
+					empty = empty "-F " substr(chain[k], 2) "\n"
+					drop = drop "-X " substr(chain[k], 2) "\n"
+				}
+				body = heads[table] unhook[table] empty rules[table] first[table] last[table] drop
+				if (body != "") printf "%s\n%sCOMMIT\n", table, body
+			}
+		}'
+}
+
+# test_tables PROGRAM TABLES: lets iptables read them before anything is changed.
+test_tables() {
+	_steps=$(table_steps "$1" "$2")
+	printf '%s\n' "$_steps" | "$1-restore" --test --wait=10 --noflush
+}
+
+# rules_there FAMILY: the ip rules that are ours, in the words of ours.
+rules_there() {
+	ip -N "-$1" rule show | awk '
+		!sub(/ proto 119$/, "") { next }
+		{
+			priority = $1 + 0
+			sub(/^[0-9]*:[ \t]*/, "")
+			sub(/^from all /, "")
+			sub(/lookup 254/, "lookup main")
+			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable") }
+			# Without a mask ip means all bits.
+			if (/fwmark 0x[0-9a-f]* /) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
+			print "priority " priority " " $0
+		}'
+}
+
+# routes_there FAMILY: the routes that are ours, without what only tells of their state.
+routes_there() {
+	ip "-$1" route show table all protocol 119 | sed -e 's/ dead//' -e 's/ linkdown//'
+}
+
+# put FAMILY PROGRAM ROUTES RULES TABLES: makes ours of these. What is needed comes first and what is left over goes last: a
+# mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
+put() {
+	_old_rules=$(rules_there "$1")
+	each_line "$3" '' ip "-$1" route replace protocol 119
+	each_line "$4" "$_old_rules" ip "-$1" rule add protocol 119
+	_steps=$(table_steps "$2" "$5")
+	printf '%s\n' "$_steps" | "$2-restore" --wait=10 --noflush
+	each_line "$_old_rules" "$4" ip "-$1" rule del protocol 119
+	for _table in $(ip -N "-$1" route show table all protocol 119 | sed 's/.* table \([^ ]*\).*/\1/'); do
+		case "$3 " in *" table $_table"[!0-9]*) ;; *) ip "-$1" route flush table "$_table" protocol 119 ;; esac
+	done
+}
+
+# each_line LINES OTHERS COMMAND...: the command with the words of each line that is not one of the others.
+each_line() {
+	_others="
+$2
+"
+	printf '%s\n' "$1" | {
+		shift 2
+		while read -r _line; do
+			case $_others in *"
+$_line
+"*) continue ;; esac
+			# shellcheck disable=SC2086 # words
+			[ -z "$_line" ] || "$@" $_line
+		done
+	}
+}
+
+# note_tables PROGRAM TABLES: iptables-nft makes tables that were not there, and keeps them, so down takes them away again.
+note_tables() {
+	_there=$("$1-save")
+	for _table in $(printf '%s\n' "$2" | sed -n 's/^\*//p'); do
+		printf '%s\n' "$_there" | grep -qFx "*$_table" || echo "$1 $_table" >>"$state"
+	done
+}
+
+# forget: what the state says, as it was before; then there is no state.
+forget() {
+	[ -e "$state" ] || return 0
+	while read -r _what _before; do
+		case $_what in
+		/proc/*) [ ! -e "$_what" ] || echo "$_before" >"$_what" ;;
+		*) drop_table "$_what" "$_before" ;;
+		esac
+	done <"$state"
+	rm -f "$state"
+}
+
+# drop_table PROGRAM TABLE: unless others use it by now. A restore that flushes deletes the whole of an nft table.
+drop_table() {
+	if "$1-save" | awk -v table="*$2" '
+		/^\*/ { inside = $0 == table; found = found || inside }
+		inside && (/^-A/ || /^:[^ ]* (-|DROP)/) { used = 1 }
+		END { exit !found || used }'; then
+		printf '*%s\nCOMMIT\n' "$2" | "$1-restore"
+	fi
+}
+
+# --- start -----------------------------------------------------------------
+
+case $#:${1-up} in
+[01]:up | 1:refresh | 1:down) ;;
+*) misuse "usage: $0 up|refresh|down" ;;
+esac
+need ip awk flock "$iptables" "$iptables-save" "$iptables-restore"
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+lock
+"${1-up}"

@@ -1,0 +1,186 @@
+import { PROTOCOL } from '../ip.js';
+
+/** The shell functions by which a printed script changes the machine, as they stand there. */
+
+const SAY = `say() { printf 'wanmark: %s\\n' "$*" >&2; }
+
+misuse() {
+	say "$*"
+	trap - EXIT
+	exit 2
+}`;
+
+const NEED = `# need PROGRAM...: CAP_NET_ADMIN is bit 12 of what this process may do, capabilities(7).
+need() {
+	_caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
+	[ $((0x\${_caps:-0} >> 12 & 1)) = 1 ] || { say 'needs CAP_NET_ADMIN; run it as root (sudo)'; exit 1; }
+	for _program in "$@"; do
+		command -v "$_program" >/dev/null || { say "$_program is not installed"; exit 1; }
+	done
+	case $(ip -V 2>&1) in *iproute2*) ;; *) say 'needs the ip of iproute2' && exit 1 ;; esac
+}`;
+
+const CHECK_WEIGHTS = `check_weights() {
+	for _weight in "$@"; do
+		case $_weight in '' | *[!0-9]* | ??????*) misuse "weight '$_weight' must be a whole number from 0 to 65535" ;; esac
+	done
+}`;
+
+const LOCK = `# One at a time: two hooks may run at once.
+lock() {
+	exec 9>"$state.lock"
+	flock -w 15 9 || { say "another one holds $state.lock; wait for it to end"; exit 1; }
+}`;
+
+const OURS = `# ours PROGRAM: our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to them.
+ours() {
+	"$1-save" | grep -E -e '^(\\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \\
+		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
+}`;
+
+const TABLE_STEPS = `# table_steps PROGRAM TABLES: what iptables-restore reads to put these tables in the place of our part of it. Jumps go
+# first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule should win.
+table_steps() {
+	{ printf '%s\\n=\\n' "$2" && ours "$1"; } | awk '
+		/^=/ { old = 1 }
+		/^\\*/ { table = $0; if (!seen[table]++) tables[++count] = table }
+		/^:/ && old { had[table] = had[table] " " $1 }
+		/^:/ && !old { new[table, $1]; heads[table] = heads[table] $0 "\\n" }
+		$1 == "-A" && $2 ~ /^WANMARK/ && !old { rules[table] = rules[table] $0 "\\n" }
+		$1 == "-A" && $2 !~ /^WANMARK/ {
+			if (old) unhook[table] = unhook[table] "-D" substr($0, 3) "\\n"
+			else if (table == "*nat" && $2 == "POSTROUTING") last[table] = last[table] $0 "\\n"
+			else { sub($2, $2 " 1"); first[table] = "-I" substr($0, 3) "\\n" first[table] }
+		}
+		END {
+			for (i = 1; i <= count; i++) {
+				table = tables[i]
+				empty = drop = ""
+				chains = split(had[table], chain, " ")
+				for (k = 1; k <= chains; k++) {
+					if ((table, chain[k]) in new) continue
+					empty = empty "-F " substr(chain[k], 2) "\\n"
+					drop = drop "-X " substr(chain[k], 2) "\\n"
+				}
+				body = heads[table] unhook[table] empty rules[table] first[table] last[table] drop
+				if (body != "") printf "%s\\n%sCOMMIT\\n", table, body
+			}
+		}'
+}`;
+
+const RULES_THERE = `# rules_there FAMILY: the ip rules that are ours, in the words of ours.
+rules_there() {
+	ip -N "-$1" rule show | awk '
+		!sub(/ proto ${PROTOCOL}$/, "") { next }
+		{
+			priority = $1 + 0
+			sub(/^[0-9]*:[ \\t]*/, "")
+			sub(/^from all /, "")
+			sub(/lookup 254/, "lookup main")
+			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable") }
+			# Without a mask ip means all bits.
+			if (/fwmark 0x[0-9a-f]* /) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
+			print "priority " priority " " $0
+		}'
+}`;
+
+const ROUTES_THERE = `# routes_there FAMILY: the routes that are ours, without what only tells of their state.
+routes_there() {
+	ip "-$1" route show table all protocol ${PROTOCOL} | sed -e 's/ dead//' -e 's/ linkdown//'
+}`;
+
+const PUT = `# put FAMILY PROGRAM ROUTES RULES TABLES: makes ours of these. What is needed comes first and what is left over goes last: a
+# mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
+put() {
+	_old_rules=$(rules_there "$1")
+	each_line "$3" '' ip "-$1" route replace protocol ${PROTOCOL}
+	each_line "$4" "$_old_rules" ip "-$1" rule add protocol ${PROTOCOL}
+	_steps=$(table_steps "$2" "$5")
+	printf '%s\\n' "$_steps" | "$2-restore" --wait=10 --noflush
+	each_line "$_old_rules" "$4" ip "-$1" rule del protocol ${PROTOCOL}
+	for _table in $(ip -N "-$1" route show table all protocol ${PROTOCOL} | sed 's/.* table \\([^ ]*\\).*/\\1/'); do
+		case "$3 " in *" table $_table"[!0-9]*) ;; *) ip "-$1" route flush table "$_table" protocol ${PROTOCOL} ;; esac
+	done
+}
+
+# each_line LINES OTHERS COMMAND...: the command with the words of each line that is not one of the others.
+each_line() {
+	_others="
+$2
+"
+	printf '%s\\n' "$1" | {
+		shift 2
+		while read -r _line; do
+			case $_others in *"
+$_line
+"*) continue ;; esac
+			# shellcheck disable=SC2086 # words
+			[ -z "$_line" ] || "$@" $_line
+		done
+	}
+}`;
+
+const TEST = `# test_tables PROGRAM TABLES: lets iptables read them before anything is changed.
+test_tables() {
+	_steps=$(table_steps "$1" "$2")
+	printf '%s\\n' "$_steps" | "$1-restore" --test --wait=10 --noflush
+}`;
+
+const NOTE_TABLES = `# note_tables PROGRAM TABLES: iptables-nft makes tables that were not there, and keeps them, so down takes them away again.
+note_tables() {
+	_there=$("$1-save")
+	for _table in $(printf '%s\\n' "$2" | sed -n 's/^\\*//p'); do
+		printf '%s\\n' "$_there" | grep -qFx "*$_table" || echo "$1 $_table" >>"$state"
+	done
+}`;
+
+const VALID_MARK = `# valid_mark DEVICE...: with it strict rp_filter looks up the way back with the packet's mark. The value from before is kept
+# for down.
+valid_mark() {
+	for _device in "$@"; do
+		_file=/proc/sys/net/ipv4/conf/$_device/src_valid_mark
+		_before=$(cat "$_file" 2>/dev/null) || continue
+		[ "$_before" != 1 ] || continue
+		grep -qsF "$_file " "$state" || echo "$_file $_before" >>"$state"
+		echo 1 >"$_file"
+	done
+}`;
+
+const FORGET = `# forget: what the state says, as it was before; then there is no state.
+forget() {
+	[ -e "$state" ] || return 0
+	while read -r _what _before; do
+		case $_what in
+		/proc/*) [ ! -e "$_what" ] || echo "$_before" >"$_what" ;;
+		*) drop_table "$_what" "$_before" ;;
+		esac
+	done <"$state"
+	rm -f "$state"
+}
+
+# drop_table PROGRAM TABLE: unless others use it by now. A restore that flushes deletes the whole of an nft table.
+drop_table() {
+	if "$1-save" | awk -v table="*$2" '
+		/^\\*/ { inside = $0 == table; found = found || inside }
+		inside && (/^-A/ || /^:[^ ]* (-|DROP)/) { used = 1 }
+		END { exit !found || used }'; then
+		printf '*%s\\nCOMMIT\\n' "$2" | "$1-restore"
+	fi
+}`;
+
+/** Called by every script. */
+export const CHANGING = [
+  SAY,
+  NEED,
+  CHECK_WEIGHTS,
+  LOCK,
+  OURS,
+  TABLE_STEPS,
+  TEST,
+  RULES_THERE,
+  ROUTES_THERE,
+  PUT,
+  NOTE_TABLES,
+  VALID_MARK,
+  FORGET,
+];

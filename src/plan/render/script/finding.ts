@@ -1,0 +1,152 @@
+/**
+ * The shell functions by which a printed script finds out what only the machine knows, as they stand there. Each is left
+ * out where nothing calls it, so that a short configuration makes a short script.
+ */
+
+const NETWORKS = `# networks FAMILY NETWORK...: what the main table knows better than by its default route, and these networks, as far as they
+# are of the family. A throw route (type 9 with -N) asks the next table, so it is not a destination.
+networks() {
+	_family=$1
+	shift
+	{ echo "$*" | tr ' ' '\\n' && ip -N "-$_family" route show table main; } | awk -v family="$_family" '
+		/^[ \\t]/ || $1 == "throw" || $1 == "9" { next }
+		$1 ~ /^([a-z]+|[0-9]+)$/ && NF > 1 && $1 != "default" { $1 = $2 }
+		$1 != "default" && $1 != "" && ($1 ~ /:/) == (family == 6) { print $1 }' | sort -u
+}`;
+
+const DEFAULT_ROUTES = `# default_routes FAMILY: "METRIC DEVICE GATEWAY" of each way of the main table's default routes; the gateway is dev where there is
+# none, and none where the way does not work.
+default_routes() {
+	ip -N "-$1" route show table main | awk '
+		/^[^ \\t]/ { inside = $1 == "default"; metric = 0 }
+		!inside { next }
+		/^default/ { for (i = 1; i < NF; i++) if ($i == "metric") metric = $(i + 1) + 0 }
+		{
+			gateway = "dev"; device = ""
+			for (i = 1; i <= NF; i++) {
+				if ($i == "via") gateway = $(i + 1)
+				if ($i == "dev") device = $(i + 1)
+			}
+			if (/ (dead|inet6)( |$)/) gateway = "none"
+			if (device != "") print metric, device, gateway
+		}'
+}`;
+
+const GATEWAY = `# gateway FAMILY DEVICE GIVEN: the gateway to use at the moment, dev for a device that needs none, or nothing while the WAN
+# cannot be used. What auto finds is right, whatever the networks of its device: the main table uses it.
+gateway() {
+	_link=$(ip -o link show dev "$2" 2>/dev/null) || :
+	case $_link in *[\\<,]UP[,\\>]*) ;; *) return 0 ;; esac
+	if [ "$3" = auto ]; then
+		_found=$(default_routes "$1" | awk -v device="$2" '
+			$2 == device && $3 != "none" && (!found || $1 < least) { found = $3; least = $1 }
+			END { print found }')
+		# A point-to-point device with an address needs none.
+		case $_found:$_link in :*[\\<,]POINTOPOINT[,\\>]*)
+			[ -z "$(ip -o "-$1" addr show dev "$2" scope global)" ] || _found=dev
+			;;
+		esac
+		echo "$_found"
+	elif [ "$3" = dev ] || is_neighbour "$1" "$2" "$3"; then
+		echo "$3"
+	fi
+}`;
+
+const IS_NEIGHBOUR = `# is_neighbour FAMILY DEVICE GATEWAY: whether the device reaches the gateway directly.
+is_neighbour() {
+	case $(ip "-$1" route get fibmatch "$3" oif "$2" 2>/dev/null) in
+	'' | default* | local* | broadcast* | unreachable* | *' via '*) return 1 ;;
+	esac
+}`;
+
+const NOT_DEFAULT = `# not_default FAMILY DEVICE...: those that are not the main table's default.
+not_default() {
+	_defaults=$(default_routes "$1" | awk '
+		NR == 1 || $1 < least { least = $1; all = " " }
+		$1 == least { all = all $2 " " }
+		END { print all }')
+	shift
+	for _device in "$@"; do
+		case $_defaults in *" $_device "*) ;; *) echo "$_device" ;; esac
+	done
+}`;
+
+const MAC = `# mac FAMILY DEVICE GATEWAY KNOWN...: the gateway's MAC address, which tells by which WAN on the device a connection came in;
+# nothing where it is one of those that are known already.
+mac() {
+	_mac='' _family=$1 _device=$2 _gateway=$3
+	shift 3
+	for _try in 1 2 3 4 5 6 7 8 9 10; do
+		_mac=$(ip -N "-$_family" neigh show "$_gateway" dev "$_device" 2>/dev/null |
+			awk '{ for (i = 1; i < NF; i++) if ($i == "lladdr") { print $(i + 1); exit } }')
+		[ -z "$_mac" ] || break
+		# As if a packet were waiting for it (NTF_USE).
+		ip "-$_family" neigh replace "$_gateway" dev "$_device" use 2>/dev/null || break
+		sleep 0.1
+	done
+	if [ -z "$_mac" ]; then
+		say "gateway $_gateway: its MAC address is not known, so what comes in by it cannot be told apart; refresh tries again"
+		return
+	fi
+	case " $* " in
+	*" $_mac "*) say "gateway $_gateway has the MAC address of another one; what comes in by it counts as the other's" ;;
+	*) echo "$_mac" ;;
+	esac
+}`;
+
+const NETWORK_TO = `# network_to FAMILY ADDRESS: the network that the route to it is for; the address itself where that is the default route.
+network_to() {
+	ip -N "-$1" route get fibmatch "$2" 2>/dev/null | awk -v address="$2" '
+		NR == 1 && $1 ~ /^[0-9a-f]*[.:]/ { network = $1 }
+		END { print network ? network : address }'
+}`;
+
+const ADDRESSES = `# addresses FAMILY DEVICE TABLE [GATEWAY]: "ADDRESS TABLE" for each address of the device; of one with several gateways, only
+# those on the network of this one.
+addresses() {
+	_network=$([ -z "\${4-}" ] || ip -N "-$1" route get fibmatch "$4" oif "$2" 2>/dev/null) || :
+	# shellcheck disable=SC2086 # two words or none
+	ip -o "-$1" addr show dev "$2" scope global \${4:+to \${_network%% *}} 2>/dev/null |
+		awk -v table="$3" '{ sub(/\\/.*/, "", $4); print $4, table }'
+}`;
+
+const BOUND_RULES = `# bound_rules PRIORITY: reads "ADDRESS TABLE" lines; an ip rule for each address that is of one table only.
+bound_rules() {
+	sort -u | awk -v priority="$1" '
+		{ line[NR] = "priority " priority " from " $1 " lookup " $2; address[NR] = $1; owners[$1]++ }
+		END { for (i = 1; i <= NR; i++) if (owners[address[i]] == 1) print line[i] }'
+}`;
+
+const ROUTE = `# route FAMILY TABLE DEVICE GATEWAY GIVEN: the default route of a WAN's table. While the WAN cannot be used it leads
+# nowhere: what belongs to the WAN would otherwise leave by another one, with an address that is not the other's.
+route() {
+	case $4:$5 in
+	:*)
+		say "no IPv$1 route by $3 (gateway $5) at the moment"
+		echo "unreachable default table $2"
+		;;
+	dev:*) echo "default dev $3 table $2" ;;
+	# The main table may reach what auto found only so, too.
+	*:auto) echo "default via $4 dev $3 onlink table $2" ;;
+	*) echo "default via $4 dev $3 table $2" ;;
+	esac
+}`;
+
+const EACH = `# each LIST RULE: the rule once for each word of the list, in the place of @.
+each() {
+	for _one in $1; do printf '%s\\n' "\${2%%@*}$_one\${2#*@}"; done
+}`;
+
+export const FINDING = [
+  NETWORKS,
+  DEFAULT_ROUTES,
+  IS_NEIGHBOUR,
+  GATEWAY,
+  NOT_DEFAULT,
+  MAC,
+  NETWORK_TO,
+  ADDRESSES,
+  BOUND_RULES,
+  ROUTE,
+  EACH,
+];

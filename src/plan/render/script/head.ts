@@ -1,0 +1,56 @@
+import type { Config } from '../../../config/config.js';
+import type { Family } from '../../../core/family.js';
+import { PROTOCOL } from '../ip.js';
+import type { Variable } from './symbols.js';
+import { listed, quoted } from './words.js';
+
+/** What the first lines of a script say of it. */
+export function headText({ wans, services, engine }: Config): string {
+  const what = [
+    ...(wans.length > 0 ? [`connections over ${listed(wans.map(({ name }) => name))}`] : []),
+    ...(services.length > 0
+      ? [`what comes for ${listed(services.map(({ name }) => name))} over servers`]
+      : []),
+  ].join(', and ');
+  const chooser =
+    engine === 'kernel' ? 'The kernel chooses.' : 'The kernel chooses, unless a daemon listens on the queue.';
+  return `#!/bin/sh
+# Balances ${what}.
+# ${chooser}
+#
+# Printed by wanmark; needs iproute2 and iptables, but not wanmark. As root:
+#
+#   sh FILE [up]     everything; again after a change of the settings below. The router has to forward already:
+#                    sysctl net.ipv4.ip_forward=1
+#   sh FILE refresh  the same where it is up, for hooks: addresses, gateways and routes may have changed
+#   sh FILE down     takes everything away
+#
+# When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine would not, 2 wrong usage.
+#
+# All of it can be found: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of protocol ${PROTOCOL}. A
+# connection's mark says which ${wans.length > 0 ? 'WAN' : 'server'} it belongs to; bits outside the mask are left as they are.
+set -eu
+LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH`;
+}
+
+/** The values that a person may change. */
+export function settingsText(
+  { exclude, wans }: Config,
+  variables: readonly Variable[],
+  tools: readonly (readonly [tool: string, program: string])[],
+): string {
+  return [
+    ...variables.map(
+      ({ name, value, comment }) => `${name}=${value}${comment === undefined ? '' : ` # ${comment}`}`,
+    ),
+    ...(wans.length > 0 ? [`exclude="${exclude.join(' ')}" # networks to leave alone`] : []),
+    ...tools.map(([tool, program]) => `${tool}=${quoted(program)}`),
+    'state=/run/wanmark-script # what down has to know',
+  ].join('\n');
+}
+
+/** The name of a family's iptables, and of the variable that says which it is. */
+export function toolOf(family: Family): string {
+  return family === 4 ? 'iptables' : 'ip6tables';
+}

@@ -1,0 +1,36 @@
+import type { Config } from '../../../config/config.js';
+import type { Family } from '../../../core/family.js';
+import { carries } from '../../../core/wan.js';
+import type { FamilyPlan } from '../../plan.js';
+import { ipRuleLines } from '../ip.js';
+import { gatewayVariable, type ScriptWan, viaVariable } from './symbols.js';
+import { shellFunction } from './words.js';
+
+/** The functions of a script that print the routes and ip rules of a family. */
+export function routingFunctions(
+  { priority, table }: Config,
+  all: readonly ScriptWan[],
+  plan: FamilyPlan,
+  family: Family,
+): string[] {
+  const wans = all.filter(({ wan }) => carries(wan, family));
+  const routes = wans.map(({ wan, stem, device }) => {
+    const [gateway, given] = [gatewayVariable(stem, family), viaVariable(stem, family)];
+    return `route ${family} ${table + wan.mark} "${device}" "$${gateway}" "$${given}"`;
+  });
+  const sources = wans.map(({ wan, stem, device }) => {
+    const shared = wans.some((other) => other.wan !== wan && other.device === device);
+    const gateway = shared ? ` "$${viaVariable(stem, family)}"` : '';
+    return `addresses ${family} "${device}" ${table + wan.mark}${gateway}`;
+  });
+  return [
+    shellFunction(`print_routes${family}`, routes),
+    `# Specific routes first, then the mark of a WAN, then the addresses that a socket may be bound to.
+${shellFunction(`print_rules${family}`, [
+  ...ipRuleLines(plan).map((line) => `echo '${line}'`),
+  '{',
+  ...sources.map((line) => `\t${line}`),
+  `} | bound_rules ${priority + 2}`,
+])}`,
+  ];
+}

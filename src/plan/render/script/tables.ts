@@ -1,0 +1,133 @@
+import type { Config } from '../../../config/config.js';
+import type { Family } from '../../../core/family.js';
+import { hex } from '../../../core/mark.js';
+import { carries } from '../../../core/wan.js';
+import { type Choice, type FamilyPlan, type Rule, type SetSource, STAGES, type Stage } from '../../plan.js';
+import { actionWords, matchWords, memberWords } from '../iptables.js';
+import { gatewayVariable, type Symbols, serverStem } from './symbols.js';
+import { shellFunction, VariableNames } from './words.js';
+
+/** The tables of one family in a script: a text with variables, and the lines that find their values. */
+export class ScriptTables {
+  readonly #config: Config;
+  readonly #symbols: Symbols;
+  readonly #plan: FamilyPlan;
+  readonly #family: Family;
+  readonly #variables: ReadonlyMap<string, string>;
+  /** Variables of choices, and what writes their rules. */
+  readonly #choices = new Map<string, string>();
+  /** As iptables-save prints our part of them, but for the variables. */
+  readonly #lines: readonly string[];
+
+  constructor(config: Config, symbols: Symbols, plan: FamilyPlan, family: Family) {
+    this.#config = config;
+    this.#symbols = symbols;
+    this.#plan = plan;
+    this.#family = family;
+    const names = new VariableNames();
+    this.#variables = new Map(
+      [...plan.sets.keys()].map((set) => [set, `${names.of(set.replaceAll('$', ''))}_${family}`]),
+    );
+    this.#lines = STAGES.filter((stage) => plan.stages[stage].chains.length > 0).flatMap((stage) =>
+      this.#stage(stage),
+    );
+  }
+
+  /** Lines that put what the machine knows, and the choices made of it, into the variables of the tables. */
+  finders(): string[] {
+    const text = this.#lines.join('\n');
+    const sets = [...this.#plan.sets]
+      .map(([name, { source }]) => ({ variable: this.#variables.get(name)!, source }))
+      .filter(({ variable }) => text.includes(`"$${variable}"`));
+    return [
+      ...sets.map(({ variable, source }) => `${variable}=$(${this.#finder(source)})`),
+      ...[...this.#choices].map(([variable, command]) => `${variable}=$(${command})`),
+    ];
+  }
+
+  /** The function that prints them. */
+  function(): string {
+    const body = ['cat <<-WANMARK', ...this.#lines.map((line) => `\t${line}`), 'WANMARK'];
+    return `# Our part of iptables' tables, as iptables-save prints it.\n${shellFunction(`print_tables${this.#family}`, body)}`;
+  }
+
+  /** The command that prints the elements of a set. */
+  #finder(source: SetSource): string {
+    const family = this.#family;
+    switch (source.from) {
+      case 'main-networks': {
+        const always = source.also.filter((network) => !this.#config.exclude.includes(network));
+        return ['networks', family, ...always, '"$exclude"'].join(' ');
+      }
+      case 'other-than-default':
+        return ['not_default', family, ...source.devices.map((device) => `"${device}"`)].join(' ');
+      case 'neighbour':
+        return [`mac ${family} "${source.device}" "${source.address}"`, ...this.#macsBefore(source)].join(
+          ' ',
+        );
+      case 'route-to':
+        return `network_to ${family} "${source.address}"`;
+    }
+  }
+
+  /** Those of the same device that are asked for before. */
+  #macsBefore(source: SetSource & { from: 'neighbour' }): string[] {
+    const all = [...this.#plan.sets].filter(
+      ([, set]) => set.source.from === 'neighbour' && set.source.device === source.device,
+    );
+    const own = all.findIndex(([, set]) => set.source === source);
+    return all.slice(0, own).map(([name]) => `"$${this.#variables.get(name)}"`);
+  }
+
+  #stage(stage: Stage): string[] {
+    const { chains, hooks } = this.#plan.stages[stage];
+    return [
+      `*${stage}`,
+      ...chains.map(({ name }) => `:${name} - [0:0]`),
+      ...chains.flatMap(({ name, rules }) => rules.map((rule) => this.#rule(name, rule))),
+      ...hooks.map(({ base, chain }) => `-A ${base} -m comment --comment wanmark -j ${chain}`),
+      'COMMIT',
+    ];
+  }
+
+  #rule(chain: string, { when, action, comment }: Rule): string {
+    if (action?.kind === 'choose') return this.#choose(chain, action.choice);
+    const words = when.map((match) => ('set' in match ? memberWords(match, '@') : matchWords(match)));
+    const line = [
+      `-A ${chain}`,
+      ...words,
+      ...(comment === undefined ? [] : [`-m comment --comment "${comment}"`]),
+      ...(action === undefined ? [] : [actionWords(action)]),
+    ].join(' ');
+    const asked = when.find((match) => 'set' in match);
+    return asked === undefined ? line : `$(each "$${this.#variables.get(asked.set)}" "${line}")`;
+  }
+
+  #choose(chain: string, choice: Choice): string {
+    const pool = /^WANMARK_POOL(\d+)$/.exec(chain)?.[1];
+    const variable = pool === undefined ? `kernel_${this.#family}` : `pool${pool}_${this.#family}`;
+    const members = pool === undefined ? this.#wanMembers() : this.#poolMembers(Number(pool) - 1);
+    const refused = pool === undefined && this.#config.lastResort !== 'main' ? hex(choice.mask) : "''";
+    this.#choices.set(variable, `choose ${chain} ${hex(choice.mask)} ${refused} ${members.join(' ')}`);
+    return `$${variable}`;
+  }
+
+  /** In the order in which they are asked. */
+  #wanMembers(): string[] {
+    return this.#symbols.wans
+      .filter(({ wan }) => carries(wan, this.#family))
+      .toSorted((a, b) => a.wan.tier - b.wan.tier || a.wan.mark - b.wan.mark)
+      .map(({ wan, stem }) => {
+        const mark = hex(this.#config.field.encode(wan.mark));
+        return `"${wan.tier} ${mark} $${stem}_weight \${${gatewayVariable(stem, this.#family)}:-none}"`;
+      });
+  }
+
+  #poolMembers(index: number): string[] {
+    const { service, stem } = this.#symbols.services[index]!;
+    return service.backends.map(({ mark }, i) => {
+      const value = hex(this.#config.backendField.encode(mark));
+      return `"1 ${value} $${serverStem(stem, i)}_weight"`;
+    });
+  }
+}

@@ -1,0 +1,371 @@
+/** What `wanmark print` writes, on a real kernel: the same rules as `wanmark up`, and none of them when it is over. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { addon, iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
+import { ours, Programs, Script, wanmark } from './print-harness.js';
+import { Machine, SERVER, SERVER6, tally, VARIANTS } from './rules-harness.js';
+
+const PORT = '7000';
+const KERNEL = ['--engine', 'kernel', '--kernel-mode', 'nth'];
+
+/** `--wan` for each of the machine's WANs; `more` is added to each. */
+const wans = (more: readonly string[] = ['', '', '']) =>
+  more.flatMap((text, i) => [
+    '--wan',
+    `wan${i + 1},dev=w${i + 1},via=192.0.${i + 1}.1,via6=2001:db8:${i + 1}::1${text}`,
+  ]);
+
+const SERVICES = [
+  ...['--service', 'web,listen=192.0.1.2:80/tcp', '--backend', 'web,to=10.9.0.2:8080,weight=3'],
+  ...['--backend', 'web,to=10.9.0.3', '--backend', 'web,to=203.0.113.9,weight=0', '--forward-accept'],
+  ...['--service', 'dns,listen=[2001:db8:1::2]:53/udp,snat=fd09::1', '--backend', 'dns,to=[fd09::2]:5353'],
+];
+
+const CONFIGURATIONS: Record<string, string[]> = {
+  'three WANs': wans(),
+  'the kernel chooses in turn, with tiers, exceptions and a last resort': [
+    ...wans([',weight=5', ',weight=2,nat=192.0.2.2', ',tier=2,nat6=2001:db8:77::/64']),
+    ...KERNEL,
+    ...['--mask', '0xff00', '--lan', 'lan0', '--exclude', '100.64.0.0/10', '--exclude', '2001:db8:9::/48'],
+    ...['--last-resort', 'unreachable', '--log-kernel', '--table', '5000', '--priority', '100'],
+  ],
+  'all the bits, several queues': [...wans([',mark=7', '']), '--mask', '0xffffffff', '--queues', '3'],
+  'packets are spread': [...wans([',nat=none', ',nat=none']), '--engine', 'kernel', '--per', 'packet'],
+  services: [...wans([',weight=2', '']), ...SERVICES],
+  'services alone': SERVICES,
+  'gateways of the main table, a device that is not there, and a gateway beside the networks of its device': [
+    ...['--wan', 'wan1,dev=w1,via=auto,via6=auto', '--wan', 'wan2,dev=w2,via=auto'],
+    ...['--wan', 'wan3,dev=w3,via=dev', '--wan', 'lte,dev=wwan9,via=dev', ...KERNEL],
+  ],
+};
+
+for (const [variant, programs] of Object.entries(VARIANTS)) {
+  const requirements = variant === 'legacy' ? [namespaces, addon, iptablesLegacy] : [namespaces, addon];
+  const names = [programs.IPTABLES!, programs.IP6TABLES!];
+
+  describe(`${variant}: a printed script`, needs(...requirements), () => {
+    let machine: Machine;
+
+    before(async () => {
+      machine = await Machine.start();
+      machine.buildNetwork();
+      if (variant === 'legacy') machine.loadLegacy();
+    });
+    after(() => machine.stop());
+
+    const withScript = (args: readonly string[], use: (script: Script) => void) => {
+      const script = new Script(args, programs);
+      try {
+        use(script);
+      } finally {
+        script.run(machine, 'down');
+        script.remove();
+      }
+    };
+    const succeed = (script: Script, verb: string, options = {}) => {
+      const { status, stderr } = script.run(machine, verb, options);
+      assert.equal(status, 0, stderr);
+      return stderr;
+    };
+
+    for (const [name, args] of Object.entries(CONFIGURATIONS)) {
+      test(`${name}: installs what up does, twice as well as once, and takes it away`, () => {
+        const nothing = machine.snapshot();
+        const installed = wanmark(machine, ['up', ...args], programs);
+        assert.equal(installed.status, 0, installed.stderr);
+        const wanted = ours(machine, names);
+        assert.equal(wanmark(machine, ['down'], programs).status, 0);
+        assert.equal(machine.snapshot(), nothing);
+
+        withScript(args, (script) => {
+          for (const [shell, verbs] of Object.entries({ dash: ['up', 'refresh'], 'busybox ash': [''] })) {
+            for (const verb of verbs) {
+              succeed(script, verb, { shell });
+              assert.deepEqual(ours(machine, names), wanted, `${shell} ${verb}`);
+            }
+            assert.equal(succeed(script, 'down', { shell }), '');
+            assert.equal(machine.snapshot(), nothing);
+            assert.equal(machine.sh('ls /run/wanmark-script* | grep -v lock || :'), '');
+          }
+          assert.equal(succeed(script, 'down'), '', 'safe to repeat');
+          assert.equal(machine.snapshot(), nothing);
+        });
+      });
+    }
+
+    test('a setting that a person changed is in force after up', () => {
+      withScript([...wans(), ...KERNEL], (script) => {
+        succeed(script, 'up');
+        script.set('wan1_weight', 2);
+        script.set('wan2_via', '192.0.2.77');
+        script.set('wan3_weight', 0);
+        succeed(script, 'up');
+        const after = ours(machine, names);
+        const as = [',weight=2', '', ',weight=0'];
+        const args = wans(as).map((word) => word.replace('192.0.2.1,', '192.0.2.77,'));
+        withScript([...args, ...KERNEL], (other) => {
+          succeed(other, 'up');
+          assert.deepEqual(after, ours(machine, names));
+        });
+      });
+    });
+
+    test('refuses a weight that is none, and does not change anything', () => {
+      const nothing = machine.snapshot();
+      withScript(wans(), (script) => {
+        for (const weight of ['-1', 'much', '65536x', "''"]) {
+          script.set('wan1_weight', weight);
+          const { status, stderr } = script.run(machine, 'up');
+          assert.equal(status, 2);
+          assert.match(stderr, /^wanmark: weight '.*' must be a whole number from 0 to 65535\n$/);
+        }
+      });
+      assert.equal(machine.snapshot(), nothing);
+    });
+
+    test('a first up that fails leaves nothing, a later one what was there', () => {
+      const nothing = machine.snapshot();
+      withScript([...wans(), ...SERVICES], (script) => {
+        for (const tool of ['ip', `${names[0]}-restore`, `${names[1]}-restore`]) {
+          const saboteur = new Programs();
+          const change = `case "$*" in *' show'*|*' get '*|*--test*|*neigh*|-V) ;; *)
+            n=$(($(cat ${saboteur.dir}/count) + 1)); echo $n >${saboteur.dir}/count
+            [ $n != "$(cat ${saboteur.dir}/at)" ] || { echo injected >&2; exit 4; } ;; esac`;
+          saboteur.add(tool, `${change}\nPATH=\${PATH#*:}; exec ${tool} "$@"`);
+          const fail = (at: number) => {
+            machine.sh(`echo 0 >${saboteur.dir}/count; echo ${at} >${saboteur.dir}/at`);
+            return script.run(machine, 'up', { path: saboteur.dir });
+          };
+          for (const at of tool === 'ip' ? [1, 5, 12] : [1]) {
+            const { status, stderr } = fail(at);
+            assert.equal(status, 1, stderr);
+            assert.match(stderr, /^injected\nwanmark: failed; everything goes back to what it was$/m);
+            assert.equal(machine.snapshot(), nothing, `${tool} ${at}`);
+          }
+          succeed(script, 'up');
+          const before = ours(machine, names);
+          for (const [setting, value, old] of [
+            ['wan1_weight', 9, 1],
+            ['wan2_via', '192.0.2.77', '192.0.2.1'],
+          ] as const) {
+            script.set(setting, value);
+            assert.equal(fail(tool === 'ip' ? 2 : 1).status, 1);
+            assert.deepEqual(ours(machine, names), before, `${tool} ${setting}`);
+            script.set(setting, old);
+          }
+          succeed(script, 'down');
+          saboteur.remove();
+        }
+      });
+      assert.equal(machine.snapshot(), nothing);
+    });
+
+    test('leaves the rules of others alone', () => {
+      machine.sh(`for program in ${names.join(' ')}; do
+        $program -t mangle -N WANMARKET; $program -t mangle -A PREROUTING -j WANMARKET
+        $program -t nat -A POSTROUTING -o w1 -m comment --comment wanmark -j MASQUERADE
+      done
+      ip rule add fwmark 0x7/0xff lookup 77 priority 20001; ip route add unreachable 10.77.0.0/16 table 77
+      echo 1 > /proc/sys/net/ipv4/conf/w2/src_valid_mark`);
+      const before = machine.snapshot();
+      withScript([...wans(), ...SERVICES], (script) => {
+        succeed(script, 'up');
+        succeed(script, 'refresh');
+        succeed(script, 'down');
+        assert.equal(machine.snapshot(), before);
+      });
+      machine.sh(`for program in ${names.join(' ')}; do
+        $program -t mangle -D PREROUTING -j WANMARKET; $program -t mangle -X WANMARKET
+        $program -t nat -D POSTROUTING -o w1 -m comment --comment wanmark -j MASQUERADE
+      done
+      ip rule del fwmark 0x7/0xff lookup 77 priority 20001; ip route del unreachable 10.77.0.0/16 table 77
+      echo 0 > /proc/sys/net/ipv4/conf/w2/src_valid_mark`);
+    });
+  });
+}
+
+describe('a printed script', needs(namespaces, addon), () => {
+  let machine: Machine;
+
+  before(async () => {
+    machine = await Machine.start();
+    machine.buildNetwork();
+    assert.equal(await (await machine.peer(['serve', PORT, SERVER, SERVER6], 'inet')).line(), 'ready');
+  });
+  after(() => machine.stop());
+
+  const use = async (args: readonly string[], body: (script: Script) => Promise<void>) => {
+    const script = new Script(args);
+    try {
+      const { status, stderr } = script.run(machine, 'up');
+      assert.equal(status, 0, stderr);
+      await body(script);
+    } finally {
+      script.run(machine, 'down');
+      script.remove();
+    }
+  };
+  const refresh = (script: Script) => {
+    const { status, stderr } = script.run(machine, 'refresh');
+    assert.equal(status, 0, stderr);
+    return stderr;
+  };
+  const call = async (count: number, address = SERVER, where: string | undefined = 'client') =>
+    tally(await machine.call(['tcp', String(count), address, PORT], where));
+
+  test('balances connections, those that are forwarded and its own, exactly by weight', async () => {
+    await use([...wans([',weight=3', ',weight=2', '']), ...KERNEL], async () => {
+      for (const where of ['client', undefined]) {
+        assert.deepEqual(await call(60, SERVER, where), {
+          '192.0.1.2': 30,
+          '192.0.2.2': 20,
+          '192.0.3.2': 10,
+        });
+      }
+      assert.deepEqual(await call(60, SERVER6), {
+        '2001:db8:1::2': 30,
+        '2001:db8:2::2': 20,
+        '2001:db8:3::2': 10,
+      });
+    });
+  });
+
+  test('a WAN that is switched off gets no share, and its table leads nowhere until it is back', async () => {
+    await use([...wans(), ...KERNEL], async (script) => {
+      machine.sh('ip link set w2 down');
+      assert.match(refresh(script), /^wanmark: no IPv4 route by w2 \(gateway 192\.0\.2\.1\) at the moment$/m);
+      assert.deepEqual(await call(20), { '192.0.1.2': 10, '192.0.3.2': 10 });
+      for (const family of [4, 6]) {
+        assert.match(machine.sh(`ip -${family} route show table 1002`), /^unreachable default/);
+      }
+      machine.sh(`ip link set w2 up; ip addr replace 2001:db8:2::2/64 dev w2`);
+      machine.until('ip -6 route get fibmatch 2001:db8:2::1 oif w2 | grep -q "^2001:db8:2::/64"');
+      machine.until('ip -o link show w2 | grep -q LOWER_UP');
+      assert.equal(refresh(script), '');
+      assert.deepEqual(await call(30), { '192.0.1.2': 10, '192.0.2.2': 10, '192.0.3.2': 10 });
+      assert.match(machine.sh('ip -6 route show table 1002'), /^default via 2001:db8:2::1 dev w2/);
+    });
+  });
+
+  test('with via=auto a refresh follows the gateway of the main table', async () => {
+    const args = ['--wan', 'one,dev=w1,via=auto', '--wan', 'two,dev=w2,via=auto', ...KERNEL];
+    await use(args, async (script) => {
+      assert.match(machine.sh('ip route show table 1002'), /^unreachable default/);
+      assert.deepEqual(await call(10), { '192.0.1.2': 10 });
+      machine.sh('ip route add default via 192.0.2.1 dev w2 metric 50');
+      refresh(script);
+      assert.deepEqual(await call(20), { '192.0.1.2': 10, '192.0.2.2': 10 });
+      machine.sh('ip route change default via 192.0.2.99 dev w2 metric 50');
+      refresh(script);
+      assert.match(machine.sh('ip route show table 1002'), /^default via 192\.0\.2\.99 dev w2 .*onlink/);
+      machine.sh('ip route del default dev w2 metric 50');
+      refresh(script);
+      assert.match(machine.sh('ip route show table 1002'), /^unreachable default/);
+    });
+  });
+
+  test('a higher tier takes over, and where no WAN is left the last resort', async () => {
+    const args = [...wans([',tier=2', ',tier=1']), ...KERNEL, '--last-resort', 'unreachable'];
+    await use(args, async (script) => {
+      assert.deepEqual(await call(10), { '192.0.2.2': 10 });
+      script.set('wan2_weight', 0);
+      assert.equal(script.run(machine, 'up').status, 0);
+      assert.deepEqual(await call(10), { '192.0.1.2': 10 });
+      script.set('wan1_weight', 0);
+      assert.equal(script.run(machine, 'up').status, 0);
+      assert.ok(Object.keys(await call(3)).every((answer) => answer.startsWith('failed')));
+    });
+  });
+
+  test('a service gives its connections to its servers in turn', async () => {
+    const servers = [2, 3].flatMap((k) => ['--backend', `web,to=10.9.0.${k}:${PORT},weight=${k - 1}`]);
+    machine.sh('ip -n client addr add 10.9.0.3/24 dev eth0');
+    assert.equal(await (await machine.peer(['serve', PORT], 'client')).line(), 'ready');
+    const args = ['--service', 'web,listen=192.0.1.2:80/tcp', ...servers, '--kernel-mode', 'nth'];
+    await use(args, async () => {
+      const seen = await machine.call(['tcp', '12', '192.0.1.2', '80', SERVER], 'inet');
+      assert.deepEqual(tally(seen), { [SERVER]: 12 }, 'the servers see who asks');
+      for (const [server, count] of [
+        ['10.9.0.2', 4],
+        ['10.9.0.3', 8],
+      ] as const) {
+        const rule = machine
+          .sh('iptables-save -c -t nat')
+          .split('\n')
+          .find((line) => line.includes(`--to-destination ${server}:`));
+        assert.match(rule!, new RegExp(`^\\[${count}:`));
+      }
+    });
+  });
+
+  test('refresh where it is not up, and verbs that there are not, are one line', () => {
+    const script = new Script(wans());
+    const refused = script.run(machine, 'refresh');
+    assert.deepEqual([refused.status, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /^wanmark: is not up; run '.*balance\.sh up' first\n$/);
+    for (const verb of ['start', 'up now', 'down down']) {
+      const { status, stderr } = script.run(machine, verb);
+      assert.equal(status, 2);
+      assert.match(stderr, /^wanmark: usage: .*balance\.sh up\|refresh\|down\n$/);
+    }
+    script.remove();
+  });
+
+  test('without the capability or a program nothing is begun', needs(program('setpriv')), () => {
+    const script = new Script(wans());
+    const nothing = machine.snapshot();
+    const powerless = script.run(machine, 'up', {
+      before: 'setpriv --bounding-set -net_admin --inh-caps -net_admin',
+    });
+    assert.deepEqual(
+      [powerless.status, powerless.stderr],
+      [1, 'wanmark: needs CAP_NET_ADMIN; run it as root (sudo)\n'],
+    );
+    script.set('iptables', 'iptables-of-nobody');
+    const missing = script.run(machine, 'up');
+    assert.deepEqual([missing.status, missing.stderr], [1, 'wanmark: iptables-of-nobody is not installed\n']);
+    script.set('iptables', 'iptables');
+    const programs = new Programs();
+    programs.add('ip', '[ "$1" != -V ] || echo "BusyBox ip"');
+    const other = script.run(machine, 'up', { path: programs.dir });
+    assert.deepEqual([other.status, other.stderr], [1, 'wanmark: needs the ip of iproute2\n']);
+    programs.remove();
+    assert.equal(machine.snapshot(), nothing);
+    script.remove();
+  });
+
+  test('works with the small programs of busybox', needs(program('busybox')), async () => {
+    const programs = new Programs();
+    for (const name of ['awk', 'sed', 'grep', 'sort', 'tr', 'cat', 'rm', 'sleep']) {
+      programs.add(name, `exec busybox ${name} "$@"`);
+    }
+    for (const args of [
+      CONFIGURATIONS['three WANs']!,
+      Object.values(CONFIGURATIONS)[1]!,
+      CONFIGURATIONS.services!,
+    ]) {
+      const script = new Script(args);
+      const [plain, small] = [{}, { path: programs.dir, shell: 'busybox ash' }].map((options) => {
+        const nothing = machine.snapshot();
+        const { status, stderr } = script.run(machine, 'up', options);
+        assert.deepEqual([status, stderr], [0, '']);
+        const there = ours(machine, ['iptables', 'ip6tables']);
+        assert.equal(script.run(machine, 'refresh', options).status, 0);
+        assert.equal(script.run(machine, 'down', options).status, 0);
+        assert.equal(machine.snapshot(), nothing);
+        return there;
+      });
+      assert.deepEqual(small, plain);
+      script.remove();
+    }
+    programs.remove();
+  });
+
+  test('of two at once one waits for the other', async () => {
+    await use([...wans(), ...KERNEL], async (script) => {
+      const before = ours(machine, ['iptables', 'ip6tables']);
+      machine.sh(`for i in 1 2 3; do sh ${script.file} refresh & done; wait`);
+      assert.deepEqual(ours(machine, ['iptables', 'ip6tables']), before);
+    });
+  });
+});

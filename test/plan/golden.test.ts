@@ -1,0 +1,181 @@
+/**
+ * What `up` does on a router where it is not up yet, word for word, for nine configurations of one router.
+ * `WANMARK_GOLDEN=write` writes the texts instead; read the difference before you keep it.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
+import type { RawConfig } from '#wanmark/config/options.js';
+import { FAMILIES } from '#wanmark/core/family.js';
+import { buildPlan } from '#wanmark/plan/build.js';
+import { planSteps } from '#wanmark/plan/diff/steps.js';
+import { STAGES } from '#wanmark/plan/plan.js';
+import { planLists } from '#wanmark/plan/render/lists.js';
+import { NO_STATES, type PlanStates } from '#wanmark/plan/states.js';
+import { ROOT } from '../docs/pages.js';
+import { ROUTER } from './router.js';
+
+const FIBRE = 'fibre,dev=eth1,via=192.0.2.1,via6=fe80::1,mark=1,weight=5';
+const DSL = 'dsl,dev=eth2,via=198.51.100.1,mark=2,weight=3';
+
+interface Case {
+  readonly raw: RawConfig;
+  readonly states?: Partial<PlanStates>;
+  /** The program of IPv4, where it is another one. */
+  readonly iptables?: string;
+}
+
+const CASES: Record<string, Case> = {
+  basic: { raw: { wan: [FIBRE, DSL] } },
+  kernel: {
+    raw: {
+      wan: [FIBRE, DSL, 'drained,dev=eth3,via=dev,weight=0', 'lte,dev=ppp0,via=dev,tier=2'],
+      engine: 'kernel',
+      mask: '0xff00',
+      lan: ['lan0', 'lan1'],
+      exclude: ['100.64.0.0/10', '10.2.0.0/16', '2001:db8:9::/48'],
+      'log-kernel': true,
+      'queue-num': '3',
+      queues: '4',
+      table: '5000',
+      priority: '100',
+    },
+  },
+  // eth2's gateway is main's, ppp0 needs none, eth9 is not there yet. In IPv6 nobody is up.
+  down: {
+    raw: {
+      wan: [
+        FIBRE,
+        'dsl,dev=eth2,via=auto,weight=3',
+        'lte,dev=ppp0,via=auto,tier=2',
+        'modem,dev=eth9,via=auto',
+      ],
+      'kernel-mode': 'nth',
+      'last-resort': 'unreachable',
+    },
+    states: { down: new Set(['dsl/4', 'fibre/6'] as const) },
+  },
+  // A rotation of 2 and 1; the third, of the first tier, has no weight but by the configuration.
+  weights: {
+    raw: { wan: [FIBRE, DSL, 'lte,dev=ppp0,via=dev'], 'kernel-mode': 'nth' },
+    states: {
+      weights: new Map([
+        ['lte', 0],
+        ['dsl', 10],
+        ['fibre', 20],
+      ]),
+    },
+  },
+  // Of the IPv6 WANs one translates, so there connections are spread.
+  packets: {
+    raw: {
+      wan: [`${FIBRE},nat=none,nat6=masquerade`, `${DSL},nat=none`],
+      engine: 'kernel',
+      'kernel-mode': 'nth',
+      per: 'packet',
+    },
+  },
+  services: {
+    raw: {
+      wan: [FIBRE],
+      service: [
+        'web,listen=192.0.2.2:80/tcp',
+        'dns,listen=[2001:db8:1::2]:53/udp,snat=fd00:9::1',
+        'ftp,listen=192.0.2.2:8000-8100/tcp,snat=none',
+      ],
+      backend: [
+        'web,to=10.1.2.3:8080,weight=3',
+        'web,to=203.0.113.5:8080,weight=0',
+        'web,to=10.1.2.4',
+        'dns,to=[fd00:9::53]:5353',
+        'dns,to=fd00:9::54',
+        'ftp,to=10.1.2.3',
+      ],
+      'kernel-mode': 'nth',
+      'forward-accept': true,
+      'log-kernel': true,
+    },
+  },
+  queues: {
+    raw: {
+      wan: [DSL],
+      'queue-num': '3',
+      queues: '4',
+      service: ['web,listen=198.51.100.2:80/tcp'],
+      backend: ['web,to=10.1.2.3'],
+    },
+  },
+  'services-alone': {
+    raw: {
+      service: ['all,listen=192.0.2.9/any'],
+      backend: ['all,to=10.1.2.3,mark=5', 'all,to=10.1.2.4'],
+      'backend-mask': '0xf0000',
+      'service-queue': '7',
+    },
+  },
+  'shared-port': {
+    raw: {
+      wan: [
+        'fibre,dev=port0,via=192.0.2.1,nat=none',
+        'dsl,dev=port0,via=198.51.100.1,nat=198.51.100.2',
+        'unknown-gateway,dev=port0,via=203.0.113.9,nat=203.0.113.0/24',
+      ],
+      'queue-num': '7',
+    },
+    iptables: 'iptables-legacy',
+  },
+};
+
+/** The commands of an `up` from nothing, in groups. */
+function commands({ raw, states, iptables = 'iptables' }: Case): string {
+  const programs = { 4: iptables, 6: 'ip6tables' };
+  const plan = buildPlan(parseConfig(raw), ROUTER, { ...NO_STATES, ...states });
+  const steps = planSteps({ lists: new Map(), asked: new Map() }, planLists(plan));
+  const groups = [
+    // A device that is not there has no settings.
+    plan.settings
+      .filter(({ device }) => ROUTER.devices.has(device))
+      .map(({ device, key, value }) => `echo ${value} > /proc/sys/net/ipv4/conf/${device}/${key}`),
+    ...FAMILIES.map((family) => (steps.get(`${family}.add`) ?? []).map((line) => `ip -${family} ${line}`)),
+    ...STAGES.flatMap((stage) =>
+      FAMILIES.map((family) => {
+        const table = tableOf(steps.get(`${family}.tables`) ?? [], stage);
+        const restore = `${programs[family]}-restore --wait=10 --noflush <<'EOF'`;
+        return table.length === 0 ? [] : [restore, ...table, 'EOF'];
+      }),
+    ),
+  ];
+  return groups
+    .filter((lines) => lines.length > 0)
+    .map((lines) => `${lines.join('\n')}\n`)
+    .join('\n');
+}
+
+/** The lines of one table, from its name to its COMMIT. */
+function tableOf(lines: readonly string[], stage: string): readonly string[] {
+  const first = lines.indexOf(`*${stage}`);
+  return first < 0 ? [] : lines.slice(first, lines.indexOf('COMMIT', first) + 1);
+}
+
+describe('up, from nothing', () => {
+  for (const [name, one] of Object.entries(CASES)) {
+    const golden = `${ROOT}test/plan/golden/${name}.txt`;
+
+    test(`${name} is as in golden/${name}.txt`, () => {
+      const text = commands(one);
+      if (process.env.WANMARK_GOLDEN === 'write') writeFileSync(golden, text);
+      assert.equal(text, readFileSync(golden, 'utf8'));
+    });
+
+    test(`${name}: every use of a mark has a mask`, () => {
+      const text = commands(one);
+      const uses = text.match(/(--mark|--set-xmark|fwmark) (! )?\S+/g) ?? [];
+      assert.ok(uses.length > 5, text);
+      for (const use of uses) assert.match(use, /0x[0-9a-f]+\/0x[0-9a-f]+$/);
+      for (const use of text.match(/-j (MARK|CONNMARK) .*/g) ?? []) {
+        assert.match(use, /--set-xmark \S+\/0x|--(restore|save)-mark --nfmask (0x[0-9a-f]+) --ctmask \2$/);
+      }
+    });
+  }
+});

@@ -1,0 +1,53 @@
+/** The steps from one whole state to another one: routes, ip rules and tables. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { planSteps } from '#wanmark/plan/diff/steps.js';
+
+const state = (lists: Record<string, string[]>) => new Map(Object.entries(lists));
+const steps = (have: Record<string, string[]>, want: Record<string, string[]>, asked = {}) =>
+  Object.fromEntries(planSteps({ lists: state(have), asked: state(asked) }, state(want)));
+
+const ROUTE = 'default via 192.0.2.1 dev eth1 table 1001';
+const RULE = 'priority 20001 fwmark 0x1/0xff lookup 1001';
+
+describe('planSteps', () => {
+  it('routes come before the rules that lead to them, and go after them', () => {
+    const all = { routes4: [ROUTE], rules4: [RULE] };
+    assert.deepEqual(steps({}, all), {
+      '4.add': [`route replace ${ROUTE} protocol 119`, `rule add ${RULE} protocol 119`],
+    });
+    assert.deepEqual(steps(all, {}), {
+      '4.drop': [`rule del ${RULE} protocol 119`, `route del ${ROUTE} protocol 119`],
+    });
+  });
+
+  it('what is there already is not touched', () => {
+    const all = { routes4: [ROUTE], rules6: [RULE], '4.nat': [':WANMARK - [0:0]'] };
+    assert.deepEqual(steps(all, all, all), {});
+  });
+
+  it('the way of a table is replaced, and nothing of that table is deleted afterwards', () => {
+    const dead = 'unreachable default table 1001';
+    const alive = 'default via fe80::1 dev eth1 table 1001';
+    for (const [before, after] of [
+      [dead, alive],
+      [alive, dead],
+      [alive, alive.replace('::1', '::2')],
+    ] as const) {
+      assert.deepEqual(steps({ routes6: [before] }, { routes6: [after] }), {
+        '6.add': [`route replace ${after} protocol 119`],
+      });
+    }
+    const other = dead.replace('1001', '10010');
+    assert.deepEqual(steps({ routes6: [dead, other] }, { routes6: [alive] })['6.drop'], [
+      `route del ${other} protocol 119`,
+    ]);
+  });
+
+  it('a table has its steps between its name and COMMIT, nat first', () => {
+    const want = { '6.mangle': [':WANMARK - [0:0]'], '6.nat': [':WANMARK_NAT - [0:0]'] };
+    assert.deepEqual(steps({}, want), {
+      '6.tables': ['*nat', ':WANMARK_NAT - [0:0]', 'COMMIT', '*mangle', ':WANMARK - [0:0]', 'COMMIT'],
+    });
+  });
+});

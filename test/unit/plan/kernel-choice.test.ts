@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
+import type { TargetId } from '#wanmark/core/target.js';
+import { choiceRefusal, fittingStates } from '#wanmark/plan/kernel-choice.js';
+
+const config = parseConfig({
+  wan: [
+    'a,dev=eth1,via=192.0.2.1',
+    'b,dev=eth2,via=198.51.100.1',
+    'c,dev=eth3,via=203.0.113.1,tier=2,weight=300',
+  ],
+  'kernel-mode': 'nth',
+});
+
+function states(weights: Record<string, number>, down: TargetId[] = []) {
+  return { down: new Set(down), weights: new Map(Object.entries(weights)) };
+}
+
+describe('choiceRefusal', () => {
+  it('takes weights that make a choice, in each tier', () => {
+    for (const weights of [{}, { a: 0 }, { a: 256, b: 0 }, { a: 300, b: 100 }, { c: 0 }]) {
+      assert.equal(choiceRefusal(config, states(weights)), undefined, JSON.stringify(weights));
+    }
+  });
+
+  it('says why others make none', () => {
+    assert.match(choiceRefusal(config, states({ a: 0, b: 0, c: 0 }))!, /^every WAN has weight 0; /);
+    assert.match(choiceRefusal(config, states({ a: 256 }))!, /^WANs: .* a rotation of 257, more than 256; /);
+    const random = parseConfig({ wan: ['a,dev=eth1,weight=256', 'b,dev=eth2'] });
+    assert.equal(choiceRefusal(random, states({})), undefined, 'a draw has no length');
+  });
+});
+
+describe('fittingStates', () => {
+  it('drops what is said of WANs that there are not', () => {
+    const fitting = fittingStates(config, states({ b: 7, old: 3 }, ['b/4', 'old/6']));
+    assert.deepEqual(fitting, states({ b: 7 }, ['b/4']));
+  });
+
+  it('drops weights that make no choice, and nothing else', () => {
+    for (const weights of [{ a: 256 }, { a: 0, b: 0, c: 0 }]) {
+      assert.deepEqual(fittingStates(config, states(weights, ['a/6'])), states({}, ['a/6']));
+    }
+  });
+});
