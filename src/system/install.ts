@@ -25,7 +25,7 @@ import {
 } from './installed.js';
 import { isWanted, missingLines } from './missing.js';
 import { askNeighbours } from './neighbours.js';
-import { PlanFolder } from './plan-folder.js';
+import { PlanFolder, removeAbandonedFolders } from './plan-folder.js';
 import { saidBy } from './said.js';
 
 /** What became of the rules. */
@@ -182,6 +182,7 @@ class Passage {
     const want = planLists(plan);
     this.#report(facts, want, before);
     if (this.#verb === 'check') return false;
+    removeAbandonedFolders();
     if (this.#options.repair === false && this.#missing.length > 0) {
       this.#stopped = true;
       return false;

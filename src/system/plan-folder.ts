@@ -12,7 +12,7 @@ import { SystemError } from '../errors.js';
 import type { Steps } from '../plan/diff/steps.js';
 import type { Lists } from '../plan/render/lists.js';
 import type { Firewall } from './firewall.js';
-import { makeRunDirectory } from './run-directory.js';
+import { makeRunDirectory, runDirectory } from './run-directory.js';
 
 const PREFIX = 'plan.';
 const PARTS = ['want', 'keep', 'have', 'steps'] as const;
@@ -24,7 +24,6 @@ export class PlanFolder {
   /** @throws SystemError when it cannot be written */
   constructor() {
     const base = makeRunDirectory();
-    removeAbandoned(base);
     this.path = written(base, () => mkdtempSync(join(base, `${PREFIX}${process.pid}.`)));
     this.#write(() => {
       for (const part of PARTS) mkdirSync(join(this.path, part));
@@ -84,8 +83,12 @@ export function readLists(folder: string): Lists {
   return new Map(readdirSync(folder).map((name) => [name, lines(name)]));
 }
 
-/** Folders of processes that are no more, as after a kill -9. */
-function removeAbandoned(base: string): void {
+/**
+ * Removes the folders of processes that are no more, as after a kill -9. Only for who has the executor's lock: an executor
+ * whose starter was killed carries its plan out to the end.
+ */
+export function removeAbandonedFolders(): void {
+  const base = runDirectory();
   for (const name of readdirSync(base)) {
     const pid = new RegExp(`^\\${PREFIX}(\\d+)\\.`).exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`))
