@@ -242,7 +242,7 @@ describe('while the daemon runs, what somebody removes', needs(nfqueue, addon), 
       const before = await installed(lab.router);
       // With the scripts' lock: a refresh that is under way would write back what it has read.
       const rename = (from: string, to: string) =>
-        `flock /run/wanmark/lock sed -i 's/^IPTABLES=${from}$/IPTABLES=${to}/' /run/wanmark/state/settings`;
+        `flock /run/wanmark/lock sed -i 's/"4":"${from}"/"4":"${to}"/' /run/wanmark/state/plan.json`;
       await lab.router.sh(`${rename('iptables', 'no-such-program')}; iptables -t mangle -F WANMARK_SAVE`);
       const line = await daemon.program.waitForLine(/next try in 5 s/, TIMEOUT_MS);
       assert.match((JSON.parse(line) as { said: string[] }).said[0]!, /no-such-program/);
