@@ -130,8 +130,14 @@ finish() {
 	exit "$_code"
 }
 
-# keep FILE: standard input replaces FILE at once; a crash leaves the old or the new one.
-keep() { cat >"$1.new" && mv "$1.new" "$1"; }
+# keep FILE COMMAND...: what the command writes replaces FILE at once; a crash of either leaves the old or the new one. The
+# command may answer with 1, as grep does when it writes nothing.
+keep() {
+	_kept=$1
+	shift
+	"$@" >"$_kept.new"
+	if [ $? -gt 1 ] || ! mv "$_kept.new" "$_kept"; then fail "cannot write $_kept; is the file system full?"; fi
+}
 
 # report_missing HAVE: of what the last settle noted, what is gone.
 report_missing() {

@@ -165,16 +165,17 @@ settings_as_before() {
 	[ -s "$STATE/sysctl" ] || return 0
 	_spare=$(awk -v kept="$1" '
 		BEGIN { while ((getline line < kept) > 0) { split(line, word, " "); there[word[1]] } }
-		!($1 in there)' "$STATE/sysctl")
+		!($1 in there)' "$STATE/sysctl") || fail 'awk failed'
 	[ -n "$_spare" ] || return 0
 	while read -r _device _old <&4; do
 		[ ! -e "$CONF/$_device/src_valid_mark" ] || write_setting "$CONF/$_device/src_valid_mark" "$_old"
 	done 4<<-WANMARK
 		$_spare
 	WANMARK
-	awk -v kept="$1" '
+	# shellcheck disable=SC2016 # awk's own
+	keep "$STATE/sysctl" awk -v kept="$1" '
 		BEGIN { while ((getline line < kept) > 0) { split(line, word, " "); there[word[1]] } }
-		$1 in there' "$STATE/sysctl" | keep "$STATE/sysctl"
+		$1 in there' "$STATE/sysctl"
 }
 
 # restore_settings: those that there were when we began, and no others.

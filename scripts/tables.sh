@@ -210,7 +210,7 @@ unmake_tables() {
 			printf '*%s\nCOMMIT\n' "$_table" >"$WORK/empty"
 			_said=$("$PROGRAM-restore" <"$WORK/empty" 2>&1) || failed "$PROGRAM-restore" "$_said"
 		fi
-		grep -vFx "$1 $_table" "$STATE/absent" | keep "$STATE/absent"
+		keep "$STATE/absent" grep -vFx "$1 $_table" "$STATE/absent"
 	done
 }
 

@@ -222,13 +222,15 @@ finish() {
 # --- how it is found out and done ------------------------------------------
 
 # networks FAMILY NETWORK...: what the main table knows better than by its default route, and these networks, as far as they
-# are of the family. A throw route (type 9 with -N) asks the next table, so it is not a destination.
+# are of the family. A throw route (type 9 with -N) asks the next table, so it is not a destination. fe80::/10, where it is
+# asked for, covers the link-local network of every device.
 networks() {
 	_family=$1
 	shift
 	{ echo "$*" | tr ' ' '\n' && ip -N "-$_family" route show table main; } | awk -v family="$_family" '
 		/^[ \t]/ || $1 == "throw" || $1 == "9" { next }
 		$1 ~ /^([a-z]+|[0-9]+)$/ && NF > 1 && $1 != "default" { $1 = $2 }
+		$1 ~ /^fe80:/ && $1 != "fe80::/10" { next }
 		$1 != "default" && $1 != "" && ($1 ~ /:/) == (family == 6) { print $1 }' | sort -u
 }
 

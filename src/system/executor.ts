@@ -99,16 +99,22 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
       complaint += text;
     });
     child.on('error', (error) => reject(new SystemError('NO_SHELL', `cannot run sh: ${error.message}`)));
-    child.on('close', async (code) => {
+    child.on('close', async (code, signal) => {
       process.off('SIGINT', stay);
       process.off('SIGTERM', pass);
       await asked;
       // What a shell itself says is a bug of the script, and must not be lost.
       if (complaint !== '') onEvent({ event: 'failed', said: complaint.trim().split('\n')[0]! });
+      if (signal !== null) onEvent({ event: 'failed', said: interrupted(signal) });
       if (trouble === undefined) resolve(code ?? 1);
       else reject(trouble);
     });
   });
+}
+
+/** A script that a signal ended undid nothing; each command that follows puts it right. */
+function interrupted(signal: string): string {
+  return `scripts/wanmark.sh was ended by ${signal}; run 'wanmark up' to finish its work, or 'wanmark down' to undo it`;
 }
 
 function parseEvent(line: string): ExecutorEvent | undefined {

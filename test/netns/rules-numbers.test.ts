@@ -1,0 +1,97 @@
+/** A WAN keeps its mark by its name while the list changes, so that its connections stay on its line. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { namespaces, needs } from '../helpers/requires.js';
+import { Machine, type Peer, SERVER, wans } from './rules-harness.js';
+
+const PORT = '7000';
+const [ONE, TWO, THREE] = wans([1, 1, 1]) as [string, string, string];
+
+describe('a list of WANs that changes', needs(namespaces), () => {
+  let machine: Machine;
+  /** A connection by each WAN, which the server knows by the address. */
+  const held = new Map<string, Peer>();
+
+  const up = (wan: readonly string[]) => {
+    const result = machine.wanmark('up', { wan, engine: 'kernel', 'kernel-mode': 'nth' });
+    assert.equal(result.status, 0, result.stderr);
+    return result.stderr;
+  };
+  const hold = async () => {
+    const peer = await machine.peer(['hold', SERVER, PORT], 'client');
+    assert.equal(await peer.line(), 'connected');
+    held.set((await peer.ask('?'))!, peer);
+  };
+  const assertHeld = async (what: string) => {
+    for (const [address, peer] of held) assert.equal(await peer.ask('?'), address, what);
+  };
+  /** By name, as the packets of each WAN are counted. */
+  const marks = () =>
+    Object.fromEntries(
+      [
+        ...machine
+          .sh('iptables-save -t mangle')
+          .matchAll(/-A WANMARK_COUNT .*--mark 0x(\d)\/0xff .*"wanmark (\w+)"/g),
+      ].map(([, mark, name]) => [name, Number(mark)]),
+    );
+  const lines = async () => new Set(await machine.call(['tcp', '6', SERVER, PORT], 'client'));
+
+  before(async () => {
+    machine = await Machine.start();
+    machine.buildNetwork();
+    const serving = await machine.peer(['serve', PORT, SERVER], 'inet');
+    assert.equal(await serving.line(), 'ready');
+    up([ONE, TWO, THREE]);
+    while (held.size < 3) await hold();
+  });
+  after(() => machine.stop());
+
+  test('other places: nothing changes', async () => {
+    const before = machine.snapshot();
+    for (const list of [
+      [TWO, ONE, THREE],
+      [THREE, TWO, ONE],
+    ]) {
+      up(list);
+      assert.deepEqual(marks(), { wan1: 1, wan2: 2, wan3: 3 });
+      await assertHeld(list.join(' '));
+    }
+    up([ONE, TWO, THREE]);
+    assert.deepEqual(machine.snapshot().split('\n').sort(), before.split('\n').sort());
+  });
+
+  test('fewer, and again more: the others stay, and who comes back has its own', async () => {
+    const [first, peer] = [...held].find(([address]) => address === '192.0.1.2')!;
+    held.delete(first);
+    up([THREE, TWO]);
+    assert.deepEqual(marks(), { wan2: 2, wan3: 3 });
+    await assertHeld('without the first');
+    assert.deepEqual(await lines(), new Set(['192.0.2.2', '192.0.3.2']));
+    // One that nobody knew does not get what the connections of another may still have.
+    up(['new,dev=lan0,via=10.9.0.2,weight=0', THREE, TWO]);
+    assert.deepEqual(marks(), { new: 4, wan2: 2, wan3: 3 });
+    await assertHeld('with another first');
+    up([THREE, TWO, ONE]);
+    assert.deepEqual(marks(), { wan1: 1, wan2: 2, wan3: 3 });
+    held.set(first, peer);
+    await assertHeld('all again');
+    assert.deepEqual(await lines(), new Set(['192.0.1.2', '192.0.2.2', '192.0.3.2']));
+  });
+
+  test('a configured mark wins, and whose it was is told', () => {
+    const said = up([`${THREE},mark=1`, ONE, TWO]);
+    assert.match(
+      said,
+      /^wanmark: warning: WAN "wan1" had mark 1, which is "wan3" now; it has mark \d, .*"wan3"$/m,
+    );
+    const { wan1, ...others } = marks();
+    assert.deepEqual(others, { wan2: 2, wan3: 1 });
+    assert.equal(new Set([wan1, 1, 2]).size, 3);
+  });
+
+  test('after down the places count', () => {
+    assert.equal(machine.wanmark('down').status, 0);
+    up([THREE, ONE]);
+    assert.deepEqual(marks(), { wan3: 1, wan1: 2 });
+  });
+});
