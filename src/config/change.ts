@@ -4,13 +4,13 @@ import { nearest, suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 import { MAX_WEIGHT } from './wan.js';
 
-/** What `wanmark set` asks of the running daemon; what is left out stays. */
+/** What `wanmark set` asks of the running daemon; anything left out stays as it is. */
 export interface Change {
-  /** A WAN's name; whether there is such a one, the daemon knows. */
+  /** A WAN's name; only the daemon knows whether it has such a WAN. */
   readonly wan: string;
-  /** 0..65535, or `auto`: the configured one. */
+  /** A weight, 0..65535, or `auto` for the configured one. */
   readonly weight?: number | 'auto';
-  /** `auto`: whatever is found of it. */
+  /** `auto` goes by what checks and devices say. */
   readonly state?: 'down' | 'auto';
 }
 
@@ -33,7 +33,7 @@ export function changeOfWords(wan: string, words: readonly string[]): Change {
   for (const word of words) {
     const [key = '', ...value] = word.split('=');
     if (value.length === 0) {
-      throw new UsageError(`"${word}" is no key=value; use for example weight=0 or state=down`);
+      throw new UsageError(`"${word}" is not key=value; use for example weight=0 or state=down`);
     }
     rejectUnknown(key);
     if (key in record) throw new UsageError(`${key} is given twice; give it once`);

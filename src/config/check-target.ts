@@ -7,7 +7,7 @@ export const KINDS = ['ping', 'tcp', 'http', 'dns', 'script'] as const;
 /** How a check tries a WAN. */
 export type CheckKind = (typeof KINDS)[number];
 
-/** What a check tries, by the family it tells of. */
+/** The targets of a check, by the family that they judge. */
 export interface Targets {
   readonly 4: readonly string[];
   readonly 6: readonly string[];
@@ -16,8 +16,8 @@ export interface Targets {
 const DNS_PORT = 53;
 
 /**
- * The families that a target tells of; none when it is no target of that kind. Names stand only in URLs: the address
- * of anything else would have to be asked for, and a check must not depend on another WAN.
+ * The families that a target judges; none where it is not a valid target of that kind. Names are allowed only in URLs:
+ * anywhere else the name would have to be looked up, and a check must not depend on another WAN.
  */
 export function targetFamilies(kind: CheckKind, target: string): readonly Family[] {
   switch (kind) {

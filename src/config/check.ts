@@ -6,7 +6,7 @@ import { CHECK_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 
-/** Two thresholds: bad from above `down` on, good again from below `up` on; between them nothing changes. */
+/** Two thresholds: bad above `down`, good again below `up`; between them nothing changes. */
 export interface Hysteresis {
   readonly down: number;
   readonly up: number;
@@ -17,7 +17,7 @@ export interface CheckConfig {
   /** Name of the WAN, or `all`. */
   readonly wan: string;
   readonly kind: CheckKind;
-  /** By family; none in a family: it is not judged by this check. */
+  /** The targets of each family. A family without targets is not judged by this check. */
   readonly targets: Targets;
   readonly intervalMs: number;
   readonly timeoutMs: number;
@@ -27,17 +27,17 @@ export interface CheckConfig {
   readonly rise: number;
   /** How many targets of a family must answer for a round to pass. */
   readonly quorum: number;
-  /** Per cent of lost probes. */
+  /** Per cent of lost probes; undefined when loss is not judged. */
   readonly loss: Hysteresis | undefined;
-  /** Milliseconds, the median. */
+  /** Milliseconds of the median answer; undefined when latency is not judged. */
   readonly latency: Hysteresis | undefined;
-  /** HTTP status that is wanted. */
+  /** The HTTP status that counts as success. */
   readonly status: number;
-  /** Name that a DNS server is asked for. */
+  /** The name that a DNS server is asked for. */
   readonly name: string;
 }
 
-/** Keys that a kind does not have; a script has no round trip to measure. */
+/** Keys that a kind does not take. A script, for example, has no round trip to measure. */
 const FOREIGN_KEYS: Readonly<Record<CheckKind, readonly string[]>> = {
   ping: ['status', 'name'],
   tcp: ['status', 'name'],
@@ -46,7 +46,7 @@ const FOREIGN_KEYS: Readonly<Record<CheckKind, readonly string[]>> = {
   script: ['status', 'name', 'latency'],
 };
 
-/** Seconds. A page takes several round trips, and a script has to start. */
+/** The default timeout in seconds. Fetching a page takes several round trips, and a script has to start. */
 const DEFAULT_TIMEOUT: Readonly<Record<CheckKind, string>> = {
   ping: CHECK_KEYS.timeout.default,
   tcp: CHECK_KEYS.timeout.default,
@@ -55,10 +55,13 @@ const DEFAULT_TIMEOUT: Readonly<Record<CheckKind, string>> = {
   script: '5',
 };
 const MOST_ROUNDS = 1000;
-/** RFC 1035 section 2.3.4; letters, digits, dashes and underscores are what names of hosts and services have. */
+/**
+ * The characters that names of hosts and services have: letters, digits, dashes, underscores; lengths by RFC 1035
+ * section 2.3.4.
+ */
 const DNS_NAME = /^(\.|(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)$/;
 
-/** The checks, each with a WAN that exists. @throws UsageError */
+/** Reads the checks; each must name a WAN that exists. @throws UsageError */
 export function parseChecks(raw: readonly unknown[], wans: readonly string[]): readonly CheckConfig[] {
   return raw.map((item) => {
     const check = parseCheck(item);
@@ -70,7 +73,10 @@ export function parseChecks(raw: readonly unknown[], wans: readonly string[]): r
   });
 }
 
-/** `fibre=ping,to=1.1.1.1+9.9.9.9,interval=2`, or a map of the same keys with `wan` and `check`. @throws UsageError */
+/**
+ * Reads `fibre=ping,to=1.1.1.1+9.9.9.9,interval=2`, or a map of the same keys with `wan` and `check`. @throws
+ * UsageError
+ */
 export function parseCheck(item: unknown): CheckConfig {
   const record = toRecord(item);
   const text = (key: string): string | undefined => {
@@ -107,7 +113,7 @@ export function parseCheck(item: unknown): CheckConfig {
   }
   const name = text('name') ?? CHECK_KEYS.name.default;
   if (!DNS_NAME.test(name))
-    throw new UsageError(`${where}: "${name}" is no DNS name; use for example name=.`);
+    throw new UsageError(`${where}: "${name}" is not a DNS name; use for example name=.`);
   return Object.freeze({
     wan,
     kind,
@@ -174,19 +180,19 @@ function parseTargets(
     throw new UsageError(`${where}: family "${family}" must be 4 or 6, or left out for both`);
   }
   const targets: { 4: string[]; 6: string[] } = { 4: [], 6: [] };
-  // A URL or a path may have a "+" in it.
+  // A URL or a path may contain a "+".
   const list = kind === 'script' ? [to] : to.split(kind === 'http' ? /\+(?=https?:\/\/)/ : '+');
   for (const target of list) {
     const families = targetFamilies(kind, target);
     if (families.length === 0 || (kind === 'script' && !isAbsolute(target))) {
       throw new UsageError(
-        `${where}: "${target}" is no target of ${kind}; write for example ${EXAMPLES[kind]}`,
+        `${where}: "${target}" is not a target of ${kind}; write for example ${EXAMPLES[kind]}`,
       );
     }
     const wanted = families.filter((one) => family === undefined || String(one) === family);
     if (wanted.length === 0) {
       throw new UsageError(
-        `${where}: "${target}" is no IPv${family} target; leave out family=${family} or the target`,
+        `${where}: "${target}" is not an IPv${family} target; leave out family=${family} or the target`,
       );
     }
     for (const one of wanted) {

@@ -84,8 +84,8 @@ export interface Config {
 }
 
 /**
- * Checks everything that can be checked without the system.
- * @param numbers those that the targets have had since `up`; a name keeps its number
+ * Checks everything that can be checked without asking the system.
+ * @param numbers the numbers that targets have had since `up`; a name keeps its number
  * @throws UsageError
  */
 export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Config {
@@ -114,7 +114,7 @@ export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Conf
     );
   }
   if (targets.length === 0 && raw.strategy !== undefined) {
-    throw new UsageError('--strategy is that of the WANs; give each --service its strategy=');
+    throw new UsageError('--strategy is for the WANs; give each --service its strategy=');
   }
   const logPacket = readSwitch(raw, 'log-packet');
   return Object.freeze({
@@ -145,7 +145,7 @@ export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Conf
     slowStartMs: 1000 * parseInteger('slow-start', text('slow-start')!, 0, 3600),
     onUp: readChoice(raw, 'on-up', ['none', 'udp', 'all']),
     socket: socketPath(text('socket')!),
-    // A packet without the line that says where it went would be of no use.
+    // A packet is of no use without the line that says where it went.
     logMark: readSwitch(raw, 'log-mark') || logPacket,
     logPacket,
   });
@@ -166,7 +166,7 @@ function readHooks(raw: RawConfig, wans: readonly Wan[]): readonly string[] {
   for (const [i, file] of list.entries()) {
     if (wans.length === 0)
       throw new UsageError('--hook is for the uplinks of --wan; leave it out, or add them');
-    // Not looked for on a PATH, and the same from whatever directory the daemon is started.
+    // Hooks are not looked for on a PATH, and must be the same from whatever directory the daemon is started.
     if (typeof file !== 'string' || !isAbsolute(file))
       throw new UsageError(`hook "${file}" must be an absolute path; write for example /etc/wanmark/hook`);
     if (list.indexOf(file) !== i) throw new UsageError(`hook ${file} is given twice; give it once`);
@@ -211,7 +211,7 @@ function readServices(
   const backendField = parseBackendField(readText(raw, 'backend-mask')!, list.length > 0 ? field : undefined);
   const services = parseServices(list, readList(raw, 'backend'), backendField, numbers.backends);
   const given = readText(raw, 'service-queue');
-  // Without services the default may lie beyond the last queue; nobody opens it.
+  // Without services the default number may lie beyond the last queue; nobody opens it.
   const serviceQueue =
     given === undefined && list.length === 0
       ? queueNum
@@ -255,12 +255,15 @@ function readSwitch(raw: RawConfig, key: string): boolean {
   throw new UsageError(`${key} must be true or false`);
 }
 
-/** Where the last resort is to refuse, the highest mark is for that. */
+/** The largest number for a WAN: a last resort that refuses takes the highest one of the field. */
 function highestWanMark(raw: RawConfig, field: MarkField): number {
   return readText(raw, 'last-resort') === 'main' ? field.max : field.max - 1;
 }
 
-/** Where it is to refuse, the kernel needs a mark for that, which is the highest. @throws UsageError */
+/**
+ * Reads what happens when no WAN is up. A last resort that refuses needs the highest mark of the field. @throws
+ * UsageError
+ */
 function readLastResort(raw: RawConfig, targets: Config['targets'], field: MarkField): Config['lastResort'] {
   const lastResort = readChoice(raw, 'last-resort', ['main', 'unreachable', 'blackhole']);
   const taken = lastResort !== 'main' && targets.find(({ mark }) => mark === field.max);
@@ -272,7 +275,7 @@ function readLastResort(raw: RawConfig, targets: Config['targets'], field: MarkF
   return lastResort;
 }
 
-/** Who chooses, how, and what is spread. @throws UsageError */
+/** Reads who chooses, how, and whether connections or packets are spread. @throws UsageError */
 export function readEngine(raw: RawConfig): Pick<Config, 'engine' | 'kernelMode' | 'per'> {
   const engine = readChoice(raw, 'engine', ['nfqueue', 'kernel']);
   const per = readChoice(raw, 'per', ['connection', 'packet']);
@@ -337,5 +340,5 @@ function network(net: string): string {
   const bits = isIP(address) === 6 ? 128 : 32;
   const lengthFits = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits);
   if (isIP(address) !== 0 && lengthFits && rest.length === 0) return net;
-  throw new UsageError(`exclude "${net}" is no network; use for example 10.0.0.0/8`);
+  throw new UsageError(`exclude "${net}" is not a network; use for example 10.0.0.0/8`);
 }

@@ -8,7 +8,9 @@ import { parseInteger } from './number.js';
 const MAX_PORT = 65535;
 const LISTEN_FORM = 'use for example 192.0.2.1:80/tcp, [2001:db8::1]:8000-8100/udp or 192.0.2.1/any';
 
-/** Addresses that are no server's: nobody, this host, everybody, and those that mean nothing without a device. */
+/**
+ * Addresses that cannot be a server's: unspecified, loopback, multicast and broadcast, and those that need a device.
+ */
 const NOBODY = new BlockList();
 NOBODY.addSubnet('0.0.0.0', 8);
 NOBODY.addSubnet('127.0.0.0', 8);
@@ -21,7 +23,7 @@ NOBODY.addSubnet('ff00::', 8, 'ipv6');
 /** What a service listens on. */
 export type Listen = Pick<Service, 'family' | 'address' | 'proto' | 'ports'>;
 
-/** `192.168.1.1:27017/tcp` and so on. @param where begins the complaints. @throws UsageError */
+/** Reads `192.168.1.1:27017/tcp` and the like. @param where the beginning of error messages. @throws UsageError */
 export function parseListen(where: string, text: string): Listen {
   const slash = text.lastIndexOf('/');
   const proto = text.slice(slash + 1);
@@ -52,24 +54,29 @@ function parsePorts(what: string, text: string): PortRange {
   return Object.freeze({ low, high });
 }
 
-/** @throws UsageError that names `what` */
+/** Reads a port. @throws UsageError that names `what` */
 export function parsePort(what: string, text: string): number {
   return parseInteger(what, text, 1, MAX_PORT);
 }
 
-/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`; the port is anything behind the colon. */
+/**
+ * Splits `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`; the port is whatever stands behind the
+ * colon.
+ */
 export function splitAddress(
   what: string,
   text: string,
 ): { address: string; family: Family; port: string | undefined } {
   const { address, family, port } = splitEndpoint(text);
-  if (family === undefined) throw new UsageError(`${what}: "${address}" is no address; ${LISTEN_FORM}`);
+  if (family === undefined) throw new UsageError(`${what}: "${address}" is not an address; ${LISTEN_FORM}`);
   if (NOBODY.check(address, family === 6 ? 'ipv6' : 'ipv4'))
-    throw new UsageError(`${what}: ${address} is no address that others can reach; use a unicast address`);
+    throw new UsageError(
+      `${what}: ${address} is not an address that others can reach; use a unicast address`,
+    );
   return { address: family === 6 ? shortAddress(address) : address, family, port };
 }
 
-/** RFC 5952, as the WHATWG URL standard writes it. */
+/** The form of RFC 5952, made by the WHATWG URL parser. */
 export function shortAddress(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }

@@ -10,7 +10,7 @@ export async function readConfigFile(path: string): Promise<RawConfig> {
   } catch (error) {
     throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
-  // Only those who have a file wait for it to load.
+  // The parser is loaded only where there is a file to read.
   const { parseDocument } = await import('yaml');
   const document = parseDocument(text, { prettyErrors: true });
   const [error] = document.errors;

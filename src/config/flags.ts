@@ -3,7 +3,7 @@ import { type Backend, formatListen, type Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import type { Config } from './config.js';
 
-/** The flags that would make the rules of `config`, defaults left out: what a message can tell a user to run. */
+/** The flags that make the rules of `config`, without defaults: a message can tell a user to run them. */
 export function ruleFlags(config: Config): string {
   const flags = config.wans.map((wan, i) => `--wan ${wanFlag(wan, i + 1)}`);
   if (config.field.mask !== 0xff) flags.push(`--mask ${hex(config.field.mask)}`);
@@ -36,7 +36,7 @@ function wanFlag(wan: Wan, position: number): string {
   return record(wan.name, values);
 }
 
-/** Those of the values that are not what would be without them. */
+/** The values that differ from their defaults. */
 function record(
   name: string,
   values: readonly [string, string | number | undefined, string | number | undefined][],
@@ -48,7 +48,7 @@ function record(
 function serviceFlags({ services, ...config }: Config): string[] {
   if (services.length === 0) return [];
   const flags = services.map((service) => `--service ${serviceFlag(service)}`);
-  // Their marks are their places in the list of all, so they come in the order of their marks.
+  // Without marks of their own, backends are numbered by their place in the list of all, so they are listed by mark.
   services
     .flatMap((service) => service.backends.map((backend) => ({ service, backend })))
     .sort((a, b) => a.backend.mark - b.backend.mark)

@@ -1,8 +1,11 @@
 /** One key of an item such as `fibre,dev=eth1,weight=5`. */
 export interface Key {
-  /** What holds where the key is not given, as a user would write it; absent where the key is required or means nothing. */
+  /**
+   * The value that holds where the key is not given, as a user would write it; absent where the key is required or has
+   * no default.
+   */
   readonly default?: string;
-  /** What docs/options.md says. Markdown; its links start from docs/. */
+  /** The description in docs/options.md. Markdown; its links start from docs/. */
   readonly details: string;
 }
 
@@ -11,13 +14,13 @@ export type KeyTable = Readonly<Record<string, Key>>;
 
 /** The keys of `--wan`. */
 export const WAN_KEYS = {
-  name: { details: 'How the WAN is called: 1 to 15 letters, digits, dots, dashes or underscores' },
+  name: { details: 'The name of the WAN: 1 to 15 letters, digits, dots, dashes or underscores' },
   dev: { details: 'Its device. Several WANs may share one, and then differ by gateway' },
   via: {
     details:
       'Its IPv4 gateway: an address; `dev` for a point-to-point device, which needs none; or `auto` for [whatever it is at the moment](uplinks.md). Only families with a gateway are balanced; a WAN with neither `via` nor `via6` has `via=dev`',
   },
-  via6: { details: 'The same for IPv6' },
+  via6: { details: 'Its IPv6 gateway, in the same forms as `via`' },
   weight: {
     default: '1',
     details:
@@ -43,7 +46,7 @@ export const WAN_KEYS = {
 
 /** The keys of `--service`. */
 export const SERVICE_KEYS = {
-  name: { details: 'How the service is called, and `--backend` names it' },
+  name: { details: 'The name of the service, by which `--backend` refers to it' },
   listen: {
     details:
       "Its address: `192.0.2.1:80/tcp`, `192.0.2.1:53/udp`, `[2001:db8::1]:80/tcp`, ports as in `192.0.2.1:8000-8100/tcp`, or all of an address, `192.0.2.1/any`. It is the router's own, or one whose way leads by the router",
@@ -62,7 +65,7 @@ export const SERVICE_KEYS = {
 /** The keys of `--backend`; a flag's first word is the service. */
 export const BACKEND_KEYS = {
   service: { details: 'The name of its service, with which a flag begins: `--backend web,to=...`' },
-  name: { details: 'In a file, this may stand in the place of `service`' },
+  name: { details: 'In a file, this may stand in place of `service`' },
   to: {
     details:
       'The server: `10.0.0.2:8080`, or without a port, which then stays the one that the client asked for. Its family is that of `listen`',
@@ -81,17 +84,17 @@ export const CHECK_KEYS = {
   wan: { details: 'The name of a WAN, or `all`; a flag begins with it: `fibre=ping,...`' },
   check: {
     details:
-      'The kind, behind the `=` of a flag: `ping`, `tcp`, `http`, `dns` (asks a server) or `script` (a program; exit code 0 means up; it learns of the WAN by `WANMARK_DEVICE`, `_SOURCE`, `_MARK`, `_GATEWAY`, `_NAME` and `_FAMILY`)',
+      'The kind, behind the `=` of a flag: `ping`, `tcp`, `http`, `dns` (asks a server) or `script` (a program; exit code 0 means up; it learns about the WAN from `WANMARK_DEVICE`, `_SOURCE`, `_MARK`, `_GATEWAY`, `_NAME` and `_FAMILY`)',
   },
   to: {
     details:
-      'The targets, joined by `+`: addresses, for `tcp` with a port (`192.0.2.1:443`), URLs for `http`, a path for `script`. IPv4 targets tell of IPv4 and IPv6 ones of IPv6; a URL with a name, and a script, tell of both',
+      'The targets, joined by `+`: addresses, for `tcp` with a port (`192.0.2.1:443`), URLs for `http`, a path for `script`. IPv4 targets judge IPv4 and IPv6 targets IPv6; a URL with a name, or a script, judges both',
   },
   interval: { default: '2', details: 'Seconds between rounds. All WANs and targets are asked in parallel' },
   timeout: {
     default: '1.5',
     details:
-      'Seconds until a target counts as silent; for `http` the default is 3, for `script` 5. A round that fails lasts as long, so a short `interval` alone finds little sooner',
+      'Seconds until a target counts as silent; for `http` the default is 3, for `script` 5. A failed round lasts that long, so a short `interval` alone finds little sooner',
   },
   fall: {
     default: '3',
@@ -111,9 +114,9 @@ export const CHECK_KEYS = {
   },
   status: {
     default: '204',
-    details: 'Of `http`: the status that is expected. A captive portal answers with another',
+    details: 'For `http`: the expected status. A captive portal answers with another',
   },
-  name: { default: '.', details: 'Of `dns`: the name that the server is asked for' },
+  name: { default: '.', details: 'For `dns`: the name that the server is asked for' },
 } as const satisfies KeyTable;
 
 /** The keys of `wanmark set NAME`. */
@@ -124,6 +127,6 @@ export const CHANGE_KEYS = {
   },
   state: {
     details:
-      '`down`, also for the last WAN that is left; or `auto`, which is up at once when nothing speaks against it, and which ends a wait for being up again',
+      '`down`, also for the last WAN that is left; or `auto`: up at once when nothing speaks against it, which also ends a wait for coming up',
   },
 } as const satisfies KeyTable;

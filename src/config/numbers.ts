@@ -1,28 +1,28 @@
 import { UsageError } from '../errors.js';
 
-/** The numbers that targets have had since `up`, by their names, so that a list can be reordered without a mark changing. */
+/** The numbers that targets have had since `up`, by name, so that reordering a list does not change a mark. */
 export interface Numbers {
   readonly wans: ReadonlyMap<string, number>;
-  /** By `SERVICE/TO`. */
+  /** The numbers of backends, by `SERVICE/TO`. */
   readonly backends: ReadonlyMap<string, number>;
 }
 
 export const NO_NUMBERS: Numbers = { wans: new Map(), backends: new Map() };
 
-/** One that needs a number. */
+/** A target that needs a number. */
 export interface Numbered {
   readonly name: string;
-  /** That of the configuration; it wins. */
+  /** The number from the configuration; it wins over any other. */
   readonly given: number | undefined;
 }
 
 /**
- * A number for each, by name: the configured one; else the remembered one, unless another has it by its configuration; else
- * the place in the list; else the lowest that nobody has or had. Numbers of names that are gone are given out last, since
- * their connections may still live.
+ * Assigns each name a number: the configured one; else the remembered one, unless the configuration gives it to
+ * another; else the place in the list; else the lowest that nobody has or had. Numbers of removed names are given out
+ * last, since their connections may still live.
  *
  * @param max the largest number
- * @throws UsageError when there are not enough
+ * @throws UsageError when there are not enough numbers
  */
 export function assignNumbers(
   list: readonly Numbered[],
@@ -52,14 +52,14 @@ export function assignNumbers(
   return numbers;
 }
 
-/** `place` or else the lowest that will do. A field may hold four thousand million numbers, so they are never listed. */
+/** `place` if it is good, else the lowest number that is. A field may hold 2^32 numbers, so they are never listed. */
 function firstOf(place: number, max: number, isGood: (number: number) => boolean): number | undefined {
   if (isGood(place)) return place;
   for (let number = 1; number <= max; number++) if (isGood(number)) return number;
   return undefined;
 }
 
-/** What is to be remembered: the numbers of now, and of names that are gone those that nobody else has. */
+/** The numbers to remember: the current ones, and those of removed names that nobody else has. */
 export function rememberNumbers(
   now: ReadonlyMap<string, number>,
   before: ReadonlyMap<string, number>,
@@ -69,7 +69,7 @@ export function rememberNumbers(
   return new Map([...now, ...retired]);
 }
 
-/** Those that lost their number to another one's configuration, a line for each. */
+/** One line for each target whose number the configuration gave to another. */
 export function lostNumbers(
   what: string,
   now: ReadonlyMap<string, number>,

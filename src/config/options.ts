@@ -7,15 +7,15 @@ export interface Option {
   readonly type: 'text' | 'list' | 'switch';
   /** One line for `--help`. */
   readonly describe: string;
-  /** What docs/options.md says, where `describe` is not enough. Markdown; its links start from docs/. */
+  /** The description in docs/options.md, where `describe` is not enough. Markdown; its links start from docs/. */
   readonly details?: string;
-  /** What `--help` names the value. */
+  /** The name of the value in `--help`. */
   readonly value?: string;
-  /** Used, and shown by `--help`, when neither a flag nor the file gives it. */
+  /** The value that holds when neither a flag nor the file gives one; shown by `--help`. */
   readonly default?: string;
 }
 
-/** Options of the WANs and of their marks: what `up`, `down`, `print` and `run` must agree on. */
+/** Options of the WANs and their marks: `up`, `down`, `print` and `run` must agree on them. */
 export const WAN_OPTIONS = {
   wan: {
     type: 'list',
@@ -41,13 +41,13 @@ export const WAN_OPTIONS = {
     type: 'text',
     value: 'N',
     default: '1',
-    describe: 'How many NFQUEUEs, from that number on; each has an I/O thread',
+    describe: 'How many NFQUEUEs, from --queue-num on; each has an I/O thread',
     details:
-      'How many NFQUEUEs there are, from that number on, each with an I/O thread; 16 at most. See [several queues](limits.md#when-one-queue-is-not-enough)',
+      'How many NFQUEUEs there are, from `--queue-num` on, each with an I/O thread; 16 at most. See [several queues](limits.md#when-one-queue-is-not-enough)',
   },
 } as const satisfies Record<string, Option>;
 
-/** Options of the services, of their servers and of the marks of these; the rules and the daemon both read them. */
+/** Options of the services, their backends and the backends' marks. The rules and the daemon both read them. */
 export const SERVICE_OPTIONS = {
   service: {
     type: 'list',
@@ -72,8 +72,8 @@ export const SERVICE_OPTIONS = {
   'service-queue': {
     type: 'text',
     value: 'N',
-    describe: 'The NFQUEUE number for services (default: the one behind those of the WANs)',
-    details: `The number of the services' NFQUEUE. Without the flag it is the one behind those of the WANs`,
+    describe: 'The NFQUEUE number for services (default: the one after the queues of the WANs)',
+    details: `The number of the services' NFQUEUE. Without the flag it is the one after the queues of the WANs`,
   },
 } as const satisfies Record<string, Option>;
 
@@ -113,7 +113,7 @@ export const RULE_OPTIONS = {
   lan: {
     type: 'list',
     value: 'DEV',
-    describe: 'Balance new connections from this device only (default: every device that is no WAN)',
+    describe: 'Balance new connections from this device only (default: every device that is not a WAN)',
     details:
       'Balances only what comes in by this device; repeat it for each. Without the flag, what comes in by any device that is not a WAN is balanced',
   },
@@ -205,9 +205,9 @@ export const RUN_OPTIONS = {
   },
   'no-repair': {
     type: 'switch',
-    describe: 'Only say it when somebody removes our rules or routes; do not put them back',
+    describe: 'Only log it when somebody removes our rules or routes; do not put them back',
     details:
-      'The daemon only says it when somebody removes our rules or routes, and does not put them back. See [what breaks](failsafe.md#rules-that-somebody-removes)',
+      'The daemon only logs it when somebody removes our rules or routes, and does not put them back. See [what breaks](failsafe.md#rules-that-somebody-removes)',
   },
   check: {
     type: 'list',
@@ -276,12 +276,13 @@ export const RUN_OPTIONS = {
   },
   'log-packet': {
     type: 'switch',
-    describe: 'The packet too, decoded and in hex',
-    details: 'Adds the packet to that line: its headers, decoded, and its first 128 bytes in hex',
+    describe: 'Log the packet with each decision, decoded and in hex',
+    details:
+      'Adds the packet to the line of `--log-mark`: its headers, decoded, and its first 128 bytes in hex',
   },
 } as const satisfies Record<string, Option>;
 
-/** The flag that every command takes beside these; it cannot stand in the file itself. */
+/** The flag that every command takes besides these; it cannot stand in the file itself. */
 export const CONFIG_OPTION = {
   type: 'text',
   value: 'FILE',
@@ -289,7 +290,7 @@ export const CONFIG_OPTION = {
   details: 'A YAML or JSON [file](#the-configuration-file) with the same keys. Flags win over it',
 } as const satisfies Option;
 
-/** All that a configuration file may hold, whichever command reads it. */
+/** Every option that a configuration file may hold, no matter which command reads it. */
 export const OPTIONS: Readonly<Record<string, Option>> = {
   ...WAN_OPTIONS,
   ...SERVICE_OPTIONS,
@@ -297,10 +298,10 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   ...RUN_OPTIONS,
 };
 
-/** The values as the flags or the file give them, before they are checked. */
+/** The values as the flags or the file give them, not yet checked. */
 export type RawConfig = Readonly<Record<string, unknown>>;
 
-/** Of these, the options that the rules depend on. */
+/** The options among these that the rules depend on. */
 export function ruleOptions(raw: RawConfig): RawConfig {
   const keys = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
   return Object.fromEntries(Object.entries(raw).filter(([key]) => key in keys));

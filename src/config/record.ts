@@ -1,6 +1,8 @@
 import { UsageError } from '../errors.js';
 
-/** `fibre,dev=eth1,via=192.0.2.1` as its keys, the first word as `name`. @param kind what errors call it */
+/**
+ * Splits `fibre,dev=eth1,via=192.0.2.1` into its keys; the first word becomes `name`. @param kind its name in errors
+ */
 export function splitRecord(kind: string, text: string): Record<string, string> {
   const [name = '', ...pairs] = text.split(',');
   const record: Record<string, string> = { name };
@@ -14,7 +16,7 @@ export function splitRecord(kind: string, text: string): Record<string, string> 
   return record;
 }
 
-/** One item of a list option: a flag's text, or the file's form, which is such a record already. */
+/** Reads one item of a list option: a flag's text, or the map that stands in a file. */
 export function toRecord(kind: string, item: unknown): Readonly<Record<string, unknown>> {
   if (typeof item === 'string') return splitRecord(kind, item);
   if (typeof item === 'object' && item !== null && !Array.isArray(item))

@@ -12,8 +12,8 @@ import { textOf, toRecord } from './record.js';
 import { MAX_WEIGHT, NAME } from './wan.js';
 
 /**
- * The field that holds the number of a backend.
- * @param wans the WANs' field, from which it must be apart; undefined where there are no services
+ * Reads the mark field that holds a backend's number.
+ * @param wans the WANs' field, which must not share bits with it; undefined where there are no services
  * @throws UsageError
  */
 export function parseBackendField(text: string, wans: MarkField | undefined): MarkField {
@@ -24,7 +24,7 @@ export function parseBackendField(text: string, wans: MarkField | undefined): Ma
   );
 }
 
-/** The complaints about a mask begin with "mask". */
+/** Puts "backend-" before the complaints about a mask, which begin with "mask". */
 function named(make: () => MarkField): MarkField {
   try {
     return make();
@@ -34,7 +34,7 @@ function named(make: () => MarkField): MarkField {
   }
 }
 
-/** The services with their backends, checked one by one and against each other. @throws UsageError */
+/** Reads the services with their backends and checks them one by one and against each other. @throws UsageError */
 export function parseServices(
   services: readonly unknown[],
   backends: readonly unknown[],
@@ -53,7 +53,7 @@ export function parseServices(
   }
   const parsed = backends.map((item) => {
     const record = toRecord('backend', item);
-    // A flag's first word stands under `name`.
+    // The first word of a flag stands under `name`.
     const owner = textOf(record, 'service') ?? textOf(record, 'name') ?? '';
     const head = heads.find((one) => one.name === owner);
     if (head === undefined) {
@@ -87,13 +87,13 @@ export function parseServices(
 
 type Head = Omit<Service, 'backends'>;
 
-/** A backend as it is configured; its mark is undefined where nothing is said of it. */
+/** A backend as configured; its mark is undefined where the configuration gives none. */
 interface ParsedBackend {
   readonly head: Head;
   readonly backend: Omit<Backend, 'mark'> & { readonly mark: number | undefined };
 }
 
-/** Under which a backend's number is remembered. */
+/** The name under which a backend's number is remembered. */
 export function backendName(service: Pick<Service, 'name'>, backend: Pick<Backend, 'name'>): string {
   return `${service.name}/${backend.name}`;
 }
@@ -208,7 +208,7 @@ function rejectTwinMarks(backends: readonly ParsedBackend['backend'][]): void {
   });
 }
 
-/** Two services for one packet: which of them would get it were a matter of order. */
+/** Rejects two services for the same packet: only their order would decide which of them gets it. */
 function rejectOverlaps(services: readonly Service[]): void {
   services.forEach((service, i) => {
     const twin = services.find((other, j) => j < i && overlap(service, other));

@@ -13,14 +13,14 @@ import {
 import { UsageError } from '../errors.js';
 import { suggestion } from './nearest.js';
 
-/** A strategy, and what it needs to be there before it is asked for the first time. */
+/** A strategy, and what must be ready before it is asked for the first time. */
 export interface LoadedStrategy extends NamedStrategy {
   readonly needs: readonly Need[];
 }
 
 /**
- * A built-in by name or alias, or the default export of a user's file: anything with a slash or an ending. What a file's
- * strategy needs is said by `needs`, an export of its own or a property of the function.
+ * Loads a built-in strategy by name or alias, or the default export of a user's file: any name with a slash or a file
+ * extension. A file's strategy says what it needs by `needs`, an export of its own or a property of the function.
  * @throws UsageError
  */
 export async function loadStrategy(name: string, context: StrategyContext): Promise<LoadedStrategy> {
@@ -64,7 +64,7 @@ function checkNeeds(path: string, given: unknown): readonly Need[] {
   const stranger = given.find((need) => !NEEDS.includes(need));
   if (stranger !== undefined) {
     throw new UsageError(
-      `strategy file ${path}: nobody has the "${stranger}" that it needs; there is ${known}`,
+      `strategy file ${path}: it needs "${stranger}", which does not exist; there is ${known}`,
     );
   }
   return given;

@@ -12,29 +12,29 @@ import { textOf, toRecord } from './record.js';
 const KEYS = Object.keys(WAN_KEYS);
 /** Names become parts of iptables comments and log prefixes. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
-/** dev_valid_name() in the kernel: shorter than IFNAMSIZ, no slash, no colon, no space. */
+/** Names that dev_valid_name() in the kernel accepts: shorter than IFNAMSIZ, no slash, no colon, no space. */
 const DEVICE = /^[^\s/:,;=]{1,15}$/;
 export const MAX_WEIGHT = 65535;
 
-/** Where the numbers come from that the configuration does not give. */
+/** The source of numbers that the configuration does not give. */
 export interface WanNumbers {
-  /** Those that the WANs have had since `up`, by name. */
+  /** The numbers that the WANs have had since `up`, by name. */
   readonly remembered: ReadonlyMap<string, number>;
-  /** The largest that is free for a WAN; a configured one may be larger. */
+  /** The largest number that is free for a WAN; a configured one may be larger. */
   readonly most: number;
 }
 
-/** A WAN as it is configured; its mark is undefined where nothing is said of it. */
+/** A WAN as configured; its mark is undefined where the configuration gives none. */
 type ParsedWan = Omit<Wan, 'mark'> & { readonly mark: number | undefined };
 
-/** The WANs, checked one by one and against each other. @throws UsageError */
+/** Reads the WANs and checks them one by one and against each other. @throws UsageError */
 export function parseWans(
   raw: readonly unknown[],
   field: MarkField,
   { remembered, most }: WanNumbers = { remembered: new Map(), most: field.max },
 ): readonly Wan[] {
   if (raw.length > most) {
-    const reserved = most < field.max ? ` beside that of the last resort` : '';
+    const reserved = most < field.max ? ` besides that of the last resort` : '';
     throw new UsageError(
       `${raw.length} WANs do not fit the mask, which holds ${most}${reserved}; use a wider --mask`,
     );
@@ -70,9 +70,9 @@ function parseWan(record: Readonly<Record<string, unknown>>, field: MarkField): 
   }
   const dev = text('dev');
   if (dev === undefined) throw new UsageError(`${where} has no device; add dev=DEVICE`);
-  if (!DEVICE.test(dev)) throw new UsageError(`${where}: "${dev}" is no device name`);
+  if (!DEVICE.test(dev)) throw new UsageError(`${where}: "${dev}" is not a device name`);
   const via6 = parseGateway(where, 'via6', text('via6'));
-  // A WAN with neither gateway is a point-to-point device, which every IPv4 uplink without one is.
+  // A WAN with neither gateway is a point-to-point device, as any IPv4 uplink without a gateway is.
   const via = parseGateway(where, 'via', text('via') ?? (via6 === undefined ? 'dev' : undefined));
   const given = text('mark');
   const mark =
@@ -89,7 +89,8 @@ function parseWan(record: Readonly<Record<string, unknown>>, field: MarkField): 
     tier: parseInteger(`${where}: tier`, text('tier') ?? WAN_KEYS.tier.default, 1, MAX_WEIGHT),
     mark,
     nat,
-    // `none` means a gateway that translates, and it does so for both families; an IPv4 address cannot.
+    // `nat=none` means that the gateway translates, and it does so for both families. An IPv4 address cannot serve
+    // IPv6.
     nat6: parseNat(where, 'nat6', text('nat6') ?? (nat === 'none' ? 'none' : WAN_KEYS.nat6.default), 6),
   });
 }
@@ -100,7 +101,7 @@ function parseGateway(where: string, key: 'via' | 'via6', value: string | undefi
   if (valid) return value;
   const family = key === 'via' ? 'IPv4' : 'IPv6';
   throw new UsageError(
-    `${where}: ${key} "${value}" is no ${family} address (or "dev" for a device without gateway, or "auto")`,
+    `${where}: ${key} "${value}" is not an ${family} address (or "dev" for a device without gateway, or "auto")`,
   );
 }
 

@@ -13,19 +13,19 @@ export { ConntrackError, type ConntrackErrorCode } from './errors.js';
 export interface CounterOptions {
   /** The field of the mark that holds the number of a WAN: one run of bits. */
   mask: number;
-  /** The largest number that is counted, 1..65535. Default what the field holds, at most 65535. */
+  /** The largest number that is counted, 1..65535. Default: the largest that the field holds, at most 65535. */
   highest?: number;
   /** Count only TCP in ESTABLISHED, instead of all live connections. Default false. */
   established?: boolean;
   /** Bytes of event buffer to ask for, up to 2^30; `stats().receiveBuffer` says what was granted. Default 8 MiB. */
   receiveBuffer?: number;
-  /** Each overrun doubles the buffer, as long as it asks for no more than this. Default 32 MiB. */
+  /** Each overrun doubles the buffer, as long as that asks for no more than this. Default 32 MiB. */
   mostReceiveBuffer?: number;
-  /** Dumps are never nearer to each other, in milliseconds, 10..60000. Default 250. */
+  /** The shortest time between the starts of two dumps, in milliseconds, 10..60000. Default 250. */
   intervalMs?: number;
   /**
-   * Hear of TCP connections that begin to end, which is long before conntrack forgets them. Costs each packet that
-   * changes a TCP state some 2 us. Without it their end shows at the next dump. Default true.
+   * Whether to hear of TCP connections that begin to end, long before conntrack forgets them. Each packet that changes
+   * a TCP state then costs some 2 us. Without it their end shows at the next dump. Default true.
    */
   updates?: boolean;
 }
@@ -51,7 +51,7 @@ const DEFAULTS = {
 /** A mark number has 16 bits in the addon's table of connections. */
 const HIGHEST = 0xffff;
 
-/** The counters that this thread has open, whose threads end before it exits. */
+/** The open counters of this thread; their threads must end before it exits. */
 const openCounters = new Set<ConntrackCounter>();
 
 function closeAllNow(): void {
@@ -140,8 +140,8 @@ export class ConntrackCounter {
   }
 
   /**
-   * A new connection is about to get mark number `n`: it counts from now on, until conntrack shows it or the next
-   * dump shows that it never came to be.
+   * Counts a new connection for mark number `n` at once, before conntrack has it. It counts until conntrack shows it,
+   * or until the next dump shows that it never came to be.
    */
   decided(n: number): void {
     if (n > 0 && n < this.#decided.length) this.#decided[n]!++;
@@ -162,14 +162,14 @@ export class ConntrackCounter {
     return this.#closed;
   }
 
-  /** Closes before it returns, for a process that is about to end. */
+  /** Closes before it returns; for a process that is about to end. */
   closeNow(): void {
     this.#native.closeNow();
     this.#forget();
     this.#closed ??= Promise.resolve();
   }
 
-  /** Keeps the process running while the counter is open; so it does from the beginning. */
+  /** Keeps the process running while the counter is open, as it does from the start. */
   ref(): void {
     this.#native.ref();
   }
@@ -180,7 +180,7 @@ export class ConntrackCounter {
   }
 
   #forget(): void {
-    // Nobody waits for a dump that does not come any more.
+    // Nobody should wait for a dump that will not come any more.
     this.#resolveReady();
     openCounters.delete(this);
     if (openCounters.size === 0) process.off('exit', closeAllNow);

@@ -24,7 +24,7 @@ const NEEDS_CAPABILITY =
 const NO_CTNETLINK =
   'this kernel shows no connections: run "modprobe nf_conntrack_netlink", or use a kernel with CONFIG_NF_CT_NETLINK';
 
-/** Says what a failed open or request means. `doing`: what was asked for, as in `flush of 0x1/0xff`. */
+/** Says what a failed open or request means. @param doing what was asked for, as in `flush of 0x1/0xff` */
 export function describeConntrackError(doing: string, error: NativeConntrackError): ConntrackError {
   const options = { cause: error };
   const [name, text] = getSystemErrorMap().get(-error.errno) ?? [`error ${error.errno}`, ''];

@@ -33,15 +33,15 @@ export interface NativeConntrackStats {
   receiveBuffer: number;
 }
 
-/** The addon's counter: open from construction on. Memory of the two arrays is shared with its thread. */
+/** The addon's counter, open from construction on. The memory of the two arrays is shared with its thread. */
 export interface NativeConntrack {
   /** The connections of number n are `(counts[n] + decided[n]) | 0`. Written by the thread. */
   readonly counts: Int32Array;
-  /** Decisions so far, modulo 2^32. Written here. */
+  /** Decisions so far, modulo 2^32. Written by JS. */
   readonly decided: Uint32Array;
   /** Ends the thread and calls back. Only the first call does anything. */
   close(onClosed: () => void): void;
-  /** The same before it returns. */
+  /** Does the same as `close`, but before it returns. */
   closeNow(): void;
   stats(): NativeConntrackStats;
   ref(): void;
@@ -68,6 +68,9 @@ export interface ConntrackAddon {
     onEvent: (kind: NativeConntrackEvent, value: unknown) => void,
   ) => NativeConntrack;
   flushConntrack(mark: number, mask: number, selection: Selection): Promise<Flushed | undefined>;
-  /** One for each tuple, in their order; throws a TypeError for an address that is not of the tuple's family. */
+  /**
+   * Returns one entry for each tuple, in their order; throws a TypeError for an address that is not of the tuple's
+   * family.
+   */
   lookupConntrack(tuples: readonly Tuple[]): Promise<(NativeEntry | undefined)[]>;
 }

@@ -26,23 +26,23 @@ const TCP_STATES = [
 
 /** One connection, as conntrack has it. */
 export interface Entry {
-  /** All 32 bits. */
+  /** The whole mark, 32 bits. */
   mark: number;
   /** IPS_* bits (linux/netfilter/nf_conntrack_common.h). */
   status: number;
-  /** Seconds until it expires, if no packet comes. */
+  /** Seconds until the connection expires unless a packet comes. */
   timeout: number;
-  /** TCP only. */
+  /** Undefined for protocols other than TCP. */
   tcpState: TcpState | undefined;
 }
 
 /**
- * Makes conntrack forget every connection, IPv4 and IPv6, whose mark is `mark` under `mask`, by one message to the
- * kernel; where `selection` has more than a family, one by one. Their next packets are new connections. `mask` 0 would
- * mean all of the machine's.
+ * Makes conntrack forget every connection, IPv4 and IPv6, whose mark under `mask` is `mark`. One message to the kernel
+ * does it; where `selection` asks for more than a family, connections are ended one by one. The next packet of each is
+ * a new connection. `mask` 0 is refused, since it would mean every connection of the machine.
  *
- * @returns undefined where one message did it, which nobody counts
- * @throws UsageError for a mask that is 0 or no 32-bit number, or a mark with bits outside it
+ * @returns undefined where one message did it, since nobody counts then
+ * @throws UsageError for a mask that is 0 or not a 32-bit number, or a mark with bits outside it
  * @throws ConntrackError when the system refuses
  */
 export async function flush(
@@ -75,10 +75,10 @@ interface Question {
 let questions: Question[] = [];
 
 /**
- * The connection of a tuple; undefined when there is none. What is asked in one go is one question to the kernel: each
- * costs a thread's waking up, and decisions wait for this one meanwhile.
+ * The connection of a tuple; undefined when there is none. Look-ups made in one go become one question to the kernel:
+ * each question wakes a thread, and decisions wait meanwhile.
  *
- * @throws UsageError for an address that is none of the family
+ * @throws UsageError for an address that is not of the family
  * @throws ConntrackError when the system refuses
  */
 export async function lookup(tuple: Tuple): Promise<Entry | undefined> {

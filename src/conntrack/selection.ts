@@ -1,6 +1,6 @@
 import type { Family } from '../core/family.js';
 
-/** The direction a connection began in, before any translation. */
+/** Addresses and ports of a connection in the direction it began in, before any translation. */
 export interface Tuple {
   family: Family;
   /** 6 TCP, 17 UDP, or another protocol that has ports. */
@@ -12,26 +12,26 @@ export interface Tuple {
 }
 
 /**
- * Which connections of a mark; all of them when nothing is given. `proto` and `unanswered` are alternatives: with both, a
- * connection is selected for which either holds. Everything else has to hold besides.
+ * Selects among the connections of a mark; all of them when nothing is given. `proto` and `unanswered` are
+ * alternatives: with both, a connection is selected when either holds. Every other condition must hold as well.
  */
 export interface Selection {
   readonly family?: Family;
-  /** Those of this IP protocol number. */
+  /** Selects connections of this IP protocol number. */
   readonly proto?: number;
-  /** Those that never had an answer. */
+  /** Selects connections that never had an answer. */
   readonly unanswered?: boolean;
-  /** Of the IPS_* bits in `statusMask`, exactly these are set. */
+  /** The IPS_* bits that must be set among those in `statusMask`; the others in it must be clear. */
   readonly status?: number;
   readonly statusMask?: number;
-  /** End no more than so many, 1 or more. */
+  /** The most connections to end, 1 or more. */
   readonly most?: number;
 }
 
-/** Of connections that were ended one by one. */
+/** The result of ending connections one by one. */
 export interface Flushed {
-  /** How many were selected. */
+  /** How many connections were selected. */
   readonly found: number;
-  /** Of how many of them the end was asked for: all, or `most`. */
+  /** How many of them the kernel was asked to end: all, or `most`. */
   readonly ended: number;
 }

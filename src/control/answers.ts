@@ -3,27 +3,27 @@ import { type Change, parseChange, UnknownWan } from '../config/change.js';
 import { UsageError, WanmarkError } from '../errors.js';
 import type { Status } from './status.js';
 
-/** A change takes a hundred. */
+/** The largest body that is accepted; a change takes about a hundred bytes. */
 const MAX_BODY_BYTES = 1024;
-/** So much of a longer one is read, and thrown away, so that its sender hears why it is refused. */
+/** How much of a longer body is read and thrown away, so that its sender hears why it is refused. */
 const MAX_READ_BYTES = 65_536;
-/** For the rules to follow, which wait for another script that is at them. */
+/** Time for the rules to follow; they may have to wait for another script that holds the lock. */
 const CHANGE_TIMEOUT_MS = 60_000;
-/** For a large table to be counted. */
+/** Time to count the connections of a large table. */
 const STATUS_TIMEOUT_MS = 10_000;
 
 /** What `POST /set` answers, as JSON: `said` with 200, `error` with any other status. */
 export interface SetAnswer {
-  /** One line: what is so now. */
+  /** One line: the state after the change. */
   readonly said?: string;
   /** One line: what is wrong and what to do. */
   readonly error?: string;
 }
 
-/** @param counted whether connections are wanted, which may take a moment */
+/** Makes a status. @param counted whether connections are wanted, which may take a moment */
 export type Look = (counted: boolean) => Promise<Status>;
 
-/** Makes a change. @returns one line that says what is so now @throws WanmarkError */
+/** Makes a change. @returns one line with the state after it @throws WanmarkError */
 export type MakeChange = (change: Change) => Promise<string>;
 
 /** Answers one request; never throws. */
@@ -61,7 +61,7 @@ async function answerStatus(
   response.writeHead(200, headers).end(text);
 }
 
-/** Never rejects. */
+/** Answers `POST /set`. Never rejects. */
 async function answerSet(request: IncomingMessage, response: ServerResponse, set: MakeChange): Promise<void> {
   const reply = (code: number, answer: SetAnswer) => {
     const text = `${JSON.stringify(answer)}\n`;
@@ -71,7 +71,7 @@ async function answerSet(request: IncomingMessage, response: ServerResponse, set
   };
   try {
     const text = await bodyOf(request);
-    // Whoever goes before he has said all has asked for nothing.
+    // A client that leaves before its request is complete has asked for nothing.
     if (text === undefined) return;
     const change = parseChange(parseJson(text));
     request.socket.setTimeout(CHANGE_TIMEOUT_MS);
@@ -87,7 +87,7 @@ function codeOf(error: unknown): number {
   return error instanceof WanmarkError && error.exitCode === 2 ? 400 : 500;
 }
 
-/** A body of more than {@link MAX_BODY_BYTES}. */
+/** Thrown for a body of more than {@link MAX_BODY_BYTES}. */
 class TooLong extends UsageError {}
 
 /** The whole body; undefined when it broke off in the middle. @throws TooLong */

@@ -5,12 +5,15 @@ import { dirname } from 'node:path';
 import { SystemError } from '../errors.js';
 import { answer, type Look, type MakeChange } from './answers.js';
 
-/** Decisions share the thread: so many requests, each a fraction of a millisecond, may come before one. */
+/**
+ * Limits the requests that can come before a decision: both share the thread, and each request takes a fraction of a
+ * millisecond.
+ */
 const MAX_CONNECTIONS = 8;
 const MAX_HEADER_BYTES = 4096;
-/** For a client that does not end its request, or does not read the answer. */
+/** Ends a client that does not complete its request or does not read the answer. */
 const CLIENT_TIMEOUT_MS = 2000;
-/** The socket's mode 0660, from the moment it exists. */
+/** Gives the socket mode 0660 from the moment it exists. */
 const UMASK = 0o117;
 
 /**
@@ -48,7 +51,7 @@ export class Control {
     this.#server.unref();
   }
 
-  /** Ends all conversations and removes the socket. */
+  /** Ends all connections and removes the socket. */
   close(): void {
     this.#server.close();
     this.#server.closeAllConnections();
@@ -64,7 +67,7 @@ export class Control {
         return;
       }
       this.#server.once('error', fail);
-      // libuv binds before listen() returns, so the umask is another's for no longer than that.
+      // libuv binds before listen() returns, so the umask is changed only until then.
       const umask = process.umask(UMASK);
       this.#server.listen(this.#path, () => resolve());
       process.umask(umask);
@@ -73,8 +76,8 @@ export class Control {
 }
 
 /**
- * Makes way where a daemon that crashed has left its socket. A socket that answers is another daemon's, and what is not
- * a socket is somebody's: both stay.
+ * Removes the socket that a crashed daemon left. A socket that answers is another daemon's and stays; anything that is
+ * not a socket stays, too.
  *
  * @throws SystemError
  */
@@ -91,7 +94,9 @@ async function removeStale(path: string): Promise<void> {
   if (refusal === 'ECONNREFUSED') rmSync(path, { force: true });
 }
 
-/** In words; undefined where there is nothing, or nobody may look, of which listen() says more. */
+/**
+ * The kind of file in words; undefined where there is nothing or it cannot be looked at, which listen() will explain.
+ */
 function kindOf(path: string): string | undefined {
   let stats: Stats | undefined;
   try {
@@ -107,7 +112,7 @@ function kindOf(path: string): string | undefined {
   return stats.isFIFO() ? 'a FIFO' : 'a device';
 }
 
-/** The code of the error of a connection; undefined when it is accepted. */
+/** The error code of an attempt to connect; undefined when the connection is accepted. */
 function refusalOf(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(path);

@@ -3,17 +3,17 @@ import { SystemError } from '../errors.js';
 
 const TIMEOUT_MS = 5000;
 
-/** What the daemon said. */
+/** The daemon's answer. */
 export interface Answer<Body> {
-  /** HTTP's. */
+  /** The HTTP status code. */
   readonly status: number;
   readonly answer: Body;
 }
 
 /**
  * Asks the running daemon on its socket.
- * @param body what to POST, as JSON; without one it is a GET
- * @throws SystemError in one line when nobody answers, or what answers is not JSON
+ * @param body what to POST, as JSON; undefined makes it a GET
+ * @throws SystemError in one line when nobody answers, or the answer is not JSON
  */
 export function askDaemon<Body>(
   socketPath: string,

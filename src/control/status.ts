@@ -1,7 +1,7 @@
 import type { Family } from '../core/family.js';
 import type { Standing } from '../core/states.js';
 
-/** A WAN in one family. */
+/** The state of a WAN in one family. */
 export interface FamilyStatus {
   readonly family: Family;
   readonly state: 'up' | 'down';
@@ -14,17 +14,17 @@ export interface FamilyStatus {
 export interface MemberStatus {
   readonly name: string;
   readonly mark: number;
-  /** That of the moment. */
+  /** The current weight. */
   readonly weight: number;
   readonly tier: number;
   readonly state: Standing;
-  /** Live connections; null where nobody can count, or not within 3 s. */
+  /** Live connections; null where they cannot be counted, or not within 3 s. */
   readonly connections: number | null;
   /** Decisions since the start. */
   readonly picks: number;
-  /** Of all decisions, 0..1. */
+  /** The member's part of all decisions, 0..1. */
   readonly share: number;
-  /** What the weights of the members that take connections would give, 0..1. */
+  /** The part that its weight would give it among the members that take connections, 0..1. */
   readonly target: number;
 }
 
@@ -32,19 +32,19 @@ export interface MemberStatus {
 export interface WanStatus extends MemberStatus {
   /** Empty for a bare mark. */
   readonly dev: string;
-  /** Only where it differs, by `wanmark set`. */
+  /** The weight in the configuration; given only where `wanmark set` changed it. */
   readonly configuredWeight?: number;
-  /** Only where `wanmark set` says so. */
+  /** Given only where `wanmark set` holds the WAN down. */
   readonly setState?: 'down';
   /** ISO 8601: when its state last changed. */
   readonly since: string;
-  /** Why it is as it is. */
+  /** Why the WAN is in this state. */
   readonly reason: string;
-  /** ISO 8601: when it will be up if it goes on to work; null while it is up, or does not work. */
+  /** ISO 8601: when the WAN will be up if it keeps working; null while it is up, or does not work. */
   readonly upAt: string | null;
-  /** How far it has got since it came up, 0.1 to 1, of what its strategy would give it; null when that is all. */
+  /** The part of its usual share that a WAN gets while it warms up, 0.1 to 1; null when it gets all of it. */
   readonly warmUp: number | null;
-  /** The same for each family that it carries. */
+  /** The state in each family that the WAN carries. */
   readonly families: readonly FamilyStatus[];
 }
 
@@ -54,20 +54,20 @@ export type BackendStatus = MemberStatus;
 /** One service in `wanmark status --json`. */
 export interface ServiceStatus {
   readonly name: string;
-  /** As in `listen=`. */
+  /** The address and ports as in `listen=`. */
   readonly listen: string;
   readonly strategy: string;
-  /** Their names are where they are, as in `to=`. */
+  /** The backends, named by their endpoints as in `to=`. */
   readonly backends: readonly BackendStatus[];
 }
 
-/** How often a strategy did not do its part, and the kernel chose in its place. */
+/** How often a strategy failed, so that the kernel chose in its place. */
 export interface FaultCounts {
-  /** Connections for which it threw. */
+  /** Connections for which the strategy threw. */
   readonly threw: number;
-  /** Connections for which it returned something that is no candidate: nothing, or a WAN that is down. */
+  /** Connections for which it returned something that is not a candidate: nothing, or a WAN that is down. */
   readonly noCandidate: number;
-  /** Times that it missed the deadline; how many connections each cost is in the log. */
+  /** How often it missed the deadline; the log says how many connections that cost each time. */
   readonly late: number;
 }
 
@@ -76,33 +76,33 @@ export interface QueueStatus {
   readonly num: number;
   /** Packets answered since the start. */
   readonly verdicts: number;
-  /** Of the kernel's own counters; null where they may not be read (only real root may). */
+  /** Packets waiting in the kernel's queue; null where its counters may not be read (only real root may). */
   readonly waiting: number | null;
-  /** Dropped because the queue was full. */
+  /** Packets dropped because the queue was full; null as for `waiting`. */
   readonly dropped: number | null;
-  /** Dropped because the daemon's receive buffer was full. */
+  /** Packets dropped because the daemon's receive buffer was full; null as for `waiting`. */
   readonly userDropped: number | null;
-  /** Left to the kernel's choice: late, or the strategy failed. */
+  /** Packets left to the kernel's choice because the decision was late or the strategy failed. */
   readonly kernelDecided: number;
   /** Packets that may wait before the kernel chooses itself. */
   readonly length: number;
 }
 
-/** `wanmark status --json`. Fields may be added, never renamed. */
+/** The output of `wanmark status --json`. Fields may be added, never renamed. */
 export interface Status {
   readonly pid: number;
   readonly uptimeSeconds: number;
   readonly strategy: string;
-  /** That of the WANs, all of them together where there are several; where there are no WANs, that of the services. */
+  /** The WANs' queues, summed up; without WANs, the services' queue. */
   readonly queue: QueueStatus;
-  /** Those of the WANs, each; empty where there are none. */
+  /** Each of the WANs' queues; empty without WANs. */
   readonly queues: readonly QueueStatus[];
   /** Why connections were left to the kernel. */
   readonly faults: FaultCounts;
   readonly wans: readonly WanStatus[];
-  /** That of the services; null where there are none. */
+  /** The services' queue; null without services. */
   readonly serviceQueue: QueueStatus | null;
-  /** As `faults`, of all services together; null where there are none. */
+  /** The faults of all services' strategies together; null without services. */
   readonly serviceFaults: FaultCounts | null;
   readonly services: readonly ServiceStatus[];
 }

@@ -1,13 +1,15 @@
 import { FAMILIES } from './family.js';
 import type { MemberParts } from './member.js';
 
-/** A mark of which only rules of the user's own know where it leads, so it carries both families and is always up. */
+/**
+ * A mark without an uplink: only the user's own rules know where it leads. It carries both families and is always up.
+ */
 export interface BareMark {
   /** `mark1` and so on. */
   readonly name: string;
   /** Its number inside the mark field, 1..max of the field. */
   readonly mark: number;
-  /** Share of new connections, relative to the other marks, 0 or more; 0 = drain. */
+  /** Share of new connections, relative to the other marks: 0 or more; 0 drains. */
   readonly weight: number;
   readonly tier: 1;
 }

@@ -1,4 +1,4 @@
-/** How many bytes of each packet the kernel copies to us: headers, never more of the payload. */
+/** How many bytes of each packet the kernel copies to us: the headers, and never more of the payload. */
 export const COPY_BYTES = 128;
 
 /** Bits of {@link Batch.flags}. */
@@ -17,33 +17,35 @@ export interface Batch {
   readonly capacity: number;
   /** 4 or 6; 0 for a packet that is neither (then it has no addresses, protocol or ports). */
   readonly family: Uint8Array;
-  /** IP protocol number of the upper layer, extension headers skipped (6 TCP, 17 UDP, 1 ICMP ...). */
+  /** IP protocol number of the upper layer (6 TCP, 17 UDP, 1 ICMP ...); extension headers are skipped. */
   readonly proto: Uint8Array;
   /** `FLAG_...` bits. */
   readonly flags: Uint8Array;
-  /** Source address, 16 bytes each, network order; IPv4 uses the first 4, the rest are 0. */
+  /** Source addresses, 16 bytes each, in network order; an IPv4 address uses the first 4 and the rest are 0. */
   readonly src: Uint8Array;
-  /** Destination address, as `src`. */
+  /** Destination addresses, laid out like `src`. */
   readonly dst: Uint8Array;
-  /** Source port in host order; for ICMP and ICMPv6 echo the identifier; 0 where there is none. */
+  /** Source port in host order; the identifier for ICMP and ICMPv6 echo; 0 for a protocol without ports. */
   readonly sport: Uint16Array;
-  /** Destination port in host order; for ICMP and ICMPv6 type and code as `type << 8 | code`. */
+  /** Destination port in host order; `type << 8 | code` for ICMP and ICMPv6. */
   readonly dport: Uint16Array;
-  /** Interface index the packet came in by; 0 in OUTPUT. */
+  /** Index of the interface that the packet came in by; 0 in OUTPUT. */
   readonly inIfindex: Uint32Array;
-  /** Interface index the route before the verdict would leave by; 0 in PREROUTING. */
+  /** Index of the interface that the route before the verdict leads to; 0 in PREROUTING. */
   readonly outIfindex: Uint32Array;
-  /** The whole packet mark at queue time (the kernel leaves the attribute out when it is 0). */
+  /** The whole packet mark at queue time; 0 also where the kernel leaves the attribute out. */
   readonly oldMark: Uint32Array;
   /** Length of the packet on the wire, in bytes. */
   readonly length: Uint32Array;
-  /** How many bytes of it were copied, at most {@link COPY_BYTES}. */
+  /** How many bytes of the packet were copied, at most {@link COPY_BYTES}. */
   readonly copied: Uint8Array;
   /** The copied bytes, from the network header on; {@link COPY_BYTES} of room for each packet. */
   readonly bytes: Uint8Array;
-  /** The answer: a mark inside the mask, or {@link KERNEL_DECIDES}, with which each element is pre-filled. */
+  /**
+   * The answers: a mark inside the mask, or {@link KERNEL_DECIDES}. Every element is {@link KERNEL_DECIDES} beforehand.
+   */
   readonly marks: Uint32Array;
 }
 
-/** The answer that leaves the packet to the kernel's own choice: its mark stays as it is. */
+/** The answer that leaves a packet to the kernel's own choice: its mark stays as it is. */
 export const KERNEL_DECIDES = 0;

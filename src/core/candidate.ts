@@ -1,16 +1,16 @@
 /**
- * A member of a pool as a strategy sees it. A WAN has the other fields of its configuration, too, such as `dev`; a
- * backend has `address` and `port`; a bare mark has no more than is here.
+ * A member of a pool as a strategy sees it. A WAN also has the other fields of its configuration, such as `dev`; a
+ * backend has `address` and `port`; a bare mark has only the fields listed here.
  */
 export interface Candidate {
-  /** A WAN's or mark's name; a backend's `to`. Unique in its pool. */
+  /** The name of a WAN or mark, or a backend's `to`; unique in its pool. */
   readonly name: string;
-  /** Its number inside the mark field, 1..max of the field. */
+  /** The candidate's number inside the mark field, 1..max of the field. */
   readonly mark: number;
-  /** Share of new connections of the moment, relative to the other candidates, above 0. */
+  /** Current share of new connections, relative to the other candidates: above 0. */
   readonly weight: number;
-  /** Lower is preferred. All candidates of a connection have the same. */
+  /** Lower is preferred. All candidates for one connection have the same tier. */
   readonly tier: number;
-  /** The device of a WAN. */
+  /** A WAN's device; undefined for anything else. */
   readonly dev?: string;
 }

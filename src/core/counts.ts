@@ -1,11 +1,11 @@
 import type { Candidate } from './candidate.js';
 
-/** Live connections of a candidate now, those just decided included: a plain number, 0 or more. */
+/** A candidate's live connections, including those just decided: a whole number, 0 or more. */
 export type Connections = (candidate: Candidate) => number;
 
-/** The connections that a strategy sees: its context is made before it is known where they come from. */
+/** The connection counts that strategies see. It is created before the source of the numbers is known. */
 export class Counts {
-  /** Where the numbers come from, by mark number; without one all are 0. */
+  /** The source of the counts, by mark number; every count is 0 while it is undefined. */
   source: ((mark: number) => number) | undefined;
   readonly connections: Connections = ({ mark }) => this.source?.(mark) ?? 0;
 }

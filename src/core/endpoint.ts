@@ -8,16 +8,16 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** A text in its parts. */
+/** The parts of an endpoint's text. */
 export interface EndpointText {
   readonly address: string;
-  /** Undefined: the address is none, or an IPv4 one in brackets, or one with a zone. */
+  /** Undefined where the text is not an address, is an IPv4 address in brackets, or has a zone. */
   readonly family: Family | undefined;
-  /** Whatever stands behind the colon; undefined: there is none. */
+  /** Everything behind the colon, unchecked; undefined without a colon. */
   readonly port: string | undefined;
 }
 
-/** `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`. */
+/** Splits `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`. */
 export function splitEndpoint(text: string): EndpointText {
   const match = /^\[([^\]]*)\](?::(.*))?$/.exec(text) ?? /^([^:]*)(?::([^:]*))?$/.exec(text);
   const address = match?.[1] ?? text;
@@ -27,7 +27,8 @@ export function splitEndpoint(text: string): EndpointText {
 }
 
 /**
- * `192.0.2.1:443`, `[2001:db8::1]:443`, or without a port when there is a default; undefined for anything else.
+ * Reads `192.0.2.1:443` or `[2001:db8::1]:443`; the port may be missing when there is a default. Undefined for anything
+ * else.
  */
 export function parseEndpoint(text: string, defaultPort?: number): Endpoint | undefined {
   const { address, family, port: digits } = splitEndpoint(text);

@@ -19,9 +19,11 @@ export interface Flow {
   readonly dport: number;
   /** 32-bit hash of the client's address, equal in every run and on every machine. */
   readonly srcHash: number;
-  /** Interface index the packet came in by; 0 for the router's own. */
+  /** Index of the interface that the packet came in by; 0 for the router's own packets. */
   readonly inIfindex: number;
-  /** Interface index it would leave by if nothing were chosen; 0 for forwarded packets (not routed yet). */
+  /**
+   * Index of the interface that it would leave by without a choice; 0 for forwarded packets, which are not routed yet.
+   */
   readonly outIfindex: number;
   /** The whole packet mark before the verdict. */
   readonly oldMark: number;
@@ -30,8 +32,8 @@ export interface Flow {
 }
 
 /**
- * A flyweight over one packet of a batch: one object for all packets, moved with {@link at}. An object per
- * packet would cost more than the whole decision.
+ * A flyweight over the packets of a batch: one object, moved from packet to packet with {@link at}. Making an object
+ * for each packet would cost more than the whole decision.
  */
 export class BatchFlow implements Flow {
   readonly #batch: Batch;
@@ -41,7 +43,7 @@ export class BatchFlow implements Flow {
     this.#batch = batch;
   }
 
-  /** Moves to packet `i` and returns itself. */
+  /** Moves to packet `i` and returns this object. */
   at(i: number): this {
     this.#i = i;
     return this;

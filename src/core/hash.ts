@@ -1,4 +1,4 @@
-/** FNV-1a over `length` bytes from `offset`, finished with {@link mix}: 32 bits, the same everywhere. */
+/** 32-bit FNV-1a over `length` bytes from `offset`, finished with {@link mix}; the same on every machine. */
 export function hashBytes(bytes: Uint8Array, offset: number, length: number): number {
   let hash = 0x811c9dc5;
   for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);

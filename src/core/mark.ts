@@ -14,7 +14,10 @@ export class MarkField {
   /** The largest number the field holds. */
   readonly max: number;
 
-  /** @param mask 1..0xffffffff, one run of ones. @throws UsageError for 0, a hole, or no 32-bit number */
+  /**
+   * @param mask 1..0xffffffff, one run of ones. @throws UsageError for 0, a mask with holes, or a number outside 32
+   *   bits
+   */
   constructor(mask: number) {
     if (!Number.isInteger(mask) || mask < 0 || mask > MAX) {
       throw new UsageError(`mask ${mask} is not a 32-bit number; use for example 0xff`);
@@ -40,7 +43,7 @@ export class MarkField {
     return (mark & this.mask) >>> this.shift;
   }
 
-  /** `mark` in the form iptables takes, for example `0x200/0xff00`. */
+  /** The mark of number `n` under the mask, in the form that iptables takes: `0x200/0xff00`. */
   format(n: number): string {
     return `${hex(this.encode(n))}/${hex(this.mask)}`;
   }

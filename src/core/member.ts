@@ -3,18 +3,21 @@ import type { Family } from './family.js';
 import type { States } from './states.js';
 import { type Target, type TargetId, targetId } from './target.js';
 
-/** What a member of a pool is made of: the target, and what the strategy sees of it with its weight and tier here. */
+/**
+ * What a member of a pool is made from: the target, and the candidate that the strategy sees, with its configured
+ * weight and tier.
+ */
 export interface MemberParts<Seen extends Candidate = Candidate> {
   readonly target: Target;
   readonly candidate: Seen;
 }
 
-/** A target in one pool. It has a weight and a tier of its own there, so that it can be in several. */
+/** A target's membership in one pool. Weight and tier belong to the membership, so a target can be in several pools. */
 export class Member<Seen extends Candidate = Candidate> {
   readonly target: Target;
-  /** As it is configured. */
+  /** The candidate with its configured weight. */
   readonly configured: Seen;
-  /** Decisions for it since the start. */
+  /** Decisions for this member since the start. */
   picks = 0;
   readonly #ids: Readonly<Record<Family, TargetId>>;
   #candidate: Seen;
@@ -26,7 +29,10 @@ export class Member<Seen extends Candidate = Candidate> {
     this.#ids = { 4: targetId(target.name, 4), 6: targetId(target.name, 6) };
   }
 
-  /** What the strategy sees of it: another object for another weight, the configured one again for that. */
+  /**
+   * The candidate that the strategy sees. A changed weight makes a new object; the configured weight brings the
+   * original one back.
+   */
   get candidate(): Seen {
     return this.#candidate;
   }
@@ -35,7 +41,7 @@ export class Member<Seen extends Candidate = Candidate> {
     return this.#ids[family];
   }
 
-  /** Takes its weight of the moment from the states. */
+  /** Takes the current weight from the states. */
   weigh(states: States): void {
     const weight = states.weight(this.target.name, this.configured.weight);
     if (weight === this.#candidate.weight) return;
@@ -43,7 +49,7 @@ export class Member<Seen extends Candidate = Candidate> {
       weight === this.configured.weight ? this.configured : Object.freeze({ ...this.configured, weight });
   }
 
-  /** Whether connections of a family may be given to it. */
+  /** Whether new connections of a family may be given to this member. */
   isAble(family: Family, states: States): boolean {
     return (
       this.#candidate.weight > 0 && this.target.families.includes(family) && states.takes(this.id(family))

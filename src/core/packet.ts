@@ -1,6 +1,6 @@
 import { protocolName } from './protocol.js';
 
-/** The headers of a packet, for people: fields by their RFC names, absent where the bytes ended. */
+/** The headers of a packet for people to read: fields by their RFC names, absent where the bytes ended. */
 export type DecodedPacket = Readonly<Record<string, string | number>>;
 
 const TCP_FLAGS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR'];
@@ -9,8 +9,8 @@ const UDP = 17;
 const ICMP = [1, 58];
 
 /**
- * Decodes the network header at `bytes[0]` and the ports' neighbours behind it: what the decision line does not
- * say already. Never reads beyond `bytes`.
+ * Decodes the network header at `bytes[0]`, and the fields of the transport header that the log line of the decision
+ * does not show. Never reads beyond `bytes`.
  * @param proto upper-layer protocol, as the queue's parser found it behind any extension headers
  */
 export function decodePacket(bytes: Uint8Array, proto: number): DecodedPacket {
@@ -20,19 +20,19 @@ export function decodePacket(bytes: Uint8Array, proto: number): DecodedPacket {
     const headerLength = (bytes[0]! & 15) * 4;
     return { ...decodeIpv4(view), ...decodeTransport(view, headerLength, proto) };
   }
-  // Only without extension headers is the transport header at a fixed place (RFC 8200).
+  // The transport header is at a fixed place only when there are no extension headers (RFC 8200).
   if (version === 6 && bytes.length >= 40) {
     return { ...decodeIpv6(view), ...(bytes[6] === proto ? decodeTransport(view, 40, proto) : {}) };
   }
   return { version };
 }
 
-/** Two hex digits a byte, no separator: what `xxd -r -p` reads back. */
+/** Two hex digits for each byte without separators, which `xxd -r -p` reads back. */
 export function hexDump(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
-/** RFC 791. */
+/** The IPv4 header, RFC 791. */
 function decodeIpv4(view: DataView): DecodedPacket {
   const fragment = view.getUint16(6);
   return {
@@ -46,7 +46,7 @@ function decodeIpv4(view: DataView): DecodedPacket {
   };
 }
 
-/** RFC 8200. */
+/** The IPv6 header, RFC 8200. */
 function decodeIpv6(view: DataView): DecodedPacket {
   return {
     version: 6,
@@ -58,7 +58,7 @@ function decodeIpv6(view: DataView): DecodedPacket {
   };
 }
 
-/** RFC 9293, RFC 768, RFC 792 and 4443: the first fields of each. */
+/** The first fields of TCP (RFC 9293), UDP (RFC 768), ICMP (RFC 792) and ICMPv6 (RFC 4443). */
 function decodeTransport(view: DataView, at: number, proto: number): DecodedPacket {
   const left = view.byteLength - at;
   if (proto === TCP && left >= 16) {

@@ -9,9 +9,9 @@ import type { NamedStrategy } from './strategy.js';
 export type Fault = 'threw' | 'returned no candidate';
 
 export interface PoolParts<Seen extends Candidate = Candidate> {
-  /** Its user's: a service's, for example. Unique in its balancer. */
+  /** The name of the pool's user, such as a service; unique in its balancer. */
   readonly name: string;
-  /** In the order of the configuration. */
+  /** The members, in the order of the configuration. */
   readonly members: readonly MemberParts<Seen>[];
   readonly strategy: NamedStrategy;
   readonly states: States;
@@ -19,7 +19,10 @@ export interface PoolParts<Seen extends Candidate = Candidate> {
   readonly onFault: (fault: Fault, given: unknown) => void;
 }
 
-/** Equal sets of candidates: one array for strategies to key their state by, and whose they are, in the same order. */
+/**
+ * A set of candidates with their members in the same order. Equal sets share one array, so strategies can key state by
+ * it.
+ */
 interface Candidates<Seen extends Candidate> {
   readonly list: readonly Seen[];
   readonly members: readonly Member<Seen>[];
@@ -28,8 +31,9 @@ interface Candidates<Seen extends Candidate> {
 /**
  * Members, and the strategy that chooses among them.
  *
- * Candidates of a connection are those that take new ones, carry the packet's address family and have a weight above 0;
- * of these, those of the lowest tier. They are looked for once for each version of the states, not for each packet.
+ * A connection's candidates are the members that take new connections, carry its address family and have a weight above
+ * 0; of these, the members of the lowest tier. They are computed once for each version of the states, not for each
+ * packet.
  */
 export class Pool<Seen extends Candidate = Candidate> {
   readonly name: string;
@@ -37,7 +41,7 @@ export class Pool<Seen extends Candidate = Candidate> {
   readonly strategy: NamedStrategy;
   readonly #states: States;
   readonly #onFault: PoolParts['onFault'];
-  /** By names and weights. */
+  /** Candidate sets, keyed by names and weights. */
   readonly #sets = new Map<string, Candidates<Seen>>();
   #version = Number.NaN;
   #four: Candidates<Seen>;
@@ -53,7 +57,7 @@ export class Pool<Seen extends Candidate = Candidate> {
     this.#six = this.#four;
   }
 
-  /** Who is given a new connection; undefined when nobody can carry it or the strategy failed. */
+  /** Chooses the member for a new connection; undefined when no member can carry it or the strategy failed. */
   select(flow: Flow): Member<Seen> | undefined {
     const { family } = flow;
     if (family !== 4 && family !== 6) return undefined;
@@ -66,12 +70,15 @@ export class Pool<Seen extends Candidate = Candidate> {
     return member;
   }
 
-  /** Those that new connections of a family may be given to. */
+  /** The members that new connections of a family may be given to. */
   candidates(family: Family): readonly Member<Seen>[] {
     return this.#candidates(family).members;
   }
 
-  /** Where one that is warming does not take it, one that is warm has it; without such a one nobody is spared. */
+  /**
+   * Gives a warm member the connection where the picked one is warming up and declines it; without a warm member the
+   * picked one takes it.
+   */
   #thin(
     member: Member<Seen>,
     flow: Flow,
@@ -91,7 +98,7 @@ export class Pool<Seen extends Candidate = Candidate> {
       this.#onFault('threw', error);
       return undefined;
     }
-    // Whatever a user's strategy returned: only what is in the list is ours.
+    // A user's strategy may return anything; only a member of the list counts.
     const at = list.indexOf(chosen as Seen);
     if (at >= 0) return members[at];
     this.#onFault('returned no candidate', chosen);
@@ -106,7 +113,7 @@ export class Pool<Seen extends Candidate = Candidate> {
   #follow(): void {
     this.#version = this.#states.version;
     for (const member of this.members) member.weigh(this.#states);
-    // Or each of many changes of a weight would leave its sets behind.
+    // Without a limit, each of many weight changes would leave its sets behind.
     for (const [key, { list, members }] of this.#sets) {
       if (members.some(({ candidate }, i) => candidate !== list[i])) this.#sets.delete(key);
     }

@@ -1,4 +1,4 @@
-/** IP protocol numbers (IANA) with a name in the mark log; the rest are logged as their number. */
+/** Names of IP protocol numbers (IANA) in the mark log; any other protocol is logged as its number. */
 const NAMES = new Map([
   [1, 'icmp'],
   [6, 'tcp'],
@@ -12,7 +12,7 @@ const NAMES = new Map([
   [136, 'udplite'],
 ]);
 
-/** `tcp` for 6, and so on; the number as text where there is no common name. */
+/** The name of a protocol, such as `tcp` for 6, or its number as text where it has no common name. */
 export function protocolName(proto: number): string {
   return NAMES.get(proto) ?? String(proto);
 }

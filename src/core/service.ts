@@ -1,10 +1,10 @@
 import type { Family } from './family.js';
 import type { MemberParts } from './member.js';
 
-/** What a service balances: one protocol's ports, or everything that comes to the address. */
+/** What a service balances: the ports of one protocol, or everything that comes to its address. */
 export type ServiceProto = 'tcp' | 'udp' | 'any';
 
-/** Ports `low` to `high`, both included; one port where they are equal. */
+/** The ports from `low` to `high`, both included; the two are equal for a single port. */
 export interface PortRange {
   readonly low: number;
   readonly high: number;
@@ -12,17 +12,17 @@ export interface PortRange {
 
 /** A server behind a service. */
 export interface Backend {
-  /** Where it is, as in `to=`: unique in its service. */
+  /** The endpoint as written in `to=`; unique in its service. */
   readonly name: string;
   readonly family: Family;
   readonly address: string;
-  /** Undefined: the port that the client asked for. */
+  /** Undefined where connections keep the port that the client asked for. */
   readonly port: number | undefined;
-  /** Share of new connections, relative to the service's other backends, 0 or more; 0 = drain. */
+  /** Share of new connections, relative to the service's other backends: 0 or more; 0 drains. */
   readonly weight: number;
   /** Lower is preferred. */
   readonly tier: number;
-  /** Its number inside the field of the backends, 1..max of the field; unique among all services. */
+  /** The backend's number inside the backends' mark field, 1..max of the field; unique among all services. */
   readonly mark: number;
 }
 
@@ -33,26 +33,26 @@ export type ServiceSnat = 'auto' | 'none' | string;
 export interface Service {
   readonly name: string;
   readonly family: Family;
-  /** The address that clients ask, in the form of RFC 5952. */
+  /** The address that clients connect to, in the form of RFC 5952. */
   readonly address: string;
   readonly proto: ServiceProto;
   /** Undefined for `any`. */
   readonly ports: PortRange | undefined;
   readonly snat: ServiceSnat;
-  /** A built-in's name or alias, or a file; resolved by `loadStrategy`. */
+  /** A built-in strategy's name or alias, or a file; resolved by `loadStrategy`. */
   readonly strategy: string;
-  /** Never empty, in the order of the configuration. */
+  /** The backends in the order of the configuration; never empty. */
   readonly backends: readonly Backend[];
 }
 
-/** `192.168.1.1:27017/tcp`, `[2001:db8::1]:8000-8100/udp`, `192.168.1.1/any`: what `listen=` takes. */
+/** The form that `listen=` takes: `192.168.1.1:27017/tcp`, `[2001:db8::1]:8000-8100/udp`, `192.168.1.1/any`. */
 export function formatListen({ family, address, proto, ports }: Omit<Service, 'backends'>): string {
   if (ports === undefined) return `${address}/${proto}`;
   const range = ports.low === ports.high ? `${ports.low}` : `${ports.low}-${ports.high}`;
   return `${family === 6 ? `[${address}]` : address}:${range}/${proto}`;
 }
 
-/** A backend as a member of its service's pool; as a target it is named behind the service. */
+/** A backend as a member of its service's pool; its target's name begins with the service's. */
 export function backendMember(service: Service, backend: Backend): MemberParts<Backend> {
   return {
     target: { name: `${service.name}/${backend.name}`, families: [backend.family] },

@@ -1,52 +1,52 @@
 import type { Family } from './family.js';
 import { splitTargetId, type TargetId } from './target.js';
 
-/** What a target begins with: enough to be noticed where it fails, little enough to do no harm. */
+/** The share that a target starts with: large enough for failures to be noticed, small enough to do no harm. */
 const FIRST_PART = 0.1;
-/** Sums of parts like 0.1 miss a whole by about 1e-16. */
+/** Sums of parts like 0.1 can miss a whole number by about 1e-16. */
 const ROUNDING = 1e-9;
 
 interface WarmUp {
   readonly since: number;
-  /** Parts of picks that it has been offered and has not taken; it takes one at 1. */
+  /** Parts of picks that the target was offered and did not take; at 1 it takes one. */
   credit: number;
 }
 
 /**
- * Gives a target that came up a growing part of what strategies would give it, from a tenth to all. No draw: of ten picks
- * at a tenth exactly one is taken. Of a target that carries both families, each warms up for itself.
+ * Gives a target that came up a growing part of what strategies would give it, from a tenth to all. Nothing is random:
+ * of ten picks at a tenth exactly one is taken. A target's two families warm up separately.
  */
 export class SlowStart {
   readonly #lengthMs: number;
   readonly #now: () => number;
   readonly #warming = { 4: new Map<TargetId, WarmUp>(), 6: new Map<TargetId, WarmUp>() };
 
-  /** @param lengthMs how long it takes; 0: nothing is ever warming @param now milliseconds, never going back */
+  /** @param lengthMs how long warming up takes; 0 turns it off @param now milliseconds, never going back */
   constructor(lengthMs: number, now: () => number) {
     this.#lengthMs = lengthMs;
     this.#now = now;
   }
 
-  /** A target came up. */
+  /** Starts warming up a target that came up. */
   begin(id: TargetId): void {
     if (this.#lengthMs > 0) this.#of(id).set(id, { since: this.#now(), credit: 0 });
   }
 
-  /** It went down again. */
+  /** Stops warming up a target that went down. */
   end(id: TargetId): void {
     this.#of(id).delete(id);
   }
 
-  /** Whether any target is warming; costs nothing while there is none. */
+  /** Whether any target is warming up; costs nothing while none is. */
   active(family: Family): boolean {
     const warming = this.#warming[family];
     if (warming.size === 0) return false;
-    // Ends those that are over: nobody else asks for one that is no candidate.
+    // Ends finished warm-ups here, since nobody asks about a target that is not a candidate.
     for (const id of warming.keys()) this.part(id);
     return warming.size > 0;
   }
 
-  /** From a tenth on to below 1; undefined: all of it. */
+  /** The target's current part, from 0.1 to below 1; undefined when it gets its full share. */
   part(id: TargetId): number | undefined {
     const warming = this.#of(id);
     const warmUp = warming.get(id);

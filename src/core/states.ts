@@ -5,39 +5,41 @@ import { type Target, type TargetId, targetId } from './target.js';
 /** Whether a target works in one family, since when and why. */
 export interface TargetState {
   readonly up: boolean;
-  /** The clock's milliseconds of the last change; of one that never changed, of the start. */
+  /** When the state last changed, in milliseconds of the clock; the start where it never changed. */
   readonly since: number;
   readonly reason: string;
-  /** While it is down although nothing calls it down any more: until when, if that goes on. */
+  /**
+   * Until when the target is held down although nothing calls it down any more; undefined when it is not being held.
+   */
   readonly heldUntil: number | undefined;
 }
 
-/** Of a target that nobody speaks of. */
+/** The state of a target that nobody has reported on. */
 export const NOT_CHECKED: TargetState = { up: true, since: 0, reason: 'not checked', heldUntil: undefined };
 
 /** `up` takes new connections, `drain` (weight 0) keeps those it has, `down` cannot carry any. */
 export type Standing = 'up' | 'drain' | 'down';
 
 export interface StatesOptions {
-  /** Milliseconds of a clock that never goes back; the same as that of the states which are found. */
+  /** Milliseconds of a clock that never goes back, the same clock that the reported states use. */
   readonly now?: () => number;
-  /** How long a target that came up takes to get its full share; 0, the default: it has it at once. */
+  /** How long a target that came up takes to get its full share; with 0, the default, it gets it at once. */
   readonly slowStartMs?: number;
 }
 
 /**
- * All that is known of the targets, by family, and the only place where it is kept: whoever finds something out puts it
- * here, and pools, status, hooks and the rules read it here. What is read is stored: no look-up asks another target.
+ * All that is known of the targets, by family. This is the only place where it is kept: findings are put here, and
+ * pools, status, hooks and the rules read it here. Everything read is stored; no look-up asks another target.
  *
- * A target that goes down gets nothing new at once. One that is up again has to be admitted first, when its routes are
- * there; then it warms up. Its effective weight is the configured one or what {@link States.setWeight} put in its place,
+ * A target that goes down gets nothing new at once. A target that is up again must first be admitted, once its routes
+ * are there; then it warms up. Its effective weight is the configured one, or the one from {@link States.setWeight},
  * times {@link States.warmUp}.
  */
 export class States {
   readonly #states = new Map<TargetId, TargetState>();
   readonly #slowStart: SlowStart;
   #down: ReadonlySet<TargetId> = new Set();
-  /** Those that are down, and those that are up and not admitted yet. */
+  /** The targets that take nothing new: those that are down, and those that are up but not admitted yet. */
   readonly #out = new Set<TargetId>();
   readonly #byHand = new Set<string>();
   #weights: ReadonlyMap<string, number> = new Map();
@@ -52,17 +54,17 @@ export class States {
     }
   }
 
-  /** Changes whenever {@link States.takes} or a weight does; for whoever keeps something that follows from them. */
+  /** Changes whenever a weight or the answer of {@link States.takes} does, so that derived values can be cached. */
   get version(): number {
     return this.#version;
   }
 
-  /** Those that are found to be down: a snapshot. */
+  /** The targets that were found to be down: a snapshot. */
   get down(): ReadonlySet<TargetId> {
     return this.#down;
   }
 
-  /** Weights in the place of the configured ones, by name: a snapshot. */
+  /** Weights that replace the configured ones, by name: a snapshot. */
   get weights(): ReadonlyMap<string, number> {
     return this.#weights;
   }
@@ -71,45 +73,48 @@ export class States {
     return this.#states.get(id) ?? NOT_CHECKED;
   }
 
-  /** Whether it gets new connections, given a weight above 0. */
+  /** Whether the target takes new connections, provided that its weight is above 0. */
   takes(id: TargetId): boolean {
     return !this.#out.has(id);
   }
 
-  /** Whether somebody has called it down by hand. */
+  /** Whether `wanmark set` holds the target down. */
   isByHand(name: string): boolean {
     return this.#byHand.has(name);
   }
 
-  /** Its weight of the moment. @param configured that of the configuration */
+  /** The target's current weight. @param configured its weight in the configuration */
   weight(name: string, configured: number): number {
     return this.#weights.get(name) ?? configured;
   }
 
-  /** What it is on the whole: `down` when it is so in every family that it carries. @param configured its weight */
+  /**
+   * The target's state over all families: `down` only when every family it carries is down. @param configured its
+   * weight
+   */
   standing({ name, families }: Target, configured: number): Standing {
     if (!families.some((family) => this.takes(targetId(name, family)))) return 'down';
     return this.weight(name, configured) === 0 ? 'drain' : 'up';
   }
 
-  /** Whether any target is warming up in a family; costs nothing while there is none. */
+  /** Whether any target is warming up in a family; costs nothing while none is. */
   isWarming(family: Family): boolean {
     return this.#slowStart.active(family);
   }
 
-  /** The part of its share that it has got to since it came up, from 0.1 on; 1: all of it. */
+  /** The part of its share that a target gets while it warms up, 0.1 to 1; 1 is all of it. */
   warmUp(id: TargetId): number {
     return this.#slowStart.part(id) ?? 1;
   }
 
-  /** Whether a target that was picked takes the connection, or leaves it to others since it is warming up. */
+  /** Whether a picked target takes the connection; while warming up it leaves some to others. */
   takesPick(id: TargetId): boolean {
     return this.#slowStart.takes(id);
   }
 
   /**
-   * Notes what was found of a target, which may be what is known already.
-   * @returns for how many milliseconds it had been the opposite; undefined where it is up or down as before
+   * Notes the reported state of a target, which may be the same as before.
+   * @returns for how many milliseconds it had been in the opposite state; undefined when up or down did not change
    */
   found(id: TargetId, state: TargetState): number | undefined {
     const before = this.state(id);
@@ -130,20 +135,20 @@ export class States {
     return state.since - before.since;
   }
 
-  /** A target that is up gets new connections from now on, at first a part of its share. One that is down does not. */
+  /** Lets a target that is up take new connections, at first a part of its share. Does nothing for one that is down. */
   admit(id: TargetId): void {
     if (this.#down.has(id) || !this.#out.delete(id)) return;
     this.#slowStart.begin(id);
     this.#version++;
   }
 
-  /** Notes that somebody has called it down by hand, or does so no more; whether it is down then has to be found. */
+  /** Notes whether the target is held down by hand. What that makes of its state is for the caller to report. */
   setByHand(name: string, down: boolean): void {
     if (down) this.#byHand.add(name);
     else this.#byHand.delete(name);
   }
 
-  /** A weight in the place of the configured one, 0 to 65535; undefined: the configured one again. */
+  /** Replaces the configured weight, 0 to 65535; undefined restores the configured one. */
   setWeight(name: string, weight: number | undefined): void {
     const weights = new Map(this.#weights);
     if (weight === undefined) weights.delete(name);

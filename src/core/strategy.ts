@@ -3,10 +3,10 @@ import type { Connections } from './counts.js';
 import type { Flow } from './flow.js';
 
 /**
- * Chooses who is given a new connection: a WAN, a bare mark or a backend, which are told apart by nothing here.
+ * Chooses the target for a new connection: a WAN, a bare mark or a backend. A strategy need not tell these apart.
  *
- * It is asked once for each new connection; later packets, replies and, for WANs, inbound connections never reach it, so
- * its state advances by exactly one for each connection.
+ * It is asked once for each new connection; later packets, replies and, for WANs, inbound connections never reach it,
+ * so its state advances by exactly one for each connection.
  */
 export interface Strategy {
   /**
@@ -19,32 +19,32 @@ export interface Strategy {
   pick(flow: Flow, wans: readonly Candidate[]): Candidate;
 }
 
-/** What a strategy is made with; pass your own in tests. */
+/** What a strategy is made with; tests can pass their own. */
 export interface StrategyContext {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Milliseconds from an arbitrary point, never going back. */
   readonly now: () => number;
   /**
-   * Live connections of a candidate: what conntrack holds with its mark, whoever chose it, plus what was decided since;
-   * a decision of this strategy counts before it is asked again. Costs a few nanoseconds. Counting begins before the
-   * first decision only for a factory that says `needs: ['connections']`.
+   * A candidate's live connections: those that conntrack holds with its mark, no matter who chose it, plus those
+   * decided since. A decision of this strategy counts before it is asked again. A call costs a few nanoseconds.
+   * Counting begins before the first decision only for a factory that says `needs: ['connections']`.
    */
   readonly connections: Connections;
 }
 
-/** What a strategy's factory can need; it costs something, so nobody has it unless it is needed. */
+/** What a strategy's factory can ask for. Each need costs something, so it is provided only on request. */
 export const NEEDS = ['connections'] as const;
 export type Need = (typeof NEEDS)[number];
 
 /** A strategy file's default export. */
 export interface StrategyFactory {
   (context: StrategyContext): Strategy;
-  /** What has to be there before the first decision; nothing by default. */
+  /** What must be ready before the first decision; nothing by default. */
   readonly needs?: readonly Need[];
 }
 
-/** A factory with what it needs. */
+/** A factory and what it needs. */
 export function defineStrategy(
   needs: readonly Need[],
   create: (context: StrategyContext) => Strategy,
@@ -52,15 +52,15 @@ export function defineStrategy(
   return Object.assign(create, { needs });
 }
 
-/** A strategy ready to be asked, and the name the log gives it. */
+/** A strategy ready to be asked, and its name in the log. */
 export interface NamedStrategy {
   readonly name: string;
   readonly strategy: Strategy;
 }
 
 /**
- * State for each set of candidates. One that goes down makes another set, with a fresh start; when it comes
- * back, the old set goes on where it was, and IPv6 with other candidates does not disturb IPv4.
+ * State for each set of candidates. When a candidate goes down, the remaining ones are another set with a fresh start;
+ * when it comes back, the old set continues where it was. IPv6 with other candidates does not disturb IPv4.
  */
 export class PerSet<State> {
   readonly #states = new WeakMap<readonly Candidate[], State>();

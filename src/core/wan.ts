@@ -2,29 +2,29 @@ import { FAMILIES } from './family.js';
 import type { MemberParts } from './member.js';
 import type { Target } from './target.js';
 
-/** How packets that leave by a WAN are translated; an address means SNAT, a prefix NETMAP (RFC 6296 alike). */
+/** How packets that leave by a WAN are translated: an address means SNAT, a prefix NETMAP (as in RFC 6296). */
 export type Nat = 'masquerade' | 'none' | string;
 
 /**
- * The gateway of a WAN: an address; `dev` for a point-to-point device, which needs none; or `auto`, which is whatever
- * default route the main table has by the device at the moment.
+ * The gateway of a WAN: an address; `dev` for a point-to-point device, which needs none; or `auto` for the gateway of
+ * the main table's current default route by the device.
  */
 export type Gateway = string;
 
 /** An uplink. */
 export interface Wan {
   readonly name: string;
-  /** Its device; several WANs may share one and then differ by gateway. */
+  /** The WAN's device. Several WANs may share one device and then differ by gateway. */
   readonly dev: string;
-  /** IPv4 gateway; undefined: no IPv4 connection uses this WAN. */
+  /** IPv4 gateway; undefined when no IPv4 connection uses this WAN. */
   readonly via: Gateway | undefined;
-  /** IPv6 gateway; undefined: no IPv6 connection uses this WAN. */
+  /** IPv6 gateway; undefined when no IPv6 connection uses this WAN. */
   readonly via6: Gateway | undefined;
-  /** Share of new connections, relative to the other WANs, 0 or more; 0 = drain. */
+  /** Share of new connections, relative to the other WANs: 0 or more; 0 drains. */
   readonly weight: number;
   /** Lower is preferred; a higher tier is used when every lower one is down. 1 or more. */
   readonly tier: number;
-  /** Its number inside the mark field, 1..max of the field. */
+  /** The WAN's number inside the mark field, 1..max of the field. */
   readonly mark: number;
   readonly nat: Nat;
   readonly nat6: Nat;

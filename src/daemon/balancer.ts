@@ -13,29 +13,31 @@ import { queueStatuses } from './queue-status.js';
 import { withShares } from './shares.js';
 import { StrategyFaults, sumFaults } from './strategy-faults.js';
 
-/** Says which member of which pool a line is about, by the fields that users know: `wan`, or `service` and `backend`. */
+/**
+ * Names the pool and member that a log line is about, by the fields that users know: `wan`, or `service` and `backend`.
+ */
 export type Label = (pool: Pool, member: Member) => object;
 
-/** What every balancer has. */
+/** What every balancer is given. */
 export interface BalancerContext {
   readonly logger: Logger;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   readonly states: States;
-  /** Where live connections of the balancer's marks come from; undefined where nobody can count. */
+  /** The source of live connections of the balancer's marks; undefined where they cannot be counted. */
   readonly connections: ConnectionSource | undefined;
-  /** Called when a queue is lost and the balancer can decide nothing any more. */
+  /** Called when a queue is lost, so that the balancer cannot decide any more. */
   readonly onLost: (error: QueueError) => void;
 }
 
 export interface BalancerParts extends BalancerContext {
-  /** Where its members' numbers stand in the packet mark. */
+  /** The field of the packet mark that holds its members' numbers. */
   readonly field: MarkField;
   readonly pools: readonly Omit<PoolParts, 'states' | 'onFault'>[];
-  /** Which of its pools a packet is for. */
+  /** Makes the function that finds the pool that a packet is for. */
   readonly find: (pools: readonly Pool[]) => FindPool;
   readonly inbound: Inbound;
-  /** The pool's name as a field of the log lines about its strategy; undefined: there is only one pool. */
+  /** The log field that names the pool in lines about its strategy; undefined where there is only one pool. */
   readonly poolField?: string;
   readonly label: Label;
   /** Told of each decision after it was counted. */
@@ -45,15 +47,18 @@ export interface BalancerParts extends BalancerContext {
 }
 
 /**
- * Spreads new connections by a field of the mark: its queues, its pools, and who decides. The WANs are one balancer with
- * one pool, the services another with a pool for each of them.
+ * Spreads new connections by a field of the mark. It has queues, pools, and a decider that answers for them. The WANs
+ * are one balancer with one pool, the services another with one pool each.
  */
 export class Balancer {
   readonly pools: readonly Pool[];
   readonly #parts: BalancerParts;
   readonly #queues: Queues;
   readonly #faults: readonly StrategyFaults[];
-  /** One of them: the pool's own where there is only one, else of all together, for nobody can tell which was late. */
+  /**
+   * Who is told that a decision was late: the only pool's faults; with several pools an object for all, since it cannot
+   * be told which was late.
+   */
   readonly #lateness: StrategyFaults;
   #lateFlows = 0;
 
@@ -112,7 +117,7 @@ export class Balancer {
     return queueStatuses(this.#queues, this.#parts.queues.maxLen);
   }
 
-  /** Of all its strategies. */
+  /** The faults of all its strategies. */
   faults(): FaultCounts {
     return sumFaults(this.#faults.map(({ counts }) => counts));
   }
@@ -123,8 +128,8 @@ export class Balancer {
   }
 
   /**
-   * Answers what the kernel still holds, gives the queues back and logs a summary of each member.
-   * @returns the queues' counters together
+   * Answers the packets that the kernel still holds, gives the queues back and logs a summary of each member.
+   * @returns the counters of all queues together
    */
   async stop(): Promise<QueueStats> {
     const { logger, label } = this.#parts;
@@ -140,7 +145,7 @@ export class Balancer {
     return this.#queues.stats();
   }
 
-  /** Ends at once, where the daemon cannot start. */
+  /** Ends at once; for a daemon that cannot start. */
   closeNow(): void {
     for (const queue of this.#queues) queue.closeNow();
   }

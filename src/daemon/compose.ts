@@ -33,8 +33,8 @@ export interface Running {
 }
 
 /**
- * Makes a daemon of all its parts and starts it: counters first, then queues. What was opened is closed again when
- * something cannot be had; otherwise threads would keep the process alive.
+ * Makes a daemon of all its parts and starts it: counters first, then queues. When a part cannot be opened, those
+ * before it are closed again; otherwise their threads would keep the process alive.
  *
  * @throws ConntrackError, QueueError
  */
@@ -68,13 +68,13 @@ export async function startDaemon(composition: Composition): Promise<Running> {
   }
 }
 
-/** Where live connections come from: those of the WANs' or bare marks, and those of the backends'. */
+/** The sources of live connections: for the WANs' or bare marks, and for the backends' marks. */
 interface Counters {
   wans?: ConnectionSource;
   backends?: ConnectionSource;
 }
 
-/** @param counters filled one by one, so that the first can be closed when the second cannot be had */
+/** @param counters filled one by one, so that the first can be closed when the second cannot be opened */
 async function openCounters({ config, strategies, log }: Composition, counters: Counters): Promise<void> {
   const { wans, services } = strategies;
   const { logger } = log;
@@ -85,12 +85,12 @@ async function openCounters({ config, strategies, log }: Composition, counters: 
   if (services.length > 0) {
     counters.backends = countConnections(() => openBackendConnections(config, warn), services, logger);
   }
-  // A strategy that counts begins with what is there; the kernel chooses for that moment.
+  // A strategy that counts should start with true numbers; the kernel chooses until they are there.
   if (areNeeded([wans])) await counters.wans?.fresh();
   if (areNeeded(services)) await counters.backends?.fresh();
 }
 
-/** From here on packets are answered. @throws QueueError, and then no queue is open */
+/** Opens the queues; packets are answered from here on. @throws QueueError, and then no queue is open */
 function openBalancers(
   { config, strategies, log, now, onLost }: Composition,
   counters: Counters,
@@ -102,7 +102,7 @@ function openBalancers(
     : undefined;
   const common = { config, logger, now, states, onLost, markLog };
   let wans: Wans | undefined;
-  // Of bare marks the rules are the user's own.
+  // With bare marks the rules belong to the user.
   const keeper =
     config.marks.length > 0
       ? undefined
@@ -123,7 +123,7 @@ function openBalancers(
   return { states, keeper, services, wans };
 }
 
-/** All that connections can be given to. */
+/** Everything that connections can be given to. */
 function targetsOf({ wans, marks, services }: Config): Target[] {
   const backends = services.flatMap((service) => service.backends.map((one) => backendMember(service, one)));
   return [...wans.map(wanMember), ...marks.map(markMember), ...backends].map(({ target }) => target);

@@ -4,16 +4,19 @@ import { CountsFile } from './counts-file.js';
 
 /** Where the live connections of a mark come from. */
 export interface ConnectionSource {
-  /** Settles when the numbers are true, those of connections from before included. Never rejects for the system's sake. */
+  /**
+   * Settles when the numbers are true, including connections older than the daemon. Never rejects because the system
+   * refuses.
+   */
   fresh(): Promise<void>;
-  /** Undefined when they are not counted. */
+  /** The live connections of a mark; undefined when they are not counted. */
   count(mark: number): number | undefined;
-  /** A connection with this mark is about to begin: it counts at once. */
+  /** Counts a connection with this mark that is about to begin. */
   decided(mark: number): void;
   close(): Promise<void>;
 }
 
-/** Conntrack, for the marks of the backends. @throws ConntrackError when the system refuses */
+/** Counts the backends' marks with conntrack. @throws ConntrackError when the system refuses */
 export function openBackendConnections(
   { services, backendField, established }: Config,
   onFault: (message: string) => void,
@@ -24,7 +27,7 @@ export function openBackendConnections(
 }
 
 /**
- * Conntrack, or the file of `--counts-file`.
+ * Counts the WANs' or bare marks with conntrack, or reads the file of `--counts-file`.
  * @param onFault told in one line of what goes wrong later
  * @throws ConntrackError when the system refuses
  */
@@ -38,7 +41,7 @@ export function openConnections(config: Config, onFault: (message: string) => vo
   return {
     fresh: async () => undefined,
     count: (mark) => file.count(mark),
-    // Whoever writes the file knows what counts.
+    // The author of the file decides what counts.
     decided: () => undefined,
     close: async () => file.close(),
   };

@@ -1,13 +1,13 @@
 import { WanmarkError } from '../errors.js';
 import type { ConnectionSource } from './connections.js';
 
-/** Long enough for `watch wanmark status`, and for whoever collects figures every quarter of a minute. */
+/** Long enough for `watch wanmark status`, and for a monitor that reads the figures every 15 seconds. */
 const IDLE_MS = 30_000;
 
 /**
- * Counts while somebody looks: from the first {@link fresh} on until nobody has asked for 30 seconds. An event for
- * each connection costs the kernel, and the thread that reads it, a tenth of a decision, which a strategy that does
- * not count would pay for nothing.
+ * Counts connections only while somebody looks: from the first {@link fresh} until nobody has asked for 30 seconds. For
+ * each connection, counting costs the kernel and the reading thread a tenth of a decision, which would be wasted with a
+ * strategy that does not count.
  */
 export class CountedOnDemand implements ConnectionSource {
   readonly #open: () => ConnectionSource;
@@ -22,8 +22,8 @@ export class CountedOnDemand implements ConnectionSource {
   readonly #closed = new Set<Promise<void>>();
 
   /**
-   * @param open begins to count; may throw a WanmarkError, now and not another time
-   * @param onRefused told of the first of these
+   * @param open begins to count; may throw a WanmarkError
+   * @param onRefused told of the first such error
    */
   constructor(open: () => ConnectionSource, onRefused: (error: WanmarkError) => void, idleMs = IDLE_MS) {
     this.#open = open;
@@ -48,7 +48,7 @@ export class CountedOnDemand implements ConnectionSource {
     this.#source?.decided(mark);
   }
 
-  /** From now on somebody looks always: a strategy that asks for counts as late as in its `pick`. */
+  /** Counts for good from now on, for a strategy that asks for counts only in its `pick`. */
   keep(): void {
     if (this.#kept) return;
     this.#kept = true;

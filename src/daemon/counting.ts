@@ -4,11 +4,12 @@ import { CountedOnDemand } from './counted-on-demand.js';
 import type { CountingStrategy } from './strategies.js';
 
 /**
- * Counts the connections of a balancer: always, where one of its strategies needs the numbers, else while somebody asks.
- * A strategy that asks for them without having said that it needs them has 0 at first, and is counted for from then on.
+ * Counts the connections of a balancer: always where one of its strategies needs the numbers, otherwise while somebody
+ * asks. A strategy that asks without having said that it needs them gets 0 at first; its asking turns counting on for
+ * good.
  *
  * @param open begins to count
- * @throws ConntrackError when the system refuses what is needed
+ * @throws ConntrackError when the system refuses counts that are needed
  */
 export function countConnections(
   open: () => ConnectionSource,
@@ -32,7 +33,7 @@ export function countConnections(
   return source;
 }
 
-/** Whether one of them needs the numbers. */
+/** Whether any of the strategies needs the numbers. */
 export function areNeeded(strategies: readonly CountingStrategy[]): boolean {
   return strategies.some(({ strategy }) => strategy.needs.includes('connections'));
 }

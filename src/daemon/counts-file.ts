@@ -1,11 +1,11 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 
-/** Changes are looked for this often: a stat, which costs nothing and works on every file system. */
+/** How often to look for changes. A stat costs next to nothing and works on every file system. */
 const WATCH_MS = 250;
 
 /**
- * Connections by mark from a file in the form of the wiki's `marks_stats.csv`: a line `200, 1` means 200 connections
- * on mark 1. Read again when it changes; while it is missing or wrong the numbers of before stay.
+ * Connections by mark from a file in the form of the wiki's `marks_stats.csv`: a line `200, 1` means 200 connections on
+ * mark 1. The file is read again when it changes; while it is missing or wrong, the last numbers stay.
  */
 export class CountsFile {
   readonly #path: string;
@@ -21,7 +21,7 @@ export class CountsFile {
     watchFile(path, { interval: WATCH_MS, persistent: false }, this.#changed);
   }
 
-  /** Connections of a mark number; 0 for one that the file does not name. */
+  /** Connections of a mark number; 0 for a mark that the file does not name. */
   count(mark: number): number {
     return this.#counts.get(mark) ?? 0;
   }
@@ -34,12 +34,12 @@ export class CountsFile {
     try {
       this.#counts = parseCounts(readFileSync(this.#path, 'utf8'));
     } catch (error) {
-      this.#onFault(`counts file ${this.#path}: ${(error as Error).message}; the counts of before stay`);
+      this.#onFault(`counts file ${this.#path}: ${(error as Error).message}; the last counts stay`);
     }
   }
 }
 
-/** Lines `CONNECTIONS, MARK`; blank lines and a heading without digits are passed over. @throws Error with the line */
+/** Reads lines `CONNECTIONS, MARK`; skips blank lines and a heading without digits. @throws Error with the line */
 export function parseCounts(text: string): Map<number, number> {
   const counts = new Map<number, number>();
   text.split('\n').forEach((line, i) => {
@@ -51,7 +51,7 @@ export function parseCounts(text: string): Map<number, number> {
   return counts;
 }
 
-/** The same form, a line for each mark. */
+/** Writes the same form, one line for each mark. */
 export function formatCounts(counts: Iterable<readonly [mark: number, connections: number]>): string {
   return [...counts].map(([mark, connections]) => `${connections}, ${mark}\n`).join('');
 }

@@ -14,15 +14,18 @@ import type { Services } from './services.js';
 import type { Wans } from './wans.js';
 import { Watchdog } from './watchdog.js';
 
-/** A status without connections is better than none: 3 us an entry are needed, on a machine that may be busy. */
+/**
+ * How long a status waits for connection counts. An entry takes 3 us to read, on a machine that may be busy; a status
+ * without counts is better than none.
+ */
 const COUNTED_MS = 3000;
-/** Where there are no WANs, no strategy of theirs has a fault. */
+/** The fault counts without WANs: there is no strategy of theirs to fail. */
 const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 
-/** What a daemon is made of; the parts come in ready and run already. */
+/** The parts of a daemon; they come in ready and are running already. */
 export interface DaemonParts {
   readonly config: Config;
-  /** That of the WANs. */
+  /** The name of the WANs' strategy. */
   readonly strategyName: string;
   readonly logger: Logger;
   /** Milliseconds of a clock that never goes back. */
@@ -33,24 +36,24 @@ export interface DaemonParts {
   readonly states: States;
   /** Undefined where there are neither WANs nor bare marks. */
   readonly wans: Wans | undefined;
-  /** Undefined where there are none. */
+  /** Undefined where there are no services. */
   readonly services: Services | undefined;
-  /** Undefined where the rules are the user's own. */
+  /** Undefined where the rules belong to the user. */
   readonly keeper: RulesKeeper | undefined;
 }
 
-/** The running selector: what is there for both its balancers, which is the control socket, the rules and systemd. */
+/** The running daemon: everything that its two balancers share, which is the control socket, the rules and systemd. */
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #watchdog: Watchdog;
 
-  /** Begins what is not needed for decisions: packets are answered meanwhile. */
+  /** Starts everything that decisions do not need; packets are answered meanwhile. */
   static async start(parts: DaemonParts): Promise<Daemon> {
     const daemon = new Daemon(parts);
     try {
-      // Packets are answered while it loads.
+      // Loaded late, since packets can be answered meanwhile.
       const { Control: Socket } = await import('../control/control.js');
       daemon.#control = await Socket.open(
         parts.config.socket,
@@ -59,7 +62,7 @@ export class Daemon {
       );
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      // Connections matter more than the view on them.
+      // Connections matter more than being able to look at them.
       parts.logger.warn(`wanmark status and set will not work: ${error.message}`);
     }
     parts.logger.info(daemon.#description(), 'started');
@@ -79,17 +82,17 @@ export class Daemon {
     this.#startedAt = now();
   }
 
-  /** Begins what starts programs: each takes milliseconds, for which no packet has to wait for its first decision. */
+  /** Starts the helper programs last: each start takes milliseconds, which the first decisions need not wait for. */
   async #watch(): Promise<void> {
     const { wans, keeper, states } = this.#parts;
     await setImmediate();
     wans?.begin();
     await setImmediate();
-    // Without WANs nobody knows of any whether it works.
+    // Without WANs nobody reports which of them work, so the keeper gets no states.
     keeper?.begin(wans === undefined ? undefined : states);
   }
 
-  /** Answers what the kernel still holds, gives the queues back and logs summaries. */
+  /** Answers the packets that the kernel still holds, gives the queues back and logs summaries. */
   async stop(): Promise<void> {
     const { serviceManager, keeper, services, wans, logger } = this.#parts;
     serviceManager.stopping();
@@ -98,7 +101,7 @@ export class Daemon {
     keeper?.stop();
     await services?.stop();
     if (wans !== undefined) await wans.stop();
-    // The last line of every daemon's log.
+    // Every daemon's log ends with this line.
     else logger.info({ picks: 0, strategyFaults: 0 }, 'stopped');
   }
 
@@ -108,13 +111,13 @@ export class Daemon {
     return wans.set(change);
   }
 
-  /** What `wanmark status` shows; where they are only counted while somebody looks, connections may need a moment. */
+  /** The status for `wanmark status`. It may have to wait for connection counts, where they are made only on demand. */
   async #look(counted: boolean): Promise<Status> {
     if (counted) await atMost(COUNTED_MS, this.#parts.fresh());
     return this.status();
   }
 
-  /** The same as of now, with connections where they are counted. */
+  /** The status right now, with connections where they are counted. */
   status(): Status {
     const { strategyName, wans, services, now } = this.#parts;
     const [serviceQueue = null] = services?.balancer.queueStatuses() ?? [];
@@ -123,7 +126,7 @@ export class Daemon {
       pid: process.pid,
       uptimeSeconds: Math.round((now() - this.#startedAt) / 100) / 10,
       strategy: strategyName,
-      // There is always one of the two.
+      // There is always at least one of the two.
       queue: queuesTogether(queues) ?? serviceQueue!,
       queues,
       faults: wans?.balancer.faults() ?? NO_FAULTS,
@@ -165,7 +168,7 @@ export class Daemon {
   }
 }
 
-/** Waits for it, or so long. */
+/** Waits for the work, but no longer than `ms`. */
 async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

@@ -4,29 +4,32 @@ import type { MarkField } from '../core/mark.js';
 import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
 
-/** The bytes of the packet that is told of; made when they are asked for, since an array costs as much as a decision. */
+/** The bytes of the packet that was decided. A function, since making an array costs as much as a decision. */
 export type PacketBytes = () => Uint8Array;
 
-/** Told of each decision that a strategy made; the flow and the bytes are valid during the call only. */
+/** Told of each decision that a strategy made; flow and bytes are valid only during the call. */
 export type DecisionListener = (pool: Pool, member: Member, flow: Flow, packet: PacketBytes) => void;
 
-/** The pool that packet `i` of a batch is for; undefined where it is for none of ours. Called for each packet. */
+/** Finds the pool for packet `i` of a batch; undefined where none of our pools is meant. Called for each packet. */
 export type FindPool = (batch: Batch, i: number) => Pool | undefined;
 
-/** Whose mark a connection gets because it came in by this interface index; undefined where a strategy chooses. */
+/**
+ * The target whose mark a connection gets because it came in by this interface index; undefined where a strategy
+ * chooses.
+ */
 export interface Inbound {
   get(ifindex: number): { readonly mark: number } | undefined;
 }
 
-/** Nothing comes in by a target of its own: it is for services. */
+/** No connection comes in by a target of its own; this is for services. */
 export const NO_INBOUND: Inbound = { get: () => undefined };
 
 /**
- * Answers batches: the whole of what happens on the JS thread for each new connection.
+ * Answers batches: all that happens on the JS thread for each new connection.
  *
- * A connection that came in by a WAN, which rules of the user's own may queue, keeps that WAN and is no decision. What no
- * pool is for, as after a change of the rules, and what its pool does not answer is left at KERNEL_DECIDES: to the
- * kernel's own choice.
+ * A connection that came in by a WAN, which only a user's own rules queue, keeps that WAN and is not a decision. A
+ * packet without a pool, as after a change of the rules, and one that its pool does not answer stay at KERNEL_DECIDES:
+ * the kernel chooses.
  */
 export class Decider {
   readonly #find: FindPool;
@@ -41,7 +44,7 @@ export class Decider {
     this.#listener = listener;
   }
 
-  /** Fills `batch.marks[0..count)`. Never throws: a fault of a strategy is its pool's to report. */
+  /** Fills `batch.marks[0..count)`. Never throws: pools report the faults of their strategies. */
   readonly decide = (batch: Batch, count: number): void => {
     const flow = new BatchFlow(batch);
     let current = 0;

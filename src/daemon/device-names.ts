@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * Device names by interface index, read again when an unknown index comes, which happens when a device is new.
- * At most one reading per unknown index: an index that stays unknown is remembered as its number.
+ * Device names by interface index. An unknown index, as of a new device, makes it read the names again, at most once
+ * for each index: one that stays unknown is shown as its number.
  */
 export class DeviceNames {
   readonly #names = new Map<number, string>();
@@ -22,7 +22,7 @@ function readDevices(): [number, string][] {
     try {
       devices.push([Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8')), name]);
     } catch {
-      // It went between the two calls, or is a file such as bonding_masters.
+      // The device went between the two calls, or this is a file such as bonding_masters.
     }
   }
   return devices;

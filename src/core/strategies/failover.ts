@@ -1,7 +1,7 @@
 import type { StrategyFactory } from '../strategy.js';
 
 /**
- * Always the first candidate. Candidates are the WANs of the lowest tier that is up, so give each WAN its own
- * tier, or none and their order decides.
+ * Always the first candidate. Candidates are the WANs of the lowest tier that is up, so give each WAN a tier of its
+ * own; with equal tiers the order of the configuration decides.
  */
 export const failover: StrategyFactory = () => ({ pick: (_flow, wans) => wans[0]! });

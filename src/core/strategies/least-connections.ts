@@ -2,8 +2,8 @@ import { defineStrategy, PerSet } from '../strategy.js';
 import { compareLoad } from './ratio.js';
 
 /**
- * The WAN with the smallest (connections + 1) / weight, the new connection counted in. WANs that are equal take
- * turns by smooth weighted round-robin among themselves (see weighted.ts), so that nothing depends on the order.
+ * The WAN with the smallest (connections + 1) / weight, the new connection counted in. Equal WANs take turns by smooth
+ * weighted round-robin (see weighted.ts), so their order in the configuration does not matter.
  */
 export const leastConnections = defineStrategy(['connections'], ({ connections }) => {
   const states = new PerSet((wans) => ({ credits: wans.map(() => 0), ties: [0] }));
@@ -18,7 +18,7 @@ export const leastConnections = defineStrategy(['connections'], ({ connections }
         if (difference < 0) ties.length = 0;
         ties.push(i);
       }
-      // Only those that are equal earn: a WAN that is busy for a while would come back with credit for hours.
+      // Only equal WANs earn credit; otherwise a WAN that is busy for a while would come back with credit for hours.
       let best = ties[0]!;
       let total = 0;
       for (const i of ties) {

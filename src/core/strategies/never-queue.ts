@@ -2,8 +2,8 @@ import { defineStrategy } from '../strategy.js';
 import { leastLoaded } from './shortest-expected-delay.js';
 
 /**
- * IPVS's nq: a WAN without connections is taken at once, the first of the list, even where a faster one would be
- * done sooner; when all are in use, shortest expected delay (ip_vs_nq.c).
+ * IPVS's nq (ip_vs_nq.c): the first WAN without connections is taken at once, even where a faster one would be done
+ * sooner. When all WANs have connections, it acts like shortest expected delay.
  */
 export const neverQueue = defineStrategy(['connections'], ({ connections }) => ({
   pick: (_flow, wans) => wans.find((wan) => connections(wan) === 0) ?? leastLoaded(connections, wans),

@@ -8,7 +8,7 @@ export const random: StrategyFactory = (context) => ({
       left -= wan.weight;
       if (left < 0) return wan;
     }
-    // Rounding can leave a remainder of about 1e-16 with the last one.
+    // Rounding can leave a remainder of about 1e-16 after the last WAN.
     return wans[wans.length - 1]!;
   },
 });

@@ -22,7 +22,7 @@ export const STRATEGIES: ReadonlyMap<string, StrategyFactory> = new Map([
   ['two-choices', twoChoices],
 ]);
 
-/** Short names, those of IPVS (ipvsadm(8)) where it has the strategy; p2c is Envoy's and nginx's word. */
+/** Short names: IPVS's own (ipvsadm(8)) for its strategies, and p2c, the word of Envoy and nginx. */
 export const ALIASES: ReadonlyMap<string, string> = new Map([
   ['rr', 'round-robin'],
   ['wrr', 'weighted'],

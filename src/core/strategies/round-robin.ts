@@ -1,6 +1,6 @@
 import { PerSet, type StrategyFactory } from '../strategy.js';
 
-/** Each WAN in turn, in the order of the configuration, whatever the weights (0 still drains). */
+/** Each WAN in turn, in the order of the configuration. Weights do not matter, except that 0 still drains. */
 export const roundRobin: StrategyFactory = () => {
   const turns = new PerSet(() => ({ next: 0 }));
   return {

@@ -3,7 +3,9 @@ import type { Connections } from '../counts.js';
 import { defineStrategy } from '../strategy.js';
 import { compareLoad } from './ratio.js';
 
-/** The smallest (connections + 1) / weight; of those that are equal the first of the list (ip_vs_sed.c). */
+/**
+ * The WAN with the smallest (connections + 1) / weight; the first in the list where several are equal (ip_vs_sed.c).
+ */
 export function leastLoaded(connections: Connections, wans: readonly Candidate[]): Candidate {
   let best = wans[0]!;
   for (const wan of wans) if (compareLoad(connections, wan, best) < 0) best = wan;
@@ -11,8 +13,8 @@ export function leastLoaded(connections: Connections, wans: readonly Candidate[]
 }
 
 /**
- * IPVS's sed: the WAN on which the new connection would wait least if all were equally long, by the order of the
- * configuration where that is equal. So idle WANs fill up from the first, unlike least-connections.
+ * IPVS's sed: the WAN on which the new connection would wait least if all connections were equally long. The first in
+ * the configuration wins ties, so, unlike with least-connections, idle WANs fill up from the first.
  */
 export const shortestExpectedDelay = defineStrategy(['connections'], ({ connections }) => ({
   pick: (_flow, wans) => leastLoaded(connections, wans),

@@ -2,7 +2,7 @@ import type { Candidate } from '../candidate.js';
 import { defineStrategy } from '../strategy.js';
 import { compareLoad } from './ratio.js';
 
-/** A draw with probability weight / sum(weights) among the WANs that are not `except`. */
+/** Draws one of the WANs other than `except`, with probability weight / sum(weights). */
 function draw(random: () => number, wans: readonly Candidate[], except?: Candidate): Candidate {
   let total = 0;
   for (const wan of wans) if (wan !== except) total += wan.weight;
@@ -14,15 +14,15 @@ function draw(random: () => number, wans: readonly Candidate[], except?: Candida
     left -= wan.weight;
     if (left < 0) return wan;
   }
-  // Rounding can leave a remainder of about 1e-16 with the last one.
+  // Rounding can leave a remainder of about 1e-16 after the last WAN.
   return last;
 }
 
 /**
- * Two WANs are drawn by weight, and the one with the smaller (connections + 1) / weight is taken, the first drawn
- * where they are equal: IPVS's twos (ip_vs_twos.c), Envoy's least request. Nearly as even as looking at all, and
- * several balancers, or counts that are late, do not all run to the same WAN. Unlike with IPVS the two always
- * differ, since with two or three WANs a double draw would be no choice too often.
+ * Draws two WANs by weight and takes the one with the smaller (connections + 1) / weight, or the first drawn where they
+ * are equal: IPVS's twos (ip_vs_twos.c), Envoy's least request. It is nearly as even as comparing all WANs, and several
+ * balancers, or late counts, do not all run to the same WAN. Unlike in IPVS the two always differ: with two or three
+ * WANs, drawing the same one twice would too often leave no choice.
  */
 export const twoChoices = defineStrategy(['connections'], ({ connections, random }) => ({
   pick(_flow, wans) {

@@ -14,7 +14,7 @@ describe('what wanmark set is given', () => {
 
   for (const [words, complaint] of [
     [[], /^nothing to set for fibre; add for example weight=0 or state=down$/],
-    [['weight'], /^"weight" is no key=value; use for example weight=0 or state=down$/],
+    [['weight'], /^"weight" is not key=value; use for example weight=0 or state=down$/],
     [['wieght=5'], /^unknown key "wieght"; did you mean "weight"\?$/],
     [['wan=dsl'], /^unknown key "wan"/],
     [['__proto__=5'], /^unknown key "__proto__"; use one of weight, state$/],

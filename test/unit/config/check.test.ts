@@ -61,7 +61,7 @@ describe('the text of a check', () => {
     [['x'], /not \["x"\]/],
     ['a=pong,to=1.1.1.1', /unknown kind "pong"; did you mean "ping"/],
     ['a=ping', /needs targets.*to=1\.1\.1\.1/],
-    ['a=ping,to=example.net', /"example.net" is no target of ping/],
+    ['a=ping,to=example.net', /"example.net" is not a target of ping/],
     ['a=ping,to=fe80::1%eth0', /no target of ping/],
     ['a=tcp,to=192.0.2.1', /no target of tcp; write for example to=192.0.2.1:443/],
     ['a=tcp,to=192.0.2.1:0', /no target of tcp/],

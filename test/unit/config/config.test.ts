@@ -94,8 +94,8 @@ describe('parseConfig', () => {
     ['mark 0', { wan: [`${A},mark=0`] }, /mark "0" must be a whole number, 1 or more/],
     ['mask 0', { wan: [A], mask: '0' }, /mask 0 holds no mark/],
     ['mask with holes', { wan: [A], mask: '0xf0f' }, /mask 0xf0f has holes/],
-    ['mask that is no number', { wan: [A], mask: 'ff' }, /mask "ff" is no 32-bit number/],
-    ['mask too wide', { wan: [A], mask: '0x1ffffffff' }, /no 32-bit number/],
+    ['mask that is not a number', { wan: [A], mask: 'ff' }, /mask "ff" is not a 32-bit number/],
+    ['mask too wide', { wan: [A], mask: '0x1ffffffff' }, /not a 32-bit number/],
     [
       'more WANs than the mask holds',
       { wan: [A, B], mask: '0x1' },
@@ -120,15 +120,19 @@ describe('parseConfig', () => {
     [
       'more WANs than the last resort leaves marks',
       { wan: [A, B, 'c,dev=c'], mask: '0x3', 'last-resort': 'unreachable' },
-      /3 WANs do not fit the mask, which holds 2 beside that of the last resort; use a wider --mask/,
+      /3 WANs do not fit the mask, which holds 2 besides that of the last resort; use a wider --mask/,
     ],
     [
       'a WAN with the mark of the last resort',
       { wan: [A, B, 'c,dev=c,mark=15'], mask: '0xf', 'last-resort': 'unreachable' },
       /"c" has mark 15, which --last-resort unreachable needs for itself; use a wider --mask/,
     ],
-    ['IPv6 gateway as via', { wan: ['a,dev=eth1,via=fe80::1'] }, /via "fe80::1" is no IPv4 address/],
-    ['IPv4 gateway as via6', { wan: ['a,dev=eth1,via6=192.0.2.1'] }, /via6 "192.0.2.1" is no IPv6 address/],
+    ['IPv6 gateway as via', { wan: ['a,dev=eth1,via=fe80::1'] }, /via "fe80::1" is not an IPv4 address/],
+    [
+      'IPv4 gateway as via6',
+      { wan: ['a,dev=eth1,via6=192.0.2.1'] },
+      /via6 "192.0.2.1" is not an IPv6 address/,
+    ],
     ['bad nat', { wan: [`${A},nat=maybe`] }, /nat "maybe" must be masquerade/],
     ['nat prefix too long', { wan: [`${A},nat=10.0.0.0/33`] }, /nat "10.0.0.0\/33"/],
     ['queue number too large', { wan: [A], 'queue-num': '65536' }, /queue-num "65536" must be/],
@@ -158,7 +162,7 @@ describe('parseConfig', () => {
       /--per packet needs --engine kernel; a daemon decides for connections/,
     ],
     ['LAN that is a WAN', { wan: [A], lan: ['eth1'] }, /eth1 cannot be both/],
-    ['bad network', { wan: [A], exclude: ['10.0.0.0/40'] }, /exclude "10.0.0.0\/40" is no network/],
+    ['bad network', { wan: [A], exclude: ['10.0.0.0/40'] }, /exclude "10.0.0.0\/40" is not a network/],
     [
       'unknown key in a file',
       { wan: [A], stratgy: 'rr' },

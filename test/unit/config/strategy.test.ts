@@ -38,7 +38,7 @@ describe('what a strategy needs', () => {
 
   it('is a mistake where nobody has it', async () => {
     for (const [needs, message] of [
-      ["['clock']", /: nobody has the "clock" that it needs; there is "connections"$/],
+      ["['clock']", /: it needs "clock", which does not exist; there is "connections"$/],
       ["'connections'", /: needs must be a list, of "connections"$/],
     ] as const) {
       await assert.rejects(load(`${FIRST}export const needs = ${needs};`), { code: 'USAGE', message });
