@@ -1,4 +1,4 @@
-/** What a strategy file, or a program that embeds wanmark, needs. */
+/** The public API: what a strategy file, or a program that embeds wanmark, needs. */
 export type {
   BackendStatus,
   FamilyStatus,

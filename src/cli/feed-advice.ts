@@ -3,7 +3,7 @@ import { ruleFlags } from '../config/flags.js';
 import { hex } from '../core/mark.js';
 import type { QueueRange } from '../system/feed.js';
 
-/** The command that makes the rules for this configuration; with bare marks a rule to begin with. */
+/** The command that makes the rules for a configuration; with bare marks, a rule to begin with. */
 export function feedCommand(config: Config): string {
   if (config.marks.length === 0) return `wanmark up ${ruleFlags(config)}`;
   const { queueNum, queues } = config;
@@ -15,7 +15,7 @@ export function feedCommand(config: Config): string {
   );
 }
 
-/** What is wrong between the daemon's queues and the rules, a line for the WANs and one for the services at most. */
+/** Says where the daemon's queues and the rules differ, in at most one line for the WANs and one for the services. */
 export function feedAdvice(config: Config, fed: readonly QueueRange[]): string[] {
   const { targets, services, queueNum, queues, serviceQueue } = config;
   return [
@@ -28,7 +28,7 @@ function disagreement(own: QueueRange, fed: readonly QueueRange[]): string | und
   const hungry = numbers(own).filter((num) => !fed.some((range) => holds(range, num)));
   if (hungry.length === own.last - own.first + 1)
     return `no rule feeds ${list(hungry)}, so nothing will be marked`;
-  // A rule spreads its flows over its whole range. In a range that has none of ours somebody else may live.
+  // A rule spreads its flows over its whole range. A range without any of our queues may be another program's.
   const wide = fed.filter(
     (range) =>
       numbers(own).some((num) => holds(range, num)) && !numbers(range).every((num) => holds(own, num)),

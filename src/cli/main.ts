@@ -21,7 +21,7 @@ async function main(args: string[]): Promise<void> {
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)
     .fail((complaint, error) => {
-      // yargs' own errors are complaints about the command line, too.
+      // yargs' own errors are mistakes in the command line, too.
       throw error === undefined || error.name === 'YError' ? usageError(complaint, args, commands) : error;
     });
   for (const command of commands) parser = parser.command(command);

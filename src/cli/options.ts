@@ -3,10 +3,10 @@ import { readConfigFile } from '../config/file.js';
 import { CONFIG_OPTION, OPTIONS, type Option, type RawConfig } from '../config/options.js';
 
 /**
- * Adds the shared options and `--config` to a command. Each command takes all of them, so that `up`, `run` and
- * `down` can be given one set of flags; `--help` shows those in `relevant`.
- * @param help whether help is asked for, as yargs tells a builder. It makes the text for every command that it runs,
- *   which with all these lines is a fifth of a start, so there are none unless somebody reads them
+ * Adds the shared options and `--config` to a command. Each command takes all of them, so that `up`, `run` and `down`
+ * can be given the same flags; `--help` shows those in `relevant`.
+ * @param help whether help is asked for, as yargs tells a builder. Making the help text is a fifth of a start, so
+ *   options get none otherwise.
  */
 export function addOptions(yargs: Argv, relevant: Readonly<Record<string, Option>>, help = false): Argv {
   for (const [name, option] of Object.entries(OPTIONS)) {
@@ -15,7 +15,7 @@ export function addOptions(yargs: Argv, relevant: Readonly<Record<string, Option
   return yargs.option('config', toYargs(CONFIG_OPTION));
 }
 
-// Values stay text and lists stay raw until config/ reads them: one set of checks and messages for flags and file.
+// Values stay text and lists stay raw until config/ reads them: flags and file share the same checks and messages.
 function toYargs(option: Option): Options {
   const common: Options = { describe: option.describe };
   if (option.default !== undefined) common.defaultDescription = option.default;
@@ -23,7 +23,7 @@ function toYargs(option: Option): Options {
   return { ...common, type: 'string', requiresArg: true };
 }
 
-/** The options that were given, by flag or else in the file of `--config`. @throws UsageError */
+/** The options that were given by a flag, or else in the file of `--config`. @throws UsageError */
 export async function rawConfig(argv: Readonly<Record<string, unknown>>): Promise<RawConfig> {
   const file = typeof argv.config === 'string' ? await readConfigFile(argv.config) : {};
   const flags = Object.keys(OPTIONS).filter((name) => argv[name] !== undefined);

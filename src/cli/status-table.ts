@@ -8,7 +8,7 @@ import type {
   WanStatus,
 } from '../control/status.js';
 
-/** `status` for people. */
+/** The output of `status` for people. */
 export function statusTable(status: Status): string {
   const { wans, services, queues, serviceQueue, faults, serviceFaults } = status;
   const withWans =
@@ -41,7 +41,7 @@ function newTable(head: string[], left: readonly string[]) {
     head,
     colAligns: head.map((name) => (left.includes(name) ? 'left' : 'right')),
     style: { head: [], border: [] },
-    // One line between the head and the rows would be drawn between all rows.
+    // A line between the head and the rows would be drawn between all rows.
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
 }
@@ -59,7 +59,7 @@ function wanTable(status: Status): string {
   return table.toString();
 }
 
-/** Why each WAN is as it is: a line for it, or for each family when these differ; none where nobody has looked. */
+/** Why each WAN is in its state: one line, or one for each family where these differ; none where nobody has looked. */
 function uplinkLines({ name, state, since, reason, warmUp, families }: WanStatus): string[] {
   const differ = families.some((one) => one.state !== families[0]!.state);
   if (differ) return families.map((one) => uplinkLine(`${name} IPv${one.family}`, one));
@@ -68,7 +68,7 @@ function uplinkLines({ name, state, since, reason, warmUp, families }: WanStatus
     : [uplinkLine(name, { state, since, reason }) + warming(warmUp)];
 }
 
-/** What `wanmark set` changed; that it is down is said in the reason. */
+/** The weights that `wanmark set` changed. A WAN that it holds down shows that in its reason. */
 function weightLines({ name, weight, configuredWeight }: WanStatus): string[] {
   if (configuredWeight === undefined) return [];
   return [`${name}: weight ${weight} by wanmark set, ${configuredWeight} by the configuration`];

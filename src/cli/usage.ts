@@ -4,7 +4,7 @@ import { OPTIONS } from '../config/options.js';
 import { UsageError } from '../errors.js';
 
 /**
- * yargs' complaint as one line, with the nearest name for a command or option that it does not know.
+ * Turns yargs' complaint into one line, with the nearest name for an unknown command or option.
  * @param args the command line, which tells an option from a stray word
  */
 export function usageError(
@@ -29,12 +29,12 @@ export function usageError(
   return new UsageError(`unknown option --${word}; ${hint}`);
 }
 
-/** `set` of `set [wan] [settings..]`. */
+/** The name of a command, such as `set` of `set [wan] [settings..]`. */
 function nameOf({ command }: CommandModule): string {
   return String(command).split(' ')[0]!;
 }
 
-/** yargs reads `--log-mark=5` as false; a switch has no value but true and false. */
+/** Rejects a value for a switch: yargs would read `--log-mark=5` as false. A switch takes only true and false. */
 export function rejectSwitchValues(args: readonly string[]): void {
   for (const arg of args) {
     const [, value] = arg.split('=', 2);

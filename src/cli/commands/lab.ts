@@ -14,9 +14,9 @@ import { renderReport } from '../../lab/table.js';
 import { describeHosts, interactiveShell } from '../../lab/terminal.js';
 import { Wanmark } from '../../lab/wanmark.js';
 
-/** Connections of each kind when none are asked for; rounded up to whole rounds of the weights. */
+/** The number of connections of each kind by default; rounded up to whole rounds of the weights. */
 const CONNECTIONS = 90;
-/** So that source-hash has something to spread. */
+/** Several client addresses, so that source-hash has something to spread. */
 const CLIENT_ADDRESSES = 12;
 
 interface LabArguments {
@@ -32,7 +32,7 @@ interface LabArguments {
   readonly exec?: string;
 }
 
-/** `lab`: wanmark on a router of namespaces, with real connections, and a report of who went where. */
+/** The command `lab`: wanmark on a router of namespaces with real connections, and a report of where they went. */
 export const labCommand: CommandModule = {
   command: 'lab',
   describe: 'Try it on a network of namespaces: real connections, and who went where',
@@ -103,7 +103,7 @@ async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
   const network = {
     wans: count,
     ...(weights ? { weights } : {}),
-    // Tiers are what failover is about; all other strategies would use the first alone.
+    // Failover needs tiers; every other strategy would use only the first one.
     ...(name === 'failover' ? { tiers: Array.from({ length: count }, (_, i) => i + 1) } : {}),
     sharedPort: argv['shared-port'] === true,
     clientAddresses: CLIENT_ADDRESSES,
@@ -124,7 +124,7 @@ async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
   };
 }
 
-/** Undefined: a daemon chooses. */
+/** The kernel's mode; undefined where a daemon chooses. */
 function readKernelMode({
   engine,
   'kernel-mode': mode,
@@ -139,7 +139,7 @@ function readKernelMode({
   return undefined;
 }
 
-/** A strategy's file must be found from another directory, too. */
+/** A strategy's file must also be found from another directory. */
 function strategyName(name: string): string {
   return /[/]|\.[cm]?js$/.test(name) ? resolve(name) : name;
 }
@@ -152,7 +152,7 @@ async function use(lab: Lab, options: ExperimentOptions, argv: LabArguments): Pr
   if (argv.shell) await leaveUp(lab, options, argv);
 }
 
-/** Puts wanmark on the router once more, and waits for a shell to end, or for Ctrl-C. */
+/** Sets up wanmark on the router once more, and waits for a shell to end, or for Ctrl-C. */
 async function leaveUp(lab: Lab, options: ExperimentOptions, argv: LabArguments): Promise<void> {
   const wanmark = new Wanmark(lab);
   const daemon = await bringUp(wanmark, options, { step: () => undefined });
@@ -167,7 +167,7 @@ async function leaveUp(lab: Lab, options: ExperimentOptions, argv: LabArguments)
   await daemon?.stop();
 }
 
-/** Builds the lab, and takes it away at the end, on Ctrl-C and the like, and when something fails. */
+/** Builds the lab, and removes it at the end, on Ctrl-C and the like, and when something fails. */
 async function untilInterrupted(
   options: ExperimentOptions,
   work: (lab: Lab) => Promise<void>,
@@ -185,7 +185,7 @@ async function untilInterrupted(
     lab = await Lab.start(options.network);
     await work(lab);
   } catch (error) {
-    // The lab was taken away under it, so of course it failed; the handler ends the process.
+    // It failed because the lab was removed meanwhile; the signal's handler ends the process.
     if (interrupted) await new Promise(() => {});
     throw error;
   } finally {

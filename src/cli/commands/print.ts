@@ -8,7 +8,7 @@ import { NO_STATES } from '../../plan/states.js';
 import { namedPrograms } from '../../system/firewall.js';
 import { addOptions, rawConfig } from '../options.js';
 
-/** `print`: the plan as a script that stands alone. Needs nothing of the machine that it runs on. */
+/** The command `print`: the plan as a script that stands alone. It asks nothing of the machine that it runs on. */
 export const printCommand: CommandModule = {
   command: 'print',
   describe: 'Print a shell script that does what up does, for a router without wanmark',

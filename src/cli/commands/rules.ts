@@ -15,7 +15,7 @@ const RELEVANT = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
 
 const withOptions = (yargs: Argv, help?: boolean) => addOptions(yargs, RELEVANT, help);
 
-/** What is said goes to standard error, and each command as it was run. */
+/** Writes what is said to standard error, and each command as it is run. */
 const TO_STDERR: Listener = {
   said: complain,
   missing: (line) => complain(`missing: ${line}`),
@@ -53,7 +53,7 @@ export const upCommand: CommandModule = {
   },
 };
 
-/** Needs no configuration: everything of ours carries our marks, so it can be found without one. */
+/** The command `down`. It needs no configuration, since everything of ours carries our marks. */
 export const downCommand: CommandModule = {
   command: 'down',
   describe: 'Remove rules and routes',
@@ -65,7 +65,7 @@ export const downCommand: CommandModule = {
   },
 };
 
-/** One command for a DHCP client's or pppd's hook, where no daemon runs. */
+/** The command `refresh`, for the hooks of a DHCP client or pppd where no daemon runs. */
 export const refreshCommand: CommandModule = {
   command: 'refresh',
   describe: 'Bring what up installed in line with routes, addresses and neighbours of now',

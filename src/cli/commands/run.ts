@@ -12,14 +12,14 @@ import { installedNumbers } from '../../system/installed.js';
 import { feedAdvice, feedCommand } from '../feed-advice.js';
 import { addOptions, rawConfig } from '../options.js';
 
-/** `run`: the daemon. Everything is checked before the queue is bound, so a mistake changes nothing. */
+/** The command `run`: the daemon. Everything is checked before the queue is bound, so a mistake changes nothing. */
 export const runCommand: CommandModule = {
   command: 'run',
   describe: 'Choose a mark for each new connection (the daemon)',
   builder: (yargs, help?: boolean) =>
     addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }, help),
   handler: async (argv) => {
-    // A WAN has the number that the rules know it by, whatever its place in the list is now.
+    // A WAN keeps the number that the rules know it by, whatever its place in the list is now.
     const config = parseConfig(await rawConfig(argv), installedNumbers());
     if (config.engine === 'kernel') {
       throw new UsageError(
@@ -50,8 +50,9 @@ export const runCommand: CommandModule = {
 };
 
 /**
- * What may be wrong with the devices. They may change, and meanwhile the other WANs need the daemon all the same.
- * @throws SystemError where the programs that routes are made with are missing
+ * What may be wrong with the devices. These are doubts and not errors, since devices may come later and the other WANs
+ * need the daemon meanwhile.
+ * @throws SystemError where the programs for routes are missing
  */
 async function findDoubts({ wans, marks, lan }: Config): Promise<readonly string[]> {
   if (marks.length > 0) return [];
@@ -59,7 +60,7 @@ async function findDoubts({ wans, marks, lan }: Config): Promise<readonly string
   return [...missingDevices(wans, lan), ...(await strayGateways(wans))];
 }
 
-/** Settles with SIGTERM or SIGINT; fails when the queue is lost. A second signal ends the process at once. */
+/** Settles on SIGTERM or SIGINT; fails when the queue is lost. A second signal ends the process at once. */
 function endOfRun(): { wait: Promise<void>; fail: (error: Error) => void } {
   let fail: (error: Error) => void = () => undefined;
   const wait = new Promise<void>((resolve, reject) => {
@@ -67,12 +68,12 @@ function endOfRun(): { wait: Promise<void>; fail: (error: Error) => void } {
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());
   });
-  // Between the queue's opening and our waiting for it, a failure must not count as unhandled.
+  // A failure before anybody waits for it must not count as unhandled.
   wait.catch(() => undefined);
   return { wait, fail };
 }
 
-/** Says so when the rules and the daemon do not have the same queues; with bare marks the rule is always of use. */
+/** Logs when the rules and the daemon do not have the same queues; with bare marks always shows the rule to use. */
 async function adviseFeed(config: Config, { logger }: Log): Promise<void> {
   const command = feedCommand(config);
   if (config.marks.length > 0) logger.info(`this rule feeds the queue: ${command}`);

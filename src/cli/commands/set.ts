@@ -5,7 +5,7 @@ import type { SetAnswer } from '../../control/answers.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import { SystemError, UsageError } from '../../errors.js';
 
-/** The daemon answers when the rules have followed, for which it may have to wait. */
+/** How long to wait for the daemon, which answers only after the rules have followed. */
 const TIMEOUT_MS = 60_000;
 
 interface SetArguments {
@@ -14,7 +14,7 @@ interface SetArguments {
   readonly socket: string | undefined;
 }
 
-/** `set`: changes a WAN of the running daemon. */
+/** The command `set`: changes a WAN of the running daemon. */
 export const setCommand: CommandModule<object, SetArguments> = {
   command: 'set [wan] [settings..]',
   describe: 'Change a WAN of the running daemon: weight=N|auto, state=down|auto',

@@ -7,7 +7,7 @@ import { UsageError } from '../../errors.js';
 import { statusTable } from '../status-table.js';
 
 const WATCH_MS = 1000;
-/** Home, and clear what is below: a redraw without a flicker (ECMA-48). */
+/** Goes to the top left and clears the rest of the screen (ECMA-48), which redraws without a flicker. */
 const REDRAW = '\x1b[H\x1b[J';
 
 interface StatusArguments {
@@ -17,7 +17,7 @@ interface StatusArguments {
   readonly watch: boolean | undefined;
 }
 
-/** `status`: asks the running daemon. */
+/** The command `status`: asks the running daemon. */
 export const statusCommand: CommandModule<object, StatusArguments> = {
   command: 'status',
   describe: 'Show what the running daemon knows',
@@ -49,7 +49,7 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
   },
 };
 
-/** @throws SystemError in one line when nobody answers */
+/** Asks the daemon for its status. @throws SystemError in one line when nobody answers */
 export async function askStatus(socketPath: string): Promise<Status> {
   return (await askDaemon<Status>(socketPath, '/status')).answer;
 }
