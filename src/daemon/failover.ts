@@ -11,7 +11,7 @@ import { sinceDate } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
 const UDP = 17;
-/** A connection that was never answered can still go another way, without the client noticing. */
+/** A connection that was never answered can still go another way without the client noticing. */
 const UNANSWERED: Selection = { unanswered: true };
 const SELECTIONS: Readonly<Record<Config['onDown'], Selection>> = {
   all: {},
@@ -24,23 +24,23 @@ export interface FailoverParts {
   readonly states: States;
   readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
   readonly logger: Logger;
-  /** Has the kernel's own choice go by the states; see {@link RulesKeeper.setStates}. */
+  /** Makes the kernel's own choice go by the states; see {@link RulesKeeper.setStates}. */
   readonly follow: () => Promise<void>;
-  /** Takes back what the WANs have that are candidates no more. */
+  /** Moves connections off the WANs that are no longer candidates. */
   readonly mover: Pick<Mover, 'move'>;
   readonly flush?: typeof flush;
 }
 
 /**
- * Acts on a WAN's change of state, of which the states know. Down: nobody chooses it any more, neither the daemon nor the
- * kernel; then its connections are cut, so that the clients make them again, by another one. Were it the other way round,
- * they could come back to it. Up: first the rules and its route, then the daemon chooses it, then connections of the WANs
- * that it replaces are moved.
+ * Acts on a WAN's change of state, which the states know already. Down: first neither the daemon nor the kernel chooses
+ * it any more; then its connections are cut, so that clients make them again by another WAN. In the opposite order they
+ * could come back to it. Up: first come its rules and route, then the daemon chooses it, then connections are moved
+ * away from the WANs that it replaces.
  */
 export class Failover {
   readonly #parts: FailoverParts;
   readonly #flush: typeof flush;
-  /** Of what acts for a while: whether it is still of use. */
+  /** The last change of each target, so that work for an older one can tell that it is out of date. */
   readonly #latest = new Map<TargetId, UplinkChange>();
 
   constructor(parts: FailoverParts) {
@@ -48,7 +48,7 @@ export class Failover {
     this.#flush = parts.flush ?? flush;
   }
 
-  /** @returns when everything is done. Never rejects. */
+  /** Acts on a change. @returns when everything is done. Never rejects. */
   async changed(change: UplinkChange): Promise<void> {
     const { config, logger } = this.#parts;
     const { family, up } = change;
@@ -67,30 +67,31 @@ export class Failover {
   async #wentDown(wan: Wan, family: Family): Promise<void> {
     const { config, states, balancer, follow } = this.#parts;
     balancer.forget(wan.mark);
-    // What waits for its first answer is decided again when it is sent again, with the next retransmission.
+    // Packets without an answer yet are decided anew at their next retransmission.
     await Promise.all([this.#cut(wan, family, UNANSWERED), follow()]);
-    // It may be up again by now.
+    // The WAN may be up again by now.
     if (states.down.has(targetId(wan.name, family))) await this.#cut(wan, family, SELECTIONS[config.onDown]);
   }
 
-  /** The device may have been away, and with it the route: the rules come first. */
+  /** The rules come first, since the device, and with it the route, may have been away. */
   async #wentUp(wan: Wan, change: UplinkChange, say: () => void): Promise<void> {
     const { family } = change;
     const id = targetId(wan.name, family);
     await this.#parts.follow();
-    // Should it have failed since, and be up once more, the rules have to come first once more.
+    // After another change meanwhile, that change does the rest: the rules must come first again.
     if (this.#latest.get(id) !== change) return;
     const { states, balancer, mover } = this.#parts;
     const before = balancer.candidates(family);
     states.admit(id);
     say();
-    // Takes its time, for which nobody has to wait.
+    // Moving takes its time, and nobody has to wait for it.
     void mover.move(this.#replaced(before, family), family);
   }
 
   /**
-   * The WANs that gave way to one that came up: those of a higher tier. Where there was none, the last resort had the
-   * connections: they are of the WAN whose device the main table led to (WANMARK_SAVE), and that is still down.
+   * The WANs that gave way to one that came up: those of a higher tier. When no WAN was up before, connections went by
+   * the last resort; they count as those of the WAN whose device the main table led to (WANMARK_SAVE), which is still
+   * down.
    */
   #replaced(before: ReadonlySet<string>, family: Family): readonly Wan[] {
     const { config, states, balancer } = this.#parts;
@@ -100,7 +101,7 @@ export class Failover {
     return before.size > 0 ? gone : config.wans.filter(isLost);
   }
 
-  /** Unless there is no other WAN: then they might as well wait for this one. */
+  /** Cuts connections of a WAN, unless there is no other WAN: then they may as well wait for this one. */
   async #cut(wan: Wan, family: Family, selection: Selection): Promise<void> {
     const { config, balancer, logger } = this.#parts;
     const { field } = config;

@@ -9,9 +9,9 @@ import { type LimitedEnd, runLimited } from '../system/limited.js';
 import { sinceDate, uplinkStatus } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
-/** A hook wants to see the new routes; should they take longer than this, telling matters more. */
+/** How long a hook waits for the new routes, which it wants to see. After that, telling it matters more. */
 const MOST_ACTING_MS = 10_000;
-/** A hook that is in the middle of something may end it when the daemon ends, which must not take long. */
+/** How long a hook may take to finish when the daemon ends. */
 const GRACE_MS = 2000;
 
 export interface HooksParts {
@@ -29,18 +29,18 @@ interface Job {
   readonly acted: Promise<void>;
 }
 
-/** One WAN's changes that no hook has been told of yet. */
+/** The changes of one WAN that no hook has been told of yet. */
 interface Line {
-  /** The latest of each family, so two at most. */
+  /** The latest change of each family, so two at most. */
   readonly waiting: Map<Family, Job>;
-  /** While hooks run for the WAN. */
+  /** Set while hooks run for the WAN. */
   work: Promise<void> | undefined;
 }
 
 /**
- * Runs the programs of `--hook` after each change of a WAN, one at a time per WAN, those of several WANs side by side.
- * Nobody waits for them. While one is slow, changes of its WAN replace each other, in each family: those in between may
- * be left out, the last never is.
+ * Runs the programs of `--hook` after each change of a WAN: one at a time for each WAN, several WANs side by side.
+ * Nothing waits for them. While a hook is slow, a newer change of its WAN replaces an older one of the same family:
+ * changes in between may be left out, but the last never is.
  */
 export class Hooks {
   readonly #parts: HooksParts;
@@ -52,21 +52,22 @@ export class Hooks {
   constructor(parts: HooksParts) {
     this.#parts = parts;
     this.#run = parts.run ?? runLimited;
-    // As many as there are WANs.
+    // There are as many listeners as WANs.
     setMaxListeners(0, this.#ending.signal);
   }
 
-  /** @param acted the hooks are run when it settles, or takes too long */
+  /** @param acted hooks are run when this settles, or takes too long */
   changed(change: UplinkChange, acted: Promise<void>): void {
     if (this.#parts.config.hooks.length === 0 || this.#ending.signal.aborted) return;
     const line: Line = this.#lines.get(change.wan) ?? { waiting: new Map(), work: undefined };
     this.#lines.set(change.wan, line);
-    // In the place of the one before: a family that changes all the time does not keep the other waiting for ever.
+    // A newer change takes the place of the older one in the order, so a family that keeps changing cannot keep the
+    // other waiting.
     line.waiting.set(change.family, { change, acted });
     line.work ??= this.#work(line);
   }
 
-  /** What waits is dropped; what runs has two seconds to end and is killed then. */
+  /** Drops changes that are waiting. A running hook has two seconds to end and is killed then. */
   async stop(): Promise<void> {
     this.#ending.abort();
     const kill = setTimeout(() => {
@@ -107,7 +108,7 @@ export class Hooks {
     if (end.code !== 0) this.#failed(file, change, end);
   }
 
-  /** The state that is told, and those of all WANs at this moment. */
+  /** The change that is told, and the states of all WANs at this moment. */
   #description(wan: Wan, { family, up, reason, since, lastedMs }: UplinkChange): object {
     const { config, states } = this.#parts;
     return {
@@ -143,25 +144,25 @@ export class Hooks {
   }
 }
 
-/** mwan3.user's words; ifup and ifdown are its system's, of which a daemon knows nothing. */
+/** The words of mwan3.user. Its ifup and ifdown tell of the system's interfaces, which a daemon knows nothing about. */
 function action(up: boolean): string {
   return up ? 'connected' : 'disconnected';
 }
 
-/** What a hook learns beside its input; `wanmark status` finds the daemon that called. */
+/** What a hook gets besides its input; the socket lets `wanmark status` find the daemon that called. */
 function environment(wan: Wan, { family, up, reason }: UplinkChange, socket: string): Record<string, string> {
   return {
     ACTION: action(up),
     INTERFACE: wan.name,
     DEVICE: wan.dev,
     WANMARK_FAMILY: String(family),
-    // It may have the words of a user's check in it, and a NUL cannot be passed on.
+    // The reason may quote a user's check, and a NUL cannot be passed on.
     WANMARK_REASON: reason.replaceAll(/\p{Cc}+/gu, ' '),
     WANMARK_SOCKET: resolve(socket),
   };
 }
 
-/** Resolves when `done` settles, after `ms`, or at `signal`, whatever is first. */
+/** Resolves when `done` settles, after `ms`, or at `signal`, whichever is first. */
 function settled(done: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const finish = () => {

@@ -2,7 +2,10 @@ import type { Wan } from '../core/wan.js';
 import type { Links } from '../system/links.js';
 import type { Inbound } from './decider.js';
 
-/** The WAN of each interface index; a device that several WANs share says nothing about which one it was. */
+/**
+ * The WAN of each interface index. A device that several WANs share is left out, since it does not tell which one it
+ * was.
+ */
 export class InboundWans implements Inbound {
   readonly #alone: readonly Wan[];
   #byIndex: ReadonlyMap<number, Wan> = new Map();
@@ -11,13 +14,13 @@ export class InboundWans implements Inbound {
     this.#alone = wans.filter((wan) => wans.every((other) => other === wan || other.dev !== wan.dev));
   }
 
-  /** Each time that devices may have gone and come back under another index. */
+  /** To be called whenever devices may have gone and come back under another index. */
   update(links: Pick<Links, 'index'>): void {
     this.#byIndex = new Map(this.#alone.map((wan) => [links.index(wan.dev), wan]));
   }
 
   get(ifindex: number): Wan | undefined {
-    // 0 is that of a device which is not there, and of the router's own packets.
+    // 0 is the index of a missing device, and of the router's own packets.
     return ifindex === 0 ? undefined : this.#byIndex.get(ifindex);
   }
 }

@@ -10,14 +10,14 @@ import type { DeviceNames } from './device-names.js';
 
 export interface MarkLogOptions {
   readonly logger: Logger;
-  /** Where lines go ready made; undefined: all go through the logger. */
+  /** Takes lines that are ready made; undefined: all lines go through the logger. */
   readonly line: LineSink | undefined;
   readonly devices: DeviceNames;
-  /** Also the packet's decoded headers and bytes. */
+  /** Whether to log the packet's decoded headers and bytes, too. */
   readonly packet: boolean;
 }
 
-/** One line for each decision. */
+/** Writes one line for each decision. */
 export function markLog(label: Label, options: MarkLogOptions): DecisionListener {
   const { logger, line, devices, packet } = options;
   const describe = (pool: Pool, member: Member) => ({
@@ -32,7 +32,7 @@ export function markLog(label: Label, options: MarkLogOptions): DecisionListener
   };
 }
 
-/** The logger's own lines, byte for byte, at a fraction of the price: no object, no walk over its keys. */
+/** Writes the logger's own lines, byte for byte, at a fraction of the cost: no object, no walk over its keys. */
 function lineWriter(describe: Label, line: LineSink, devices: DeviceNames): DecisionListener {
   const clock = new IsoClock();
   const heads = new Map<string, Map<string, string>>();
@@ -58,7 +58,7 @@ function lineWriter(describe: Label, line: LineSink, devices: DeviceNames): Deci
   };
 }
 
-/** The date as text, made once a millisecond. */
+/** The current date as text, made at most once a millisecond. */
 class IsoClock {
   #ms = Number.NaN;
   #text = '';

@@ -11,13 +11,14 @@ const SELECTIONS: Readonly<Record<Exclude<Config['onUp'], 'none'>, Selection>> =
   all: {},
   udp: { unanswered: true, proto: UDP },
 };
-/** IPS_SRC_NAT, IPS_DST_NAT (linux/netfilter/nf_conntrack_common.h). */
+/** IPS_SRC_NAT and IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h. */
 const SRC_NAT = 1 << 4;
 const DST_NAT = 1 << 5;
 /**
- * 200 in a second. Each is a decision, a new NAT binding and, of TCP, a handshake with TLS on top: some thousand at once
- * would be a burst that a line which has just come back answers with loss. So many are gone unnoticed, and the thousand
- * connections of an office in five seconds. Not less at a time, for each time the kernel walks its whole table.
+ * How many connections are moved at once, twice a second. Each move is a decision, a new NAT binding and, for TCP, a
+ * handshake with TLS on top. Some thousand at once would be a burst that a line which has just come back answers with
+ * loss; 200 a second go unnoticed, and the thousand connections of an office take five seconds. Smaller steps would
+ * cost more, since the kernel walks its whole table for each.
  */
 const MOST_AT_ONCE = 100;
 const PAUSE_MS = 500;
@@ -31,11 +32,12 @@ export interface MoverParts {
 }
 
 /**
- * Takes connections off WANs that have been replaced by a better one: conntrack forgets them, and their next packet is a
- * new connection. Never more than 200 in a second, whatever comes up.
+ * Moves connections off WANs that were replaced by a better one: conntrack forgets them, and their next packet is a new
+ * connection. It moves at most 200 a second, whatever comes up.
  *
- * Only those that left by the WAN. What came in by it has to be answered by it; it is told by its address, which a WAN
- * translates only for what leaves. The router's own connections that carry the WAN's address stay for the same reason.
+ * Only connections that left by the WAN are moved. A connection that came in by the WAN must be answered by it; it is
+ * told by its address, which a WAN translates only for connections that leave. The router's own connections that carry
+ * the WAN's address stay for the same reason.
  */
 export class Mover {
   readonly #parts: MoverParts;
@@ -52,11 +54,13 @@ export class Mover {
     this.#clock = parts.clock ?? systemClock;
   }
 
-  /** @returns when those are moved, or it was given up because a WAN is a candidate again. Never rejects. */
+  /**
+   * @returns when the connections are moved, or moving was given up because a WAN is a candidate again. Never rejects.
+   */
   move(wans: readonly Wan[], family: Family): Promise<void> {
     const { onUp } = this.#parts.config;
     if (onUp === 'none') return Promise.resolve();
-    // One after the other, so that the rate is that of all.
+    // One WAN after another, so that the rate holds for all together.
     for (const wan of wans) {
       this.#last = this.#last.then(() => this.#moveFrom(wan, family, SELECTIONS[onUp]));
     }
@@ -75,20 +79,21 @@ export class Mover {
     const selection = { ...which, ...leftBy(wan, family), family };
     let moved = 0;
     let left = 0;
-    // As many as the first look finds: what a rule of the user's own brings back to the WAN would be ended for ever.
+    // Limited to what the first look finds: connections that a user's own rule brings back to the WAN would be ended
+    // for ever.
     let budget: number | undefined;
     try {
       for (let isLast = false; await this.#mayGoOn(wan, family); ) {
         balancer.forget(wan.mark);
         const most = isLast ? MOST_AT_ONCE : Math.min(MOST_AT_ONCE, budget ?? MOST_AT_ONCE);
         const flushed: Flushed | undefined = await this.#flush(mark, field.mask, { ...selection, most });
-        // With `most` it tells how many.
+        // With `most` the result is never undefined.
         const { found, ended } = flushed!;
         moved += ended;
         left = found - ended;
         budget = (budget ?? found) - ended;
         if (isLast) break;
-        // One look more: a connection may have been given to the WAN just before, and its packet on the way.
+        // Looks once more: a connection may have been given to the WAN just before, and its packet is on the way.
         isLast = left === 0 || budget === 0;
       }
     } catch (error) {
@@ -97,7 +102,7 @@ export class Mover {
     if (moved > 0) logger.info({ wan: wan.name, family, moved, left }, 'connections moved away');
   }
 
-  /** After the pause that is due, whether nobody is given the WAN any more, and somebody is another. */
+  /** Waits for the pause between two steps. @returns whether new connections go to other WANs, and none to this one */
   async #mayGoOn(wan: Wan, family: Family): Promise<boolean> {
     await this.#rest();
     if (this.#stopped) return false;
@@ -119,7 +124,7 @@ export class Mover {
   }
 }
 
-/** How a connection that left by a WAN is told from one that came in. */
+/** The status bits by which a connection that left by a WAN differs from one that came in. */
 function leftBy(wan: Wan, family: Family): Selection {
   const translates = (family === 6 ? wan.nat6 : wan.nat) !== 'none';
   return { status: translates ? SRC_NAT : 0, statusMask: SRC_NAT | DST_NAT };

@@ -1,18 +1,21 @@
-/** Causes come in bursts (a link that comes up adds five routes at once): wait for the rest before acting. */
+/**
+ * How long to wait for more causes before acting, since they come in bursts: a link that comes up adds five routes at
+ * once.
+ */
 const SETTLE_MS = 200;
-/** Where something changes all day, acting takes a tenth of the time, on a slow machine more. */
+/** The pause after an act, as a multiple of its duration: with constant changes, acting takes a tenth of the time. */
 const PAUSE_FACTOR = 9;
 const MAX_PAUSE_MS = 1000;
-/** The same for what somebody waits for: an address comes with its routes, and is there a hundredth of a second later. */
+/** The wait when somebody waits for the act. A new address and its routes arrive within a hundredth of a second. */
 const SOON_SETTLE_MS = 30;
 const SOON_PAUSE_MS = 50;
-/** Should even that happen all day: after so many acts in a minute it has to wait like the rest. */
+/** How many acts a minute may skip the long pauses; after that, `soon` waits like `request`. */
 const HASTE = 60;
 const MINUTE_MS = 60_000;
 
 /**
- * Acts some time after it was asked to: never twice at the same time, once more when it was asked again meanwhile,
- * and with pauses.
+ * Acts some time after a request, with pauses in between: never twice at the same time, and once more when it was asked
+ * again while acting.
  */
 export class Paced {
   readonly #act: () => Promise<number>;
@@ -27,7 +30,7 @@ export class Paced {
   #ended = Number.NEGATIVE_INFINITY;
   #starts: readonly number[] = [];
 
-  /** @param act returns how many milliseconds it wants to be left alone at least */
+  /** @param act returns for how many milliseconds at least it wants to rest */
   constructor(act: () => Promise<number>) {
     this.#act = act;
   }
@@ -37,14 +40,14 @@ export class Paced {
     else this.#wait(Math.max(performance.now() + SETTLE_MS, this.#notBefore));
   }
 
-  /** The same without the long pauses, also those that `act` wants. */
+  /** Requests an act without the long pauses, including those that `act` wants. */
   soon(): void {
     if (this.#running !== undefined) this.#again = 'soon';
     else if (this.#lately.length > HASTE) this.request();
     else this.#wait(Math.max(performance.now() + SOON_SETTLE_MS, this.#ended + SOON_PAUSE_MS));
   }
 
-  /** Acts without delay, or as soon as what is under way has ended; resolves when it has acted. */
+  /** Acts at once, or as soon as the act under way has ended; resolves when it has acted. */
   now(): Promise<void> {
     this.#urgent ??= this.#afterThis();
     return this.#urgent;
@@ -61,13 +64,13 @@ export class Paced {
     if (!this.#stopped) await this.#start();
   }
 
-  /** When it began to act in the last minute. */
+  /** The start times of the acts in the last minute. */
   get #lately(): readonly number[] {
     const since = performance.now() - MINUTE_MS;
     return this.#starts.filter((time) => time > since);
   }
 
-  /** The earliest of what was asked for counts. */
+  /** Sets the timer, unless it ends earlier already. */
   #wait(until: number): void {
     if (this.#stopped || until >= this.#due) return;
     clearTimeout(this.#timer);

@@ -2,7 +2,7 @@ import type { QueueStatus } from '../control/status.js';
 import { readQueueTable } from '../queue/proc.js';
 import type { Queue } from '../queue/queue.js';
 
-/** What `wanmark status` shows of queues, each: our own counters, and the kernel's where they may be read. */
+/** What `wanmark status` shows of each queue: our own counters, and the kernel's where they may be read. */
 export function queueStatuses(queues: Iterable<Queue>, length: number): QueueStatus[] {
   const table = readQueueTable();
   return [...queues].map((queue) => {
@@ -20,13 +20,13 @@ export function queueStatuses(queues: Iterable<Queue>, length: number): QueueSta
   });
 }
 
-/** Several queues as one, under the number of the first; undefined where there is none. */
+/** Sums up several queues under the number of the first; undefined where there are none. */
 export function queuesTogether(queues: readonly QueueStatus[]): QueueStatus | undefined {
   const [first, ...others] = queues;
   if (first === undefined) return undefined;
   const sum = (count: (queue: QueueStatus) => number) =>
     others.reduce((total, queue) => total + count(queue), count(first));
-  // The kernel's are known of all or of none: they come from one file.
+  // The kernel's counters are known for all queues or for none, since they come from one file.
   const known = (count: (queue: QueueStatus) => number | null) =>
     queues.some((queue) => count(queue) === null) ? null : sum((queue) => count(queue)!);
   return {

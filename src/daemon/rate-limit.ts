@@ -1,4 +1,4 @@
-/** Lets one message through each `intervalMs` and counts those it held back. */
+/** Lets one message through each `intervalMs` and counts the others. */
 export class RateLimit {
   readonly #intervalMs: number;
   readonly #now: () => number;
@@ -10,7 +10,7 @@ export class RateLimit {
     this.#now = now;
   }
 
-  /** Calls `emit` with how many were held back since the last time, or holds this one back, too. */
+  /** Calls `emit` with the number of messages held back since the last one, or holds this one back, too. */
   run(emit: (held: number) => void): void {
     const now = this.#now();
     if (now - this.#last < this.#intervalMs) {

@@ -1,13 +1,13 @@
-/** Between two repairs, so that a program that removes our rules again and again costs little. */
+/** The time between two repairs, so that a program that removes our rules again and again costs little. */
 const APART_MS = 1000;
-/** So many repairs in a minute are a fight that nobody wins. */
+/** This many repairs in a minute are a fight that nobody wins. */
 const FIGHT = 15;
 const MINUTE_MS = 60_000;
 const FIGHT_APART_MS = 30_000;
-/** After a repair that failed. */
+/** The pause after a repair that failed. */
 const RETRY_MS = 5000;
 
-/** How long to leave the rules alone. */
+/** Says how long to leave the rules alone. */
 export class RepairPace {
   readonly #now: () => number;
   #repairs: number[] = [];
@@ -16,7 +16,7 @@ export class RepairPace {
     this.#now = now;
   }
 
-  /** @returns milliseconds until the next repair may be */
+  /** Notes a repair. @returns milliseconds until the next one is allowed */
   repaired(): number {
     const now = this.#now();
     this.#repairs = [...this.#repairs.filter((time) => now - time < MINUTE_MS), now];
@@ -27,7 +27,7 @@ export class RepairPace {
     return RETRY_MS;
   }
 
-  /** Somebody keeps removing what is put back. */
+  /** Whether somebody keeps removing what is put back. */
   get fighting(): boolean {
     return this.#repairs.length >= FIGHT;
   }

@@ -3,10 +3,10 @@ import { readInstalled } from '../system/installed.js';
 import { rulesetFingerprint } from '../system/ruleset.js';
 
 /**
- * A text that changes with the firewall's rules and the sysctls that `up` sets; what `ip monitor` tells of is not
- * in it.
- * @param devices those of the WANs
- * @param filter whether there are rules in the table filter
+ * A text that changes with the firewall's rules and the sysctls that `up` sets. It leaves out what `ip monitor` tells
+ * of.
+ * @param devices the WANs' devices
+ * @param filter whether we have rules in the table filter
  */
 export function rulesFingerprint(devices: readonly string[], filter: boolean): string {
   return [

@@ -11,19 +11,19 @@ import { Paced } from './paced.js';
 import { RepairPace } from './repair-pace.js';
 import { TouchedDevices } from './touched-devices.js';
 
-/** Looking at the fingerprint takes 0.15 ms, so twice a second is nothing. */
+/** How often to look at the fingerprint, which takes 0.15 ms. */
 const LOOK_MS = 500;
-/** In case some change shows in no fingerprint and in no news. */
+/** How often to look at everything, in case a change shows neither in the fingerprint nor in the news. */
 const SWEEP_MS = 300_000;
 
 export interface RulesKeeperParts {
   readonly logger: Logger;
   readonly now: () => number;
-  /** Those of the WANs. */
+  /** The WANs' devices. */
   readonly devices: readonly string[];
   /** False: only say what is missing. */
   readonly repair: boolean;
-  /** Changes with anything that `ip monitor` does not tell of: the firewall's rules, sysctls. */
+  /** A text that changes with everything that `ip monitor` does not tell of: the firewall's rules and sysctls. */
   readonly fingerprint: () => string;
   /**
    * Told after each look which WANs the rules have no route for.
@@ -33,9 +33,9 @@ export interface RulesKeeperParts {
 }
 
 /**
- * Keeps the installed rules true while the daemon runs: a VPN's route that comes later is an exception from then
- * on, a WAN whose device went and came back has its table again, and what somebody else removed is put back. Does
- * nothing where `up` was not run, or `down` was.
+ * Keeps the installed rules true while the daemon runs: a VPN's route that comes later becomes an exception, a WAN
+ * whose device went and came back gets its table again, and anything that somebody else removed is put back. Does
+ * nothing before `up` was run, or after `down`.
  */
 export class RulesKeeper {
   readonly #parts: RulesKeeperParts;
@@ -44,14 +44,17 @@ export class RulesKeeper {
   #monitor: IpMonitor | undefined;
   #timers: readonly NodeJS.Timeout[] = [];
   readonly #touched: TouchedDevices;
-  /** When the pass before this one began, and this one: news of what happened before it may have come while it ran. */
+  /** When the previous pass and this one began. News of what happened before a pass may arrive while it runs. */
   #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
-  /** What the kernel's own choice goes by; undefined: nobody has said, and what a daemon left in the rules stays. */
+  /**
+   * The states that the kernel's own choice goes by; undefined: none were given, and the choice that a daemon left in
+   * the rules stays.
+   */
   #states: PlanStates | undefined;
-  /** Settles when the rules go by the states that were said last. */
+  /** Settles when the rules go by the states that were given last. */
   #following: Promise<void> = Promise.resolve();
-  /** Who was down when the states were said last; the states themselves change meanwhile. */
+  /** The targets that were down when the states were given last; the states themselves change meanwhile. */
   #down: ReadonlySet<TargetId> = new Set();
   #said = '';
 
@@ -62,8 +65,8 @@ export class RulesKeeper {
   }
 
   /**
-   * Watches from now on: starts programs, for which decisions wait.
-   * @param states those of the moment; undefined: nobody knows of any WAN whether it works
+   * Watches from now on. Starts a program, so decisions wait for a moment.
+   * @param states the current states; undefined where nobody reports which WANs work
    */
   begin(states?: PlanStates): void {
     const { logger, now } = this.#parts;
@@ -71,7 +74,7 @@ export class RulesKeeper {
       ['rule', 'route', 'address', 'link'],
       (news) => {
         if (this.#touched.hear(news, now())) this.#paced.soon();
-        // Of links there may be news all day, as from a radio.
+        // Links are left out, since a radio, for example, may have news of its link all day.
         else if (/\[(?:RULE|ROUTE|ADDR)\]/.test(news)) this.#paced.request();
       },
       () => logger.warn('ip monitor ended; run wanmark up again after routes change'),
@@ -87,35 +90,35 @@ export class RulesKeeper {
   }
 
   /**
-   * What the kernel's own choice goes by, from now on and after each `up`.
-   * @returns when the rules say so, could not be changed, or are not there
+   * Gives the states that the kernel's own choice goes by, from now on and after each `up`.
+   * @returns when the rules go by them, could not be changed, or are not there
    */
   setStates(states: PlanStates): Promise<void> {
     const isBack = [...this.#down].some((id) => !states.down.has(id));
     this.#states = states;
     this.#down = states.down;
-    // One after the other, since each takes the lock; a WAN dies in both families at once.
+    // One change after another, since each takes the lock, and a WAN dies in both families at once.
     this.#following = this.#following.then(() => this.#follow(isBack));
     return this.#following;
   }
 
   /**
-   * The kernel takes a WAN's routes away with its device. One that is back needs them first, which only a pass sees to; else
-   * no shell has to start, and the next look finds the choice changed and sees to the rest.
+   * The kernel takes a WAN's routes away with its device, so a WAN that is back needs a pass, which restores them. Any
+   * other change needs no shell: the choice is changed directly, and the next look at the fingerprint sees to the rest.
    */
   async #follow(isBack: boolean): Promise<void> {
     if (this.#states === undefined || (!isBack && (await changeChoice(this.#states)))) return;
     await this.#paced.now();
   }
 
-  /** Why the rules cannot have these weights; undefined: they can, or there are no rules. Changes nothing. */
+  /** Why the rules cannot have these weights; undefined when they can, or there are no rules. Changes nothing. */
   async refusal(weights: ReadonlyMap<string, number>): Promise<string | undefined> {
     const installed = readInstalled();
     if (!rulesAreUp() || installed === undefined) return undefined;
     return choiceRefusal(installedConfig(installed), { down: new Set(), weights });
   }
 
-  /** A WAN's device, address or gateway is another one: its table follows at once, whatever was done just before. */
+  /** To be called when a WAN's device, address or gateway changed: its table follows without the usual pause. */
   follow(): void {
     this.#paced.soon();
   }
@@ -130,7 +133,7 @@ export class RulesKeeper {
     if (rulesAreUp() && this.#parts.fingerprint() !== this.#fingerprint) this.#paced.request();
   }
 
-  /** @returns how many milliseconds nothing more should be done */
+  /** Brings the rules up to date. @returns for how many milliseconds to leave them alone */
   async #pass(): Promise<number> {
     const began = this.#parts.now();
     this.#passes = [this.#passes[1], began];
@@ -142,7 +145,7 @@ export class RulesKeeper {
     this.#fingerprint = this.#parts.fingerprint();
     const { repair } = this.#parts;
     const result = await this.#refresh();
-    // Whoever ran `down` meanwhile wanted that.
+    // Somebody who ran `down` meanwhile wanted the rules gone.
     if (!rulesAreUp()) return 0;
     if (!repair && result.missing.length > 0) return this.#left(result);
     if (result.code !== 0) return this.#failed(result);
@@ -180,15 +183,15 @@ export class RulesKeeper {
     return restMs;
   }
 
-  /** Nothing was done, since something is missing. */
+  /** Nothing was changed, since something is missing and must not be put back. */
   #left({ missing: all }: Outcome): number {
     const missing = this.#removed(all);
-    // Where all of it is of a device that went meanwhile, the news of that has asked for the next pass.
+    // Rules that went with a device are not worth a word: the news of the device has asked for the next pass.
     if (missing.length > 0) this.#sayMissing(missing);
     return 0;
   }
 
-  /** What is missing by somebody's doing, and not with a device. */
+  /** The missing lines that somebody removed; those that went with a device are left out. */
   #removed(missing: readonly string[]): readonly string[] {
     return missing.filter((line) => !this.#touched.explains(line, this.#passes[0]));
   }
@@ -212,7 +215,7 @@ export class RulesKeeper {
     return restMs;
   }
 
-  /** Once for each state of things. */
+  /** Logs missing rules, once until they change. */
   #sayMissing(missing: readonly string[]): void {
     const text = missing.join('\n');
     if (text === this.#said) return;

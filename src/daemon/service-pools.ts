@@ -7,7 +7,7 @@ import type { FindPool } from './decider.js';
 
 const PROTO_NUMBERS = { tcp: 6, udp: 17 } as const;
 
-/** A service with its pool. */
+/** A service and its pool. */
 export interface ServicePool {
   readonly service: Service;
   readonly pool: Pool;
@@ -17,9 +17,9 @@ interface Entry extends ServicePool {
   readonly address: Uint8Array;
 }
 
-/** Finds the pool of a service by address, protocol and port. */
+/** Finds a service's pool by address, protocol and port. */
 export function findByService(pools: readonly ServicePool[]): FindPool {
-  // By hash of the address: a look-up for each packet must not make a text of it.
+  // Keyed by a hash of the address, since a look-up for each packet must not make a text of it.
   const entries = new Map<number, Entry[]>();
   for (const one of pools) {
     const address = parseAddress(one.service.address);

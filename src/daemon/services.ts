@@ -18,9 +18,9 @@ export interface NamedService {
 
 export interface ServicesParts extends BalancerContext {
   readonly config: Config;
-  /** Not empty. */
+  /** The services; never empty. */
   readonly services: readonly NamedService[];
-  /** Undefined: decisions are not logged. */
+  /** Undefined when decisions are not logged. */
   readonly markLog: MarkLogOptions | undefined;
 }
 
@@ -29,7 +29,7 @@ export class Services {
   readonly balancer: Balancer;
   readonly #parts: ServicesParts;
 
-  /** Binds the queue; from here on packets are answered. @throws QueueError */
+  /** Binds the queue; packets are answered from here on. @throws QueueError */
   constructor(parts: ServicesParts) {
     this.#parts = parts;
     const { config, services } = parts;
@@ -57,13 +57,13 @@ export class Services {
     });
   }
 
-  /** Ends the balancer and says so. */
+  /** Ends the balancer and logs its end. */
   async stop(): Promise<void> {
     const serviceQueue = await this.balancer.stop();
     this.#parts.logger.info({ serviceQueue }, 'services stopped');
   }
 
-  /** What the log says at the start. */
+  /** The services as the log shows them at the start. */
   description(): object {
     const { config, services } = this.#parts;
     return {

@@ -8,7 +8,7 @@ import type { RulesKeeper } from './rules-keeper.js';
 import type { Uplinks } from './uplinks.js';
 
 export interface SettingsParts {
-  /** Those that can be set: the WANs or bare marks, with their configured weights. */
+  /** The members that can be set: the WANs or bare marks, with their configured weights. */
   readonly members: readonly Pick<Member, 'target' | 'configured'>[];
   readonly states: States;
   readonly logger: Logger;
@@ -16,13 +16,13 @@ export interface SettingsParts {
   readonly uplinks: Pick<Uplinks, 'setDown' | 'reconsider'> | undefined;
   /** Undefined for bare marks. */
   readonly keeper: Pick<RulesKeeper, 'setStates' | 'refusal'> | undefined;
-  /** When all that a change of state entails is done. */
+  /** Settles when all consequences of a change of state are done. */
   readonly settled: () => Promise<unknown>;
 }
 
 type Settable = SettingsParts['members'][number];
 
-/** Makes the changes that `wanmark set` asks for; they hold for as long as the daemon runs. */
+/** Makes the changes of `wanmark set`; they last as long as the daemon runs. */
 export class Settings {
   readonly #parts: SettingsParts;
   #latest: Promise<unknown> = Promise.resolve();
@@ -32,9 +32,9 @@ export class Settings {
   }
 
   /**
-   * All of a change or nothing; changes that come at once are made one after the other.
-   * @returns one line that says what is so now, when the daemon and the kernel keep to it
-   * @throws UsageError for what cannot be, UnknownWan
+   * Makes all of a change or nothing; simultaneous changes are made one after the other.
+   * @returns one line with the new state, when the daemon and the kernel go by it
+   * @throws UsageError for an impossible change, UnknownWan
    */
   set(change: Change): Promise<string> {
     const done = this.#latest.then(() => this.#set(change));
@@ -64,7 +64,7 @@ export class Settings {
     return `${name}: ${said.join('; ')}`;
   }
 
-  /** The weights in the place of the configured ones, with another one for `member`. */
+  /** The weights that replace the configured ones, with a new one for `member`. */
   #with({ target, configured }: Settable, weight: number | 'auto'): ReadonlyMap<string, number> {
     const weights = new Map(this.#parts.states.weights);
     if (weight === 'auto' || weight === configured.weight) weights.delete(target.name);
@@ -107,14 +107,14 @@ export class Settings {
       states.setByHand(name, now === 'down');
       logger.info({ wan: name, what: 'state', now, was }, 'set');
     }
-    // Also where it was auto before: that ends a hold-down.
+    // Called even if the state was `auto` before, since that ends a hold-down.
     uplinks?.setDown(name, now === 'down');
     await settled();
     const text = now === 'down' ? now : `auto (${this.#found({ name, families })})`;
     return now === was ? `state ${text}, as before` : `state ${text}, was ${was}`;
   }
 
-  /** What the daemon finds of a WAN: `up`, or why it is not, by family where these differ. */
+  /** The state that the daemon finds for a WAN: `up`, or why it is down, by family where the families differ. */
   #found({ name, families }: Target): string {
     const found = families.map((family) => {
       const { up, reason } = this.#parts.states.state(targetId(name, family));

@@ -2,7 +2,10 @@ import type { MemberStatus } from '../control/status.js';
 
 type Line = Omit<MemberStatus, 'share' | 'target'>;
 
-/** Adds the shares of `picks`, and the targets by weight of those in state `up` in their lowest tier. */
+/**
+ * Adds each member's share of the picks, and its target share by weight among the members of its state `up` and lowest
+ * tier.
+ */
 export function withShares(members: readonly Line[]): MemberStatus[] {
   const picks = members.reduce((sum, member) => sum + member.picks, 0);
   const up = members.filter((member) => member.state === 'up');

@@ -3,7 +3,7 @@ import { type LoadedStrategy, loadStrategy } from '../config/strategy.js';
 import { Counts } from '../core/counts.js';
 import type { NamedService } from './services.js';
 
-/** A strategy with a state of its own, and the connections that it sees. */
+/** A strategy with a state of its own, and the connection counts that it sees. */
 export interface CountingStrategy {
   readonly strategy: LoadedStrategy;
   readonly counts: Counts;
@@ -11,12 +11,12 @@ export interface CountingStrategy {
 
 /** All the strategies of a configuration. */
 export interface Strategies {
-  /** That of the WANs. */
+  /** The WANs' strategy. */
   readonly wans: CountingStrategy;
   readonly services: readonly (NamedService & CountingStrategy)[];
 }
 
-/** @param now what strategies are given as their clock @throws UsageError */
+/** Loads the strategies. @param now the clock that strategies are given @throws UsageError */
 export async function loadStrategies(
   { strategy, services }: Pick<Config, 'strategy' | 'services'>,
   now: () => number,

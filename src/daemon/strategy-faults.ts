@@ -5,7 +5,7 @@ import { RateLimit } from './rate-limit.js';
 
 const LOG_MS = 1000;
 
-/** The faults of several strategies together. */
+/** Sums up the faults of several strategies. */
 export function sumFaults(all: readonly FaultCounts[]): FaultCounts {
   const sum = { threw: 0, noCandidate: 0, late: 0 };
   for (const { threw, noCandidate, late } of all) {
@@ -16,14 +16,14 @@ export function sumFaults(all: readonly FaultCounts[]): FaultCounts {
   return sum;
 }
 
-/** Counts the faults of a strategy and logs one line a second at most. */
+/** Counts the faults of a strategy and logs at most one line a second. */
 export class StrategyFaults {
   readonly #logger: Logger;
   readonly #strategy: string;
   readonly #limit: RateLimit;
   readonly #lateLimit: RateLimit;
   readonly #counts = { threw: 0, noCandidate: 0, late: 0 };
-  /** Not in the log yet. */
+  /** Late connections that are not in the log yet. */
   #lateConnections = 0;
 
   constructor(logger: Logger, strategy: string, now: () => number) {
@@ -37,7 +37,7 @@ export class StrategyFaults {
     return { ...this.#counts };
   }
 
-  /** @param given what it threw or returned */
+  /** @param given what the strategy threw or returned */
   readonly report = (fault: Fault, given: unknown): void => {
     this.#counts[fault === 'threw' ? 'threw' : 'noCandidate']++;
     this.#limit.run((held) => {
@@ -49,9 +49,9 @@ export class StrategyFaults {
   };
 
   /**
-   * It is back.
+   * Notes that a late strategy answers again.
    * @param lateMs by how much it missed the deadline
-   * @param connections for how many the kernel has chosen since the last time
+   * @param connections how many connections the kernel has chosen for since the last call
    */
   late(lateMs: number, connections: number): void {
     this.#counts.late++;

@@ -1,10 +1,10 @@
-/** News that a device went or was switched off, or lost an address, as `ip monitor label` writes them. */
+/** A line of `ip monitor label` about a link: whether it was deleted, its name and its flags. */
 const LINK = /^\[LINK\](Deleted )?\d+: ([^:@\s]+)[^<]*<([^>]*)>/;
 const ADDRESS_GONE = /^\[ADDR\]Deleted \d+: (\S+)/;
 
 /**
- * Which of the WANs' devices went, were switched off or lost an address, and when. The kernel itself takes away the routes
- * by such a device, in IPv4 without a word, so what is missing there was nobody's doing.
+ * Remembers which WAN devices went, were switched off or lost an address, and when. The kernel then removes the routes
+ * by the device, in IPv4 without telling, so nobody else is to blame when they are missing.
  */
 export class TouchedDevices {
   readonly #devices: ReadonlySet<string>;
@@ -15,7 +15,7 @@ export class TouchedDevices {
     this.#devices = new Set(devices);
   }
 
-  /** Takes in what `ip monitor` wrote. @returns whether it tells of one of them */
+  /** Takes in output of `ip monitor`. @returns whether it tells of a WAN's device */
   hear(news: string, now: number): boolean {
     const lines = (this.#rest + news).split('\n');
     this.#rest = lines.pop()!;
@@ -24,12 +24,12 @@ export class TouchedDevices {
     return lost.length > 0;
   }
 
-  /** Those that did. */
+  /** The devices touched since a time. */
   since(time: number): readonly string[] {
     return [...this.#at].filter(([, at]) => at >= time).map(([device]) => device);
   }
 
-  /** Whether what a script calls missing, a route or a device's sysctl, belongs to one that did since. */
+  /** Whether a missing route or device sysctl belongs to a device that was touched since a time. */
   explains(missing: string, since: number): boolean {
     const device = / dev (\S+)/.exec(missing)?.[1] ?? /^sysctl \S+ of (\S+)/.exec(missing)?.[1];
     const at = device === undefined ? undefined : this.#at.get(device);

@@ -4,8 +4,8 @@ import { type Target, targetId } from '../core/target.js';
 import { systemClock } from '../wan/clock.js';
 
 /**
- * Since when and why a target is as it is. It is up with the family that has been longest, and down since the last of them
- * went.
+ * A target's state over all families, with reason and time. When up, it shows the family that has been up longest; when
+ * down, the one that went down last.
  */
 export function uplinkStatus(
   { name, families: carried }: Target,
@@ -39,7 +39,7 @@ function upAt(heldUntil: number | undefined): string | null {
   return heldUntil === undefined ? null : sinceDate(heldUntil).toISOString();
 }
 
-/** The date of a moment of the system clock in {@link TargetState.since}. */
+/** Turns a moment of the monotonic clock, as in {@link TargetState.since}, into a date. */
 export function sinceDate(since: number): Date {
   return new Date(Date.now() - (systemClock.now() - since));
 }

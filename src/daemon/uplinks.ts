@@ -15,16 +15,16 @@ import { Monitor } from '../wan/monitor.js';
 import { PassiveWatch } from '../wan/passive/watch.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 
-/** Should `ip monitor` have lost something. A look takes a millisecond, for which packets wait. */
+/** How often to look, in case `ip monitor` lost something. A look takes a millisecond, for which packets wait. */
 const LOOK_MS = 2000;
-/** When it has ended. */
+/** How often to look once `ip monitor` has ended. */
 const ALONE_LOOK_MS = 500;
-/** Where routes change all day, looking takes a fifth of the time. */
+/** The pause after a look, as a multiple of its duration: with constant changes, looking takes a fifth of the time. */
 const PAUSE_FACTOR = 4;
 
 /** A change of state, and how long the state before it lasted. */
 export interface UplinkChange extends HealthChange {
-  /** Milliseconds; of the first change since the start of the watch. */
+  /** Milliseconds that the previous state lasted; for the first change, since the start of the watch. */
   readonly lastedMs: number;
 }
 
@@ -32,30 +32,30 @@ export interface UplinksParts {
   readonly wans: readonly Wan[];
   readonly field: MarkField;
   readonly checks: readonly CheckConfig[];
-  /** Where what is found goes, and where the weights of the moment are. */
+  /** Takes the findings, and has the current weights. */
   readonly states: States;
   readonly logger: Logger;
-  /** Told of each change when the states know of it. */
+  /** Told of each change after the states know it. */
   readonly onChange: (change: UplinkChange) => void;
   /** See {@link HealthOptions}. */
   readonly upAfterMs: number;
-  /** Told at each look; the first is in the constructor. */
+  /** Told at each look; the first look is in the constructor. */
   readonly onLinks?: (links: Links) => void;
-  /** Told when a WAN's device, address or gateway is another one than at the last look. */
+  /** Told when a WAN's device, address or gateway differs from the last look. */
   readonly onMoved?: () => void;
   readonly links?: () => Links;
 }
 
 /** What the last look at the devices found of a WAN in one family. */
 interface Look {
-  /** What {@link wayOf} said, and since when. */
+  /** The text of {@link wayOf}, and since when it holds. */
   readonly way: string;
   readonly since: number;
-  /** The device is down, or leads nowhere. */
+  /** Whether the device is down, or leads nowhere. */
   readonly dead: boolean;
 }
 
-/** Knows whether each WAN works: by its device, by the checks, and by what becomes of the connections it is given. */
+/** Knows whether each WAN works: by its device, its checks, and the fate of its connections. */
 export class Uplinks {
   readonly #parts: UplinksParts;
   readonly #clock = systemClock;
@@ -70,7 +70,7 @@ export class Uplinks {
   #nextLook: NodeJS.Timeout | undefined;
   #notBefore = 0;
 
-  /** Has told of the devices that are down when it returns, and looks at them again now and then. */
+  /** Reports devices that are down before it returns, and looks at them again from time to time. */
   constructor(parts: UplinksParts) {
     this.#parts = parts;
     const { wans, checks, field } = parts;
@@ -106,7 +106,7 @@ export class Uplinks {
     this.#lookEvery(LOOK_MS);
   }
 
-  /** Hears of changes at once from now on: starts a program, for which decisions wait. */
+  /** Hears of changes at once from now on. Starts a program, so decisions wait for a moment. */
   begin(): void {
     this.#news = new IpMonitor(
       ['link', 'address', 'route'],
@@ -116,11 +116,11 @@ export class Uplinks {
         this.#lookEvery(ALONE_LOOK_MS);
       },
     );
-    // At what has changed since the first one.
+    // Finds what has changed since the first look.
     this.#lookSoon();
   }
 
-  /** A new connection was given to a WAN; cheap for those that are no sample. */
+  /** Notes that a new connection was given to a WAN. Cheap for connections that are not sampled. */
   decided(name: string, flow: Flow): void {
     const { family, proto } = flow;
     if (!this.#passive.wants(name, family, proto)) return;
@@ -129,8 +129,8 @@ export class Uplinks {
   }
 
   /**
-   * Calls a WAN down in all that it carries, whatever is found of it; or leaves it to what is found again: then it is up at
-   * once, unless something else calls it down.
+   * Holds a WAN down in all its families, or lets it go by its findings again: then it is up at once unless something
+   * else says that it is down.
    */
   setDown(name: string, down: boolean): void {
     const now = this.#clock.now();
@@ -146,15 +146,16 @@ export class Uplinks {
     this.#monitor.awaitHolds();
   }
 
-  /** A weight is another one: who waits to come up may be the only one there is now. */
+  /** To be called when a weight changed: a WAN that waits to come up may be the only one left. */
   reconsider(): void {
     this.#health.tick(this.#clock.now());
     this.#monitor.awaitHolds();
   }
 
   /**
-   * What the rules cannot use is not chosen either: its table leads nowhere.
-   * @param asOf when that was looked at, on the system clock; what has changed since has to be looked at again
+   * Takes down the WANs that the rules have no route for, since their tables lead nowhere.
+   * @param asOf when the rules were looked at, in milliseconds of the clock; a WAN that changed since has to be looked
+   *   at again
    */
   unusable(ids: ReadonlySet<TargetId>, asOf: number): void {
     const now = this.#clock.now();
@@ -176,7 +177,7 @@ export class Uplinks {
     await this.#monitor.stop();
   }
 
-  /** At once, unless routes change all day. */
+  /** Looks at once, unless routes change all the time. */
   #lookSoon(): void {
     const waitMs = this.#notBefore - performance.now();
     if (waitMs <= 0) this.#look();
@@ -210,7 +211,7 @@ export class Uplinks {
       const since = before?.way === way ? before.since : now;
       this.#looks.set(id, { way, since, dead: !verdict.up });
       moved ||= before !== undefined && before.way !== way;
-      // That it is up is worth a word only after it was not: what the checks find says more.
+      // A device that is up is reported only after it was down: what the checks find says more.
       if (verdict.up && !before?.dead) continue;
       this.#health.report(wan.name, family, 'link', verdict, now);
     }
@@ -218,7 +219,7 @@ export class Uplinks {
     this.#monitor.awaitHolds();
   }
 
-  /** What the health knows goes to the states; where it is a change, it is told. */
+  /** Passes a finding of the health on to the states, and reports it if the state changed. */
   #found(change: HealthChange): void {
     const { wan, family, up, since, reason, heldUntil } = change;
     const { states, onChange } = this.#parts;
@@ -239,12 +240,12 @@ export class Uplinks {
     );
   }
 
-  /** Those that are up for all that the checks and the devices know. */
+  /** The WANs that are up as far as checks and devices know. */
   #available(family: Family): readonly string[] {
     return this.#taking(family).filter((name) => this.#health.upWithout('passive', name, family));
   }
 
-  /** The names of those that are to have new connections when they are up. */
+  /** The names of the WANs that get new connections when they are up. */
   #taking(family: Family): readonly string[] {
     const { wans, states } = this.#parts;
     const takes = (wan: Wan) => states.weight(wan.name, wan.weight) > 0 && carries(wan, family);

@@ -20,30 +20,30 @@ import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
 export interface WansParts extends BalancerContext {
-  /** Its WANs or bare marks are some. */
+  /** A configuration with WANs or bare marks. */
   readonly config: Config;
   readonly strategy: NamedStrategy;
-  /** Undefined where the rules are the user's own. */
+  /** Undefined where the rules belong to the user. */
   readonly keeper: RulesKeeper | undefined;
-  /** Undefined: decisions are not logged. */
+  /** Undefined when decisions are not logged. */
   readonly markLog: MarkLogOptions | undefined;
 }
 
-/** The balancer of outgoing connections, and where they go by uplinks, the watch over these. */
+/** The balancer of outgoing connections and, when they go by uplinks, the watch over these. */
 export class Wans {
   readonly balancer: Balancer;
   readonly #parts: WansParts;
   readonly #pool: Pool;
   readonly #inbound: InboundWans;
-  /** Undefined for bare marks, of which nobody knows where they lead. */
+  /** Undefined for bare marks, since only the user knows where they lead. */
   readonly #uplinks: Uplinks | undefined;
   readonly #hooks: Hooks;
   readonly #mover: Mover;
   readonly #settings: Settings;
-  /** When all that the WANs' changes of state entail is done. */
+  /** Settles when all consequences of the WANs' changes of state are done. */
   #settled: Promise<unknown> = Promise.resolve();
 
-  /** Binds the queues; from here on packets are answered. @throws QueueError */
+  /** Binds the queues; packets are answered from here on. @throws QueueError */
   constructor(parts: WansParts) {
     this.#parts = parts;
     const { config, logger, states, keeper } = parts;
@@ -63,22 +63,22 @@ export class Wans {
     });
   }
 
-  /** Hears of the uplinks' changes at once from now on: starts a program, for which decisions wait. */
+  /** Hears of the uplinks' changes at once from now on. Starts a program, so decisions wait for a moment. */
   begin(): void {
     this.#uplinks?.begin();
   }
 
-  /** As {@link Uplinks.unusable}. */
+  /** Does what {@link Uplinks.unusable} says. */
   unusable(ids: ReadonlySet<TargetId>, asOf: number): void {
     this.#uplinks?.unusable(ids, asOf);
   }
 
-  /** As {@link Settings.set}. */
+  /** Does what {@link Settings.set} says. */
   set(change: Change): Promise<string> {
     return this.#settings.set(change);
   }
 
-  /** Ends the watch and the balancer, and says so. */
+  /** Ends the watch and the balancer, and logs their end. */
   async stop(): Promise<void> {
     const { logger } = this.#parts;
     this.#mover.stop();
@@ -92,7 +92,7 @@ export class Wans {
     logger.info({ picks, strategyFaults: threw + noCandidate, queue, kernel }, 'stopped');
   }
 
-  /** What the log says at the start. */
+  /** The WANs as the log shows them at the start. */
   description(): object[] {
     const { states } = this.#parts;
     return this.#pool.members.map(({ target, configured }) => {
@@ -150,7 +150,10 @@ export class Wans {
     });
   }
 
-  /** From here on what goes down is no candidate, also of the kernel; and what is down already is so at once. */
+  /**
+   * Watches the uplinks: from here on a WAN that is down is not a candidate, for the kernel neither. WANs that are down
+   * already are found at once.
+   */
   #watchUplinks(): Uplinks {
     const { config, states, logger, keeper } = this.#parts;
     const failover = new Failover({
@@ -171,7 +174,7 @@ export class Wans {
       upAfterMs: config.upAfterMs,
       onChange: (change) => {
         const acted = failover.changed(change);
-        // Without the values, or each would hold all of those before.
+        // Drops the results, since otherwise each promise would hold all earlier ones.
         this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
         this.#hooks.changed(change, acted);
       },

@@ -1,8 +1,8 @@
 import type { ServiceManager } from '../system/service-manager.js';
 
 /**
- * Tells systemd that we live, as long as decisions can be made: each sign of life has gone the way of a decision,
- * to the thread that talks to the kernel and back. It stays out when JS is blocked as when that thread is stuck.
+ * Tells systemd that we live, as long as decisions can be made. Each sign of life goes the way of a decision, to the
+ * thread that talks to the kernel and back, so it stays out when JS is blocked or that thread is stuck.
  */
 export class Watchdog {
   readonly #timer: NodeJS.Timeout | undefined;

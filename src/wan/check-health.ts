@@ -3,30 +3,29 @@ import type { Family } from '../core/family.js';
 import { type CheckResult, inMs } from './check/check.js';
 import { Quality } from './quality.js';
 
-/** What one source knows of a WAN: whether it works, and the figures that say so. */
+/** What one source says of a WAN: whether it works, and the figures behind that. */
 export interface Verdict {
   readonly up: boolean;
-  /** `ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout)` */
+  /** For people, such as `ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout)`. */
   readonly reason: string;
-  /** Up, but its last round failed: that takes no WAN down, but one that waits to come up begins anew. */
+  /** Up, but the last round failed. That takes no WAN down, but a WAN that waits to come up starts its wait anew. */
   readonly shaky?: true;
-  /** Down for a while only: nothing but new connections can tell more, so there is nothing to wait for afterwards. */
+  /** Down only until new connections are tried: nothing else can tell more, so coming up needs no further proof. */
   readonly trial?: true;
-  /** That it is down is somebody's wish, and says nothing about how reliable it is. */
+  /** Down because somebody wished it, which says nothing about how reliable the WAN is. */
   readonly wished?: boolean;
 }
 
 /**
- * A WAN that has never worked since the start needs no long proof: it is more likely dead (modem off, not dialled in
- * yet) than unlucky twice. One that has worked needs `fall`.
+ * How many failed rounds take a WAN down that has never worked since the start. It needs no long proof: it is more
+ * likely dead (modem off, not dialled in yet) than unlucky twice. A WAN that has worked needs `fall` failed rounds.
  */
 const FALL_AT_START = 2;
-/** Different failures that a reason names. */
+/** How many different failures a reason names. */
 const MOST_FAILURES = 3;
 
 /**
- * One check of one WAN in one family: counts rounds and judges loss and latency. Pure; rounds come in, with their
- * time.
+ * One check of one WAN in one family: counts rounds and judges loss and latency. Pure: rounds come in with their time.
  */
 export class CheckHealth {
   readonly #config: CheckConfig;
@@ -44,12 +43,12 @@ export class CheckHealth {
     this.#quality = new Quality(config, this.#targets);
   }
 
-  /** Undefined before the first word: then a WAN counts as up. */
+  /** Undefined until the check has decided; the WAN counts as up until then. */
   get verdict(): Verdict | undefined {
     return this.#verdict;
   }
 
-  /** Takes in one round. @param results in the order of the targets */
+  /** Takes in one round. @param results one for each target, in their order */
   round(results: readonly CheckResult[], now: number): Verdict | undefined {
     const passed = this.#passes(results);
     if (passed === undefined) return this.#told;
@@ -67,7 +66,7 @@ export class CheckHealth {
     return verdict?.up && this.#failed > 0 ? { ...verdict, shaky: true } : verdict;
   }
 
-  /** Undefined when the targets that said something decide nothing. */
+  /** Whether a round passes; undefined when the targets that gave a result do not decide it. */
   #passes(results: readonly CheckResult[]): boolean | undefined {
     const { quorum } = this.#config;
     const answered = results.filter(({ ok }) => ok).length;

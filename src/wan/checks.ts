@@ -2,7 +2,7 @@ import type { CheckConfig } from '../config/check.js';
 import type { Check } from './check/check.js';
 import type { NameCache } from './check/names.js';
 
-/** The function that does what a configuration asks for. @param names shared by the checks that resolve names */
+/** Makes the function that does a configured check. @param names shared by the checks that resolve names */
 export function makeCheck(config: CheckConfig, names?: NameCache): Check {
   switch (config.kind) {
     case 'ping':
@@ -18,7 +18,9 @@ export function makeCheck(config: CheckConfig, names?: NameCache): Check {
   }
 }
 
-/** Loads it with its first probe: together they are 20 ms of a start, most of it TLS, and few routers use them all. */
+/**
+ * Loads a check with its first probe. Loading all checks is 20 ms of a start, mostly TLS, and few routers use them all.
+ */
 function loaded(load: () => Promise<Check>): Check {
   let check: Promise<Check> | undefined;
   return async (...probe) => {

@@ -1,8 +1,8 @@
 /** Time as a parameter, so that tests can make it pass. */
 export interface Clock {
-  /** Monotonic milliseconds. */
+  /** Milliseconds, never going back. */
   now(): number;
-  /** Calls back once after `ms`, 0 or more. The returned function cancels that and may be called again. */
+  /** Calls back once after `ms`, 0 or more. The returned function cancels the call and may be called again. */
   after(ms: number, callback: () => void): () => void;
 }
 

@@ -4,27 +4,27 @@ import { type TargetId, targetId } from '../core/target.js';
 import type { Verdict } from './check-health.js';
 import { HoldDown } from './hold-down.js';
 
-/** A WAN's state in one family. */
+/** The state of a WAN in one family, when it may have changed. */
 export interface HealthChange extends TargetState {
   readonly wan: string;
   readonly family: Family;
 }
 
 export interface HealthOptions {
-  /** How long every source has to call a WAN up, without a break, that was down. Default 0. */
+  /** How many milliseconds without a break all sources must call a WAN up after it was down. Default 0. */
   readonly upAfterMs?: number;
   /**
-   * The WANs that get a family's new connections when they are up. While none of the others is up, a WAN that works is
-   * better than none and does not wait for `upAfterMs`. Without it every WAN always waits.
+   * The names of the WANs that get a family's new connections when they are up. While none of the others is up, a WAN
+   * that works is better than none and does not wait for `upAfterMs`. Without this function every WAN waits.
    */
   readonly taking?: (family: Family) => readonly string[];
-  /** Told of a state whenever it may have become another one, in whatever part of it. */
+  /** Told of a state whenever any part of it may have changed. */
   readonly onState?: (change: HealthChange) => void;
 }
 
 /**
- * One WAN in one family. It knows nothing of the others: whether it is up is stored, and what depends on them comes in as
- * `upAfterMs`, how long it has to be good before it comes up.
+ * One WAN in one family. It knows nothing of other WANs; what depends on them comes in as `upAfterMs`, which says how
+ * long the WAN has to be good before it comes up.
  */
 class Entry {
   readonly wan: string;
@@ -35,9 +35,9 @@ class Entry {
   #since: number;
   #reason = NOT_CHECKED.reason;
   #notBefore = Number.NEGATIVE_INFINITY;
-  /** Since when all call it up that is down; undefined: they do not. */
+  /** Since when all sources call this down WAN up; undefined when they do not, or it is up. */
   #goodSince: number | undefined;
-  /** Whether it has been down for more than a trial's sake. */
+  /** Whether this time a source took it down for another reason than a trial or a wish. */
   #failed = false;
   #lastUp = '';
 
@@ -69,12 +69,12 @@ class Entry {
     if (verdict?.up) this.#lastUp = verdict.reason;
   }
 
-  /** What it was held down for is over. */
+  /** Ends the hold-down. */
   endHold(): void {
     this.#notBefore = Number.NEGATIVE_INFINITY;
   }
 
-  /** Whether that changed the state. */
+  /** Goes by the verdicts. @returns whether the state changed */
   settle(now: number, upAfterMs: number): boolean {
     const down = this.#firstDown;
     if (down !== undefined) {
@@ -85,7 +85,7 @@ class Entry {
       if (!down.wished) this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
       return this.#turn(false, now);
     }
-    // Its first good verdict is no change, but something to say.
+    // The first good verdict changes nothing, but it gives the reason.
     if (this.#up) {
       if (this.#reason === NOT_CHECKED.reason && this.#lastUp !== '') this.#reason = this.#lastUp;
       return false;
@@ -98,7 +98,7 @@ class Entry {
     return now >= this.heldUntil(upAfterMs)! && this.#comeUp(now);
   }
 
-  /** Whether that changed the state. */
+  /** Comes up without waiting if nothing calls it down. @returns whether the state changed */
   endWait(now: number): boolean {
     return !this.#up && this.#firstDown === undefined && this.#comeUp(now);
   }
@@ -121,7 +121,7 @@ class Entry {
     return false;
   }
 
-  /** Of the device, if that is it: then it is why the others fail, too. */
+  /** The verdict that calls it down; the device's first, since a dead device makes all others fail. */
   get #firstDown(): Verdict | undefined {
     const link = this.verdicts.get('link');
     if (link?.up === false) return link;
@@ -131,12 +131,12 @@ class Entry {
 }
 
 /**
- * Judges the WANs, IPv4 and IPv6 apart. A WAN is up when no source calls it down: checks, and whatever else
- * reports. A WAN that nobody speaks of is up. Going down happens at once; coming up waits until it has been good for
- * long enough and for the hold-down, so {@link Health.tick} must be called at {@link Health.nextDue}.
+ * Judges the WANs, IPv4 and IPv6 apart. A WAN is up when no source calls it down; checks are one kind of source. A WAN
+ * that no source reports on is up. Going down happens at once. Coming up waits until the WAN has been good for long
+ * enough and the hold-down is over, so {@link Health.tick} must be called at {@link Health.nextDue}.
  *
- * A WAN that was down for a trial's sake alone ({@link Verdict.trial}) has been given nothing meanwhile, so more of
- * that would prove nothing either: it waits for the hold-down only.
+ * A WAN that was down only for a trial ({@link Verdict.trial}) got no connections meanwhile, so waiting longer would
+ * prove nothing: it waits for the hold-down only.
  */
 export class Health {
   readonly #entries = new Map<TargetId, Entry>();
@@ -155,10 +155,10 @@ export class Health {
   }
 
   /**
-   * What `source` says now, every time or only when it changes.
+   * Takes in what `source` says now; it may say the same again.
    *
    * @param source a name of its own for each check, `link`, `passive`, ...
-   * @param verdict undefined: it has no opinion (any more)
+   * @param verdict undefined: the source has no opinion, or none any more
    */
   report(wan: string, family: Family, source: string, verdict: Verdict | undefined, now: number): void {
     const name = targetId(wan, family);
@@ -173,8 +173,8 @@ export class Health {
   }
 
   /**
-   * Takes back what `source` says. A WAN that only waits is up at once, whatever it was held down for; one that
-   * somebody calls down is not, and will wait as ever.
+   * Takes back what `source` says. A WAN that then only waits comes up at once, whatever its hold-down; a WAN that
+   * another source calls down stays down and will wait as usual.
    */
   release(wan: string, family: Family, source: string, now: number): void {
     const entry = this.#entries.get(targetId(wan, family));
@@ -184,7 +184,7 @@ export class Health {
     this.#note(entry, entry.endWait(now) || entry.settle(now, this.#upAfter(entry)), now);
   }
 
-  /** Whether a WAN is up, or would be without what `source` says. */
+  /** Whether a WAN is up, or would be up without what `source` says. */
   upWithout(source: string, wan: string, family: Family): boolean {
     const entry = this.#entries.get(targetId(wan, family));
     if (entry === undefined || entry.up) return true;
@@ -192,12 +192,12 @@ export class Health {
     return blamed.length > 0 && blamed.every((name) => name === source);
   }
 
-  /** Brings up what has been held long enough. */
+  /** Brings up the WANs that have waited long enough. */
   tick(now: number): void {
     for (const entry of this.#entries.values()) this.#settle(entry, now);
   }
 
-  /** When a hold ends next; undefined: none is waited for. */
+  /** When the next wait ends; undefined when no WAN is waiting. */
   nextDue(): number | undefined {
     let due: number | undefined;
     for (const entry of this.#entries.values()) {
@@ -207,7 +207,7 @@ export class Health {
     return due;
   }
 
-  /** A WAN that is gone from the configuration. */
+  /** Forgets a WAN that is gone from the configuration. */
   forget(wan: string): void {
     for (const family of FAMILIES) this.#entries.delete(targetId(wan, family));
   }
@@ -220,7 +220,7 @@ export class Health {
     this.#options.onState?.(this.#change(entry));
     if (!turned) return;
     this.#onChange(this.#change(entry));
-    // Another one that waits may be needed now, or has longer to wait.
+    // A change of one WAN can change how long others have to wait.
     this.tick(now);
   }
 
@@ -237,7 +237,7 @@ export class Health {
     return upAfterMs > 0 && this.#alone(entry) ? 0 : upAfterMs;
   }
 
-  /** Asks the others only for what is stored: each may wait for this very answer about itself. */
+  /** Whether no other WAN is up. It asks only for stored states, since each WAN's wait depends on this very answer. */
   #alone({ wan, family }: Entry): boolean {
     const taking = this.#options.taking?.(family);
     const works = (name: string) => this.#entries.get(targetId(name, family))?.up ?? true;

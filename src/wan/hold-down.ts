@@ -1,12 +1,15 @@
-/** Hold after the second failure in a row; the first is only as long as the checks take to trust the WAN again. */
+/**
+ * The hold after the second failure in a row. The first failure needs none: the checks take long enough to trust the
+ * WAN again.
+ */
 const FIRST_HOLD_MS = 10_000;
 const LONGEST_HOLD_MS = 300_000;
-/** Each such stretch of being up without a break takes one doubling back. */
+/** Each such time of being up without a break takes one doubling back. */
 const STABLE_MS = 300_000;
 
 /**
- * How long a WAN that goes down stays so at least: 0, 10, 20, 40, ... 300 s. It doubles each time, and one step is
- * taken back for every five minutes that the WAN was up without a break.
+ * How long a WAN that goes down stays down at least: 0, 10, 20, 40, ... 300 s. The time doubles with each failure; five
+ * minutes of being up without a break take one doubling back.
  */
 export class HoldDown {
   #level = 0;

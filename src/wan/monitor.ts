@@ -8,26 +8,26 @@ import { type Clock, systemClock } from './clock.js';
 import type { Health } from './health.js';
 import { RoundLoop } from './round-loop.js';
 
-/** First rounds are spread over so long at most: what is dead at the start should be known soon. */
+/** First rounds are spread over no more than this, since a WAN that is dead at the start should be known soon. */
 const SPREAD_MS = 1000;
 
 export interface MonitorOptions {
-  /** Names of the WANs, which `all` stands for. */
+  /** The names of the WANs that `all` stands for. */
   readonly wans: readonly string[];
   readonly checks: readonly CheckConfig[];
-  /** Told what the checks find; the daemon may report to it, too, and hears of changes from it. */
+  /** Takes the findings of the checks. Other sources may report to it, too. */
   readonly health: Health;
-  /** The way by a WAN, asked before each round; undefined: the WAN has none in this family now. */
+  /** The way by a WAN, asked for before each round; undefined while the WAN has none in this family. */
   readonly path: (wan: string, family: Family) => CheckPath | undefined;
   readonly clock?: Clock;
-  /** 0 up to 1. */
+  /** Returns 0 up to 1. */
   readonly random?: () => number;
   readonly make?: (config: CheckConfig, names: NameCache) => Check;
 }
 
 /**
- * Runs the checks of all WANs, all in parallel, and feeds what they find to the health: from construction on until
- * {@link Monitor.stop}.
+ * Runs the checks of all WANs in parallel and reports what they find to the health, from construction on until {@link
+ * Monitor.stop}.
  */
 export class Monitor {
   readonly #health: Health;
@@ -76,7 +76,7 @@ export class Monitor {
     });
   }
 
-  /** Sets the timer for the end of the next hold-down; to be called also when somebody else reports to the health. */
+  /** Sets the timer for the end of the next wait; to be called after any other report to the health. */
   awaitHolds(): void {
     this.#cancelTick();
     const due = this.#health.nextDue();
@@ -87,7 +87,7 @@ export class Monitor {
     });
   }
 
-  /** Cancels what is under way. Afterwards nothing is reported and nothing is left. May be called again. */
+  /** Cancels the rounds under way; nothing is reported afterwards. May be called again. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTick();

@@ -13,13 +13,13 @@ interface NativeOptions {
 }
 
 interface NativeDatagramProbe {
-  /** Whether it is a raw socket; see {@link DatagramProbe.raw}. */
+  /** Whether the socket is a raw one; see {@link DatagramProbe.raw}. */
   readonly raw: boolean;
   send(bytes: Uint8Array): number;
   close(): void;
 }
 
-/** Thrown with `step` and `errno`. */
+/** The addon's error, thrown with `step` and `errno`. */
 interface NativeProbeError extends Error {
   step: 'address' | 'socket' | 'mark' | 'device' | 'source' | 'connect' | 'loop';
   errno: number;
@@ -31,14 +31,14 @@ interface ProbeAddon {
     options: NativeOptions & { kind: 'udp' | 'echo'; peer: string; port: number },
     onEvent: (errno: number, message: Uint8Array | undefined) => void,
   ) => NativeDatagramProbe;
-  /** A descriptor, not connected. */
+  /** Returns a descriptor that is not connected yet. */
   openTcpProbe(options: NativeOptions): number;
 }
 
-/** What a probe's socket could not do; `code` is the name of the errno, as in Node's own errors. */
+/** A failure of a probe's socket; `code` is the name of the errno, as in Node's own errors. */
 export class ProbeError extends Error {
   readonly code: string;
-  /** `device`, `connect`, `send`, ... */
+  /** The step that failed: `device`, `connect`, `send`, ... */
   readonly step: string;
 
   constructor(step: string, errno: number) {
@@ -59,10 +59,12 @@ function describe(error: unknown): unknown {
   return step === undefined || errno === undefined ? error : new ProbeError(step, errno);
 }
 
-/** `manualStart`, which the types do not know: without it Node reads at once, and a socket without peer says ENOTCONN. */
+/**
+ * Node's types do not know `manualStart`. Without it Node reads at once, and an unconnected socket reports ENOTCONN.
+ */
 const UNCONNECTED = { readable: true, writable: true, manualStart: true } as SocketConstructorOpts;
 
-/** A TCP socket that will leave by `path`, not connected yet. @throws ProbeError */
+/** A TCP socket that will leave by `path`; not connected yet. @throws ProbeError */
 export function tcpSocket(path: CheckPath): Socket {
   let fd: number;
   try {
@@ -78,7 +80,7 @@ export function tcpSocket(path: CheckPath): Socket {
   }
 }
 
-/** Told of each message, or once of the error that ends it: what ICMP answered, for example. */
+/** Told of each message, or once of the error that ends the socket, such as an ICMP answer. */
 export type OnDatagram = (error: ProbeError | undefined, message: Uint8Array) => void;
 
 const NOTHING = new Uint8Array();
@@ -100,8 +102,8 @@ export class DatagramProbe {
   }
 
   /**
-   * Whether an echo socket is a raw one, because net.ipv4.ping_group_range forbids others: then IPv4 messages
-   * begin with the IP header, the identifier is ours to choose, and replies to other programs come along.
+   * Whether an echo socket is a raw one, because net.ipv4.ping_group_range forbids others. Then IPv4 messages begin
+   * with the IP header, we choose the identifier, and replies to other programs arrive as well.
    */
   get raw(): boolean {
     return this.#native.raw;
@@ -113,7 +115,7 @@ export class DatagramProbe {
     if (errno !== 0) throw new ProbeError('send', errno);
   }
 
-  /** May be called again. Nothing is told afterwards. */
+  /** Closes the socket; nothing is told afterwards. May be called again. */
   close(): void {
     this.#native.close();
   }

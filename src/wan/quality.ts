@@ -2,17 +2,17 @@ import type { CheckConfig, Hysteresis } from '../config/check.js';
 import type { CheckResult } from './check/check.js';
 import { ProbeWindow } from './window.js';
 
-/** Long enough for a share of some per cent at one probe in two seconds. */
+/** The shortest window: long enough to measure a loss of a few per cent with one probe in two seconds. */
 const LEAST_WINDOW_MS = 60_000;
-/** A window has room for so many probes, however rare they are. */
+/** A window is long enough for this many probes, however rare they are. */
 const PROBES_IN_WINDOW = 30;
-/** Below that a share means nothing: one lost probe of five is 20 %. */
+/** With fewer probes a share means nothing: one lost probe of five is 20 %. */
 const LEAST_PROBES = 10;
 
 type Measure = 'loss' | 'latency';
 const UNITS = { loss: '%', latency: 'ms' } as const;
 
-/** Loss and latency of one target against their thresholds. */
+/** The loss and latency of one target, compared with their thresholds. */
 class TargetQuality {
   readonly target: string;
   readonly #window: ProbeWindow;
@@ -35,7 +35,7 @@ class TargetQuality {
   judge(measure: Measure, limits: Hysteresis | undefined): void {
     const value = this.#value(measure);
     if (limits === undefined || this.#window.size < LEAST_PROBES) return;
-    // A target that never answers has no latency, and is none to count on.
+    // A target that never answers has no latency, and cannot be counted on.
     if (value === undefined || value > limits.down) this.#bad.add(measure);
     else if (value <= limits.up) this.#bad.delete(measure);
   }
@@ -45,7 +45,7 @@ class TargetQuality {
     this.#bad.clear();
   }
 
-  /** `loss 33 % over 30 probes (limit 20 %)`, of what is bad, or else of both. */
+  /** For people, such as `loss 33 % over 30 probes (limit 20 %)`: the measures that are bad, or else both. */
   describe(config: CheckConfig): string {
     const measures = (['loss', 'latency'] as const).filter((measure) =>
       this.bad ? this.#bad.has(measure) : config[measure] !== undefined,
@@ -66,8 +66,8 @@ class TargetQuality {
 }
 
 /**
- * The part of a check that looks at loss and latency. Each target is judged alone, and a check is good as long as
- * its quorum of targets is: one dead target is no loss on the line.
+ * The part of a check that looks at loss and latency. Each target is judged alone, and a check is good while its quorum
+ * of targets is: one dead target does not mean loss on the line.
  */
 export class Quality {
   readonly #config: CheckConfig;
@@ -79,7 +79,7 @@ export class Quality {
     this.#targets = targets.map((target) => new TargetQuality(target, windowMs));
   }
 
-  /** @param results of one round, in the order of the targets */
+  /** @param results the results of one round, in the order of the targets */
   add(results: readonly CheckResult[], now: number): void {
     this.#targets.forEach((target, i) => {
       target.add(results[i]!, now);
@@ -92,12 +92,12 @@ export class Quality {
     return this.#targets.filter(({ bad }) => !bad).length >= this.#config.quorum;
   }
 
-  /** After an outage: the probes that were lost in it are no loss of the line that is back. */
+  /** Forgets all probes. To be called after an outage, whose lost probes say nothing about the line that is back. */
   clear(): void {
     for (const target of this.#targets) target.clear();
   }
 
-  /** The figures: of the targets that are bad, or when it is good, of those that are not. */
+  /** The figures of the targets that are bad; when the check is good, those of the good ones. */
   describe(): string {
     const { good } = this;
     return this.#targets

@@ -3,24 +3,24 @@ import type { CheckConfig } from '../config/check.js';
 import { type Check, type CheckPath, type CheckResult, failure } from './check/check.js';
 import type { Clock } from './clock.js';
 
-/** A round begins up to so much of the interval earlier or later, so that loops do not fall into step. */
+/** The part of the interval by which a round may begin earlier or later, so that loops do not fall into step. */
 const JITTER = 0.05;
 
 export interface RoundLoopOptions {
   readonly config: CheckConfig;
   readonly targets: readonly string[];
   readonly check: Check;
-  /** The way now; undefined: there is nothing to probe at the moment, and the round is left out. */
+  /** The current way; undefined while there is nothing to probe, and then the round is left out. */
   readonly path: () => CheckPath | undefined;
   readonly clock: Clock;
-  /** 0 up to 1. */
+  /** Returns 0 up to 1. */
   readonly random: () => number;
   readonly onRound: (results: readonly CheckResult[]) => void;
 }
 
 /**
- * Probes all targets of one check at once, again and again. A round never overlaps the one before: after a slow one
- * the next begins right away, and none is made up for.
+ * Probes all targets of one check at once, again and again. Rounds never overlap: after a slow round the next begins
+ * right away, and missed rounds are not made up for.
  */
 export class RoundLoop {
   readonly #options: RoundLoopOptions;
@@ -34,7 +34,7 @@ export class RoundLoop {
     this.#cancel = options.clock.after(firstAfterMs, () => this.#begin());
   }
 
-  /** Resolves when a running round has ended; that is soon, for it is cancelled and not told. */
+  /** Resolves when a running round has ended. That is soon, since it is cancelled; its result is dropped. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel();
@@ -61,11 +61,11 @@ export class RoundLoop {
   async #probe(path: CheckPath): Promise<CheckResult[]> {
     const { check, config, targets } = this.#options;
     const abort = new AbortController();
-    // A listener for each target is no leak.
+    // A listener for each target is not a leak.
     setMaxListeners(0, abort.signal);
     this.#abort = abort;
     const one = async (target: string) => check(target, path, config.timeoutMs, abort.signal);
-    // A check never rejects. If one does it is broken, and that says nothing of the WAN.
+    // A check must not reject. If one does it is broken, which says nothing about the WAN.
     const safe = (target: string) =>
       one(target).catch((error): CheckResult => ({ ...failure(error), inconclusive: true }));
     const results = await Promise.all(targets.map(safe));

@@ -12,8 +12,8 @@ const WORDS = {
 } as const;
 
 /**
- * What a WAN's device and the way to its gateway say of it in one family; undefined when it does not carry it. What
- * `usable` of scripts/uplinks.sh leaves out is down here, too: the WAN's table leads nowhere then.
+ * What a WAN's device and the way to its gateway say of it in one family; undefined when it does not carry the family.
+ * A WAN that the plan would leave without a route is down here, too, since its table leads nowhere.
  */
 export function linkVerdict(wan: Wan, family: Family, links: Links): Verdict | undefined {
   if (!carries(wan, family)) return undefined;
@@ -33,7 +33,7 @@ export function linkVerdict(wan: Wan, family: Family, links: Links): Verdict | u
   };
 }
 
-/** A device without gateway may be unnumbered. */
+/** Whether the way leads to the gateway. A device without a gateway may be unnumbered, so it needs no address. */
 function leads(device: string, family: Family, given: string, links: Links): boolean {
   if (given === 'dev') return true;
   return given === 'auto'
@@ -41,7 +41,7 @@ function leads(device: string, family: Family, given: string, links: Links): boo
     : links.reaches(device, family, given);
 }
 
-/** A text that changes whenever a WAN's table, rules or NAT may have to: with its device, addresses or gateway. */
+/** A text that changes with a WAN's device, addresses or gateway: its table, rules or NAT may then have to change. */
 export function wayOf(wan: Wan, family: Family, links: Links): string {
   if (!carries(wan, family)) return '';
   const addresses = links.addresses(wan.dev, family).map(({ address, netmask }) => `${address}/${netmask}`);
@@ -50,12 +50,12 @@ export function wayOf(wan: Wan, family: Family, links: Links): string {
 }
 
 /**
- * The way of a probe by a WAN; undefined when it does not carry the family. While the device is down there is one, too,
- * and the probe fails: a WAN that comes back has to convince its checks anew.
+ * The way of a probe by a WAN; undefined when the WAN does not carry the family. A device that is down still has a way,
+ * whose probes fail, so that a WAN that comes back has to convince its checks anew.
  *
  * @param mark shifted into the field
- * @param shared whether another WAN has the same device: then an address says nothing about which of them it is, and
- *   `ip rule from ADDRESS`, which comes before the mark's, would lead all probes to the first
+ * @param shared whether another WAN has the same device: then an address does not tell which of them it is, so the
+ *   probe has none
  */
 export function pathOf(
   wan: Wan,
@@ -75,13 +75,15 @@ function gatewayOf(wan: Wan, family: Family): string {
   return (family === 6 ? wan.via6 : wan.via) ?? 'dev';
 }
 
-/** With what `auto` stands for at the moment; undefined: nothing. */
+/** The gateway, with `auto` replaced by what it stands for now; undefined when it stands for nothing. */
 function effectiveGateway(wan: Wan, family: Family, links: Links): string | undefined {
   const given = gatewayOf(wan, family);
   return given === 'auto' ? links.gateway(wan.dev, family) : given;
 }
 
-/** The address on the gateway's network, else the first that is not link-local; undefined: the kernel's choice. */
+/**
+ * The address on the gateway's network, else the first one that is not link-local; undefined leaves it to the kernel.
+ */
 function sourceOf(gateway: string, addresses: readonly LinkAddress[]): string | undefined {
   const usable = addresses.filter(({ address }) => !isLinkLocal(address));
   return (usable.find((one) => isNeighbour(gateway, one)) ?? usable[0])?.address;
@@ -95,7 +97,7 @@ function isNeighbour(gateway: string, { address, netmask, family }: LinkAddress)
   return network.check(gateway, kind);
 }
 
-/** Of `255.255.255.0` or `ffff:ffff:ffff:ffff::`. */
+/** The prefix length of `255.255.255.0` or `ffff:ffff:ffff:ffff::`. */
 function prefixLength(netmask: string): number {
   const six = netmask.includes(':');
   const words = netmask.split(six ? ':' : '.').map((word) => Number.parseInt(word || '0', six ? 16 : 10));

@@ -1,6 +1,6 @@
 interface Sample {
   readonly at: number;
-  /** Undefined: lost. */
+  /** The round-trip time; undefined for a lost probe. */
   readonly rttMs: number | undefined;
   readonly ok: boolean;
 }
@@ -29,13 +29,13 @@ export class ProbeWindow {
     return this.#samples.length;
   }
 
-  /** Per cent that were lost; 0 for none at all. */
+  /** Per cent of lost probes; 0 when there are no probes. */
   get loss(): number {
     if (this.#samples.length === 0) return 0;
     return (100 * this.#samples.filter(({ ok }) => !ok).length) / this.#samples.length;
   }
 
-  /** Milliseconds; undefined when nothing was answered. The median, so that one slow answer says nothing. */
+  /** The median in milliseconds, so that one slow answer says nothing; undefined when nothing was answered. */
   get latency(): number | undefined {
     const times = this.#samples.flatMap(({ ok, rttMs }) => (ok && rttMs !== undefined ? [rttMs] : []));
     times.sort((a, b) => a - b);
