@@ -21,11 +21,11 @@ const CHAIN = 'WANMARK_KERNEL';
 const TIMEOUT_MS = 15_000;
 
 /**
- * Changes the kernel's own choice, and nothing else of the rules, without starting a shell: one iptables-restore for each
- * family in which it differs. It is safe where the chain as it was is in the kernel's words the same as in ours: then the new
- * one is so, too, and what is noted of it needs no look.
+ * Changes only the kernel's own choice in the rules, without starting a shell: one iptables-restore for each family in
+ * which the choice differs. This is safe where the kernel prints the current chain exactly as we wrote it: the new
+ * chain will be printed the same way, so it can be noted without a look.
  *
- * @returns whether the rules go by these states now; false: a refresh has to see to it
+ * @returns whether the rules go by these states now; false when a refresh has to see to it
  */
 export async function changeChoice(states: PlanStates): Promise<boolean> {
   if (!rulesAreUp()) return false;
@@ -52,7 +52,7 @@ async function change(wished: PlanStates): Promise<boolean> {
   );
   if (!done.every(Boolean)) return false;
   for (const { list } of changed) {
-    // In this order: a crash in between leaves a `have` that the kernel does not have, so nothing is trusted.
+    // The order matters: a crash in between leaves a `have` that the kernel does not have, so nothing is trusted.
     for (const [folder, lists] of [
       ['want', settled.want],
       ['have', settled.have],
@@ -73,7 +73,7 @@ function chainOf(lists: Lists, list: string): readonly string[] {
   return (lists.get(list) ?? []).filter((line) => line.startsWith(`-A ${CHAIN} `));
 }
 
-/** Whether the kernel writes the chain as we do. Of an empty one that cannot be known. */
+/** Whether the kernel prints the chain as we wrote it. For an empty chain that cannot be known. */
 function isLiteral({ have, want }: { readonly have: Lists; readonly want: Lists }, list: string): boolean {
   const chain = chainOf(want, list);
   return chain.length > 0 && isEqual(chain, chainOf(have, list));
@@ -89,14 +89,14 @@ async function restore(program: string, input: string): Promise<boolean> {
   return code === 0;
 }
 
-/** The table with another text of the chain, in the place where it stood. */
+/** The table with a new text for the chain, in the place where it stood. */
 function withChain(lines: readonly string[], chain: readonly string[]): string[] {
   const isOld = (line: string) => line.startsWith(`-A ${CHAIN} `);
   const at = lines.findIndex(isOld);
   return [...lines.slice(0, at), ...chain, ...lines.slice(at).filter((line) => !isOld(line))];
 }
 
-/** Replaces a file of the state at once; a crash leaves the old or the new one. */
+/** Replaces a file of the state at once; a crash leaves the old file or the new one. */
 function keep(name: string, lines: readonly string[]): void {
   const file = join(stateDirectory(), name);
   writeFileSync(`${file}.new`, lines.map((line) => `${line}\n`).join(''));

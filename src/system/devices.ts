@@ -12,11 +12,11 @@ interface IpRoute {
   readonly gateway?: string;
 }
 
-/** What is asked of the machine; replace it in tests of pure logic. */
+/** The questions to the machine; replace it in tests of pure logic. */
 export interface Machine {
   /** Names of the devices of this network namespace; undefined where they cannot be read. */
   readonly devices: () => ReadonlySet<string> | undefined;
-  /** As {@link Links.reaches}: without starting a program. */
+  /** Answers as {@link Links.reaches} does, without starting a program. */
   readonly reaches: (device: string, family: Family, address: string) => boolean;
   readonly run: Run;
 }
@@ -28,8 +28,8 @@ const MACHINE: Machine = {
 };
 
 /**
- * Devices that are not there: a line for each, with the name that may be meant. It may come later, as that of a modem
- * does, so it is no mistake for certain.
+ * The devices that do not exist: one line each, with the name that may be meant. A device may come later, as a modem's
+ * does, so this is not certainly a mistake.
  */
 export function missingDevices(
   wans: readonly Wan[],
@@ -54,10 +54,10 @@ export function missingDevices(
 }
 
 /**
- * Gateways that are on none of their device's networks, a line for each: the kernel refuses a route by such a one
- * ("Nexthop has invalid gateway"). A device without any network is down, which is no mistake.
+ * The gateways that are on none of their device's networks, one line each: the kernel refuses a route by such a gateway
+ * ("Nexthop has invalid gateway"). A device without any network is down, which is not a mistake.
  *
- * Only a gateway that the kernel does not take is worth a program: one takes 5 ms of a start, and the daemon's thread
+ * `ip` is started only for a gateway that the kernel would refuse: it takes 5 ms of a start, and the daemon's thread
  * waits for it.
  */
 export async function strayGateways(wans: readonly Wan[], machine: Machine = MACHINE): Promise<string[]> {
@@ -103,12 +103,12 @@ function contains(network: string, address: string): boolean {
 async function ipJson(run: Run, args: string[]): Promise<unknown> {
   const { code, stdout, stderr } = await run(['ip', '-json', ...args]);
   if (code === 127) throw noIproute2();
-  // `ip route show dev X` of a device that has just gone.
+  // `ip route show dev X` fails for a device that has just gone.
   if (code !== 0) throw new SystemError('IP_FAILED', `ip ${args.join(' ')} failed: ${stderr.trim()}`);
   return JSON.parse(stdout.trim() || '[]');
 }
 
-/** That the daemon and the scripts will find `ip`. @throws SystemError */
+/** Checks that the daemon and the scripts will find `ip`. @throws SystemError */
 export function checkIproute2(path: string = SYSTEM_PATH): void {
   if (!isInPath('ip', path)) throw noIproute2();
 }

@@ -3,13 +3,13 @@ import type { Listener } from './install.js';
 import { readInstalled } from './installed.js';
 import { saidBy } from './said.js';
 
-/** Takes away all that is ours, whatever state it is in. @returns the exit code */
+/** Removes everything that is ours, whatever state it is in. @returns the exit code */
 export function downRules(listener: Listener = {}): Promise<number> {
   const installed = readInstalled();
   const programs = installed?.firewall.programs;
   return execute({
     verb: 'down',
-    // Those of `up`, unless somebody says otherwise now.
+    // The programs of `up`, unless the environment names others now.
     environment: programs === undefined ? {} : { IPTABLES: programs[4], IP6TABLES: programs[6] },
     onEvent: (event) => {
       const { said, changes } = saidBy(event);

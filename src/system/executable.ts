@@ -2,8 +2,8 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 
 /**
- * Checks that a file is there and that this process may run it.
- * @param option that it was given by
+ * Checks that a file exists and that this process may run it.
+ * @param option the option that gave the path
  * @throws UsageError
  */
 export function checkProgram(option: string, path: string): void {
@@ -15,7 +15,7 @@ export function checkProgram(option: string, path: string): void {
     const why = gone ? 'does not exist' : `cannot be used: ${(error as Error).message}`;
     throw new UsageError(`${option} ${path} ${why}; correct the path`, { cause: error });
   }
-  if (!isFile) throw new UsageError(`${option} ${path} is no file; give a program`);
+  if (!isFile) throw new UsageError(`${option} ${path} is not a file; give a program`);
   try {
     accessSync(path, constants.X_OK);
   } catch (error) {

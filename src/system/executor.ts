@@ -4,33 +4,33 @@ import { fileURLToPath } from 'node:url';
 import { SystemError } from '../errors.js';
 import { SYSTEM_PATH } from './run.js';
 
-/** Where the bundled scripts are. */
+/** The folder of the bundled scripts. */
 export const SCRIPTS_DIR = fileURLToPath(new URL('../../scripts/', import.meta.url));
 
-/** Something of ours that is gone. */
+/** A part of our rules that is missing. */
 export type Missing =
   | { readonly event: 'missing'; readonly program: string; readonly table: string; readonly what: string }
   | { readonly event: 'missing'; readonly family: number; readonly rule: string }
   | { readonly event: 'missing'; readonly family: number; readonly route: string }
   | { readonly event: 'missing'; readonly setting: string; readonly device: string };
 
-/** A command, and what it is given to read. */
+/** A command, and the input it is given. */
 export interface Ran {
   readonly event: 'ran';
   readonly command: string;
   readonly input?: readonly string[];
 }
 
-/** What went wrong: with a command, or without one of ours. */
+/** A failure, of a command or of the executor itself. */
 export interface Failed {
   readonly event: 'failed';
   readonly said: string;
   readonly command?: string;
-  /** The line of its input that it complained about. */
+  /** The line of the command's input that it complained about. */
   readonly line?: string;
 }
 
-/** A line that scripts/wanmark.sh answers with. */
+/** A line of the output of scripts/wanmark.sh. */
 export type ExecutorEvent =
   | Missing
   | Ran
@@ -42,9 +42,9 @@ export type ExecutorVerb = 'up' | 'refresh' | 'check' | 'down';
 
 export interface Execution {
   readonly verb: ExecutorVerb;
-  /** Of the plan; undefined for `down`. */
+  /** The plan's folder; undefined for `down`. */
   readonly folder?: string;
-  /** Added to that of this process, where it does not say otherwise. */
+  /** Variables to add where the environment of this process does not set them. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Told of each event as it comes. */
   readonly onEvent: (event: ExecutorEvent) => void;
@@ -56,8 +56,8 @@ export interface Execution {
 }
 
 /**
- * Runs scripts/wanmark.sh. Ctrl-C reaches the script through the terminal's process group; it goes back by itself, and we
- * stay to see it do so.
+ * Runs scripts/wanmark.sh. Ctrl-C reaches the script through the terminal's process group; it undoes its work by
+ * itself, and we stay to see it do so.
  *
  * @returns its exit code
  * @throws what `onLooked` throws, when the script has ended
@@ -77,7 +77,7 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
     let trouble: unknown;
     let complaint = '';
     let asked: Promise<void> = Promise.resolve();
-    // EPIPE when it has ended; the exit code tells.
+    // EPIPE means that the script has ended, which its exit code tells.
     child.stdin.on('error', () => {});
     if (!asks) child.stdin.end();
     const answer = async () => {
@@ -103,7 +103,7 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
       process.off('SIGINT', stay);
       process.off('SIGTERM', pass);
       await asked;
-      // What a shell itself says is a bug of the script, and must not be lost.
+      // A complaint of the shell itself is a bug of the script, and must not be lost.
       if (complaint !== '') onEvent({ event: 'failed', said: complaint.trim().split('\n')[0]! });
       if (signal !== null) onEvent({ event: 'failed', said: interrupted(signal) });
       if (trouble === undefined) resolve(code ?? 1);
@@ -112,7 +112,7 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
   });
 }
 
-/** A script that a signal ended undid nothing; each command that follows puts it right. */
+/** Says that a signal ended the script. It undid nothing then, but any later command puts things right. */
 function interrupted(signal: string): string {
   return `scripts/wanmark.sh was ended by ${signal}; run 'wanmark up' to finish its work, or 'wanmark down' to undo it`;
 }

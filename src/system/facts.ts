@@ -10,13 +10,13 @@ import { isOnLink } from './rtnetlink/route-lookup.js';
 import { RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
 
 /**
- * What the machine has at the moment, as far as a plan for `config` depends on it. Starts no program. Takes less than a
- * millisecond, and 50 ms where the main table has 15,000 routes.
+ * Reads what the machine has at the moment, as far as a plan for `config` depends on it. Starts no program. Takes less
+ * than a millisecond, or 50 ms with 15,000 routes in the main table.
  *
  * A default route that refuses (`unreachable default`) is left out of `main`: it is neither a way nor a network of its
  * own.
  *
- * @throws SystemError `NO_FACTS` when the kernel does not tell
+ * @throws SystemError `NO_FACTS` when the kernel does not answer
  */
 export function readFacts(config: Pick<Config, 'wans' | 'services'>, kernel: Kernel = KERNEL): Facts {
   try {
@@ -75,12 +75,15 @@ class Reader {
       }));
   }
 
-  /** A device that came after the others were read has no name yet. */
+  /** The name of a device. A device that came after the others were read has none yet. */
   #nameOf(index: number): string {
     return this.#names.get(index) ?? `if${index}`;
   }
 
-  /** Without a network of their own (`10.0.0.1 peer 10.0.0.2/32`) they are as long as an address. */
+  /**
+   * The addresses of global scope. One without a network of its own (`10.0.0.1 peer 10.0.0.2/32`) gets the length of an
+   * address.
+   */
   #addresses(family: Family): Address[] {
     return this.#kernel
       .addresses(family)
@@ -91,7 +94,7 @@ class Reader {
       });
   }
 
-  /** The WANs' gateways that the kernel would accept as gateways without `onlink`. */
+  /** The WANs' gateways that the kernel would accept without `onlink`. */
   #onLink(wans: Config['wans']): Set<string> {
     const keys = new Set<string>();
     for (const { dev, via, via6 } of wans) {

@@ -1,14 +1,14 @@
 import { type Run, run as runCommand } from './run.js';
 
-/** Queues that one rule hands packets to, both ends included. */
+/** The queues that one rule hands packets to, both ends included. */
 export interface QueueRange {
   readonly first: number;
   readonly last: number;
 }
 
 /**
- * The queues that rules hand packets to, a range for each rule; undefined when the rules cannot be read. Looks at
- * iptables in both variants and both families, and at native nftables rules.
+ * The queues that rules hand packets to, one range for each rule; undefined when the rules cannot be read. Reads
+ * iptables in both variants and both families, and native nftables rules.
  */
 export async function fedQueues(run: Run = runCommand): Promise<readonly QueueRange[] | undefined> {
   const commands: [string, ...string[]][] = [
@@ -33,9 +33,9 @@ export async function fedQueues(run: Run = runCommand): Promise<readonly QueueRa
 /** The queues that one line of `iptables-save` or `nft list ruleset` feeds. */
 export function feeds(line: string): QueueRange | undefined {
   const iptables = /-j NFQUEUE\b.*?--queue-(?:num|balance) (\d+)(?::(\d+))?/.exec(line);
-  // nft: `queue to 0`, `queue flags bypass to 0-3`, in older versions `queue num 0 bypass`.
+  // nft writes `queue to 0` or `queue flags bypass to 0-3`; older versions write `queue num 0 bypass`.
   const range = iptables ?? /\bqueue\b.*?\b(?:to|num) (\d+)(?:-(\d+))?/.exec(line);
   if (range !== null) return { first: Number(range[1]), last: Number(range[2] ?? range[1]) };
-  // iptables-save leaves the default queue number out in some versions.
+  // Some versions of iptables-save leave out queue number 0.
   return /-j NFQUEUE\b/.test(line) && !line.includes('--queue-') ? { first: 0, last: 0 } : undefined;
 }

@@ -4,7 +4,7 @@ import { SystemError } from '../errors.js';
 import { isInPath } from './executable.js';
 import { type Run, run as runCommand, SYSTEM_PATH } from './run.js';
 
-/** The two iptables: rules in nftables, or in the kernel's older tables. */
+/** The two variants of iptables: rules in nftables, or in the kernel's older tables. */
 export type Variant = 'nft' | 'legacy';
 
 /** The programs that the rules are made with. */
@@ -13,14 +13,14 @@ export interface Firewall {
   readonly variant: Variant;
 }
 
-/** Those that the environment names, IPTABLES and IP6TABLES. */
+/** The programs that the environment names in IPTABLES and IP6TABLES. */
 export function namedPrograms(environment: NodeJS.ProcessEnv = process.env): Firewall['programs'] {
   return { 4: environment.IPTABLES || 'iptables', 6: environment.IP6TABLES || 'ip6tables' };
 }
 
 /**
- * Checks that the programs are there, are of one variant, and that the other variant does not hold rules of ours.
- * @param families those that rules are to be made for
+ * Checks that the programs exist and are of one variant, and that the other variant holds no rules of ours.
+ * @param families the families that rules are to be made for
  * @throws SystemError
  */
 export async function findFirewall(families: readonly Family[], run: Run = runCommand): Promise<Firewall> {
@@ -52,13 +52,13 @@ function isInstalled(program: string): boolean {
   return program.includes('/') ? isInPath(program, '/') : isInPath(program, SYSTEM_PATH);
 }
 
-/** Before iptables 1.8 there was only the legacy variant, and no word about it. */
+/** The variant of a program. Before iptables 1.8 there was only the legacy one, and no word about it. */
 async function variantOf(program: string, run: Run): Promise<Variant> {
   const { stdout } = await run([program, '--version']);
   return stdout.includes('nf_tables') ? 'nft' : 'legacy';
 }
 
-/** The same program of the other variant. */
+/** The same program in the other variant. */
 function counterpart(program: string, variant: Variant): string {
   const name = program.slice(program.lastIndexOf('/') + 1).split('-', 1)[0]!;
   return `${name}-${variant === 'nft' ? 'legacy' : 'nft'}`;

@@ -28,15 +28,15 @@ import { askNeighbours } from './neighbours.js';
 import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
 import { saidBy } from './said.js';
 
-/** What became of the rules. */
+/** The result of a change to the rules. */
 export interface Outcome {
-  /** 0 done, 1 the machine would not, or something is missing that must not be put back. */
+  /** 0: done; 1: the machine refused, or something is missing that must not be put back. */
   readonly code: number;
-  /** What a person should know, line by line, for example that a WAN cannot be used at the moment. */
+  /** Lines for a person to know, for example that a WAN cannot be used at the moment. */
   readonly said: readonly string[];
-  /** What somebody had taken away, a line for each table, ip rule, route or setting. */
+  /** What somebody removed, one line for each table, ip rule, route or setting. */
   readonly missing: readonly string[];
-  /** The commands that were run, as text; none when nothing had changed. */
+  /** The commands that were run, as text; empty when nothing changed. */
   readonly changes: readonly string[];
 }
 
@@ -54,7 +54,7 @@ export interface UpOptions {
   readonly states: PlanStates;
 }
 
-/** Installs everything that a configuration asks for, or goes over to it from another one. @throws UsageError, SystemError */
+/** Installs what a configuration asks for, or changes over to it from another one. @throws UsageError, SystemError */
 export function upRules(options: UpOptions, listener: Listener = {}): Promise<Outcome> {
   return new Passage('up', listener).run(async () => {
     const before = readInstalled();
@@ -63,23 +63,28 @@ export function upRules(options: UpOptions, listener: Listener = {}): Promise<Ou
 }
 
 export interface RefreshOptions {
-  /** Asked while the lock is held, so that they are those of the moment. Undefined: those that the last `up` or refresh went by. */
+  /**
+   * Asked while the lock is held, so that the states are current. When undefined, the states of the last `up` or
+   * refresh hold.
+   */
   readonly states?: (() => PlanStates | undefined) | undefined;
-  /** False: what is missing is not put back, and as long as something is missing nothing is changed. Default true. */
+  /** False: nothing missing is put back, and nothing is changed while something is missing. Default true. */
   readonly repair?: boolean;
-  /** Devices that went or lost an address just now: what is missing there was nobody's doing. */
+  /** Devices that just went or lost an address: nobody removed what is missing there. */
   readonly touched?: readonly string[];
 }
 
 /**
- * Brings what `up` installed in line with the routes, addresses and neighbours of now, and puts back what is missing.
+ * Brings what `up` installed in line with the current routes, addresses and neighbours, and puts back what is missing.
  * @throws SystemError
  */
 export function refreshRules(options: RefreshOptions = {}, listener: Listener = {}): Promise<Outcome> {
   return new Passage('refresh', listener, options).run(() => asInstalled(options.states?.()));
 }
 
-/** Says what a refresh would put back and changes nothing; code 1 when there is something. @throws SystemError */
+/**
+ * Says what a refresh would put back, and changes nothing. The code is 1 when there is something. @throws SystemError
+ */
 export function checkRules(listener: Listener = {}): Promise<Outcome> {
   return new Passage('check', listener).run(() => asInstalled(undefined));
 }
@@ -105,14 +110,14 @@ function notInstalled(): SystemError {
     : new SystemError('NOT_UP', "is not up; run 'wanmark up' first");
 }
 
-/** What is asked for. */
+/** The wanted state and how to treat it. */
 interface Asked extends UpOptions {
   readonly before: Installed | undefined;
-  /** A gateway that can never be right is an error, and not a WAN that is left out. */
+  /** Whether a gateway that can never be right is an error; otherwise its WAN is left out. */
   readonly refusesMistakes: boolean;
 }
 
-/** One run of the executor, from the question to the outcome. */
+/** One run of the executor, from the first question to the outcome. */
 class Passage {
   readonly #verb: ExecutorVerb;
   readonly #listener: Listener;
@@ -129,7 +134,7 @@ class Passage {
     this.#options = options;
   }
 
-  /** @param ask asked before the executor starts, and again when it holds the lock and may have waited for another one */
+  /** @param ask called before the executor starts, and again when it holds the lock, for which it may have waited */
   async run(ask: () => Promise<Asked>): Promise<Outcome> {
     const folder = new PlanFolder();
     try {
@@ -142,7 +147,7 @@ class Passage {
       });
       const missing = this.#missing.length > 0 && (this.#stopped || this.#verb === 'check');
       return {
-        // The executor's own look knows nothing of what is no more wanted.
+        // The executor's own look also misses what is no longer wanted.
         code: missing ? 1 : this.#verb === 'check' && code === 1 && this.#gone.length > 0 ? 0 : code,
         said: this.#said,
         missing: this.#missing,
@@ -171,7 +176,7 @@ class Passage {
     this.#listener.said?.(line);
   }
 
-  /** While the executor holds the lock. @returns whether it is to go on */
+  /** Decides while the executor holds the lock. @returns whether it is to go on */
   async #decide(asked: Asked, folder: PlanFolder): Promise<boolean> {
     const { config, states, before } = asked;
     removeAbandonedPlans();
@@ -208,13 +213,13 @@ class Passage {
   }
 }
 
-/** @throws UsageError */
+/** Throws for a WAN that can never work as configured. @throws UsageError */
 function rejectMistakes({ unusable }: Plan): void {
   const mistake = unusable.find((one) => one.mistake);
   if (mistake !== undefined) throw new UsageError(mistake.why);
 }
 
-/** Devices that went and came back since, which loses everything by itself. */
+/** Devices that went and came back since `before`; the kernel then drops everything that belongs to them. */
 function renumbered({ devices }: Facts, before: Installed | undefined): string[] {
   return [...(before?.links ?? [])].flatMap(([name, index]) =>
     (devices.get(name)?.index ?? 0) === index ? [] : [name],
@@ -239,7 +244,7 @@ function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, w
   folder.keep('settings', (want.get('settings') ?? []).map((line) => `${line}\n`).join(''));
 }
 
-/** What was asked for of each table that is still as the kernel made it then. */
+/** What was asked for, for each table that is still as the kernel made it then. */
 function settledIn(lists: Lists): Lists {
   const settled = readSettled();
   const unchanged = TABLE_LISTS.filter(({ list }) => {

@@ -10,26 +10,26 @@ import { type Firewall, namedPrograms } from './firewall.js';
 import { readLists } from './plan-folder.js';
 import { runDirectory } from './run-directory.js';
 
-/** The file that is kept beside the state of the executor. */
+/** The file that is kept beside the executor's state. */
 export const KEPT_FILE = 'plan.json';
 const FORMAT = 1;
 
-/** What the plan in force was made from; kept from `up` to `down`. */
+/** The inputs of the plan in force; kept from `up` to `down`. */
 export interface Installed {
-  /** The options of the last `up` that say what the rules are. */
+  /** The options of the last `up` that the rules depend on. */
   readonly raw: RawConfig;
   readonly numbers: Numbers;
   readonly states: PlanStates;
   readonly firewall: Firewall;
   /** The kernel's numbers of the WANs' devices, by name. */
   readonly links: ReadonlyMap<string, number>;
-  /** The WANs that there was no usable route for. */
+  /** The WANs that had no usable route. */
   readonly unusable: ReadonlySet<TargetId>;
   /** MAC addresses of gateways on shared devices, as in the plan's facts. */
   readonly macs: ReadonlyMap<string, string>;
 }
 
-/** Where the executor keeps what lives from `up` to `down`. */
+/** The folder where the executor keeps its state from `up` to `down`. */
 export function stateDirectory(): string {
   return join(runDirectory(), 'state');
 }
@@ -39,7 +39,7 @@ export function rulesAreUp(): boolean {
   return existsSync(join(stateDirectory(), 'up'));
 }
 
-/** Undefined where there is nothing, or what is there is of another version. */
+/** Reads what is in force; undefined where nothing is, or another version wrote it. */
 export function readInstalled(): Installed | undefined {
   try {
     const kept = JSON.parse(readFileSync(join(stateDirectory(), KEPT_FILE), 'utf8'));
@@ -59,7 +59,7 @@ export function installedConfig({ raw, numbers }: Installed): Config {
   return parseConfig(raw, numbers);
 }
 
-/** What was asked for and what the kernel made of it, table by table. */
+/** The rules that were asked for and how the kernel printed them, table by table. */
 export function readSettled(): { readonly want: Lists; readonly have: Lists } {
   return {
     want: readLists(join(stateDirectory(), 'want')),

@@ -10,9 +10,10 @@ export class IpMonitor {
   #stopped = false;
 
   /**
-   * @param objects whose changes count
-   * @param onChange called for each piece of news, and there may be many at once; each begins with `[LINK]`, `[ADDR]`,
-   *   `[ROUTE]` or `[RULE]`, but the text may be cut anywhere
+   * Starts `ip monitor`.
+   * @param objects the objects whose changes count
+   * @param onChange called for each piece of output, often several at once; a line begins with `[LINK]`, `[ADDR]`,
+   *   `[ROUTE]` or `[RULE]`, but pieces may be cut anywhere
    * @param onEnd told when `ip monitor` ends by itself, so that nobody trusts a dead watch
    */
   constructor(objects: readonly Monitored[], onChange: (news: string) => void, onEnd: () => void) {

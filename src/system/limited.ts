@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { SYSTEM_PATH } from './run.js';
 
 export interface LimitedOptions {
-  /** Added to this process's environment. */
+  /** Variables added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** True: it gets `env` and a PATH, and nothing of this process's environment. */
+  /** True: the program gets `env` and a PATH, and nothing else of this process's environment. */
   readonly bareEnv?: boolean;
-  /** Standard input; default none. */
+  /** Standard input; empty by default. */
   readonly input?: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -14,19 +14,19 @@ export interface LimitedOptions {
 
 /** How a program with a time limit ended. */
 export interface LimitedEnd {
-  /** Exit code; undefined when it did not exit by itself. */
+  /** The exit code; undefined when the program did not exit by itself. */
   readonly code: number | undefined;
-  /** Why there is no exit code: a signal's name, `timeout`, `cancelled`, or what spawn(2) said. */
+  /** Why there is no exit code: a signal's name, `timeout`, `cancelled`, or the error of spawn(2). */
   readonly why: string | undefined;
-  /** Last line that it wrote to standard output or error, cut to 200 characters. */
+  /** The last line of its standard output or error, cut to 200 characters. */
   readonly said: string;
 }
 
 const MOST_SAID = 200;
 
 /**
- * Runs a program by argv, never through a shell, in a process group of its own. At its end, at the time limit and when
- * it is cancelled the whole group is killed, so that nothing it started stays. Never rejects.
+ * Runs a program by argv, never through a shell, in a process group of its own. The whole group is killed at the
+ * program's end, at the time limit and when it is cancelled, so that nothing it started stays. Never rejects.
  */
 export function runLimited(
   argv: readonly [string, ...string[]],
@@ -44,15 +44,15 @@ export function runLimited(
       if (child !== undefined) {
         if (exit === undefined) killGroup(child);
         child.removeAllListeners();
-        // It may still fail to be killed.
+        // Killing it may still fail.
         child.on('error', () => {});
-        // A process that has left the group may hold the pipes; nobody reads them any more.
+        // A process that left the group may still hold the pipes, but nobody reads them any more.
         for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe?.destroy();
       }
       resolve({ code, why, said: lastLine(said) });
     };
     const cancel = () => finish(undefined, 'cancelled');
-    // After the exit only what has left the group can hold the pipes open, and the exit code is known.
+    // After the exit only a process that left the group can hold the pipes open; the exit code is known already.
     const timer = setTimeout(
       () => (exit === undefined ? finish(undefined, 'timeout') : finish(exit.code, exit.why)),
       timeoutMs,
@@ -85,7 +85,7 @@ function start(
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: { ...(bareEnv ? {} : process.env), PATH: SYSTEM_PATH, ...env },
   });
-  // EPIPE when it ends without reading; the exit tells.
+  // EPIPE means that the program ended without reading, which its exit tells.
   child.stdin?.on('error', () => {}).end(input);
   for (const pipe of [child.stdout, child.stderr])
     pipe
@@ -100,7 +100,7 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // ESRCH: none of it is left.
+    // ESRCH: no process of the group is left.
   }
 }
 

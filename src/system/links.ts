@@ -3,22 +3,25 @@ import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import type { Family } from '../core/family.js';
 import { type DefaultWay, defaultGateway, deviceIndex, isOnLink, readDefaultWays } from './main-routes.js';
 
-/** What the kernel says of a device: whether packets can leave by it. */
+/** Whether packets can leave by a device, or why not. */
 export type LinkState = 'up' | 'gone' | 'switched off' | 'without carrier';
 
 /** An address of a device. */
 export type LinkAddress = Pick<NetworkInterfaceInfo, 'address' | 'netmask' | 'family'>;
 
-/** All devices at one moment. Read without starting a program: what died must be known within milliseconds. */
+/**
+ * All devices at one moment. Read without starting a program, since a dead device must be known within milliseconds.
+ */
 export interface Links {
   state(device: string): LinkState;
-  /** Of one family; none while the device is not up. */
+  /** The addresses of one family; none while the device is not up. */
   addresses(device: string, family: Family): readonly LinkAddress[];
-  /** By which a device that went and came back is known; 0: there is none. */
+  /** The number that tells a device that went and came back from the old one; 0 when it does not exist. */
   index(device: string): number;
   /**
-   * What `auto` stands for: the gateway of the main table's best default route by the device; `dev` where that has none,
-   * and for a point-to-point device with an address; undefined: nothing. `auto` when it cannot be known.
+   * What `auto` stands for: the gateway of the main table's best default route by the device; `dev` where that route
+   * has no gateway, and for a point-to-point device with an address; undefined when there is none; `auto` when it
+   * cannot be known.
    */
   gateway(device: string, family: Family): string | undefined;
   /** Whether the kernel would take `address` as the gateway of a route by the device; true when it cannot be known. */
@@ -28,7 +31,7 @@ export interface Links {
 const IFF_UP = 1;
 const IFF_POINTOPOINT = 0x10;
 
-/** Takes a fraction of a millisecond. */
+/** Reads the devices, which takes a fraction of a millisecond. */
 export function readLinks(): Links {
   const devices = readDevices();
   const interfaces = readInterfaces();
@@ -52,15 +55,17 @@ export function readLinks(): Links {
   };
 }
 
-/** Of fe80::/10; an IPv4 address never is one here. */
+/** Whether an address is in fe80::/10. IPv4 addresses never count as link-local here. */
 export function isLinkLocal(address: string): boolean {
   return /^fe[89ab]/i.test(address);
 }
 
-/** The namespace's own devices, whichever namespace /sys was mounted in; undefined where they cannot be read. */
+/**
+ * The devices of this network namespace, whichever namespace /sys was mounted in; undefined where they cannot be read.
+ */
 export function readDevices(): ReadonlySet<string> | undefined {
   try {
-    // "  eth0: 123 ..." below two lines of heading; a name has no colon and no blank (dev_valid_name).
+    // Lines are "  eth0: 123 ..." below a heading of two lines; a name has no colon and no blank (dev_valid_name).
     const lines = readFileSync('/proc/net/dev', 'utf8').trimEnd().split('\n').slice(2);
     return new Set(lines.map((line) => line.trim().split(':', 1)[0]!));
   } catch {
@@ -68,14 +73,14 @@ export function readDevices(): ReadonlySet<string> | undefined {
   }
 }
 
-/** By RFC 2863's states: a device without carrier detection is `unknown`, and up. */
+/** The state by RFC 2863: a device without carrier detection is `unknown`, which counts as up. */
 function stateOf(device: string): LinkState {
   try {
     if ((flagsOf(device) & IFF_UP) === 0) return 'switched off';
     const state = readFileSync(`/sys/class/net/${device}/operstate`, 'utf8').trim();
     return state === 'up' || state === 'unknown' ? 'up' : 'without carrier';
   } catch {
-    // Not to be known; nobody is called dead for that.
+    // The state cannot be read, and no device is called dead for that.
     return 'up';
   }
 }

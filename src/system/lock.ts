@@ -4,7 +4,9 @@ import { loadAddon } from '../native.js';
 import { runDirectory } from './run-directory.js';
 
 interface LockAddon {
-  /** A descriptor that holds the lock. @throws Error with `errno`: EWOULDBLOCK where somebody else has it */
+  /**
+   * Returns a descriptor that holds the lock. @throws Error with `errno`: EWOULDBLOCK where somebody else has the lock
+   */
   tryLock(path: string): number;
 }
 

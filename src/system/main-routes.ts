@@ -3,26 +3,26 @@ import { loadAddon } from '../native.js';
 import { isOnLink as isOnLinkBy, lookupRoute } from './rtnetlink/route-lookup.js';
 import { dumpMain, type Route, RTN_UNICAST } from './rtnetlink/routes.js';
 
-/** One way of a default route of the main table. */
+/** One way of a default route in the main table. */
 export interface DefaultWay {
   /** The device's number. */
   readonly index: number;
-  /** Undefined where the device needs none. */
+  /** Undefined where the device needs no gateway. */
   readonly gateway: string | undefined;
   readonly metric: number;
 }
 
 /**
- * Those that can be used at the moment, in the kernel's order: without what the kernel itself calls dead, and without
- * IPv4 ones by an IPv6 gateway. Takes some 30 microseconds, and 15 ms where the table has 15,000 routes.
+ * The default ways that can be used at the moment, in the kernel's order. Ways that the kernel calls dead are left out,
+ * and IPv4 ones by an IPv6 gateway. Takes some 30 microseconds, or 15 ms with 15,000 routes in the table.
  *
- * @returns undefined when they cannot be read
+ * @returns undefined when the routes cannot be read
  */
 export function readDefaultWays(family: Family): DefaultWay[] | undefined {
   return known(() => defaultWays(dumpMain({ family, defaults: true })));
 }
 
-/** The usable ways of the default routes among these. */
+/** The usable ways of the default routes among `routes`. */
 export function defaultWays(routes: readonly Route[]): DefaultWay[] {
   return routes
     .filter(({ dst, type }) => dst === 'default' && type === RTN_UNICAST)
@@ -33,7 +33,9 @@ export function defaultWays(routes: readonly Route[]): DefaultWay[] {
     );
 }
 
-/** The gateway of the best one by a device, `dev` where that has none; undefined: there is none by it. */
+/**
+ * The gateway of the best way by a device; `dev` where it has no gateway, undefined where no way leads by the device.
+ */
 export function defaultGateway(ways: readonly DefaultWay[], index: number): string | undefined {
   let best: DefaultWay | undefined;
   for (const way of ways) {
@@ -42,12 +44,12 @@ export function defaultGateway(ways: readonly DefaultWay[], index: number): stri
   return best === undefined ? undefined : (best.gateway ?? 'dev');
 }
 
-/** The kernel's number of a device; 0: there is none. */
+/** The kernel's number of a device; 0 when it does not exist. */
 export function deviceIndex(device: string): number {
   return known(() => loadAddon<{ deviceIndex(name: string): number }>().deviceIndex(device)) ?? 0;
 }
 
-/** Whether an address is a neighbour by a device, as the gateway of a route has to be; undefined: not to be known. */
+/** Whether an address is a neighbour by a device, as a gateway has to be; undefined when it cannot be known. */
 export function isOnLink(family: Family, address: string, index: number): boolean | undefined {
   return known(() => isOnLinkBy(lookupRoute(family, address, index), index));
 }

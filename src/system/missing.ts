@@ -2,8 +2,8 @@ import type { Lists } from '../plan/render/lists.js';
 import type { Missing } from './executor.js';
 
 /**
- * Whether something that is gone should be there: a rule or route only when it is still asked for, and what goes with its
- * device, as the kernel takes it away itself, only while the device is not excused.
+ * Whether something missing should be there. A rule or route should only while it is still asked for; anything that the
+ * kernel removes with a device, only while the device is not excused.
  */
 export function isWanted(missing: Missing, want: Lists, excused: ReadonlySet<string>): boolean {
   if ('rule' in missing) return (want.get(`rules${missing.family}`) ?? []).includes(missing.rule);
@@ -20,7 +20,7 @@ export function isWanted(missing: Missing, want: Lists, excused: ReadonlySet<str
   return true;
 }
 
-/** A line for each table, ip rule, route and setting. */
+/** One line for each table, ip rule, route and setting. */
 export function missingLines(all: readonly Missing[]): string[] {
   const tables = new Map<string, string[]>();
   const lines: string[] = [];

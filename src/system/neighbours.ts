@@ -5,7 +5,7 @@ import { FAMILIES, type Family } from '../core/family.js';
 import { neighbourKey } from '../plan/facts.js';
 import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
 
-/** How often and how many times the kernel is asked whether it knows a neighbour by now. */
+/** How often, and how many times, the kernel is asked whether it has resolved a neighbour. */
 const PACE_MS = 100;
 const MOST_LOOKS = 10;
 
@@ -13,11 +13,11 @@ const MOST_LOOKS = 10;
 export interface SharedGateway {
   readonly family: Family;
   readonly dev: string;
-  /** As the configuration spells it. */
+  /** The gateway as the configuration spells it. */
   readonly via: string;
 }
 
-/** The gateways whose MAC addresses tell by which of the WANs on one device a packet came in. */
+/** The gateways whose MAC addresses tell the WANs on one device apart. */
 export function sharedGateways({ wans }: Pick<Config, 'wans'>): SharedGateway[] {
   return FAMILIES.flatMap((family) => {
     const ways = wans.flatMap(({ dev, via, via6 }) => {
@@ -25,12 +25,12 @@ export function sharedGateways({ wans }: Pick<Config, 'wans'>): SharedGateway[] 
       return dev === '' || gateway === undefined ? [] : [{ family, dev, via: gateway }];
     });
     const isShared = (dev: string) => ways.filter((way) => way.dev === dev).length > 1;
-    // `auto` has its device for itself.
+    // A WAN with `auto` has its device for itself.
     return ways.filter(({ dev, via }) => via !== 'dev' && via !== 'auto' && isShared(dev));
   });
 }
 
-/** The MAC addresses that the kernel knows of these, by {@link neighbourKey}. @throws Error with `errno` */
+/** The MAC addresses of gateways that the kernel knows, by {@link neighbourKey}. @throws Error with `errno` */
 export function readMacs(
   gateways: readonly SharedGateway[],
   kernel: Pick<Kernel, 'links' | 'neighbours'> = KERNEL,
@@ -54,18 +54,18 @@ export function readMacs(
   return macs;
 }
 
-/** What {@link askNeighbours} needs of the world; replace it in tests. */
+/** The parts of the world that {@link askNeighbours} needs; replace them in tests. */
 export interface Asking {
   readonly kernel?: Pick<Kernel, 'links' | 'neighbours' | 'resolve'>;
   readonly sleep?: (ms: number) => Promise<unknown>;
 }
 
 /**
- * Has the kernel resolve the gateways on shared devices whose MAC address it does not know, and waits until it knows
- * them all, a second at most. Needs CAP_NET_ADMIN where one is to be resolved; without it nothing is resolved.
+ * Makes the kernel resolve the gateways on shared devices whose MAC address it does not know, and waits until it knows
+ * all of them, a second at most. Resolving needs CAP_NET_ADMIN; without it nothing is resolved.
  *
- * @param remembered what was known before, by {@link neighbourKey}: a gateway that is away for a moment keeps it
- * @returns what is known now of each gateway or else what is remembered, and nothing of gateways that are no more
+ * @param remembered earlier MAC addresses, by {@link neighbourKey}: a gateway that is away for a moment keeps its own
+ * @returns the known or remembered address of each current gateway
  * @throws Error with `errno` where the kernel does not answer
  */
 export async function askNeighbours(
@@ -92,7 +92,7 @@ export async function askNeighbours(
   return macs;
 }
 
-/** The keys of those that an answer may come for. */
+/** Asks for gateways. @returns the keys of those that an answer may come for */
 function ask(gateways: readonly SharedGateway[], kernel: Pick<Kernel, 'links' | 'resolve'>): string[] {
   if (gateways.length === 0) return [];
   const indexes = new Map(kernel.links().map(({ name, index }) => [name, index]));

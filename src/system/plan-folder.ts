@@ -17,11 +17,11 @@ import { makeRunDirectory, runDirectory } from './run-directory.js';
 const PREFIX = 'plan.';
 const PARTS = ['want', 'keep', 'have', 'steps'] as const;
 
-/** A plan on its way to the executor: the folder that scripts/wanmark.sh describes. */
+/** A plan for the executor, in the folder that scripts/wanmark.sh describes. */
 export class PlanFolder {
   readonly path: string;
 
-  /** @throws SystemError when it cannot be written */
+  /** @throws SystemError when the folder cannot be written */
   constructor() {
     const base = makeRunDirectory();
     this.path = written(base, () => mkdtempSync(join(base, `${PREFIX}${process.pid}.`)));
@@ -42,12 +42,12 @@ export class PlanFolder {
     for (const [name, lines] of steps) this.#put(`steps/${name}`, lines);
   }
 
-  /** A file that is to be kept beside the state until the next `up` or `down`. */
+  /** Adds a file to be kept beside the state until the next `up` or `down`. */
   keep(name: string, text: string): void {
     this.#write(() => writeFileSync(join(this.path, 'keep', name), text));
   }
 
-  /** What the executor found. */
+  /** What the executor found on the machine. */
   have(): Lists {
     return readLists(join(this.path, 'have'));
   }
@@ -84,8 +84,8 @@ export function readLists(folder: string): Lists {
 }
 
 /**
- * Removes the folders of processes that are no more, as after a kill -9. To be called while the lock is held, since an
- * executor goes on without whoever started it.
+ * Removes the folders that killed processes left. To be called while the lock is held, since an executor goes on when
+ * the process that started it is gone.
  */
 export function removeAbandonedPlans(): void {
   const base = runDirectory();

@@ -14,9 +14,9 @@ const FORWARDING: Readonly<Record<Family, readonly [setting: string, file: strin
 };
 
 /**
- * Whether the machine is ready for a first `up` of this configuration; nothing is changed.
- * @param warn told of what is likely a mistake
- * @throws UsageError when a routing table is somebody else's, SystemError when a program is missing
+ * Checks whether the machine is ready for a first `up` of this configuration; changes nothing.
+ * @param warn told of likely mistakes
+ * @throws UsageError when a routing table belongs to somebody else, SystemError when a program is missing
  */
 export async function prepareHost(
   config: Config,
@@ -38,7 +38,7 @@ function isServed({ wans, services }: Config, family: Family): boolean {
   return wans.some((wan) => carries(wan, family)) || services.some((service) => service.family === family);
 }
 
-/** Nobody else may have routes in our tables. */
+/** Rejects our routing tables when somebody else has routes in them. */
 async function rejectTakenTables({ wans, table }: Config, family: Family, run: Run): Promise<void> {
   const tables = wans.filter((wan) => carries(wan, family)).map(({ mark }) => table + mark);
   const foreign = await Promise.all(
@@ -70,7 +70,7 @@ function readSetting(file: string): string | undefined {
   }
 }
 
-/** A service on the whole of the router's own address takes SSH to the router as well. */
+/** Warns of a service on all ports of the router's own address, since it also takes SSH to the router. */
 async function warnOfWholeAddresses(
   { services }: Config,
   warn: (line: string) => void,

@@ -2,7 +2,7 @@ import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
 import type { Variant } from './firewall.js';
 
-/** This folder's part of the addon; each throws an Error with `errno`. */
+/** This folder's part of the addon. Each function throws an Error with `errno`. */
 interface HostAddon {
   nftGeneration(): number;
   legacyTable(family: Family, name: string): [entries: number, bytes: number];
@@ -20,9 +20,9 @@ const FILTER_TABLES = [
 ] as const;
 
 /**
- * A text that changes whenever somebody changes the firewall's rules, for microseconds of work: the generation of
- * the nftables rules, or the sizes of the legacy tables. What cannot be asked is constant.
- * @param filter whether the table filter belongs to them; the legacy variant would create it
+ * A text that changes whenever somebody changes the firewall's rules: the generation of the nftables rules, or the
+ * sizes of the legacy tables. It takes microseconds; a part that cannot be read is constant.
+ * @param filter whether to include the table filter; reading it would create it in the legacy variant
  */
 export function rulesetFingerprint(variant: Variant, filter: boolean): string {
   const { nftGeneration, legacyTable } = loadAddon<HostAddon>();

@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { SystemError } from '../errors.js';
 
-/** Where the executor's lock and state are, and the folders of plans on their way. */
+/** The folder of the executor's lock and state, and of plans on their way to it. */
 export function runDirectory(): string {
   return process.env.WANMARK_RUN ?? '/run/wanmark';
 }
 
-/** Makes it where it is not there. @throws SystemError */
+/** Creates the folder where it does not exist. @throws SystemError */
 export function makeRunDirectory(): string {
   const path = runDirectory();
   try {

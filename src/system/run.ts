@@ -1,23 +1,23 @@
 import { execFile } from 'node:child_process';
 
-/** What a finished command left. */
+/** The result of a command that has ended. */
 export interface Finished {
-  /** Exit code; 127 when the program does not exist, 128 when a signal ended it or it could not be begun. */
+  /** The exit code; 127 when the program does not exist, 128 when a signal ended it or it could not be started. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /**
- * Runs a program by argv (never through a shell) and waits for it. Replace it in tests of pure logic.
- * @param environment added to that of this process
+ * Runs a program by argv, never through a shell, and waits for it. Replace it in tests of pure logic.
+ * @param environment variables to add to those of this process
  */
 export type Run = (
   argv: readonly [string, ...string[]],
   environment?: Readonly<Record<string, string>>,
 ) => Promise<Finished>;
 
-/** Routers keep these outside a user's PATH. */
+/** Adds the folders of system programs, which are often not in a user's PATH. */
 export const SYSTEM_PATH = [process.env.PATH, '/usr/sbin', '/sbin', '/usr/bin', '/bin']
   .filter(Boolean)
   .join(':');
@@ -32,7 +32,8 @@ export const run: Run = ([file, ...args], environment = {}) =>
         resolve({ code: exitCode(error), stdout, stderr });
       });
     } catch (error) {
-      // Of what spawn(2) and fork(2) may say, Node calls back for some and throws the rest: ENOMEM must end no daemon.
+      // Node reports some errors of spawn(2) and fork(2) by a callback and throws the others; ENOMEM must not end the
+      // daemon.
       resolve({ code: 128, stdout: '', stderr: `${(error as Error).message}\n` });
     }
   });

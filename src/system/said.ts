@@ -1,6 +1,6 @@
 import type { ExecutorEvent, Failed, Ran } from './executor.js';
 
-/** What an answer of the executor is for people: lines to say, and commands that were run, as a shell would take them. */
+/** The executor's answer for people: lines to say, and the commands that were run, in the form of a shell. */
 export function saidBy(event: ExecutorEvent): { readonly said: string[]; readonly changes: string[] } {
   switch (event.event) {
     case 'ran':
@@ -16,7 +16,7 @@ export function saidBy(event: ExecutorEvent): { readonly said: string[]; readonl
   }
 }
 
-/** `ip -batch` is shown as the commands that it runs. */
+/** Shows `ip -batch` as the commands that it runs. */
 function commandLines({ command, input = [] }: Ran): string[] {
   const batch = /^(ip -[46]) (?:-force )?-batch$/.exec(command);
   if (batch !== null) return input.map((line) => `${batch[1]} ${line}`);

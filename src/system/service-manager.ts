@@ -1,7 +1,7 @@
 import { loadAddon } from '../native.js';
 
 interface DatagramAddon {
-  /** @throws Error with `errno` */
+  /** Sends one datagram to a unix socket. @throws Error with `errno` */
   sendUnixDatagram(path: string, data: string): void;
 }
 
@@ -12,10 +12,12 @@ export interface ServiceEnvironment {
   readonly WATCHDOG_PID?: string | undefined;
 }
 
-/** Tells systemd how we are; does nothing where we are not its service. */
+/** Tells systemd how we are; does nothing where systemd did not start us. */
 export class ServiceManager {
   readonly #path: string | undefined;
-  /** How often `watchdog` has to be called, in milliseconds: half of what systemd allows. Undefined: not at all. */
+  /**
+   * How often `watchdog` has to be called, in milliseconds: twice as often as systemd demands. Undefined: not at all.
+   */
   readonly watchdogMs: number | undefined;
   readonly #onFault: (reason: string) => void;
   #failed = false;
@@ -23,7 +25,7 @@ export class ServiceManager {
   /** @param onFault told once why systemd could not be told */
   constructor(environment: ServiceEnvironment, pid: number, onFault: (reason: string) => void) {
     const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = environment;
-    // `vsock:` is for virtual machines' first process.
+    // Only the first process of a virtual machine is given `vsock:`.
     this.#path = NOTIFY_SOCKET !== undefined && /^[/@]./.test(NOTIFY_SOCKET) ? NOTIFY_SOCKET : undefined;
     const usec = Number(WATCHDOG_USEC);
     const forUs = WATCHDOG_PID === undefined || WATCHDOG_PID === '' || Number(WATCHDOG_PID) === pid;
@@ -54,7 +56,7 @@ export class ServiceManager {
   }
 }
 
-/** Takes what systemd said out of our environment, so that the programs we start do not speak in our name. */
+/** Takes systemd's variables out of our environment, so that the programs we start do not speak in our name. */
 export function takeServiceEnvironment(environment: NodeJS.ProcessEnv): ServiceEnvironment {
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = environment;
   for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete environment[name];

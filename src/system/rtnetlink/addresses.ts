@@ -8,24 +8,24 @@ export interface InterfaceAddress {
   readonly family: Family;
   /** The device's number. */
   readonly index: number;
-  /** RT_SCOPE_*. */
+  /** Its RT_SCOPE_* value. */
   readonly scope: number;
   readonly local: string;
-  /** The far end's of a point-to-point address; undefined for any other. */
+  /** The far end of a point-to-point address; undefined for any other. */
   readonly peer: string | undefined;
-  /** That of the network, or of the far end's where there is one. */
+  /** The prefix length of the network, or of the far end where there is one. */
   readonly prefixLength: number;
 }
 
 /** RT_SCOPE_UNIVERSE of linux/rtnetlink.h, which `ip` calls `global`. */
 export const SCOPE_GLOBAL = 0;
 
-/** Of linux/rtnetlink.h. */
+/** Message type of linux/rtnetlink.h. */
 const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 /** struct ifaddrmsg of linux/if_addr.h: family, prefix length, flags, scope, index (at 4). */
 const IFADDRMSG_BYTES = 8;
-/** Of linux/if_addr.h. IPv4 has both; IPv6 has IFA_ADDRESS alone, except where there is a far end. */
+/** Attributes of linux/if_addr.h. IPv4 has both; IPv6 has IFA_ADDRESS alone, except where there is a far end. */
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 

@@ -10,8 +10,8 @@ const TYPE_MASK = 0x3fff;
 export type VisitAttribute = (type: number, view: DataView, start: number, end: number) => void;
 
 /**
- * Calls `visit` for each attribute between two places of a message, in their order. Ends at the first that is not
- * whole, so a value is always inside.
+ * Calls `visit` for each attribute between two places of a message, in their order. Ends at the first attribute that is
+ * not whole, so a value is always inside the message.
  */
 export function forEachAttribute(view: DataView, start: number, end: number, visit: VisitAttribute): void {
   for (let at = start; at + RTATTR_BYTES <= end; ) {
@@ -22,12 +22,12 @@ export function forEachAttribute(view: DataView, start: number, end: number, vis
   }
 }
 
-/** A number of 32 bits; 0 where the value is too short for one. */
+/** A 32-bit number; 0 where the value is too short for one. */
 export function readNumber(view: DataView, start: number, end: number): number {
   return end - start >= 4 ? view.getUint32(start, LITTLE_ENDIAN) : 0;
 }
 
-/** An address, by its length; undefined where it has neither 4 nor 16 bytes. */
+/** An address of 4 or 16 bytes; undefined for any other length. */
 export function readAddress(view: DataView, start: number, end: number): string | undefined {
   const length = end - start;
   if (length !== 4 && length !== 16) return undefined;
@@ -41,13 +41,13 @@ export function readText(view: DataView, start: number, end: number): string {
   return Buffer.from(zero < 0 ? bytes : bytes.subarray(0, zero)).toString();
 }
 
-/** A hardware address of Ethernet, `02:00:00:00:00:01`; undefined where it has not 6 bytes. */
+/** An Ethernet address, `02:00:00:00:00:01`; undefined where it does not have 6 bytes. */
 export function readMac(view: DataView, start: number, end: number): string | undefined {
   if (end - start !== 6) return undefined;
   return Array.from(bytesOf(view, start, end), (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** One attribute, as a request holds it. */
+/** An attribute in the form that a request holds. */
 export function attribute(type: number, value: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(align(RTATTR_BYTES + value.length));
   const view = new DataView(bytes.buffer);
@@ -57,7 +57,7 @@ export function attribute(type: number, value: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** A number of 32 bits, as the value of {@link attribute}. */
+/** A 32-bit number as a value for {@link attribute}. */
 export function numberValue(number: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, number, LITTLE_ENDIAN);

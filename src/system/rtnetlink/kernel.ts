@@ -6,22 +6,22 @@ import { lookupRoute } from './route-lookup.js';
 import { dumpMain, type Route } from './routes.js';
 
 /**
- * What rtnetlink tells of this network namespace; replace it in tests. Each throws an Error with `errno` where the
- * kernel does not answer.
+ * The kernel's answers by rtnetlink, for this network namespace; replace it in tests. Each throws an Error with `errno`
+ * where the kernel does not answer.
  */
 export interface Kernel {
   links(): readonly Link[];
   addresses(family: Family): readonly InterfaceAddress[];
-  /** As {@link dumpMain}. */
+  /** See {@link dumpMain}. */
   main(family: Family): readonly Route[];
   neighbours(family: Family): readonly Neighbour[];
-  /** As {@link lookupRoute}. */
+  /** See {@link lookupRoute}. */
   route(family: Family, address: string, index?: number): Route | undefined;
-  /** As {@link resolveNeighbour}. */
+  /** See {@link resolveNeighbour}. */
   resolve(family: Family, address: string, index: number): void;
 }
 
-/** The kernel that runs us. */
+/** The kernel that this process runs on. */
 export const KERNEL: Kernel = {
   links: dumpLinks,
   addresses: dumpAddresses,

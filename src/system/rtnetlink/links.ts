@@ -6,23 +6,26 @@ import { dump } from './socket.js';
 export interface Link {
   readonly name: string;
   readonly index: number;
-  /** IFF_*. */
+  /** Its IFF_* bits. */
   readonly flags: number;
 }
 
-/** Of linux/if.h. */
+/** A flag of linux/if.h. */
 export const IFF_UP = 0x1;
 export const IFF_POINTOPOINT = 0x10;
 
-/** Of linux/rtnetlink.h. */
+/** Message types of linux/rtnetlink.h. */
 const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
 /** struct ifinfomsg of linux/rtnetlink.h: family, type (at 2), index (at 4), flags (at 8), change. */
 const IFINFOMSG_BYTES = 16;
-/** Of linux/if_link.h. */
+/** Attributes of linux/if_link.h. */
 const IFLA_IFNAME = 3;
 const IFLA_EXT_MASK = 29;
-/** Of linux/rtnetlink.h, since Linux 4.4: without the counters, which would be most of the answer. */
+/**
+ * RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h, since Linux 4.4, leaves out the counters, which would be most of the
+ * answer.
+ */
 const RTEXT_FILTER_SKIP_STATS = 8;
 
 /** All devices of this network namespace, in the kernel's order. @throws Error with `errno` */

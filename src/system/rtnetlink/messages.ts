@@ -10,7 +10,7 @@ export const NLMSGHDR_BYTES = 16;
 /** AF_INET and AF_INET6 of bits/socket.h. */
 export const ADDRESS_FAMILY: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
 
-/** What is inside a message: `view` from `start` up to `end`. */
+/** The payload of a message: `view` from `start` up to `end`. */
 export type VisitMessage = (view: DataView, start: number, end: number) => void;
 
 /**

@@ -12,17 +12,17 @@ export interface Neighbour {
   readonly mac: string;
 }
 
-/** Of linux/rtnetlink.h. */
+/** Message types of linux/rtnetlink.h. */
 const RTM_NEWNEIGH = 28;
 const RTM_GETNEIGH = 30;
 /** struct ndmsg of linux/neighbour.h: family, padding, index (at 4), state (at 8), flags (at 10), type (at 11). */
 const NDMSG_BYTES = 12;
-/** Of linux/neighbour.h. */
+/** Attributes of linux/neighbour.h. */
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
 const NUD_NOARP = 0x40;
 const NTF_USE = 0x01;
-/** Of linux/netlink.h. */
+/** Flags of linux/netlink.h. */
 const NLM_F_ACK = 0x4;
 const NLM_F_REPLACE = 0x100;
 const NLM_F_CREATE = 0x400;
@@ -35,9 +35,9 @@ export function dumpNeighbours(family: Family): Neighbour[] {
 }
 
 /**
- * The neighbours in the messages of a dump that have an Ethernet address. The kernel tells one only while it takes it
- * for valid (neigh_fill_info). Those that need no asking (NUD_NOARP, as multicast addresses) are left out, as `ip`
- * does.
+ * The neighbours in the messages of a dump that have an Ethernet address. The kernel reports an address only while it
+ * considers it valid (neigh_fill_info). Neighbours that need no resolving (NUD_NOARP, as multicast addresses) are left
+ * out, as in `ip`.
  */
 export function parseNeighbours(messages: Uint8Array, family: Family): Neighbour[] {
   const neighbours: Neighbour[] = [];

@@ -15,14 +15,14 @@ import {
 } from './routes.js';
 import { request } from './socket.js';
 
-/** Of linux/rtnetlink.h, since Linux 4.13: the answer is the route of the table, not the way of a packet. */
+/** A flag of linux/rtnetlink.h, since Linux 4.13: the answer is the table's route, not the way of a packet. */
 const RTM_F_FIB_MATCH = 0x2000;
 
 /**
  * The route by which the kernel would send a packet to `address`: `ip route get fibmatch ADDRESS [oif DEVICE]`.
  * @param address in the form of {@link parseAddress}
- * @param index the number of a device that it has to leave by; undefined: whichever
- * @returns undefined: there is no way, or the route forbids it
+ * @param index the number of the device that the packet has to leave by; undefined: any device
+ * @returns undefined when there is no way, or the route forbids it
  */
 export function lookupRoute(family: Family, address: string, index?: number): Route | undefined {
   const header = new Uint8Array(RTMSG_BYTES);
@@ -35,15 +35,15 @@ export function lookupRoute(family: Family, address: string, index?: number): Ro
   try {
     return parseRoutes(request(RTM_GETROUTE, 0, Buffer.concat(parts)), { family })[0];
   } catch (error) {
-    // ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL: whatever the route's type says. ENODEV: the device has gone.
+    // ENETUNREACH, EHOSTUNREACH, EACCES and EINVAL come from the route's type; ENODEV means that the device has gone.
     if (error instanceof Error && 'errno' in error) return undefined;
     throw error;
   }
 }
 
 /**
- * Whether a route makes its destination a neighbour by a device, which the gateway of another route has to be: it is
- * more than a default route, leads by that device alone and needs no gateway itself.
+ * Whether a route makes its destination a neighbour by a device, as the gateway of another route has to be: it is more
+ * than a default route, leads by that device alone and has no gateway itself.
  */
 export function isOnLink(route: Route | undefined, index: number): boolean {
   if (route === undefined || route.dst === 'default' || route.hops.length !== 1) return false;

@@ -3,15 +3,15 @@ import { forEachAttribute, readAddress, readNumber } from './attributes.js';
 import { ADDRESS_FAMILY, align, forEachMessage, LITTLE_ENDIAN } from './messages.js';
 import { dump } from './socket.js';
 
-/** One way of a route: struct rtnexthop, or what the route itself says where it has one way. */
+/** One way of a route: a struct rtnexthop, or the route's own attributes where it has only one way. */
 export interface NextHop {
-  /** The device's number; 0: none, as a route that leads nowhere has. */
+  /** The device's number; 0 where there is none, as for a route that leads nowhere. */
   readonly index: number;
-  /** Undefined: the device reaches the destination itself. */
+  /** Undefined where the device reaches the destination directly. */
   readonly gateway: string | undefined;
   /** Whether the gateway is of the other family (RTA_VIA); `gateway` is undefined then. */
   readonly foreign: boolean;
-  /** RTNH_F_DEAD: the kernel does not use it at the moment. */
+  /** RTNH_F_DEAD: the kernel does not use this way at the moment. */
   readonly dead: boolean;
 }
 
@@ -19,16 +19,16 @@ export interface NextHop {
 export interface Route {
   /** `default`, a network or an address, as `ip` prints it: `10.0.0.0/8`, `172.16.5.4`. */
   readonly dst: string;
-  /** RTN_*. */
+  /** Its RTN_* value. */
   readonly type: number;
   readonly table: number;
-  /** RTM_F_CLONED: an exception that the kernel made itself, as for a smaller MTU. */
+  /** RTM_F_CLONED: an exception that the kernel made itself, such as a smaller MTU. */
   readonly cloned: boolean;
   readonly metric: number;
   readonly hops: readonly NextHop[];
 }
 
-/** Of linux/rtnetlink.h. */
+/** Message type of linux/rtnetlink.h. */
 export const RTM_NEWROUTE = 24;
 export const RTM_GETROUTE = 26;
 export const RT_TABLE_MAIN = 254;
@@ -54,10 +54,10 @@ const RTA_MULTIPATH = 9;
 const RTA_TABLE = 15;
 const RTA_VIA = 18;
 
-/** Which routes of a dump are wanted. */
+/** Selects the routes of a dump. */
 export interface RouteFilter {
   readonly family: Family;
-  /** Whether default routes are enough: the others then cost no more than a look at their headers. */
+  /** Whether only default routes are wanted; the others then cost no more than a look at their headers. */
   readonly defaults?: boolean;
 }
 
@@ -122,7 +122,7 @@ function parseHops(view: DataView, start: number, end: number): NextHop[] {
   return hops;
 }
 
-/** @param known the device's number where it stands before the attributes and not among them */
+/** @param known the device's number where it stands before the attributes instead of among them */
 function parseHop(
   view: DataView,
   start: number,

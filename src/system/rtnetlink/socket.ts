@@ -1,18 +1,18 @@
 import { loadAddon } from '../../native.js';
 
-/** This folder's part of the addon (native/js/route.h); each throws an Error with `errno`. */
+/** This folder's part of the addon (native/js/route.h). Each function throws an Error with `errno`. */
 interface RouteAddon {
   routeDump(type: number, body: Uint8Array): Uint8Array;
   routeRequest(type: number, flags: number, body: Uint8Array): Uint8Array;
 }
 
-/** ENOENT of asm-generic/errno-base.h: among others, a routing table that nobody has put a route into. */
+/** ENOENT of asm-generic/errno-base.h: the answer, for example, for a routing table without any routes. */
 const ENOENT = 2;
 
 /**
- * All of one kind, as the messages of one dump.
+ * Everything of one kind, as the messages of one dump.
  * @param type RTM_GET* of linux/rtnetlink.h
- * @param body the header that the type wants, by which newer kernels filter
+ * @param body the header that the type wants; newer kernels filter by it
  * @throws Error with `errno`
  */
 export function dump(type: number, body: Uint8Array): Uint8Array {
@@ -25,8 +25,8 @@ export function dump(type: number, body: Uint8Array): Uint8Array {
 }
 
 /**
- * The answer to one request; empty where the kernel just agrees.
- * @param flags NLM_F_* of linux/netlink.h beside NLM_F_REQUEST
+ * The answer to one request; empty where the kernel only acknowledges it.
+ * @param flags NLM_F_* of linux/netlink.h besides NLM_F_REQUEST
  * @throws Error with `errno`
  */
 export function request(type: number, flags: number, body: Uint8Array): Uint8Array {

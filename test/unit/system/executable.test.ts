@@ -24,6 +24,6 @@ describe('checkProgram', () => {
     refuses(file('plain', 0o644), /^--hook \S+plain is not executable; chmod \+x \S+plain$/);
     refuses(join(dir, 'gone'), /^--hook \S+gone does not exist; correct the path$/);
     refuses(join(dir, 'good', 'below'), /^--hook \S+below cannot be used: ENOTDIR/);
-    refuses(dir, /^--hook \S+ is no file; give a program$/);
+    refuses(dir, /^--hook \S+ is not a file; give a program$/);
   });
 });
