@@ -14,7 +14,10 @@ const NOTHING: StagePlan = { chains: [], hooks: [] };
 /** Link-local addresses never cross a router. */
 const LINK_LOCAL = 'fe80::/10';
 
-/** The whole state that the machine is to have. Pure: the same configuration, facts and states give the same plan. */
+/**
+ * Builds the whole state that the machine is to have. Pure: the same configuration, facts and states give the same
+ * plan.
+ */
 export function buildPlan(config: Config, facts: Facts, states: PlanStates): Plan {
   const notes = new Set<string>();
   const scene = (family: Family) => makeScene(config, facts, states, family, (line) => notes.add(line));
@@ -50,8 +53,8 @@ function together(a: StagePlan, b: StagePlan): StagePlan {
 }
 
 /**
- * Networks that are left alone: what the main table knows better than by its default route, and what is excluded. A `throw`
- * route means "ask the next table", so it is not a destination.
+ * The networks that are left alone: those that the main table reaches by more than its default route, and the excluded
+ * ones. A `throw` route means "ask the next table", so it is not a destination.
  */
 function specific({ config, facts, family }: Scene): SetPlan {
   const also = [...(family === 6 ? [LINK_LOCAL] : []), ...config.exclude].filter(

@@ -1,11 +1,11 @@
 import type { Choice, Share } from './plan.js';
 
-/** Each new connection is held against the mark match of every rule of a rotation. */
+/** The longest rotation, since each new connection is compared with the mark match of every rule in it. */
 export const MOST_SLOTS = 256;
 
 /**
- * The rotation of a choice in the order of the daemon's `weighted`: each turn every target earns its weight, the richest is
- * chosen and pays what all earned. Any run of sum(weights)/gcd(weights) turns has exactly the weights.
+ * The rotation of a choice, in the order of the daemon's `weighted`: each turn every target earns its weight; the
+ * richest is chosen and pays what all earned. Any run of sum(weights)/gcd(weights) turns has exactly the weights.
  */
 export function rotation(shares: readonly Share[]): Share[] {
   const total = shares.reduce((sum, { weight }) => sum + weight, 0);
@@ -32,8 +32,8 @@ function greatest(a: number, b: number): number {
 }
 
 /**
- * Why these weights cannot rotate; undefined: they can.
- * @param what whose weights they are
+ * Why these weights cannot rotate; undefined when they can.
+ * @param what names the owner of the weights in the message
  */
 export function tooLong(
   what: string,

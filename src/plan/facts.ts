@@ -2,21 +2,21 @@ import type { Family } from '../core/family.js';
 
 /** A network device at one moment. */
 export interface Device {
-  /** The kernel's number, by which a device that went and came back is known. */
+  /** The kernel's number; it tells a device that went and came back from the old one. */
   readonly index: number;
   /** Whether it is switched on (IFF_UP); says nothing about its carrier. */
   readonly up: boolean;
-  /** A device that needs no gateway (IFF_POINTOPOINT). */
+  /** IFF_POINTOPOINT: the device needs no gateway. */
   readonly pointToPoint: boolean;
 }
 
 /** One way of a route. */
 export interface Way {
-  /** Empty where the route has none, as a blackhole. */
+  /** Empty where the route has no device, as a blackhole. */
   readonly dev: string;
-  /** The gateway; undefined: directly by the device. */
+  /** The gateway; undefined where the device reaches the destination directly. */
   readonly via: string | undefined;
-  /** The kernel does not use it at the moment (RTNH_F_DEAD), or its gateway is of the other family (RTA_VIA). */
+  /** RTNH_F_DEAD: the kernel does not use the way at the moment; or RTA_VIA: its gateway is of the other family. */
   readonly unusable: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface Way {
 export interface MainRoute {
   /** `default`, or a network as `ip` prints it: `10.0.0.0/8`, `172.16.5.4`, `fd00::/8`. */
   readonly dst: string;
-  /** RTN_THROW: asks the next table, so it is not a destination. */
+  /** RTN_THROW: the route asks the next table, so it is not a destination. */
   readonly isThrow: boolean;
   readonly metric: number;
   readonly ways: readonly Way[];
@@ -33,27 +33,33 @@ export interface MainRoute {
 /** An address of global scope. */
 export interface Address {
   readonly dev: string;
-  /** With its prefix length: `192.0.2.2/24`; of a point-to-point address that of the far end, as `ip` prints the local one. */
+  /**
+   * With its prefix length: `192.0.2.2/24`. The length of a point-to-point address is that of the far end, as `ip`
+   * prints it.
+   */
   readonly address: string;
 }
 
-/** What the machine has at one moment, as far as a plan depends on it. Plain data, so that a plan can be made anywhere. */
+/** What the machine has at one moment, as far as a plan depends on it. Plain data, so a plan can be made anywhere. */
 export interface Facts {
-  /** By name. */
+  /** The devices by name. */
   readonly devices: ReadonlyMap<string, Device>;
-  /** In the kernel's order. */
+  /** The main table's routes, in the kernel's order. */
   readonly main: Readonly<Record<Family, readonly MainRoute[]>>;
-  /** In the kernel's order. */
+  /** The addresses of global scope, in the kernel's order. */
   readonly addresses: Readonly<Record<Family, readonly Address[]>>;
   /** Gateways that their device reaches directly, as `DEV ADDRESS` (see {@link neighbourKey}). */
   readonly onLink: ReadonlySet<string>;
-  /** MAC addresses of gateways on shared devices, by the same key; only what is known. */
+  /** MAC addresses of gateways on shared devices, by the same key; only the known ones. */
   readonly macs: ReadonlyMap<string, string>;
-  /** The network that the main table's route to a backend is for, by the backend's address; the address itself where that is the default route or none. */
+  /**
+   * The network of the main table's route to a backend, by the backend's address; the address itself where that is the
+   * default route, or there is none.
+   */
   readonly networks: ReadonlyMap<string, string>;
 }
 
-/** The key of a neighbour by a device. */
+/** The key of a neighbour on a device. */
 export function neighbourKey(dev: string, address: string): string {
   return `${dev} ${address}`;
 }

@@ -10,9 +10,9 @@ import type { PlanStates } from './states.js';
 import type { Uplink } from './uplink.js';
 
 /**
- * WANMARK_KERNEL: the WANs' shares of what nobody else decided. Where no WAN is up, the last resort: without a mark by the
- * main table, or with the mark that an ip rule refuses. That is for others, not for the machine's own connections, which
- * may be what brings a WAN up again.
+ * The rules of WANMARK_KERNEL: the WANs' shares of the packets that nobody else decided. Where no WAN is up, the last
+ * resort: packets go without a mark by the main table, or get the mark that an ip rule refuses. The refusal is for
+ * forwarded packets, not for the machine's own, which may be what brings a WAN up again.
  */
 export function kernelRules(scene: Scene): Rule[] {
   const { config, mask } = scene;
@@ -25,7 +25,7 @@ export function kernelRules(scene: Scene): Rule[] {
   return [{ when: [undecided(mask), FROM_OTHERS], action: { kind: 'set-mark', bits: refused } }];
 }
 
-/** The WANs of the lowest tier that has one which is up and has a weight, by their numbers. */
+/** The shares of the WANs that are up and have a weight, in the lowest tier that has any. */
 function candidates(scene: Scene): Share[] {
   const able = scene.uplinks.filter(
     (uplink) => weightOf(uplink.wan, scene.states) > 0 && !isAway(uplink, scene.states),
@@ -45,14 +45,15 @@ function isAway({ id, unusable }: Uplink, states: PlanStates): boolean {
   return unusable !== undefined || states.down.has(id);
 }
 
-/** The weight of the moment. */
+/** The current weight. */
 function weightOf(wan: Wan, states: PlanStates): number {
   return states.weights.get(wan.name) ?? wan.weight;
 }
 
 /**
- * Why the kernel's own choice cannot be made with these weights; undefined: it can. Each tier is looked at, since any may
- * be the lowest some day. Fewer WANs never need more slots: their sum is less, and what all have in common no less.
+ * Why the kernel's own choice cannot be made with these weights; undefined when it can. Every tier is checked, since
+ * any may become the lowest one. A tier with fewer WANs up never needs more slots: the sum gets smaller, and the common
+ * divisor not.
  */
 export function choiceRefusal(config: Config, states: PlanStates): string | undefined {
   const { wans, kernelMode, services } = config;
@@ -72,7 +73,7 @@ export function choiceRefusal(config: Config, states: PlanStates): string | unde
     .find((refusal) => refusal !== undefined);
 }
 
-/** Drops what a state says of targets that the configuration does not have, and weights that would leave nobody one. */
+/** Drops states of targets that the configuration does not have, and weights that would leave every WAN with 0. */
 export function fittingStates(config: Config, states: PlanStates): PlanStates {
   const ids = new Set(config.wans.flatMap((wan) => FAMILIES.map((family) => targetId(wan.name, family))));
   const names = new Set(config.wans.map((wan) => wan.name));

@@ -62,13 +62,13 @@ function undecidedChains(scene: Scene): Chain[] {
   ];
 }
 
-/** On a shared device only the mark tells which WAN's address it has to be. */
+/** Rules for the source address of one WAN. On a shared device only the mark tells which WAN's address it has to be. */
 function wanNat(scene: Scene, uplink: Uplink): Rule[] {
   const { value, mask } = wanBits(scene, uplink.wan.mark);
   return natRules(uplink, uplink.shared ? [hasMark(value, mask)] : []);
 }
 
-/** What leaves unmarked by a shared device is treated as its first WAN does. */
+/** The first WAN of each shared device; packets without a mark are translated as for that WAN. */
 function unmarkedOnShared({ uplinks }: Scene): Uplink[] {
   return uplinks.filter(
     ({ shared, wan }, i) => shared && uplinks.findIndex((other) => other.wan.dev === wan.dev) === i,
@@ -76,7 +76,7 @@ function unmarkedOnShared({ uplinks }: Scene): Uplink[] {
 }
 
 /**
- * NETMAP keeps the host's part of the address (NPTv6 in its use, RFC 6296), which fits what is forwarded; the router's own
+ * NETMAP keeps the host part of the address (NPTv6 in its use, RFC 6296). That fits forwarded packets; the router's own
  * connections have no address in that prefix.
  */
 function natRules({ wan, nat, shared }: Uplink, marked: readonly Match[]): Rule[] {

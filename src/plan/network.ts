@@ -3,16 +3,16 @@ import { shortAddress } from '../config/endpoint.js';
 import { parseAddress } from '../core/address.js';
 import type { Family } from '../core/family.js';
 
-/** A network as bits, so that one covers another exactly when its bits begin the other's. */
+/** A network as bits: it covers another exactly when its bits begin the other's. */
 export interface Network {
   readonly family: Family;
-  /** The text that it was read from. */
+  /** The text that the network was read from. */
   readonly text: string;
-  /** The prefix, `0` and `1`. */
+  /** The prefix as a text of `0` and `1`. */
   readonly bits: string;
 }
 
-/** Reads `10.0.0.0/8`, `fd00::/8` or an address; undefined for anything else. Bits behind the prefix are ignored. */
+/** Reads `10.0.0.0/8`, `fd00::/8` or an address; undefined for anything else. Bits after the prefix are ignored. */
 export function parseNetwork(text: string): Network | undefined {
   const [address = '', length, ...rest] = text.split('/');
   const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined;
@@ -30,8 +30,8 @@ export function covers(outer: Network, inner: Network): boolean {
 }
 
 /**
- * The networks without those that another one covers, in the order of their bits. A network of all addresses is left
- * out, as it says nothing.
+ * The networks that no other one covers, in the order of their bits. A network of all addresses is left out, since it
+ * says nothing.
  */
 export function widest(networks: readonly Network[]): Network[] {
   const sorted = networks
@@ -39,7 +39,8 @@ export function widest(networks: readonly Network[]): Network[] {
     .toSorted((a, b) => compare(a.bits, b.bits) || compare(a.text, b.text));
   const kept: Network[] = [];
   for (const network of sorted) {
-    // A network that covers this one has a shorter prefix of its bits, so it stands before it; the last one kept is it.
+    // A covering network has a shorter prefix of the same bits, so it comes before this one and is the last that was
+    // kept.
     const last = kept.at(-1);
     if (last === undefined || !covers(last, network)) kept.push(network);
   }

@@ -7,12 +7,12 @@ export interface MarkBits {
   readonly mask: number;
 }
 
-/** What a rule asks of a packet. */
+/** A condition on a packet. */
 export type Match =
   | { readonly kind: 'mark' | 'connmark'; readonly bits: MarkBits; readonly not?: true }
   | { readonly kind: 'in' | 'out'; readonly device: string; readonly not?: true }
   | { readonly kind: 'source' | 'destination'; readonly network: string }
-  /** The name of a set of the same family's plan. */
+  /** `set` is the name of a set in the same family's plan. */
   | { readonly kind: 'source-in' | 'destination-in' | 'out-in' | 'mac-in'; readonly set: string }
   | {
       readonly kind: 'transport';
@@ -20,13 +20,13 @@ export type Match =
       readonly sport?: PortRange;
       readonly dport?: PortRange;
     }
-  /** What the local routing table says of an address. */
+  /** The type of an address in the local routing table. */
   | {
       readonly kind: 'source-type' | 'destination-type';
       readonly type: 'local' | 'unicast';
       readonly not?: true;
     }
-  /** `dnat`: the connection's destination was translated. */
+  /** `dnat` means that the connection's destination was translated. */
   | {
       readonly kind: 'state';
       readonly state: 'new' | 'related' | 'dnat';
@@ -38,9 +38,9 @@ export type Match =
 export interface Share {
   /** The target's name. */
   readonly name: string;
-  /** Its number, shifted into the mask. */
+  /** The target's number, shifted into the mask. */
   readonly value: number;
-  /** 1 to 65535. */
+  /** The target's weight, 1 to 65535. */
   readonly weight: number;
 }
 
@@ -55,21 +55,21 @@ export interface Choice {
 /** What a rule does. */
 export type Action =
   | { readonly kind: 'return' | 'accept' | 'masquerade' }
-  /** `goto` comes back to the caller of the chain it stands in, `jump` to the next rule. */
+  /** `goto` returns to the caller of the chain it stands in, `jump` to the next rule. */
   | { readonly kind: 'goto' | 'jump'; readonly chain: string }
   /** Copies the field between a packet and its connection. */
   | { readonly kind: 'restore' | 'save'; readonly mask: number }
   | { readonly kind: 'set-mark' | 'set-connmark'; readonly bits: MarkBits }
-  /** To a daemon; without one the packet goes on. Several queues are chosen by the addresses. */
+  /** Hands the packet to a daemon; without one the packet goes on. Addresses choose among several queues. */
   | { readonly kind: 'queue'; readonly first: number; readonly last: number }
   | { readonly kind: 'choose'; readonly choice: Choice }
   | { readonly kind: 'snat'; readonly address: string }
-  /** Replaces the network's part of the source address. */
+  /** Replaces the network part of the source address. */
   | { readonly kind: 'netmap'; readonly prefix: string }
   | { readonly kind: 'dnat'; readonly to: string }
   | { readonly kind: 'log'; readonly prefix: string };
 
-/** All of `when` must hold. Without `action` a rule only counts. */
+/** A rule: its action applies when all of `when` hold. A rule without an action only counts. */
 export interface Rule {
   readonly when: readonly Match[];
   readonly action?: Action;
@@ -87,28 +87,30 @@ export interface Hook {
   readonly chain: string;
 }
 
-/** The stages of a packet's way at which we have rules. */
+/** The stages of a packet's way where we have rules. */
 export const STAGES = ['nat', 'mangle', 'filter'] as const;
 export type Stage = (typeof STAGES)[number];
 
 export interface StagePlan {
   readonly chains: readonly Chain[];
-  /** In the order in which the chains of one base are entered. */
+  /** The hooks, in the order in which the chains of one base are entered. */
   readonly hooks: readonly Hook[];
 }
 
-/** Where the elements of a set come from, for whoever has to find them again without us. */
+/** The source of a set's elements, for a script that has to find them without wanmark. */
 export type SetSource =
-  /** Networks that the main table knows better than by its default route, and these; none that another one covers. */
+  /**
+   * The networks that the main table reaches by more than its default route, and `also`; none that another one covers.
+   */
   | { readonly from: 'main-networks'; readonly also: readonly string[] }
-  /** Those of the devices that are not the main table's default route's. */
+  /** Those of `devices` that do not carry the main table's default route. */
   | { readonly from: 'other-than-default'; readonly devices: readonly string[] }
   /** The MAC address of a gateway. */
   | { readonly from: 'neighbour'; readonly device: string; readonly address: string }
   /** The network of the main table's route to an address. */
   | { readonly from: 'route-to'; readonly address: string };
 
-/** What only the machine knows. */
+/** A set of values that only the machine knows. */
 export interface SetPlan {
   readonly source: SetSource;
   readonly elements: readonly string[];
@@ -117,12 +119,12 @@ export interface SetPlan {
 /** An ip rule. */
 export interface IpRule {
   readonly priority: number;
-  /** All packets, those with a mark, or those from an address. */
+  /** The packets that the rule is for: all, those with a mark, or those from an address. */
   readonly from:
     | { readonly kind: 'all' }
     | { readonly kind: 'mark'; readonly bits: MarkBits }
     | { readonly kind: 'address'; readonly address: string };
-  /** `main` without its default routes, a table's number, or a refusal. */
+  /** `main` without its default routes, the number of a table, or a refusal. */
   readonly to: { readonly table: 'main' | number } | { readonly refuse: 'unreachable' | 'blackhole' };
 }
 
@@ -131,29 +133,29 @@ export interface TableRoute {
   /** The WAN's name. */
   readonly wan: string;
   readonly table: number;
-  /** `dead`: nothing leaves by it. */
+  /** `dead`: nothing leaves by the route. */
   readonly way:
     | { readonly dead: true }
     | {
         readonly dev: string;
         readonly via: string | undefined;
-        /** The gateway is taken for a neighbour, whatever the networks of the device. */
+        /** Whether the gateway counts as a neighbour, whatever the networks of the device. */
         readonly onlink: boolean;
       };
 }
 
-/** A device's setting below /proc/sys/net/ipv4/conf. */
+/** A setting of a device in /proc/sys/net/ipv4/conf. */
 export interface DeviceSetting {
   readonly device: string;
   readonly key: 'src_valid_mark';
   readonly value: 1;
 }
 
-/** What one family is to have. */
+/** The state that one family is to have. */
 export interface FamilyPlan {
-  /** Whether there is a WAN or a service in this family; otherwise everything is empty. */
+  /** Whether there is a WAN or a service in this family; everything else is empty without one. */
   readonly served: boolean;
-  /** By name. */
+  /** The sets by name. */
   readonly sets: ReadonlyMap<string, SetPlan>;
   readonly stages: Readonly<Record<Stage, StagePlan>>;
   readonly rules: readonly IpRule[];
@@ -161,15 +163,15 @@ export interface FamilyPlan {
 }
 
 /**
- * The whole state that a machine is to have, without the dialect of any program. Made by `buildPlan` alone; renderers
- * print it, `diff` compares it with what is there, and the executor carries the difference out.
+ * The whole state that a machine is to have, without the dialect of any program. Only `buildPlan` makes it; renderers
+ * print it, `diff` compares it with the present state, and the executor carries out the difference.
  */
 export interface Plan {
   readonly families: Readonly<Record<Family, FamilyPlan>>;
   readonly settings: readonly DeviceSetting[];
-  /** WANs that cannot be used at the moment, one line each. */
+  /** The WANs that cannot be used at the moment. */
   readonly unusable: readonly Unusable[];
-  /** What a person should know, a line each. */
+  /** Lines that a person should know. */
   readonly notes: readonly string[];
 }
 
@@ -177,8 +179,8 @@ export interface Plan {
 export interface Unusable {
   readonly wan: string;
   readonly family: Family;
-  /** A sentence with what to do. */
+  /** A sentence that says what to do. */
   readonly why: string;
-  /** Time will not mend it: the configuration is wrong. */
+  /** Whether the configuration is wrong, so that time will not mend it. */
   readonly mistake: boolean;
 }

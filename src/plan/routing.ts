@@ -58,7 +58,7 @@ interface Owned {
   readonly table: number;
 }
 
-/** The WANs' addresses, but for those that several WANs have. */
+/** The WANs' addresses, without those that several WANs have. */
 function addressRules(scene: Scene): Owned[] {
   const all = scene.uplinks.flatMap((uplink) => ownAddresses(scene, uplink));
   const unique = new Map(all.map((one) => [`${one.address} ${one.table}`, one]));
@@ -70,7 +70,8 @@ function addressRules(scene: Scene): Owned[] {
 }
 
 /**
- * On a shared device an address is the WAN's whose gateway lies in its network; one that holds several gateways is nobody's.
+ * On a shared device an address belongs to the WAN whose gateway lies in its network; an address whose network holds
+ * several gateways belongs to none.
  */
 function ownAddresses(scene: Scene, { wan, via, shared, family }: Uplink): Owned[] {
   const gateway = via === 'dev' ? undefined : parseNetwork(via);
@@ -84,10 +85,10 @@ function ownAddresses(scene: Scene, { wan, via, shared, family }: Uplink): Owned
 }
 
 /**
- * The WANs' tables: a default route each. Without a route in its table, what belongs to a WAN would leave by another one with
- * an address that is not the other's, and a probe bound to its address would succeed by the other. So a WAN that cannot be
- * used has a route that leads nowhere. Until somebody knows, the table is empty and the main table takes over, so that no
- * new connection fails.
+ * The default route of each WAN's table. Without a route in its table, packets of a WAN would leave by another one with
+ * an address that does not belong there, and a probe bound to the WAN's address would succeed by the other WAN. So a
+ * WAN that cannot be used gets a route that leads nowhere. When a route goes with its device, the table stays empty
+ * until the next refresh: the main table takes over, so that no new connection fails.
  */
 export function tableRoutes(scene: Scene): TableRoute[] {
   return scene.uplinks.map(({ wan, via, onlink, unusable }) => ({
@@ -100,7 +101,10 @@ export function tableRoutes(scene: Scene): TableRoute[] {
   }));
 }
 
-/** With src_valid_mark, strict rp_filter looks up the way back with the packet's mark. IPv6 has no rp_filter. */
+/**
+ * The src_valid_mark setting, with which strict rp_filter looks up the way back with the packet's mark. IPv6 has no
+ * rp_filter.
+ */
 export function deviceSettings(scenes: Readonly<Record<Family, Scene>>): DeviceSetting[] {
   return scenes[4].devices.map((device) => ({ device, key: 'src_valid_mark', value: 1 }));
 }

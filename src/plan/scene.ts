@@ -6,7 +6,7 @@ import type { MarkBits } from './plan.js';
 import type { PlanStates } from './states.js';
 import { type Uplink, uplinksOf } from './uplink.js';
 
-/** All that the parts of a plan look at for one family. */
+/** Everything that the parts of a plan need for one family. */
 export interface Scene {
   readonly config: Config;
   readonly facts: Facts;
@@ -14,17 +14,17 @@ export interface Scene {
   readonly family: Family;
   /** The WANs that carry the family, in the order of the configuration. */
   readonly uplinks: readonly Uplink[];
-  /** Their devices, each once. */
+  /** The devices of `uplinks`, each once. */
   readonly devices: readonly string[];
   /** The services of the family. */
   readonly services: readonly Service[];
-  /** Each packet has a choice of its own, and nothing is saved in connections. */
+  /** Whether each packet gets a choice of its own, and nothing is saved in connections. */
   readonly spreads: boolean;
   /** The mask of the WANs' field. */
   readonly mask: number;
   /** The mask of the backends' field. */
   readonly backendMask: number;
-  /** Takes down what a person should know. */
+  /** Adds a line that a person should know. */
   readonly note: (line: string) => void;
 }
 
@@ -59,9 +59,9 @@ export function makeScene(
 }
 
 /**
- * The first WAN whose NAT would keep a connection on it. NAT gives a connection one address for good, and what left by
- * another WAN with it would be lost: the kernel itself drops it behind MASQUERADE (nf_nat_oif_changed). So packets can be
- * spread only without NAT, or with one address for all.
+ * The first WAN whose NAT would keep a connection on it. NAT gives a connection one address for good; packets with that
+ * address that left by another WAN would be lost, and behind MASQUERADE the kernel itself drops them
+ * (nf_nat_oif_changed). So packets can be spread only without NAT, or with one address for all WANs.
  */
 function findTranslator(uplinks: readonly Uplink[]): string | undefined {
   const first = uplinks[0]?.nat;
@@ -69,14 +69,14 @@ function findTranslator(uplinks: readonly Uplink[]): string | undefined {
   return found && `${found.wan.name} has ${found.family === 6 ? 'nat6' : 'nat'}=${found.nat}`;
 }
 
-/** The WANs' mark of a number. */
+/** The mark bits of a WAN's number. */
 export function wanBits({ config, mask }: Scene, number: number): MarkBits {
   return { value: config.field.encode(number), mask };
 }
 
 /**
- * The mark that stands for "no WAN is up" where such connections are refused: the whole field. Undefined where the main
- * table has them.
+ * The mark for "no WAN is up" where connections are then refused: the whole field. Undefined where they go by the main
+ * table.
  */
 export function refusedBits({ config, mask }: Pick<Scene, 'config' | 'mask'>): MarkBits | undefined {
   return config.lastResort === 'main' ? undefined : { value: mask, mask };

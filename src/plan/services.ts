@@ -27,7 +27,7 @@ export function serviceMangle({ config, services, backendMask }: Scene): StagePl
         name: 'WANMARK_SERVICE',
         rules: [
           leave({ kind: 'state', state: 'new', not: true }),
-          // A UDP flow without replies stays NEW for ever, so the connection is asked, too.
+          // The connection's mark must be 0, too, since a UDP flow without replies stays NEW for ever.
           ...services.map((service) => ({
             when: [...isFor(service), undecided(backendMask), connection(0, backendMask)],
             action: queue,
@@ -39,7 +39,7 @@ export function serviceMangle({ config, services, backendMask }: Scene): StagePl
   };
 }
 
-/** In WANMARK_NEW: the way to a backend is the main table's. */
+/** Rules for WANMARK_NEW: connections to backends go by the main table. */
 export function serviceExceptions({ services }: Scene): Rule[] {
   return services.map((service) => leave(...isFor(service)));
 }
@@ -62,14 +62,14 @@ export function serviceNat(scene: Scene): StagePlan {
   };
 }
 
-/** By the service's place in the whole list, so that the families do not share one. */
+/** The name contains the service's place in the list of all, so that the families do not share a chain. */
 function poolChain({ config }: Scene, service: Service): string {
   return `WANMARK_POOL${config.services.indexOf(service) + 1}`;
 }
 
 /**
- * A mark that is none of the pool's, as of a daemon with another configuration, must not lose the connection: the kernel
- * chooses as if there were none.
+ * A mark that belongs to no backend of the pool, as from a daemon with another configuration, must not lose the
+ * connection: the kernel then chooses as if there were no mark.
  */
 function poolChains(scene: Scene, service: Service): Chain[] {
   const { config, backendMask: mask } = scene;
@@ -114,7 +114,7 @@ function toBackend(scene: Scene, service: Service, backend: Backend): Rule[] {
   ];
 }
 
-/** The chain WANMARK_SNAT, and the rule that leads to it, which stands before the WANs' own. */
+/** The chain WANMARK_SNAT, and the rule that leads to it, which comes before the WANs' own rules. */
 export function serviceSnat(scene: Scene): {
   readonly entrance: readonly Rule[];
   readonly chains: readonly Chain[];
@@ -139,9 +139,9 @@ export function serviceSnat(scene: Scene): {
 }
 
 /**
- * With `auto`, a client in the backend's own network would be answered past us, and past the translation; and the router's
- * own connections may come from an address that the backend has no way to. A client elsewhere keeps its address: its answers
- * have to come back by us.
+ * Without translation, a backend would answer a client in its own network directly, past us; and the router's own
+ * connections may come from an address that the backend has no way to. `auto` translates these two. Other clients keep
+ * their address, since their answers have to come back through us.
  */
 function snatRules(scene: Scene, { snat }: Service, backend: Backend): Rule[] {
   const which = connection(bitsOf(scene, backend).value, scene.backendMask);
@@ -157,9 +157,9 @@ function snatRules(scene: Scene, { snat }: Service, backend: Backend): Rule[] {
 }
 
 /**
- * The filter stage, where the services are to be let through. It stands first in FORWARD, because many a firewall ends with a
- * rule that refuses the rest; so no rule of FORWARD can refuse these connections. RELATED are the ICMP errors of these
- * connections, without which their path MTU is not found.
+ * The filter stage, where the services' connections are to be accepted. Its jump stands first in FORWARD, because many
+ * firewalls end with a rule that refuses the rest; so no rule of FORWARD can refuse these connections. RELATED are
+ * their ICMP errors, without which their path MTU is not found.
  */
 export function serviceForward({ config, services, backendMask }: Scene): StagePlan {
   if (!config.forwardAccept || services.length === 0) return NOTHING;
@@ -178,7 +178,7 @@ export function serviceForward({ config, services, backendMask }: Scene): StageP
   };
 }
 
-/** By address and port, not by mark: a connection from before may have another number. */
+/** Matches by address and port instead of by mark, since an older connection may have another number. */
 function forwardRules(service: Service, { address, port }: Backend): Rule[] {
   const ports = port === undefined ? service.ports : { low: port, high: port };
   const accept = { kind: 'accept' } as const;
@@ -202,7 +202,7 @@ function forwardRules(service: Service, { address, port }: Backend): Rule[] {
   ];
 }
 
-/** The sets that the services' rules ask. */
+/** The sets that the services' rules use. */
 export function serviceSets({ services, facts }: Scene): [string, SetPlan][] {
   const asked = services.filter(({ snat }) => snat === 'auto').flatMap(({ backends }) => backends);
   return asked.map((backend) => [
@@ -218,7 +218,7 @@ function networkSet({ address }: Backend): string {
   return `network of ${address}`;
 }
 
-/** What is for a service. */
+/** The matches for packets to a service. */
 function isFor(service: Service): Match[] {
   const { address, ports } = service;
   return [{ kind: 'destination', network: address }, ...transport(service, ports && { dport: ports })];

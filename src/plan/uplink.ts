@@ -9,13 +9,13 @@ export interface Uplink {
   readonly wan: Wan;
   readonly id: TargetId;
   readonly family: Family;
-  /** An address; `dev` for a device that needs none; `auto` where that stands for nothing at the moment. */
+  /** An address; `dev` for a device that needs none; `auto` while no gateway can be found for it. */
   readonly via: Gateway;
-  /** The main table itself uses the gateway, so it is taken for a neighbour. */
+  /** Whether the main table itself uses the gateway, so that it counts as a neighbour. */
   readonly onlink: boolean;
-  /** Another WAN of the family has the same device. */
+  /** Whether another WAN of the family has the same device. */
   readonly shared: boolean;
-  /** Why it has no route; undefined: it has one. */
+  /** Why the WAN has no route; undefined when it has one. */
   readonly unusable: Unusable | undefined;
   readonly nat: Wan['nat'];
 }
@@ -51,8 +51,8 @@ function gatewayOf(wan: Wan, family: Family): Gateway | undefined {
 }
 
 /**
- * What `auto` stands for: the gateway of the main table's best default route by the device; `dev` where that has none, and
- * for a point-to-point device with an address; undefined: nothing.
+ * What `auto` stands for: the gateway of the main table's best default route by the device; `dev` where that route has
+ * no gateway, and for a point-to-point device with an address; undefined when there is none.
  */
 function findGateway(dev: string, family: Family, facts: Facts): Gateway | undefined {
   let best: { readonly via: string | undefined; readonly metric: number } | undefined;
@@ -83,8 +83,9 @@ function hasAddress(dev: string, family: Family, facts: Facts): boolean {
 }
 
 /**
- * Whether the device is there and switched on, and the gateway is on it. Without `onlink` the kernel would take a gateway
- * that lies behind another one's default route, so it is asked how it reaches each (fib_check_nh).
+ * Checks that the device exists and is switched on, and that the gateway is on it. Without `onlink` the kernel would
+ * take a gateway that lies behind another one's default route, so the facts say how it reaches each gateway
+ * (fib_check_nh).
  */
 function whyUnusable(
   { wan, family, via, onlink }: Pick<Uplink, 'wan' | 'family' | 'via' | 'onlink'>,
@@ -104,7 +105,7 @@ function whyUnusable(
     return no(`the main table has no IPv${family} default route by ${dev} for its gateway to follow`);
   }
   if (via === 'dev' || onlink || facts.onLink.has(neighbourKey(dev, via))) return undefined;
-  // A device without any network may get one; a gateway beside those that it has is wrong.
+  // A device without any network may still get one; a gateway outside the networks that it has is wrong.
   return no(
     `gateway ${via} is not on the network of ${dev}; see 'ip -${family} addr show dev ${dev}'`,
     hasAddress(dev, family, facts),

@@ -39,8 +39,8 @@ export function wanMangle(scene: Scene): StagePlan {
   const { config, spreads } = scene;
   const byKernel = config.engine === 'kernel';
   const isNew = spreads ? [] : [NEW_ORIGINAL];
-  // A far end that spreads packets, too, may answer by any WAN, and strict rp_filter asks for the way back with the
-  // packet's mark: the device comes first.
+  // The rule by device comes first: a far end that spreads packets, too, may answer by any WAN, and strict rp_filter
+  // looks up the way back with the packet's mark.
   const entrance = spreads
     ? [leave(decided(scene.mask)), ...inboundRules(scene), ...restoreRules(scene)]
     : [...restoreRules(scene), ...inboundRules(scene)];
@@ -83,7 +83,7 @@ export function wanMangle(scene: Scene): StagePlan {
 }
 
 /**
- * Restores in any state, because a UDP flow without replies stays NEW for ever. The second rule is also what ends the
+ * Restores the mark in any state, because a UDP flow without replies stays NEW for ever. The second rule also ends the
  * second pass after the verdict NF_REPEAT.
  */
 function restoreRules({ mask }: Scene): Rule[] {
@@ -91,8 +91,8 @@ function restoreRules({ mask }: Scene): Rule[] {
 }
 
 /**
- * What came in by a WAN is answered by it: the connection gets its mark. The packet gets it, too: with src_valid_mark,
- * strict rp_filter asks for the way back with the packet's mark.
+ * A connection that came in by a WAN is answered by it, so it gets the WAN's mark. The packet gets the mark, too: with
+ * src_valid_mark, strict rp_filter looks up the way back with it.
  */
 function inboundRules(scene: Scene): Rule[] {
   return [
@@ -110,7 +110,7 @@ function inboundRulesOf(scene: Scene, uplink: Uplink): Rule[] {
   ];
 }
 
-/** On a shared device the gateway's MAC address tells the WANs apart. */
+/** Matches packets of a WAN on a shared device by the gateway's MAC address. */
 function byGateway({ wan }: Uplink): Match {
   return { kind: 'mac-in', set: macSet(wan.name) };
 }
@@ -119,24 +119,24 @@ function macSet(wan: string): string {
   return `mac of ${wan}`;
 }
 
-/** On to WANMARK_NEW, only from the LAN devices where they are given. */
+/** Leads on to WANMARK_NEW, only from the LAN devices where these are given. */
 export function toNew({ config }: Scene, when: readonly Match[] = []): Rule[] {
   const from = config.lan.length === 0 ? [[]] : config.lan.map((device) => [comesBy(device)]);
   return from.map((lan) => ({ when: [...lan, ...when], action: { kind: 'goto', chain: 'WANMARK_NEW' } }));
 }
 
 /**
- * A packet of ours that leaves by a WAN which is not the main table's default was bound to that WAN or routed there on
- * purpose. One bound to the default's own WAN looks like any other.
+ * A packet of the router that leaves by a WAN which is not the main table's default was bound to that WAN, or routed
+ * there on purpose. One bound to the default's own WAN cannot be told from others.
  */
 function boundRules(): Rule[] {
   return [leave({ kind: 'out-in', set: 'bound' })];
 }
 
 /**
- * What is not balanced. The local table alone is asked for the type of an address, for IPv4 (inet_addr_type) as for IPv6
- * (match_lookup_rt6, RTF_LOCAL), whatever the ip rules for marks say. What is not unicast is left out because the kernel
- * drops clones of an undecided connection.
+ * The packets that are not balanced. The type of an address comes from the local table alone, for IPv4 (inet_addr_type)
+ * as for IPv6 (match_lookup_rt6, RTF_LOCAL), whatever the ip rules for marks say. Packets that are not unicast are left
+ * alone because the kernel drops clones of an undecided connection.
  */
 export function leftAlone(scene: Scene): Rule[] {
   return [
@@ -166,7 +166,7 @@ function countRules(scene: Scene, { wan }: Uplink): Rule[] {
   return [count, { when: [mark, NEW], action: { kind: 'log', prefix } }];
 }
 
-/** The sets that the WANs' rules ask. */
+/** The sets that the WANs' rules use. */
 export function wanSets(scene: Scene): [string, SetPlan][] {
   const { uplinks, devices, facts, family } = scene;
   if (uplinks.length === 0) return [];
@@ -183,7 +183,7 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
   ];
 }
 
-/** One for each WAN on a shared device; empty where the address is not known, or another WAN's as well. */
+/** A set for each WAN on a shared device; empty where the gateway's address is unknown, or also another WAN's. */
 function macSets({ uplinks, facts, note }: Scene): [string, SetPlan][] {
   const seen = new Set<string>();
   return uplinks

@@ -6,11 +6,11 @@
  * removed: taking one away drops every packet that waits in any queue (__nf_unregister_net_hook -> nf_queue_nf_hook_drop).
  */
 export interface TableState {
-  /** What is there, in the kernel's words. */
+  /** The current lines, as the kernel prints them. */
   readonly have: readonly string[];
   /**
-   * What was asked for when `have` came about, in ours; undefined: not known. The kernel writes rules in its own way, so a
-   * text that we wrote can be compared only with a text that we wrote.
+   * The lines that we wrote when `have` was made; undefined when not known. The kernel prints rules in its own way, so
+   * a text of ours can be compared only with another text of ours.
    */
   readonly asked: readonly string[] | undefined;
 }
@@ -33,7 +33,7 @@ export function tableSteps(table: string, { have, asked }: TableState, want: rea
   const first = made.filter(([, { base }]) => !goesLast(table, base));
   const last = made.filter(([, { base }]) => goesLast(table, base));
   return [
-    // A colon creates a chain of ours or empties it.
+    // A line with a colon creates one of our chains, or empties it.
     ...changed.map((chain) => `:${chain} - [0:0]`),
     ...now.twice.map((line) => line.replace(/^-A/, '-D')),
     ...dropped.map(([, { line }]) => line.replace(/^-A/, '-D')),
@@ -45,7 +45,10 @@ export function tableSteps(table: string, { have, asked }: TableState, want: rea
   ];
 }
 
-/** Jumps go first into their base chain, so that nobody's ACCEPT hides us, but last where a special rule should win. */
+/**
+ * Jumps go first into their base chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a user's
+ * special rule should win.
+ */
 function goesLast(table: string, base: string): boolean {
   return table === 'nat' && base === 'POSTROUTING';
 }
@@ -58,9 +61,9 @@ interface Jump {
 interface Table {
   /** Rules by chain, in the order of the chains. */
   readonly rules: Map<string, string[]>;
-  /** By base and target, in the order of the lines; of several equal ones the last. */
+  /** The jumps by base and target, in the order of their lines; the last one where several are equal. */
   readonly jumps: Map<string, Jump>;
-  /** The same jump twice cannot come from us; the others of them. */
+  /** Further copies of a jump. They are removed, since we never make the same jump twice. */
   readonly twice: string[];
 }
 
@@ -79,7 +82,7 @@ function parseTable(lines: readonly string[]): Table {
   return table;
 }
 
-/** Bases in which a new jump beside those that are there would not come to stand where it should: all are made anew. */
+/** The bases whose jumps are all made anew, because a new jump would not come to its place beside the present ones. */
 function basesInOtherOrder(table: string, now: Table, wanted: Table): Set<string> {
   const targets = (jumps: Iterable<[string, Jump]>, base: string) =>
     [...jumps].filter(([, jump]) => jump.base === base).map(([key]) => key);

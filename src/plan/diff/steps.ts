@@ -4,16 +4,16 @@ import { PROTOCOL } from '../render/ip.js';
 import type { Lists } from '../render/lists.js';
 import { tableSteps } from './iptables.js';
 
-/** What is there, and what was asked for when it came about. */
+/** The current state, and what was asked for when it was made. */
 export interface Have {
   readonly lists: Lists;
-  /** Of a table, only where the kernel's text is still that of the last settle. */
+  /** Holds a table only while the kernel's text is still that of the last settle. */
   readonly asked: Lists;
 }
 
 /**
- * What leads from one state to another, and nothing else: `4.tables` for iptables-restore, `4.add` and `4.drop` for
- * `ip -batch`, and the same for IPv6. Files without lines are left out.
+ * The difference between two states and nothing else: `4.tables` for iptables-restore, `4.add` and `4.drop` for `ip
+ * -batch`, and the same for IPv6. Files without lines are left out.
  */
 export type Steps = ReadonlyMap<string, readonly string[]>;
 
@@ -44,8 +44,8 @@ function added(family: Family, have: Lists, want: Lists): string[] {
 }
 
 /**
- * Rules go before the routes that they lead to. A route that is replaced is not taken away as well: `ip route del` asks for
- * less than all of a route, and would find the one in its place.
+ * Rules go before the routes that they lead to. A replaced route is not deleted as well: `ip route del` matches by less
+ * than the whole route, and would delete the new one.
  */
 function dropped(family: Family, have: Lists, want: Lists): string[] {
   const routes = `routes${family}`;
@@ -61,7 +61,7 @@ function dropped(family: Family, have: Lists, want: Lists): string[] {
   ];
 }
 
-/** Destination and table. */
+/** The destination and table of a route. */
 function placeOf(route: string): string {
   return route.replace(/^(?:unreachable )?(\S+) .* (\S+)$/, '$1 $2');
 }

@@ -1,10 +1,10 @@
 import { hex } from '../../core/mark.js';
 import type { FamilyPlan, IpRule, TableRoute } from '../plan.js';
 
-/** rtnetlink's rtm_protocol, which marks every ip rule and route as ours; iproute2 has no name for 100 to 185. */
+/** The rtm_protocol number that marks every ip rule and route as ours; iproute2 has no name for 100 to 185. */
 export const PROTOCOL = 119;
 
-/** The ip rules as `ip rule` takes them: `priority 20001 fwmark 0x1/0xff lookup 1001`. */
+/** The ip rules in the form of `ip rule`: `priority 20001 fwmark 0x1/0xff lookup 1001`. */
 export function ipRuleLines({ rules }: Pick<FamilyPlan, 'rules'>): string[] {
   return rules.map(({ priority, from, to }) =>
     [`priority ${priority}`, ...selector(from), target(to)].join(' '),
@@ -27,7 +27,7 @@ function target(to: IpRule['to']): string {
   return to.table === 'main' ? 'lookup main suppress_prefixlength 0' : `lookup ${to.table}`;
 }
 
-/** The routes as `ip route` takes them: `default via 192.0.2.1 dev eth1 table 1001`. */
+/** The routes in the form of `ip route`: `default via 192.0.2.1 dev eth1 table 1001`. */
 export function ipRouteLines({ routes }: Pick<FamilyPlan, 'routes'>): string[] {
   return routes.map(routeLine);
 }

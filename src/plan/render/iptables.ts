@@ -4,8 +4,8 @@ import { rotation } from '../choice.js';
 import type { Action, Choice, FamilyPlan, MarkBits, Match, Rule, SetPlan, Share, Stage } from '../plan.js';
 
 /**
- * A stage of a plan in the form of iptables-save: a line for each chain, its rules, and the jumps to our chains, which carry
- * the comment `wanmark`. Empty where we have nothing there.
+ * A stage of a plan in the form of iptables-save: a line for each chain, its rules, and the jumps to our chains, which
+ * carry the comment `wanmark`. Empty where the plan has nothing in the stage.
  */
 export function iptablesLines({ stages, sets }: FamilyPlan, stage: Stage): string[] {
   const { chains, hooks } = stages[stage];
@@ -16,7 +16,7 @@ export function iptablesLines({ stages, sets }: FamilyPlan, stage: Stage): strin
   ];
 }
 
-/** iptables has no word for a set or a choice among several, so one rule may become many, or none. */
+/** Writes one rule as several lines, or none: iptables has no word for a set, or for a choice among several marks. */
 function ruleLines(
   chain: string,
   { when, action, comment }: Rule,
@@ -33,7 +33,7 @@ function ruleLines(
   });
 }
 
-/** The words of all matches, once for each element of the set that one of them asks. */
+/** The words of all matches, repeated for each element of the set that one of them uses. */
 function expandSets(when: readonly Match[], sets: ReadonlyMap<string, SetPlan>): string[][] {
   let lines: string[][] = [[]];
   for (const match of when) {
@@ -59,12 +59,12 @@ const MEMBER: Readonly<Record<SetMatch['kind'], string>> = {
   'mac-in': '-m mac --mac-source',
 };
 
-/** A match on one element of a set. */
+/** A match with one element of a set. */
 export function memberWords({ kind }: SetMatch, element: string): string {
   return `${MEMBER[kind]} ${element}`;
 }
 
-/** A match that asks no set. */
+/** A match that uses no set. */
 export function matchWords(match: Exclude<Match, SetMatch>): string {
   const not = 'not' in match && match.not ? '! ' : '';
   switch (match.kind) {
@@ -104,7 +104,7 @@ function ports({ low, high }: PortRange): string {
   return low === high ? `${low}` : `${low}:${high}`;
 }
 
-/** An action that is one rule. */
+/** The words of an action that is a single rule. */
 export function actionWords(action: Exclude<Action, { kind: 'choose' }>): string {
   switch (action.kind) {
     case 'return':
@@ -136,20 +136,20 @@ export function actionWords(action: Exclude<Action, { kind: 'choose' }>): string
 }
 
 /**
- * Several queues are chosen by the addresses: what comes of one flow before its verdict meets one memory of decisions. With
- * --queue-cpu-fanout it might meet two, which decide apart.
+ * Several queues are chosen by the packet's addresses, so all packets of a flow before its verdict meet the same memory
+ * of decisions. With --queue-cpu-fanout they might meet two, which decide independently.
  */
 function queues(first: number, last: number): string {
   return first === last ? `--queue-num ${first}` : `--queue-balance ${first}:${last}`;
 }
 
 /**
- * A choice as rules that are tried one after the other, so each sees only what those before it left, and its share is of
- * that: w / (what is left), not w / (all). The last one takes the rest and has no statistic match. The match on the mark
- * comes first, because the counter behind `--mode nth` counts each packet that its rule's matches before it let through.
+ * A choice as rules that are tried one after the other. Each sees only what those before it left, and its share is of
+ * that: w / (what is left), not w / (all). The last one takes the rest and has no statistic match. The match on the
+ * mark comes first, because the counter of `--mode nth` counts each packet that the matches before it let through.
  *
- * `random` has no state: neither a rewritten table nor the rhythm of a client changes the shares. `nth` has a rule for each
- * slot of the rotation; --every is how many slots are left, and --packet 0 means that the first packet matches
+ * `random` has no state: neither a rewritten table nor the rhythm of a client changes the shares. `nth` has a rule for
+ * each slot of the rotation; --every is how many slots are left, and --packet 0 means that the first packet matches
  * (libxt_statistic's statistic_check: count = every - packet).
  */
 function choiceWords({ mask, mode, shares }: Choice): string[][] {
@@ -176,8 +176,8 @@ function choiceWords({ mask, mode, shares }: Choice): string[][] {
 }
 
 /**
- * The kernel compares 31 random bits with probability * 2^31 (statistic_mt), and 11 digits are what iptables reads and
- * prints without loss. Rounded in a way that nobody gets nothing or all.
+ * The kernel compares 31 random bits with probability * 2^31 (statistic_mt); iptables reads and prints 11 digits
+ * without loss. Rounding never gives a target nothing or everything.
  */
 function probability(part: number): string {
   const whole = 2 ** 31;

@@ -24,9 +24,9 @@ import { shellFunction } from './script/words.js';
 export type Programs = Readonly<Record<Family, string>>;
 
 /**
- * A shell script that stands alone and does what the plan of a configuration says: the same chains, rules and tables. What
- * only the machine knows, such as gateways, addresses and specific networks, it finds itself, and what a person may want to
- * change are variables at its top.
+ * Renders a shell script that stands alone and does what the plan of a configuration says: the same chains, rules and
+ * tables. It finds by itself what only the machine knows, such as gateways, addresses and specific networks. What a
+ * person may want to change are variables at its top.
  */
 export function renderScript(config: Config, programs: Programs): string {
   const symbols = makeSymbols(config);
@@ -73,7 +73,7 @@ function title(text: string): string {
   return `# --- ${text} ${'-'.repeat(70 - text.length)}`;
 }
 
-/** One family of the script. */
+/** The part of the script for one family. */
 class Part {
   readonly family: Family;
   readonly #config: Config;
@@ -89,14 +89,14 @@ class Part {
     this.#tables = new ScriptTables(config, symbols, plan, family);
   }
 
-  /** Which print what is wanted. */
+  /** The functions that print the wanted state. */
   functions(): string[] {
     const routing =
       this.#wans.length === 0 ? [] : routingFunctions(this.#config, this.#wans, this.#plan, this.family);
     return [...routing, this.#tables.function()];
   }
 
-  /** Lines that put all that is wanted into variables. */
+  /** Lines that put the wanted state into variables. */
   finders(): string[] {
     const { family } = this;
     return [
@@ -116,7 +116,7 @@ class Part {
     return `"$${toolOf(this.family)}"`;
   }
 
-  /** `put` with variables of this family. */
+  /** A call of `put` with the variables of this family. */
   put(prefix = ''): string {
     const what = ['routes', 'rules', 'tables'].map((list) => `"$${prefix}${list}${this.family}"`);
     return `put ${this.family} ${this.tool} ${what.join(' ')}`;
@@ -147,7 +147,7 @@ function upLines({ wans, services }: Symbols, parts: readonly Part[], devices: r
   ];
 }
 
-/** The tables stand in the order in which they are emptied: nothing is sent elsewhere before its NAT is gone. */
+/** The function `down`. It empties the tables in an order in which nothing is sent elsewhere after its NAT is gone. */
 function downFunction(parts: readonly Part[]): string {
   return `down() {
 	_nothing='*filter
@@ -189,11 +189,12 @@ lock
 "\${1-up}"`;
 }
 
-/** Those functions that a text calls, or that others of them call. */
+/** The functions of a library that a text calls, directly or by other functions. */
 function called(library: readonly string[], text: string): string[] {
   const names = (functions: string) => [...functions.matchAll(/^(\w+)\(\)/gm)].map(([, name]) => name!);
   const code = (one: string) => one.replaceAll(/^\s*#.*$/gm, '');
-  // Where a command may begin; `ip route` is no call of `route`, and awk's `gateway = ` none of `gateway`.
+  // Matches a name only where a command may begin: `ip route` does not call `route`, nor does awk's `gateway = ` call
+  // `gateway`.
   const isCalled = (one: string, by: string) =>
     names(one).some((name) =>
       new RegExp(`(^\\s*|[|&({!;] ?|\\) |(if|do|then) )${name}( (?!=)|[;)]|$)`, 'm').test(by),

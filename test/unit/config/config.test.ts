@@ -109,7 +109,7 @@ describe('parseConfig', () => {
     ['key twice', { wan: [`${A},dev=eth2`] }, /dev is given twice/],
     ['no key=value', { wan: ['a,eth1'] }, /"eth1" is not key=value/],
     ['no device', { wan: ['a,via=192.0.2.1'] }, /has no device; add dev=/],
-    ['bad device name', { wan: ['a,dev=eth/1'] }, /no device name/],
+    ['bad device name', { wan: ['a,dev=eth/1'] }, /is not a device name/],
     ['bad name', { wan: ['a b,dev=eth1'] }, /WAN name "a b"/],
     [
       'auto on a device of two',

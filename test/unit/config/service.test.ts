@@ -141,7 +141,7 @@ describe('services in the configuration', () => {
     ],
     ['backend’s port', backends('to=10.0.0.1:http'), /port "http" must be/],
     ['backend’s range', backends('to=10.0.0.1:80-90'), /port "80-90" must be/],
-    ['backend that is a loopback', backends('to=127.0.0.1:80'), /no address that others can reach/],
+    ['backend that is a loopback', backends('to=127.0.0.1:80'), /is not an address that others can reach/],
     [
       'backend’s port with any',
       { service: ['web,listen=192.0.2.1/any'], backend: [ONE] },

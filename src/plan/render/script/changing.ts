@@ -1,6 +1,6 @@
 import { PROTOCOL } from '../ip.js';
 
-/** The shell functions by which a printed script changes the machine, as they stand there. */
+/** The shell functions by which a printed script changes the machine, word for word. */
 
 const SAY = `say() { printf 'wanmark: %s\\n' "$*" >&2; }
 
@@ -168,7 +168,7 @@ drop_table() {
 	fi
 }`;
 
-/** Called by every script. */
+/** The functions that every script uses. */
 export const CHANGING = [
   SAY,
   NEED,

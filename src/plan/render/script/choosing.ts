@@ -1,7 +1,7 @@
 import type { Config } from '../../../config/config.js';
 import { MOST_SLOTS } from '../../choice.js';
 
-/** The shell function of a printed script that writes the rules of a choice, for either mode. */
+/** The shell function of a printed script that writes the rules of a choice, for each mode. */
 
 const HEAD = `# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: rules that give an undecided packet one of the marks. The
 # members stand in the order of their tiers; those of the first that has one with a weight and a gateway are chosen from.`;

@@ -1,6 +1,6 @@
 /**
- * The shell functions by which a printed script finds out what only the machine knows, as they stand there. Each is left
- * out where nothing calls it, so that a short configuration makes a short script.
+ * The shell functions by which a printed script finds out what only the machine knows, word for word. Each is left out
+ * where nothing calls it, so a short configuration makes a short script.
  */
 
 const NETWORKS = `# networks FAMILY NETWORK...: what the main table knows better than by its default route, and these networks, as far as they

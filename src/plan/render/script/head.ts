@@ -4,7 +4,7 @@ import { PROTOCOL } from '../ip.js';
 import type { Variable } from './symbols.js';
 import { listed, quoted } from './words.js';
 
-/** What the first lines of a script say of it. */
+/** The text at the top of a script, which says what it does. */
 export function headText({ wans, services, engine }: Config): string {
   const what = [
     ...(wans.length > 0 ? [`connections over ${listed(wans.map(({ name }) => name))}`] : []),
@@ -50,7 +50,7 @@ export function settingsText(
   ].join('\n');
 }
 
-/** The name of a family's iptables, and of the variable that says which it is. */
+/** The variable that holds the name of a family's iptables. */
 export function toolOf(family: Family): string {
   return family === 4 ? 'iptables' : 'ip6tables';
 }

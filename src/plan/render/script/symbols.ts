@@ -5,21 +5,21 @@ import { carries, type Wan } from '../../../core/wan.js';
 import { type Device, type Facts, neighbourKey } from '../../facts.js';
 import { quoted, VariableNames } from './words.js';
 
-/** A variable of the script: what a person may change at its top. */
+/** A variable of the script: a value at its top that a person may change. */
 export interface Variable {
   readonly name: string;
-  /** As sh reads it. */
+  /** The value in the form that sh reads. */
   readonly value: string;
-  /** For the end of its line. */
+  /** A comment for the end of the variable's line. */
   readonly comment?: string;
 }
 
 /** A WAN of the script. */
 export interface ScriptWan {
   readonly wan: Wan;
-  /** Begins its variables: `fibre` of `$fibre_weight`. */
+  /** The beginning of its variables' names: `fibre` in `$fibre_weight`. */
   readonly stem: string;
-  /** `$fibre_dev`; the same for WANs on one device. */
+  /** The variable of its device, such as `$fibre_dev`; WANs on one device share it. */
   readonly device: string;
   readonly shared: boolean;
 }
@@ -27,21 +27,21 @@ export interface ScriptWan {
 /** A service of the script. */
 export interface ScriptService {
   readonly service: Service;
-  /** Begins its variables: `web` of `$web_address`. */
+  /** The beginning of its variables' names: `web` in `$web_address`. */
   readonly stem: string;
 }
 
 /** A configuration in which the values that a person may change are variables, such as `$fibre_dev`. */
 export interface Symbols {
   readonly config: Config;
-  /** In which everything is there and works. */
+  /** Facts with which every WAN works. */
   readonly facts: Facts;
   readonly variables: readonly Variable[];
   readonly wans: readonly ScriptWan[];
   readonly services: readonly ScriptService[];
 }
 
-/** A person may give a weight to whom the configuration gives none. */
+/** The weight in the plan, where a person may give one that the configuration does not. */
 const ANY_WEIGHT = 1;
 
 export function makeSymbols(config: Config): Symbols {
@@ -76,7 +76,10 @@ export function makeSymbols(config: Config): Symbols {
   };
 }
 
-/** `_server` is what tells the variables of a backend from those of its service, so no other name may have it. */
+/**
+ * The beginning of a WAN's or service's variables. `_server` is left out, since it tells a backend's variables from
+ * those of its service.
+ */
 function stemOf(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9]server/g, '_srv');
 }
@@ -86,12 +89,12 @@ function sharedDevices(wans: readonly Wan[]): string[] {
   return [...new Set(devices.filter((dev, i) => devices.indexOf(dev) !== i))];
 }
 
-/** The variable that holds a WAN's gateway of the moment. */
+/** The variable that holds a WAN's current gateway. */
 export function gatewayVariable(stem: string, family: Family): string {
   return `${stem}_gateway${family}`;
 }
 
-/** The variable with what it was given as its gateway. */
+/** The variable that holds the gateway as it was given. */
 export function viaVariable(stem: string, family: Family): string {
   return `${stem}_via${family === 6 ? '6' : ''}`;
 }
@@ -118,7 +121,7 @@ function gatewayComment(via: string | undefined): Pick<Variable, 'comment'> {
   return via === 'dev' ? { comment: 'a device that needs no gateway' } : {};
 }
 
-/** The first word of the variables of a backend: its place in its service. */
+/** The beginning of a backend's variables: its service's and its place there. */
 export function serverStem(stem: string, i: number): string {
   return `${stem}_server${i + 1}`;
 }
@@ -154,7 +157,7 @@ function serviceVariables(service: Service, stem: string): Variable[] {
   ];
 }
 
-/** Every device is there, and every gateway is on it. */
+/** Facts in which every device exists and reaches its gateways. */
 function symbolicFacts(wans: readonly Wan[]): Facts {
   const device: Device = { index: 1, up: true, pointToPoint: false };
   return {

@@ -14,9 +14,9 @@ export class ScriptTables {
   readonly #plan: FamilyPlan;
   readonly #family: Family;
   readonly #variables: ReadonlyMap<string, string>;
-  /** Variables of choices, and what writes their rules. */
+  /** The variables of choices, each with the command that writes the rules. */
   readonly #choices = new Map<string, string>();
-  /** As iptables-save prints our part of them, but for the variables. */
+  /** Our part of the tables as iptables-save prints it, except for the variables. */
   readonly #lines: readonly string[];
 
   constructor(config: Config, symbols: Symbols, plan: FamilyPlan, family: Family) {
@@ -33,7 +33,7 @@ export class ScriptTables {
     );
   }
 
-  /** Lines that put what the machine knows, and the choices made of it, into the variables of the tables. */
+  /** Lines that put the machine's values, and the choices made from them, into the variables of the tables. */
   finders(): string[] {
     const text = this.#lines.join('\n');
     const sets = [...this.#plan.sets]
@@ -45,7 +45,7 @@ export class ScriptTables {
     ];
   }
 
-  /** The function that prints them. */
+  /** The shell function that prints the tables. */
   function(): string {
     const body = ['cat <<-WANMARK', ...this.#lines.map((line) => `\t${line}`), 'WANMARK'];
     return `# Our part of iptables' tables, as iptables-save prints it.\n${shellFunction(`print_tables${this.#family}`, body)}`;
@@ -70,7 +70,7 @@ export class ScriptTables {
     }
   }
 
-  /** Those of the same device that are asked for before. */
+  /** The variables of MAC addresses on the same device that are found before this one. */
   #macsBefore(source: SetSource & { from: 'neighbour' }): string[] {
     const all = [...this.#plan.sets].filter(
       ([, set]) => set.source.from === 'neighbour' && set.source.device === source.device,
@@ -112,7 +112,7 @@ export class ScriptTables {
     return `$${variable}`;
   }
 
-  /** In the order in which they are asked. */
+  /** The WANs as `choose` takes them, in the order of their tiers. */
   #wanMembers(): string[] {
     return this.#symbols.wans
       .filter(({ wan }) => carries(wan, this.#family))

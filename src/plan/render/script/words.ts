@@ -1,16 +1,16 @@
 /** Parts of sh's grammar. */
 
-/** A value on the right of `NAME=`, as sh reads it. A text with `$` of our own is not for this. */
+/** A value for the right side of `NAME=`, as sh reads it. Not for a text that contains variables. */
 export function quoted(text: string): string {
   return /^[A-Za-z0-9./:_-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** A function with the same lines for its body. */
+/** A shell function whose body is these lines. */
 export function shellFunction(name: string, lines: readonly string[]): string {
   return [`${name}() {`, ...lines.map((line) => `\t${line}`), '}'].join('\n');
 }
 
-/** Names of variables, made of names that may have other letters in them. No two are the same. */
+/** Names of variables, made from names that may contain other letters. No two are the same. */
 export class VariableNames {
   readonly #taken = new Set<string>();
 
@@ -23,7 +23,7 @@ export class VariableNames {
   }
 }
 
-/** `a`, `a and b`, `a, b and c`. */
+/** Joins names as `a`, `a and b`, or `a, b and c`. */
 export function listed(names: readonly string[]): string {
   const last = names.at(-1)!;
   return names.length === 1 ? last : `${names.slice(0, -1).join(', ')} and ${last}`;
