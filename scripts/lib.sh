@@ -1,22 +1,22 @@
 # shellcheck shell=sh disable=SC2034 # used by the other files
 # What the executor's files share: messages, running commands, the lock, the state. Sourced, never run.
 #
-# No `set -e`: it is off inside every condition, so a function would mean one thing when it is tested and another when it
-# is not. Failures are handled where they happen. `set -f` because values are split into words on purpose and must never
-# be globbed, but for one place that says so.
+# "set -e" is left out: it is off inside every condition, so a function would mean one thing when it is tested and
+# another when it is not. Failures are handled where they happen. "set -f" is on because values are split into words
+# on purpose and must not be globbed; one place turns it off and says so.
 set -fu
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
 
-# Marks every ip rule and route as ours (rtnetlink's rtm_protocol; iproute2 has no name for 100 to 185).
+# The rtm_protocol number that marks every ip rule and route as ours; iproute2 has no name for 100 to 185.
 PROTOCOL=119
 NEWLINE='
 '
 TABLES='mangle nat filter'
 : "${WANMARK_RUN:=/run/wanmark}"
 
-# json TEXT: in JSON, as a quoted string. Line ends become blanks.
+# json TEXT: puts TEXT into JSON, as a quoted string. Line ends become blanks.
 json() {
 	case $1 in
 	*[\\\"]* | *[[:cntrl:]]*) JSON=\"$(printf '%s' "$1" | tr '[:cntrl:]' ' ' | sed 's/[\\"]/\\&/g')\" ;;
@@ -24,10 +24,11 @@ json() {
 	esac
 }
 
-# say_event NAME [MEMBERS]
+# say_event NAME [MEMBERS]: prints an event, a JSON object on one line.
 say_event() { printf '{"event":"%s"%s}\n' "$1" "${2:+,$2}"; }
 
-# fail TEXT: the machine is not as needed (exit 1). misuse TEXT: the caller erred (exit 2).
+# fail TEXT: ends the script because the machine is not as needed (exit 1). misuse TEXT: because the caller erred
+# (exit 2).
 fail() {
 	json "$1"
 	say_event failed "\"said\":$JSON"
@@ -39,7 +40,7 @@ misuse() {
 	exit 2
 }
 
-# failed COMMAND SAID [LINE]: a command of a step went wrong.
+# failed COMMAND SAID [LINE]: ends the script because a command of a step went wrong.
 failed() {
 	json "$1"
 	_members="\"command\":$JSON"
@@ -53,7 +54,7 @@ failed() {
 	exit 1
 }
 
-# ran COMMAND [FILE]: said before it is run, with what it is given to read.
+# ran COMMAND [FILE]: reports a command, and the input it is given, before it is run.
 ran() {
 	json "$1"
 	_members="\"command\":$JSON"
@@ -63,10 +64,10 @@ ran() {
 
 json_lines() { awk '{ gsub(/[\\"]/, "\\\\&"); printf "%s\"%s\"", (NR > 1 ? "," : ""), $0 }' "$1"; }
 
-# run_quietly COMMAND...: our own files; a failure ends the script.
+# run_quietly COMMAND...: runs a command on our own files without reporting it; a failure ends the script.
 run_quietly() { _said=$("$@" 2>&1) || failed "$*" "$_said"; }
 
-# need PROGRAM PACKAGE
+# need PROGRAM PACKAGE: ends the script if the program is not installed.
 need() {
 	command -v "$1" >/dev/null 2>&1 || fail "$1 is not installed; apt-get install $2"
 }
@@ -78,7 +79,7 @@ need_privilege() {
 	[ $((0x${_caps:-0} >> 12 & 1)) = 1 ] || fail 'needs CAP_NET_ADMIN; run it as root (sudo)'
 }
 
-# read_programs: the iptables of each family, from the plan or the environment, and of which variant they are.
+# read_programs: reads the iptables of each family from the plan or the environment, and finds their variant.
 read_programs() {
 	IPTABLES=${IPTABLES:-iptables} IP6TABLES=${IP6TABLES:-ip6tables} VARIANT=
 	if [ -n "$FOLDER" ]; then { read -r IPTABLES && read -r IP6TABLES && read -r VARIANT; } <"$FOLDER/programs" || :; fi
@@ -89,17 +90,17 @@ read_programs() {
 	done
 }
 
-# program FAMILY: in PROGRAM.
+# program FAMILY: puts the family's iptables into PROGRAM.
 program() { if [ "$1" = 4 ]; then PROGRAM=$IPTABLES; else PROGRAM=$IP6TABLES; fi; }
 
 # --- lock and state ---------------------------------------------------------
 
-# Below WANMARK_RUN: `lock`; `work` for one run; and `state`, which lives from up to down:
+# The folder WANMARK_RUN holds `lock`, `work` for one run, and `state`, which lives from up to down and contains
 #   sysctl       DEVICE VALUE of src_valid_mark before we changed it, written before the change
 #   absent       FAMILY TABLE of tables that did not exist before up
 #   want/ have/  what was asked for, and what the kernel made of it; as in a plan's folder
-#   up           there is one
-# and what the plan's folder had in keep/.
+#   up           exists while the rules are up
+# and the files from keep/ of the plan's folder.
 begin() {
 	need flock util-linux
 	mkdir -p "$WANMARK_RUN" 2>/dev/null || fail "cannot create $WANMARK_RUN; set WANMARK_RUN to a directory"
@@ -112,26 +113,26 @@ begin() {
 		fail "another wanmark script holds $WANMARK_RUN/lock; wait for it to end"
 	STATE=$WANMARK_RUN/state WORK=$WANMARK_RUN/work UNDO='' FRESH='' MISSING=''
 	trap finish EXIT
-	# Whoever started us may die in the middle: the transaction goes on without a reader.
+	# If the process that started us dies in the middle, the transaction goes on without a reader.
 	trap '' PIPE
 	trap 'exit 1' HUP INT TERM
 	[ -d "$STATE" ] || FRESH=1
 	{ rm -rf "$WORK" && mkdir -p "$STATE" "$WORK"; } 2>/dev/null || fail "cannot write below $WANMARK_RUN"
 }
 
-# finish: runs at every exit.
+# finish runs at every exit.
 finish() {
 	_code=$?
 	trap '' HUP INT TERM
 	[ -z "$UNDO" ] || undo
-	# A first up that failed: there was nothing, so there is nothing to remember.
+	# After a first up that failed there is nothing to remember.
 	[ -z "$FRESH" ] || rm -rf "$STATE"
 	rm -rf "$WORK"
 	exit "$_code"
 }
 
-# keep FILE COMMAND...: what the command writes replaces FILE at once; a crash of either leaves the old or the new one. The
-# command may answer with 1, as grep does when it writes nothing.
+# keep FILE COMMAND...: replaces FILE at once by the command's output; a crash leaves the old file or the new one. The
+# command may exit with 1, as grep does when it finds nothing.
 keep() {
 	_kept=$1
 	shift
@@ -139,7 +140,7 @@ keep() {
 	if [ $? -gt 1 ] || ! mv "$_kept.new" "$_kept"; then fail "cannot write $_kept; is the file system full?"; fi
 }
 
-# report_missing HAVE: of what the last settle noted, what is gone.
+# report_missing HAVE: reports what the last settle noted and is not there any more.
 report_missing() {
 	_gone=$(missing_tables "$1" && missing_routing "$1" && missing_settings)
 	[ -n "$_gone" ] || return 0

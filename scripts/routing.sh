@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2154 # set by lib.sh and wanmark.sh
-# Our ip rules, routes and device settings. All rules and routes of ours carry the protocol 119. Sourced, never run.
+# Our ip rules, routes and device settings. All our rules and routes carry the protocol 119. Sourced, never run.
 
 CONF=/proc/sys/net/ipv4/conf
 
-# look_routing DIR: ours, in the words of a plan. With -N a rule that refuses ends in the number of its type
-# (RTN_BLACKHOLE, RTN_UNREACHABLE), and a route that leads nowhere begins with it.
+# look_routing DIR: writes our ip rules and routes to DIR, in the form of a plan. With -N a rule that refuses ends in
+# the number of its type (RTN_BLACKHOLE, RTN_UNREACHABLE), and a route that leads nowhere begins with it.
 look_routing() {
 	for _list in rules4 routes4 rules6 routes6; do : >"$1/$_list" || fail "cannot write $1"; done
 	for _family in 4 6; do
@@ -42,7 +42,8 @@ look_routing() {
 	}'
 }
 
-# routing_steps FAMILY NOW THEN STEPS: routes before the rules that lead to them, and away in the other order.
+# routing_steps FAMILY NOW THEN STEPS: writes the steps. Routes are added before the rules that lead to them, and
+# removed after them.
 routing_steps() {
 	{
 		without "$3/routes$1" "$2/routes$1" "route replace"
@@ -54,8 +55,8 @@ routing_steps() {
 	} >"$4/$1.drop" || fail "cannot write $4"
 }
 
-# without A B COMMAND: COMMAND for each line of A that is not in B. A route that is replaced is not taken away as well:
-# `ip route del` asks for less than all of a route, and would find the one in its place.
+# without A B COMMAND: prints COMMAND for each line of A that is not in B. A replaced route is not deleted as well:
+# `ip route del` matches by less than the whole route, and would delete the new one.
 without() {
 	[ -e "$1" ] || return 0
 	awk -v others="$2" -v command="$3" -v protocol="$PROTOCOL" '
@@ -66,7 +67,7 @@ without() {
 		}' "$1"
 }
 
-# add_routing FAMILY STEPS
+# add_routing FAMILY STEPS: adds the rules and routes of a family.
 add_routing() {
 	[ -s "$2/$1.add" ] || return 0
 	ran "ip -$1 -batch" "$2/$1.add"
@@ -77,7 +78,8 @@ add_routing() {
 	esac
 }
 
-# drop_routing FAMILY STEPS: what went by itself, as with its device, is well gone.
+# drop_routing FAMILY STEPS: removes rules and routes. Those that are gone already, for example with their device, are
+# no error.
 drop_routing() {
 	[ -s "$2/$1.drop" ] || return 0
 	ran "ip -$1 -force -batch" "$2/$1.drop"
@@ -91,7 +93,7 @@ drop_routing() {
 	esac
 }
 
-# one_by_one FAMILY FILE STRICT: for an ip that knows no -batch, as busybox's.
+# one_by_one FAMILY FILE STRICT: runs the lines one by one, for an ip without -batch such as busybox's.
 one_by_one() {
 	while read -r _line; do
 		# shellcheck disable=SC2086 # the words of a rule or route
@@ -103,19 +105,19 @@ one_by_one() {
 	done <"$2"
 }
 
-# ip_failed FAMILY FILE SAID: `ip -batch` names the line.
+# ip_failed FAMILY FILE SAID: reports a failure with the line that `ip -batch` names.
 ip_failed() {
 	_number=$(printf '%s\n' "$3" | sed -n 's/^Command failed .*:\([0-9][0-9]*\)$/\1/p' | sed -n 1p)
 	failed "ip -$1 $(sed -n "${_number:-1}p" "$2")" "$(printf '%s\n' "$3" | grep -v '^Command failed')"
 }
 
-# settle_routing: what was asked for is what there is. A file that is moved is there as a whole or not at all.
+# settle_routing: notes that what was asked for is there now. A moved file is there as a whole or not at all.
 settle_routing() {
 	_want=$FOLDER/want
 	run_quietly mv -f "$_want/rules4" "$_want/routes4" "$_want/rules6" "$_want/routes6" "$STATE/have/"
 }
 
-# missing_routing HAVE
+# missing_routing HAVE: prints an event for each missing rule or route.
 missing_routing() {
 	for _family in 4 6; do
 		for _list in rules routes; do
@@ -131,13 +133,14 @@ missing_routing() {
 
 # --- settings ---------------------------------------------------------------
 
-# remember_settings: which devices have a setting of ours, for an undo.
+# remember_settings: keeps the list of devices with a setting of ours, for an undo.
 remember_settings() {
 	if [ -e "$STATE/sysctl" ]; then cp "$STATE/sysctl" "$WORK/settings"; else : >"$WORK/settings"; fi ||
 		fail "cannot write $WORK"
 }
 
-# put_settings FILE: the old value is noted first, so that `down` can restore it after a crash at any point.
+# put_settings FILE: makes the settings. Each old value is noted first, so that `down` can restore it after a crash at
+# any point.
 put_settings() {
 	[ -e "$1" ] || return 0
 	while read -r _device _key _value <&4; do
@@ -145,7 +148,8 @@ put_settings() {
 	done 4<"$1"
 }
 
-# put_setting DEVICE KEY VALUE. Not `read`: a shell reads byte by byte, and /proc/sys answers a second read with nothing.
+# put_setting DEVICE KEY VALUE: makes one setting. It reads with cat, since the shell's `read` reads byte by byte, and
+# /proc/sys answers a second read with nothing.
 put_setting() {
 	[ -e "$CONF/$1/$2" ] || return 0
 	_old=$(cat "$CONF/$1/$2")
@@ -178,13 +182,13 @@ settings_as_before() {
 		$1 in there' "$STATE/sysctl"
 }
 
-# restore_settings: those that there were when we began, and no others.
+# restore_settings: restores the settings to those at the beginning of this run.
 restore_settings() {
 	while read -r _device _old <&4; do put_setting "$_device" src_valid_mark 1; done 4<"$WORK/settings"
 	settings_as_before "$WORK/settings"
 }
 
-# missing_settings: of the devices that we changed, those that have not our value.
+# missing_settings: prints an event for each device whose setting does not have our value any more.
 missing_settings() {
 	[ -e "$STATE/settings" ] || return 0
 	while read -r _device _key _value <&4; do

@@ -4,15 +4,15 @@
 #
 # Printed by wanmark; needs iproute2 and iptables, but not wanmark. As root:
 #
-#   sh FILE [up]     everything; again after a change of the settings below. The router has to forward already:
-#                    sysctl net.ipv4.ip_forward=1
-#   sh FILE refresh  the same where it is up, for hooks: addresses, gateways and routes may have changed
-#   sh FILE down     takes everything away
+#   sh FILE [up]     sets everything up; run it again after a change of the settings below. The router must forward
+#                    already: sysctl net.ipv4.ip_forward=1
+#   sh FILE refresh  for hooks: brings it up to date when addresses, gateways or routes may have changed
+#   sh FILE down     removes everything
 #
-# When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine would not, 2 wrong usage.
+# When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine refused, 2 wrong usage.
 #
-# All of it can be found: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of protocol 119. A
-# connection's mark says which server it belongs to; bits outside the mask are left as they are.
+# Everything it makes can be recognised: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of
+# protocol 119. A connection's mark says which server it belongs to; bits outside the mask are left as they are.
 set -eu
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
@@ -30,7 +30,7 @@ web_server3=10.0.0.4
 web_server3_to=$web_server3:8080
 web_server3_weight=1
 iptables=iptables
-state=/run/wanmark-script # what down has to know
+state=/run/wanmark-script # what down needs to know
 
 # --- what is wanted --------------------------------------------------------
 
@@ -75,7 +75,7 @@ look() {
 	tables4=$(print_tables4)
 }
 
-# Checks all that can be checked before anything is changed.
+# up: checks everything that can be checked before anything is changed.
 up() {
 	check_weights "$web_server1_weight" "$web_server2_weight" "$web_server3_weight"
 	look
@@ -102,7 +102,7 @@ down() {
 	forget
 }
 
-# finish: at every exit.
+# finish runs at every exit.
 undo=''
 finish() {
 	_code=$?
@@ -118,20 +118,21 @@ finish() {
 
 # --- how it is found out and done ------------------------------------------
 
-# network_to FAMILY ADDRESS: the network that the route to it is for; the address itself where that is the default route.
+# network_to FAMILY ADDRESS: prints the network of the route to an address; the address itself for the default route.
 network_to() {
 	ip -N "-$1" route get fibmatch "$2" 2>/dev/null | awk -v address="$2" '
 		NR == 1 && $1 ~ /^[0-9a-f]*[.:]/ { network = $1 }
 		END { print network ? network : address }'
 }
 
-# each LIST RULE: the rule once for each word of the list, in the place of @.
+# each LIST RULE: prints the rule once for each word of the list, which replaces the @.
 each() {
 	for _one in $1; do printf '%s\n' "${2%%@*}$_one${2#*@}"; done
 }
 
-# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: rules that give an undecided packet one of the marks. The
-# members stand in the order of their tiers; those of the first that has one with a weight and a gateway are chosen from.
+# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give an undecided packet one of the
+# marks. The members stand in the order of their tiers. The choice is among those of the first tier in which one has a
+# weight and a gateway.
 choose() {
 	_chain=$1 _mask=$2 _last=$3
 	shift 3
@@ -141,9 +142,9 @@ choose() {
 		}
 		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }
 		END {
-			# They are tried one after the other, so each sees only what those before it left, and its share is of that:
-			# w / (what is left), not w / (all). The last one takes the rest. The kernel compares 31 random bits
-			# (statistic_mt), and 11 digits are read and printed without loss.
+			# Rules are tried one after the other, so each sees only what those before it left, and its
+			# share is of that: w / (what is left), not w / (all). The last one takes the rest. The kernel
+			# compares 31 random bits (statistic_mt), and 11 digits are read and printed without loss.
 			for (i = 1; i < count; i++) {
 				steps = int(weight[i] / left * 2147483648 + .5)
 				if (steps > 2147483647) steps = 2147483647
@@ -164,7 +165,8 @@ misuse() {
 	exit 2
 }
 
-# need PROGRAM...: CAP_NET_ADMIN is bit 12 of what this process may do, capabilities(7).
+# need PROGRAM...: checks for CAP_NET_ADMIN (bit 12 of a process's capabilities, capabilities(7)) and for the
+# programs.
 need() {
 	_caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
 	[ $((0x${_caps:-0} >> 12 & 1)) = 1 ] || { say 'needs CAP_NET_ADMIN; run it as root (sudo)'; exit 1; }
@@ -180,20 +182,22 @@ check_weights() {
 	done
 }
 
-# One at a time: two hooks may run at once.
+# Only one run at a time, since two hooks may start it at once.
 lock() {
 	exec 9>"$state.lock"
 	flock -w 15 9 || { say "another one holds $state.lock; wait for it to end"; exit 1; }
 }
 
-# ours PROGRAM: our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to them.
+# ours PROGRAM: prints our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to
+# them.
 ours() {
 	"$1-save" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \
 		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
 }
 
-# table_steps PROGRAM TABLES: what iptables-restore reads to put these tables in the place of our part of it. Jumps go
-# first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule should win.
+# table_steps PROGRAM TABLES: prints what iptables-restore needs to replace our part of the tables with TABLES. Jumps
+# go first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule
+# should win.
 table_steps() {
 	{ printf '%s\n=\n' "$2" && ours "$1"; } | awk '
 		/^=/ { old = 1 }
@@ -222,13 +226,13 @@ table_steps() {
 		}'
 }
 
-# test_tables PROGRAM TABLES: lets iptables read them before anything is changed.
+# test_tables PROGRAM TABLES: lets iptables read the tables before anything is changed.
 test_tables() {
 	_steps=$(table_steps "$1" "$2")
 	printf '%s\n' "$_steps" | "$1-restore" --test --wait=10 --noflush
 }
 
-# rules_there FAMILY: the ip rules that are ours, in the words of ours.
+# rules_there FAMILY: prints the ip rules that are ours, as this script writes them.
 rules_there() {
 	ip -N "-$1" rule show | awk '
 		!sub(/ proto 119$/, "") { next }
@@ -244,13 +248,13 @@ rules_there() {
 		}'
 }
 
-# routes_there FAMILY: the routes that are ours, without what only tells of their state.
+# routes_there FAMILY: prints the routes that are ours, without the words that only tell their state.
 routes_there() {
 	ip "-$1" route show table all protocol 119 | sed -e 's/ dead//' -e 's/ linkdown//'
 }
 
-# put FAMILY PROGRAM ROUTES RULES TABLES: makes ours of these. What is needed comes first and what is left over goes last: a
-# mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
+# put FAMILY PROGRAM ROUTES RULES TABLES: replaces what is ours with these. What is needed comes first and leftovers
+# go last: a mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
 put() {
 	_old_rules=$(rules_there "$1")
 	each_line "$3" '' ip "-$1" route replace protocol 119
@@ -263,7 +267,7 @@ put() {
 	done
 }
 
-# each_line LINES OTHERS COMMAND...: the command with the words of each line that is not one of the others.
+# each_line LINES OTHERS COMMAND...: runs the command with the words of each line that is not in OTHERS.
 each_line() {
 	_others="
 $2
@@ -280,7 +284,8 @@ $_line
 	}
 }
 
-# note_tables PROGRAM TABLES: iptables-nft makes tables that were not there, and keeps them, so down takes them away again.
+# note_tables PROGRAM TABLES: notes the tables that do not exist yet. iptables-nft creates and keeps them, so down
+# removes them.
 note_tables() {
 	_there=$("$1-save")
 	for _table in $(printf '%s\n' "$2" | sed -n 's/^\*//p'); do
@@ -288,7 +293,7 @@ note_tables() {
 	done
 }
 
-# forget: what the state says, as it was before; then there is no state.
+# forget: restores what the state file says, and removes the file.
 forget() {
 	[ -e "$state" ] || return 0
 	while read -r _what _before; do
@@ -300,7 +305,7 @@ forget() {
 	rm -f "$state"
 }
 
-# drop_table PROGRAM TABLE: unless others use it by now. A restore that flushes deletes the whole of an nft table.
+# drop_table PROGRAM TABLE: deletes an nft table unless others use it by now; a restore without --noflush does that.
 drop_table() {
 	if "$1-save" | awk -v table="*$2" '
 		/^\*/ { inside = $0 == table; found = found || inside }

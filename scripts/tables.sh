@@ -1,12 +1,12 @@
 # shellcheck shell=sh disable=SC2153,SC2154 # set by lib.sh and wanmark.sh
-# Our part of iptables' tables: how it is found, replaced, tested and taken away. Sourced, never run.
+# Our part of iptables' tables: finding, replacing, testing and removing it. Sourced, never run.
 #
-# Ours are the chains WANMARK and WANMARK_*, and the jumps to them that carry the comment `wanmark`. Base chains are never
-# removed while we run: taking one away drops every packet that waits in any queue (__nf_unregister_net_hook ->
+# Ours are the chains WANMARK and WANMARK_*, and the jumps to them that carry the comment "wanmark". Base chains are
+# never removed while we run: removing one drops every packet that waits in any queue (__nf_unregister_net_hook ->
 # nf_queue_nf_hook_drop).
 
-# look_tables FAMILY DIR: our part of each table, and the names of all that there are. Without -t, because that would make
-# the legacy variant load a table that is not there.
+# look_tables FAMILY DIR: writes our part of each table, and the names of all existing tables, to DIR. It asks for all
+# tables at once, since -t would make the legacy variant load a table that is not there.
 look_tables() {
 	program "$1"
 	for _table in $TABLES; do : >"$2/$1.$_table" || fail "cannot write $2"; done
@@ -15,8 +15,8 @@ look_tables() {
 	"$PROGRAM-save" 2>/dev/null | ours "$2/$1."
 }
 
-# ours PREFIX: reads what iptables-save prints; writes our chains (without counters), their rules and the jumps to them to
-# PREFIX and the table's name, and the names of the tables to PREFIX`present`.
+# ours PREFIX: reads the output of iptables-save; writes our chains (without counters), their rules and the jumps to
+# them to PREFIX and the table's name, and the names of the tables to PREFIX`present`.
 ours() {
 	awk -v prefix="$1" '
 	/^\*/ { file = prefix substr($0, 2); print substr($0, 2) > (prefix "present") }
@@ -25,8 +25,9 @@ ours() {
 	/^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$/ && $2 !~ /^WANMARK/ { print > file }'
 }
 
-# replace_tables FAMILY NOW THEN STEPS STAGES: the input of iptables-restore that makes our part of the tables in THEN of
-# that in NOW, by writing all of it anew. Jumps go first into their base chain, but last in nat POSTROUTING.
+# replace_tables FAMILY NOW THEN STEPS STAGES: writes the input of iptables-restore that turns our part of the tables
+# in NOW into that in THEN, by making all of it anew. Jumps go first into their base chain, but last in nat
+# POSTROUTING.
 replace_tables() {
 	awk -v now="$2/$1." -v then="$3/$1." -v tables="$5" '
 		function replace(table,   line, word, i, olds, had, wanted, old, new, heads, gone, rules, first, last, empty, drop, body) {
@@ -67,7 +68,7 @@ test_tables() {
 	restore "$2/$1.tables" --test
 }
 
-# restore_tables FAMILY STEPS HAVE
+# restore_tables FAMILY STEPS HAVE: carries out the steps for the tables of a family.
 restore_tables() {
 	[ -s "$2/$1.tables" ] || return 0
 	program "$1"
@@ -76,7 +77,7 @@ restore_tables() {
 	restore "$2/$1.tables"
 }
 
-# restore FILE [--test]: with PROGRAM.
+# restore FILE [--test]: gives FILE to the iptables-restore of PROGRAM; ends the script if it refuses.
 restore() {
 	# shellcheck disable=SC2086 # --test or nothing
 	_said=$("$PROGRAM-restore" ${2-} --wait=10 --noflush <"$1" 2>&1) && return 0
@@ -84,7 +85,7 @@ restore() {
 	failed "$PROGRAM-restore" "$_said" "${_line:+$(sed -n "${_line}p" "$1")}"
 }
 
-# note_absent FAMILY STEPS PRESENT: iptables-nft makes tables that were not there, which `down` has to take away again.
+# note_absent FAMILY STEPS PRESENT: notes the tables that iptables-nft will create, so that `down` can remove them.
 note_absent() {
 	[ "$VARIANT" = nft ] || return 0
 	while read -r _line; do
@@ -95,8 +96,8 @@ note_absent() {
 	done <"$2"
 }
 
-# settle_tables: notes what the kernel made of what it was asked for. Who flushes between our restore and this look must not
-# have his work taken for ours, so a table is noted only where it has as many chains and rules as were asked for.
+# settle_tables: notes what the kernel made of our tables. If somebody flushes between our restore and this look, that
+# must not be taken for our work, so a table is noted only where it has as many chains and rules as were asked for.
 settle_tables() {
 	mkdir -p "$WORK/settled" || fail "cannot write $WORK"
 	for _family in 4 6; do
@@ -114,7 +115,7 @@ settle_tables() {
 	done
 }
 
-# same_shape A B: the same chains, with as many rules each.
+# same_shape A B: whether both have the same chains with the same number of rules each.
 same_shape() {
 	awk '
 		{ key = /^:/ ? substr($1, 2) : $2 }
@@ -123,8 +124,8 @@ same_shape() {
 		END { for (key in surplus) if (surplus[key]) exit 1 }' "$1" "$2"
 }
 
-# missing_tables HAVE: an event for each thing that is gone. Something of ours may also be there twice, or stand elsewhere:
-# that is put right without a word.
+# missing_tables HAVE: prints an event for each missing part. Parts of ours that are there twice, or in another place,
+# are put right without a word.
 missing_tables() {
 	awk -v state="$STATE/have/" -v have="$1/" -v programs="$IPTABLES $IP6TABLES" -v tables="$TABLES" '
 	function gone(what) {
@@ -165,7 +166,7 @@ missing_tables() {
 	}'
 }
 
-# remove_tables: out of every variant that is installed, with no state needed.
+# remove_tables: removes our part from every installed variant. Needs no state.
 remove_tables() {
 	variant "$IPTABLES"
 	_other4=$COUNTERPART
@@ -178,7 +179,7 @@ remove_tables() {
 	[ -z "$_failed" ] || exit 1
 }
 
-# remove_from PROGRAM
+# remove_from PROGRAM: removes our part from one variant.
 remove_from() {
 	case ${1##*/} in ip6*) _of=6 ;; *) _of=4 ;; esac
 	if [ $_of = 4 ]; then IPTABLES=$1; else IP6TABLES=$1; fi
@@ -193,9 +194,10 @@ remove_from() {
 	unmake_tables $_of "$_dir/none"
 }
 
-# unmake_tables FAMILY HAVE: iptables-nft leaves a table's base chains behind for ever, so `down` would not end where `up`
-# began. A table that was absent and that is empty now goes, by a restore that flushes: the nft variant answers that by
-# deleting the whole table. With the legacy variant a table cannot be unloaded. HAVE names tables that must stay.
+# unmake_tables FAMILY HAVE: removes the tables that up created, since iptables-nft leaves a table's base chains
+# behind for ever. A table that is in the list of absent ones and is empty now is restored without --noflush, which
+# the nft variant answers by deleting the whole table. With the legacy variant a table cannot be unloaded. HAVE names
+# tables that must stay.
 unmake_tables() {
 	grep -qs "^$1 " "$STATE/absent" || return 0
 	program "$1"
@@ -214,8 +216,8 @@ unmake_tables() {
 	done
 }
 
-# variant PROGRAM: VARIANT is nft or legacy, and COUNTERPART the same program of the other one. Before 1.8 there was only
-# legacy and no word about it.
+# variant PROGRAM: sets VARIANT to nft or legacy, and COUNTERPART to the same program in the other variant. Before
+# iptables 1.8 there was only legacy, which --version did not mention.
 variant() {
 	case $("$1" --version 2>/dev/null) in *nf_tables*) VARIANT=nft ;; *) VARIANT=legacy ;; esac
 	COUNTERPART=${1##*/}

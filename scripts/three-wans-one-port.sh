@@ -4,15 +4,15 @@
 #
 # Printed by wanmark; needs iproute2 and iptables, but not wanmark. As root:
 #
-#   sh FILE [up]     everything; again after a change of the settings below. The router has to forward already:
-#                    sysctl net.ipv4.ip_forward=1
-#   sh FILE refresh  the same where it is up, for hooks: addresses, gateways and routes may have changed
-#   sh FILE down     takes everything away
+#   sh FILE [up]     sets everything up; run it again after a change of the settings below. The router must forward
+#                    already: sysctl net.ipv4.ip_forward=1
+#   sh FILE refresh  for hooks: brings it up to date when addresses, gateways or routes may have changed
+#   sh FILE down     removes everything
 #
-# When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine would not, 2 wrong usage.
+# When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine refused, 2 wrong usage.
 #
-# All of it can be found: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of protocol 119. A
-# connection's mark says which WAN it belongs to; bits outside the mask are left as they are.
+# Everything it makes can be recognised: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of
+# protocol 119. A connection's mark says which WAN it belongs to; bits outside the mask are left as they are.
 set -eu
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
@@ -28,7 +28,7 @@ third_via=192.0.2.3
 third_weight=1
 exclude="" # networks to leave alone
 iptables=iptables
-state=/run/wanmark-script # what down has to know
+state=/run/wanmark-script # what down needs to know
 
 # --- what is wanted --------------------------------------------------------
 
@@ -38,7 +38,7 @@ print_routes4() {
 	route 4 1003 "$port" "$third_gateway4" "$third_via"
 }
 
-# Specific routes first, then the mark of a WAN, then the addresses that a socket may be bound to.
+# The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
 print_rules4() {
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
 	echo 'priority 20001 fwmark 0x1/0xff lookup 1001'
@@ -118,7 +118,7 @@ look() {
 	tables4=$(print_tables4)
 }
 
-# Checks all that can be checked before anything is changed.
+# up: checks everything that can be checked before anything is changed.
 up() {
 	check_weights "$first_weight" "$second_weight" "$third_weight"
 	look
@@ -146,7 +146,7 @@ down() {
 	forget
 }
 
-# finish: at every exit.
+# finish runs at every exit.
 undo=''
 finish() {
 	_code=$?
@@ -162,9 +162,9 @@ finish() {
 
 # --- how it is found out and done ------------------------------------------
 
-# networks FAMILY NETWORK...: what the main table knows better than by its default route, and these networks, as far as they
-# are of the family. A throw route (type 9 with -N) asks the next table, so it is not a destination. fe80::/10, where it is
-# asked for, covers the link-local network of every device.
+# networks FAMILY NETWORK...: prints the networks that the main table reaches by more than its default route, and
+# those NETWORKs that are of the family. A throw route (type 9 with -N) asks the next table, so it is not a
+# destination. NETWORK fe80::/10 stands for the link-local networks of all devices.
 networks() {
 	_family=$1
 	shift
@@ -175,8 +175,8 @@ networks() {
 		$1 != "default" && $1 != "" && ($1 ~ /:/) == (family == 6) { print $1 }' | sort -u
 }
 
-# default_routes FAMILY: "METRIC DEVICE GATEWAY" of each way of the main table's default routes; the gateway is dev where there is
-# none, and none where the way does not work.
+# default_routes FAMILY: prints "METRIC DEVICE GATEWAY" for each way of the main table's default routes. The gateway
+# is "dev" for a way that needs none, and "none" for a way that does not work.
 default_routes() {
 	ip -N "-$1" route show table main | awk '
 		/^[^ \t]/ { inside = $1 == "default"; metric = 0 }
@@ -200,8 +200,8 @@ is_neighbour() {
 	esac
 }
 
-# gateway FAMILY DEVICE GIVEN: the gateway to use at the moment, dev for a device that needs none, or nothing while the WAN
-# cannot be used. What auto finds is right, whatever the networks of its device: the main table uses it.
+# gateway FAMILY DEVICE GIVEN: prints the gateway to use at the moment, dev for a device that needs none, or nothing
+# while the WAN cannot be used. A gateway found by auto is not checked, since the main table uses it.
 gateway() {
 	_link=$(ip -o link show dev "$2" 2>/dev/null) || :
 	case $_link in *[\<,]UP[,\>]*) ;; *) return 0 ;; esac
@@ -209,7 +209,7 @@ gateway() {
 		_found=$(default_routes "$1" | awk -v device="$2" '
 			$2 == device && $3 != "none" && (!found || $1 < least) { found = $3; least = $1 }
 			END { print found }')
-		# A point-to-point device with an address needs none.
+		# A point-to-point device with an address needs no gateway.
 		case $_found:$_link in :*[\<,]POINTOPOINT[,\>]*)
 			[ -z "$(ip -o "-$1" addr show dev "$2" scope global)" ] || _found=dev
 			;;
@@ -220,7 +220,7 @@ gateway() {
 	fi
 }
 
-# not_default FAMILY DEVICE...: those that are not the main table's default.
+# not_default FAMILY DEVICE...: prints the devices that do not carry the main table's default route.
 not_default() {
 	_defaults=$(default_routes "$1" | awk '
 		NR == 1 || $1 < least { least = $1; all = " " }
@@ -232,8 +232,8 @@ not_default() {
 	done
 }
 
-# mac FAMILY DEVICE GATEWAY KNOWN...: the gateway's MAC address, which tells by which WAN on the device a connection came in;
-# nothing where it is one of those that are known already.
+# mac FAMILY DEVICE GATEWAY KNOWN...: prints the gateway's MAC address, which tells the WANs on one device apart;
+# prints nothing where it is one of the KNOWN ones.
 mac() {
 	_mac='' _family=$1 _device=$2 _gateway=$3
 	shift 3
@@ -241,7 +241,7 @@ mac() {
 		_mac=$(ip -N "-$_family" neigh show "$_gateway" dev "$_device" 2>/dev/null |
 			awk '{ for (i = 1; i < NF; i++) if ($i == "lladdr") { print $(i + 1); exit } }')
 		[ -z "$_mac" ] || break
-		# As if a packet were waiting for it (NTF_USE).
+		# The kernel asks for the address as if a packet were waiting (NTF_USE).
 		ip "-$_family" neigh replace "$_gateway" dev "$_device" use 2>/dev/null || break
 		sleep 0.1
 	done
@@ -255,8 +255,8 @@ mac() {
 	esac
 }
 
-# addresses FAMILY DEVICE TABLE [GATEWAY]: "ADDRESS TABLE" for each address of the device; of one with several gateways, only
-# those on the network of this one.
+# addresses FAMILY DEVICE TABLE [GATEWAY]: prints "ADDRESS TABLE" for each address of the device; with a GATEWAY, only
+# for addresses on its network, since the device has several gateways.
 addresses() {
 	_network=$([ -z "${4-}" ] || ip -N "-$1" route get fibmatch "$4" oif "$2" 2>/dev/null) || :
 	# shellcheck disable=SC2086 # two words or none
@@ -264,15 +264,15 @@ addresses() {
 		awk -v table="$3" '{ sub(/\/.*/, "", $4); print $4, table }'
 }
 
-# bound_rules PRIORITY: reads "ADDRESS TABLE" lines; an ip rule for each address that is of one table only.
+# bound_rules PRIORITY: reads "ADDRESS TABLE" lines and prints an ip rule for each address that has only one table.
 bound_rules() {
 	sort -u | awk -v priority="$1" '
 		{ line[NR] = "priority " priority " from " $1 " lookup " $2; address[NR] = $1; owners[$1]++ }
 		END { for (i = 1; i <= NR; i++) if (owners[address[i]] == 1) print line[i] }'
 }
 
-# route FAMILY TABLE DEVICE GATEWAY GIVEN: the default route of a WAN's table. While the WAN cannot be used it leads
-# nowhere: what belongs to the WAN would otherwise leave by another one, with an address that is not the other's.
+# route FAMILY TABLE DEVICE GATEWAY GIVEN: prints the default route of a WAN's table. While the WAN cannot be used the
+# route leads nowhere: otherwise its packets would leave by another WAN with an address that does not belong there.
 route() {
 	case $4:$5 in
 	:*)
@@ -280,19 +280,20 @@ route() {
 		echo "unreachable default table $2"
 		;;
 	dev:*) echo "default dev $3 table $2" ;;
-	# The main table may reach what auto found only so, too.
+	# With auto the gateway may be outside the device's networks, as in the main table.
 	*:auto) echo "default via $4 dev $3 onlink table $2" ;;
 	*) echo "default via $4 dev $3 table $2" ;;
 	esac
 }
 
-# each LIST RULE: the rule once for each word of the list, in the place of @.
+# each LIST RULE: prints the rule once for each word of the list, which replaces the @.
 each() {
 	for _one in $1; do printf '%s\n' "${2%%@*}$_one${2#*@}"; done
 }
 
-# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: rules that give an undecided packet one of the marks. The
-# members stand in the order of their tiers; those of the first that has one with a weight and a gateway are chosen from.
+# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give an undecided packet one of the
+# marks. The members stand in the order of their tiers. The choice is among those of the first tier in which one has a
+# weight and a gateway.
 choose() {
 	_chain=$1 _mask=$2 _last=$3
 	shift 3
@@ -302,9 +303,9 @@ choose() {
 		}
 		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }
 		END {
-			# They are tried one after the other, so each sees only what those before it left, and its share is of that:
-			# w / (what is left), not w / (all). The last one takes the rest. The kernel compares 31 random bits
-			# (statistic_mt), and 11 digits are read and printed without loss.
+			# Rules are tried one after the other, so each sees only what those before it left, and its
+			# share is of that: w / (what is left), not w / (all). The last one takes the rest. The kernel
+			# compares 31 random bits (statistic_mt), and 11 digits are read and printed without loss.
 			for (i = 1; i < count; i++) {
 				steps = int(weight[i] / left * 2147483648 + .5)
 				if (steps > 2147483647) steps = 2147483647
@@ -325,7 +326,8 @@ misuse() {
 	exit 2
 }
 
-# need PROGRAM...: CAP_NET_ADMIN is bit 12 of what this process may do, capabilities(7).
+# need PROGRAM...: checks for CAP_NET_ADMIN (bit 12 of a process's capabilities, capabilities(7)) and for the
+# programs.
 need() {
 	_caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
 	[ $((0x${_caps:-0} >> 12 & 1)) = 1 ] || { say 'needs CAP_NET_ADMIN; run it as root (sudo)'; exit 1; }
@@ -341,20 +343,22 @@ check_weights() {
 	done
 }
 
-# One at a time: two hooks may run at once.
+# Only one run at a time, since two hooks may start it at once.
 lock() {
 	exec 9>"$state.lock"
 	flock -w 15 9 || { say "another one holds $state.lock; wait for it to end"; exit 1; }
 }
 
-# ours PROGRAM: our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to them.
+# ours PROGRAM: prints our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to
+# them.
 ours() {
 	"$1-save" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \
 		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
 }
 
-# table_steps PROGRAM TABLES: what iptables-restore reads to put these tables in the place of our part of it. Jumps go
-# first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule should win.
+# table_steps PROGRAM TABLES: prints what iptables-restore needs to replace our part of the tables with TABLES. Jumps
+# go first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule
+# should win.
 table_steps() {
 	{ printf '%s\n=\n' "$2" && ours "$1"; } | awk '
 		/^=/ { old = 1 }
@@ -383,13 +387,13 @@ table_steps() {
 		}'
 }
 
-# test_tables PROGRAM TABLES: lets iptables read them before anything is changed.
+# test_tables PROGRAM TABLES: lets iptables read the tables before anything is changed.
 test_tables() {
 	_steps=$(table_steps "$1" "$2")
 	printf '%s\n' "$_steps" | "$1-restore" --test --wait=10 --noflush
 }
 
-# rules_there FAMILY: the ip rules that are ours, in the words of ours.
+# rules_there FAMILY: prints the ip rules that are ours, as this script writes them.
 rules_there() {
 	ip -N "-$1" rule show | awk '
 		!sub(/ proto 119$/, "") { next }
@@ -405,13 +409,13 @@ rules_there() {
 		}'
 }
 
-# routes_there FAMILY: the routes that are ours, without what only tells of their state.
+# routes_there FAMILY: prints the routes that are ours, without the words that only tell their state.
 routes_there() {
 	ip "-$1" route show table all protocol 119 | sed -e 's/ dead//' -e 's/ linkdown//'
 }
 
-# put FAMILY PROGRAM ROUTES RULES TABLES: makes ours of these. What is needed comes first and what is left over goes last: a
-# mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
+# put FAMILY PROGRAM ROUTES RULES TABLES: replaces what is ours with these. What is needed comes first and leftovers
+# go last: a mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
 put() {
 	_old_rules=$(rules_there "$1")
 	each_line "$3" '' ip "-$1" route replace protocol 119
@@ -424,7 +428,7 @@ put() {
 	done
 }
 
-# each_line LINES OTHERS COMMAND...: the command with the words of each line that is not one of the others.
+# each_line LINES OTHERS COMMAND...: runs the command with the words of each line that is not in OTHERS.
 each_line() {
 	_others="
 $2
@@ -441,7 +445,8 @@ $_line
 	}
 }
 
-# note_tables PROGRAM TABLES: iptables-nft makes tables that were not there, and keeps them, so down takes them away again.
+# note_tables PROGRAM TABLES: notes the tables that do not exist yet. iptables-nft creates and keeps them, so down
+# removes them.
 note_tables() {
 	_there=$("$1-save")
 	for _table in $(printf '%s\n' "$2" | sed -n 's/^\*//p'); do
@@ -449,8 +454,8 @@ note_tables() {
 	done
 }
 
-# valid_mark DEVICE...: with it strict rp_filter looks up the way back with the packet's mark. The value from before is kept
-# for down.
+# valid_mark DEVICE...: makes strict rp_filter look up the way back with the packet's mark. The old value is kept for
+# down.
 valid_mark() {
 	for _device in "$@"; do
 		_file=/proc/sys/net/ipv4/conf/$_device/src_valid_mark
@@ -461,7 +466,7 @@ valid_mark() {
 	done
 }
 
-# forget: what the state says, as it was before; then there is no state.
+# forget: restores what the state file says, and removes the file.
 forget() {
 	[ -e "$state" ] || return 0
 	while read -r _what _before; do
@@ -473,7 +478,7 @@ forget() {
 	rm -f "$state"
 }
 
-# drop_table PROGRAM TABLE: unless others use it by now. A restore that flushes deletes the whole of an nft table.
+# drop_table PROGRAM TABLE: deletes an nft table unless others use it by now; a restore without --noflush does that.
 drop_table() {
 	if "$1-save" | awk -v table="*$2" '
 		/^\*/ { inside = $0 == table; found = found || inside }

@@ -1,26 +1,26 @@
 #!/bin/sh
 # wanmark.sh up|down|refresh|check [FOLDER] - makes this machine what a plan says, as one transaction.
 #
-#   up       carries out the plan in FOLDER; what went wrong is undone
-#   refresh  the same where `up` was run before
-#   check    only looks and says what is missing of the last `up` or `refresh`; changes nothing
-#   down     takes away all that is ours; needs no FOLDER; safe to repeat, and after a crash of `up`
+#   up       carries out the plan in FOLDER; undoes everything when a step fails
+#   refresh  does the same, but only where `up` was run before
+#   check    says what is missing of the last `up` or `refresh`; changes nothing
+#   down     removes everything that is ours; needs no FOLDER; safe to repeat, also after a crash of `up`
 #
-# It knows no WAN and no policy. `wanmark up` makes the folder and reads the answers; by hand it works with the same
-# folder. (A router without Node takes what `wanmark print` writes instead.) The folder holds
+# This script knows nothing of WANs or policies. `wanmark up` makes the folder and reads the answers; the script can also
+# be run by hand on such a folder. (A router without Node runs the output of `wanmark print` instead.) The folder holds
 #
 #   programs   three lines: the iptables of IPv4 and of IPv6, and their variant, nft or legacy
 #   want/      the whole state: 4.mangle, 4.nat, 4.filter, 6.mangle ... as iptables-save prints our part of a table;
 #              rules4, routes6 ... in the words of `ip rule` and `ip route`; settings: DEVICE KEY VALUE
 #   keep/      files that belong to this state, to be kept beside it until the next `up` or `down`
-#   have/      what there is, in the same form: written by this script before it says {"event":"looked"}
-#   steps/     the difference: 4.tables (iptables-restore), 4.add and 4.drop (ip -batch). With --ask whoever started
-#              this script writes them and then sends the line `go`, or `stop`, on its standard input; without --ask
-#              the script makes them itself, and then writes whole tables anew
+#   have/      the present state in the same form, written by this script before it prints {"event":"looked"}
+#   steps/     the difference: 4.tables (iptables-restore), 4.add and 4.drop (ip -batch). With --ask the caller writes
+#              them and then sends the line `go`, or `stop`, on standard input; without --ask this script makes the
+#              steps itself, and they replace whole tables
 #
-# It answers with a JSON object a line on standard output: `missing`, `looked`, `ran`, `failed`, `undoing`, `left` (of an undo that failed), `undone`,
-# `finished`.
-# Exit codes: 0 done, 1 the machine would not (nothing is left changed), 2 wrong usage.
+# It prints events to standard output, one JSON object a line: `missing`, `looked`, `ran`, `failed`, `undoing`, `left`
+# (an undo failed), `undone`, `finished`.
+# Exit codes: 0 done, 1 the machine refused (and nothing is left changed), 2 wrong usage.
 #
 # WANMARK_RUN (/run/wanmark) is where the lock and the state are; IPTABLES and IP6TABLES name the programs for `down`.
 case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
@@ -30,7 +30,7 @@ case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 
 USAGE="usage: $0 up|refresh|check FOLDER [--ask], or $0 down"
 
-# look DIR: writes what is ours in this machine to DIR.
+# look DIR: writes to DIR what this machine has of ours.
 look() {
 	mkdir -p "$1" || fail "cannot write $1"
 	for _family in 4 6; do look_tables $_family "$1"; done
@@ -45,7 +45,7 @@ apply() {
 	for _family in 4 6; do drop_routing $_family "$1"; done
 }
 
-# steps_between NOW THEN STEPS STAGES: the steps from one state to another one, as whole tables.
+# steps_between NOW THEN STEPS STAGES: writes the steps from one state to another, which replace whole tables.
 steps_between() {
 	rm -rf "$3"
 	mkdir -p "$3" || fail "cannot write $3"
@@ -55,7 +55,7 @@ steps_between() {
 	done
 }
 
-# install: the transaction. What `look` saw is what there is to go back to.
+# install: the transaction. An undo goes back to what `look` saw.
 install() {
 	look "$FOLDER/have"
 	report_missing "$FOLDER/have"
@@ -77,7 +77,7 @@ install() {
 	say_event finished
 }
 
-# settle: the kernel writes rules in its own way, and what it made of ours is what a later look is compared with.
+# settle: notes how the kernel prints our rules, for later looks to be compared with.
 settle() {
 	mkdir -p "$STATE/want" "$STATE/have" || fail "cannot write $STATE"
 	if [ -s "$FOLDER/steps/4.tables" ] || [ -s "$FOLDER/steps/6.tables" ]; then settle_tables; fi
@@ -88,7 +88,7 @@ settle() {
 	[ ! -e "$1" ] || run_quietly mv -f "$@" "$STATE/"
 }
 
-# undo: back to what the transaction began with, from whatever there is now.
+# undo: goes back to the state at the beginning of the transaction, whatever the present state is.
 undo() {
 	UNDO=
 	say_event undoing
@@ -122,7 +122,7 @@ check() {
 	[ -z "$MISSING" ] || exit 1
 }
 
-# down: every part is tried, whatever becomes of the others.
+# down: removes every part, even if another part cannot be removed.
 down() {
 	begin
 	FRESH='' _failed=''

@@ -43,7 +43,7 @@ export function renderScript(config: Config, programs: Programs): string {
       'look',
       parts.flatMap((part) => part.finders()),
     ),
-    `# Checks all that can be checked before anything is changed.\n${shellFunction('up', upLines(symbols, parts, [...devices]))}`,
+    `# up: checks everything that can be checked before anything is changed.\n${shellFunction('up', upLines(symbols, parts, [...devices]))}`,
     `refresh() {
 	[ -e "$state" ] || { say "is not up; run '$0 up' first"; exit 1; }
 	up
@@ -159,7 +159,7 @@ ${parts.map(({ family, tool }) => `\tput ${family} ${tool} '' '' "$_nothing"`).j
 }
 
 function finishFunction(parts: readonly Part[]): string {
-  return `# finish: at every exit.
+  return `# finish runs at every exit.
 undo=''
 finish() {
 	_code=$?

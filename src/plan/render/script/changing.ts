@@ -10,7 +10,8 @@ misuse() {
 	exit 2
 }`;
 
-const NEED = `# need PROGRAM...: CAP_NET_ADMIN is bit 12 of what this process may do, capabilities(7).
+const NEED = `# need PROGRAM...: checks for CAP_NET_ADMIN (bit 12 of a process's capabilities, capabilities(7)) and for the
+# programs.
 need() {
 	_caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
 	[ $((0x\${_caps:-0} >> 12 & 1)) = 1 ] || { say 'needs CAP_NET_ADMIN; run it as root (sudo)'; exit 1; }
@@ -26,20 +27,22 @@ const CHECK_WEIGHTS = `check_weights() {
 	done
 }`;
 
-const LOCK = `# One at a time: two hooks may run at once.
+const LOCK = `# Only one run at a time, since two hooks may start it at once.
 lock() {
 	exec 9>"$state.lock"
 	flock -w 15 9 || { say "another one holds $state.lock; wait for it to end"; exit 1; }
 }`;
 
-const OURS = `# ours PROGRAM: our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to them.
+const OURS = `# ours PROGRAM: prints our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to
+# them.
 ours() {
 	"$1-save" | grep -E -e '^(\\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \\
 		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
 }`;
 
-const TABLE_STEPS = `# table_steps PROGRAM TABLES: what iptables-restore reads to put these tables in the place of our part of it. Jumps go
-# first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule should win.
+const TABLE_STEPS = `# table_steps PROGRAM TABLES: prints what iptables-restore needs to replace our part of the tables with TABLES. Jumps
+# go first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule
+# should win.
 table_steps() {
 	{ printf '%s\\n=\\n' "$2" && ours "$1"; } | awk '
 		/^=/ { old = 1 }
@@ -68,7 +71,7 @@ table_steps() {
 		}'
 }`;
 
-const RULES_THERE = `# rules_there FAMILY: the ip rules that are ours, in the words of ours.
+const RULES_THERE = `# rules_there FAMILY: prints the ip rules that are ours, as this script writes them.
 rules_there() {
 	ip -N "-$1" rule show | awk '
 		!sub(/ proto ${PROTOCOL}$/, "") { next }
@@ -84,13 +87,13 @@ rules_there() {
 		}'
 }`;
 
-const ROUTES_THERE = `# routes_there FAMILY: the routes that are ours, without what only tells of their state.
+const ROUTES_THERE = `# routes_there FAMILY: prints the routes that are ours, without the words that only tell their state.
 routes_there() {
 	ip "-$1" route show table all protocol ${PROTOCOL} | sed -e 's/ dead//' -e 's/ linkdown//'
 }`;
 
-const PUT = `# put FAMILY PROGRAM ROUTES RULES TABLES: makes ours of these. What is needed comes first and what is left over goes last: a
-# mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
+const PUT = `# put FAMILY PROGRAM ROUTES RULES TABLES: replaces what is ours with these. What is needed comes first and leftovers
+# go last: a mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
 put() {
 	_old_rules=$(rules_there "$1")
 	each_line "$3" '' ip "-$1" route replace protocol ${PROTOCOL}
@@ -103,7 +106,7 @@ put() {
 	done
 }
 
-# each_line LINES OTHERS COMMAND...: the command with the words of each line that is not one of the others.
+# each_line LINES OTHERS COMMAND...: runs the command with the words of each line that is not in OTHERS.
 each_line() {
 	_others="
 $2
@@ -120,13 +123,14 @@ $_line
 	}
 }`;
 
-const TEST = `# test_tables PROGRAM TABLES: lets iptables read them before anything is changed.
+const TEST = `# test_tables PROGRAM TABLES: lets iptables read the tables before anything is changed.
 test_tables() {
 	_steps=$(table_steps "$1" "$2")
 	printf '%s\\n' "$_steps" | "$1-restore" --test --wait=10 --noflush
 }`;
 
-const NOTE_TABLES = `# note_tables PROGRAM TABLES: iptables-nft makes tables that were not there, and keeps them, so down takes them away again.
+const NOTE_TABLES = `# note_tables PROGRAM TABLES: notes the tables that do not exist yet. iptables-nft creates and keeps them, so down
+# removes them.
 note_tables() {
 	_there=$("$1-save")
 	for _table in $(printf '%s\\n' "$2" | sed -n 's/^\\*//p'); do
@@ -134,8 +138,8 @@ note_tables() {
 	done
 }`;
 
-const VALID_MARK = `# valid_mark DEVICE...: with it strict rp_filter looks up the way back with the packet's mark. The value from before is kept
-# for down.
+const VALID_MARK = `# valid_mark DEVICE...: makes strict rp_filter look up the way back with the packet's mark. The old value is kept for
+# down.
 valid_mark() {
 	for _device in "$@"; do
 		_file=/proc/sys/net/ipv4/conf/$_device/src_valid_mark
@@ -146,7 +150,7 @@ valid_mark() {
 	done
 }`;
 
-const FORGET = `# forget: what the state says, as it was before; then there is no state.
+const FORGET = `# forget: restores what the state file says, and removes the file.
 forget() {
 	[ -e "$state" ] || return 0
 	while read -r _what _before; do
@@ -158,7 +162,7 @@ forget() {
 	rm -f "$state"
 }
 
-# drop_table PROGRAM TABLE: unless others use it by now. A restore that flushes deletes the whole of an nft table.
+# drop_table PROGRAM TABLE: deletes an nft table unless others use it by now; a restore without --noflush does that.
 drop_table() {
 	if "$1-save" | awk -v table="*$2" '
 		/^\\*/ { inside = $0 == table; found = found || inside }

@@ -3,8 +3,9 @@ import { MOST_SLOTS } from '../../choice.js';
 
 /** The shell function of a printed script that writes the rules of a choice, for each mode. */
 
-const HEAD = `# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: rules that give an undecided packet one of the marks. The
-# members stand in the order of their tiers; those of the first that has one with a weight and a gateway are chosen from.`;
+const HEAD = `# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give an undecided packet one of the
+# marks. The members stand in the order of their tiers. The choice is among those of the first tier in which one has a
+# weight and a gateway.`;
 
 const CANDIDATES = `		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }`;
 
@@ -22,9 +23,9 @@ ${ending}'
 const LAST_RESORT = `			if (!count && last != "") rule(last, "-m addrtype ! --src-type LOCAL ")`;
 
 const RANDOM = FRAME(`		END {
-			# They are tried one after the other, so each sees only what those before it left, and its share is of that:
-			# w / (what is left), not w / (all). The last one takes the rest. The kernel compares 31 random bits
-			# (statistic_mt), and 11 digits are read and printed without loss.
+			# Rules are tried one after the other, so each sees only what those before it left, and its
+			# share is of that: w / (what is left), not w / (all). The last one takes the rest. The kernel
+			# compares 31 random bits (statistic_mt), and 11 digits are read and printed without loss.
 			for (i = 1; i < count; i++) {
 				steps = int(weight[i] / left * 2147483648 + .5)
 				if (steps > 2147483647) steps = 2147483647
@@ -38,7 +39,7 @@ ${LAST_RESORT}
 
 const NTH = FRAME(`		function greatest(a, b) { return b ? greatest(b, a % b) : a }
 		END {
-			# Each turn every mark earns its weight, the richest is chosen and pays what all earned.
+			# Each turn every mark earns its weight; the richest is chosen and pays what all earned.
 			for (i = 1; i <= count; i++) divisor = greatest(divisor + 0, weight[i])
 			turns = count ? left / divisor : 0
 			if (turns > ${MOST_SLOTS}) {

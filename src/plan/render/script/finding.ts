@@ -3,9 +3,9 @@
  * where nothing calls it, so a short configuration makes a short script.
  */
 
-const NETWORKS = `# networks FAMILY NETWORK...: what the main table knows better than by its default route, and these networks, as far as they
-# are of the family. A throw route (type 9 with -N) asks the next table, so it is not a destination. fe80::/10, where it is
-# asked for, covers the link-local network of every device.
+const NETWORKS = `# networks FAMILY NETWORK...: prints the networks that the main table reaches by more than its default route, and
+# those NETWORKs that are of the family. A throw route (type 9 with -N) asks the next table, so it is not a
+# destination. NETWORK fe80::/10 stands for the link-local networks of all devices.
 networks() {
 	_family=$1
 	shift
@@ -16,8 +16,8 @@ networks() {
 		$1 != "default" && $1 != "" && ($1 ~ /:/) == (family == 6) { print $1 }' | sort -u
 }`;
 
-const DEFAULT_ROUTES = `# default_routes FAMILY: "METRIC DEVICE GATEWAY" of each way of the main table's default routes; the gateway is dev where there is
-# none, and none where the way does not work.
+const DEFAULT_ROUTES = `# default_routes FAMILY: prints "METRIC DEVICE GATEWAY" for each way of the main table's default routes. The gateway
+# is "dev" for a way that needs none, and "none" for a way that does not work.
 default_routes() {
 	ip -N "-$1" route show table main | awk '
 		/^[^ \\t]/ { inside = $1 == "default"; metric = 0 }
@@ -34,8 +34,8 @@ default_routes() {
 		}'
 }`;
 
-const GATEWAY = `# gateway FAMILY DEVICE GIVEN: the gateway to use at the moment, dev for a device that needs none, or nothing while the WAN
-# cannot be used. What auto finds is right, whatever the networks of its device: the main table uses it.
+const GATEWAY = `# gateway FAMILY DEVICE GIVEN: prints the gateway to use at the moment, dev for a device that needs none, or nothing
+# while the WAN cannot be used. A gateway found by auto is not checked, since the main table uses it.
 gateway() {
 	_link=$(ip -o link show dev "$2" 2>/dev/null) || :
 	case $_link in *[\\<,]UP[,\\>]*) ;; *) return 0 ;; esac
@@ -43,7 +43,7 @@ gateway() {
 		_found=$(default_routes "$1" | awk -v device="$2" '
 			$2 == device && $3 != "none" && (!found || $1 < least) { found = $3; least = $1 }
 			END { print found }')
-		# A point-to-point device with an address needs none.
+		# A point-to-point device with an address needs no gateway.
 		case $_found:$_link in :*[\\<,]POINTOPOINT[,\\>]*)
 			[ -z "$(ip -o "-$1" addr show dev "$2" scope global)" ] || _found=dev
 			;;
@@ -61,7 +61,7 @@ is_neighbour() {
 	esac
 }`;
 
-const NOT_DEFAULT = `# not_default FAMILY DEVICE...: those that are not the main table's default.
+const NOT_DEFAULT = `# not_default FAMILY DEVICE...: prints the devices that do not carry the main table's default route.
 not_default() {
 	_defaults=$(default_routes "$1" | awk '
 		NR == 1 || $1 < least { least = $1; all = " " }
@@ -73,8 +73,8 @@ not_default() {
 	done
 }`;
 
-const MAC = `# mac FAMILY DEVICE GATEWAY KNOWN...: the gateway's MAC address, which tells by which WAN on the device a connection came in;
-# nothing where it is one of those that are known already.
+const MAC = `# mac FAMILY DEVICE GATEWAY KNOWN...: prints the gateway's MAC address, which tells the WANs on one device apart;
+# prints nothing where it is one of the KNOWN ones.
 mac() {
 	_mac='' _family=$1 _device=$2 _gateway=$3
 	shift 3
@@ -82,7 +82,7 @@ mac() {
 		_mac=$(ip -N "-$_family" neigh show "$_gateway" dev "$_device" 2>/dev/null |
 			awk '{ for (i = 1; i < NF; i++) if ($i == "lladdr") { print $(i + 1); exit } }')
 		[ -z "$_mac" ] || break
-		# As if a packet were waiting for it (NTF_USE).
+		# The kernel asks for the address as if a packet were waiting (NTF_USE).
 		ip "-$_family" neigh replace "$_gateway" dev "$_device" use 2>/dev/null || break
 		sleep 0.1
 	done
@@ -96,15 +96,15 @@ mac() {
 	esac
 }`;
 
-const NETWORK_TO = `# network_to FAMILY ADDRESS: the network that the route to it is for; the address itself where that is the default route.
+const NETWORK_TO = `# network_to FAMILY ADDRESS: prints the network of the route to an address; the address itself for the default route.
 network_to() {
 	ip -N "-$1" route get fibmatch "$2" 2>/dev/null | awk -v address="$2" '
 		NR == 1 && $1 ~ /^[0-9a-f]*[.:]/ { network = $1 }
 		END { print network ? network : address }'
 }`;
 
-const ADDRESSES = `# addresses FAMILY DEVICE TABLE [GATEWAY]: "ADDRESS TABLE" for each address of the device; of one with several gateways, only
-# those on the network of this one.
+const ADDRESSES = `# addresses FAMILY DEVICE TABLE [GATEWAY]: prints "ADDRESS TABLE" for each address of the device; with a GATEWAY, only
+# for addresses on its network, since the device has several gateways.
 addresses() {
 	_network=$([ -z "\${4-}" ] || ip -N "-$1" route get fibmatch "$4" oif "$2" 2>/dev/null) || :
 	# shellcheck disable=SC2086 # two words or none
@@ -112,15 +112,15 @@ addresses() {
 		awk -v table="$3" '{ sub(/\\/.*/, "", $4); print $4, table }'
 }`;
 
-const BOUND_RULES = `# bound_rules PRIORITY: reads "ADDRESS TABLE" lines; an ip rule for each address that is of one table only.
+const BOUND_RULES = `# bound_rules PRIORITY: reads "ADDRESS TABLE" lines and prints an ip rule for each address that has only one table.
 bound_rules() {
 	sort -u | awk -v priority="$1" '
 		{ line[NR] = "priority " priority " from " $1 " lookup " $2; address[NR] = $1; owners[$1]++ }
 		END { for (i = 1; i <= NR; i++) if (owners[address[i]] == 1) print line[i] }'
 }`;
 
-const ROUTE = `# route FAMILY TABLE DEVICE GATEWAY GIVEN: the default route of a WAN's table. While the WAN cannot be used it leads
-# nowhere: what belongs to the WAN would otherwise leave by another one, with an address that is not the other's.
+const ROUTE = `# route FAMILY TABLE DEVICE GATEWAY GIVEN: prints the default route of a WAN's table. While the WAN cannot be used the
+# route leads nowhere: otherwise its packets would leave by another WAN with an address that does not belong there.
 route() {
 	case $4:$5 in
 	:*)
@@ -128,13 +128,13 @@ route() {
 		echo "unreachable default table $2"
 		;;
 	dev:*) echo "default dev $3 table $2" ;;
-	# The main table may reach what auto found only so, too.
+	# With auto the gateway may be outside the device's networks, as in the main table.
 	*:auto) echo "default via $4 dev $3 onlink table $2" ;;
 	*) echo "default via $4 dev $3 table $2" ;;
 	esac
 }`;
 
-const EACH = `# each LIST RULE: the rule once for each word of the list, in the place of @.
+const EACH = `# each LIST RULE: prints the rule once for each word of the list, which replaces the @.
 each() {
 	for _one in $1; do printf '%s\\n' "\${2%%@*}$_one\${2#*@}"; done
 }`;

@@ -20,15 +20,15 @@ export function headText({ wans, services, engine }: Config): string {
 #
 # Printed by wanmark; needs iproute2 and iptables, but not wanmark. As root:
 #
-#   sh FILE [up]     everything; again after a change of the settings below. The router has to forward already:
-#                    sysctl net.ipv4.ip_forward=1
-#   sh FILE refresh  the same where it is up, for hooks: addresses, gateways and routes may have changed
-#   sh FILE down     takes everything away
+#   sh FILE [up]     sets everything up; run it again after a change of the settings below. The router must forward
+#                    already: sysctl net.ipv4.ip_forward=1
+#   sh FILE refresh  for hooks: brings it up to date when addresses, gateways or routes may have changed
+#   sh FILE down     removes everything
 #
-# When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine would not, 2 wrong usage.
+# When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine refused, 2 wrong usage.
 #
-# All of it can be found: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of protocol ${PROTOCOL}. A
-# connection's mark says which ${wans.length > 0 ? 'WAN' : 'server'} it belongs to; bits outside the mask are left as they are.
+# Everything it makes can be recognised: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of
+# protocol ${PROTOCOL}. A connection's mark says which ${wans.length > 0 ? 'WAN' : 'server'} it belongs to; bits outside the mask are left as they are.
 set -eu
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH`;
@@ -46,7 +46,7 @@ export function settingsText(
     ),
     ...(wans.length > 0 ? [`exclude="${exclude.join(' ')}" # networks to leave alone`] : []),
     ...tools.map(([tool, program]) => `${tool}=${quoted(program)}`),
-    'state=/run/wanmark-script # what down has to know',
+    'state=/run/wanmark-script # what down needs to know',
   ].join('\n');
 }
 

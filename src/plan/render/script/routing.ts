@@ -25,7 +25,7 @@ export function routingFunctions(
   });
   return [
     shellFunction(`print_routes${family}`, routes),
-    `# Specific routes first, then the mark of a WAN, then the addresses that a socket may be bound to.
+    `# The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
 ${shellFunction(`print_rules${family}`, [
   ...ipRuleLines(plan).map((line) => `echo '${line}'`),
   '{',
