@@ -81,10 +81,10 @@ export function lostNumbers(
     const heir = [...now].find(([, one]) => one === was)?.[0];
     if (heir === undefined)
       return [
-        `${what} "${name}" had mark ${was} and has mark ${number} now; its connections of before lose theirs`,
+        `${what} "${name}" had mark ${was} and has mark ${number} now; its existing connections lose theirs`,
       ];
     return [
-      `${what} "${name}" had mark ${was}, which is "${heir}" now; it has mark ${number}, and its connections of before ` +
+      `${what} "${name}" had mark ${was}, which is "${heir}" now; it has mark ${number}, and its existing connections ` +
         `leave as those of "${heir}"`,
     ];
   });

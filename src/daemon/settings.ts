@@ -53,7 +53,7 @@ export class Settings {
     }
     if (state !== undefined && uplinks === undefined) {
       throw new UsageError(
-        `${name} is a mark of which only your own rules know where it leads; use weight=0`,
+        `${name} is a bare mark, and only your own rules know where it leads; use weight=0`,
       );
     }
     const weights = weight === undefined ? undefined : this.#with(member, weight);

@@ -69,10 +69,10 @@ describe('numbers of targets', () => {
 
   it('that another one takes by its configuration are told of, a line for each', () => {
     assert.deepEqual(lostNumbers('WAN', numbers('a=3 b=1'), numbers('a=1 b=1')), [
-      'WAN "a" had mark 1, which is "b" now; it has mark 3, and its connections of before leave as those of "b"',
+      'WAN "a" had mark 1, which is "b" now; it has mark 3, and its existing connections leave as those of "b"',
     ]);
     assert.deepEqual(lostNumbers('WAN', numbers('a=7'), numbers('a=1')), [
-      'WAN "a" had mark 1 and has mark 7 now; its connections of before lose theirs',
+      'WAN "a" had mark 1 and has mark 7 now; its existing connections lose theirs',
     ]);
     assert.deepEqual(lostNumbers('WAN', numbers('a=1 b=2'), numbers('b=2')), []);
   });

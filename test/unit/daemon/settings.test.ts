@@ -146,7 +146,7 @@ describe('Settings', () => {
     assert.deepEqual(weights(), [0, 0, 1]);
     await assert.rejects(settings.set({ wan: 'wan1', state: 'down' }), {
       code: 'USAGE',
-      message: 'wan1 is a mark of which only your own rules know where it leads; use weight=0',
+      message: 'wan1 is a bare mark, and only your own rules know where it leads; use weight=0',
     });
   });
 });
