@@ -1,6 +1,6 @@
 /**
- * Reads facts in a namespace: `facts-peer.js read|ask CONFIG`, with the options as JSON. `ask` has the kernel resolve
- * the gateways on shared devices first. Prints the facts as JSON, maps and sets as lists.
+ * Reads facts in a namespace: `facts-peer.js read|ask CONFIG`, with the options as JSON. `ask` first makes the kernel
+ * resolve the gateways on shared devices. Prints the facts as JSON, with maps and sets as lists.
  */
 import { parseConfig } from '#wanmark/config/config.js';
 import { readFacts } from '#wanmark/system/facts.js';

@@ -1,4 +1,4 @@
-/** What rtnetlink tells, read by us, beside what `ip` prints of the same machine. */
+/** The facts that we read by rtnetlink, compared with what `ip` prints on the same machine. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +27,7 @@ const CONFIG = {
   wan: [
     { name: 'a', dev: 'w1', via: '192.0.1.1', via6: '2001:db8:1::1' },
     { name: 'b', dev: 'w1', via: '192.0.1.3', via6: 'fe80::1' },
-    // On its device's network, but its address is our own; on none; behind the default route.
+    // The gateways: on the device's network but our own address; on no network; behind the default route.
     { name: 'c', dev: 'w2', via: '192.0.2.2', via6: '2001:db8:99::1' },
     { name: 'd', dev: 'w3', via: '203.0.113.1', via6: '2001:db8:3::1' },
     { name: 'e', dev: 'gone', via: '192.0.9.1' },
@@ -37,7 +37,7 @@ const CONFIG = {
     { name: 'six', listen: '[2001:db8:1::2]:80/tcp' },
   ],
   backend: [
-    // On the LAN, by the default route, behind a route of its own, a refused network, our own address.
+    // The backends: on the LAN, by the default route, behind a route of its own, in a refused network, our own address.
     ...['10.9.0.2', '198.51.100.7', '10.77.1.2', '10.66.0.1', '10.9.0.1'].map((to) => ({
       service: 'web',
       to,
@@ -196,7 +196,7 @@ describe('facts', needs(namespaces, addon), () => {
     machine.sh('ip neigh flush dev w1');
     assert.deepEqual(read().macs, []);
     assert.equal(read('ask').macs.length, 4);
-    // A neighbour that is asked again meanwhile keeps its address.
+    // A neighbour keeps its address while it is resolved again.
     assert.deepEqual(new Map(read().macs), new Map(known()));
     const mac = machine.sh('cat /sys/class/net/g1/address', {}, 'inet').trim();
     assert.deepEqual([...new Set(known().map(([, one]) => one))], [mac]);

@@ -1,4 +1,4 @@
-/** Printed scripts beside `wanmark up` on the machine of the rule tests. */
+/** Printed scripts beside `wanmark up`, on the machine of the rule tests. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ export class Script {
     writeFileSync(this.file, stdout);
   }
 
-  /** Changes a setting at its top, as a person would. */
+  /** Changes a setting at the top of the script, as a person would. */
   set(name: string, value: string | number): void {
     const text = this.#text.replace(new RegExp(`^${name}=\\S*`, 'm'), `${name}=${value}`);
     if (text === this.#text) throw new Error(`no setting ${name}`);
@@ -47,7 +47,7 @@ export class Script {
   }
 }
 
-/** A directory for PATH with programs of a few lines. */
+/** A directory for PATH with small programs. */
 export class Programs {
   readonly dir = mkdtempSync(join(tmpdir(), 'wanmark-programs-'));
 
@@ -61,8 +61,8 @@ export class Programs {
 }
 
 /**
- * All that is ours, for a comparison. The order of tables and chains says nothing, nor does that of the networks that are
- * left alone; a network that another one covers is not looked at, since a plan leaves it out.
+ * Everything of ours, for a comparison. The order of tables and chains does not matter, nor does that of the networks
+ * left alone. A network that another one covers is not compared, since a plan leaves it out.
  */
 export function ours(machine: Machine, programs: readonly string[]): Record<string, unknown> {
   const all: Record<string, unknown> = {};

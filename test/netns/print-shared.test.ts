@@ -17,7 +17,7 @@ describe('a printed script for several WANs behind one port', needs(namespaces, 
   before(async () => {
     machine = await Machine.start();
     // router port0 192.0.2.9 --- bridge --- gateways gw1..gw3, each with SERVER and an address 203.0.113.10K of its own.
-    // A server sees who came by gateway K as 198.51.100.K.
+    // A server sees connections by gateway K as coming from 198.51.100.K.
     machine.sh(`
       for name in net gw1 gw2 gw3 client; do ip netns add $name; ip -n $name link set lo up; done
       ip -n net link add br0 type bridge; ip -n net link set br0 up
@@ -52,7 +52,7 @@ describe('a printed script for several WANs behind one port', needs(namespaces, 
     assert.equal(status, 0, stderr);
     return stderr;
   };
-  /** What `wanmark up` makes of the same machine. */
+  /** The rules of `wanmark up` on the same machine. */
   const byCommand = () => {
     const { status, stderr } = wanmark(machine, ['up', ...ARGS]);
     assert.equal(status, 0, stderr);
@@ -61,7 +61,7 @@ describe('a printed script for several WANs behind one port', needs(namespaces, 
     return all;
   };
 
-  test('learns the MAC address of every gateway by itself, and balances over them', async () => {
+  test('learns the MAC address of every gateway without help, and balances over them', async () => {
     machine.sh('ip neigh flush dev port0');
     assert.equal(run('up'), '');
     const there = ours(machine, PROGRAMS);
@@ -86,7 +86,7 @@ describe('a printed script for several WANs behind one port', needs(namespaces, 
     run('down');
   });
 
-  test('a gateway that is silent, and two with one address, are a line each, and the rules those of the command', () => {
+  test('a silent gateway, and two with one address, get a line each, and the rules equal those of the command', () => {
     machine.sh(`ip -n gw3 link set in0 down; ip neigh flush dev port0
       ip neigh replace 192.0.2.2 lladdr 02:00:00:00:00:01 dev port0 nud permanent`);
     const said = run('up');

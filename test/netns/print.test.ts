@@ -1,4 +1,4 @@
-/** What `wanmark print` writes, on a real kernel: the same rules as `wanmark up`, and none of them when it is over. */
+/** The output of `wanmark print` on a real kernel: it makes the same rules as `wanmark up`, and removes all of them. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { addon, iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
@@ -69,7 +69,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     };
 
     for (const [name, args] of Object.entries(CONFIGURATIONS)) {
-      test(`${name}: installs what up does, twice as well as once, and takes it away`, () => {
+      test(`${name}: installs what up does, twice as well as once, and removes it`, () => {
         const nothing = machine.snapshot();
         const installed = wanmark(machine, ['up', ...args], programs);
         assert.equal(installed.status, 0, installed.stderr);
@@ -110,7 +110,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
     });
 
-    test('refuses a weight that is none, and does not change anything', () => {
+    test('refuses an invalid weight, and does not change anything', () => {
       const nothing = machine.snapshot();
       withScript(wans(), (script) => {
         for (const weight of ['-1', 'much', '65536x', "''"]) {
@@ -123,7 +123,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       assert.equal(machine.snapshot(), nothing);
     });
 
-    test('a first up that fails leaves nothing, a later one what was there', () => {
+    test('a first up that fails leaves nothing, a later one leaves the old rules', () => {
       const nothing = machine.snapshot();
       withScript([...wans(), ...SERVICES], (script) => {
         for (const tool of ['ip', `${names[0]}-restore`, `${names[1]}-restore`]) {
@@ -213,7 +213,7 @@ describe('a printed script', needs(namespaces, addon), () => {
   const call = async (count: number, address = SERVER, where: string | undefined = 'client') =>
     tally(await machine.call(['tcp', String(count), address, PORT], where));
 
-  test('balances connections, those that are forwarded and its own, exactly by weight', async () => {
+  test("balances forwarded connections and the router's own exactly by weight", async () => {
     await use([...wans([',weight=3', ',weight=2', '']), ...KERNEL], async () => {
       for (const where of ['client', undefined]) {
         assert.deepEqual(await call(60, SERVER, where), {
@@ -264,7 +264,7 @@ describe('a printed script', needs(namespaces, addon), () => {
     });
   });
 
-  test('a higher tier takes over, and where no WAN is left the last resort', async () => {
+  test('a higher tier takes over, and the last resort where no WAN is left', async () => {
     const args = [...wans([',tier=2', ',tier=1']), ...KERNEL, '--last-resort', 'unreachable'];
     await use(args, async (script) => {
       assert.deepEqual(await call(10), { '192.0.2.2': 10 });
@@ -298,7 +298,7 @@ describe('a printed script', needs(namespaces, addon), () => {
     });
   });
 
-  test('refresh where it is not up, and verbs that there are not, are one line', () => {
+  test('refresh where it is not up, and unknown verbs, get one line', () => {
     const script = new Script(wans());
     const refused = script.run(machine, 'refresh');
     assert.deepEqual([refused.status, refused.stdout], [1, '']);
@@ -361,7 +361,7 @@ describe('a printed script', needs(namespaces, addon), () => {
     programs.remove();
   });
 
-  test('of two at once one waits for the other', async () => {
+  test('of two at once, one waits for the other', async () => {
     await use([...wans(), ...KERNEL], async (script) => {
       const before = ours(machine, ['iptables', 'ip6tables']);
       machine.sh(`for i in 1 2 3; do sh ${script.file} refresh & done; wait`);

@@ -16,11 +16,11 @@ import { refreshRules, upRules } from '#wanmark/system/install.js';
 import { installedNumbers } from '#wanmark/system/installed.js';
 import { prepareHost } from '#wanmark/system/prepare.js';
 
-/** What the daemon knows when it refreshes. */
+/** The knowledge that the daemon has when it refreshes. */
 export interface Refresh {
-  /** Words as `wan1 wan2/6`, a WAN in both families or in one. */
+  /** Words such as `wan1 wan2/6`: a WAN in both families or in one. */
   readonly down?: string;
-  /** Those of the moment, by WAN. With neither, the states are those of before. */
+  /** Current weights, by WAN. When neither `down` nor `weights` is given, the earlier states hold. */
   readonly weights?: Readonly<Record<string, number>>;
   readonly repair?: boolean;
   readonly touched?: readonly string[];
@@ -32,7 +32,7 @@ export type Request =
   | ({ readonly verb: 'refresh' | 'choice' } & Refresh);
 
 export interface Answer {
-  /** As the exit code of the command would be. */
+  /** The exit code that the command would have. */
   readonly code: number;
   readonly said: readonly string[];
   readonly changes: readonly string[];

@@ -12,23 +12,23 @@ import { join } from 'node:path';
 
 const FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin', '/usr/local/bin'];
 
-/** What happens in place of a program: the executor and all that it started is killed. */
+/** The deed in place of a program: the executor and everything that it started is killed. */
 const KILL = 'kill -KILL -$EXECUTOR';
 
 /**
- * A folder for PATH that does a deed before the N-th program that the executor starts, whichever that is: there is a link
- * to one script for each program of the machine. The executor has a session of its own, so that what it started can die
- * with it and who started it does not.
+ * A folder for PATH that does a deed before the N-th program that the executor starts, whichever it is: it has a link
+ * to one script for each program of the machine. The executor has a session of its own, so that everything it started
+ * can die with it while the process that started it lives.
  *
- * The script is made of what the shell can do itself. Programs of a pipe start at the same time; each gets a number of its
- * own, as only one of them can create a file.
+ * The script uses only what the shell can do itself. Programs of a pipe start at the same time; each gets a number of
+ * its own, since only one of them can create a file.
  */
 export class Assassin {
   readonly path: string;
   readonly #numbers: string;
   readonly #plan: string;
 
-  /** @param directory of the machine's, where there may be new folders */
+  /** @param directory a folder of the machine where new folders may be made */
   constructor(directory: string) {
     this.path = join(directory, 'assassin');
     this.#numbers = join(this.path, '.numbers');
@@ -66,19 +66,19 @@ exec "$name" "$@"
     const names = new Set(
       FOLDERS.filter((folder) => existsSync(folder)).flatMap((folder) => readdirSync(folder)),
     );
-    // Of the script itself.
+    // These variables belong to the script itself.
     for (const name of ['dash', 'setsid', '[']) names.delete(name);
     for (const name of names) symlinkSync(script, join(this.path, name));
     this.rest();
   }
-  /** Plans nothing. */
+  /** Cancels the planned deed. */
   rest(): void {
     this.strike(0);
   }
 
   /**
    * Plans the deed for the program with this number.
-   * @param which counts only programs whose names match this pattern of the shell
+   * @param which counts only programs whose names match this shell pattern
    * @param deed text for the shell, which knows EXECUTOR and STARTER, the ids of these processes
    */
   strike(number: number, which = '*', deed = KILL): void {
@@ -87,13 +87,13 @@ exec "$name" "$@"
     mkdirSync(this.#numbers);
   }
 
-  /** The program that the deed was done before; undefined: there were not so many. */
+  /** The program that the deed was done before; undefined when there were fewer programs. */
   victim(number: number): string | undefined {
     const file = join(this.#numbers, String(number));
     return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
   }
 
-  /** How many programs there were since the plan was made. */
+  /** How many programs were started since the plan was made. */
   get count(): number {
     return readdirSync(this.#numbers).length;
   }

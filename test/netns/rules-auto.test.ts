@@ -1,4 +1,4 @@
-/** `via=auto`: a WAN whose gateway is the one that the main table has for its device, whatever becomes of that. */
+/** `via=auto`: a WAN's gateway is the one that the main table has for its device, and follows it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
@@ -30,10 +30,10 @@ describe('via=auto', needs(namespaces), () => {
     for (const line of lines) seen[line] = (seen[line] ?? 0) + 1;
     return seen;
   };
-  /** Without what the kernel makes anew with a device: its index is in no line, but the order of routes is. */
+  /** The state of the machine without the order of routes, which the kernel changes when a device is made anew. */
   const sorted = () => machine.snapshot().split('\n').sort();
 
-  /** w2 as a modem makes it: a new device, with another network and gateway. */
+  /** Makes w2 as a modem does: a new device with another network and gateway. */
   const plugIn = (net: string) =>
     machine.sh(`
       ip link add w2 type veth peer name g2 netns inet
@@ -46,7 +46,7 @@ describe('via=auto', needs(namespaces), () => {
     machine = await Machine.start();
     machine.buildNetwork();
     machine.addLinkLocal();
-    // What DHCP clients and router advertisements leave in the main table.
+    // DHCP clients and router advertisements leave such routes in the main table.
     machine.sh(`
       ip route add default via 192.0.2.1 dev w2 proto dhcp metric 200
       ip route add default via 192.0.2.9 dev w2 proto dhcp metric 300
@@ -57,7 +57,7 @@ describe('via=auto', needs(namespaces), () => {
   });
   after(() => machine.stop());
 
-  test('at up: the best default route by the device; where there is none, a word and no route', async () => {
+  test('at up: the best default route by the device; where there is none, a message and no route', async () => {
     const said = ok('up', AUTO);
     assert.match(
       said,
@@ -82,7 +82,7 @@ describe('via=auto', needs(namespaces), () => {
     assert.deepEqual(nextHops(), ['via 192.0.1.1', 'via 192.0.2.1', 'via 192.0.3.1']);
     assert.deepEqual(await left(), { '192.0.1.2': 2, '192.0.2.2': 2, '192.0.3.2': 2 });
 
-    // Another lease: network, address and gateway.
+    // A new lease: another network, address and gateway.
     machine.sh(`ip addr del 192.0.3.2/24 dev w3; ip addr add 198.51.100.2/24 dev w3
       ip -n inet addr add 198.51.100.1/24 dev g3; ip route add default via 198.51.100.1 dev w3 metric 400`);
     const said = ok('refresh');
@@ -92,7 +92,7 @@ describe('via=auto', needs(namespaces), () => {
     assert.doesNotMatch(machine.sh('ip rule'), /from 192\.0\.3\.2 /);
     assert.deepEqual(await left(), { '192.0.1.2': 2, '192.0.2.2': 2, '198.51.100.2': 2 });
 
-    // A gateway that no network of the device holds, as some hosters have it.
+    // Some hosters give a gateway that is in no network of the device.
     machine.sh(`ip -n inet addr add 203.0.113.77/32 dev g3
       ip route replace default via 203.0.113.77 dev w3 onlink metric 400`);
     ok('refresh');
@@ -110,7 +110,7 @@ describe('via=auto', needs(namespaces), () => {
     assert.deepEqual(sorted(), clean.split('\n').sort());
   });
 
-  test('a device that goes and comes back as another one, and one that was never there at up', async () => {
+  test('a device that goes and comes back as another one, and one that did not exist at up', async () => {
     ok('up', AUTO);
     const index = machine.sh('ip -o link show dev w2').split(':')[0];
     machine.sh('ip link del w2');
@@ -131,12 +131,12 @@ describe('via=auto', needs(namespaces), () => {
       'bound to its address',
     );
 
-    // Between two looks, so that only the index tells.
+    // Between two looks, so that only the device's index shows the change.
     machine.sh('ip link del w2');
     plugIn('198.51.100');
     assert.doesNotMatch(ok('refresh'), /missing/);
     assert.deepEqual(await left(), { '192.0.1.2': 3, '198.51.100.2': 3 });
-    // The control: what somebody does take away is said.
+    // The control: parts that somebody removes are reported.
     machine.sh('ip route flush table 1002; echo 0 > /proc/sys/net/ipv4/conf/w2/src_valid_mark');
     assert.match(
       ok('refresh'),

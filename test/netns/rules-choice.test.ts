@@ -1,4 +1,4 @@
-/** The kernel's own choice, as the server sees it: rotation and draw, with a daemon away and without any. */
+/** The kernel's own choice, as the server sees it: by rotation and by draw, with the daemon away and without one. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
@@ -61,12 +61,12 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         ] as const) {
           assert.deepEqual(count(await drive(18, to, from, proto)), [10, 6, 2], `${from} ${to}`);
         }
-        // Any window, wherever it begins: one turn on, and whole rounds again.
+        // Any window has the exact weights: here one turn is used up, and then whole rounds follow again.
         await drive(1);
         assert.deepEqual(count(await drive(9)), [5, 3, 1]);
       });
 
-      test('nth: equal ones, a drained one, a higher tier, weights with a common divisor', async () => {
+      test('nth: equal weights, a drained WAN, a higher tier, weights with a common divisor', async () => {
         for (const [weights, more, turns, expected] of [
           [[1, 1, 1], [], 12, [4, 4, 4]],
           [[2, 0, 2], [], 12, [6, 0, 6]],
@@ -79,7 +79,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         }
       });
 
-      test('nth in a daemon’s place: the first packets of forwarded connections, once each', async () => {
+      test('nth in place of a daemon: it sees the first packets of forwarded connections, once each', async () => {
         up({ ...away, wan: wans([5, 3, 1]) });
         for (const [to, proto] of [
           [SERVER, 'tcp'],
@@ -91,7 +91,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         }
       });
 
-      test('a rotation goes on where nothing of it changed, and begins anew with other weights', async () => {
+      test('a rotation goes on where it did not change, and restarts with other weights', async () => {
         for (const engine of [nth, away]) {
           down();
           const config = { ...engine, wan: wans([5, 3, 1]) };
@@ -102,7 +102,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           begun.push(...(await drive(3)));
           up({ ...config, exclude: '198.18.0.0/15' });
           const rest = await drive(4);
-          // The legacy variant replaces whole tables, so that every counter begins anew.
+          // The legacy variant replaces whole tables, so every counter restarts.
           if (variant === 'legacy') assert.deepEqual(rest, [1, 2, 1, 3]);
           else assert.deepEqual(count([...begun, ...rest]), [5, 3, 1]);
           up({ ...config, wan: wans([1, 1, 1]) });
@@ -114,14 +114,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         for (const engine of [nth, away]) {
           up({ ...engine, 'kernel-mode': 'random', wan: wans([5, 3, 1]) });
           const chosen = await drive(450, SERVER, 'client', 'udp');
-          // Once in a million runs a right choice is beyond the limit.
+          // A correct choice exceeds the limit once in a million runs.
           assert.ok(chiSquare(count(chosen), [250, 150, 50]) <= limit(2), String(count(chosen)));
           const order = chosen.join('');
           assert.notEqual(order.slice(0, 36), order.slice(36, 72), 'no rotation');
         }
       });
 
-      test('any change of engine and mode holds connections, and down leaves what was before', async () => {
+      test('any change of engine and mode holds connections, and down leaves the machine as it was', async () => {
         down();
         const before = machine.snapshot();
         const held: { peer: Awaited<ReturnType<typeof machine.peer>>; wan: string }[] = [];

@@ -1,4 +1,4 @@
-/** WANs that are down, as the kernel's own choice sees it: who gets their connections, and what if nobody is up. */
+/** WANs that are down, in the kernel's own choice: who gets their connections, and what happens if no WAN is up. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
@@ -23,14 +23,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         return result.stderr;
       };
       const up = (config: RawConfig) => ok('up', config);
-      /** A refresh as the daemon does it. */
+      /** Refreshes as the daemon does. */
       const say = (down: string, weights: Record<string, number> = {}) => {
         const result = machine.refresh({ down, weights });
         assert.equal(result.status, 0, result.stderr);
         return result.stderr;
       };
 
-      /** What the rules have no route for, as the daemon reads it. */
+      /** The WANs that the rules have no route for, as the daemon reads them. */
       const unusable = (): string[] => JSON.parse(machine.sh('cat /run/wanmark/state/plan.json')).unusable;
 
       const run = (netns: string | undefined, ...args: string[]) => machine.call(args, netns);
@@ -62,7 +62,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       after(() => machine.stop());
 
       for (const [engine, config] of Object.entries({ kernel, 'daemon away': away })) {
-        test(`${engine}: the others share exactly, per family and tier, and it has its share again`, async () => {
+        test(`${engine}: the others share exactly, per family and tier, and it gets its share again`, async () => {
           const clean = machine.snapshot();
           up({ ...config, wan: wans([3, 2, 1], ['', '', 'tier=2']) });
           for (const [down, four, six] of [
@@ -87,7 +87,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         });
       }
 
-      test('what was said last holds until it is said otherwise, or up again', async () => {
+      test('the last states hold until others are given, or until up', async () => {
         const config = { ...kernel, wan: wans([1, 1, 1]) };
         up(config);
         say('wan1');
@@ -102,7 +102,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         ok('down');
       });
 
-      test('weights of the moment: exact, until they are said otherwise, or up again', async () => {
+      test('current weights are exact, until others are given, or until up', async () => {
         const clean = machine.snapshot();
         const config = { ...kernel, wan: wans([1, 1, 0]) };
         up(config);
@@ -116,7 +116,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         say('', { wan1: 0 });
         ok('refresh');
         assert.deepEqual(await shares(6), [0, 6, 0]);
-        // Such that nobody could be chosen by, or in no rotation: those of the configuration count.
+        // The rules cannot have these weights (too long a rotation, or all 0), so the configured ones count.
         for (const weights of [{ wan1: 300 }, { wan1: 0, wan2: 0 }]) {
           say('', weights);
           assert.deepEqual(await shares(6), [3, 3, 0], JSON.stringify(weights));
@@ -128,7 +128,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.equal(machine.snapshot(), clean);
       });
 
-      test('one restore that names one chain; counters, jumps and connections go on', async () => {
+      test('one restore names one chain; counters, jumps and connections go on', async () => {
         for (const [config, table] of [
           [kernel, 'mangle'],
           [away, 'nat'],
@@ -155,7 +155,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             assert.match(line, /^# (:WANMARK_KERNEL - |-A WANMARK_KERNEL )/);
           assert.ok(counted() >= before);
           assert.ok(machine.packets(programs.IPTABLES!, 'mangle', other) >= seen);
-          // Its WAN gets nothing new, but what it has, it keeps.
+          // The connection's WAN gets nothing new, but keeps it.
           assert.equal(await held.ask('?'), wan);
           await held.end();
         }
@@ -163,7 +163,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
 
       test(
-        'what waits in the queue while a WAN goes down is lost by none',
+        'no packet that waits in the queue is lost while a WAN goes down',
         needs(nfqueue, addon),
         async () => {
           up({ ...away, wan: wans([1, 1, 1]) });
@@ -176,7 +176,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           while (queued() < before + 20) await new Promise(setImmediate);
           for (const down of ['wan1', '', 'wan1 wan3']) say(down);
           holder.resume();
-          // They are chosen for when they are let go: nobody but the second is up.
+          // The kernel chooses for the packets when they are let go, and then only the second WAN is up.
           assert.deepEqual(await sending, Array(20).fill('192.0.2.2'));
           assert.equal(await holder.ask('?'), '20');
           await holder.end();
@@ -189,13 +189,13 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         ['unreachable', /^failed: .*E(NET|HOST)UNREACH/, /^failed: .*E(NET|HOST)UNREACH/],
         ['blackhole', /^failed: timed out$/, /^failed: timed out$/],
       ] as const) {
-        test(`nobody is up: ${resort}`, async () => {
+        test(`no WAN is up: ${resort}`, async () => {
           const clean = machine.snapshot();
-          // Each refusal by silence takes the client's patience.
+          // Each silent refusal costs the client its timeout.
           for (const config of variant === 'nft' ? [kernel, away] : [away]) {
             up({ ...config, wan: wans([1, 1, 1]), 'last-resort': resort });
             assert.deepEqual(await shares(6), [2, 2, 2]);
-            // One family alone, and all of both.
+            // First every WAN is down in one family, then in both.
             say('wan1/6 wan2/6 wan3/6');
             assert.deepEqual(await shares(6, SERVER), [2, 2, 2]);
             say('wan1 wan2 wan3');
@@ -206,7 +206,8 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             );
             assert.match(line4!, four);
             assert.match(line6!, six);
-            // The LAN, in both directions, a network behind a specific route, and what the router says itself.
+            // These still work: the LAN in both directions, a network behind a specific route, and the router's own
+            // connections.
             assert.deepEqual(await run(undefined, 'tcp', '1', '10.9.0.2', PORT), ['10.9.0.1']);
             machine.sh(
               `ping -c 1 -W 5 10.9.0.1; ping -c 1 -W 5 192.0.3.1; ping -c 1 -W 5 fd09::1`,
@@ -214,7 +215,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
               'client',
             );
             for (const to of [SERVER, SERVER6]) assert.deepEqual(await shares(2, to, 'router'), [2, 0, 0]);
-            // Inbound is answered, as long as there is somebody to answer.
+            // Inbound connections are answered as long as somebody listens.
             assert.deepEqual(await run('inet', 'tcp', '1', '192.0.2.2', '7001', SERVER), [SERVER]);
             say('wan1');
             assert.deepEqual(await shares(6), [0, 3, 3]);
@@ -238,7 +239,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         ok('down');
       });
 
-      test('a WAN without a route: new ones avoid it, its own and a probe do not leave by another', async () => {
+      test('a WAN without a route: new connections avoid it; its own and a probe do not leave by another WAN', async () => {
         const clean = machine.snapshot();
         for (const config of [kernel, away]) {
           up({ ...config, wan: wans([1, 1, 1], ['', 'nat=192.0.2.2']) });
@@ -248,7 +249,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           assert.equal(await held.ask('?'), '192.0.2.2');
           say('');
           machine.sh('ip link set w2 down');
-          // Nobody knows yet: the main table carries what has no route, so that nobody fails.
+          // The daemon does not know yet: the main table carries the connections without a route, so that none fails.
           const meanwhile = await run('client', 'tcp', '6', SERVER, PORT);
           assert.deepEqual(
             meanwhile.filter((line) => !/^192\.0\.[13]\.2$/.test(line)),

@@ -1,4 +1,6 @@
-/** What the system is not ready for: one line, the right exit code, nothing changed. And rp-filter.sh. */
+/**
+ * Systems that are not ready: each gets one line and the right exit code, and nothing is changed. Also rp-filter.sh.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -49,7 +51,7 @@ describe('a system that is not ready', needs(namespaces), () => {
     }
   });
 
-  test('a device that is not there, down or without an address is no mistake: it is left out until it comes', () => {
+  test('a device that is not there, down or without an address is not a mistake: its WAN is left out until it comes', () => {
     machine.sh(
       'ip link add idle0 type veth peer name idle1; ip link add bare0 type veth peer name bare1; ip link set bare0 up',
     );
@@ -119,7 +121,7 @@ describe('a system that is not ready', needs(namespaces), () => {
     refused(config, 1, /^wanmark: no-such-iptables is not installed; apt-get install iptables$/m, {
       IPTABLES: 'no-such-iptables',
     });
-    // In a mount namespace of its own; what cannot be run is not there.
+    // A mount namespace of its own hides the program; a file that cannot be run does not count.
     const before = `unshare -m sh -c 'mount --bind /dev/null "$(readlink -f "$(command -v ip)")" && exec "$@"' sh`;
     for (const [verb, message] of [
       ['up', /^wanmark: ip is missing; install it \(Debian: apt-get install iproute2\)\n$/],
@@ -184,7 +186,7 @@ describe('a system that is not ready', needs(namespaces), () => {
     assert.equal(machine.snapshot(), clean);
   });
 
-  test('what is missing stays so without repair, but for what went with a device', () => {
+  test('missing parts stay missing without repair, except for those that went with a device', () => {
     assert.equal(machine.wanmark('up', config).status, 0);
     const whole = machine.snapshot();
 

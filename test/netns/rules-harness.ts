@@ -38,13 +38,13 @@ export interface Result {
 
 export type Env = Record<string, string>;
 
-/** The iptables variants: how the environment asks for each. */
+/** The iptables variants, each with the environment that selects it. */
 export const VARIANTS: Record<string, Env> = {
   nft: { IPTABLES: 'iptables', IP6TABLES: 'ip6tables' },
   legacy: { IPTABLES: 'iptables-legacy', IP6TABLES: 'ip6tables-legacy' },
 };
 
-/** The `wan` option: as many WANs as weights; `more` is added to each, as `nat=none,tier=2`. */
+/** The `wan` option: as many WANs as weights; `more` is added to each, such as `nat=none,tier=2`. */
 export function wans(weights: readonly number[], more: readonly string[] = []): string[] {
   return weights.map((weight, i) => {
     const k = i + 1;
@@ -56,7 +56,7 @@ export function wans(weights: readonly number[], more: readonly string[] = []): 
 /** How a command is run. */
 export interface How {
   readonly env?: Env;
-  /** A program that the executor's `sh` is, as `busybox`. */
+  /** The program that is the executor's `sh`, such as `busybox`. */
   readonly shell?: string;
   /** Words in front of the command. */
   readonly before?: string;
@@ -65,11 +65,11 @@ export interface How {
 export class Machine {
   private readonly holder: ChildProcess;
   private readonly children: ChildProcess[] = [];
-  /** By their network namespaces. */
+  /** The machine's peers, by their network namespaces. */
   private readonly callers = new Map<string | undefined, Caller>();
-  /** Of the next call's sockets; no two sockets of a machine have the same. */
+  /** The first port of the next call's sockets; no two sockets of a machine have the same. */
   private firstPort = 10_000;
-  /** For what is read by path: configurations, and folders for PATH. */
+  /** A folder for files that are read by path: configurations, and folders for PATH. */
   readonly directory = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
 
   private constructor(holder: ChildProcess) {
@@ -136,7 +136,7 @@ export class Machine {
     return folder;
   }
 
-  /** A refresh as the daemon does it, with what it knows. */
+  /** Refreshes as the daemon does, with what it knows. */
   refresh(refresh: Refresh, env: Env = {}): Result {
     const request = JSON.stringify({ verb: 'refresh', ...refresh });
     return this.attempt(`${process.execPath} ${ACTOR} "$REQUEST"`, { ...env, REQUEST: request });
@@ -167,7 +167,7 @@ export class Machine {
     return caller.call({ args, firstPort, patienceMs });
   }
 
-  /** Ends what was started and, with the last process, the namespaces. */
+  /** Ends everything that was started and, with the last process, the namespaces. */
   async stop(): Promise<void> {
     for (const child of [...this.children, this.holder]) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
@@ -202,14 +202,14 @@ export class Machine {
       ip addr add fd09::1/64 dev lan0; ip -n client addr add fd09::2/64 dev eth0
       ip -n client route add default via 10.9.0.1; ip -n client route add default via fd09::1
       ip route add default via 192.0.1.1; ip route add default via 2001:db8:1::1`);
-    // Carrier comes up behind our back, and some routes with it.
+    // Carrier comes up in the background, and some routes with it.
     this.until('[ "$(ip -o link show type veth | grep -c LOWER_UP)" = 4 ]');
     this.until('[ "$(ip -6 route show table local type multicast | grep -c .)" = 4 ]');
   }
 
   /**
-   * Gives the router and the gateways link-local addresses. A kernel without one cannot ask for a neighbour to hand
-   * on what is not from its own address there (ndisc_send_ns), and lives on what the other side asked, for a while.
+   * Gives the router and the gateways link-local addresses. Without one, a kernel cannot resolve a neighbour for
+   * packets that it forwards (ndisc_send_ns), and lives for a while on what the other side has asked.
    */
   addLinkLocal(): void {
     this.sh(`ip addr add fe80::1/64 dev lan0
@@ -226,7 +226,7 @@ export class Machine {
     }
   }
 
-  /** All that `up` may touch, as text; counters, dates and timers left out. */
+  /** Everything that `up` may touch, as text without counters, dates and timers. */
   snapshot(): string {
     return this.sh(`
       for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
@@ -238,7 +238,7 @@ export class Machine {
       grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all | sort`);
   }
 
-  /** Loads the legacy tables, which no one can unload again. */
+  /** Loads the legacy tables, which cannot be unloaded again. */
   loadLegacy(): void {
     for (const table of ['mangle', 'nat', 'filter']) {
       this.sh(`iptables-legacy -t ${table} -S; ip6tables-legacy -t ${table} -S`);
@@ -285,7 +285,7 @@ class Caller {
   }
 }
 
-/** A running peer: lines out, lines in. */
+/** A running peer, which reads and writes lines. */
 export class Peer {
   private readonly lines: AsyncIterator<string>;
 
@@ -305,7 +305,7 @@ export class Peer {
     return all;
   }
 
-  /** Ends its input, which ends a connection that it holds, and waits for its end. */
+  /** Ends the peer's input, which ends a connection that it holds, and waits for its end. */
   async end(): Promise<void> {
     this.child.stdin!.end();
     await this.rest();
@@ -322,7 +322,7 @@ export class Peer {
     this.child.stdin!.write(`${text}\n`);
   }
 
-  /** Stops it where it is, and lets it go on. */
+  /** Stops the peer where it is, or lets it go on. */
   pause(): void {
     this.child.kill('SIGSTOP');
   }
@@ -332,7 +332,7 @@ export class Peer {
   }
 }
 
-/** How often each line occurs. */
+/** Counts how often each line occurs. */
 export function tally(lines: string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of lines) counts[line] = (counts[line] ?? 0) + 1;

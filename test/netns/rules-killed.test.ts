@@ -1,6 +1,6 @@
 /**
- * kill -9 of the executor at each program that it starts, of `up`, `refresh` and `down`: the next command mends what is
- * left, and meanwhile each mark that connections are given leads somewhere and is translated.
+ * kill -9 of the executor at each program that it starts during `up`, `refresh` and `down`: the next command puts the
+ * machine right, and meanwhile each mark that connections are given leads somewhere and is translated.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -11,12 +11,12 @@ import type { Answer, Request } from './rules-actor.js';
 import { Assassin } from './rules-assassin.js';
 import { ACTOR, type Env, Machine, type Peer, VARIANTS, wans } from './rules-harness.js';
 
-/** With one variant at every program; with the other only at those that are others. */
+/** One variant is killed at every program; the other only at programs that differ. */
 const WHICH: Record<string, string> = { nft: '*', legacy: '*-restore' };
 const CONFIG = { wan: wans([5, 3]).map((wan) => wan.replace(',via6=2001:db8:2::1', '')) };
 const KILLED = /^scripts\/wanmark\.sh was ended by SIGKILL; run 'wanmark up' .* 'wanmark down'/;
 
-/** What mends. It checks what it has done. */
+/** The commands that put things right; each result is checked. */
 type Mend = (where: string) => Promise<void>;
 
 /** A machine whose executor can be killed. */
@@ -49,19 +49,19 @@ class Scene {
     return JSON.parse((await this.#actor.ask(JSON.stringify(request)))!);
   }
 
-  /** Undisturbed. */
+  /** The texts after an undisturbed run. */
   async do(request: Request): Promise<void> {
     this.#assassin.rest();
     const { code, said } = await this.act(request);
     assert.equal(code, 0, said.join('\n'));
   }
 
-  /** All that the executor may touch. Rules of one priority and IPv6 routes of one length may change places. */
+  /** Everything that the executor may touch. Rules of one priority and IPv6 routes of one length may change places. */
   everything(): string[] {
     return this.machine.snapshot().split('\n').sort();
   }
 
-  /** By family, what the executor changes and what it remembers, with few programs. */
+  /** The state that the executor changes and remembers, by family, read with few programs. */
   look(): string[] {
     return [this.#programs.IPTABLES, this.#programs.IP6TABLES].map((program, i) => {
       const ip = `ip -${4 + 2 * i}`;
@@ -89,9 +89,9 @@ class Scene {
   }
 
   /**
-   * Kills a request at each program in its turn. What that leaves is mended in one of the ways, unless the same was.
-   * @param from makes what the request begins with
-   * @returns how many programs there are, and how many different states were mended
+   * Kills a request at each of its programs in turn. Each new state that this leaves is put right in one of the ways.
+   * @param from makes the state that the request begins with
+   * @returns how many programs there are, and how many different states were put right
    */
   async killEverywhere(from: () => Promise<void>, request: Request, ways: readonly Mend[]) {
     await from();
@@ -116,7 +116,7 @@ class Scene {
   }
 }
 
-/** Each mark that connections are given has a route, and NAT where its packets leave. */
+/** Checks that each mark of new connections has a route, and NAT where its packets leave. */
 function assertCovered(seen: readonly string[], where: string): void {
   for (const [i, text] of seen.entries()) {
     const rules = text.replace(/^\/run.*\n/gm, '');
@@ -139,7 +139,7 @@ describe('the starter killed', needs(namespaces), () => {
   let assassin: Assassin;
 
   const up = () => machine.wanmark('up', CONFIG, { before: `PATH=${assassin.path}:$PATH` });
-  /** The executor has ended. */
+  /** Waits until the executor has ended. */
   const ended = () => machine.sh('flock /run/wanmark/lock true');
 
   before(async () => {
@@ -149,7 +149,7 @@ describe('the starter killed', needs(namespaces), () => {
   });
   after(() => machine.stop());
 
-  test('before it has answered: nothing is done', () => {
+  test('before it has answered: nothing is changed', () => {
     const clean = machine.snapshot();
     assassin.strike(1, 'iptables-save', 'kill -KILL $STARTER');
     assert.equal(up().status, 137);
@@ -158,11 +158,11 @@ describe('the starter killed', needs(namespaces), () => {
     assert.equal(machine.attempt('test -e /run/wanmark/state/up').status, 1);
   });
 
-  test('in the middle: the executor carries the plan out, whoever waits', async () => {
+  test('in the middle: the executor carries out the plan, although nobody waits', async () => {
     const clean = machine.snapshot();
     const go = join(machine.directory, 'go');
     machine.sh(`mkfifo ${go}`);
-    // The first one is a --test.
+    // The first restore is a --test.
     assassin.strike(2, 'iptables-restore', `kill -KILL $STARTER; read -r _ <${go}`);
     assert.equal(up().status, 137);
     const waiting = await machine.peer([], undefined, ACTOR);
@@ -189,7 +189,7 @@ describe('a program of the executor killed', needs(namespaces), () => {
   });
   after(() => machine.stop());
 
-  test('alone: what it was to shorten of what is remembered is not lost', () => {
+  test('alone: the remembered list that it was to shorten is not lost', () => {
     const clean = machine.snapshot();
     for (const [name, words] of [
       ['grep', '-vFx'],
@@ -255,7 +255,7 @@ for (const variant of Object.keys(VARIANTS)) {
       });
 
       test('refresh', async (t) => {
-        // What it has to follow, or to put back.
+        // Changes that the refresh has to follow, and damage that it has to repair.
         const change = (how: 'add' | 'del') =>
           scene.machine.sh(`ip route ${how} 10.50.0.0/16 via 10.9.0.2; ip addr ${how} 192.0.2.9/24 dev w2
             echo ${how === 'add' ? 0 : 1} > /proc/sys/net/ipv4/conf/w1/src_valid_mark`);

@@ -9,7 +9,7 @@ const [ONE, TWO, THREE] = wans([1, 1, 1]) as [string, string, string];
 
 describe('a list of WANs that changes', needs(namespaces), () => {
   let machine: Machine;
-  /** A connection by each WAN, which the server knows by the address. */
+  /** Makes a connection by each WAN; the server tells the WAN by the address. */
   const held = new Map<string, Peer>();
 
   const up = (wan: readonly string[]) => {
@@ -25,7 +25,7 @@ describe('a list of WANs that changes', needs(namespaces), () => {
   const assertHeld = async (what: string) => {
     for (const [address, peer] of held) assert.equal(await peer.ask('?'), address, what);
   };
-  /** By name, as the packets of each WAN are counted. */
+  /** The marks by name, as the packets of each WAN are counted. */
   const marks = () =>
     Object.fromEntries(
       [
@@ -46,7 +46,7 @@ describe('a list of WANs that changes', needs(namespaces), () => {
   });
   after(() => machine.stop());
 
-  test('other places: nothing changes', async () => {
+  test('other places in the list: nothing changes', async () => {
     const before = machine.snapshot();
     for (const list of [
       [TWO, ONE, THREE],
@@ -60,14 +60,14 @@ describe('a list of WANs that changes', needs(namespaces), () => {
     assert.deepEqual(machine.snapshot().split('\n').sort(), before.split('\n').sort());
   });
 
-  test('fewer, and again more: the others stay, and who comes back has its own', async () => {
+  test('fewer, and again more: the others keep their marks, and a WAN that comes back gets its own', async () => {
     const [first, peer] = [...held].find(([address]) => address === '192.0.1.2')!;
     held.delete(first);
     up([THREE, TWO]);
     assert.deepEqual(marks(), { wan2: 2, wan3: 3 });
     await assertHeld('without the first');
     assert.deepEqual(await lines(), new Set(['192.0.2.2', '192.0.3.2']));
-    // One that nobody knew does not get what the connections of another may still have.
+    // A new WAN must not get a number that connections of another one may still have.
     up(['new,dev=lan0,via=10.9.0.2,weight=0', THREE, TWO]);
     assert.deepEqual(marks(), { new: 4, wan2: 2, wan3: 3 });
     await assertHeld('with another first');
@@ -78,7 +78,7 @@ describe('a list of WANs that changes', needs(namespaces), () => {
     assert.deepEqual(await lines(), new Set(['192.0.1.2', '192.0.2.2', '192.0.3.2']));
   });
 
-  test('a configured mark wins, and whose it was is told', () => {
+  test('a configured mark wins, and the message names the WAN that had it', () => {
     const said = up([`${THREE},mark=1`, ONE, TWO]);
     assert.match(
       said,
@@ -89,7 +89,7 @@ describe('a list of WANs that changes', needs(namespaces), () => {
     assert.equal(new Set([wan1, 1, 2]).size, 3);
   });
 
-  test('after down the places count', () => {
+  test('after down the places in the list count', () => {
     assert.equal(machine.wanmark('down').status, 0);
     up([THREE, ONE]);
     assert.deepEqual(marks(), { wan3: 1, wan1: 2 });

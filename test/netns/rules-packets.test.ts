@@ -28,7 +28,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.equal(result.status, 0, result.stderr);
         return result.stderr;
       };
-      /** Packets from or to the port so far, by WAN: out of the router, and at the gateways. */
+      /** The packets from or to the port so far, by WAN: as they leave the router, and at the gateways. */
       function counted(family: 4 | 6): number[] {
         const tool = both[family === 4 ? 0 : 1]!;
         const read = (table: string, netns?: string) => {
@@ -39,7 +39,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.deepEqual(arrived, out, 'the gateways see what the router sends');
         return out;
       }
-      /** One flow of so many packets, each answered; and where they went. */
+      /** Sends one flow of this many packets, each of which is answered; returns where they went. */
       async function flow(count: number, to = SERVER, from: 'client' | 'router' | 'inet' = 'client') {
         const family = to.includes(':') ? 6 : 4;
         const start = counted(family);
@@ -58,7 +58,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         machine = await Machine.start();
         machine.buildNetwork();
         machine.addLinkLocal();
-        // Nobody translates, so the far end has to know the way back, and to take packets by all ways.
+        // Nobody translates, so the far end must know the way back, and accept packets by all ways.
         machine.sh(`ip -n inet route add 10.9.0.0/24 via 192.0.1.2; ip -n inet route add 198.18.0.1 via 192.0.1.2
           ip -n inet route add fd09::/64 via 2001:db8:1::2
           ip netns exec inet sh -c 'for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $file; done'`);
@@ -100,7 +100,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         const byMark = () => [1, 2, 3].map((k) => machine.packets(both[0]!, 'mangle', `wanmark wan${k}`));
         const start = byMark();
         await flow(90);
-        // The 90 answers came by the first.
+        // The 90 answers came by the first WAN.
         assert.deepEqual(
           byMark().map((count, i) => count - start[i]!),
           [50 + 90, 30, 10],
@@ -110,7 +110,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       test('random: a draw by weight for each packet', async () => {
         up({ 'kernel-mode': 'random' });
         const counts = await flow(450);
-        // Once in a million runs a right choice is beyond the limit.
+        // A correct choice exceeds the limit once in a million runs.
         assert.ok(chiSquare(counts, [250, 150, 50]) <= limit(2), String(counts));
       });
 
@@ -122,13 +122,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         machine.sh('ip -n inet route replace 10.9.0.0/24 via 192.0.1.2');
       });
 
-      test('what comes in is answered by all WANs if it is routed, and by its own if it is for the router', async () => {
+      test('incoming packets are answered by all WANs if they are routed, and by their own WAN if they are for the router', async () => {
         up();
         // The far end reaches the LAN by the second WAN.
         machine.sh(`ip -n inet route replace 10.9.0.0/24 via 192.0.2.2 src ${SERVER}`);
         assert.deepEqual(await flow(90, '10.9.0.2', 'inet'), [50, 30, 10], 'to the LAN');
         machine.sh('ip -n inet route replace 10.9.0.0/24 via 192.0.1.2');
-        // The first WAN is the main table's default, so without its mark the answer would be like any other packet.
+        // The first WAN is the main table's default, so without its mark the answer would be balanced like any other
+        // packet.
         machine.sh(`ip -n inet route add 192.0.1.2/32 dev g1 src ${SERVER}`);
         assert.deepEqual(await flow(20, '192.0.1.2', 'inet'), [20, 0, 0], 'to an address of the router');
         machine.sh('ip -n inet route del 192.0.1.2/32');
@@ -147,7 +148,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
 
       test('connections live through the change to packets and back', async () => {
-        // The answers come by the first WAN, whichever the connection is on.
+        // The answers come by the first WAN, whichever WAN the connection is on.
         const filter = (mode: number) =>
           machine.sh(`for k in 1 2 3; do echo ${mode} > /proc/sys/net/ipv4/conf/w$k/rp_filter; done`);
         filter(2);
@@ -166,7 +167,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         await stays();
         held.push(await hold());
         for (let i = 0; i < 9; i++) await stays();
-        // A connection of before keeps its mark; one of now has none.
+        // An older connection keeps its mark; a new one has none.
         const marks = machine
           .sh(`conntrack -L -p tcp --dport ${PORT} --state ESTABLISHED -o extended 2>/dev/null`)
           .match(/mark=\d+/g);
@@ -177,7 +178,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         filter(1);
       });
 
-      test('a family that a WAN translates stays with connections, and one line says so', async () => {
+      test('in a family that a WAN translates, connections are spread, and one line says so', async () => {
         const said = (text: string) => text.split('\n').filter((line) => line.startsWith('wanmark: '));
         const nat = ['nat=none,nat6=none', 'nat=masquerade,nat6=none', 'nat=none,nat6=none'];
         const [line, ...more] = said(up({ wan: wans([5, 3, 1], nat) }));
@@ -189,14 +190,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         const [one, two, three] = await flow(9);
         assert.equal([one, two, three].filter((count) => count === 9).length, 1, 'one WAN has all');
         assert.deepEqual(await flow(90, SERVER6), [50, 30, 10], 'the other family is not concerned');
-        // One address for all is right by whichever WAN it leaves.
+        // One address for all WANs is right whichever WAN a packet leaves by.
         assert.deepEqual(said(up({ wan: wans([5, 3, 1], Array(3).fill('nat=198.18.0.1,nat6=none')) })), []);
         machine.sh('ip addr add 198.18.0.1/32 dev lo');
         assert.deepEqual(await flow(90), [50, 30, 10]);
         machine.sh('ip addr del 198.18.0.1/32 dev lo');
       });
 
-      test('down leaves what was before', () => {
+      test('down leaves the machine as it was', () => {
         assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
         const before = machine.snapshot();
         up();

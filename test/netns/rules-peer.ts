@@ -145,7 +145,7 @@ async function hold(host: string, port: number): Promise<void> {
 const [verb, ...args] = process.argv.slice(2);
 if (verb === 'serve') {
   await serve(Number(args[0]), args.slice(1));
-  // Ends with whoever started it.
+  // Ends when the process that started it does.
   process.stdin.resume().on('end', () => process.exit());
 } else if (verb === 'hold') await hold(args[0]!, Number(args[1]));
 else for await (const line of createInterface(process.stdin)) void answer(line);

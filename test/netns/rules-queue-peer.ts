@@ -1,4 +1,7 @@
-/** A queue 0 that leaves each packet to the kernel. Says `ready`, and for each line on its input how many it has answered. */
+/**
+ * A queue 0 that leaves each packet to the kernel. Prints `ready`; for each input line it prints how many packets it
+ * has answered.
+ */
 import { createInterface } from 'node:readline';
 import { Queue } from '#wanmark/queue/queue.js';
 

@@ -55,7 +55,7 @@ describe('several WANs behind one port', needs(namespaces), () => {
     return result.stderr;
   };
 
-  test('up learns the MAC address of every gateway by itself', () => {
+  test('up learns the MAC address of every gateway', () => {
     const said = up(config);
     assert.doesNotMatch(said, /MAC address/);
     for (const program of ['iptables', 'ip6tables']) {
@@ -90,7 +90,7 @@ describe('several WANs behind one port', needs(namespaces), () => {
     }
   });
 
-  test('a gateway that does not answer is one line, and refresh adds it when it does', () => {
+  test('a gateway that does not answer gets one line, and refresh adds it when it does', () => {
     machine.sh('ip -n gw3 link set in0 down; ip neigh flush dev port0');
     machine.wanmark('down');
     const said = up({ ...config, wan: WANS.map((wan) => wan.replace(/,via6=[^,]+/, '')) });

@@ -1,4 +1,4 @@
-/** `up`, `down`, `refresh`: what they leave behind, whatever happens to them on the way. */
+/** What `up`, `down` and `refresh` leave behind, whatever happens to them on the way. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,10 +13,10 @@ const SERVICES = {
   backend: ['web,to=10.9.0.2:8080', 'web,to=10.9.0.3', 'six,to=fd09::2'],
 };
 
-/** What the executor's `sh` may be. */
+/** The shells that the executor may run in. */
 const SHELLS = ['dash', 'busybox'];
 
-/** Rules of other people that must come out as they went in, in every table that we touch. */
+/** Other people's rules that must come out as they went in, in every table that we touch. */
 const FOREIGN = (programs: Record<string, string>) => `
   for program in ${programs.IPTABLES} ${programs.IP6TABLES}; do
     $program -t mangle -N WANMARKET; $program -t mangle -A PREROUTING -j WANMARKET
@@ -28,8 +28,8 @@ const FOREIGN = (programs: Record<string, string>) => `
   ip -6 rule add from fd77::/16 lookup 77 priority 20000; ip -6 route add unreachable fd77::/16 table 77`;
 
 /**
- * What a saboteur breaks. With one variant every change is broken in its turn; with the other only those that another
- * program makes there.
+ * The commands that a saboteur breaks. With one variant every change is broken in turn; with the other only the changes
+ * that another program makes there.
  */
 const BREAKABLE: Record<string, string[]> = {
   nft: ['ip', 'iptables-restore', 'ip6tables-restore'],
@@ -37,8 +37,8 @@ const BREAKABLE: Record<string, string[]> = {
 };
 
 /**
- * A directory for PATH whose programs do `DEED` instead of their N-th change, and say in `count` how many changes
- * there were. Look-ups and --test pass.
+ * A directory for PATH whose programs do `DEED` instead of their N-th change, and count the changes in `count`.
+ * Look-ups and --test pass.
  */
 class Saboteur {
   private readonly dir = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
@@ -63,7 +63,7 @@ class Saboteur {
     }
   }
 
-  /** How a command is run with the deed at change `number`, in a process group of its own. */
+  /** Runs a command with the deed at change `number`, in a process group of its own. */
   at(number: number, deed: string): Required<Pick<How, 'env' | 'before'>> {
     writeFileSync(this.count, '0\n');
     return {
@@ -78,7 +78,7 @@ class Saboteur {
 }
 
 const KILL = 'kill -KILL 0';
-/** Where it is a batch of `ip`, when two of its lines are done. */
+/** For a batch of `ip`, the deed comes after two of its lines. */
 const FAIL =
   '[ ! -r "$3" ] || head -n 2 "$3" | "$UNBROKEN" $1 -batch -; echo injected >&2; echo "Command failed $3:3" >&2; exit 1';
 
@@ -90,7 +90,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     let machine: Machine;
     const saboteur = new Saboteur(BREAKABLE[variant]!);
     const config = { wan: wans([5, 3, 1], ['', 'nat=none', 'nat6=2001:db8:3:8000::/65']) };
-    // Few changes, because each of them is sabotaged in its turn.
+    // Only a few changes, since each of them is sabotaged in turn.
     const small = { wan: wans([5, 3]).map((wan) => wan.replace(',via6=2001:db8:2::1', '')) };
     const other = { wan: wans([1, 1]), mask: '0xff00' };
 
@@ -143,10 +143,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       const script = join(machine.directory, 'printed.sh');
       writeFileSync(script, run('print', config).stdout);
       machine.sh(`sh ${script} up`);
-      // Where exceptions stand among each other is all the same.
+      // The order of the exceptions does not matter.
       alike(wanted, 'after the printed script');
       machine.sh(`sh ${script} down`);
-      // It remembers nothing, so tables that it made stay.
+      // A printed script remembers nothing, so tables that it made stay.
       for (const program of variant === 'nft' ? [programs.IPTABLES, programs.IP6TABLES] : [])
         machine.sh(`printf '*mangle\\nCOMMIT\\n*nat\\nCOMMIT\\n' | ${program}-restore`);
       same(clean, 'after its down');
@@ -156,7 +156,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       const clean = machine.snapshot();
       sabotage('up', small, 0, KILL);
       const total = Number(machine.sh(`cat ${saboteur.count}`));
-      // Each family's tables, and its routes and rules.
+      // The changes are each family's tables, and its routes and rules.
       assert.equal(total, variant === 'nft' ? 4 : 2);
       ok('down');
       same(clean, 'the control');
@@ -191,7 +191,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       }
     });
 
-    test('when any change fails, a second up leaves what the first one made', () => {
+    test("when any change fails, a second up leaves the first one's rules", () => {
       const clean = machine.snapshot();
       ok('up', small);
       const first = machine.snapshot();
@@ -215,7 +215,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       same(clean, 'after down');
     });
 
-    test('up again with the same changes nothing and keeps the counters; refresh likewise', () => {
+    test('up again with the same configuration changes nothing and keeps the counters; so does refresh', () => {
       ok('up', config);
       const before = machine.sh(`${programs.IPTABLES}-save -c; ${programs.IP6TABLES}-save -c`);
       assert.deepEqual(changes(ok('up', config)), []);
@@ -312,7 +312,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         state = (Math.imul(state, 1103515245) + 12345) >>> 0;
         return (state >>> 16) % below;
       };
-      // With marks of their own: without, they would keep those of the configurations before.
+      // The WANs have configured marks; otherwise they would keep those of earlier configurations.
       const marked = (given: { wan: string[] }) => ({
         ...given,
         wan: given.wan.map((wan, i) => `${wan},mark=${i + 1}`),
@@ -331,8 +331,8 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         const which = random(configurations.length);
         if (random(4) === 0) ok('down');
         ok('up', configurations[which]!);
-        // The same configuration looks the same, whatever was there before it; only the order of user chains
-        // and of our jumps among each other is the table's own.
+        // The same configuration looks the same, whatever was there before it. Only the order of user chains, and of
+        // our jumps among each other, depends on the history.
         const now = machine.snapshot().split('\n').sort().join('\n');
         const known = expected.get(which);
         // Tables made for an earlier configuration stay until down.
@@ -349,7 +349,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       ok('up', config);
       const wanted = machine.snapshot();
       for (const mend of ['up', 'down'] as const) {
-        // As an older one left it, which read its own environment again, and did not know what there was of this one.
+        // A state as an older version left it: that version read its environment again, and did not keep a plan.
         machine.sh(
           `cd /run/wanmark/state; rm -r plan.json want have; echo IPTABLES=${programs.IPTABLES} >settings`,
         );
@@ -368,7 +368,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       same(clean, 'after down');
     });
 
-    // Last, because foreign rules make tables.
+    // The last test, because foreign rules make tables.
     test('foreign rules come out as they went in', () => {
       machine.sh(FOREIGN(programs));
       const foreign = machine.snapshot();

@@ -52,7 +52,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         }
       };
 
-      test('the kernel engine balances what is forwarded and what the router says itself', async () => {
+      test("the kernel engine balances forwarded connections and the router's own", async () => {
         up(kernel);
         for (const netns of ['client', undefined]) {
           for (const protocol of ['tcp', 'udp']) {
@@ -62,7 +62,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         }
       });
 
-      test('without a daemon the nfqueue engine bypasses to the same choice for what is forwarded', async () => {
+      test('without a daemon the nfqueue engine bypasses to the same choice for forwarded connections', async () => {
         up({ ...kernel, engine: 'nfqueue' });
         const queued = machine.packets(programs.IPTABLES!, 'mangle', 'NFQUEUE');
         shared(tally(await run('client', 'tcp', '200', SERVER, PORT)), '192.0.', 200);
@@ -117,7 +117,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
 
       test('specific routes are neither queued nor marked', async () => {
-        // A "VPN": a network behind the client that main knows, and one that only `exclude` names.
+        // Two kinds of specific network: a "VPN" behind the client that main knows, and one that only `exclude` names.
         machine.sh('ip -n client addr add 10.66.0.1/32 dev lo; ip route add 10.66.0.0/16 via 10.9.0.2');
         machine.sh('ip -n client addr add fd66::1/128 dev lo; ip route add fd66::/16 via fd09::2');
         up({ ...kernel, engine: 'nfqueue', exclude: '198.18.0.0/15' });
@@ -158,16 +158,16 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         }
         machine.wanmark('refresh');
         assert.equal(await held.ask('?'), wan);
-        // Its last packets would count in the next test.
+        // The connection's last packets would count in the next test.
         await held.end();
       });
 
       test('foreign bits of the mark survive, and packets are counted per mark', async () => {
         const mangle = `${programs.IPTABLES} -t mangle`;
         up({ ...kernel, mask: '0xff00' });
-        // Connections of before have their mark in the other field; a source port used again would meet one.
+        // Older connections have their mark in the other field; a reused source port would meet one.
         machine.sh('conntrack -F');
-        // Set before us in raw, looked at behind us.
+        // The mark is set before our rules, in raw, and checked behind them.
         machine.sh(`${programs.IPTABLES} -t raw -A PREROUTING -i lan0 -j MARK --set-xmark 0x50005/0xffff00ff
         ${mangle} -A POSTROUTING -o w+ -m mark --mark 0x50005/0xffff00ff -m comment --comment kept`);
         const sent = (await run('client', 'udp', '20', SERVER, PORT)).length;

@@ -1,5 +1,5 @@
 /**
- * The kernel's choice, from the rules as they are rendered, by the kernel's own arithmetic (statistic_mt of
+ * The shares of the kernel's choice, computed from the rendered rules by the kernel's own arithmetic (statistic_mt of
  * xt_statistic.c) and iptables' reading of the words (libxt_statistic.c).
  */
 import assert from 'node:assert/strict';
@@ -12,7 +12,7 @@ import { flow, wan } from '../unit/flows.js';
 
 const NOTHING = { chains: [], hooks: [] };
 
-/** The rules for each list of weights; WAN i + 1 has weights[i], and one without a weight is no candidate. */
+/** The rules for each list of weights. WAN i + 1 has weights[i]; one without a weight is not a candidate. */
 function render(
   mode: Choice['mode'],
   lists: readonly (readonly number[])[],
@@ -41,12 +41,12 @@ function parse(rules: readonly string[]) {
   });
 }
 
-/** What each WAN gets of 1: each rule matches when 31 random bits are below its number. */
+/** The part of all packets that each WAN gets: a rule matches when 31 random bits are below its number. */
 function sharesOf(rules: readonly string[], count: number): number[] {
   const shares = Array<number>(count).fill(0);
   let left = 1;
   for (const { probability, wan } of parse(rules)) {
-    // `lround(0x80000000 * value)`; at 2^31 all match.
+    // The number is `lround(0x80000000 * value)`; at 2^31 every packet matches.
     const part = probability === undefined ? 1 : Math.round(2 ** 31 * Number(probability)) / 2 ** 31;
     shares[wan]! += left * part;
     left -= left * part;
@@ -58,7 +58,7 @@ function sharesOf(rules: readonly string[], count: number): number[] {
 /** The WANs of `turns` packets in a row. */
 function rotation(rules: readonly string[], turns: number): number[] {
   const counters = parse(rules).map(({ every, packet, wan }) => {
-    // iptables hands the kernel every - 1, and as its first count every - 1 - packet.
+    // iptables hands the kernel every - 1, and every - 1 - packet as its first count.
     const last = Number(every ?? 1) - 1;
     return { last, count: last - Number(packet ?? 0), wan };
   });
@@ -71,7 +71,7 @@ function rotation(rules: readonly string[], turns: number): number[] {
   });
 }
 
-/** mulberry32, so that a failure can be run again. */
+/** A random generator with a seed (mulberry32), so that a failure can be repeated. */
 function seeded(seed: number) {
   let state = seed;
   return () => {
@@ -100,14 +100,14 @@ describe('random', () => {
     [65535, ...Array(254).fill(1)],
     [0, 0, 7],
     ...Array.from({ length: 150 }, (_, i) =>
-      // Small ones, any, and very different ones.
+      // Small weights, any weights, and very different weights.
       Array.from({ length: 1 + whole(i % 3 === 0 ? 254 : 9) }, () =>
         i % 3 === 1 ? whole(9) : i % 3 === 2 ? Math.floor(65535 ** random()) : whole(65535),
       ),
     ),
   ].filter((weights) => sum(weights) > 0);
 
-  test('every share is right to 1e-6, and who has a weight has a share', () => {
+  test('every share is right to 1e-6, and every WAN with a weight has a share', () => {
     const rendered = render('random', lists);
     assert.equal(rendered.length, lists.length);
     for (const [i, weights] of lists.entries()) {
@@ -191,7 +191,7 @@ describe('nth', () => {
   });
 });
 
-test('more matches stand before the statistic match, which counts what comes to it', () => {
+test('other matches stand before the statistic match, which counts the packets that reach it', () => {
   const when = [{ kind: 'transport', proto: 'tcp', dport: { low: 80, high: 80 } }] as const;
   for (const mode of ['nth', 'random'] as const) {
     for (const [i, rule] of render(mode, [[2, 1]], when)[0]!.entries()) {
@@ -209,7 +209,7 @@ describe('the length of a rotation', () => {
   const shares = (...weights: number[]) =>
     weights.map((weight, i) => ({ name: `${i}`, value: i + 1, weight }));
 
-  test('is the sum of the weights without what they have in common', () => {
+  test('is the sum of the weights divided by their greatest common divisor', () => {
     assert.equal(slots(shares(65280, 256)), 256);
     assert.equal(slots(shares(4, 2)), 3);
     assert.equal(slots([]), 0);

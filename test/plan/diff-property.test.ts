@@ -1,6 +1,6 @@
 /**
- * The steps between two states of a table, on a model of iptables: whatever is there, what is wanted comes of it, and what is
- * others' stays as it is.
+ * The steps between two states of a table, on a model of iptables: whatever state it is in, they lead to the wanted
+ * one, and other rules stay as they are.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -34,7 +34,7 @@ const isHead = (line: string) => line.startsWith(':');
 const isRule = (line: string) => line.startsWith('-A WANMARK');
 const isJump = (line: string) => !isHead(line) && !isRule(line);
 
-/** The table with these lines of ours, and rules of others among the jumps. */
+/** A table with these lines of ours, and other people's rules among the jumps. */
 function tableWith(lines: readonly string[], random: () => number): TableModel {
   const table = new TableModel(BASES);
   table.apply([...lines.filter(isHead), ...lines.filter(isRule)]);
@@ -52,7 +52,7 @@ function tableWith(lines: readonly string[], random: () => number): TableModel {
   return table;
 }
 
-/** What somebody else may have made of ours: rules and jumps gone, jumps twice, in another order. */
+/** Damages our part as somebody else may: rules and jumps removed, jumps doubled or in another order. */
 function damaged(lines: readonly string[], random: () => number): string[] {
   const kept = lines.filter((line) => isHead(line) || random() > 0.2);
   const jumps = kept.filter(isJump).flatMap((jump) => (random() < 0.2 ? [jump, jump] : [jump]));
@@ -97,7 +97,7 @@ function check(
   return steps;
 }
 
-test(`what is wanted comes of whatever is there, ${SEEDS} random routers`, () => {
+test(`the steps lead from any state to the wanted one, ${SEEDS} random routers`, () => {
   const tables = Array.from({ length: SEEDS }, (_, i) => ({
     seed: i + 1,
     tables: randomTables(i + 1),

@@ -1,4 +1,4 @@
-/** The steps from a table as it is to what it should be, line by line. */
+/** The steps from the present state of a table to the wanted one, line by line. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { tableSteps } from '#wanmark/plan/diff/iptables.js';
@@ -14,13 +14,13 @@ const TABLE = [...HEADS, ...RULES, ...JUMPS];
 const known = { have: TABLE, asked: TABLE };
 
 describe('the steps of a table', () => {
-  it('are none where nothing changes, also where the kernel writes it in its own way', () => {
+  it('are none where nothing changes, even if the kernel prints the rules in its own way', () => {
     assert.deepEqual(tableSteps('mangle', known, TABLE), []);
     const have = TABLE.map((line) => line.replace('-i eth1', '-i eth1 -m whatever'));
     assert.deepEqual(tableSteps('mangle', { have, asked: TABLE }, TABLE), []);
   });
 
-  it('make all of it where there is nothing; jumps come last and stand first', () => {
+  it('make everything where there is nothing; jumps are made last and stand first', () => {
     const nothing = { have: [], asked: undefined };
     assert.deepEqual(tableSteps('mangle', nothing, TABLE), [
       ...HEADS,
@@ -30,7 +30,7 @@ describe('the steps of a table', () => {
     ]);
   });
 
-  it('take all of it away', () => {
+  it('remove everything', () => {
     assert.deepEqual(tableSteps('mangle', known, []), [
       away('PREROUTING', 'WANMARK'),
       away('POSTROUTING', 'WANMARK_SAVE'),
@@ -41,12 +41,12 @@ describe('the steps of a table', () => {
     ]);
   });
 
-  it('write a chain that changes anew, and no other', () => {
+  it('rewrite a chain that changes, and no other', () => {
     const want = TABLE.map((line) => (line === RULES[1] ? '-A WANMARK_SAVE -o eth2 -j RETURN' : line));
     assert.deepEqual(tableSteps('mangle', known, want), [HEADS[1], '-A WANMARK_SAVE -o eth2 -j RETURN']);
   });
 
-  it('write all anew where it is not known what made it, or where a chain is gone', () => {
+  it('rewrite everything where it is not known what made it, or where a chain is gone', () => {
     assert.deepEqual(tableSteps('mangle', { have: TABLE, asked: undefined }, TABLE), [...HEADS, ...RULES]);
     const have = TABLE.filter((line) => !line.includes('SAVE'));
     assert.deepEqual(tableSteps('mangle', { have, asked: TABLE }, TABLE), [
@@ -68,12 +68,12 @@ describe('the steps of a table', () => {
     ]);
   });
 
-  it('take away a jump that is there twice', () => {
+  it('remove a jump that is there twice', () => {
     const have = [...TABLE, JUMPS[0]!];
     assert.deepEqual(tableSteps('mangle', { have, asked: TABLE }, TABLE), [away('PREROUTING', 'WANMARK')]);
   });
 
-  it('hang NAT of the source behind what others have there', () => {
+  it("put source NAT behind other people's rules", () => {
     const nat = [':WANMARK_NAT - [0:0]', jump('POSTROUTING', 'WANMARK_NAT')];
     assert.deepEqual(tableSteps('nat', { have: [], asked: undefined }, nat), nat);
   });

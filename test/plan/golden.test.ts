@@ -1,5 +1,5 @@
 /**
- * What `up` does on a router where it is not up yet, word for word, for nine configurations of one router.
+ * What `up` does on a router where nothing is up yet, word for word, for nine configurations of one router.
  * `WANMARK_GOLDEN=write` writes the texts instead; read the difference before you keep it.
  */
 import assert from 'node:assert/strict';
@@ -22,7 +22,7 @@ const DSL = 'dsl,dev=eth2,via=198.51.100.1,mark=2,weight=3';
 interface Case {
   readonly raw: RawConfig;
   readonly states?: Partial<PlanStates>;
-  /** The program of IPv4, where it is another one. */
+  /** The iptables for IPv4, where it is not the default one. */
   readonly iptables?: string;
 }
 
@@ -42,7 +42,7 @@ const CASES: Record<string, Case> = {
       priority: '100',
     },
   },
-  // eth2's gateway is main's, ppp0 needs none, eth9 is not there yet. In IPv6 nobody is up.
+  // eth2 has main's gateway, ppp0 needs none, and eth9 does not exist yet. In IPv6 no WAN is up.
   down: {
     raw: {
       wan: [
@@ -56,7 +56,7 @@ const CASES: Record<string, Case> = {
     },
     states: { down: new Set(['dsl/4', 'fibre/6'] as const) },
   },
-  // A rotation of 2 and 1; the third, of the first tier, has no weight but by the configuration.
+  // A rotation of 2 and 1; the third WAN, in the first tier, has a weight only in the configuration.
   weights: {
     raw: { wan: [FIBRE, DSL, 'lte,dev=ppp0,via=dev'], 'kernel-mode': 'nth' },
     states: {
@@ -67,7 +67,7 @@ const CASES: Record<string, Case> = {
       ]),
     },
   },
-  // Of the IPv6 WANs one translates, so there connections are spread.
+  // One of the IPv6 WANs translates, so in IPv6 connections are spread.
   packets: {
     raw: {
       wan: [`${FIBRE},nat=none,nat6=masquerade`, `${DSL},nat=none`],
@@ -133,7 +133,7 @@ function commands({ raw, states, iptables = 'iptables' }: Case): string {
   const plan = buildPlan(parseConfig(raw), ROUTER, { ...NO_STATES, ...states });
   const steps = planSteps({ lists: new Map(), asked: new Map() }, planLists(plan));
   const groups = [
-    // A device that is not there has no settings.
+    // A device that does not exist has no settings.
     plan.settings
       .filter(({ device }) => ROUTER.devices.has(device))
       .map(({ device, key, value }) => `echo ${value} > /proc/sys/net/ipv4/conf/${device}/${key}`),

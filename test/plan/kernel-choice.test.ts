@@ -1,4 +1,4 @@
-/** Which weights the kernel's own choice can be made with. */
+/** The weights with which the kernel's own choice can be made. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
@@ -30,14 +30,14 @@ describe('a choice is refused', () => {
     }
   });
 
-  it('where the weights of the moment make it too long, or leave nobody one', () => {
+  it('where the current weights make it too long, or are all 0', () => {
     assert.equal(choiceRefusal(TWO, NO_STATES), undefined);
     assert.match(choiceRefusal(TWO, weights({ a: 256 }))!, /a rotation of 257/);
     assert.equal(choiceRefusal(TWO, weights({ a: 0 })), undefined);
     assert.match(choiceRefusal(TWO, weights({ a: 0, b: 0 }))!, /every WAN has weight 0/);
   });
 
-  it('not where what has no share in a family would make it longer', () => {
+  it('not where only WANs without a share in a family would make it longer', () => {
     const slots = ['a,dev=a,weight=65280', 'b,dev=b,weight=256', 'c,dev=c,weight=7,tier=2'];
     assert.equal(choiceRefusal(config({ wan: slots }), NO_STATES), undefined);
     const families = ['a,dev=a,via=dev,weight=200', 'b,dev=b,via6=dev,weight=57'];
@@ -46,7 +46,7 @@ describe('a choice is refused', () => {
 });
 
 describe('states that fit a configuration', () => {
-  it('speak of its targets only, and have weights that it can be made with', () => {
+  it('name only its targets, and have weights that the choice can be made with', () => {
     const states = {
       down: new Set<TargetId>(['a/4', 'gone/4']),
       weights: new Map([

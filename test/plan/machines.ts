@@ -2,7 +2,7 @@
 import type { Family } from '#wanmark/core/family.js';
 import { type Address, type Device, type Facts, type MainRoute, neighbourKey } from '#wanmark/plan/facts.js';
 
-/** Numbers in [0, 1), the same for the same seed (mulberry32). */
+/** Random numbers in [0, 1), the same for the same seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -13,12 +13,12 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** A router of a seed, and what the user asks of it. */
+/** The router of a seed, and its user's options. */
 export interface RandomRouter {
-  /** As in a configuration file. */
+  /** The options, as in a configuration file. */
   readonly raw: Record<string, unknown>;
   readonly facts: Facts;
-  /** Targets that are down, as ids, and weights of the moment. */
+  /** Targets that are down, as ids, and current weights. */
   readonly down: readonly string[];
   readonly weights: readonly (readonly [string, number])[];
 }

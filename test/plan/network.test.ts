@@ -13,7 +13,7 @@ describe('networks', () => {
     assert.equal(network('0.0.0.0/0').bits, '');
   });
 
-  it('what is none is undefined', () => {
+  it('any other text is undefined', () => {
     for (const text of [
       '',
       'default',
@@ -28,14 +28,14 @@ describe('networks', () => {
     }
   });
 
-  it('cover what begins with their bits, in their own family', () => {
+  it('cover the networks that begin with their bits, in their own family', () => {
     assert.ok(covers(network('10.0.0.0/8'), network('10.1.0.0/16')));
     assert.ok(covers(network('10.0.0.0/8'), network('10.0.0.0/8')));
     assert.ok(!covers(network('10.1.0.0/16'), network('10.0.0.0/8')));
     assert.ok(!covers(network('0.0.0.0/0'), network('::/0')));
   });
 
-  it('the widest are left, in the order of their bits, without the one of all addresses', () => {
+  it('the widest remain, in the order of their bits, without the network of all addresses', () => {
     const all = [
       '192.168.7.0/24',
       '10.1.0.0/16',

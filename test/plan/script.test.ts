@@ -1,4 +1,4 @@
-/** The printed script as a text: what a shell and ShellCheck make of it, whatever the configuration. */
+/** The printed script as a text: shells and ShellCheck accept it, whatever the configuration. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
@@ -25,7 +25,7 @@ function randomScripts(count: number): string[] {
   });
 }
 
-/** What a program says of a script on its standard input. */
+/** The complaints of a program about a script on its standard input. */
 function judge(script: string, [command, ...args]: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(command!, args, { input: script, encoding: 'utf8' });
   return { status, said: stdout + stderr };
@@ -52,13 +52,13 @@ describe('the printed script', () => {
     for (const script of scripts) assert.deepEqual(judge(script, ['sh', '-n']), { status: 0, said: '' });
   });
 
-  test('ShellCheck has nothing to say of it', needs(program('shellcheck')), () => {
+  test('ShellCheck accepts it', needs(program('shellcheck')), () => {
     for (const script of randomScripts(12)) {
       assert.deepEqual(judge(script, ['shellcheck', '-']), { status: 0, said: '' });
     }
   });
 
-  test('has each setting once, and with its value, whatever names and devices there are', () => {
+  test('has each setting once, and with its value, whatever the names and devices', () => {
     const script = print(
       {
         wan: [

@@ -21,12 +21,12 @@ describe('planSteps', () => {
     });
   });
 
-  it('what is there already is not touched', () => {
+  it('parts that are there already are not touched', () => {
     const all = { routes4: [ROUTE], rules6: [RULE], '4.nat': [':WANMARK - [0:0]'] };
     assert.deepEqual(steps(all, all, all), {});
   });
 
-  it('the way of a table is replaced, and nothing of that table is deleted afterwards', () => {
+  it("a table's route is replaced, and nothing of that table is deleted afterwards", () => {
     const dead = 'unreachable default table 1001';
     const alive = 'default via fe80::1 dev eth1 table 1001';
     for (const [before, after] of [

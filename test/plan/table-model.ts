@@ -7,12 +7,12 @@ export class TableModel {
     for (const base of bases) this.#chains.set(base, []);
   }
 
-  /** @throws Error on a line that cannot be carried out */
+  /** Carries out lines of iptables-restore. @throws Error on a line that cannot be carried out */
   apply(lines: readonly string[]): void {
     for (const line of lines) this.#apply(line);
   }
 
-  /** As iptables-save prints it, but for what it says of counters and of base chains. */
+  /** The table in the form of iptables-save, without counters and base chains. */
   lines(): string[] {
     const own = [...this.#chains.keys()].filter((chain) => !isBase(chain));
     return [...own.map((chain) => `:${chain} - [0:0]`), ...[...this.#chains.values()].flat()];

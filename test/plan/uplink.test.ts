@@ -1,4 +1,4 @@
-/** What the machine says of a WAN: its gateway, and whether it can be used. */
+/** The state of a WAN according to the facts: its gateway, and whether it can be used. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
@@ -61,7 +61,7 @@ describe('via=auto', () => {
 });
 
 describe('a WAN', () => {
-  it('cannot be used without its device, or while that is switched off', () => {
+  it('cannot be used while its device is missing or switched off', () => {
     assert.match(
       uplink('a,dev=eth9,via=dev').unusable!.why,
       /^WAN a: there is no device eth9; see 'ip link'$/,
@@ -79,14 +79,14 @@ describe('a WAN', () => {
     assert.match(wrong.why, /gateway 198\.51\.100\.1 is not on the network of eth1/);
   });
 
-  it('shares a device only with those that carry the same family', () => {
+  it('shares a device only with WANs that carry the same family', () => {
     assert.equal(uplink(['a,dev=eth1,via=192.0.2.1', 'b,dev=eth1,via=192.0.2.2']).shared, true);
     assert.equal(uplink(['a,dev=eth1,via=192.0.2.1', 'b,dev=eth1,via6=fe80::1']).shared, false);
   });
 });
 
 describe('the default devices', () => {
-  it('are those of the lowest metric, all of them', () => {
+  it('are all devices with the lowest metric', () => {
     const both = {
       ...byWay('eth1', '192.0.2.1', 5),
       ways: ['eth1', 'eth2'].map((dev) => ({ dev, via: undefined, unusable: false })),

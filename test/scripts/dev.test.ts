@@ -8,9 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
-/** Read by no compiler, so that nothing is written anew while other tests run from it. */
+/** A source that no compiler reads, so that nothing is written anew while other tests run from it. */
 const SOURCE = `${CHECKOUT}docs/benchmarks.md`;
-/** In the environment of all that a round starts. */
+/** In the environment of everything that a round starts. */
 const TOKEN = `WANMARK_DEV_TEST=${process.pid}`;
 
 /** The command lines of the processes that carry the token. */
@@ -20,14 +20,14 @@ function alive(): string[] {
       if (!readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(TOKEN)) return [];
       return [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()];
     } catch {
-      return []; // no process, or one that ended in between
+      return []; // not a process, or one that ended in between
     }
   });
 }
 
 describe('npm run dev, without a terminal', () => {
   const env: NodeJS.ProcessEnv = { ...process.env, WANMARK_DEV_TEST: String(process.pid) };
-  // With it the tests in there would report to the runner of this process.
+  // With this variable the inner tests would report to the runner of this process.
   delete env.NODE_TEST_CONTEXT;
   const dev = spawn('npm', ['run', '--silent', 'dev', '--', 'unit/core/mark'], {
     cwd: CHECKOUT,

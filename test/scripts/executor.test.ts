@@ -1,4 +1,7 @@
-/** A command line that the executor does not understand: one line that says so, exit 2, nothing run. */
+/**
+ * Command lines that the executor does not understand: each gets one line that says so, exit code 2, and nothing is
+ * run.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +14,7 @@ import { namespaces, needs } from '../helpers/requires.js';
 const folder = mkdtempSync(join(tmpdir(), 'wanmark-executor-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** A plan's folder, as far as the command line is concerned. */
+/** A plan's folder with no more than the command line is checked for. */
 const plan = join(folder, 'plan');
 mkdirSync(join(plan, 'want'), { recursive: true });
 writeFileSync(join(plan, 'programs'), 'iptables\nip6tables\nnft\n');

@@ -7,7 +7,7 @@ import type { QueueRange } from '#wanmark/system/feed.js';
 const WAN = { wan: ['a,dev=eth1'] };
 const WEB = { service: ['web,listen=192.0.2.1:80/tcp'], backend: ['web,to=10.0.0.1'] };
 
-/** `2-5 8` */
+/** Reads ranges such as `2-5 8`. */
 function ranges(text: string): QueueRange[] {
   return text
     .split(' ')
@@ -36,16 +36,16 @@ describe('what is wrong between the queues and the rules', () => {
       ],
     ],
     [
-      'rules and daemon beside one another',
+      'rules and daemon with different queues',
       two,
       '3-4',
       [
         /^rules spread flows over queues 3 to 4, but this daemon decides only queues 4 to 5, and no rule feeds queue 5: the kernel/,
       ],
     ],
-    ['queues of others', WAN, '0 1-3 7', []],
+    ['queues of other programs', WAN, '0 1-3 7', []],
     [
-      'every queue there is',
+      'all possible queues',
       WAN,
       '0-65535',
       [/over queues 0 to 65535, but this daemon decides only queue 0:/],

@@ -96,7 +96,7 @@ describe('the text of a check', () => {
     });
   }
 
-  it('wants a WAN that there is', () => {
+  it('must name a WAN that exists', () => {
     const raw = ['fibre=ping,to=192.0.2.1', 'all=ping,to=192.0.2.1'];
     assert.equal(parseChecks(raw, ['fibre', 'dsl']).length, 2);
     assert.throws(

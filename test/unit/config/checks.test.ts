@@ -63,7 +63,7 @@ describe('--hook', () => {
     assert.deepEqual(parseConfig({ wan: WANS, hook: ['/etc/b', '/etc/a'] }).hooks, ['/etc/b', '/etc/a']);
   });
 
-  it('is refused when it is no such path, twice the same, or without WANs', () => {
+  it('is refused when a path is not absolute, when it is given twice, and without WANs', () => {
     const refuses = (given: object, complaint: RegExp) =>
       assert.throws(() => parseConfig({ wan: WANS, ...given }), complaint);
     refuses({ hook: 'hook' }, /hook "hook" must be an absolute path/);

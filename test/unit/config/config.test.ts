@@ -12,7 +12,7 @@ describe('parseConfig', () => {
     assert.equal(config.lastResort, 'blackhole');
     assert.deepEqual([config.wans[0]!.via, config.wans[0]!.via6], ['auto', 'auto']);
     assert.equal(parseConfig({ wan: [A] }).lastResort, 'main');
-    // With main, every mark is a WAN's.
+    // With main, every mark can be a WAN's.
     assert.equal(parseConfig({ wan: [A, B, 'c,dev=c'], mask: '0x3' }).wans[2]!.mark, 3);
   });
 
@@ -77,7 +77,7 @@ describe('parseConfig', () => {
         ['mark3', 3, 0],
       ],
     );
-    assert.deepEqual([config.wans, config.targets], [[], config.marks], 'they are no uplinks');
+    assert.deepEqual([config.wans, config.targets], [[], config.marks], 'bare marks are not uplinks');
   });
 
   const mistakes: [string, Record<string, unknown>, RegExp][] = [
@@ -102,7 +102,7 @@ describe('parseConfig', () => {
       /2 WANs do not fit the mask, which holds 1/,
     ],
     ['negative weight', { wan: [`${A},weight=-1`] }, /weight "-1" must be a whole number, 0 to 65535/],
-    ['weight that is no number', { wan: [`${A},weight=x`] }, /weight "x" must be/],
+    ['weight that is not a number', { wan: [`${A},weight=x`] }, /weight "x" must be/],
     ['weight with a fraction', { wan: [`${A},weight=1.5`] }, /weight "1.5" must be/],
     ['all weights 0', { wan: [`${A},weight=0`, `${B},weight=0`] }, /every WAN has weight 0/],
     ['unknown key', { wan: [`${A},wieght=2`] }, /unknown key "wieght"; did you mean "weight"\?/],
@@ -112,7 +112,7 @@ describe('parseConfig', () => {
     ['bad device name', { wan: ['a,dev=eth/1'] }, /is not a device name/],
     ['bad name', { wan: ['a b,dev=eth1'] }, /WAN name "a b"/],
     [
-      'auto on a device of two',
+      'auto on a shared device',
       { wan: ['a,dev=eth1,via=auto', 'b,dev=eth1,via=192.0.2.1'] },
       /"a" and "b" have the same device, which via=auto needs for itself/,
     ],

@@ -67,7 +67,7 @@ describe('numbers of targets', () => {
     );
   });
 
-  it('that another one takes by its configuration are told of, a line for each', () => {
+  it('that a configuration gives to another are reported, one line for each', () => {
     assert.deepEqual(lostNumbers('WAN', numbers('a=3 b=1'), numbers('a=1 b=1')), [
       'WAN "a" had mark 1, which is "b" now; it has mark 3, and its existing connections leave as those of "b"',
     ]);

@@ -11,7 +11,7 @@ const ONE = 'web,to=10.0.0.1:8080';
 const services = (raw: RawConfig) => parseConfig(raw).services;
 
 describe('services in the configuration', () => {
-  it('have the queue behind those of the WANs', () => {
+  it('have the queue after the queues of the WANs', () => {
     const raw = { wan: ['a,dev=eth1'], service: [WEB], backend: [ONE], 'queue-num': '4' };
     assert.equal(parseConfig(raw).serviceQueue, 5);
     assert.equal(parseConfig({ ...raw, queues: '3' }).serviceQueue, 7);
@@ -40,7 +40,7 @@ describe('services in the configuration', () => {
     );
   });
 
-  it('number their backends over all services, or as they are told', () => {
+  it('number their backends over all services, or as configured', () => {
     const [web, dns] = services({
       service: [WEB, 'dns,listen=192.0.2.1:53/udp'],
       backend: [ONE, 'dns,to=10.0.0.1', 'web,to=10.0.0.2,weight=0', 'dns,to=10.0.0.2,mark=9'],
@@ -56,7 +56,7 @@ describe('services in the configuration', () => {
     );
   });
 
-  it('stand in a file as maps', () => {
+  it('are maps in a file', () => {
     const file = {
       service: [
         { name: 'six', listen: '[2001:DB8::0:1]:8000-8100/udp', snat: '2001:db8:0::2', strategy: 'sh' },

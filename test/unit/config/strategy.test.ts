@@ -12,7 +12,7 @@ describe('what a strategy needs', () => {
   const dir = mkdtempSync(join(tmpdir(), 'wanmark-strategy-'));
   after(() => rmSync(dir, { recursive: true }));
   let files = 0;
-  /** Each under a name of its own: a module is loaded once. */
+  /** Writes each file under a name of its own, since a module is loaded only once. */
   const load = (text: string) => {
     const file = join(dir, `${files++}.mjs`);
     writeFileSync(file, text);
@@ -36,7 +36,7 @@ describe('what a strategy needs', () => {
     });
   }
 
-  it('is a mistake where nobody has it', async () => {
+  it('is refused when it does not exist', async () => {
     for (const [needs, message] of [
       ["['clock']", /: it needs "clock", which does not exist; there is "connections"$/],
       ["'connections'", /: needs must be a list, of "connections"$/],

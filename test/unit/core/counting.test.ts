@@ -1,5 +1,5 @@
-// The strategies that look at counts of connections. The counts of these tests are a table: each decision adds one
-// at once, as ConntrackCounter.decided does.
+// The strategies that look at connection counts. In these tests the counts are a table, and each decision adds one at
+// once, as ConntrackCounter.decided does.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Candidate } from '#wanmark/core/candidate.js';
@@ -7,7 +7,7 @@ import { Counts } from '#wanmark/core/counts.js';
 import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import { flow, wan } from '../flows.js';
 
-/** A generator that can be repeated (Lehmer, MINSTD). */
+/** A repeatable random generator (Lehmer, MINSTD). */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -16,7 +16,7 @@ function seeded(seed: number): () => number {
   };
 }
 
-/** A strategy, and the connections it sees; `pick(n)` decides n times. */
+/** A strategy with the connection counts that it sees; `pick(n)` decides n times. */
 function make(name: string, wans: readonly Candidate[], held: readonly number[] = []) {
   const table = new Map(wans.map((wan, i) => [wan, held[i] ?? 0]));
   const connections = (wan: Candidate) => table.get(wan)!;
@@ -64,7 +64,7 @@ describe('least-connections', () => {
     const strategy = STRATEGIES.get('least-connections')!({
       random: Math.random,
       now: () => 0,
-      // As many as the weight, less one: (connections + 1) / weight is 1 everywhere.
+      // Each WAN has one connection less than its weight, so (connections + 1) / weight is 1 everywhere.
       connections: (wan) => wan.weight - 1,
     });
     const picks = Array.from({ length: 7 }, () => strategy.pick(flow(), wans).mark);
@@ -80,7 +80,7 @@ describe('least-connections', () => {
 });
 
 describe('shortest-expected-delay', () => {
-  it('is the first of the list where delays are equal', () => {
+  it('takes the first of the list where delays are equal', () => {
     assert.deepEqual(make('shortest-expected-delay', EQUAL).pick(4), [1, 2, 3, 1]);
     assert.deepEqual(make('shortest-expected-delay', THREE_TO_ONE).pick(5), [1, 1, 1, 2, 1]);
   });
@@ -97,7 +97,7 @@ describe('never-queue', () => {
     assert.deepEqual(make('never-queue', wans, [0, 1]).pick(1), [1]);
   });
 
-  it('is shortest-expected-delay when all are in use', () => {
+  it('acts like shortest-expected-delay when all are in use', () => {
     const held = [4, 7];
     assert.deepEqual(
       make('never-queue', THREE_TO_ONE, held).pick(100),
@@ -120,7 +120,7 @@ describe('two-choices', () => {
     );
   });
 
-  it('comes near the weights', () => {
+  it('gives shares near the weights', () => {
     const wans = [wan(1, { weight: 3 }), wan(2), wan(3)];
     const [a, b, c] = tally(make('two-choices', wans).pick(5000), wans);
     assert.ok(

@@ -65,7 +65,7 @@ describe('Pool', () => {
     assert.notEqual(asked[0], asked[1]);
   });
 
-  it('tells states apart', () => {
+  it('tells the three states apart', () => {
     const wans = [wan(1), wan(2, { weight: 0 }), wan(3)];
     const { states, standing } = recorded(wans);
     turn(states, wans[2]!, false);
@@ -90,7 +90,7 @@ describe('Pool', () => {
     assert.deepEqual([pool.candidates(4).length, pool.candidates(6).length], [2, 0]);
   });
 
-  it('takes weights of the moment: 0 drains, and who had 0 may take', () => {
+  it('goes by the current weights: 0 drains, and a WAN that had 0 takes connections again', () => {
     const wans = [wan(1, { weight: 5 }), wan(2, { weight: 0 }), wan(3)];
     const { states, select, standing, asked } = recorded(wans);
     const offered = () => {
@@ -169,7 +169,7 @@ describe('Pool', () => {
     );
   });
 
-  it('chooses nothing without candidates or for a packet that is no IP', () => {
+  it('chooses nothing without candidates or for a packet that is not IP', () => {
     const wans = [wan(1, { via6: undefined })];
     const { states, select, asked } = recorded(wans);
     assert.equal(select({ family: 6 }), undefined);
@@ -179,7 +179,7 @@ describe('Pool', () => {
     assert.equal(asked.length, 0);
   });
 
-  it('reports a strategy that throws or returns what is no candidate, and chooses nothing', () => {
+  it('reports a strategy that throws or returns something that is not a candidate, and chooses nothing', () => {
     const faults: [Fault, unknown][] = [];
     const answers: (() => unknown)[] = [
       () => {

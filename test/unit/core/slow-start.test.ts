@@ -9,7 +9,7 @@ import { flow, poolOf, statesOf, turn, wan } from '../flows.js';
 
 const LENGTH_MS = 30_000;
 
-/** A pool of `wans` with a clock of its own; `back` takes WANs down and brings them up in IPv4. */
+/** A pool of `wans` with a clock of its own; `back` takes the named WANs down and brings them up again in IPv4. */
 function slow(wans: readonly Wan[], name = 'round-robin') {
   const clock = { now: 0 };
   const states = statesOf(wans, LENGTH_MS, () => clock.now);
@@ -37,7 +37,7 @@ describe('the slow start', () => {
     assert.deepEqual(shares(20), { wan1: 10, wan2: 10 });
     back(two);
     assert.equal(warmUp(two), 0.1);
-    // Each second one is offered to it, and of ten offers it takes the last.
+    // Every second connection is offered to the warming WAN, and of ten offers it takes the last.
     assert.deepEqual(
       names(40).flatMap((name, i) => (name === 'wan2' ? [i] : [])),
       [19, 39],
@@ -52,7 +52,7 @@ describe('the slow start', () => {
     assert.deepEqual(shares(100), { wan1: 50, wan2: 50 });
   });
 
-  it('takes a part of what the strategy gives, and the others have the rest by the same strategy', () => {
+  it('takes a part of what the strategy gives it; the same strategy gives the rest to the others', () => {
     const wans = [wan(1, { weight: 3 }), wan(2, { weight: 2 }), wan(3, { weight: 5 })];
     const { back, shares } = slow(wans, 'weighted');
     back(wans[2]!);
@@ -70,14 +70,14 @@ describe('the slow start', () => {
     });
   }
 
-  it('several that are warming have their part each, and what they leave is for those that are warm', () => {
+  it('gives each of several warming WANs its part, and leaves the rest to the warm ones', () => {
     const wans = [wan(1), wan(2), wan(3)];
     const { back, shares } = slow(wans);
     back(wans[0]!, wans[1]!);
     assert.deepEqual(shares(300), { wan1: 10, wan2: 10, wan3: 280 });
   });
 
-  it('spares nobody when there is no other: the only candidate, and all of them', () => {
+  it('does not hold back the only candidate, nor WANs that are all warming up', () => {
     const wans = [wan(1), wan(2), wan(3, { tier: 2 })];
     const { states, back, shares } = slow(wans);
     back(wans[0]!, wans[1]!);
@@ -86,7 +86,7 @@ describe('the slow start', () => {
     assert.deepEqual(shares(20), { wan2: 20 });
   });
 
-  it('is for one family, and begins anew with each time up; what only stays up is not slow', () => {
+  it('is for one family, and begins anew each time a WAN comes up; a WAN that stays up is not slow', () => {
     const wans = [wan(1), wan(2)];
     const { clock, states, warmUp, back, shares } = slow(wans);
     turn(states, wans[1]!, true, [4]);
@@ -98,7 +98,7 @@ describe('the slow start', () => {
     assert.equal(warmUp(wans[1]!), 0.1);
   });
 
-  it('is over for a WAN that is no candidate, too, so that packets cost nothing more', () => {
+  it('ends for a WAN that is not a candidate, too, so that packets cost nothing more', () => {
     const wans = [wan(1), wan(2, { tier: 2 })];
     const { clock, states, back } = slow(wans);
     back(wans[1]!);
@@ -107,7 +107,7 @@ describe('the slow start', () => {
     assert.equal(states.isWarming(4), false);
   });
 
-  it('asks the strategy with the arrays that it knows, whoever is warming', () => {
+  it('asks the strategy with the arrays that it knows, whichever WAN is warming up', () => {
     const wans = [wan(1), wan(2)];
     const asked: (readonly Candidate[])[] = [];
     const strategy = {
@@ -129,7 +129,7 @@ describe('the slow start', () => {
     assert.equal(asked[0], asked[2]);
   });
 
-  it('of length 0 is none', () => {
+  it('does nothing with length 0', () => {
     const slowStart = new SlowStart(0, () => 0);
     slowStart.begin('wan1/4');
     assert.equal(slowStart.active(4), false);

@@ -17,14 +17,14 @@ function made(slowStartMs = 0) {
 }
 
 describe('States', () => {
-  it('calls everything up and unchecked that nobody speaks of, since the start', () => {
+  it('calls a target that nobody reports on up and unchecked, since the start', () => {
     const { states } = made();
     const start = { up: true, since: 1000, reason: 'not checked', heldUntil: undefined };
     assert.deepEqual(states.state('dsl/4'), start);
     assert.deepEqual([states.down.size, states.takes('fibre/6')], [0, true]);
   });
 
-  it('says how long the state before lasted, once for each change', () => {
+  it('says how long the previous state lasted, once for each change', () => {
     const { clock, states, found } = made();
     clock.now = 1500;
     assert.equal(found('fibre/4', true, 'it answers'), undefined);
@@ -42,7 +42,7 @@ describe('States', () => {
     assert.equal(found('fibre/4', true), 500);
   });
 
-  it('gives nothing to what is down at once, and again to what is up when it is admitted', () => {
+  it('stops giving connections to a target that goes down at once, and gives them again after it was admitted', () => {
     const { states, found } = made();
     const fibre = TARGETS[0];
     found('fibre/4', false);
@@ -70,7 +70,7 @@ describe('States', () => {
     assert.deepEqual([states.down.size, states.weights.size], [0, 0]);
   });
 
-  it('has another version for whatever changes who gets what, and the same for what does not', () => {
+  it('has a new version when a change affects who gets connections, and keeps it otherwise', () => {
     const { states, found } = made();
     const changes = (act: () => unknown) => {
       const before = states.version;
@@ -91,7 +91,7 @@ describe('States', () => {
     );
   });
 
-  it('weighs by what was set, else by the configuration; weight 0 drains', () => {
+  it('weighs by the weight that was set, else by the configured one; weight 0 drains', () => {
     const { states } = made();
     const dsl = TARGETS[1];
     assert.deepEqual([states.weight('dsl', 5), states.standing(dsl, 5)], [5, 'up']);
@@ -99,7 +99,7 @@ describe('States', () => {
     assert.deepEqual([states.weight('dsl', 5), states.standing(dsl, 5)], [0, 'drain']);
   });
 
-  it('warms up what was admitted, each family for itself', () => {
+  it('warms up an admitted target, each family separately', () => {
     const { clock, states, found } = made(1000);
     for (const id of ['fibre/4', 'fibre/6'] as const) found(id, false);
     found('fibre/4', true);

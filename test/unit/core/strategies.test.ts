@@ -6,7 +6,7 @@ import type { Strategy } from '#wanmark/core/strategy.js';
 import type { Wan } from '#wanmark/core/wan.js';
 import { flow, wan } from '../flows.js';
 
-/** A seeded generator (mulberry32), so that a failure can be seen again. */
+/** A seeded random generator (mulberry32), so that a failure can be repeated. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {

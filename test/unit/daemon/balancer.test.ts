@@ -18,7 +18,7 @@ const BROKEN: Strategy = {
 };
 const WANS = [wan(1), wan(2, { weight: 3 })];
 
-/** A balancer with a pool for each strategy, all over the same WANs; a packet's port is the number of its pool. */
+/** A balancer with one pool for each strategy, all over the same WANs; a packet's port is the number of its pool. */
 function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string) {
   const lines: Record<string, unknown>[] = [];
   const done: string[] = [];
@@ -61,7 +61,7 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
       return queues as unknown as Queues;
     },
   });
-  /** The marks of packets for these pools. */
+  /** The marks that packets for these pools get. */
   const marks = (...pools: number[]) => {
     const batch = emptyBatch(pools.length);
     batch.family.fill(4);
@@ -86,7 +86,7 @@ describe('Balancer', () => {
     assert.deepEqual(done, ['decided 2', 'a chose wan2']);
   });
 
-  it('shows each pool by itself, with the states that they share', () => {
+  it('shows each pool separately, with the states that they share', () => {
     const { balancer, states, marks } = made({ a: LAST, b: LAST }, 'service');
     marks(0, 0, 1);
     turn(states, WANS[1]!, false);
@@ -112,7 +112,7 @@ describe('Balancer', () => {
     assert.deepEqual([...balancer.candidates(4)], ['wan1']);
   });
 
-  it('counts the faults of all its strategies, and says whose they are', () => {
+  it('counts the faults of all its strategies, and says which strategy had them', () => {
     const { balancer, marks, late, lines } = made({ a: LAST, b: BROKEN }, 'service');
     marks(1, 1);
     late(3);
@@ -126,7 +126,7 @@ describe('Balancer', () => {
     );
   });
 
-  it('knows who was late where there is only one pool', () => {
+  it('knows which strategy was late where there is only one pool', () => {
     const { balancer, late, lines, options } = made({ wans: LAST });
     assert.match(options.lateNotice!, /^wanmark: strategy strategy of wans has not/);
     late(2);
@@ -141,7 +141,7 @@ describe('Balancer', () => {
     assert.deepEqual(done, ['forget 200/ff00']);
   });
 
-  it('closes its queues first and sums up each member then', async () => {
+  it('closes its queues first, then sums up each member', async () => {
     const { balancer, marks, lines, done } = made({ wans: LAST });
     marks(0, 0, 0);
     done.length = 0;

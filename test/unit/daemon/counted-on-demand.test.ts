@@ -32,7 +32,7 @@ describe('counting on demand', () => {
   beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
   afterEach(() => mock.timers.reset());
 
-  it('opens nothing before somebody asks, and says nothing before the numbers are true', async () => {
+  it('opens nothing before somebody asks, and gives no numbers before they are true', async () => {
     const { opened, open } = fake();
     const counted = new CountedOnDemand(open, assert.fail, IDLE_MS);
     counted.decided(1);
@@ -90,7 +90,7 @@ describe('counting on demand', () => {
     assert.equal(opened.open, 0);
   });
 
-  it('says once that it is refused, and tries again', async () => {
+  it('reports once that counting is refused, and tries again', async () => {
     const { open } = fake();
     let able = false;
     const said: string[] = [];

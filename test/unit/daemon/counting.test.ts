@@ -8,7 +8,7 @@ import { wan } from '../flows.js';
 
 const logger = pino({ enabled: false });
 
-/** Strategies with these needs, and how often counting was begun for them. */
+/** Counts for strategies with these needs, and how often counting was begun. */
 function made(...needs: (readonly Need[])[]) {
   const opened = { times: 0 };
   const strategies = needs.map((own) => ({
@@ -32,7 +32,7 @@ function made(...needs: (readonly Need[])[]) {
 }
 
 describe('counting connections', () => {
-  it('begins at once where a strategy needs them, and then is for all', () => {
+  it('begins at once where one strategy needs it, and then serves all', () => {
     const { opened, counts } = made(['connections'], []);
     assert.equal(opened.times, 1);
     assert.deepEqual(
@@ -41,7 +41,7 @@ describe('counting connections', () => {
     );
   });
 
-  it('begins with the first question of a strategy that has not said that it needs them', async () => {
+  it('begins with the first question of a strategy that did not declare its need', async () => {
     const { opened, counts, source } = made([]);
     assert.equal(opened.times, 0);
     assert.equal(counts[0]!.connections(wan(2)), 0);

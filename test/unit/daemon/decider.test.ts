@@ -69,7 +69,7 @@ describe('Decider', () => {
     assert.deepEqual(heard, ['wan1 1', 'wan2 9']);
   });
 
-  it('touches only the first `count` and leaves what is no IP to the kernel', () => {
+  it('touches only the first `count` and leaves packets that are not IP to the kernel', () => {
     const batch = batchOf([
       [4, LAN],
       [0, LAN],

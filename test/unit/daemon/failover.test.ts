@@ -61,7 +61,7 @@ function recorded(
 }
 
 describe('Failover', () => {
-  it('takes a WAN out of selection, then out of the rules, then cuts what it has', async () => {
+  it('takes a WAN out of selection, then out of the rules, then cuts its connections', async () => {
     const { turn, done, cut, picked } = recorded();
     await turn('wan3', 4, false);
     assert.deepEqual(done, [
@@ -77,7 +77,7 @@ describe('Failover', () => {
     assert.equal(picked(), 'wan3');
   });
 
-  it('moves what the WANs have that one which came up replaces: not of its own tier, and once', async () => {
+  it('moves the connections of the WANs that are replaced by one that came up: none of its own tier, and once', async () => {
     const { turn, moved } = recorded('all', { tiers: [1, 1, 2] });
     await turn('wan1', 4, false);
     await turn('wan2', 4, false);
@@ -85,7 +85,7 @@ describe('Failover', () => {
     assert.deepEqual(moved, [[4, 'wan3'], [4]]);
   });
 
-  it('moves what the last resort has, of those that are still down', async () => {
+  it('moves the connections of the last resort that belong to WANs still down', async () => {
     const { turn, moved } = recorded('all', { tiers: [1, 2, 3] });
     for (const name of ['wan1', 'wan2']) await turn(name, 6, false);
     await turn('wan2', 6, true);
@@ -114,7 +114,7 @@ describe('Failover', () => {
         ['wan up', 'wan2', 6, 'a test', 30],
       ],
     );
-    // The test's moment 0 is the process's start.
+    // Moment 0 of the test's clock is the start of the process.
     assert.ok(Math.abs(Date.parse(String(lines[0]!.since)) - performance.timeOrigin) < 1000);
   });
 
@@ -132,7 +132,7 @@ describe('Failover', () => {
     assert.deepEqual(cut, [{ family: 4, unanswered: true }]);
   });
 
-  it('cuts only what --on-down names, and what was never answered', async () => {
+  it('cuts only the connections that --on-down names, and those that were never answered', async () => {
     for (const [onDown, expected] of [
       ['udp', { family: 4, unanswered: true, proto: 17 }],
       ['none', { family: 4, unanswered: true }],
@@ -143,7 +143,7 @@ describe('Failover', () => {
     }
   });
 
-  it('brings up a WAN that failed again meanwhile when the rules know of the last change, and says it once', async () => {
+  it('brings up a WAN that failed again meanwhile only after the rules know of the last change, and logs it once', async () => {
     const open: (() => void)[] = [];
     const { turn, lines, picked } = recorded('all', {
       rules: () => new Promise<void>((resolve) => open.push(resolve)),

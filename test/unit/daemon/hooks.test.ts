@@ -11,7 +11,7 @@ import { wan } from '../flows.js';
 
 const DONE: LimitedEnd = { code: 0, why: undefined, said: '' };
 const WANS = [wan(1), wan(2), wan(3, { via6: undefined })];
-/** A program takes milliseconds to start, on a machine with other work seconds. */
+/** A program takes milliseconds to start, but seconds on a machine with other work. */
 const PATIENCE_MS = 60_000;
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -27,7 +27,7 @@ function change(name: string, family: 4 | 6, up: boolean, more: Partial<UplinkCh
   return { wan: name, family, up, since: 0, reason: 'a test', heldUntil: undefined, lastedMs: 3000, ...more };
 }
 
-/** Hooks with a log, and whatever else differs. */
+/** Hooks that log to memory; `parts` replaces their defaults. */
 function hooksWith(files: readonly string[], parts: Partial<HooksParts> & { timeoutMs?: number } = {}) {
   const lines: Record<string, unknown>[] = [];
   const { timeoutMs = 60_000, ...more } = parts;
@@ -44,13 +44,13 @@ function hooksWith(files: readonly string[], parts: Partial<HooksParts> & { time
     logger: pino({ base: null }, { write: (text: string) => lines.push(JSON.parse(text)) }),
     ...more,
   });
-  /** As from a change whose effects are all there. */
+  /** A change whose effects are all there already. */
   const turn = (name: string, family: 4 | 6, up: boolean) =>
     hooks.changed(change(name, family, up), Promise.resolve());
   return { hooks, turn, lines };
 }
 
-/** Calls that end when the test says so. */
+/** Hooks whose calls end when the test says so. */
 function manual(files: readonly string[], parts: Partial<HooksParts> = {}) {
   const begun: string[] = [];
   const open: ((end: LimitedEnd) => void)[] = [];
@@ -114,7 +114,7 @@ describe('Hooks', () => {
     assert.ok(begun.filter((call) => call.includes('wan1:6')).length >= 2, begun.join('\n'));
   });
 
-  it('run when the change has been acted upon, or that takes too long', async () => {
+  it('run when the change has been acted upon, or when that takes too long', async () => {
     const { hooks, begun } = manual(['/a'], { mostActingMs: 60_000 });
     let act = () => {};
     hooks.changed(
@@ -133,7 +133,7 @@ describe('Hooks', () => {
     await until(() => impatient.begun.length > 0);
   });
 
-  it('that fail are said, each with what it last said, and the next is run', async () => {
+  it('that fail are logged, each with its last words, and the next is run', async () => {
     const { turn, lines, begun, end } = manual(['/a', '/b']);
     turn('wan1', 4, false);
     await tick();
@@ -151,7 +151,7 @@ describe('Hooks', () => {
     );
   });
 
-  it('end with the daemon: nothing new begins, and what hangs is killed', async () => {
+  it('end with the daemon: no new hook begins, and one that hangs is killed', async () => {
     const { hooks, turn, begun, lines } = manual(['/a', '/b'], { graceMs: 1, mostActingMs: 60_000 });
     turn('wan1', 4, false);
     await tick();
@@ -167,7 +167,7 @@ describe('Hooks', () => {
     );
   });
 
-  it('may end what they are at when the daemon ends', async () => {
+  it('may finish their work when the daemon ends', async () => {
     const { hooks, turn, lines, begun, end } = manual(['/a', '/b'], { graceMs: 60_000 });
     turn('wan1', 4, false);
     await tick();
@@ -192,7 +192,7 @@ describe('a hook', () => {
     return file;
   }
 
-  it('has its words in the environment and no others, and JSON to read', async () => {
+  it('gets its own variables in the environment and no others, and JSON on standard input', async () => {
     const file = script('words', `env >"$0.env"; cat >"$0.new"; mv "$0.new" "$0.json"`);
     process.env.WANMARK_TEST_SECRET = 'x';
     try {
@@ -205,7 +205,7 @@ describe('a hook', () => {
       delete process.env.WANMARK_TEST_SECRET;
     }
     const lines = readFileSync(`${file}.env`, 'utf8').trim().split('\n');
-    // What a shell adds by itself.
+    // Variables that a shell adds by itself.
     const given = lines.filter((line) => !/^(PATH|PWD|OLDPWD|SHLVL|_)=/.test(line)).sort();
     assert.deepEqual(given, [
       'ACTION=disconnected',
@@ -235,14 +235,14 @@ describe('a hook', () => {
     );
   });
 
-  it('that hangs is killed with all that it started, and the next state is told', async () => {
+  it('that hangs is killed with all that it started, and the next state is reported', async () => {
     const file = script(
       'hangs',
       `echo "$ACTION" >>"$0.calls"
       test "$ACTION" = connected && exit
       sleep 9999 & sh -c 'sleep 9999 & echo $! >"$1.deep"; wait' sh "$0" & wait`,
     );
-    // Long enough for it to have started its own, also on a machine with other work.
+    // Long enough for the hook to have started its own program, even on a machine with other work.
     const { turn, lines, hooks } = hooksWith([file], { timeoutMs: 3000 });
     turn('wan1', 4, false);
     await until(() => existsSync(`${file}.deep`));
@@ -253,11 +253,11 @@ describe('a hook', () => {
     assert.equal(lines[0]!.msg, 'a hook was killed after 3 s, its time limit');
     const pid = Number(readFileSync(`${file}.deep`, 'utf8'));
     assert.ok(pid > 0);
-    // A process that is killed is there until init has waited for it.
+    // A killed process exists until init has waited for it.
     await until(() => !existsSync(`/proc/${pid}`) || /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
   });
 
-  it('that cannot be run is said', async () => {
+  it('that cannot be run is logged', async () => {
     const { turn, lines } = hooksWith([join(dir, 'gone')]);
     turn('wan1', 4, false);
     await until(() => lines.length > 0);

@@ -17,7 +17,7 @@ describe('InboundWans', () => {
     assert.deepEqual(names(3, 7, 9), ['wan1', undefined, 'wan2']);
   });
 
-  it('says nothing of a device that several WANs share', () => {
+  it('says nothing about a device that several WANs share', () => {
     const inbound = new InboundWans([
       wan(1, { dev: 'eth1' }),
       wan(2, { dev: 'eth1' }),

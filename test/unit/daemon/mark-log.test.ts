@@ -18,7 +18,7 @@ const FLOWS = [
 const BYTES = () => new Uint8Array(128);
 const devices = { name: (ifindex: number) => (ifindex === 1 ? 'a"b' : `dev${ifindex}`) } as DeviceNames;
 
-/** A pool whose strategy has this name; nobody asks it. */
+/** A pool whose strategy has this name; the strategy is never asked. */
 function poolNamed(name: string, strategy: string, wans = [wan(1), wan(2)]) {
   const { members } = poolOf(wans, { pick: assert.fail }, statesOf(wans));
   return new Pool({
@@ -32,7 +32,7 @@ function poolNamed(name: string, strategy: string, wans = [wan(1), wan(2)]) {
 
 const wanLabel: Label = (_pool, { configured }) => ({ wan: configured.name });
 
-/** What a log writes, by the logger alone or with lines that are made beside it. */
+/** The text of a log, made by the logger alone or with lines made beside it. */
 function written(log: (logger: Logger, line: ((text: string) => void) | undefined) => void) {
   return [false, true].map((ready) => {
     const lines: string[] = [];
@@ -61,7 +61,7 @@ describe('the mark log', () => {
     assert.ok(ready!.every((line) => line.endsWith('\n')));
   });
 
-  it('does so for services, too, whose backends may have the same names', () => {
+  it('does the same for services, whose backends may have the same names', () => {
     const backend = wan(3, { name: '192.168.1.3' });
     const pools = ['web', 'mail'].map((name) => poolNamed(name, 'weighted', [backend]));
     const label: Label = (pool, { configured }) => ({ service: pool.name, backend: configured.name });

@@ -11,10 +11,12 @@ const main = wan(1);
 const backup = wan(2, { tier: 2, nat6: 'none' });
 const other = wan(3, { tier: 2 });
 
-/** The fake clock knows of a pause only once it has begun. */
+/** Lets a pause begin, since the fake clock knows of it only then. */
 const begun = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A mover over a conntrack that holds so many of each mark; each that is ended is noted with its time. */
+/**
+ * A mover over a conntrack that holds this many connections of each mark; each that is ended is noted with its time.
+ */
 function recorded(held: Record<string, number>, onUp: 'none' | 'udp' | 'all' = 'udp') {
   const clock = new FakeClock();
   const done: [number, string][] = [];
@@ -46,7 +48,7 @@ function recorded(held: Record<string, number>, onUp: 'none' | 'udp' | 'all' = '
 }
 
 describe('Mover', () => {
-  it('moves 200 in a second and no more, all of them, remembered decisions first, and says how many', async () => {
+  it('moves all connections, 200 a second and no more, forgets remembered decisions first, and says how many it moved', async () => {
     const { mover, clock, done, held, lines } = recorded({ '200/ff00': 250, '300/ff00': 100 });
     const moved = mover.move([backup, other], 4);
     await begun();
@@ -77,11 +79,11 @@ describe('Mover', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('moves what --on-up names, of what left by the WAN', async () => {
+  it('moves the connections that --on-up names among those that left by the WAN', async () => {
     for (const [onUp, family, expected] of [
       ['udp', 4, { unanswered: true, proto: 17, status: 0x10, statusMask: 0x30, most: 100, family: 4 }],
       ['all', 4, { status: 0x10, statusMask: 0x30, most: 100, family: 4 }],
-      // It does not translate there.
+      // This WAN does not translate IPv6.
       ['all', 6, { status: 0, statusMask: 0x30, most: 100, family: 6 }],
     ] as const) {
       const { mover, clock, selections } = recorded({ '200/ff00': 1 }, onUp);
@@ -96,7 +98,7 @@ describe('Mover', () => {
     assert.deepEqual(done, []);
   });
 
-  it('stops when the WAN is a candidate again, and when nobody is', async () => {
+  it('stops when the WAN is a candidate again, and when no WAN is one', async () => {
     for (const now of [[backup], []]) {
       const { mover, clock, choose, held, lines } = recorded({ '200/ff00': 1000 });
       const moved = mover.move([backup], 4);
@@ -120,7 +122,7 @@ describe('Mover', () => {
     assert.deepEqual([clock.pending, held['200/ff00']], [0, 900]);
   });
 
-  it('ends no more than there were at first, and what a last look finds, if some come back to the WAN', async () => {
+  it('ends no more than the first look found, plus those of a last look, if some come back to the WAN', async () => {
     const { mover, clock, held, done } = recorded({ '200/ff00': 150 });
     const moved = mover.move([backup], 4);
     await begun();
@@ -135,7 +137,7 @@ describe('Mover', () => {
     assert.equal(held['200/ff00'], 0);
   });
 
-  it('says it when it cannot, and goes on with the next', async () => {
+  it('logs that it cannot move them, and goes on with the next WAN', async () => {
     const clock = new FakeClock();
     const lines: Record<string, unknown>[] = [];
     const mover = new Mover({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Paced } from '#wanmark/daemon/paced.js';
 
-/** Acts that take as long as is said, on a clock of the test's own. */
+/** A `Paced` whose acts take the given time, on a clock of the test's own. */
 function paced(t: TestContext, takesMs: number, restMs = 0) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   let now = 0;
@@ -13,7 +13,7 @@ function paced(t: TestContext, takesMs: number, restMs = 0) {
     await new Promise((resolve) => setTimeout(resolve, takesMs));
     return restMs;
   });
-  /** Millisecond by millisecond, with what each sets off. */
+  /** Lets time pass by the millisecond, with everything that each one sets off. */
   const pass = async (ms: number) => {
     for (const end = now + ms; now < end; ) {
       now++;
@@ -35,7 +35,7 @@ describe('Paced', () => {
     assert.deepEqual(acted, [200, 1200], 'nine times what it took, after 300');
   });
 
-  it('does not make those wait who need it soon, whatever rest it wanted', async (t) => {
+  it('does not make urgent requests wait, whatever rest it wanted', async (t) => {
     const { it, acted, pass } = paced(t, 100, 30_000);
     it.request();
     await pass(300);
@@ -46,7 +46,7 @@ describe('Paced', () => {
     assert.deepEqual(acted, [200, 350], '50 ms after the end at 300');
   });
 
-  it('acts once more, soon, when it was asked to meanwhile', async (t) => {
+  it('acts once more, soon, when it was asked to while acting', async (t) => {
     const { it, acted, pass } = paced(t, 100);
     it.soon();
     await pass(50);
@@ -56,7 +56,7 @@ describe('Paced', () => {
     assert.deepEqual(acted, [30, 180]);
   });
 
-  it('makes them wait, too, when that goes on all day', async (t) => {
+  it('makes urgent requests wait, too, when they do not end', async (t) => {
     const { it, acted, pass } = paced(t, 100);
     for (let i = 0; i < 240; i++) {
       it.soon();

@@ -12,7 +12,7 @@ describe('RepairPace', () => {
     }
     assert.deepEqual([pace.repaired(), pace.fighting], [30_000, true]);
     now += 30_000;
-    assert.equal(pace.repaired(), 30_000, 'who goes on does not get more');
+    assert.equal(pace.repaired(), 30_000, 'further repairs do not get more');
   });
 
   it('has forgotten a fight after a quiet minute', () => {
@@ -23,7 +23,7 @@ describe('RepairPace', () => {
     assert.deepEqual([pace.repaired(), pace.fighting], [1000, false]);
   });
 
-  it('tries again what failed after five seconds', () => {
+  it('tries a failed repair again after five seconds', () => {
     assert.equal(new RepairPace(() => 0).failed(), 5000);
   });
 });

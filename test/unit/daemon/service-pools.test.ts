@@ -78,7 +78,7 @@ describe('the pools of services', () => {
     );
   });
 
-  it('takes turns in each service by itself, counts, and tells', () => {
+  it('takes turns in each service separately, counts, and tells the listener', () => {
     const heard: string[] = [];
     const { pools, decider: subject } = decider(
       ['a,listen=192.0.2.1:1/tcp', 'b,listen=192.0.2.1:2/tcp'],

@@ -6,7 +6,7 @@ import { wanMember, wanTarget } from '#wanmark/core/wan.js';
 import { Settings } from '#wanmark/daemon/settings.js';
 import { statesOf, wan } from '../flows.js';
 
-/** Settings of three WANs, the second of them drained and the third for IPv4 only; notes what they do. */
+/** Settings of three WANs, the second drained and the third for IPv4 only; their effects are noted. */
 function recorded({ bare = false, refusal = '' } = {}) {
   const wans = [wan(1, { weight: 5 }), wan(2, { weight: 0 }), wan(3, { via6: undefined })];
   const done: string[] = [];
@@ -14,7 +14,7 @@ function recorded({ bare = false, refusal = '' } = {}) {
   const states = statesOf(wans);
   const words = (weights: ReadonlyMap<string, number>) =>
     [...weights].map(([name, weight]) => `${name}=${weight}`).join(' ');
-  /** What is found of a WAN, while nobody calls it down. */
+  /** What checks find wrong with a target, while nobody holds it down. */
   const broken = new Map<TargetId, string>();
   const find = (name: string, isDown: boolean) => {
     for (const family of wanTarget(wans.find((one) => one.name === name)!).families) {
@@ -50,7 +50,7 @@ function recorded({ bare = false, refusal = '' } = {}) {
 }
 
 describe('Settings', () => {
-  it('changes a weight for the daemon and the rules, says what is so now, and gives the configured one back', async () => {
+  it('changes a weight for the daemon and the rules, says what it is now, and restores the configured one', async () => {
     const { settings, done, lines, weights } = recorded();
     assert.equal(await settings.set({ wan: 'wan1', weight: 0 }), 'wan1: weight 0 (drain), was 5');
     assert.deepEqual(weights(), [0, 0, 1]);
@@ -74,7 +74,7 @@ describe('Settings', () => {
     );
   });
 
-  it('calls a WAN down and leaves it to what is found again, when all has been done', async () => {
+  it('holds a WAN down and lets it go by its checks again, and answers when all of it is done', async () => {
     const { settings, states, done, lines, broken } = recorded();
     assert.equal(await settings.set({ wan: 'wan1', state: 'down' }), 'wan1: state down, was auto');
     assert.deepEqual([states.isByHand('wan1'), states.isByHand('wan2')], [true, false]);
@@ -140,7 +140,7 @@ describe('Settings', () => {
     assert.deepEqual(weights(), [0, 0, 1]);
   });
 
-  it('has weights and no states for bare marks', async () => {
+  it('sets weights but no states for bare marks', async () => {
     const { settings, weights } = recorded({ bare: true });
     await settings.set({ wan: 'wan1', weight: 0 });
     assert.deepEqual(weights(), [0, 0, 1]);

@@ -6,7 +6,7 @@ import { withShares } from '#wanmark/daemon/shares.js';
 const base = { dev: 'eth1', connections: 0, state: 'up', tier: 1, weight: 1, picks: 0 } as const;
 
 describe('withShares', () => {
-  it('targets the weights of the lowest tier that takes connections', () => {
+  it('makes targets from the weights of the lowest tier that takes connections', () => {
     const wans = withShares([
       { ...base, name: 'a', mark: 1, weight: 3, picks: 8 },
       { ...base, name: 'b', mark: 2, weight: 1, picks: 2 },

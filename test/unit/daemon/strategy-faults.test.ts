@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { StrategyFaults } from '#wanmark/daemon/strategy-faults.js';
 import { flow, poolOf, statesOf, turn, wan } from '../flows.js';
 
-/** Faults whose log lines are kept. */
+/** Faults whose log lines are kept in memory. */
 function faultsAt(clock: { now: number }) {
   const lines: Record<string, unknown>[] = [];
   const logger = pino(
@@ -15,7 +15,7 @@ function faultsAt(clock: { now: number }) {
 }
 
 describe('StrategyFaults', () => {
-  it('counts all and says one in a second, with how many it held back', () => {
+  it('counts all and logs one a second, with how many it held back', () => {
     const clock = { now: 0 };
     const { faults, lines } = faultsAt(clock);
     for (let i = 0; i < 5; i++) faults.report('threw', new Error('no idea'));
@@ -31,7 +31,7 @@ describe('StrategyFaults', () => {
     );
   });
 
-  it('says once for each time that it was late, whatever else it did', () => {
+  it('logs each time that it was late, whatever other faults it had', () => {
     const clock = { now: 0 };
     const { faults, lines } = faultsAt(clock);
     faults.report('threw', 'text');

@@ -15,7 +15,7 @@ describe('TouchedDevices', () => {
   ]) {
     it(`explains what is missing by a device that ${what}, from then on`, () => {
       const touched = new TouchedDevices(['wan1', 'wan2']);
-      // Pieces end anywhere.
+      // Pieces may end anywhere.
       assert.equal(touched.hear(news!.slice(0, 9), 40), false);
       assert.equal(touched.hear(news!.slice(9), 50), true);
       assert.deepEqual([touched.explains(ROUTE, 50), touched.explains(ROUTE, 51)], [true, false]);
@@ -31,7 +31,7 @@ describe('TouchedDevices', () => {
     });
   }
 
-  it('hears nothing in what takes no route away, or of devices that are no WAN’s', () => {
+  it('ignores news that takes no route away, and devices that do not belong to a WAN', () => {
     const touched = new TouchedDevices(['wan2']);
     for (const news of [
       '[LINK]102: veth7: <BROADCAST> mtu 1500\n',

@@ -5,7 +5,7 @@ import { wanTarget } from '#wanmark/core/wan.js';
 import { uplinkStatus } from '#wanmark/daemon/uplink-status.js';
 import { statesOf, wan } from '../flows.js';
 
-/** What a WAN is in IPv4 and in IPv6: whether it is up, and for how many seconds. */
+/** The status of a WAN: for IPv4 and for IPv6, whether it is up, and for how many seconds. */
 function statusOf(four: readonly [boolean, number], six: readonly [boolean, number]) {
   const states = {
     state: (id: TargetId) => {
@@ -20,7 +20,7 @@ function statusOf(four: readonly [boolean, number], six: readonly [boolean, numb
 }
 
 describe('uplinkStatus', () => {
-  it('is up with the family that has been longest, and down since the last of them went', () => {
+  it('is up since its first family came up, and down since its last one went down', () => {
     const brief = (status: ReturnType<typeof statusOf>) => [status.seconds, status.reason];
     assert.deepEqual(brief(statusOf([true, 10], [true, 30])), [30, 'IPv6 true']);
     assert.deepEqual(brief(statusOf([false, 50], [true, 30])), [30, 'IPv6 true']);
@@ -51,7 +51,7 @@ describe('uplinkStatus', () => {
     assert.match(uplinkStatus(wanTarget(wan(1)), { state: () => late }).reason, /, up in 0 s$/);
   });
 
-  it('says so where nobody checks', () => {
+  it('says that nobody checks a WAN', () => {
     const one = wan(1, { via6: undefined });
     const { reason, families } = uplinkStatus(wanTarget(one), statesOf([one]));
     assert.equal(reason, 'not checked');

@@ -6,10 +6,10 @@ import { Uplinks } from '#wanmark/daemon/uplinks.js';
 import type { Links } from '#wanmark/system/links.js';
 import { statesOf, wan } from '../flows.js';
 
-/** How often the devices are looked at where `ip monitor` has nothing to tell. */
+/** How often the devices are looked at when `ip monitor` tells nothing. */
 const LOOK_MS = 2000;
 
-/** WANs whose devices are what the test says; `ip monitor` has nothing to tell of them, the regular look has. */
+/** WANs whose devices are as the test says. `ip monitor` never tells of them; only the regular look notices changes. */
 function world(t: TestContext, { count = 2, upAfterMs = 0 } = {}) {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const numbers = Array.from({ length: count }, (_, i) => i + 1);
@@ -42,7 +42,7 @@ function world(t: TestContext, { count = 2, upAfterMs = 0 } = {}) {
   assert.equal(looks, 1, 'what is down at the start is known at once');
   uplinks.begin();
   t.after(() => uplinks.stop());
-  /** What is heard at the next regular look, and nothing before it. */
+  /** What the next regular look reports, after checking that nothing came before it. */
   const next = () => {
     t.mock.timers.tick(LOOK_MS - 1);
     assert.deepEqual(heard, []);
@@ -65,7 +65,7 @@ describe('Uplinks', () => {
     assert.deepEqual(next(), ['wan2 up', 'moved']);
   });
 
-  it('calls down what the rules have no route for, as long as they say so', (t) => {
+  it('takes down a WAN that the rules have no route for, as long as that is so', (t) => {
     const { uplinks, states, heard } = world(t);
     const now = performance.now();
     uplinks.unusable(new Set(['wan2/4']), now);
@@ -84,7 +84,7 @@ describe('Uplinks', () => {
     assert.deepEqual(heard, []);
   });
 
-  it('lets two WANs wait that are back at the same look while a third one is up', (t) => {
+  it('makes two WANs that are back at the same look wait while a third one is up', (t) => {
     const { states, gateways, heard, next } = world(t, { count: 3, upAfterMs: 30_000 });
     const gone = [1, 2];
     for (const n of gone) gateways[`eth${n}`] = undefined;
@@ -92,7 +92,7 @@ describe('Uplinks', () => {
     for (const n of gone) gateways[`eth${n}`] = `192.0.2.${n}`;
     assert.deepEqual(next(), ['moved']);
     for (const n of gone) assert.ok(states.state(`wan${n}/4`).heldUntil! > performance.now());
-    // With the last one that is up gone, one of those that wait is better than none; the other has no need to hurry.
+    // Without a WAN that is up, one of those that wait is better than none; the other has no need to hurry.
     gateways.eth3 = undefined;
     assert.deepEqual(next(), ['wan3 down', 'wan1 up', 'moved']);
     assert.deepEqual(heard, []);

@@ -21,7 +21,7 @@ describe('Watchdog', () => {
     pings[0]!();
     await settled();
     assert.deepEqual(signs, ['after 1']);
-    // The thread that talks to the kernel is stuck.
+    // From here on the thread that talks to the kernel is stuck.
     t.mock.timers.tick(5000);
     await settled();
     assert.deepEqual([pings.length, signs.length], [2, 1]);
@@ -33,7 +33,7 @@ describe('Watchdog', () => {
     assert.equal(pings.length, 2);
   });
 
-  it('does nothing where nobody watches', (t) => {
+  it('does nothing where systemd does not ask for it', (t) => {
     t.mock.timers.enable({ apis: ['setInterval'] });
     const manager = { watchdogMs: undefined } as unknown as ServiceManager;
     const watchdog = new Watchdog(manager, () => assert.fail('pinged'), String);

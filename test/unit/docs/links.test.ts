@@ -4,7 +4,7 @@ import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 import { anchors, links, PAGES, ROOT, readPage } from '../../docs/pages.js';
 
-/** @returns why a link of `page` leads nowhere; undefined where it leads somewhere, or out of the tree */
+/** @returns why a link of `page` leads nowhere; undefined if its target exists or is outside the tree */
 function broken(page: string, link: string): string | undefined {
   if (/^[a-z]+:/.test(link)) return undefined;
   const [path = '', anchor] = link.split('#');

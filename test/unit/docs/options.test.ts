@@ -11,13 +11,13 @@ import { blocks, readPage } from '../../docs/pages.js';
 
 const PAGE = readPage('docs/options.md');
 
-/** Each row of `page` that begins with code: the code, and the default. */
+/** Each row of `page` that begins with code, as the code and its default. */
 function rows(page: string): readonly (readonly [string, string])[] {
   const found = page.matchAll(/^\| `((?:[^`])+)` \| (?:`([^`]*)`)? \|/gm);
   return [...found].map(([, name, standard = '']) => [name!, standard] as const);
 }
 
-/** The keys that have a default, with it. */
+/** The keys that have a default, each with it. */
 function defaults(table: Readonly<Record<string, Key>>): readonly (readonly [string, string])[] {
   return Object.entries(table).flatMap(([key, { default: standard }]) =>
     standard === undefined ? [] : [[key, standard] as const],
@@ -58,7 +58,7 @@ describe('docs/options.md', () => {
   });
 });
 
-describe('a default that is documented is what holds without the key', () => {
+describe('a documented default is what holds without the key', () => {
   const wan = { name: 'fibre', dev: 'eth1' };
   for (const [key, standard] of defaults(WAN_KEYS)) {
     it(`of a WAN: ${key}`, () => {

@@ -21,18 +21,18 @@ function machine(routes4: string[], routes6: string[] = []): Machine {
 describe('missingDevices', () => {
   const of = (dev: string, lan: string[] = []) => missingDevices([wan(1, { dev })], lan, machine([]));
 
-  it('has nothing to say of devices that are there', () => {
+  it('says nothing about devices that exist', () => {
     assert.deepEqual(of('eth1', ['eth0']), []);
   });
 
-  it('names each other one, and what may be meant', () => {
+  it('names each missing one, and what may be meant', () => {
     assert.deepEqual(of('eht1', ['br-lan']), [
       'WAN "wan1": device eht1 does not exist yet; did you mean eth1?',
       '--lan br-lan does not exist yet; this machine has eth0, eth1',
     ]);
   });
 
-  it('has nothing to say where devices cannot be read', () => {
+  it('says nothing where devices cannot be read', () => {
     assert.deepEqual(missingDevices([wan(1, { dev: 'eth9' })], [], { devices: () => undefined }), []);
   });
 });
@@ -40,13 +40,13 @@ describe('missingDevices', () => {
 describe('strayGateways', () => {
   const eth1 = wan(1, { via: '192.0.2.1', via6: undefined });
 
-  it('has nothing to say of a gateway on the device’s network', async () => {
+  it('says nothing about a gateway on the device’s network', async () => {
     assert.deepEqual(await strayGateways([eth1], machine(['192.0.2.0/24'])), []);
-    // A host route, as some providers have it.
+    // Some providers give a host route to the gateway.
     assert.deepEqual(await strayGateways([eth1], machine(['192.0.2.1'])), []);
   });
 
-  it('nor of a link-local IPv6 gateway, a device without network, or one that is not there', async () => {
+  it('says nothing about a link-local IPv6 gateway, a device without network, or a missing device', async () => {
     const linkLocal = wan(1, { via: undefined, via6: 'fe80::1' });
     assert.deepEqual(await strayGateways([linkLocal], machine([], ['2001:db8::/64'])), []);
     assert.deepEqual(await strayGateways([eth1], machine([])), []);
@@ -54,7 +54,7 @@ describe('strayGateways', () => {
     assert.deepEqual(await strayGateways([later], machine(['198.51.100.0/24'])), []);
   });
 
-  it('starts no program for one that the kernel takes', async () => {
+  it('starts no program for a gateway that the kernel takes', async () => {
     const asked: string[] = [];
     const reaches: Machine['reaches'] = (device, family, address) =>
       asked.push(`${device} ${family} ${address}`) > 0;
@@ -64,7 +64,7 @@ describe('strayGateways', () => {
     assert.deepEqual(asked, ['eth1 4 192.0.2.1', 'eth1 6 2001:db8::1']);
   });
 
-  it('names one elsewhere and the networks', async () => {
+  it("names a gateway elsewhere and the device's networks", async () => {
     assert.deepEqual(await strayGateways([eth1], machine(['198.51.100.0/24'])), [
       'WAN "wan1": gateway 192.0.2.1 is not on the network of eth1 (198.51.100.0/24); correct via or dev',
     ]);
@@ -85,7 +85,7 @@ describe('checkIproute2', () => {
   it('finds it in any folder of the path', () => {
     const folder = mkdtempSync(join(tmpdir(), 'wanmark-ip-'));
     try {
-      // A folder of that name is no program.
+      // A folder of that name is not a program.
       mkdirSync(join(folder, 'no', 'ip'), { recursive: true });
       writeFileSync(join(folder, 'ip'), '', { mode: 0o755 });
       checkIproute2(`/nonexistent:${join(folder, 'no')}:${folder}`);

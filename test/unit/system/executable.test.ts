@@ -20,7 +20,7 @@ describe('checkProgram', () => {
     checkProgram('--hook', file('good', 0o755));
     const refuses = (path: string, complaint: RegExp) =>
       assert.throws(() => checkProgram('--hook', path), { message: complaint, exitCode: 2 });
-    // Also for root, whom the kernel lets run what anybody may run.
+    // This also holds for root, whom the kernel lets run any file that somebody may run.
     refuses(file('plain', 0o644), /^--hook \S+plain is not executable; chmod \+x \S+plain$/);
     refuses(join(dir, 'gone'), /^--hook \S+gone does not exist; correct the path$/);
     refuses(join(dir, 'good', 'below'), /^--hook \S+below cannot be used: ENOTDIR/);

@@ -26,7 +26,7 @@ const ROUTE: Route = {
   hops: [HOP],
 };
 
-/** The machine that the dumps are of; `found` are the routes to addresses. */
+/** The machine whose dumps these are; `found` holds the routes to addresses. */
 function kernel(found: Record<string, Route> = {}, change: Partial<Kernel> = {}): Kernel {
   return {
     links: () => parseLinks(LINKS),
@@ -54,7 +54,7 @@ describe('readFacts', () => {
     );
   });
 
-  it('knows what is switched off, and what needs no gateway', () => {
+  it('knows which devices are switched off, and which need no gateway', () => {
     const links = () => [
       { name: 'ppp0', index: 7, flags: 0x10 },
       { name: 'eth0', index: 8, flags: 0x1 },
@@ -95,7 +95,7 @@ describe('readFacts', () => {
     );
   });
 
-  it('leaves out a default route that refuses, and marks a way that is dead', () => {
+  it('leaves out a default route that refuses, and marks a dead way', () => {
     const main = () => [
       { ...ROUTE, type: RTN_UNREACHABLE },
       { ...ROUTE, hops: [{ ...HOP, dead: true }] },

@@ -15,7 +15,7 @@ describe('defaultWays', () => {
     ]);
   });
 
-  it('leaves out what cannot be used, and other routes', () => {
+  it('leaves out ways that cannot be used, and other routes', () => {
     const hops = [
       { ...HOP, dead: true },
       { ...HOP, gateway: undefined, foreign: true },
@@ -32,7 +32,7 @@ describe('defaultWays', () => {
 });
 
 describe('defaultGateway', () => {
-  it('is that of the route with the lowest metric by the device, of equal ones the first', () => {
+  it("is the gateway of the device's route with the lowest metric, the first of equal ones", () => {
     const ways = [
       { index: 3, gateway: '192.0.2.1', metric: 200 },
       { index: 3, gateway: '192.0.2.2', metric: 100 },

@@ -14,7 +14,7 @@ const ALONE = parseConfig({ wan: [{ name: 'a', dev: 'w1', via: '192.0.2.1' }] })
 const A = 'w1 192.0.2.1';
 const B = 'w1 192.0.2.3';
 
-/** A kernel that knows `known`, and after `looks` pauses what it was asked for. */
+/** A kernel that knows `known`, and the neighbours it was asked for after `looks` pauses. */
 class World {
   readonly asked: string[] = [];
   slept = 0;
@@ -56,7 +56,7 @@ describe('sharedGateways', () => {
 });
 
 describe('askNeighbours', () => {
-  it('asks for what is not known, and waits until it is', async () => {
+  it('asks for unknown addresses, and waits until they are known', async () => {
     const world = new World(['192.0.2.1'], 3);
     const macs = await askNeighbours(SHARED, new Map(), world);
     assert.deepEqual(world.asked, ['192.0.2.3']);
@@ -70,7 +70,7 @@ describe('askNeighbours', () => {
     );
   });
 
-  it('waits for nothing where all is known, and asks nobody where nothing is shared', async () => {
+  it('does not wait where all addresses are known, and asks for nothing where no device is shared', async () => {
     for (const [config, known] of [
       [SHARED, ['192.0.2.1', '192.0.2.3']],
       [ALONE, []],
@@ -81,7 +81,7 @@ describe('askNeighbours', () => {
     }
   });
 
-  it('waits a second at most, and goes by what is remembered', async () => {
+  it('waits a second at most, then goes by the remembered addresses', async () => {
     const world = new World([], Number.POSITIVE_INFINITY);
     const remembered = new Map([
       [A, '02:00:00:00:00:aa'],
@@ -91,7 +91,7 @@ describe('askNeighbours', () => {
     assert.equal(world.slept, 1000);
   });
 
-  it('prefers what is known now to what is remembered', async () => {
+  it('prefers known addresses to remembered ones', async () => {
     const world = new World(['192.0.2.1', '192.0.2.3'], 0);
     const macs = await askNeighbours(SHARED, new Map([[A, '02:00:00:00:00:aa']]), world);
     assert.equal(macs.get(A), '02:00:00:00:00:01');

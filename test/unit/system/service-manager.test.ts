@@ -14,7 +14,7 @@ describe('ServiceManager', () => {
     assert.equal(watchdogMs({ NOTIFY_SOCKET: '@x', WATCHDOG_USEC: '10000000', WATCHDOG_PID: '7' }), 5000);
   });
 
-  it('does not call where nobody listens, or for another process', () => {
+  it('does not call where no watchdog is asked for, or for another process', () => {
     assert.equal(watchdogMs({}), undefined);
     assert.equal(watchdogMs({ NOTIFY_SOCKET: PATH }), undefined);
     assert.equal(watchdogMs({ NOTIFY_SOCKET: PATH, WATCHDOG_USEC: 'soon' }), undefined);

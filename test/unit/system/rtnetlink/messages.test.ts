@@ -26,7 +26,7 @@ describe('attributes', () => {
     });
     assert.deepEqual(seen, [
       [4, 4, 0xfffffffe],
-      // Too short for a number.
+      // This value is too short for a number.
       [5, 1, 0],
       [6, 4, 7],
     ]);
@@ -75,7 +75,7 @@ describe('parseAddresses', () => {
 });
 
 describe('parseNeighbours', () => {
-  it('reads those that are known, and none that need no asking', () => {
+  it('reads the known neighbours, and none that need no resolving', () => {
     assert.deepEqual(parseNeighbours(NEIGHBOURS4, 4), [
       { index: 3, address: '192.0.2.1', mac: '02:00:00:00:00:aa' },
     ]);

@@ -81,7 +81,7 @@ describe('parseRoutes', () => {
     assert.deepEqual(metrics(ROUTES6, 6), [['default', 9]]);
   });
 
-  it('leaves out those of the other family', () => {
+  it('leaves out routes of the other family', () => {
     assert.deepEqual(parseRoutes(ROUTES4, { family: 6 }), []);
   });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 
 /**
- * Parses every beginning of a dump, and the whole with each of its bytes replaced. Nothing throws; and what follows
- * the beginning in memory is never read, or the result would differ with it.
+ * Parses every beginning of a dump, and the whole with each of its bytes replaced. Nothing may throw, and memory behind
+ * the beginning must not be read, since the result would then differ.
  */
 export function parseDamaged(dump: Uint8Array, parse: (messages: Uint8Array) => readonly unknown[]): void {
   const whole = parse(dump);
@@ -14,7 +14,7 @@ export function parseDamaged(dump: Uint8Array, parse: (messages: Uint8Array) => 
     });
     assert.deepEqual(results[0], results[1], `reads beyond ${length} bytes`);
     assert.ok(results[0]!.length <= whole.length);
-    // A message counts when all of it is there.
+    // A message counts only when all of it is there.
     assert.deepEqual(results[0], whole.slice(0, results[0]!.length), `${length} bytes`);
   }
   for (let at = 0; at < dump.length; at++) {
