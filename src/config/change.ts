@@ -4,7 +4,7 @@ import { nearest, suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 import { MAX_WEIGHT } from './wan.js';
 
-/** What `wanmark set` asks of the running daemon; anything left out stays as it is. */
+/** A request of `wanmark set` to the running daemon; anything left out stays as it is. */
 export interface Change {
   /** A WAN's name; only the daemon knows whether it has such a WAN. */
   readonly wan: string;

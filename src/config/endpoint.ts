@@ -20,7 +20,7 @@ NOBODY.addAddress('::1', 'ipv6');
 NOBODY.addSubnet('fe80::', 10, 'ipv6');
 NOBODY.addSubnet('ff00::', 8, 'ipv6');
 
-/** What a service listens on. */
+/** The address and ports that a service listens on. */
 export type Listen = Pick<Service, 'family' | 'address' | 'proto' | 'ports'>;
 
 /** Reads `192.168.1.1:27017/tcp` and the like. @param where the beginning of error messages. @throws UsageError */

@@ -69,8 +69,8 @@ function closeAllNow(): void {
  * they come every 250 to 500 ms with a small table, every 9 s with 60,000 entries, every 35 s with 240,000; and once
  * more, in advance, half a second after decisions or overruns have stopped.
  *
- * What no event tells waits for the next dump: connections that nobody announced with {@link decided} and nobody has
- * answered yet. What an overrun of the buffer lost is estimated until then, from what the dumps before found missing;
+ * No event tells of connections that were neither announced with {@link decided} nor answered yet; they wait for the
+ * next dump. Events lost by an overrun of the buffer are estimated until then, from what earlier dumps found missing,
  * and the buffer grows.
  * Beyond some 7,000 TCP connections a second the thread stops listening to the ends of TCP for ten seconds at a time,
  * and estimates those too; then counts can be 15 % too high.

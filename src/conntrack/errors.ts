@@ -10,7 +10,7 @@ export type ConntrackErrorCode =
   /** Any other error of the operating system; it is in the message. */
   | 'CONNTRACK_SYSTEM';
 
-/** What can go wrong with conntrack. The message is one line: what is wrong, and what to do about it. */
+/** An error of conntrack. The message is one line: what is wrong, and what to do about it. */
 export class ConntrackError extends SystemError {
   declare readonly code: ConntrackErrorCode;
 

@@ -1,6 +1,6 @@
 import type { Flushed, Selection, Tuple } from './selection.js';
 
-/** What the addon's constructor takes: every field set and in range. */
+/** The options of the addon's constructor: every field is set and in range. */
 export interface NativeConntrackOptions {
   mask: number;
   /** The largest number that is counted, 1..65535. */

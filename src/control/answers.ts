@@ -12,7 +12,7 @@ const CHANGE_TIMEOUT_MS = 60_000;
 /** Time to count the connections of a large table. */
 const STATUS_TIMEOUT_MS = 10_000;
 
-/** What `POST /set` answers, as JSON: `said` with 200, `error` with any other status. */
+/** The answer to `POST /set`, as JSON: `said` with 200, `error` with any other status. */
 export interface SetAnswer {
   /** One line: the state after the change. */
   readonly said?: string;

@@ -7,7 +7,7 @@ import type { MemberParts } from './member.js';
 export interface BareMark {
   /** `mark1` and so on. */
   readonly name: string;
-  /** Its number inside the mark field, 1..max of the field. */
+  /** The mark's number inside the mark field, 1..max of the field. */
   readonly mark: number;
   /** Share of new connections, relative to the other marks: 0 or more; 0 drains. */
   readonly weight: number;

@@ -4,7 +4,7 @@ import type { States } from './states.js';
 import { type Target, type TargetId, targetId } from './target.js';
 
 /**
- * What a member of a pool is made from: the target, and the candidate that the strategy sees, with its configured
+ * The parts of a pool's member: the target, and the candidate that the strategy sees, with its configured
  * weight and tier.
  */
 export interface MemberParts<Seen extends Candidate = Candidate> {

@@ -1,7 +1,7 @@
 import type { Family } from './family.js';
 import type { MemberParts } from './member.js';
 
-/** What a service balances: the ports of one protocol, or everything that comes to its address. */
+/** The traffic that a service balances: the ports of one protocol, or everything that comes to its address. */
 export type ServiceProto = 'tcp' | 'udp' | 'any';
 
 /** The ports from `low` to `high`, both included; the two are equal for a single port. */

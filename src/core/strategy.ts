@@ -19,7 +19,7 @@ export interface Strategy {
   pick(flow: Flow, wans: readonly Candidate[]): Candidate;
 }
 
-/** What a strategy is made with; tests can pass their own. */
+/** The context that a strategy is made with; tests can pass their own. */
 export interface StrategyContext {
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -33,14 +33,14 @@ export interface StrategyContext {
   readonly connections: Connections;
 }
 
-/** What a strategy's factory can ask for. Each need costs something, so it is provided only on request. */
+/** A service that a strategy's factory can ask for. Each costs something, so it is provided only on request. */
 export const NEEDS = ['connections'] as const;
 export type Need = (typeof NEEDS)[number];
 
 /** A strategy file's default export. */
 export interface StrategyFactory {
   (context: StrategyContext): Strategy;
-  /** What must be ready before the first decision; nothing by default. */
+  /** The services that must be ready before the first decision; none by default. */
   readonly needs?: readonly Need[];
 }
 

@@ -18,7 +18,7 @@ import { StrategyFaults, sumFaults } from './strategy-faults.js';
  */
 export type Label = (pool: Pool, member: Member) => object;
 
-/** What every balancer is given. */
+/** The surroundings that every balancer is given. */
 export interface BalancerContext {
   readonly logger: Logger;
   /** Milliseconds of a clock that never goes back. */
@@ -108,7 +108,7 @@ export class Balancer {
     this.#queues.forget(field.encode(mark), field.mask);
   }
 
-  /** What `wanmark status` shows of each pool's members, in their order. */
+  /** The status of each pool's members, in their order, as `wanmark status` shows it. */
   status(): readonly (readonly MemberStatus[])[] {
     return this.pools.map((pool) => withShares(pool.members.map((member) => this.#memberStatus(member))));
   }

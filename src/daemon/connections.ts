@@ -2,7 +2,7 @@ import type { Config } from '../config/config.js';
 import { ConntrackCounter, type CounterOptions } from '../conntrack/counter.js';
 import { CountsFile } from './counts-file.js';
 
-/** Where the live connections of a mark come from. */
+/** A source of the live connections of each mark. */
 export interface ConnectionSource {
   /**
    * Settles when the numbers are true, including connections older than the daemon. Never rejects because the system

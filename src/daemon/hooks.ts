@@ -149,7 +149,7 @@ function action(up: boolean): string {
   return up ? 'connected' : 'disconnected';
 }
 
-/** What a hook gets besides its input; the socket lets `wanmark status` find the daemon that called. */
+/** The variables that a hook gets besides its input; the socket lets `wanmark status` find the daemon that called. */
 function environment(wan: Wan, { family, up, reason }: UplinkChange, socket: string): Record<string, string> {
   return {
     ACTION: action(up),

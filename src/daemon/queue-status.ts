@@ -2,7 +2,7 @@ import type { QueueStatus } from '../control/status.js';
 import { readQueueTable } from '../queue/proc.js';
 import type { Queue } from '../queue/queue.js';
 
-/** What `wanmark status` shows of each queue: our own counters, and the kernel's where they may be read. */
+/** The status of each queue, as `wanmark status` shows it: our own counters, and the kernel's where they may be read. */
 export function queueStatuses(queues: Iterable<Queue>, length: number): QueueStatus[] {
   const table = readQueueTable();
   return [...queues].map((queue) => {

@@ -78,7 +78,7 @@ export class Services {
     };
   }
 
-  /** What `wanmark status` shows of the services. */
+  /** The services' status, as `wanmark status` shows it. */
   status(): ServiceStatus[] {
     const backends = this.balancer.status();
     return this.#parts.services.map(({ service, strategy }, i) => ({

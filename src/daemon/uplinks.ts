@@ -46,7 +46,7 @@ export interface UplinksParts {
   readonly links?: () => Links;
 }
 
-/** What the last look at the devices found of a WAN in one family. */
+/** The result of the last look at a WAN's device, in one family. */
 interface Look {
   /** The text of {@link wayOf}, and since when it holds. */
   readonly way: string;

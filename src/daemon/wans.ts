@@ -102,7 +102,7 @@ export class Wans {
     });
   }
 
-  /** What `wanmark status` shows of the WANs. */
+  /** The WANs' status, as `wanmark status` shows it. */
   status(): WanStatus[] {
     const lines = this.balancer.status()[0]!;
     return this.#pool.members.map(({ target, configured }, i): WanStatus => {

@@ -34,13 +34,13 @@ export interface MainRoute {
 export interface Address {
   readonly dev: string;
   /**
-   * With its prefix length: `192.0.2.2/24`. The length of a point-to-point address is that of the far end, as `ip`
-   * prints it.
+   * The address with its prefix length: `192.0.2.2/24`. The length of a point-to-point address is that of the far end,
+   * as `ip` prints it.
    */
   readonly address: string;
 }
 
-/** What the machine has at one moment, as far as a plan depends on it. Plain data, so a plan can be made anywhere. */
+/** The state of the machine at one moment, as far as a plan depends on it. Plain data, so a plan can be made anywhere. */
 export interface Facts {
   /** The devices by name. */
   readonly devices: ReadonlyMap<string, Device>;

@@ -52,7 +52,7 @@ export interface Choice {
   readonly shares: readonly Share[];
 }
 
-/** What a rule does. */
+/** The action of a rule. */
 export type Action =
   | { readonly kind: 'return' | 'accept' | 'masquerade' }
   /** `goto` returns to the caller of the chain it stands in, `jump` to the next rule. */
@@ -81,7 +81,7 @@ export interface Chain {
   readonly rules: readonly Rule[];
 }
 
-/** Where the kernel enters one of our chains. */
+/** A place where the kernel enters one of our chains. */
 export interface Hook {
   readonly base: 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
   readonly chain: string;

@@ -27,7 +27,7 @@ import { defaultDevices, type Uplink } from './uplink.js';
  *     POSTROUTING -> WANMARK_SAVE  the connection belongs to the WAN it leaves by
  *     POSTROUTING, INPUT -> WANMARK_COUNT   packets and bytes per mark
  *
- * Where packets are spread, every packet is chosen for anew, answers to what came in by a WAN as well, and nothing is
+ * Where packets are spread, every packet gets a choice of its own, even answers to inbound packets, and nothing is
  * saved. A connection keeps to a WAN only if it came in by that WAN for an address of the router's own, or had a mark
  * already when packets began to be spread.
  *

@@ -34,7 +34,7 @@ export interface Outcome {
   readonly code: number;
   /** Lines for a person to know, for example that a WAN cannot be used at the moment. */
   readonly said: readonly string[];
-  /** What somebody removed, one line for each table, ip rule, route or setting. */
+  /** The parts that somebody removed, one line for each table, ip rule, route or setting. */
   readonly missing: readonly string[];
   /** The commands that were run, as text; empty when nothing changed. */
   readonly changes: readonly string[];
@@ -244,7 +244,7 @@ function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, w
   folder.keep('settings', (want.get('settings') ?? []).map((line) => `${line}\n`).join(''));
 }
 
-/** What was asked for, for each table that is still as the kernel made it then. */
+/** The lists that were asked for, of each table that is still as the kernel made it then. */
 function settledIn(lists: Lists): Lists {
   const settled = readSettled();
   const unchanged = TABLE_LISTS.filter(({ list }) => {

@@ -47,7 +47,7 @@ export class PlanFolder {
     this.#write(() => writeFileSync(join(this.path, 'keep', name), text));
   }
 
-  /** What the executor found on the machine. */
+  /** The state that the executor found on the machine. */
   have(): Lists {
     return readLists(join(this.path, 'have'));
   }

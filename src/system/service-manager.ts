@@ -5,7 +5,7 @@ interface DatagramAddon {
   sendUnixDatagram(path: string, data: string): void;
 }
 
-/** What systemd told a service by its environment: sd_notify(3), sd_watchdog_enabled(3). */
+/** The variables that systemd sets for a service: sd_notify(3), sd_watchdog_enabled(3). */
 export interface ServiceEnvironment {
   readonly NOTIFY_SOCKET?: string | undefined;
   readonly WATCHDOG_USEC?: string | undefined;

@@ -3,7 +3,7 @@ import type { Family } from '../core/family.js';
 import { type CheckResult, inMs } from './check/check.js';
 import { Quality } from './quality.js';
 
-/** What one source says of a WAN: whether it works, and the figures behind that. */
+/** One source's opinion of a WAN: whether it works, and the figures behind that. */
 export interface Verdict {
   readonly up: boolean;
   /** For people, such as `ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout)`. */

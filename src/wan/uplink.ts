@@ -12,7 +12,7 @@ const WORDS = {
 } as const;
 
 /**
- * What a WAN's device and the way to its gateway say of it in one family; undefined when it does not carry the family.
+ * Judges a WAN in one family by its device and the way to its gateway; undefined when it does not carry the family.
  * A WAN that the plan would leave without a route is down here, too, since its table leads nowhere.
  */
 export function linkVerdict(wan: Wan, family: Family, links: Links): Verdict | undefined {

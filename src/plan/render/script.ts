@@ -20,7 +20,7 @@ import {
 import { ScriptTables } from './script/tables.js';
 import { shellFunction } from './script/words.js';
 
-/** Which iptables the script calls. */
+/** The iptables that the script calls, for each family. */
 export type Programs = Readonly<Record<Family, string>>;
 
 /**
