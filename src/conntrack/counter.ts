@@ -61,8 +61,8 @@ function closeAllNow(): void {
 /**
  * The live connections of each WAN, as conntrack has them; reading one costs a few nanoseconds whatever the table.
  *
- * Live are the entries whose mark has the number in its field: any protocol, TCP from SYN_SENT to ESTABLISHED (not
- * from FIN_WAIT on). Whoever chose the mark, IPv4 and IPv6 alike. Duplicates of a clash (IPS_NAT_CLASH) are none.
+ * Live are the entries whose mark has the number in its field, no matter who chose it: IPv4 and IPv6, any protocol, TCP
+ * from SYN_SENT to ESTABLISHED (not from FIN_WAIT on). Duplicates of a clash (IPS_NAT_CLASH) do not count.
  *
  * A thread of the addon reads the whole table ("dump") and, in between, events: when a connection ends, when a TCP
  * handshake is answered, when UDP has its first reply. Dumps cost at most 2 % of one core, some 3 us an entry, so
@@ -77,7 +77,7 @@ function closeAllNow(): void {
  */
 export class ConntrackCounter {
   readonly field: MarkField;
-  /** Settles when the first dump is through and {@link count} is true for connections from before. */
+  /** Settles when the first dump is through and {@link count} is true for older connections. */
   readonly ready: Promise<void>;
   readonly #native: NativeConntrack;
   readonly #counts: Int32Array;
