@@ -64,7 +64,7 @@ export function serviceNat(scene: Scene): StagePlan {
 
 /** By the service's place in the whole list, so that the families do not share one. */
 function poolChain({ config }: Scene, service: Service): string {
-  return `WANMARK_POOL${config.services.indexOf(service) + 1}`;
+  return `WANMARK_POOL${config.services.findIndex(({ name }) => name === service.name) + 1}`;
 }
 
 /**
