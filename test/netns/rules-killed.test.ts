@@ -71,14 +71,15 @@ class Scene {
     return this.machine.sh(`${settings}; ${four}; echo ==; ${six}`).split('==');
   }
 
-  /** What the executor remembers, file by file; read without a program. */
+  /** What the executor remembers, file by file, without files that were not finished; read without a program. */
   remembered(): string {
     const state = join(this.machine.root, 'run/wanmark/state');
     if (!existsSync(state)) return '';
     return readdirSync(state, { recursive: true, withFileTypes: true })
+      .filter(({ name }) => !name.endsWith('.new'))
       .map((entry) => {
         const path = join(entry.parentPath, entry.name);
-        return `${path} ${entry.isFile() ? readFileSync(path, 'utf8') : ''}`;
+        return `${path}\n${entry.isFile() ? readFileSync(path, 'utf8') : ''}`;
       })
       .sort()
       .join('\n');
