@@ -21,7 +21,7 @@ const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 
 /** What a daemon is made of; the parts come in ready and run already. */
 export interface DaemonParts {
-  readonly config: Config;
+  readonly config: Pick<Config, 'targets' | 'services' | 'fields' | 'queues' | 'socket'>;
   /** That of the WANs. */
   readonly strategyName: string;
   readonly logger: Logger;
@@ -156,9 +156,9 @@ export class Daemon {
     const { config, strategyName, wans, services } = this.#parts;
     return {
       strategy: strategyName,
-      queue: config.queueNum,
-      queues: config.queues,
-      mask: hex(config.field.mask),
+      queue: config.queues.num,
+      queues: config.queues.count,
+      mask: hex(config.fields.wans.mask),
       wans: wans?.description() ?? [],
       ...services?.description(),
     };

@@ -52,7 +52,7 @@ export const upCommand: CommandModule = {
     const config = rulesConfig(raw, 'up');
     const [stray] = await strayGateways(config.wans);
     if (stray !== undefined) throw new UsageError(stray);
-    for (const line of missingDevices(config.wans, config.lan)) complain(`warning: ${line}`);
+    for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
     const outcome = await upRules({ raw, config, firewall, states: NO_STATES }, TO_STDERR);
     if (outcome.code === 0 && outcome.changes.length === 0) complain('already up; nothing to change');
