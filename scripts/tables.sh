@@ -12,7 +12,10 @@ look_tables() {
 	for _table in $TABLES; do : >"$2/$1.$_table" || fail "cannot write $2"; done
 	: >"$2/$1.present"
 	command -v "$PROGRAM-save" >/dev/null 2>&1 || return 0
-	"$PROGRAM-save" 2>/dev/null | ours "$2/$1."
+	# What cannot be read must not be taken for empty.
+	"$PROGRAM-save" >"$2/$1.saved" 2>"$2/$1.complaint" ||
+		failed "$PROGRAM-save" "$(sed -n '/./{p;q;}' "$2/$1.complaint")"
+	ours "$2/$1." <"$2/$1.saved"
 }
 
 # ours PREFIX: reads the output of iptables-save; writes our chains (without counters), their rules and the jumps to

@@ -1,25 +1,27 @@
-import type { Config } from '../config/config.js';
+import type { Config, PlanConfig } from '../config/config.js';
 import { ruleFlags } from '../config/flags.js';
 import { hex } from '../core/mark.js';
 import type { QueueRange } from '../system/feed.js';
 
 /** The command that makes the rules for a configuration; with bare marks, a rule to begin with. */
-export function feedCommand(config: Config): string {
+export function feedCommand(config: PlanConfig & Pick<Config, 'marks'>): string {
   if (config.marks.length === 0) return `wanmark up ${ruleFlags(config)}`;
-  const { queueNum, queues } = config;
-  const target =
-    queues === 1 ? `--queue-num ${queueNum}` : `--queue-balance ${queueNum}:${queueNum + queues - 1}`;
+  const { num, count } = config.queues;
+  const target = count === 1 ? `--queue-num ${num}` : `--queue-balance ${num}:${num + count - 1}`;
   return (
-    `iptables -t mangle -A PREROUTING -m conntrack --ctstate NEW -m mark --mark 0/${hex(config.field.mask)} ` +
+    `iptables -t mangle -A PREROUTING -m conntrack --ctstate NEW -m mark --mark 0/${hex(config.fields.wans.mask)} ` +
     `-j NFQUEUE ${target} --queue-bypass`
   );
 }
 
 /** Says where the daemon's queues and the rules differ, in at most one line for the WANs and one for the services. */
-export function feedAdvice(config: Config, fed: readonly QueueRange[]): string[] {
-  const { targets, services, queueNum, queues, serviceQueue } = config;
+export function feedAdvice(
+  { targets, services, queues }: Pick<Config, 'targets' | 'services' | 'queues'>,
+  fed: readonly QueueRange[],
+): string[] {
+  const { num, count, services: serviceQueue } = queues;
   return [
-    ...(targets.length > 0 ? [disagreement({ first: queueNum, last: queueNum + queues - 1 }, fed)] : []),
+    ...(targets.length > 0 ? [disagreement({ first: num, last: num + count - 1 }, fed)] : []),
     ...(services.length > 0 ? [disagreement({ first: serviceQueue, last: serviceQueue }, fed)] : []),
   ].filter((line) => line !== undefined);
 }

@@ -1,23 +1,24 @@
 import { hex } from '../core/mark.js';
 import { type Backend, formatListen, type Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
-import type { Config } from './config.js';
+import type { PlanConfig } from './config.js';
 
 /** The flags that make the rules of `config`, without defaults: a message can tell a user to run them. */
-export function ruleFlags(config: Config): string {
+export function ruleFlags(config: PlanConfig): string {
+  const { fields, queues, rules } = config;
   const flags = config.wans.map((wan, i) => `--wan ${wanFlag(wan, i + 1)}`);
-  if (config.field.mask !== 0xff) flags.push(`--mask ${hex(config.field.mask)}`);
-  if (config.queueNum !== 0) flags.push(`--queue-num ${config.queueNum}`);
-  if (config.queues !== 1) flags.push(`--queues ${config.queues}`);
-  if (config.engine !== 'nfqueue') flags.push(`--engine ${config.engine}`);
-  if (config.kernelMode !== 'random') flags.push(`--kernel-mode ${config.kernelMode}`);
-  if (config.per !== 'connection') flags.push(`--per ${config.per}`);
-  if (config.lastResort !== 'main') flags.push(`--last-resort ${config.lastResort}`);
-  if (config.table !== 1000) flags.push(`--table ${config.table}`);
-  if (config.priority !== 20_000) flags.push(`--priority ${config.priority}`);
-  for (const dev of config.lan) flags.push(`--lan ${dev}`);
-  for (const net of config.exclude) flags.push(`--exclude ${net}`);
-  if (config.logKernel) flags.push('--log-kernel');
+  if (fields.wans.mask !== 0xff) flags.push(`--mask ${hex(fields.wans.mask)}`);
+  if (queues.num !== 0) flags.push(`--queue-num ${queues.num}`);
+  if (queues.count !== 1) flags.push(`--queues ${queues.count}`);
+  if (rules.engine !== 'nfqueue') flags.push(`--engine ${rules.engine}`);
+  if (rules.kernelMode !== 'random') flags.push(`--kernel-mode ${rules.kernelMode}`);
+  if (rules.per !== 'connection') flags.push(`--per ${rules.per}`);
+  if (rules.lastResort !== 'main') flags.push(`--last-resort ${rules.lastResort}`);
+  if (rules.table !== 1000) flags.push(`--table ${rules.table}`);
+  if (rules.priority !== 20_000) flags.push(`--priority ${rules.priority}`);
+  for (const dev of rules.lan) flags.push(`--lan ${dev}`);
+  for (const net of rules.exclude) flags.push(`--exclude ${net}`);
+  if (rules.logKernel) flags.push('--log-kernel');
   flags.push(...serviceFlags(config));
   return flags.join(' ');
 }
@@ -45,7 +46,7 @@ function record(
   return [name, ...given.map(([key, value]) => `${key}=${value}`)].join(',');
 }
 
-function serviceFlags({ services, ...config }: Config): string[] {
+function serviceFlags({ services, fields, queues, rules }: PlanConfig): string[] {
   if (services.length === 0) return [];
   const flags = services.map((service) => `--service ${serviceFlag(service)}`);
   // Without marks of their own, backends are numbered by their place in the list of all, so they are listed by mark.
@@ -55,10 +56,9 @@ function serviceFlags({ services, ...config }: Config): string[] {
     .forEach(({ service, backend }, i) => {
       flags.push(`--backend ${backendFlag(service, backend, i + 1)}`);
     });
-  if (config.backendField.mask !== 0xff00) flags.push(`--backend-mask ${hex(config.backendField.mask)}`);
-  if (config.serviceQueue !== config.queueNum + config.queues)
-    flags.push(`--service-queue ${config.serviceQueue}`);
-  if (config.forwardAccept) flags.push('--forward-accept');
+  if (fields.backends.mask !== 0xff00) flags.push(`--backend-mask ${hex(fields.backends.mask)}`);
+  if (queues.services !== queues.num + queues.count) flags.push(`--service-queue ${queues.services}`);
+  if (rules.forwardAccept) flags.push('--forward-accept');
   return flags;
 }
 

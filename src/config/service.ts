@@ -1,38 +1,15 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Family } from '../core/family.js';
-import { hex, MarkField } from '../core/mark.js';
+import type { MarkField } from '../core/mark.js';
 import { type Backend, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
 import { formatAddress, parseListen, parsePort, shortAddress, splitAddress } from './endpoint.js';
 import { BACKEND_KEYS, type KeyTable, SERVICE_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
-import { parseInteger, parseMask } from './number.js';
+import { parseInteger } from './number.js';
 import { assignNumbers } from './numbers.js';
 import { textOf, toRecord } from './record.js';
 import { MAX_WEIGHT, NAME } from './wan.js';
-
-/**
- * Reads the mark field that holds a backend's number.
- * @param wans the WANs' field, which must not share bits with it; undefined where there are no services
- * @throws UsageError
- */
-export function parseBackendField(text: string, wans: MarkField | undefined): MarkField {
-  const field = named(() => new MarkField(parseMask(text)));
-  if (wans === undefined || (field.mask & wans.mask) === 0) return field;
-  throw new UsageError(
-    `backend-mask ${hex(field.mask)} and mask ${hex(wans.mask)} share bits; give each bits of its own`,
-  );
-}
-
-/** Puts "backend-" before the complaints about a mask, which begin with "mask". */
-function named(make: () => MarkField): MarkField {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`backend-${error.message}`, { cause: error });
-    throw error;
-  }
-}
 
 /** Reads the services with their backends and checks them one by one and against each other. @throws UsageError */
 export function parseServices(

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js';
+import type { TargetLists } from '../config/targets.js';
 import { markMember } from '../core/bare-mark.js';
 import { backendMember } from '../core/service.js';
 import { States } from '../core/states.js';
@@ -96,9 +97,9 @@ function openBalancers(
   counters: Counters,
 ): Pick<DaemonParts, 'states' | 'keeper' | 'services' | 'wans'> {
   const { logger, line } = log;
-  const states = new States(targetsOf(config), { now, slowStartMs: config.slowStartMs });
-  const markLog = config.logMark
-    ? { logger, line, devices: new DeviceNames(), packet: config.logPacket }
+  const states = new States(targetsOf(config), { now, slowStartMs: config.health.slowStartMs });
+  const markLog = config.log.mark
+    ? { logger, line, devices: new DeviceNames(), packet: config.log.packet }
     : undefined;
   const common = { config, logger, now, states, onLost, markLog };
   let wans: Wans | undefined;
@@ -124,7 +125,7 @@ function openBalancers(
 }
 
 /** Everything that connections can be given to. */
-function targetsOf({ wans, marks, services }: Config): Target[] {
+function targetsOf({ wans, marks, services }: TargetLists): Target[] {
   const backends = services.flatMap((service) => service.backends.map((one) => backendMember(service, one)));
   return [...wans.map(wanMember), ...marks.map(markMember), ...backends].map(({ target }) => target);
 }
@@ -139,7 +140,7 @@ function makeKeeper(
     now,
     devices,
     repair: config.repair,
-    fingerprint: () => rulesFingerprint(devices, config.forwardAccept),
+    fingerprint: () => rulesFingerprint(devices, config.rules.forwardAccept),
     onUnusable,
   });
 }

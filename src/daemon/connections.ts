@@ -18,12 +18,12 @@ export interface ConnectionSource {
 
 /** Counts the backends' marks with conntrack. @throws ConntrackError when the system refuses */
 export function openBackendConnections(
-  { services, backendField, established }: Config,
+  { services, fields, strategy }: Pick<Config, 'services' | 'fields' | 'strategy'>,
   onFault: (message: string) => void,
 ): ConnectionSource {
   const marks = services.flatMap(({ backends }) => backends.map(({ mark }) => mark));
-  const options = { mask: backendField.mask, highest: Math.max(...marks), established };
-  return conntrack(options, onFault);
+  const { established } = strategy;
+  return conntrack({ mask: fields.backends.mask, highest: Math.max(...marks), established }, onFault);
 }
 
 /**
@@ -31,13 +31,16 @@ export function openBackendConnections(
  * @param onFault told in one line of what goes wrong later
  * @throws ConntrackError when the system refuses
  */
-export function openConnections(config: Config, onFault: (message: string) => void): ConnectionSource {
-  if (config.countsFile === undefined) {
-    const highest = Math.max(...config.targets.map(({ mark }) => mark));
-    const { field, established } = config;
-    return conntrack({ mask: field.mask, highest, established }, onFault);
+export function openConnections(
+  { targets, fields, strategy }: Pick<Config, 'targets' | 'fields' | 'strategy'>,
+  onFault: (message: string) => void,
+): ConnectionSource {
+  const { countsFile, established } = strategy;
+  if (countsFile === undefined) {
+    const highest = Math.max(...targets.map(({ mark }) => mark));
+    return conntrack({ mask: fields.wans.mask, highest, established }, onFault);
   }
-  const file = new CountsFile(config.countsFile, onFault);
+  const file = new CountsFile(countsFile, onFault);
   return {
     fresh: async () => undefined,
     count: (mark) => file.count(mark),

@@ -24,7 +24,7 @@ const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 
 /** The parts of a daemon; they come in ready and are running already. */
 export interface DaemonParts {
-  readonly config: Config;
+  readonly config: Pick<Config, 'targets' | 'services' | 'fields' | 'queues' | 'socket'>;
   /** The name of the WANs' strategy. */
   readonly strategyName: string;
   readonly logger: Logger;
@@ -159,9 +159,9 @@ export class Daemon {
     const { config, strategyName, wans, services } = this.#parts;
     return {
       strategy: strategyName,
-      queue: config.queueNum,
-      queues: config.queues,
-      mask: hex(config.field.mask),
+      queue: config.queues.num,
+      queues: config.queues.count,
+      mask: hex(config.fields.wans.mask),
       wans: wans?.description() ?? [],
       ...services?.description(),
     };

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.js';
+import type { HealthConfig } from '../config/health.js';
 import { flush, type Selection } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
+import type { MarkField } from '../core/mark.js';
 import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
@@ -13,14 +14,17 @@ import type { UplinkChange } from './uplinks.js';
 const UDP = 17;
 /** A connection that was never answered can still go another way without the client noticing. */
 const UNANSWERED: Selection = { unanswered: true };
-const SELECTIONS: Readonly<Record<Config['onDown'], Selection>> = {
+const SELECTIONS: Readonly<Record<HealthConfig['onDown'], Selection>> = {
   all: {},
   udp: { ...UNANSWERED, proto: UDP },
   none: UNANSWERED,
 };
 
 export interface FailoverParts {
-  readonly config: Pick<Config, 'wans' | 'field' | 'onDown'>;
+  readonly wans: readonly Wan[];
+  /** That of the WANs. */
+  readonly field: MarkField;
+  readonly onDown: HealthConfig['onDown'];
   readonly states: States;
   readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
   readonly logger: Logger;
@@ -50,9 +54,9 @@ export class Failover {
 
   /** Acts on a change. @returns when everything is done. Never rejects. */
   async changed(change: UplinkChange): Promise<void> {
-    const { config, logger } = this.#parts;
+    const { wans, logger } = this.#parts;
     const { family, up } = change;
-    const wan = config.wans.find(({ name }) => name === change.wan)!;
+    const wan = wans.find(({ name }) => name === change.wan)!;
     const lasted = Math.round(change.lastedMs / 1000);
     const line = { wan: wan.name, family, reason: change.reason, since: sinceDate(change.since), lasted };
     this.#latest.set(targetId(wan.name, family), change);
@@ -65,12 +69,12 @@ export class Failover {
   }
 
   async #wentDown(wan: Wan, family: Family): Promise<void> {
-    const { config, states, balancer, follow } = this.#parts;
+    const { onDown, states, balancer, follow } = this.#parts;
     balancer.forget(wan.mark);
     // Packets without an answer yet are decided anew at their next retransmission.
     await Promise.all([this.#cut(wan, family, UNANSWERED), follow()]);
     // The WAN may be up again by now.
-    if (states.down.has(targetId(wan.name, family))) await this.#cut(wan, family, SELECTIONS[config.onDown]);
+    if (states.down.has(targetId(wan.name, family))) await this.#cut(wan, family, SELECTIONS[onDown]);
   }
 
   /** The rules come first, since the device, and with it the route, may have been away. */
@@ -94,17 +98,16 @@ export class Failover {
    * down.
    */
   #replaced(before: ReadonlySet<string>, family: Family): readonly Wan[] {
-    const { config, states, balancer } = this.#parts;
+    const { wans, states, balancer } = this.#parts;
     const now = balancer.candidates(family);
     const isLost = (wan: Wan) => carries(wan, family) && states.down.has(targetId(wan.name, family));
-    const gone = config.wans.filter(({ name }) => before.has(name) && !now.has(name));
-    return before.size > 0 ? gone : config.wans.filter(isLost);
+    const gone = wans.filter(({ name }) => before.has(name) && !now.has(name));
+    return before.size > 0 ? gone : wans.filter(isLost);
   }
 
   /** Cuts connections of a WAN, unless there is no other WAN: then they may as well wait for this one. */
   async #cut(wan: Wan, family: Family, selection: Selection): Promise<void> {
-    const { config, balancer, logger } = this.#parts;
-    const { field } = config;
+    const { field, balancer, logger } = this.#parts;
     if (balancer.candidates(family).size === 0) return;
     try {
       await this.#flush(field.encode(wan.mark), field.mask, { ...selection, family });

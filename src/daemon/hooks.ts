@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.js';
+import type { HooksConfig } from '../config/hooks.js';
 import type { Family } from '../core/family.js';
 import type { States } from '../core/states.js';
 import { type Wan, wanTarget } from '../core/wan.js';
@@ -15,7 +15,10 @@ const MOST_ACTING_MS = 10_000;
 const GRACE_MS = 2000;
 
 export interface HooksParts {
-  readonly config: Pick<Config, 'wans' | 'hooks' | 'hookTimeoutMs' | 'socket'>;
+  readonly wans: readonly Wan[];
+  readonly hooks: HooksConfig;
+  /** Path of the control socket. */
+  readonly socket: string;
   readonly states: Pick<States, 'state'>;
   readonly logger: Logger;
   readonly run?: typeof runLimited;
@@ -58,7 +61,7 @@ export class Hooks {
 
   /** @param acted hooks are run when this settles, or takes too long */
   changed(change: UplinkChange, acted: Promise<void>): void {
-    if (this.#parts.config.hooks.length === 0 || this.#ending.signal.aborted) return;
+    if (this.#parts.hooks.files.length === 0 || this.#ending.signal.aborted) return;
     const line: Line = this.#lines.get(change.wan) ?? { waiting: new Map(), work: undefined };
     this.#lines.set(change.wan, line);
     // A newer change takes the place of the older one in the order, so a family that keeps changing cannot keep the
@@ -78,13 +81,13 @@ export class Hooks {
   }
 
   async #work(line: Line): Promise<void> {
-    const { config, mostActingMs = MOST_ACTING_MS } = this.#parts;
+    const { hooks, mostActingMs = MOST_ACTING_MS } = this.#parts;
     for (;;) {
       const [job] = line.waiting.values();
       if (job === undefined || this.#ending.signal.aborted) break;
       line.waiting.delete(job.change.family);
       await settled(job.acted, mostActingMs, this.#ending.signal);
-      for (const file of config.hooks) {
+      for (const file of hooks.files) {
         if (this.#ending.signal.aborted) return;
         await this.#call(file, job.change);
       }
@@ -93,15 +96,15 @@ export class Hooks {
   }
 
   async #call(file: string, change: UplinkChange): Promise<void> {
-    const { config } = this.#parts;
-    const wan = config.wans.find(({ name }) => name === change.wan)!;
+    const { wans, hooks, socket } = this.#parts;
+    const wan = wans.find(({ name }) => name === change.wan)!;
     const call = new AbortController();
     this.#running.add(call);
     const end = await this.#run([file], {
-      env: environment(wan, change, config.socket),
+      env: environment(wan, change, socket),
       bareEnv: true,
       input: `${JSON.stringify(this.#description(wan, change))}\n`,
-      timeoutMs: config.hookTimeoutMs,
+      timeoutMs: hooks.timeoutMs,
       signal: call.signal,
     });
     this.#running.delete(call);
@@ -110,7 +113,7 @@ export class Hooks {
 
   /** The change that is told, and the states of all WANs at this moment. */
   #description(wan: Wan, { family, up, reason, since, lastedMs }: UplinkChange): object {
-    const { config, states } = this.#parts;
+    const { wans, states } = this.#parts;
     return {
       wan: wan.name,
       dev: wan.dev,
@@ -119,7 +122,7 @@ export class Hooks {
       reason,
       since: sinceDate(since),
       lasted: Math.round(lastedMs / 1000),
-      wans: config.wans.flatMap((one) =>
+      wans: wans.flatMap((one) =>
         uplinkStatus(wanTarget(one), states).families.map((state) => ({
           name: one.name,
           dev: one.dev,
@@ -130,8 +133,8 @@ export class Hooks {
   }
 
   #failed(file: string, { wan, family, up }: UplinkChange, { code, why, said }: LimitedEnd): void {
-    const { logger, config } = this.#parts;
-    const limit = config.hookTimeoutMs / 1000;
+    const { logger, hooks } = this.#parts;
+    const limit = hooks.timeoutMs / 1000;
     const how =
       code !== undefined
         ? `failed with exit code ${code}`

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.js';
+import type { HealthConfig } from '../config/health.js';
 import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
+import type { MarkField } from '../core/mark.js';
 import type { Wan } from '../core/wan.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import type { Balancer } from './balancer.js';
 
 const UDP = 17;
-const SELECTIONS: Readonly<Record<Exclude<Config['onUp'], 'none'>, Selection>> = {
+const SELECTIONS: Readonly<Record<Exclude<HealthConfig['onUp'], 'none'>, Selection>> = {
   all: {},
   udp: { unanswered: true, proto: UDP },
 };
@@ -24,7 +25,9 @@ const MOST_AT_ONCE = 100;
 const PAUSE_MS = 500;
 
 export interface MoverParts {
-  readonly config: Pick<Config, 'field' | 'onUp'>;
+  /** That of the WANs. */
+  readonly field: MarkField;
+  readonly onUp: HealthConfig['onUp'];
   readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
   readonly logger: Logger;
   readonly flush?: typeof flush;
@@ -58,7 +61,7 @@ export class Mover {
    * @returns when the connections are moved, or moving was given up because a WAN is a candidate again. Never rejects.
    */
   move(wans: readonly Wan[], family: Family): Promise<void> {
-    const { onUp } = this.#parts.config;
+    const { onUp } = this.#parts;
     if (onUp === 'none') return Promise.resolve();
     // One WAN after another, so that the rate holds for all together.
     for (const wan of wans) {
@@ -73,8 +76,7 @@ export class Mover {
   }
 
   async #moveFrom(wan: Wan, family: Family, which: Selection): Promise<void> {
-    const { config, balancer, logger } = this.#parts;
-    const { field } = config;
+    const { field, balancer, logger } = this.#parts;
     const mark = field.encode(wan.mark);
     const selection = { ...which, ...leftBy(wan, family), family };
     let moved = 0;

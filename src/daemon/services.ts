@@ -17,7 +17,7 @@ export interface NamedService {
 }
 
 export interface ServicesParts extends BalancerContext {
-  readonly config: Config;
+  readonly config: Pick<Config, 'fields' | 'queues'>;
   /** The services; never empty. */
   readonly services: readonly NamedService[];
   /** Undefined when decisions are not logged. */
@@ -37,7 +37,7 @@ export class Services {
     const quiet: DecisionListener = () => undefined;
     this.balancer = new Balancer({
       ...parts,
-      field: config.backendField,
+      field: config.fields.backends,
       pools: services.map(({ service, strategy }) => ({
         name: service.name,
         strategy,
@@ -49,10 +49,10 @@ export class Services {
       label,
       onDecision: parts.markLog === undefined ? quiet : markLog(label, parts.markLog),
       queues: {
-        num: config.serviceQueue,
+        num: config.queues.services,
         count: 1,
-        deadlineMs: config.deadlineMs,
-        maxLen: config.queueLength,
+        deadlineMs: config.queues.deadlineMs,
+        maxLen: config.queues.length,
       },
     });
   }
@@ -67,8 +67,8 @@ export class Services {
   description(): object {
     const { config, services } = this.#parts;
     return {
-      serviceQueue: config.serviceQueue,
-      backendMask: hex(config.backendField.mask),
+      serviceQueue: config.queues.services,
+      backendMask: hex(config.fields.backends.mask),
       services: services.map(({ service, strategy }) => ({
         name: service.name,
         listen: formatListen(service),

@@ -27,7 +27,7 @@ export async function loadStrategies(
     return { strategy: await loadStrategy(name, { random: Math.random, now, connections }), counts };
   };
   return {
-    wans: await load(strategy),
+    wans: await load(strategy.name),
     services: await Promise.all(
       services.map(async (service) => ({ service, ...(await load(service.strategy)) })),
     ),

@@ -21,7 +21,7 @@ import { Uplinks } from './uplinks.js';
 
 export interface WansParts extends BalancerContext {
   /** A configuration with WANs or bare marks. */
-  readonly config: Config;
+  readonly config: Pick<Config, 'wans' | 'marks' | 'fields' | 'queues' | 'health' | 'hooks' | 'socket'>;
   readonly strategy: NamedStrategy;
   /** Undefined where the rules belong to the user. */
   readonly keeper: RulesKeeper | undefined;
@@ -47,12 +47,13 @@ export class Wans {
   constructor(parts: WansParts) {
     this.#parts = parts;
     const { config, logger, states, keeper } = parts;
-    this.#inbound = new InboundWans(config.wans);
+    const { wans, fields, health, hooks, socket } = config;
+    this.#inbound = new InboundWans(wans);
     this.balancer = this.#openBalancer();
     this.#pool = this.balancer.pools[0]!;
-    this.#mover = new Mover({ config, balancer: this.balancer, logger });
-    this.#hooks = new Hooks({ config, logger, states });
-    this.#uplinks = config.wans.length > 0 ? this.#watchUplinks() : undefined;
+    this.#mover = new Mover({ field: fields.wans, onUp: health.onUp, balancer: this.balancer, logger });
+    this.#hooks = new Hooks({ wans, hooks, socket, logger, states });
+    this.#uplinks = wans.length > 0 ? this.#watchUplinks() : undefined;
     this.#settings = new Settings({
       members: this.#pool.members,
       states,
@@ -128,7 +129,7 @@ export class Wans {
     const log = options && markLog(label, options);
     return new Balancer({
       ...this.#parts,
-      field: config.field,
+      field: config.fields.wans,
       pools: [
         { name: 'wans', strategy, members: [...config.wans.map(wanMember), ...config.marks.map(markMember)] },
       ],
@@ -142,10 +143,10 @@ export class Wans {
         log?.(pool, member, flow, packet);
       },
       queues: {
-        num: config.queueNum,
-        count: config.queues,
-        deadlineMs: config.deadlineMs,
-        maxLen: config.queueLength,
+        num: config.queues.num,
+        count: config.queues.count,
+        deadlineMs: config.queues.deadlineMs,
+        maxLen: config.queues.length,
       },
     });
   }
@@ -156,22 +157,25 @@ export class Wans {
    */
   #watchUplinks(): Uplinks {
     const { config, states, logger, keeper } = this.#parts;
+    const { wans, health } = config;
+    const field = config.fields.wans;
     const failover = new Failover({
-      config,
+      wans,
+      field,
+      onDown: health.onDown,
       states,
       balancer: this.balancer,
       logger,
       mover: this.#mover,
       follow: () => keeper?.setStates(states) ?? Promise.resolve(),
     });
-    const { wans, field, checks } = config;
     return new Uplinks({
       wans,
       field,
-      checks,
+      checks: health.checks,
       states,
       logger,
-      upAfterMs: config.upAfterMs,
+      upAfterMs: health.upAfterMs,
       onChange: (change) => {
         const acted = failover.changed(change);
         // Drops the results, since otherwise each promise would hold all earlier ones.

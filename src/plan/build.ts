@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.js';
+import type { PlanConfig } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import type { Facts } from './facts.js';
 import { natStage } from './nat.js';
@@ -18,7 +18,7 @@ const LINK_LOCAL = 'fe80::/10';
  * Builds the whole state that the machine is to have. Pure: the same configuration, facts and states give the same
  * plan.
  */
-export function buildPlan(config: Config, facts: Facts, states: PlanStates): Plan {
+export function buildPlan(config: PlanConfig, facts: Facts, states: PlanStates): Plan {
   const notes = new Set<string>();
   const scene = (family: Family) => makeScene(config, facts, states, family, (line) => notes.add(line));
   const scenes = { 4: scene(4), 6: scene(6) };
@@ -57,7 +57,7 @@ function together(a: StagePlan, b: StagePlan): StagePlan {
  * ones. A `throw` route means "ask the next table", so it is not a destination.
  */
 function specific({ config, facts, family }: Scene): SetPlan {
-  const also = [...(family === 6 ? [LINK_LOCAL] : []), ...config.exclude].filter(
+  const also = [...(family === 6 ? [LINK_LOCAL] : []), ...config.rules.exclude].filter(
     (network) => parseNetwork(network)?.family === family,
   );
   const known = facts.main[family]

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.js';
+import type { PlanConfig } from '../config/config.js';
 import { FAMILIES } from '../core/family.js';
 import { targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
@@ -18,7 +18,9 @@ export function kernelRules(scene: Scene): Rule[] {
   const { config, mask } = scene;
   const shares = candidates(scene);
   if (shares.length > 0) {
-    return [{ when: [], action: { kind: 'choose', choice: { mask, mode: config.kernelMode, shares } } }];
+    return [
+      { when: [], action: { kind: 'choose', choice: { mask, mode: config.rules.kernelMode, shares } } },
+    ];
   }
   const refused = refusedBits(scene);
   if (refused === undefined) return [];
@@ -50,13 +52,16 @@ function weightOf(wan: Wan, states: PlanStates): number {
   return states.weights.get(wan.name) ?? wan.weight;
 }
 
+/** What the kernel's own choice depends on. */
+type ChoiceConfig = Pick<PlanConfig, 'wans' | 'services' | 'rules'>;
+
 /**
  * Why the kernel's own choice cannot be made with these weights; undefined when it can. Every tier is checked, since
  * any may become the lowest one. A tier with fewer WANs up never needs more slots: the sum gets smaller, and the common
  * divisor not.
  */
-export function choiceRefusal(config: Config, states: PlanStates): string | undefined {
-  const { wans, kernelMode, services } = config;
+export function choiceRefusal(config: ChoiceConfig, states: PlanStates): string | undefined {
+  const { wans, services, rules } = config;
   if (wans.length > 0 && wans.every((wan) => weightOf(wan, states) === 0)) {
     return 'every WAN has weight 0; give one of them a weight';
   }
@@ -64,17 +69,17 @@ export function choiceRefusal(config: Config, states: PlanStates): string | unde
   for (const family of FAMILIES) {
     for (const tier of new Set(wans.map((wan) => wan.tier))) {
       const those = wans.filter((wan) => wan.tier === tier && carries(wan, family));
-      const refusal = tooLong('WANs', kernelMode, withWeights(those));
+      const refusal = tooLong('WANs', rules.kernelMode, withWeights(those));
       if (refusal !== undefined) return refusal;
     }
   }
   return services
-    .map(({ name, backends }) => tooLong(`service ${name}`, kernelMode, backends))
+    .map(({ name, backends }) => tooLong(`service ${name}`, rules.kernelMode, backends))
     .find((refusal) => refusal !== undefined);
 }
 
 /** Drops states of targets that the configuration does not have, and weights that would leave every WAN with 0. */
-export function fittingStates(config: Config, states: PlanStates): PlanStates {
+export function fittingStates(config: ChoiceConfig, states: PlanStates): PlanStates {
   const ids = new Set(config.wans.flatMap((wan) => FAMILIES.map((family) => targetId(wan.name, family))));
   const names = new Set(config.wans.map((wan) => wan.name));
   const down = new Set([...states.down].filter((id) => ids.has(id)));

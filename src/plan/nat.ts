@@ -18,7 +18,7 @@ import { leftAlone, toNew } from './wans.js';
  */
 export function natStage(scene: Scene): StagePlan {
   const { config, uplinks, services } = scene;
-  const chooses = config.engine === 'nfqueue' && uplinks.length > 0;
+  const chooses = config.rules.engine === 'nfqueue' && uplinks.length > 0;
   const snat = serviceSnat(scene);
   const translation: Chain = {
     name: 'WANMARK_NAT',

@@ -19,7 +19,7 @@ import type { Uplink } from './uplink.js';
 export function ipRules(scene: Scene): IpRule[] {
   const { config, uplinks } = scene;
   if (uplinks.length === 0) return [];
-  const { priority } = config;
+  const { priority } = config.rules;
   const refused = refusedBits(scene);
   return [
     { priority, from: { kind: 'all' }, to: { table: 'main' } },
@@ -30,13 +30,13 @@ export function ipRules(scene: Scene): IpRule[] {
         to: { table: tableOf(scene, wan.mark) },
       }),
     ),
-    ...(refused === undefined || config.lastResort === 'main'
+    ...(refused === undefined || config.rules.lastResort === 'main'
       ? []
       : [
           {
             priority: priority + 1,
             from: { kind: 'mark', bits: refused },
-            to: { refuse: config.lastResort },
+            to: { refuse: config.rules.lastResort },
           } as const,
         ]),
     ...addressRules(scene).map(
@@ -50,7 +50,7 @@ export function ipRules(scene: Scene): IpRule[] {
 }
 
 function tableOf({ config }: Scene, mark: number): number {
-  return config.table + mark;
+  return config.rules.table + mark;
 }
 
 interface Owned {

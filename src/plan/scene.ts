@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.js';
+import type { PlanConfig } from '../config/config.js';
 import type { Family } from '../core/family.js';
 import type { Service } from '../core/service.js';
 import type { Facts } from './facts.js';
@@ -8,7 +8,7 @@ import { type Uplink, uplinksOf } from './uplink.js';
 
 /** Everything that the parts of a plan need for one family. */
 export interface Scene {
-  readonly config: Config;
+  readonly config: PlanConfig;
   readonly facts: Facts;
   readonly states: PlanStates;
   readonly family: Family;
@@ -29,14 +29,14 @@ export interface Scene {
 }
 
 export function makeScene(
-  config: Config,
+  config: PlanConfig,
   facts: Facts,
   states: PlanStates,
   family: Family,
   note: (line: string) => void,
 ): Scene {
   const uplinks = uplinksOf(config.wans, family, facts);
-  const translator = config.per === 'packet' ? findTranslator(uplinks) : undefined;
+  const translator = config.rules.per === 'packet' ? findTranslator(uplinks) : undefined;
   if (translator !== undefined) {
     note(
       `warning: WAN ${translator}, and NAT keeps a connection on one WAN, so IPv${family} connections are spread, ` +
@@ -51,9 +51,9 @@ export function makeScene(
     uplinks,
     devices: [...new Set(uplinks.map(({ wan }) => wan.dev))],
     services: config.services.filter((service) => service.family === family),
-    spreads: config.per === 'packet' && uplinks.length > 0 && translator === undefined,
-    mask: config.field.mask,
-    backendMask: config.backendField.mask,
+    spreads: config.rules.per === 'packet' && uplinks.length > 0 && translator === undefined,
+    mask: config.fields.wans.mask,
+    backendMask: config.fields.backends.mask,
     note,
   };
 }
@@ -71,7 +71,7 @@ function findTranslator(uplinks: readonly Uplink[]): string | undefined {
 
 /** The mark bits of a WAN's number. */
 export function wanBits({ config, mask }: Scene, number: number): MarkBits {
-  return { value: config.field.encode(number), mask };
+  return { value: config.fields.wans.encode(number), mask };
 }
 
 /**
@@ -79,5 +79,5 @@ export function wanBits({ config, mask }: Scene, number: number): MarkBits {
  * table.
  */
 export function refusedBits({ config, mask }: Pick<Scene, 'config' | 'mask'>): MarkBits | undefined {
-  return config.lastResort === 'main' ? undefined : { value: mask, mask };
+  return config.rules.lastResort === 'main' ? undefined : { value: mask, mask };
 }

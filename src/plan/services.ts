@@ -19,8 +19,8 @@ const FIRST = ['PREROUTING', 'OUTPUT'] as const;
  * where nobody listens on the queue, it ends the stage.
  */
 export function serviceMangle({ config, services, backendMask }: Scene): StagePlan {
-  if (config.engine !== 'nfqueue' || services.length === 0) return NOTHING;
-  const queue = { kind: 'queue', first: config.serviceQueue, last: config.serviceQueue } as const;
+  if (config.rules.engine !== 'nfqueue' || services.length === 0) return NOTHING;
+  const queue = { kind: 'queue', first: config.queues.services, last: config.queues.services } as const;
   return {
     chains: [
       {
@@ -64,7 +64,7 @@ export function serviceNat(scene: Scene): StagePlan {
 
 /** The name contains the service's place in the list of all, so that the families do not share a chain. */
 function poolChain({ config }: Scene, service: Service): string {
-  return `WANMARK_POOL${config.services.indexOf(service) + 1}`;
+  return `WANMARK_POOL${config.services.findIndex(({ name }) => name === service.name) + 1}`;
 }
 
 /**
@@ -91,7 +91,7 @@ function poolChains(scene: Scene, service: Service): Chain[] {
       rules: [
         { when: [decided(mask)], action: jump },
         { when: [], action: { kind: 'set-mark', bits: { value: 0, mask } } },
-        { when: [], action: { kind: 'choose', choice: { mask, mode: config.kernelMode, shares } } },
+        { when: [], action: { kind: 'choose', choice: { mask, mode: config.rules.kernelMode, shares } } },
         { when: [], action: jump },
       ],
     },
@@ -109,7 +109,7 @@ function toBackend(scene: Scene, service: Service, backend: Backend): Rule[] {
   const marked = hasMark(bitsOf(scene, backend).value, scene.backendMask);
   const prefix = logPrefix(service.name, `backend=${backend.mark}`);
   return [
-    ...(scene.config.logKernel ? [{ when: [marked], action: { kind: 'log', prefix } as const }] : []),
+    ...(scene.config.rules.logKernel ? [{ when: [marked], action: { kind: 'log', prefix } as const }] : []),
     { when: [...transport(service), marked], action: { kind: 'dnat', to: backend.name } },
   ];
 }
@@ -162,7 +162,7 @@ function snatRules(scene: Scene, { snat }: Service, backend: Backend): Rule[] {
  * their ICMP errors, without which their path MTU is not found.
  */
 export function serviceForward({ config, services, backendMask }: Scene): StagePlan {
-  if (!config.forwardAccept || services.length === 0) return NOTHING;
+  if (!config.rules.forwardAccept || services.length === 0) return NOTHING;
   return {
     chains: [
       {
@@ -232,5 +232,5 @@ function transport(
 }
 
 function bitsOf({ config, backendMask }: Scene, { mark }: Backend) {
-  return { value: config.backendField.encode(mark), mask: backendMask };
+  return { value: config.fields.backends.encode(mark), mask: backendMask };
 }

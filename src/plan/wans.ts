@@ -37,7 +37,7 @@ import { defaultDevices, type Uplink } from './uplink.js';
 export function wanMangle(scene: Scene): StagePlan {
   if (scene.uplinks.length === 0) return { chains: [], hooks: [] };
   const { config, spreads } = scene;
-  const byKernel = config.engine === 'kernel';
+  const byKernel = config.rules.engine === 'kernel';
   const isNew = spreads ? [] : [NEW_ORIGINAL];
   // The rule by device comes first: a far end that spreads packets, too, may answer by any WAN, and strict rp_filter
   // looks up the way back with the packet's mark.
@@ -62,7 +62,7 @@ export function wanMangle(scene: Scene): StagePlan {
           when: isNew,
           action: byKernel
             ? { kind: 'goto', chain: 'WANMARK_KERNEL' }
-            : { kind: 'queue', first: config.queueNum, last: config.queueNum + config.queues - 1 },
+            : { kind: 'queue', first: config.queues.num, last: config.queues.num + config.queues.count - 1 },
         },
       ],
     },
@@ -121,7 +121,7 @@ function macSet(wan: string): string {
 
 /** Leads on to WANMARK_NEW, only from the LAN devices where these are given. */
 export function toNew({ config }: Scene, when: readonly Match[] = []): Rule[] {
-  const from = config.lan.length === 0 ? [[]] : config.lan.map((device) => [comesBy(device)]);
+  const from = config.rules.lan.length === 0 ? [[]] : config.rules.lan.map((device) => [comesBy(device)]);
   return from.map((lan) => ({ when: [...lan, ...when], action: { kind: 'goto', chain: 'WANMARK_NEW' } }));
 }
 
@@ -161,7 +161,7 @@ function saveRules(scene: Scene, { wan, shared }: Uplink): Rule[] {
 function countRules(scene: Scene, { wan }: Uplink): Rule[] {
   const mark = hasMark(wanBits(scene, wan.mark).value, scene.mask);
   const count: Rule = { when: [mark], comment: `wanmark ${wan.name}` };
-  if (!scene.config.logKernel) return [count];
+  if (!scene.config.rules.logKernel) return [count];
   const prefix = logPrefix(wan.name, `mark=${wan.mark}`);
   return [count, { when: [mark, NEW], action: { kind: 'log', prefix } }];
 }

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.js';
+import type { Config, PlanConfig } from '../config/config.js';
 import { lostNumbers, type Numbers, rememberNumbers } from '../config/numbers.js';
 import type { RawConfig } from '../config/options.js';
 import { backendName } from '../config/service.js';
@@ -49,7 +49,7 @@ export interface Listener {
 
 export interface UpOptions {
   readonly raw: RawConfig;
-  readonly config: Config;
+  readonly config: PlanConfig;
   readonly firewall: Firewall;
   readonly states: PlanStates;
 }
@@ -254,14 +254,14 @@ function settledIn(lists: Lists): Lists {
   return new Map(unchanged.map(({ list }) => [list, settled.want.get(list) ?? []]));
 }
 
-function numbersOf({ wans, services }: Config): Numbers {
+function numbersOf({ wans, services }: Pick<Config, 'wans' | 'services'>): Numbers {
   const backends = services.flatMap((service) =>
     service.backends.map((backend) => [backendName(service, backend), backend.mark] as const),
   );
   return { wans: new Map(wans.map(({ name, mark }) => [name, mark])), backends: new Map(backends) };
 }
 
-function numbersToKeep(config: Config, before: Numbers | undefined): Numbers {
+function numbersToKeep(config: Pick<Config, 'wans' | 'services'>, before: Numbers | undefined): Numbers {
   const now = numbersOf(config);
   return {
     wans: rememberNumbers(now.wans, before?.wans ?? new Map()),

@@ -19,7 +19,7 @@ const FORWARDING: Readonly<Record<Family, readonly [setting: string, file: strin
  * @throws UsageError when a routing table belongs to somebody else, SystemError when a program is missing
  */
 export async function prepareHost(
-  config: Config,
+  config: Pick<Config, 'wans' | 'services' | 'rules'>,
   warn: (line: string) => void,
   run: Run = runCommand,
 ): Promise<Firewall> {
@@ -34,13 +34,17 @@ export async function prepareHost(
   return firewall;
 }
 
-function isServed({ wans, services }: Config, family: Family): boolean {
+function isServed({ wans, services }: Pick<Config, 'wans' | 'services'>, family: Family): boolean {
   return wans.some((wan) => carries(wan, family)) || services.some((service) => service.family === family);
 }
 
 /** Rejects our routing tables when somebody else has routes in them. */
-async function rejectTakenTables({ wans, table }: Config, family: Family, run: Run): Promise<void> {
-  const tables = wans.filter((wan) => carries(wan, family)).map(({ mark }) => table + mark);
+async function rejectTakenTables(
+  { wans, rules }: Pick<Config, 'wans' | 'rules'>,
+  family: Family,
+  run: Run,
+): Promise<void> {
+  const tables = wans.filter((wan) => carries(wan, family)).map(({ mark }) => rules.table + mark);
   const foreign = await Promise.all(
     tables.map(async (number) => {
       const { stdout } = await run(['ip', '-N', `-${family}`, 'route', 'show', 'table', String(number)]);
@@ -72,7 +76,7 @@ function readSetting(file: string): string | undefined {
 
 /** Warns of a service on all ports of the router's own address, since it also takes SSH to the router. */
 async function warnOfWholeAddresses(
-  { services }: Config,
+  { services }: Pick<Config, 'services'>,
   warn: (line: string) => void,
   run: Run,
 ): Promise<void> {

@@ -87,7 +87,13 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
       assert.deepEqual(differences(before, await snapshot(lab.router)), []);
       // `up` makes the same rules as the script.
       await wanmark.up(...NTH);
-      assert.deepEqual(differences(printed, await snapshot(lab.router)), []);
+      const ours = await snapshot(lab.router);
+      const isSpecific = (line: string) => /^-A WANMARK_NEW -d \S+ -j RETURN$/.test(line);
+      const others = (lines: string[]) => lines.filter((line) => !isSpecific(line));
+      assert.deepEqual(differences(others(printed), others(ours)), []);
+      // The networks that are left alone stand in one place, and their order there means nothing: the script has `sort`.
+      assert.deepEqual(printed.filter(isSpecific).toSorted(), ours.filter(isSpecific).toSorted());
+      assert.equal(printed.findIndex(isSpecific), ours.findIndex(isSpecific));
     });
   });
 });

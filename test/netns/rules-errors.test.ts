@@ -157,6 +157,30 @@ describe('a system that is not ready', needs(namespaces), () => {
     assert.equal(rpFilter(1).stdout.split('\n').length - 1, values().length);
   });
 
+  test('rules that cannot be read are not taken for none', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
+    const env = { PATH: `${directory}:${process.env.PATH}` };
+    try {
+      const broken = `#!/bin/sh\necho injected >&2\nexit 1\n`;
+      writeFileSync(join(directory, 'ip6tables-save'), broken, { mode: 0o755 });
+      refused(config, 1, /^wanmark: 'ip6tables-save' failed: injected$/m, env);
+      assert.equal(machine.wanmark('up', config).status, 0);
+      const whole = machine.snapshot();
+      for (const verb of ['up', 'refresh', 'check'] as const) {
+        const result = machine.wanmark(verb, verb === 'up' ? config : undefined, { env });
+        assert.equal(result.status, 1, `${verb}: ${result.stderr}`);
+        assert.equal(machine.snapshot(), whole, verb);
+      }
+      const down = machine.wanmark('down', undefined, { env });
+      assert.equal(down.status, 1, down.stderr);
+      assert.match(machine.sh('ip6tables-save'), /WANMARK/);
+      assert.equal(machine.wanmark('down').status, 0);
+      assert.equal(machine.snapshot(), clean, 'the next down still knows what there was');
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
   test('rules that another program flushes right behind our restore are missed, and put back', () => {
     const directory = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
     try {

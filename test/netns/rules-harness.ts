@@ -76,6 +76,11 @@ export class Machine {
     this.holder = holder;
   }
 
+  /** Its root directory, as it is seen from outside. */
+  get root(): string {
+    return `/proc/${this.holder.pid}/root`;
+  }
+
   static async start(): Promise<Machine> {
     const inside = 'mount -t tmpfs tmpfs /run && ip link set lo up && echo ready && exec cat';
     const holder = spawn('unshare', ['-Urnm', 'sh', '-c', inside], { stdio: ['pipe', 'pipe', 'pipe'] });

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { readEngine } from '../../config/config.js';
+import { parseEngine } from '../../config/engine.js';
 import { parseInteger } from '../../config/number.js';
 import { loadStrategy } from '../../config/strategy.js';
 import { UsageError } from '../../errors.js';
@@ -130,7 +130,7 @@ function readKernelMode({
   'kernel-mode': mode,
   strategy,
 }: LabArguments): 'random' | 'nth' | undefined {
-  const read = readEngine({ engine, 'kernel-mode': mode });
+  const read = parseEngine({ engine, 'kernel-mode': mode });
   if (read.engine === 'kernel') {
     if (strategy === undefined) return read.kernelMode;
     throw new UsageError('--strategy is the daemon’s; leave it out with --engine kernel');

@@ -1,13 +1,20 @@
 import type { Argv, CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
-import { type RawConfig, RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { ruleFlags } from '../../config/flags.js';
+import {
+  type RawConfig,
+  RULE_OPTIONS,
+  ruleOptions,
+  SERVICE_OPTIONS,
+  WAN_OPTIONS,
+} from '../../config/options.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { NO_STATES } from '../../plan/states.js';
 import { missingDevices, strayGateways } from '../../system/devices.js';
 import { downRules } from '../../system/down.js';
 import { checkRules, type Listener, refreshRules, upRules } from '../../system/install.js';
-import { installedNumbers } from '../../system/installed.js';
+import { installedConfig, installedNumbers, readInstalled } from '../../system/installed.js';
 import { prepareHost } from '../../system/prepare.js';
 import { addOptions, rawConfig } from '../options.js';
 
@@ -45,7 +52,7 @@ export const upCommand: CommandModule = {
     const config = rulesConfig(raw, 'up');
     const [stray] = await strayGateways(config.wans);
     if (stray !== undefined) throw new UsageError(stray);
-    for (const line of missingDevices(config.wans, config.lan)) complain(`warning: ${line}`);
+    for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
     const outcome = await upRules({ raw, config, firewall, states: NO_STATES }, TO_STDERR);
     if (outcome.code === 0 && outcome.changes.length === 0) complain('already up; nothing to change');
@@ -69,7 +76,9 @@ export const downCommand: CommandModule = {
 export const refreshCommand: CommandModule = {
   command: 'refresh',
   describe: 'Bring what up installed in line with routes, addresses and neighbours of now',
-  handler: async () => {
+  builder: withOptions,
+  handler: async (argv) => {
+    warnOfOtherConfiguration(await rawConfig(argv));
     process.exitCode = (await refreshRules({}, TO_STDERR)).code;
   },
 };
@@ -77,7 +86,24 @@ export const refreshCommand: CommandModule = {
 export const checkCommand: CommandModule = {
   command: 'check',
   describe: 'Say what is missing of what up installed; exit code 1 if something is',
-  handler: async () => {
-    process.exitCode = (await checkRules(TO_STDERR)).code;
+  builder: withOptions,
+  handler: async (argv) => {
+    const differs = warnOfOtherConfiguration(await rawConfig(argv));
+    const { code } = await checkRules(TO_STDERR);
+    process.exitCode = differs ? 1 : code;
   },
 };
+
+/**
+ * The rules stay those of the last `up`, whatever flags are given; where these say something else, a person should know.
+ * @returns whether they do
+ * @throws UsageError for flags that are wrong
+ */
+function warnOfOtherConfiguration(raw: RawConfig): boolean {
+  if (Object.keys(ruleOptions(raw)).length === 0) return false;
+  const installed = readInstalled();
+  const config = parseConfig(raw, installed?.numbers);
+  if (installed === undefined || ruleFlags(config) === ruleFlags(installedConfig(installed))) return false;
+  complain('the rules are those of another configuration; wanmark up with this one goes over to it');
+  return true;
+}

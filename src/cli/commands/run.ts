@@ -21,14 +21,14 @@ export const runCommand: CommandModule = {
   handler: async (argv) => {
     // A WAN keeps the number that the rules know it by, whatever its place in the list is now.
     const config = parseConfig(await rawConfig(argv), installedNumbers());
-    if (config.engine === 'kernel') {
+    if (config.rules.engine === 'kernel') {
       throw new UsageError(
         'with engine kernel there is nothing for a daemon to decide; wanmark up --engine kernel is all that is needed',
       );
     }
     const now = () => performance.now();
     const strategies = await loadStrategies(config, now);
-    for (const file of config.hooks) checkProgram('--hook', file);
+    for (const file of config.hooks.files) checkProgram('--hook', file);
     const doubts = await findDoubts(config);
     const ended = endOfRun();
     const log = await createLog();
@@ -54,10 +54,10 @@ export const runCommand: CommandModule = {
  * need the daemon meanwhile.
  * @throws SystemError where the programs for routes are missing
  */
-async function findDoubts({ wans, marks, lan }: Config): Promise<readonly string[]> {
+async function findDoubts({ wans, marks, rules }: Config): Promise<readonly string[]> {
   if (marks.length > 0) return [];
   checkIproute2();
-  return [...missingDevices(wans, lan), ...(await strayGateways(wans))];
+  return [...missingDevices(wans, rules.lan), ...(await strayGateways(wans))];
 }
 
 /** Settles on SIGTERM or SIGINT; fails when the queue is lost. A second signal ends the process at once. */

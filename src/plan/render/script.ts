@@ -1,4 +1,4 @@
-import type { Config } from '../../config/config.js';
+import type { PlanConfig } from '../../config/config.js';
 import { FAMILIES, type Family } from '../../core/family.js';
 import { carries } from '../../core/wan.js';
 import { buildPlan } from '../build.js';
@@ -28,7 +28,7 @@ export type Programs = Readonly<Record<Family, string>>;
  * tables. It finds by itself what only the machine knows, such as gateways, addresses and specific networks. What a
  * person may want to change are variables at its top.
  */
-export function renderScript(config: Config, programs: Programs): string {
+export function renderScript(config: PlanConfig, programs: Programs): string {
   const symbols = makeSymbols(config);
   const plan = buildPlan(symbols.config, symbols.facts, NO_STATES);
   const parts = FAMILIES.filter((family) => plan.families[family].served).map(
@@ -51,7 +51,7 @@ export function renderScript(config: Config, programs: Programs): string {
     downFunction(parts),
     finishFunction(parts),
   ];
-  const library = [...FINDING, chooseFunction(config.kernelMode), ...CHANGING];
+  const library = [...FINDING, chooseFunction(config.rules.kernelMode), ...CHANGING];
   return `${[
     headText(config),
     title('settings'),
@@ -76,12 +76,12 @@ function title(text: string): string {
 /** The part of the script for one family. */
 class Part {
   readonly family: Family;
-  readonly #config: Config;
+  readonly #config: PlanConfig;
   readonly #wans: readonly ScriptWan[];
   readonly #plan: FamilyPlan;
   readonly #tables: ScriptTables;
 
-  constructor(config: Config, symbols: Symbols, plan: FamilyPlan, family: Family) {
+  constructor(config: PlanConfig, symbols: Symbols, plan: FamilyPlan, family: Family) {
     this.family = family;
     this.#config = config;
     this.#wans = symbols.wans.filter(({ wan }) => carries(wan, family));
@@ -92,7 +92,9 @@ class Part {
   /** The functions that print the wanted state. */
   functions(): string[] {
     const routing =
-      this.#wans.length === 0 ? [] : routingFunctions(this.#config, this.#wans, this.#plan, this.family);
+      this.#wans.length === 0
+        ? []
+        : routingFunctions(this.#config.rules, this.#wans, this.#plan, this.family);
     return [...routing, this.#tables.function()];
   }
 

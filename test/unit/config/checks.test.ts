@@ -6,7 +6,7 @@ const WANS = ['a,dev=eth1,via=192.0.2.1', 'b,dev=eth2,via=198.51.100.1'];
 
 describe('--check and --on-down', () => {
   it('are none and all by default, and come from flags and the file alike', () => {
-    const { checks, onDown } = parseConfig({ wan: WANS });
+    const { checks, onDown } = parseConfig({ wan: WANS }).health;
     assert.deepEqual([checks, onDown], [[], 'all']);
     const given = parseConfig({
       wan: WANS,
@@ -14,13 +14,13 @@ describe('--check and --on-down', () => {
       'on-down': 'udp',
     });
     assert.deepEqual(
-      given.checks.map(({ wan, kind }) => [wan, kind]),
+      given.health.checks.map(({ wan, kind }) => [wan, kind]),
       [
         ['all', 'ping'],
         ['b', 'tcp'],
       ],
     );
-    assert.equal(given.onDown, 'udp');
+    assert.equal(given.health.onDown, 'udp');
   });
 
   it('are refused for a WAN that does not exist, for bare marks and without WANs', () => {
@@ -39,9 +39,9 @@ describe('--check and --on-down', () => {
   });
 
   it('--up-after, --slow-start and --on-up', () => {
-    const { upAfterMs, slowStartMs, onUp } = parseConfig({ wan: WANS });
+    const { upAfterMs, slowStartMs, onUp } = parseConfig({ wan: WANS }).health;
     assert.deepEqual([upAfterMs, slowStartMs, onUp], [30_000, 30_000, 'udp']);
-    const given = parseConfig({ wan: WANS, 'up-after': 0, 'slow-start': '3600', 'on-up': 'none' });
+    const given = parseConfig({ wan: WANS, 'up-after': 0, 'slow-start': '3600', 'on-up': 'none' }).health;
     assert.deepEqual([given.upAfterMs, given.slowStartMs, given.onUp], [0, 3_600_000, 'none']);
     for (const key of ['up-after', 'slow-start']) {
       for (const value of ['3601', '-1', '1.5'])
@@ -56,11 +56,10 @@ describe('--check and --on-down', () => {
 
 describe('--hook', () => {
   it('is a list of absolute paths, from flags and the file alike, each for 30 seconds', () => {
-    const none = parseConfig({ wan: WANS });
-    assert.deepEqual([none.hooks, none.hookTimeoutMs], [[], 30_000]);
-    const one = parseConfig({ wan: WANS, hook: '/etc/a', 'hook-timeout': 5 });
-    assert.deepEqual([one.hooks, one.hookTimeoutMs], [['/etc/a'], 5000]);
-    assert.deepEqual(parseConfig({ wan: WANS, hook: ['/etc/b', '/etc/a'] }).hooks, ['/etc/b', '/etc/a']);
+    const hooks = (given: object) => parseConfig({ wan: WANS, ...given }).hooks;
+    assert.deepEqual(hooks({}), { files: [], timeoutMs: 30_000 });
+    assert.deepEqual(hooks({ hook: '/etc/a', 'hook-timeout': 5 }), { files: ['/etc/a'], timeoutMs: 5000 });
+    assert.deepEqual(hooks({ hook: ['/etc/b', '/etc/a'] }).files, ['/etc/b', '/etc/a']);
   });
 
   it('is refused when a path is not absolute, when it is given twice, and without WANs', () => {

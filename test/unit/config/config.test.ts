@@ -9,9 +9,9 @@ const B = 'b,dev=eth2,via=198.51.100.1';
 describe('parseConfig', () => {
   it('reads the last resort, and gateways to follow', () => {
     const config = parseConfig({ wan: ['a,dev=eth1,via=auto,via6=auto'], 'last-resort': 'blackhole' });
-    assert.equal(config.lastResort, 'blackhole');
+    assert.equal(config.rules.lastResort, 'blackhole');
     assert.deepEqual([config.wans[0]!.via, config.wans[0]!.via6], ['auto', 'auto']);
-    assert.equal(parseConfig({ wan: [A] }).lastResort, 'main');
+    assert.equal(parseConfig({ wan: [A] }).rules.lastResort, 'main');
     // With main, every mark can be a WAN's.
     assert.equal(parseConfig({ wan: [A, B, 'c,dev=c'], mask: '0x3' }).wans[2]!.mark, 3);
   });
@@ -31,20 +31,19 @@ describe('parseConfig', () => {
     });
     assert.equal(config.wans[1]!.via, 'dev', 'a WAN without a gateway is point-to-point');
     assert.equal(config.wans[2]!.via, undefined, 'only IPv6');
-    const { queueNum, strategy, deadlineMs, logMark, logPacket, marks, field } = config;
-    assert.deepEqual(
-      { queueNum, strategy, deadlineMs, logMark, logPacket, marks, mask: field.mask },
-      {
-        queueNum: 0,
-        strategy: 'round-robin',
-        deadlineMs: 50,
-        logMark: false,
-        logPacket: false,
-        marks: [],
-        mask: 255,
-      },
-    );
-    assert.ok(Object.isFrozen(config) && Object.isFrozen(config.wans[0]));
+    const { marks, fields, queues, rules, strategy, log } = config;
+    assert.deepEqual([marks, fields.wans.mask, fields.backends.mask], [[], 0xff, 0xff00]);
+    assert.deepEqual(queues, { num: 0, count: 1, services: 0, length: 8192, deadlineMs: 50 });
+    assert.deepEqual(rules, {
+      ...{ engine: 'nfqueue', kernelMode: 'random', per: 'connection' },
+      ...{ lastResort: 'main', lan: [], exclude: [], table: 1000, priority: 20_000 },
+      ...{ logKernel: false, forwardAccept: false },
+    });
+    assert.deepEqual(strategy, { name: 'round-robin', established: false, countsFile: undefined });
+    assert.deepEqual(log, { mark: false, packet: false });
+    for (const [name, group] of Object.entries({ config, wan: config.wans[0], ...config })) {
+      if (!Array.isArray(group)) assert.ok(Object.isFrozen(group), name);
+    }
   });
 
   it('takes a file’s maps, numbers and switches as it takes flags', () => {
@@ -63,7 +62,7 @@ describe('parseConfig', () => {
       lan: ['br0'],
     });
     assert.deepEqual(fromFile, fromFlags);
-    assert.equal(fromFile.logMark, true, 'a packet comes with its line');
+    assert.equal(fromFile.log.mark, true, 'a packet comes with its line');
     assert.equal(fromFile.wans[0]!.nat6, 'none');
   });
 

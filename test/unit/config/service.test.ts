@@ -13,15 +13,15 @@ const services = (raw: RawConfig) => parseConfig(raw).services;
 describe('services in the configuration', () => {
   it('have the queue after the queues of the WANs', () => {
     const raw = { wan: ['a,dev=eth1'], service: [WEB], backend: [ONE], 'queue-num': '4' };
-    assert.equal(parseConfig(raw).serviceQueue, 5);
-    assert.equal(parseConfig({ ...raw, queues: '3' }).serviceQueue, 7);
-    assert.equal(parseConfig({ ...raw, queues: '3', 'service-queue': '3' }).serviceQueue, 3);
+    assert.equal(parseConfig(raw).queues.services, 5);
+    assert.equal(parseConfig({ ...raw, queues: '3' }).queues.services, 7);
+    assert.equal(parseConfig({ ...raw, queues: '3', 'service-queue': '3' }).queues.services, 3);
   });
 
   it('have defaults', () => {
     const config = parseConfig({ service: [WEB], backend: [ONE, 'web,to=10.0.0.2'] });
-    assert.deepEqual([config.wans, config.serviceQueue, config.forwardAccept], [[], 1, false]);
-    assert.equal(config.backendField.mask, 0xff00);
+    assert.deepEqual([config.wans, config.queues.services, config.rules.forwardAccept], [[], 1, false]);
+    assert.equal(config.fields.backends.mask, 0xff00);
     const [web] = config.services;
     const { name, snat, strategy, family, address, proto, ports } = web!;
     assert.deepEqual(

@@ -26,7 +26,9 @@ function recorded(
     { write: (text: string) => lines.push(JSON.parse(text)) },
   );
   const failover = new Failover({
-    config: { wans, field: new MarkField(0xff00), onDown },
+    wans,
+    field: new MarkField(0xff00),
+    onDown,
     states,
     balancer: {
       candidates: (family) => new Set(pool.candidates(family).map(({ target }) => target.name)),

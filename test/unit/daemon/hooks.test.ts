@@ -32,7 +32,9 @@ function hooksWith(files: readonly string[], parts: Partial<HooksParts> & { time
   const lines: Record<string, unknown>[] = [];
   const { timeoutMs = 60_000, ...more } = parts;
   const hooks = new Hooks({
-    config: { wans: WANS, hooks: files, hookTimeoutMs: timeoutMs, socket: '/run/a.sock' },
+    wans: WANS,
+    hooks: { files, timeoutMs },
+    socket: '/run/a.sock',
     states: {
       state: (id) => ({
         up: id !== 'wan2/6',

@@ -24,7 +24,8 @@ function recorded(held: Record<string, number>, onUp: 'none' | 'udp' | 'all' = '
   const lines: Record<string, unknown>[] = [];
   let candidates = [main];
   const mover = new Mover({
-    config: { field: new MarkField(0xff00), onUp },
+    field: new MarkField(0xff00),
+    onUp,
     balancer: {
       candidates: () => new Set(candidates.map(({ name }) => name)),
       forget: (mark) => done.push([clock.now(), `forget ${mark}`]),
@@ -141,7 +142,8 @@ describe('Mover', () => {
     const clock = new FakeClock();
     const lines: Record<string, unknown>[] = [];
     const mover = new Mover({
-      config: { field: new MarkField(0xff), onUp: 'all' },
+      field: new MarkField(0xff),
+      onUp: 'all',
       balancer: { candidates: () => new Set([main.name]), forget: () => undefined },
       logger: pino({ base: null }, { write: (text: string) => lines.push(JSON.parse(text)) }),
       flush: async (mark) => {

@@ -14,7 +14,7 @@ const TCP = 6;
 const UDP = 17;
 
 function decider(service: string[], backend: string[], listener: DecisionListener = () => undefined) {
-  const { services, backendField } = parseConfig({ service, backend });
+  const { services, fields } = parseConfig({ service, backend });
   const pools = services.map((one) => {
     const strategy = STRATEGIES.get('round-robin')!({
       random: Math.random,
@@ -31,7 +31,7 @@ function decider(service: string[], backend: string[], listener: DecisionListene
     });
     return { service: one, pool };
   });
-  return { pools, decider: new Decider(findByService(pools), backendField, NO_INBOUND, listener) };
+  return { pools, decider: new Decider(findByService(pools), fields.backends, NO_INBOUND, listener) };
 }
 
 /** Packets as [destination, protocol, port]. */

@@ -1,4 +1,4 @@
-import type { Config } from '../../../config/config.js';
+import type { EngineConfig } from '../../../config/engine.js';
 import { MOST_SLOTS } from '../../choice.js';
 
 /** The shell function of a printed script that writes the rules of a choice, for each mode. */
@@ -59,6 +59,6 @@ const NTH = FRAME(`		function greatest(a, b) { return b ? greatest(b, a % b) : a
 ${LAST_RESORT}
 		}`);
 
-export function chooseFunction(mode: Config['kernelMode']): string {
+export function chooseFunction(mode: EngineConfig['kernelMode']): string {
   return `${HEAD}\n${mode === 'nth' ? NTH : RANDOM}`;
 }

@@ -1,11 +1,11 @@
-import type { Config } from '../../../config/config.js';
+import type { PlanConfig } from '../../../config/config.js';
 import type { Family } from '../../../core/family.js';
 import { PROTOCOL } from '../ip.js';
 import type { Variable } from './symbols.js';
 import { listed, quoted } from './words.js';
 
 /** The text at the top of a script, which says what it does. */
-export function headText({ wans, services, engine }: Config): string {
+export function headText({ wans, services, rules }: Pick<PlanConfig, 'wans' | 'services' | 'rules'>): string {
   const what = [
     ...(wans.length > 0 ? [`connections over ${listed(wans.map(({ name }) => name))}`] : []),
     ...(services.length > 0
@@ -13,7 +13,9 @@ export function headText({ wans, services, engine }: Config): string {
       : []),
   ].join(', and ');
   const chooser =
-    engine === 'kernel' ? 'The kernel chooses.' : 'The kernel chooses, unless a daemon listens on the queue.';
+    rules.engine === 'kernel'
+      ? 'The kernel chooses.'
+      : 'The kernel chooses, unless a daemon listens on the queue.';
   return `#!/bin/sh
 # Balances ${what}.
 # ${chooser}
@@ -36,7 +38,7 @@ export LC_ALL PATH`;
 
 /** The values that a person may change. */
 export function settingsText(
-  { exclude, wans }: Config,
+  { rules, wans }: Pick<PlanConfig, 'rules' | 'wans'>,
   variables: readonly Variable[],
   tools: readonly (readonly [tool: string, program: string])[],
 ): string {
@@ -44,7 +46,7 @@ export function settingsText(
     ...variables.map(
       ({ name, value, comment }) => `${name}=${value}${comment === undefined ? '' : ` # ${comment}`}`,
     ),
-    ...(wans.length > 0 ? [`exclude="${exclude.join(' ')}" # networks to leave alone`] : []),
+    ...(wans.length > 0 ? [`exclude="${rules.exclude.join(' ')}" # networks to leave alone`] : []),
     ...tools.map(([tool, program]) => `${tool}=${quoted(program)}`),
     'state=/run/wanmark-script # what down needs to know',
   ].join('\n');

@@ -1,4 +1,4 @@
-import type { Config } from '../../../config/config.js';
+import type { RulesConfig } from '../../../config/rules.js';
 import type { Family } from '../../../core/family.js';
 import { carries } from '../../../core/wan.js';
 import type { FamilyPlan } from '../../plan.js';
@@ -8,7 +8,7 @@ import { shellFunction } from './words.js';
 
 /** The functions of a script that print the routes and ip rules of a family. */
 export function routingFunctions(
-  { priority, table }: Config,
+  { priority, table }: Pick<RulesConfig, 'priority' | 'table'>,
   all: readonly ScriptWan[],
   plan: FamilyPlan,
   family: Family,

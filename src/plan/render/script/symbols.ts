@@ -1,4 +1,4 @@
-import type { Config } from '../../../config/config.js';
+import type { PlanConfig } from '../../../config/config.js';
 import { FAMILIES, type Family } from '../../../core/family.js';
 import type { Backend, Service } from '../../../core/service.js';
 import { carries, type Wan } from '../../../core/wan.js';
@@ -33,7 +33,7 @@ export interface ScriptService {
 
 /** A configuration in which the values that a person may change are variables, such as `$fibre_dev`. */
 export interface Symbols {
-  readonly config: Config;
+  readonly config: PlanConfig;
   /** Facts with which every WAN works. */
   readonly facts: Facts;
   readonly variables: readonly Variable[];
@@ -44,7 +44,7 @@ export interface Symbols {
 /** The weight in the plan, where a person may give one that the configuration does not. */
 const ANY_WEIGHT = 1;
 
-export function makeSymbols(config: Config): Symbols {
+export function makeSymbols(config: PlanConfig): Symbols {
   const stems = new VariableNames();
   const ports = sharedDevices(config.wans);
   const portNames = new Map(ports.map((device, i) => [device, i === 0 ? 'port' : `port${i + 1}`]));
@@ -54,7 +54,7 @@ export function makeSymbols(config: Config): Symbols {
     return { wan, stem, device: `$${port ?? `${stem}_dev`}`, shared: port !== undefined };
   });
   const services = config.services.map((service) => ({ service, stem: stems.of(stemOf(service.name)) }));
-  const symbolic: Config = {
+  const symbolic: PlanConfig = {
     ...config,
     wans: wans.map(symbolicWan),
     services: services.map(({ service, stem }) => symbolicService(service, stem)),

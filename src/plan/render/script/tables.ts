@@ -1,4 +1,4 @@
-import type { Config } from '../../../config/config.js';
+import type { PlanConfig } from '../../../config/config.js';
 import type { Family } from '../../../core/family.js';
 import { hex } from '../../../core/mark.js';
 import { carries } from '../../../core/wan.js';
@@ -9,7 +9,7 @@ import { shellFunction, VariableNames } from './words.js';
 
 /** The tables of one family in a script: a text with variables, and the lines that find their values. */
 export class ScriptTables {
-  readonly #config: Config;
+  readonly #config: PlanConfig;
   readonly #symbols: Symbols;
   readonly #plan: FamilyPlan;
   readonly #family: Family;
@@ -19,7 +19,7 @@ export class ScriptTables {
   /** Our part of the tables as iptables-save prints it, except for the variables. */
   readonly #lines: readonly string[];
 
-  constructor(config: Config, symbols: Symbols, plan: FamilyPlan, family: Family) {
+  constructor(config: PlanConfig, symbols: Symbols, plan: FamilyPlan, family: Family) {
     this.#config = config;
     this.#symbols = symbols;
     this.#plan = plan;
@@ -56,7 +56,7 @@ export class ScriptTables {
     const family = this.#family;
     switch (source.from) {
       case 'main-networks': {
-        const always = source.also.filter((network) => !this.#config.exclude.includes(network));
+        const always = source.also.filter((network) => !this.#config.rules.exclude.includes(network));
         return ['networks', family, ...always, '"$exclude"'].join(' ');
       }
       case 'other-than-default':
@@ -107,7 +107,7 @@ export class ScriptTables {
     const pool = /^WANMARK_POOL(\d+)$/.exec(chain)?.[1];
     const variable = pool === undefined ? `kernel_${this.#family}` : `pool${pool}_${this.#family}`;
     const members = pool === undefined ? this.#wanMembers() : this.#poolMembers(Number(pool) - 1);
-    const refused = pool === undefined && this.#config.lastResort !== 'main' ? hex(choice.mask) : "''";
+    const refused = pool === undefined && this.#config.rules.lastResort !== 'main' ? hex(choice.mask) : "''";
     this.#choices.set(variable, `choose ${chain} ${hex(choice.mask)} ${refused} ${members.join(' ')}`);
     return `$${variable}`;
   }
@@ -118,7 +118,7 @@ export class ScriptTables {
       .filter(({ wan }) => carries(wan, this.#family))
       .toSorted((a, b) => a.wan.tier - b.wan.tier || a.wan.mark - b.wan.mark)
       .map(({ wan, stem }) => {
-        const mark = hex(this.#config.field.encode(wan.mark));
+        const mark = hex(this.#config.fields.wans.encode(wan.mark));
         return `"${wan.tier} ${mark} $${stem}_weight \${${gatewayVariable(stem, this.#family)}:-none}"`;
       });
   }
@@ -126,7 +126,7 @@ export class ScriptTables {
   #poolMembers(index: number): string[] {
     const { service, stem } = this.#symbols.services[index]!;
     return service.backends.map(({ mark }, i) => {
-      const value = hex(this.#config.backendField.encode(mark));
+      const value = hex(this.#config.fields.backends.encode(mark));
       return `"1 ${value} $${serverStem(stem, i)}_weight"`;
     });
   }

@@ -1,0 +1,36 @@
+import type { Wan } from '../core/wan.js';
+import { UsageError } from '../errors.js';
+import { type CheckConfig, parseChecks } from './check.js';
+import type { RawConfig } from './options.js';
+import { readChoice, readInteger, readList } from './raw.js';
+
+/** How it is found out whether a WAN works, and what becomes of connections when that changes. */
+export interface HealthConfig {
+  /** How WANs are probed; may be empty. */
+  readonly checks: readonly CheckConfig[];
+  /** Which connections of a WAN that went down are cut; those that were never answered are in any case. */
+  readonly onDown: 'all' | 'udp' | 'none';
+  /** How long a WAN that was down must work without a break until it is up, 0..3600000. */
+  readonly upAfterMs: number;
+  /** How long a WAN that came up takes to get its full share, 0..3600000; 0: it has it at once. */
+  readonly slowStartMs: number;
+  /** Which connections a WAN that came up takes back from those that are no candidates any more; see `Mover`. */
+  readonly onUp: 'none' | 'udp' | 'all';
+}
+
+/** @throws UsageError */
+export function parseHealth(raw: RawConfig, wans: readonly Wan[]): HealthConfig {
+  const list = readList(raw, 'check');
+  if (list.length > 0 && wans.length === 0)
+    throw new UsageError('--check is for the uplinks of --wan; leave it out, or add them');
+  return Object.freeze({
+    checks: parseChecks(
+      list,
+      wans.map((wan) => wan.name),
+    ),
+    onDown: readChoice(raw, 'on-down', ['all', 'udp', 'none']),
+    upAfterMs: 1000 * readInteger(raw, 'up-after', 0, 3600),
+    slowStartMs: 1000 * readInteger(raw, 'slow-start', 0, 3600),
+    onUp: readChoice(raw, 'on-up', ['none', 'udp', 'all']),
+  });
+}

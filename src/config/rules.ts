@@ -1,0 +1,57 @@
+import { isIP } from 'node:net';
+import type { MarkField } from '../core/mark.js';
+import type { Wan } from '../core/wan.js';
+import { UsageError } from '../errors.js';
+import { type EngineConfig, parseEngine } from './engine.js';
+import { type LastResort, parseLastResort } from './last-resort.js';
+import type { RawConfig } from './options.js';
+import { readInteger, readList, readSwitch } from './raw.js';
+import type { TargetLists } from './targets.js';
+
+/** What the kernel's rules and routes are to be like. */
+export interface RulesConfig extends EngineConfig {
+  readonly lastResort: LastResort;
+  /** Devices whose connections are balanced; empty: every device that is no WAN. */
+  readonly lan: readonly string[];
+  /** Destination networks left alone beside those the main table knows. */
+  readonly exclude: readonly string[];
+  /** The WAN with mark K has the routing table `table` + K; 256..999999999, since 253 to 255 are the kernel's own. */
+  readonly table: number;
+  /** Priority of the first of three kinds of ip rules, 1..32763: a rule behind main's (32766) is never asked. */
+  readonly priority: number;
+  /** Whether the first packet of each connection is written to the kernel log. */
+  readonly logKernel: boolean;
+  /** Whether FORWARD lets through what the services need. */
+  readonly forwardAccept: boolean;
+}
+
+/**
+ * @param field that of the WANs
+ * @throws UsageError
+ */
+export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field: MarkField): RulesConfig {
+  return Object.freeze({
+    ...parseEngine(raw),
+    lastResort: parseLastResort(raw, targets, field),
+    lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
+    exclude: readList(raw, 'exclude').map((net) => network(String(net))),
+    table: readInteger(raw, 'table', 256, 999_999_999),
+    priority: readInteger(raw, 'priority', 1, 32_763),
+    logKernel: readSwitch(raw, 'log-kernel'),
+    forwardAccept: readSwitch(raw, 'forward-accept'),
+  });
+}
+
+function lanDevice(dev: string, wans: readonly Wan[]): string {
+  if (wans.some((wan) => wan.dev === dev))
+    throw new UsageError(`device ${dev} cannot be both --lan and a WAN`);
+  return dev;
+}
+
+function network(net: string): string {
+  const [address = '', length, ...rest] = net.split('/');
+  const bits = isIP(address) === 6 ? 128 : 32;
+  const lengthFits = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits);
+  if (isIP(address) !== 0 && lengthFits && rest.length === 0) return net;
+  throw new UsageError(`exclude "${net}" is not a network; use for example 10.0.0.0/8`);
+}

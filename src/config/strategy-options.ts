@@ -1,0 +1,29 @@
+import { UsageError } from '../errors.js';
+import type { RawConfig } from './options.js';
+import { readText } from './raw.js';
+import type { TargetLists } from './targets.js';
+
+/** How the daemon chooses among the WANs or bare marks, and the connections that it counts for that. */
+export interface StrategyConfig {
+  /** A built-in's name or alias, or a file; resolved by `loadStrategy`. */
+  readonly name: string;
+  /** Count only TCP connections in ESTABLISHED, instead of all live ones; the backends' as well. */
+  readonly established: boolean;
+  /** Where counts come from instead of conntrack. */
+  readonly countsFile: string | undefined;
+}
+
+/** @throws UsageError */
+export function parseStrategy(raw: RawConfig, { targets }: TargetLists): StrategyConfig {
+  if (targets.length === 0 && raw.strategy !== undefined) {
+    throw new UsageError('--strategy is for the WANs; give each --service its strategy=');
+  }
+  const count = readText(raw, 'count')!;
+  if (count !== 'live' && count !== 'established')
+    throw new UsageError(`count "${count}" must be live or established`);
+  return Object.freeze({
+    name: readText(raw, 'strategy')!,
+    established: count === 'established',
+    countsFile: readText(raw, 'counts-file'),
+  });
+}
