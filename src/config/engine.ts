@@ -2,13 +2,13 @@ import { UsageError } from '../errors.js';
 import type { RawConfig } from './options.js';
 import { readChoice } from './raw.js';
 
-/** Who chooses, how the kernel does, and what is spread. */
+/** Who chooses, how the kernel chooses, and what is spread. */
 export interface EngineConfig {
-  /** `kernel`: no daemon decides. */
+  /** With `kernel` no daemon decides. */
   readonly engine: 'nfqueue' | 'kernel';
-  /** How the kernel chooses, also in a daemon's place. */
+  /** How the kernel chooses, also in place of a daemon. */
   readonly kernelMode: 'random' | 'nth';
-  /** `packet` only with the engine `kernel`. */
+  /** `packet` is allowed only with the engine `kernel`. */
   readonly per: 'connection' | 'packet';
 }
 

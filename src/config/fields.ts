@@ -24,7 +24,7 @@ export function parseFields(raw: RawConfig): MarkFields {
   return Object.freeze({ wans, backends });
 }
 
-/** The complaints about a mask begin with "mask". */
+/** Puts "backend-" before the complaints about a mask, which begin with "mask". */
 function backendField(mask: string): MarkField {
   try {
     return new MarkField(parseMask(mask));

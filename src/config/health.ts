@@ -4,17 +4,19 @@ import { type CheckConfig, parseChecks } from './check.js';
 import type { RawConfig } from './options.js';
 import { readChoice, readInteger, readList } from './raw.js';
 
-/** How it is found out whether a WAN works, and what becomes of connections when that changes. */
+/** How WANs are judged, and what happens to connections when a WAN goes down or comes up. */
 export interface HealthConfig {
   /** How WANs are probed; may be empty. */
   readonly checks: readonly CheckConfig[];
-  /** Which connections of a WAN that went down are cut; those that were never answered are in any case. */
+  /** The connections that are cut when their WAN goes down; those that were never answered are cut in any case. */
   readonly onDown: 'all' | 'udp' | 'none';
   /** How long a WAN that was down must work without a break until it is up, 0..3600000. */
   readonly upAfterMs: number;
-  /** How long a WAN that came up takes to get its full share, 0..3600000; 0: it has it at once. */
+  /** How long a WAN that came up takes to get its full share, 0..3600000; with 0 it gets it at once. */
   readonly slowStartMs: number;
-  /** Which connections a WAN that came up takes back from those that are no candidates any more; see `Mover`. */
+  /**
+   * The connections that a WAN takes back when it comes up, from WANs that are not candidates any more; see `Mover`.
+   */
   readonly onUp: 'none' | 'udp' | 'all';
 }
 

@@ -8,7 +8,7 @@ import { readInteger, readList } from './raw.js';
 export interface HooksConfig {
   /** Absolute paths, in the order in which they are run; may be empty. */
   readonly files: readonly string[];
-  /** Milliseconds that one of them may run, 1000..3600000. */
+  /** Milliseconds that a hook may run, 1000..3600000. */
   readonly timeoutMs: number;
 }
 
@@ -24,7 +24,7 @@ function hookFiles(list: readonly unknown[], wans: readonly Wan[]): readonly str
   for (const [i, file] of list.entries()) {
     if (wans.length === 0)
       throw new UsageError('--hook is for the uplinks of --wan; leave it out, or add them');
-    // Not looked for on a PATH, and the same from whatever directory the daemon is started.
+    // Hooks are not looked for on a PATH, and must be the same from whatever directory the daemon is started.
     if (typeof file !== 'string' || !isAbsolute(file))
       throw new UsageError(`hook "${file}" must be an absolute path; write for example /etc/wanmark/hook`);
     if (list.indexOf(file) !== i) throw new UsageError(`hook ${file} is given twice; give it once`);

@@ -6,7 +6,7 @@ import { readChoice, readText } from './raw.js';
 /** What becomes of new forwarded connections when no WAN is up. */
 export type LastResort = 'main' | 'unreachable' | 'blackhole';
 
-/** The highest mark that a WAN may have: the kernel needs one for connections that are to be refused, which is the largest. */
+/** The highest mark that a WAN may have. A last resort that refuses takes the highest mark of the field for itself. */
 export function highestWanMark(raw: RawConfig, field: MarkField): number {
   return readText(raw, 'last-resort') === 'main' ? field.max : field.max - 1;
 }

@@ -3,15 +3,15 @@ import { readSwitch } from './raw.js';
 
 /** What the daemon logs of each decision. */
 export interface LogConfig {
-  /** One line, which says where the connection goes. */
+  /** Whether a line says where the connection goes. */
   readonly mark: boolean;
-  /** The packet in that line; never without `mark`. */
+  /** Whether that line shows the packet; never without `mark`. */
   readonly packet: boolean;
 }
 
 /** @throws UsageError */
 export function parseLog(raw: RawConfig): LogConfig {
   const packet = readSwitch(raw, 'log-packet');
-  // A packet without the line that says where it went would be of no use.
+  // A packet is of no use without the line that says where it went.
   return Object.freeze({ mark: readSwitch(raw, 'log-mark') || packet, packet });
 }

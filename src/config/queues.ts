@@ -12,7 +12,7 @@ export interface QueuesConfig {
   readonly count: number;
   /** Number of the one queue of all services, 0..65535. */
   readonly services: number;
-  /** Packets that the kernel holds for the daemon at most, in each queue, 1..65536. */
+  /** The most packets that the kernel holds for the daemon, in each queue, 1..65536. */
   readonly length: number;
   /** Milliseconds that a packet waits for a decision, 1..10000. */
   readonly deadlineMs: number;
@@ -31,7 +31,7 @@ export function parseQueues(raw: RawConfig, { targets, services }: TargetLists):
   return Object.freeze({
     num,
     count,
-    // Without services the default may lie beyond the last queue; nobody opens it.
+    // Without services the default number may lie beyond the last queue; nobody opens it.
     services: services.length === 0 ? num : serviceQueue(raw, num, count),
     length: readInteger(raw, 'queue-length', 1, 65_536),
     deadlineMs: readInteger(raw, 'deadline', 1, 10_000),

@@ -8,12 +8,12 @@ import type { RawConfig } from './options.js';
 import { readInteger, readList, readSwitch } from './raw.js';
 import type { TargetLists } from './targets.js';
 
-/** What the kernel's rules and routes are to be like. */
+/** The options of the kernel's rules and routes. */
 export interface RulesConfig extends EngineConfig {
   readonly lastResort: LastResort;
-  /** Devices whose connections are balanced; empty: every device that is no WAN. */
+  /** Devices whose connections are balanced; when empty, every device that is not a WAN. */
   readonly lan: readonly string[];
-  /** Destination networks left alone beside those the main table knows. */
+  /** Destination networks that are left alone besides those that the main table knows. */
   readonly exclude: readonly string[];
   /** The WAN with mark K has the routing table `table` + K; 256..999999999, since 253 to 255 are the kernel's own. */
   readonly table: number;
@@ -21,12 +21,12 @@ export interface RulesConfig extends EngineConfig {
   readonly priority: number;
   /** Whether the first packet of each connection is written to the kernel log. */
   readonly logKernel: boolean;
-  /** Whether FORWARD lets through what the services need. */
+  /** Whether FORWARD accepts the services' connections. */
   readonly forwardAccept: boolean;
 }
 
 /**
- * @param field that of the WANs
+ * @param field the field of the WANs
  * @throws UsageError
  */
 export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field: MarkField): RulesConfig {

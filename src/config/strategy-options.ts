@@ -9,7 +9,7 @@ export interface StrategyConfig {
   readonly name: string;
   /** Count only TCP connections in ESTABLISHED, instead of all live ones; the backends' as well. */
   readonly established: boolean;
-  /** Where counts come from instead of conntrack. */
+  /** A file to read counts from; undefined: conntrack. */
   readonly countsFile: string | undefined;
 }
 

@@ -11,23 +11,23 @@ import { readList } from './raw.js';
 import { parseServices } from './service.js';
 import { parseWans } from './wan.js';
 
-/** What connections can be given to. There is at least one WAN, bare mark or service. */
+/** The targets of connections. There is at least one WAN, bare mark or service. */
 export interface TargetLists {
-  /** The uplinks; empty where there are bare marks in their place, or services alone. */
+  /** The uplinks; empty with bare marks in their place, or with services alone. */
   readonly wans: readonly Wan[];
-  /** Marks 1..N for rules of the user's own, in the place of WANs; empty without `--high-mark`. */
+  /** Marks 1..N for a user's own rules, in place of WANs; empty without `--high-mark`. */
   readonly marks: readonly BareMark[];
-  /** What new outgoing connections are given to: the WANs or the marks, whichever there are. */
+  /** The targets of new outgoing connections: the WANs or the bare marks. */
   readonly targets: readonly (Wan | BareMark)[];
-  /** May be there without WANs, and WANs without them. */
+  /** The services, with or without WANs. */
   readonly services: readonly Service[];
 }
 
-/** Options that say how services work, and nothing without one. */
+/** Options of services, which are refused without one. */
 const SERVICE_KEYS = ['backend-mask', 'service-queue', 'forward-accept'];
 
 /**
- * @param numbers those that the targets have had since `up`; a name keeps its number
+ * @param numbers the numbers that targets have had since `up`; a name keeps its number
  * @throws UsageError
  */
 export function parseTargetLists(raw: RawConfig, fields: MarkFields, numbers: Numbers): TargetLists {
