@@ -1,10 +1,12 @@
 import { execute } from './executor.js';
 import type { Listener } from './install.js';
 import { readInstalled } from './installed.js';
+import { needNetAdmin } from './privilege.js';
 import { saidBy } from './said.js';
 
-/** Removes everything that is ours, whatever state it is in. @returns the exit code */
-export function downRules(listener: Listener = {}): Promise<number> {
+/** Removes everything that is ours, whatever state it is in. @returns the exit code @throws SystemError */
+export async function downRules(listener: Listener = {}): Promise<number> {
+  needNetAdmin();
   const installed = readInstalled();
   const programs = installed?.firewall.programs;
   return execute({

@@ -26,6 +26,7 @@ import {
 import { isWanted, missingLines } from './missing.js';
 import { askNeighbours } from './neighbours.js';
 import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
+import { needNetAdmin } from './privilege.js';
 import { saidBy } from './said.js';
 
 /** The result of a change to the rules. */
@@ -136,6 +137,7 @@ class Passage {
 
   /** @param ask called before the executor starts, and again when it holds the lock, for which it may have waited */
   async run(ask: () => Promise<Asked>): Promise<Outcome> {
+    needNetAdmin();
     const folder = new PlanFolder();
     try {
       folder.programs((await ask()).firewall);

@@ -6,6 +6,7 @@ import { UsageError } from '../errors.js';
 import { PROTOCOL } from '../plan/render/ip.js';
 import { checkIproute2 } from './devices.js';
 import { type Firewall, findFirewall } from './firewall.js';
+import { needNetAdmin } from './privilege.js';
 import { type Run, run as runCommand } from './run.js';
 
 const FORWARDING: Readonly<Record<Family, readonly [setting: string, file: string]>> = {
@@ -23,6 +24,7 @@ export async function prepareHost(
   warn: (line: string) => void,
   run: Run = runCommand,
 ): Promise<Firewall> {
+  needNetAdmin();
   checkIproute2();
   const families = FAMILIES.filter((family) => isServed(config, family));
   const firewall = await findFirewall(families, run);
