@@ -55,7 +55,7 @@ describe('a mistake of wanmark set', needs(nfqueue, addon), () => {
       assert.equal(code, 2);
       assert.match(
         stderr,
-        /^wanmark: mark1 is a mark of which only your own rules know [^\n]*; use weight=0\n$/,
+        /^wanmark: mark1 is a bare mark, and only your own rules know [^\n]*; use weight=0\n$/,
       );
       const { wans } = await statusOf(wanmark);
       assert.deepEqual(
