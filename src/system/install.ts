@@ -23,6 +23,7 @@ import {
   readSettled,
   rulesAreUp,
 } from './installed.js';
+import { changedDevices, linkOf } from './link-changes.js';
 import { isWanted, missingLines } from './missing.js';
 import { askNeighbours } from './neighbours.js';
 import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
@@ -209,7 +210,7 @@ class Passage {
   }
 
   #report(facts: Facts, want: Lists, before: Installed | undefined): void {
-    const excused = new Set([...(this.#options.touched ?? []), ...renumbered(facts, before)]);
+    const excused = new Set([...(this.#options.touched ?? []), ...changedDevices(facts, before?.links)]);
     this.#missing = missingLines(this.#gone.filter((one) => isWanted(one, want, excused)));
     for (const line of this.#missing) this.#listener.missing?.(line);
   }
@@ -219,13 +220,6 @@ class Passage {
 function rejectMistakes({ unusable }: Plan): void {
   const mistake = unusable.find((one) => one.mistake);
   if (mistake !== undefined) throw new UsageError(mistake.why);
-}
-
-/** Devices that went and came back since `before`; the kernel then drops everything that belongs to them. */
-function renumbered({ devices }: Facts, before: Installed | undefined): string[] {
-  return [...(before?.links ?? [])].flatMap(([name, index]) =>
-    (devices.get(name)?.index ?? 0) === index ? [] : [name],
-  );
 }
 
 function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, want: Lists): void {
@@ -238,7 +232,7 @@ function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, w
     firewall: asked.firewall,
     states: asked.states,
     numbers: numbersToKeep(config, before?.numbers),
-    links: new Map(config.wans.map(({ dev }) => [dev, facts.devices.get(dev)?.index ?? 0])),
+    links: new Map(config.wans.map(({ dev }) => [dev, linkOf(dev, facts)])),
     unusable: new Set(plan.unusable.map(({ wan, family }) => targetId(wan, family))),
     macs: facts.macs,
   });

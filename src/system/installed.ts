@@ -21,8 +21,8 @@ export interface Installed {
   readonly numbers: Numbers;
   readonly states: PlanStates;
   readonly firewall: Firewall;
-  /** The kernel's numbers of the WANs' devices, by name. */
-  readonly links: ReadonlyMap<string, number>;
+  /** What tells a device that went and came back, or was switched off and on, from one that did not; by name. */
+  readonly links: ReadonlyMap<string, string>;
   /** The WANs that had no usable route. */
   readonly unusable: ReadonlySet<TargetId>;
   /** MAC addresses of gateways on shared devices, as in the plan's facts. */
@@ -87,7 +87,7 @@ interface Kept {
   readonly numbers: { readonly wans: Record<string, number>; readonly backends: Record<string, number> };
   readonly states: { readonly down: string[]; readonly weights: Record<string, number> };
   readonly firewall: Firewall;
-  readonly links: Record<string, number>;
+  readonly links: Record<string, string>;
   readonly unusable: string[];
   readonly macs: Record<string, string>;
 }
