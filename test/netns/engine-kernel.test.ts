@@ -40,8 +40,8 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
           what,
         );
       };
-      const decided = await packets(lab.router, 'mangle', 'WANMARK_NEW', /NFQUEUE/);
-      assert.equal(decided, 6);
+      // A SYN that a slow machine sends again before its verdict is queued again.
+      assert.ok((await packets(lab.router, 'mangle', 'WANMARK_NEW', /NFQUEUE/)) >= 6);
       for (const [flags, expected] of [
         [NTH, { wan1: 4, wan2: 4, wan3: 4 }],
         [[], { wan1: 4, wan2: 4, wan3: 4 }],
@@ -56,7 +56,7 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
         assert.deepEqual(tally(flows), expected);
         held.push(...flows);
       }
-      assert.equal(await packets(lab.router, 'mangle', 'WANMARK_NEW', /NFQUEUE/), 12);
+      assert.ok((await packets(lab.router, 'mangle', 'WANMARK_NEW', /NFQUEUE/)) >= 12);
       await stays('at the end');
     });
   });
