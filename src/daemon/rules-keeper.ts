@@ -1,10 +1,8 @@
 import type { Logger } from 'pino';
 import type { TargetId } from '../core/target.js';
 import { WanmarkError } from '../errors.js';
-import { choiceRefusal } from '../plan/kernel-choice.js';
 import type { PlanStates } from '../plan/states.js';
-import { changeChoice } from '../system/choice.js';
-import { type Outcome, refreshRules } from '../system/install.js';
+import type { Outcome } from '../system/install.js';
 import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
 import { IpMonitor } from '../system/ip-monitor.js';
 import { Paced } from './paced.js';
@@ -15,6 +13,10 @@ import { TouchedDevices } from './touched-devices.js';
 const LOOK_MS = 500;
 /** How often to look at everything, in case a change shows neither in the fingerprint nor in the news. */
 const SWEEP_MS = 300_000;
+
+/** The plan and what carries it out are a tenth of a start, so they are loaded after the first packets can be answered. */
+const loadInstall = () => import('../system/install.js');
+const loadChoice = () => import('../system/choice.js');
 
 export interface RulesKeeperParts {
   readonly logger: Logger;
@@ -84,6 +86,8 @@ export class RulesKeeper {
       setInterval(() => this.#paced.request(), SWEEP_MS),
     ];
     for (const timer of this.#timers) timer.unref();
+    // A WAN's death must not wait for it.
+    void loadChoice();
     if (states === undefined) return;
     this.#states ??= states;
     void this.#paced.now();
@@ -107,7 +111,9 @@ export class RulesKeeper {
    * other change needs no shell: the choice is changed directly, and the next look at the fingerprint sees to the rest.
    */
   async #follow(isBack: boolean): Promise<void> {
-    if (this.#states === undefined || (!isBack && (await changeChoice(this.#states)))) return;
+    if (this.#states === undefined) return;
+    const { changeChoice } = await loadChoice();
+    if (!isBack && (await changeChoice(this.#states))) return;
     await this.#paced.now();
   }
 
@@ -115,6 +121,7 @@ export class RulesKeeper {
   async refusal(weights: ReadonlyMap<string, number>): Promise<string | undefined> {
     const installed = readInstalled();
     if (!rulesAreUp() || installed === undefined) return undefined;
+    const { choiceRefusal } = await import('../plan/kernel-choice.js');
     return choiceRefusal(installedConfig(installed), { down: new Set(), weights });
   }
 
@@ -156,6 +163,7 @@ export class RulesKeeper {
 
   async #refresh(): Promise<Outcome> {
     const { repair } = this.#parts;
+    const { refreshRules } = await loadInstall();
     try {
       return await refreshRules({
         states: () => this.#states,
