@@ -114,7 +114,7 @@ scenario(import.meta.url, 'decide answers rubbish or nothing: the kernel decides
   assert.equal(queue.stats().kernelDecided, rubbish.length);
   await assertConsistent(queue);
 
-  // Such an answer is not remembered, so the flow is asked for again.
+  // An answer that is no mark is not remembered, so the flow is asked for again.
   flows[0]!.send();
   await receiver.until(rubbish.length + 1);
   assert.equal(calls, rubbish.length + 1);
