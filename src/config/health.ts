@@ -18,6 +18,15 @@ export interface HealthConfig {
    * The connections that a WAN takes back when it comes up, from WANs that are not candidates any more; see `Mover`.
    */
   readonly onUp: 'none' | 'udp' | 'all';
+  /** Whether a TCP connection that its WAN does not answer gets another one with its next SYN. */
+  readonly secondChance: boolean;
+  /**
+   * What clients' connections can do to a WAN: nothing; take new ones elsewhere while it does not answer; or, when asking
+   * confirms it, have it treated as down.
+   */
+  readonly passive: 'off' | 'avoid' | 'on';
+  /** Whether destinations that clients reached lately may be asked for an answer when a WAN is in doubt. */
+  readonly probeClientsDestinations: boolean;
 }
 
 /** @throws UsageError */
@@ -34,5 +43,8 @@ export function parseHealth(raw: RawConfig, wans: readonly Wan[]): HealthConfig 
     upAfterMs: 1000 * readInteger(raw, 'up-after', 0, 3600),
     slowStartMs: 1000 * readInteger(raw, 'slow-start', 0, 3600),
     onUp: readChoice(raw, 'on-up', ['none', 'udp', 'all']),
+    secondChance: readChoice(raw, 'second-chance', ['on', 'off']) === 'on',
+    passive: readChoice(raw, 'passive', ['off', 'avoid', 'on']),
+    probeClientsDestinations: readChoice(raw, 'probe-clients-destinations', ['on', 'off']) === 'on',
   });
 }

@@ -262,6 +262,31 @@ export const RUN_OPTIONS = {
     details:
       'Which connections a WAN that came up takes back from the backups that it replaces. `udp` moves UDP and connections that were never answered',
   },
+  'second-chance': {
+    type: 'text',
+    value: 'on|off',
+    default: 'on',
+    describe: 'Give a TCP connection that its WAN does not answer another WAN with its next SYN',
+    details:
+      'Gives a TCP connection that its WAN does not answer within 0.9 s another WAN with its next SYN. See [health](health.md#a-second-chance)',
+  },
+  passive: {
+    type: 'text',
+    value: 'off|avoid|on',
+    default: 'on',
+    describe:
+      "Judge WANs by clients' connections: not at all, to avoid one, or as down when asking confirms it",
+    details:
+      "What clients' connections can do to a WAN: nothing (`off`), keep new ones off it while it does not answer (`avoid`), or, when asking confirms it, have it treated as down (`on`). See [health](health.md#suspected)",
+  },
+  'probe-clients-destinations': {
+    type: 'text',
+    value: 'on|off',
+    default: 'on',
+    describe: 'When a WAN is in doubt, send SYNs to a few destinations that answered clients lately',
+    details:
+      'When a WAN is in doubt, sends SYNs to a few destinations that answered clients lately, at most 1000 an hour; `off` leaves only the targets of `--check`',
+  },
   socket: {
     type: 'text',
     value: 'PATH',

@@ -4,7 +4,7 @@ import type { Standing } from '../core/states.js';
 /** The state of a WAN in one family. */
 export interface FamilyStatus {
   readonly family: Family;
-  readonly state: 'up' | 'down';
+  readonly state: 'up' | 'suspected' | 'down';
   readonly since: string;
   readonly reason: string;
   readonly upAt: string | null;

@@ -32,8 +32,8 @@ interface Candidates<Seen extends Candidate> {
  * Members, and the strategy that chooses among them.
  *
  * A connection's candidates are the members that take new connections, carry its address family and have a weight above
- * 0; of these, the members of the lowest tier. They are computed once for each version of the states, not for each
- * packet.
+ * 0; of these, those that are not suspected, unless all are; of these, the members of the lowest tier. They are computed
+ * once for each version of the states, not for each packet.
  */
 export class Pool<Seen extends Candidate = Candidate> {
   readonly name: string;
@@ -57,11 +57,16 @@ export class Pool<Seen extends Candidate = Candidate> {
     this.#six = this.#four;
   }
 
-  /** Chooses the member for a new connection; undefined when no member can carry it or the strategy failed. */
-  select(flow: Flow): Member<Seen> | undefined {
+  /**
+   * Chooses the member for a new connection; undefined when no member can carry it or the strategy failed.
+   * @param tried the names of members that did not answer this connection before; they are left out where another
+   *   member is left, if need be of a higher tier
+   */
+  select(flow: Flow, tried?: ReadonlySet<string>): Member<Seen> | undefined {
     const { family } = flow;
     if (family !== 4 && family !== 6) return undefined;
-    const candidates = this.#candidates(family);
+    const usual = this.#candidates(family);
+    const candidates = tried === undefined ? usual : this.#find(family, tried);
     if (candidates.list.length === 0) return undefined;
     let member = this.#ask(flow, candidates);
     if (member === undefined) return undefined;
@@ -73,6 +78,12 @@ export class Pool<Seen extends Candidate = Candidate> {
   /** The members that new connections of a family may be given to. */
   candidates(family: Family): readonly Member<Seen>[] {
     return this.#candidates(family).members;
+  }
+
+  /** Whether a connection that must keep off `name` could be given to another member. */
+  hasOther(name: string, family: Family): boolean {
+    this.#candidates(family);
+    return this.#find(family, new Set([name])).members.some(({ target }) => target.name !== name);
   }
 
   /**
@@ -121,8 +132,10 @@ export class Pool<Seen extends Candidate = Candidate> {
     this.#six = this.#find(6);
   }
 
-  #find(family: Family): Candidates<Seen> {
-    const able = this.members.filter((member) => member.isAble(family, this.#states));
+  #find(family: Family, tried?: ReadonlySet<string>): Candidates<Seen> {
+    const takes = this.members.filter((member) => member.isAble(family, this.#states));
+    const trusted = preferred(takes, (member) => this.#states.suspicion(member.id(family)) === undefined);
+    const able = preferred(trusted, ({ target }) => tried?.has(target.name) !== true);
     const tier = Math.min(...able.map(({ candidate }) => candidate.tier));
     return this.#oneOf(able.filter(({ candidate }) => candidate.tier === tier));
   }
@@ -137,4 +150,10 @@ export class Pool<Seen extends Candidate = Candidate> {
     }
     return known;
   }
+}
+
+/** Those that fit; all where none does. */
+function preferred<Item>(all: readonly Item[], fits: (item: Item) => boolean): readonly Item[] {
+  const found = all.filter(fits);
+  return found.length > 0 ? found : all;
 }

@@ -17,8 +17,17 @@ export interface TargetState {
 /** The state of a target that nobody has reported on. */
 export const NOT_CHECKED: TargetState = { up: true, since: 0, reason: 'not checked', heldUntil: undefined };
 
-/** `up` takes new connections, `drain` (weight 0) keeps those it has, `down` cannot carry any. */
-export type Standing = 'up' | 'drain' | 'down';
+/** Why a target gets no new connections although nothing calls it down. */
+export interface Suspicion {
+  readonly since: number;
+  readonly reason: string;
+}
+
+/**
+ * `up` takes new connections, `drain` (weight 0) keeps those it has, `suspected` gets none while another target works,
+ * `down` cannot carry any.
+ */
+export type Standing = 'up' | 'drain' | 'suspected' | 'down';
 
 export interface StatesOptions {
   /** Milliseconds of a clock that never goes back, the same clock that the reported states use. */
@@ -41,6 +50,7 @@ export class States {
   #down: ReadonlySet<TargetId> = new Set();
   /** The targets that take nothing new: those that are down, and those that are up but not admitted yet. */
   readonly #out = new Set<TargetId>();
+  readonly #suspicions = new Map<TargetId, Suspicion>();
   readonly #byHand = new Set<string>();
   #weights: ReadonlyMap<string, number> = new Map();
   #version = 0;
@@ -64,6 +74,11 @@ export class States {
     return this.#down;
   }
 
+  /** The targets that should get nothing new while another one works: a snapshot. */
+  get suspected(): ReadonlySet<TargetId> {
+    return new Set(this.#suspicions.keys());
+  }
+
   /** Weights that replace the configured ones, by name: a snapshot. */
   get weights(): ReadonlyMap<string, number> {
     return this.#weights;
@@ -78,6 +93,11 @@ export class States {
     return !this.#out.has(id);
   }
 
+  /** Why the target should get nothing new while another one works; undefined for nearly all. */
+  suspicion(id: TargetId): Suspicion | undefined {
+    return this.#suspicions.get(id);
+  }
+
   /** Whether `wanmark set` holds the target down. */
   isByHand(name: string): boolean {
     return this.#byHand.has(name);
@@ -89,12 +109,14 @@ export class States {
   }
 
   /**
-   * The target's state over all families: `down` only when every family it carries is down. @param configured its
-   * weight
+   * The target's state over all families: `down` only when every family it carries is down, `suspected` when each is
+   * down or suspected. @param configured its weight
    */
   standing({ name, families }: Target, configured: number): Standing {
-    if (!families.some((family) => this.takes(targetId(name, family)))) return 'down';
-    return this.weight(name, configured) === 0 ? 'drain' : 'up';
+    const taking = families.map((family) => targetId(name, family)).filter((id) => this.takes(id));
+    if (taking.length === 0) return 'down';
+    if (this.weight(name, configured) === 0) return 'drain';
+    return taking.every((id) => this.#suspicions.has(id)) ? 'suspected' : 'up';
   }
 
   /** Whether any target is warming up in a family; costs nothing while none is. */
@@ -129,6 +151,7 @@ export class States {
       down.add(id);
       this.#out.add(id);
       this.#slowStart.end(id);
+      this.#suspicions.delete(id);
     }
     this.#down = down;
     this.#version++;
@@ -139,6 +162,13 @@ export class States {
   admit(id: TargetId): void {
     if (this.#down.has(id) || !this.#out.delete(id)) return;
     this.#slowStart.begin(id);
+    this.#version++;
+  }
+
+  /** Notes why a target should get nothing new while another one works; undefined ends that. */
+  suspect(id: TargetId, suspicion: Suspicion | undefined): void {
+    if (suspicion === undefined ? !this.#suspicions.delete(id) : this.#suspicions.has(id)) return;
+    if (suspicion !== undefined) this.#suspicions.set(id, suspicion);
     this.#version++;
   }
 

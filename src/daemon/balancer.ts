@@ -8,7 +8,7 @@ import type { States } from '../core/states.js';
 import type { QueueError, QueueStats } from '../queue/queue.js';
 import { Queues, type QueuesOptions } from '../queue/queues.js';
 import type { ConnectionSource } from './connections.js';
-import { Decider, type DecisionListener, type FindPool, type Inbound } from './decider.js';
+import { Decider, type DecisionListener, type FindPool, type Inbound, type Tried } from './decider.js';
 import { queueStatuses } from './queue-status.js';
 import { withShares } from './shares.js';
 import { StrategyFaults, sumFaults } from './strategy-faults.js';
@@ -37,6 +37,8 @@ export interface BalancerParts extends BalancerContext {
   /** Makes the function that finds the pool that a packet is for. */
   readonly find: (pools: readonly Pool[]) => FindPool;
   readonly inbound: Inbound;
+  /** See {@link Tried}; by default no connection was tried before. */
+  readonly tried?: Tried;
   /** The log field that names the pool in lines about its strategy; undefined where there is only one pool. */
   readonly poolField?: string;
   readonly label: Label;
@@ -82,6 +84,7 @@ export class Balancer {
         connections?.decided(member.configured.mark);
         onDecision(pool, member, flow, packet);
       },
+      parts.tried,
     );
     const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;
     const { open = Queues.open } = parts;

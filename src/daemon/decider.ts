@@ -21,6 +21,9 @@ export interface Inbound {
   get(ifindex: number): { readonly mark: number } | undefined;
 }
 
+/** The names of the members that did not answer this connection before; undefined for nearly all. */
+export type Tried = (flow: Flow) => ReadonlySet<string> | undefined;
+
 /** No connection comes in by a target of its own; this is for services. */
 export const NO_INBOUND: Inbound = { get: () => undefined };
 
@@ -36,12 +39,20 @@ export class Decider {
   readonly #field: MarkField;
   readonly #inbound: Inbound;
   readonly #listener: DecisionListener;
+  readonly #tried: Tried;
 
-  constructor(find: FindPool, field: MarkField, inbound: Inbound, listener: DecisionListener) {
+  constructor(
+    find: FindPool,
+    field: MarkField,
+    inbound: Inbound,
+    listener: DecisionListener,
+    tried: Tried = () => undefined,
+  ) {
     this.#find = find;
     this.#field = field;
     this.#inbound = inbound;
     this.#listener = listener;
+    this.#tried = tried;
   }
 
   /** Fills `batch.marks[0..count)`. Never throws: pools report the faults of their strategies. */
@@ -56,7 +67,7 @@ export class Decider {
         continue;
       }
       const pool = this.#find(batch, i);
-      const member = pool?.select(flow.at(i));
+      const member = pool?.select(flow.at(i), this.#tried(flow));
       if (pool === undefined || member === undefined) continue;
       batch.marks[i] = this.#field.encode(member.configured.mark);
       current = i;

@@ -8,6 +8,7 @@ import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
 import type { Balancer } from './balancer.js';
 import type { Mover } from './mover.js';
+import type { SuspicionChange } from './suspicions.js';
 import { sinceDate } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
@@ -66,6 +67,24 @@ export class Failover {
       logger.warn(line, 'wan down');
       await this.#wentDown(wan, family);
     }
+  }
+
+  /**
+   * Acts on a suspicion, which the states know already: connections without an answer go another way with their next
+   * packet, and nothing that was ever answered is touched. Never rejects.
+   */
+  async suspicionChanged({ wan: name, family, reason, suspected }: SuspicionChange): Promise<void> {
+    const { wans, logger, balancer, follow, states } = this.#parts;
+    const wan = wans.find((one) => one.name === name)!;
+    if (!suspected) {
+      logger.info({ wan: name, family, reason }, 'wan not suspected any more');
+      return follow();
+    }
+    logger.warn({ wan: name, family, reason }, 'wan suspected');
+    balancer.forget(wan.mark);
+    await Promise.all([this.#cut(wan, family, UNANSWERED), follow()]);
+    // Until the rules followed, the kernel's own choice may have given it connections that nobody here knows of.
+    if (states.suspicion(targetId(name, family)) !== undefined) await this.#cut(wan, family, UNANSWERED);
   }
 
   async #wentDown(wan: Wan, family: Family): Promise<void> {

@@ -19,7 +19,7 @@ export interface HooksParts {
   readonly hooks: HooksConfig;
   /** Path of the control socket. */
   readonly socket: string;
-  readonly states: Pick<States, 'state'>;
+  readonly states: Pick<States, 'state' | 'suspicion'>;
   readonly logger: Logger;
   readonly run?: typeof runLimited;
   readonly mostActingMs?: number;

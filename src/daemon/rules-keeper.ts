@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { TargetId } from '../core/target.js';
 import { WanmarkError } from '../errors.js';
-import type { PlanStates } from '../plan/states.js';
+import { NO_STATES, type PlanStates } from '../plan/states.js';
 import type { Outcome } from '../system/install.js';
 import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
 import { IpMonitor } from '../system/ip-monitor.js';
@@ -122,7 +122,7 @@ export class RulesKeeper {
     const installed = readInstalled();
     if (!rulesAreUp() || installed === undefined) return undefined;
     const { choiceRefusal } = await import('../plan/kernel-choice.js');
-    return choiceRefusal(installedConfig(installed), { down: new Set(), weights });
+    return choiceRefusal(installedConfig(installed), { ...NO_STATES, weights });
   }
 
   /** To be called when a WAN's device, address or gateway changed: its table follows without the usual pause. */

@@ -4,26 +4,30 @@ import { type Target, targetId } from '../core/target.js';
 import { systemClock } from '../wan/clock.js';
 
 /**
- * A target's state over all families, with reason and time. When up, it shows the family that has been up longest; when
- * down, the one that went down last.
+ * A target's state over all families, with reason and time. When up, it shows the family that has been up longest, when
+ * suspected the one that has been for longest, when down the one that went down last.
  */
 export function uplinkStatus(
   { name, families: carried }: Target,
-  states: Pick<States, 'state'>,
+  states: Pick<States, 'state' | 'suspicion'>,
 ): Pick<WanStatus, 'since' | 'reason' | 'upAt' | 'families'> {
   const all = carried.map((family) => {
-    const { up, since, reason, heldUntil } = states.state(targetId(name, family));
-    return { family, up, since, reason: reason + wait(heldUntil), upAt: upAt(heldUntil) };
+    const id = targetId(name, family);
+    const { up, since, reason, heldUntil } = states.state(id);
+    const suspicion = up ? states.suspicion(id) : undefined;
+    if (suspicion !== undefined) return { family, state: 'suspected' as const, ...suspicion, upAt: null };
+    const state: FamilyStatus['state'] = up ? 'up' : 'down';
+    return { family, state, since, reason: reason + wait(heldUntil), upAt: upAt(heldUntil) };
   });
   const bySince = all.toSorted((a, b) => a.since - b.since);
-  const shown = bySince.find(({ up }) => up) ?? bySince.at(-1)!;
+  const shown =
+    bySince.find(({ state }) => state === 'up') ??
+    bySince.find(({ state }) => state === 'suspected') ??
+    bySince.at(-1)!;
   const families = all.map(
     (one): FamilyStatus => ({
-      family: one.family,
-      state: one.up ? 'up' : 'down',
+      ...one,
       since: sinceDate(one.since).toISOString(),
-      reason: one.reason,
-      upAt: one.upAt,
     }),
   );
   const { since, reason } = shown;

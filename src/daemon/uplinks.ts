@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import type { Logger } from 'pino';
-import type { CheckConfig } from '../config/check.js';
-import { lookup } from '../conntrack/requests.js';
+import type { HealthConfig } from '../config/health.js';
+import type { Tuple } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
@@ -12,8 +13,8 @@ import { type Links, readLinks } from '../system/links.js';
 import { systemClock } from '../wan/clock.js';
 import { Health, type HealthChange } from '../wan/health.js';
 import { Monitor } from '../wan/monitor.js';
-import { PassiveWatch } from '../wan/passive/watch.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
+import { type SuspicionChange, Suspicions } from './suspicions.js';
 
 /** How often to look, in case `ip monitor` lost something. A look takes a millisecond, for which packets wait. */
 const LOOK_MS = 2000;
@@ -31,14 +32,18 @@ export interface UplinkChange extends HealthChange {
 export interface UplinksParts {
   readonly wans: readonly Wan[];
   readonly field: MarkField;
-  readonly checks: readonly CheckConfig[];
+  readonly health: HealthConfig;
   /** Takes the findings, and has the current weights. */
   readonly states: States;
   readonly logger: Logger;
   /** Told of each change after the states know it. */
   readonly onChange: (change: UplinkChange) => void;
-  /** See {@link HealthOptions}. */
-  readonly upAfterMs: number;
+  /** Told when a WAN begins or ends to be suspected, after the states know it. */
+  readonly onSuspicion: (change: SuspicionChange) => void;
+  /** Whether another WAN could have a connection of `wan`. */
+  readonly hasOther: (wan: string, family: Family) => boolean;
+  /** Drops the remembered decisions for a WAN. @param mark its number */
+  readonly forget: (mark: number) => void;
   /** Told at each look; the first look is in the constructor. */
   readonly onLinks?: (links: Links) => void;
   /** Told when a WAN's device, address or gateway differs from the last look. */
@@ -61,7 +66,7 @@ export class Uplinks {
   readonly #clock = systemClock;
   readonly #health: Health;
   readonly #monitor: Monitor;
-  readonly #passive: PassiveWatch;
+  readonly #suspicions: Suspicions;
   #news: IpMonitor | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #readLinks: () => Links;
@@ -73,11 +78,11 @@ export class Uplinks {
   /** Reports devices that are down before it returns, and looks at them again from time to time. */
   constructor(parts: UplinksParts) {
     this.#parts = parts;
-    const { wans, checks, field } = parts;
+    const { wans, health, field } = parts;
     this.#readLinks = parts.links ?? readLinks;
     this.#links = this.#readLinks();
     this.#health = new Health(undefined, {
-      upAfterMs: parts.upAfterMs,
+      upAfterMs: health.upAfterMs,
       taking: (family) => this.#taking(family),
       onState: (change) => this.#found(change),
     });
@@ -88,17 +93,26 @@ export class Uplinks {
       return pathOf(wan, family, this.#links, field.encode(wan.mark), shared);
     };
     const names = wans.map((wan) => wan.name);
-    this.#monitor = new Monitor({ wans: names, checks, health: this.#health, path, clock: this.#clock });
-    this.#passive = new PassiveWatch({
-      lookup: async (tuple, name) => {
-        const entry = await lookup(tuple);
-        return entry !== undefined && field.decode(entry.mark) === named(name).mark ? entry : undefined;
-      },
+    this.#monitor = new Monitor({
+      wans: names,
+      checks: health.checks,
+      health: this.#health,
+      path,
       clock: this.#clock,
-      available: (family) => this.#available(family),
-      onSuspicion: (wan, family, suspicion) => {
-        const verdict = suspicion && { up: false, reason: suspicion.reason, trial: true as const };
-        this.#health.report(wan, family, 'passive', verdict, this.#clock.now());
+    });
+    this.#suspicions = new Suspicions({
+      ...parts,
+      clock: this.#clock,
+      path,
+      working: (family) => this.#working(family),
+      gateway: (name, family) => {
+        const address = path(name, family)?.gateway;
+        if (address === undefined || isIP(address) === 0) return undefined;
+        return { family, address, index: this.#links.index(named(name).dev) };
+      },
+      onChange: parts.onSuspicion,
+      onAsked: (wan, family, verdict) => {
+        this.#health.report(wan, family, 'asked', verdict, this.#clock.now());
         this.#monitor.awaitHolds();
       },
     });
@@ -120,12 +134,19 @@ export class Uplinks {
     this.#lookSoon();
   }
 
-  /** Notes that a new connection was given to a WAN. Cheap for connections that are not sampled. */
+  /** Notes that a new connection was given to a WAN. */
   decided(name: string, flow: Flow): void {
-    const { family, proto } = flow;
-    if (!this.#passive.wants(name, family, proto)) return;
-    const { src, dst, sport, dport } = flow;
-    this.#passive.decided(name, { family: family as Family, proto, src, dst, sport, dport });
+    this.#suspicions.decided(name, flow);
+  }
+
+  /** The WANs that did not answer this connection before; undefined for nearly all. */
+  tried(flow: Flow): ReadonlySet<string> | undefined {
+    return this.#suspicions.tried(flow);
+  }
+
+  /** Does what {@link Suspicions.unreachable} says. */
+  unreachable(name: string, tuple: Tuple): boolean {
+    return this.#suspicions.unreachable(name, tuple);
   }
 
   /**
@@ -173,7 +194,7 @@ export class Uplinks {
     clearInterval(this.#timer);
     clearTimeout(this.#nextLook);
     this.#news?.stop();
-    this.#passive.stop();
+    this.#suspicions.stop();
     await this.#monitor.stop();
   }
 
@@ -225,7 +246,7 @@ export class Uplinks {
     const { states, onChange } = this.#parts;
     const lastedMs = states.found(targetId(wan, family), { up, since, reason, heldUntil });
     if (lastedMs === undefined) return;
-    if (up) this.#passive.restart(wan, family);
+    this.#suspicions.changed(wan, family, up);
     onChange({ ...change, lastedMs });
   }
 
@@ -240,9 +261,9 @@ export class Uplinks {
     );
   }
 
-  /** The WANs that are up as far as checks and devices know. */
-  #available(family: Family): readonly string[] {
-    return this.#taking(family).filter((name) => this.#health.upWithout('passive', name, family));
+  /** The WANs that get new connections and are up. */
+  #working(family: Family): readonly string[] {
+    return this.#taking(family).filter((name) => this.#health.state(name, family).up);
   }
 
   /** The names of the WANs that get new connections when they are up. */

@@ -137,6 +137,7 @@ export class Wans {
         return () => pool;
       },
       inbound: this.#inbound,
+      tried: (flow) => this.#uplinks?.tried(flow),
       label,
       onDecision: (pool, member, flow, packet) => {
         this.#uplinks?.decided(member.target.name, flow);
@@ -172,10 +173,12 @@ export class Wans {
     return new Uplinks({
       wans,
       field,
-      checks: health.checks,
+      health,
       states,
       logger,
-      upAfterMs: health.upAfterMs,
+      hasOther: (name, family) => this.#pool.hasOther(name, family),
+      forget: (mark) => this.balancer.forget(mark),
+      onSuspicion: (change) => void failover.suspicionChanged(change),
       onChange: (change) => {
         const acted = failover.changed(change);
         // Drops the results, since otherwise each promise would hold all earlier ones.

@@ -1,6 +1,6 @@
 import type { PlanConfig } from '../config/config.js';
 import { FAMILIES } from '../core/family.js';
-import { targetId } from '../core/target.js';
+import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
 import { tooLong } from './choice.js';
 import type { Rule, Share } from './plan.js';
@@ -27,11 +27,17 @@ export function kernelRules(scene: Scene): Rule[] {
   return [{ when: [undecided(mask), FROM_OTHERS], action: { kind: 'set-mark', bits: refused } }];
 }
 
-/** The shares of the WANs that are up and have a weight, in the lowest tier that has any. */
+/**
+ * The shares of the WANs that are up and have a weight, in the lowest tier that has any. Suspected ones are left out
+ * unless all are.
+ */
 function candidates(scene: Scene): Share[] {
-  const able = scene.uplinks.filter(
-    (uplink) => weightOf(uplink.wan, scene.states) > 0 && !isAway(uplink, scene.states),
+  const { states } = scene;
+  const working = scene.uplinks.filter(
+    (uplink) => weightOf(uplink.wan, states) > 0 && !isAway(uplink, states),
   );
+  const trusted = working.filter(({ id }) => !states.suspected.has(id));
+  const able = trusted.length > 0 ? trusted : working;
   const tier = Math.min(...able.map(({ wan }) => wan.tier));
   return able
     .filter(({ wan }) => wan.tier === tier)
@@ -82,8 +88,9 @@ export function choiceRefusal(config: ChoiceConfig, states: PlanStates): string 
 export function fittingStates(config: ChoiceConfig, states: PlanStates): PlanStates {
   const ids = new Set(config.wans.flatMap((wan) => FAMILIES.map((family) => targetId(wan.name, family))));
   const names = new Set(config.wans.map((wan) => wan.name));
-  const down = new Set([...states.down].filter((id) => ids.has(id)));
+  const known = (those: ReadonlySet<TargetId>) => new Set([...those].filter((id) => ids.has(id)));
+  const [down, suspected] = [known(states.down), known(states.suspected)];
   const weights = new Map([...states.weights].filter(([name]) => names.has(name)));
-  const fitting = { down, weights };
-  return choiceRefusal(config, fitting) === undefined ? fitting : { down, weights: new Map() };
+  const fitting = { down, suspected, weights };
+  return choiceRefusal(config, fitting) === undefined ? fitting : { ...fitting, weights: new Map() };
 }

@@ -4,9 +4,11 @@ import type { TargetId } from '../core/target.js';
 export interface PlanStates {
   /** Targets that get no new connections. */
   readonly down: ReadonlySet<TargetId>;
+  /** Targets that get no new connections while another one that gets them is not suspected. */
+  readonly suspected: ReadonlySet<TargetId>;
   /** Current weights that differ from the configured ones, by target name. Whole numbers, 0 to 65535. */
   readonly weights: ReadonlyMap<string, number>;
 }
 
 /** No states: every target is up and has its configured weight. */
-export const NO_STATES: PlanStates = { down: new Set(), weights: new Map() };
+export const NO_STATES: PlanStates = { down: new Set(), suspected: new Set(), weights: new Map() };

@@ -74,7 +74,11 @@ export function keptText(installed: Installed): string {
     format: FORMAT,
     raw: ruleOptions(raw),
     numbers: { wans: Object.fromEntries(numbers.wans), backends: Object.fromEntries(numbers.backends) },
-    states: { down: [...states.down], weights: Object.fromEntries(states.weights) },
+    states: {
+      down: [...states.down],
+      suspected: [...states.suspected],
+      weights: Object.fromEntries(states.weights),
+    },
     firewall,
     links: Object.fromEntries(links),
     unusable: [...unusable],
@@ -85,7 +89,12 @@ export function keptText(installed: Installed): string {
 interface Kept {
   readonly raw: RawConfig;
   readonly numbers: { readonly wans: Record<string, number>; readonly backends: Record<string, number> };
-  readonly states: { readonly down: string[]; readonly weights: Record<string, number> };
+  readonly states: {
+    readonly down: string[];
+    /** Missing in what older versions kept. */
+    readonly suspected?: string[];
+    readonly weights: Record<string, number>;
+  };
   readonly firewall: Firewall;
   readonly links: Record<string, string>;
   readonly unusable: string[];
@@ -96,7 +105,11 @@ function fromJson({ raw, numbers, states, firewall, links, unusable, macs }: Kep
   return {
     raw,
     numbers: { wans: map(numbers.wans), backends: map(numbers.backends) },
-    states: { down: ids(states.down), weights: map(states.weights) },
+    states: {
+      down: ids(states.down),
+      suspected: ids(states.suspected ?? []),
+      weights: map(states.weights),
+    },
     firewall: { programs: firewall.programs ?? namedPrograms(), variant: firewall.variant },
     links: map(links),
     unusable: ids(unusable),

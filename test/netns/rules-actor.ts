@@ -44,7 +44,7 @@ function statesOf({ down, weights }: Refresh): PlanStates | undefined {
   const ids = words.flatMap(
     (word) => parseTargetId(word) ?? [`${word}/4` as TargetId, `${word}/6` as TargetId],
   );
-  return { down: new Set(ids), weights: new Map(Object.entries(weights ?? {})) };
+  return { ...NO_STATES, down: new Set(ids), weights: new Map(Object.entries(weights ?? {})) };
 }
 
 async function act(request: Request): Promise<Answer> {

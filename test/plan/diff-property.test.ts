@@ -21,7 +21,7 @@ const BASES = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
 function randomTables(seed: number): Record<Stage, readonly string[]> | undefined {
   const { raw, facts, down, weights } = randomRouter(seed);
   try {
-    const states = { down: new Set(down as TargetId[]), weights: new Map(weights) };
+    const states = { ...NO_STATES, down: new Set(down as TargetId[]), weights: new Map(weights) };
     const lists = planLists(buildPlan(parseConfig(raw), facts, states));
     return { nat: lists.get('4.nat')!, mangle: lists.get('4.mangle')!, filter: lists.get('4.filter')! };
   } catch (error) {

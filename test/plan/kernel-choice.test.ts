@@ -54,7 +54,7 @@ describe('states that fit a configuration', () => {
         ['gone', 5],
       ]),
     };
-    assert.deepEqual(fittingStates(TWO, states), { down: new Set(['a/4']), weights: new Map([['a', 3]]) });
+    assert.deepEqual(fittingStates(TWO, states), { ...NO_STATES, down: new Set(['a/4']), weights: new Map([['a', 3]]) });
     assert.deepEqual(fittingStates(TWO, { ...states, weights: new Map([['a', 300]]) }).weights, new Map());
   });
 });

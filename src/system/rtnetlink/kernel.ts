@@ -1,7 +1,13 @@
 import type { Family } from '../../core/family.js';
 import { dumpAddresses, type InterfaceAddress } from './addresses.js';
 import { dumpLinks, type Link } from './links.js';
-import { dumpNeighbours, type Neighbour, resolveNeighbour } from './neighbours.js';
+import {
+  dumpNeighbours,
+  dumpSilentNeighbours,
+  type Neighbour,
+  probeNeighbour,
+  resolveNeighbour,
+} from './neighbours.js';
 import { lookupRoute } from './route-lookup.js';
 import { dumpMain, type Route } from './routes.js';
 
@@ -20,6 +26,17 @@ export interface Kernel {
   /** See {@link resolveNeighbour}. */
   resolve(family: Family, address: string, index: number): void;
 }
+
+/** Asking neighbours whether they are still there; replace it in tests. */
+export interface NeighbourProbing {
+  /** See {@link probeNeighbour}. */
+  probe(family: Family, address: string, index: number): void;
+  /** See {@link dumpSilentNeighbours}. */
+  silent(family: Family): readonly Pick<Neighbour, 'index' | 'address'>[];
+}
+
+/** The neighbours that this machine has. */
+export const NEIGHBOURS: NeighbourProbing = { probe: probeNeighbour, silent: dumpSilentNeighbours };
 
 /** The kernel that this process runs on. */
 export const KERNEL: Kernel = {

@@ -20,6 +20,9 @@ const NDMSG_BYTES = 12;
 /** Attributes of linux/neighbour.h. */
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
+const NUD_INCOMPLETE = 0x01;
+const NUD_PROBE = 0x10;
+const NUD_FAILED = 0x20;
 const NUD_NOARP = 0x40;
 const NTF_USE = 0x01;
 /** Flags of linux/netlink.h. */
@@ -55,6 +58,50 @@ export function parseNeighbours(messages: Uint8Array, family: Family): Neighbour
     neighbours.push({ index: view.getUint32(start + 4, LITTLE_ENDIAN), address, mac });
   });
   return neighbours;
+}
+
+/** The neighbours of a family that do not answer. @throws Error with `errno` */
+export function dumpSilentNeighbours(family: Family): Pick<Neighbour, 'index' | 'address'>[] {
+  const body = new Uint8Array(NDMSG_BYTES);
+  body[0] = ADDRESS_FAMILY[family];
+  return parseSilentNeighbours(dump(RTM_GETNEIGH, body), family);
+}
+
+/** The neighbours in the messages of a dump that the kernel asks without an answer so far, or has given up. */
+export function parseSilentNeighbours(
+  messages: Uint8Array,
+  family: Family,
+): Pick<Neighbour, 'index' | 'address'>[] {
+  const neighbours: Pick<Neighbour, 'index' | 'address'>[] = [];
+  forEachMessage(messages, RTM_NEWNEIGH, (view, start, end) => {
+    if (end - start < NDMSG_BYTES || view.getUint8(start) !== ADDRESS_FAMILY[family]) return;
+    if ((view.getUint16(start + 8, LITTLE_ENDIAN) & (NUD_INCOMPLETE | NUD_FAILED)) === 0) return;
+    forEachAttribute(view, start + NDMSG_BYTES, end, (type, _, from, to) => {
+      const address = type === NDA_DST ? readAddress(view, from, to) : undefined;
+      if (address !== undefined) {
+        neighbours.push({ index: view.getUint32(start + 4, LITTLE_ENDIAN), address });
+      }
+    });
+  });
+  return neighbours;
+}
+
+/**
+ * Makes the kernel ask a known neighbour at once whether it is still there, as `ip neigh change ADDRESS dev DEV nud
+ * probe` does: up to three times (ucast_solicit), a second apart, then it has failed (neigh_timer_handler). Needs
+ * CAP_NET_ADMIN.
+ *
+ * @param address in the form of {@link parseAddress}
+ * @throws Error with `errno`: ENOENT where the neighbour is not known
+ */
+export function probeNeighbour(family: Family, address: string, index: number): void {
+  const header = new Uint8Array(NDMSG_BYTES);
+  const view = new DataView(header.buffer);
+  view.setUint8(0, ADDRESS_FAMILY[family]);
+  view.setUint32(4, index, LITTLE_ENDIAN);
+  view.setUint16(8, NUD_PROBE, LITTLE_ENDIAN);
+  const body = Buffer.concat([header, attribute(NDA_DST, parseAddress(address))]);
+  request(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_REPLACE, body);
 }
 
 /**

@@ -1,59 +1,82 @@
-/** For how long an answer shows that its destination is alive. */
-const FRESH_MS = 10_000;
-/** For how long an unanswered connection shows that its destination is dead; clients keep trying for longer. */
-const DEAD_MS = 30_000;
-const MOST = 2048;
+import { networkOf } from './network.js';
 
-interface Seen {
-  /** By WAN, when the latest connection to the destination was decided that was answered. */
-  readonly answered: Map<string, number>;
-  /** By WAN, when the latest connection to the destination was decided that was not answered. */
-  readonly unanswered: Map<string, number>;
+/** A destination that answered a client's TCP connection. */
+export interface Destination {
+  readonly address: string;
+  readonly port: number;
+  /** The key of its network. */
+  readonly network: string;
 }
 
-/** Which destinations answered lately, and by which WANs. Bounded: the oldest are forgotten. */
+interface Known extends Destination {
+  readonly client: string;
+  readonly answeredAt: number;
+  /** When it last answered a connection by each WAN. */
+  readonly byWan: ReadonlyMap<string, number>;
+}
+
+/** An older answer says little about whether the destination still answers. */
+const FRESH_MS = 600_000;
+const MOST = 64;
+
+/**
+ * The destinations in one family that answered clients lately, so that they can be asked when a WAN is in doubt. Bounded
+ * fairly: where there are too many, the client with the most loses one of the network that it has the most of.
+ */
 export class Destinations {
-  readonly #seen = new Map<string, Seen>();
+  readonly #known = new Map<string, Known>();
 
-  note(key: string, wan: string, answered: boolean, decidedAt: number): void {
-    const seen = this.#seen.get(key) ?? { answered: new Map(), unanswered: new Map() };
-    const times = answered ? seen.answered : seen.unanswered;
-    times.set(wan, Math.max(decidedAt, times.get(wan) ?? decidedAt));
-    // Moves the entry to the end, so that the first entry is always the oldest.
-    this.#seen.delete(key);
-    this.#seen.set(key, seen);
-    if (this.#seen.size > MOST) this.#seen.delete(this.#seen.keys().next().value!);
+  note(client: string, address: string, port: number, wan: string, now: number): void {
+    const key = `${address} ${port}`;
+    const byWan = new Map(this.#known.get(key)?.byWan).set(wan, now);
+    // Moves the entry to the end, so that the oldest come first.
+    this.#known.delete(key);
+    this.#known.set(key, { address, port, network: networkOf(address), client, answeredAt: now, byWan });
+    if (this.#known.size > MOST) this.#dropOne();
   }
 
-  /** Whether a destination answered lately by a WAN of `others`, and no connection by them stayed unanswered since. */
-  isAlive(key: string, others: readonly string[], now: number): boolean {
-    const { answered, unanswered } = this.#latest(key, others);
-    return answered > now - FRESH_MS && answered >= unanswered;
+  /**
+   * Up to `most` destinations to ask about a WAN: first of different clients and networks, then of different networks,
+   * then of different addresses. Those that the WAN itself reached lately are preferred, since one that never answered
+   * it may refuse its address.
+   */
+  pick(wan: string, most: number, now: number): readonly Destination[] {
+    const fresh = [...this.#known.values()].filter(({ answeredAt }) => answeredAt > now - FRESH_MS).reverse();
+    const reached = (one: Known) => (one.byWan.get(wan) ?? Number.NEGATIVE_INFINITY) > now - FRESH_MS;
+    const ordered = [...fresh.filter(reached), ...fresh.filter((one) => !reached(one))];
+    const picked: Known[] = [];
+    const differs = (one: Known, part: (one: Known) => string) =>
+      picked.every((other) => part(other) !== part(one));
+    for (const parts of PICKS) {
+      for (const one of ordered) {
+        if (picked.length < most && parts.every((part) => differs(one, part))) picked.push(one);
+      }
+    }
+    return picked;
   }
 
-  /** Whether a connection by a WAN of `others` stayed unanswered lately, and none by them was answered since. */
-  isDead(key: string, others: readonly string[], now: number): boolean {
-    const { answered, unanswered } = this.#latest(key, others);
-    return unanswered > now - DEAD_MS && unanswered > answered;
-  }
-
-  /** When the latest answered connection to the destination by a WAN of `others` was decided. */
-  lastAnswered(key: string, others: readonly string[]): number {
-    return this.#latest(key, others).answered;
-  }
-
-  #latest(key: string, others: readonly string[]): { answered: number; unanswered: number } {
-    const seen = this.#seen.get(key);
-    const latest = (times: ReadonlyMap<string, number> | undefined) =>
-      Math.max(Number.NEGATIVE_INFINITY, ...others.map((wan) => times?.get(wan) ?? Number.NEGATIVE_INFINITY));
-    return { answered: latest(seen?.answered), unanswered: latest(seen?.unanswered) };
+  #dropOne(): void {
+    const all = [...this.#known];
+    const ofClient = largestGroup(all, ([, { client }]) => client);
+    const [oldest] = largestGroup(ofClient, ([, { network }]) => network);
+    this.#known.delete(oldest![0]);
   }
 }
 
-/** The network of a destination, a /24 or a /48: an outage there usually hits all of the network. */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address.slice(0, address.lastIndexOf('.'));
-  const [head = ''] = address.split('::', 1);
-  const groups = head === '' ? [] : head.split(':');
-  return [0, 1, 2].map((i) => groups[i] ?? '0').join(':');
+const PICKS: readonly (readonly ((one: Known) => string)[])[] = [
+  [({ client }) => client, ({ network }) => network],
+  [({ network }) => network],
+  [({ address }) => address],
+];
+
+function largestGroup<Item>(all: readonly Item[], key: (item: Item) => string): readonly Item[] {
+  const groups = new Map<string, Item[]>();
+  for (const item of all) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  let largest: readonly Item[] = [];
+  for (const group of groups.values()) if (group.length > largest.length) largest = group;
+  return largest;
 }

@@ -1,23 +1,34 @@
 import type { Entry, Tuple } from '../../conntrack/requests.js';
 import { FAMILIES, type Family } from '../../core/family.js';
+import type { Flow } from '../../core/flow.js';
 import type { Clock } from '../clock.js';
-import { Detector, type Suspicion } from './detector.js';
+import { FIRST_SYN_MS, LATER_SYN_MS } from './answer-times.js';
+import type { Destinations } from './destinations.js';
+import type { Evidence, Unanswered } from './evidence.js';
+import { networkOf } from './network.js';
+import { Sampler } from './sampler.js';
 
 const TCP = 6;
 const UDP = 17;
 /** IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h). */
 const SEEN_REPLY = 1 << 1;
 /** Ages at which a connection is looked at, until it is answered. */
-export const LOOKS_MS = [250, 500, 750, 1000, 1250, 1500, 1750, 2000] as const;
-export const TICK_MS = 100;
-/** Looks are spread over a tick, since decisions wait for them, and all looks of a tick together take a millisecond. */
-const LOOKS_EVERY_MS = 25;
+const LOOKS_MS = [250, 500, FIRST_SYN_MS, 1250, 1750, 2300, LATER_SYN_MS] as const;
+/** A moved connection is looked at sooner as well, since its answer speaks against the WAN that did not answer it. */
+const MOVED_LOOKS_MS = [100, ...LOOKS_MS] as const;
 /** Unanswered UDP is looked at less often, since it is mostly one-way on purpose. */
-const MOST_UDP_LOOKS = 4;
+const UDP_LOOKS_MS = [250, 500, FIRST_SYN_MS] as const;
+/** Looks are spread, since decisions wait for them; those of one moment together take a millisecond. */
+const LOOKS_EVERY_MS = 25;
+const JUDGED_EVERY_MS = 100;
 /** A later timer means that this machine stood still, and perhaps the traffic through it, too. */
 const LATE_MS = 100;
-/** Most samples of a WAN and family in a tick: 20 a second, enough for a suspicion within half a second. */
-export const MOST_PER_TICK = 2;
+/** How many TCP connections a second are looked at, over all WANs of a family: each costs some 5 us and may be moved. */
+const TCP_PER_SECOND = 500;
+/** UDP says only that a WAN answers, for which a few are enough. */
+const UDP_PER_SECOND = 20;
+/** How long a moved connection keeps off the WAN that did not answer it. A client's last SYN comes later, but few wait. */
+const REMEMBERED_MS = 15_000;
 
 /** Whether a connection was answered; undefined when its entry says nothing about that. */
 export type Answered = boolean | undefined;
@@ -34,77 +45,142 @@ export function isAnswered(proto: number, entry: Pick<Entry, 'status' | 'tcpStat
 
 interface Sample {
   readonly id: number;
-  readonly wan: string;
+  /** The WAN that it was given to. The kernel may have chosen another one, if the decision came too late. */
+  wan: string;
   readonly tuple: Tuple;
   /** When the connection was decided, by the clock without the time in which the process stood still. */
   readonly decidedAt: number;
+  /** Its own move away from another WAN; undefined for nearly all. */
+  readonly move: Move | undefined;
   looks: number;
+  /** The age at which it was last seen without an answer, in ms; 0 where it never was. */
   knownMs: number;
 }
 
-export interface PassiveWatchOptions {
+/** A connection that was taken from the WAN that did not answer it. */
+interface Move {
+  readonly from: string;
+  readonly tried: ReadonlySet<string>;
+  readonly unanswered: Unanswered;
+  readonly at: number;
+}
+
+export interface WatchOptions {
   /**
-   * Looks a connection up in conntrack; undefined when it is gone or does not belong to `wan` any more, because it was
-   * cut and made again by another WAN. An exception counts as undefined.
+   * Looks a connection up in conntrack, with the WAN that it has; undefined when it is gone or has none. An exception
+   * counts as undefined.
    */
-  readonly lookup: (tuple: Tuple, wan: string) => Promise<Entry | undefined>;
+  readonly lookup: (tuple: Tuple) => Promise<{ readonly entry: Entry; readonly wan: string } | undefined>;
+  /** Makes conntrack and the queue forget those that have no answer yet. @returns for each whether it was forgotten */
+  readonly forget: (those: readonly { tuple: Tuple; wan: string }[]) => Promise<readonly boolean[]>;
+  /** Whether a connection may be taken from a WAN that does not answer it, because another one can have it. */
+  readonly mayMove: (wan: string, family: Family) => boolean;
+  readonly evidence: Readonly<Record<Family, Evidence>>;
+  readonly destinations: Readonly<Record<Family, Destinations>>;
+  /** How many WANs there are; the looks are shared out among them. */
+  readonly wans: number;
   readonly clock: Clock;
-  /** The WANs that new connections may use in a family, including suspected ones. */
-  readonly available: (family: Family) => readonly string[];
-  /** Called when a suspicion is raised (with the reason) or over (undefined). */
-  readonly onSuspicion: (wan: string, family: Family, suspicion: Suspicion | undefined) => void;
+  /** Returns 0 up to 1. */
+  readonly random?: () => number;
+  /** Called some ten times a second while there is something to judge. */
+  readonly onEvidence: () => void;
 }
 
 /**
- * Looks up a sample of the daemon's own decisions in conntrack and reports WANs that do not answer. It does nothing
- * while there are no decisions. It samples at most 20 a second for each WAN and family, and looks up to eight times.
+ * Follows a fair sample of the daemon's own decisions in conntrack, for two ends: a TCP connection that its WAN leaves
+ * without an answer gets a second chance by another WAN, and the fate of all is evidence for and against the WANs. It
+ * does nothing while there are no decisions.
  *
- * Ages and silences do not count the time in which this process itself did not run: all its samples would grow old at
- * once and look unanswered. So on a starved machine a suspicion takes longer, by the time the machine stood still.
+ * The second chance comes just before the client sends its SYN again: the unanswered entry is forgotten, so the SYN is
+ * decided anew, and {@link Watch.tried} keeps it off the WAN that it had. A connection is moved once.
+ *
+ * Ages do not count the time in which this process itself did not run: all its samples would grow old at once and look
+ * unanswered.
  */
-export class PassiveWatch {
-  readonly #options: PassiveWatchOptions;
-  readonly #detectors = { 4: new Detector(), 6: new Detector() };
-  readonly #told = { 4: new Set<string>(), 6: new Set<string>() };
-  readonly #taken = { 4: new Map<string, number>(), 6: new Map<string, number>() };
+export class Watch {
+  readonly #options: WatchOptions;
+  readonly #random: () => number;
+  readonly #samplers = new Map<string, Record<Family, { tcp: Sampler<Sample>; udp: Sampler<Sample> }>>();
+  readonly #moves = new Map<string, Move>();
+  /** The id of the latest sample of each connection that is followed. */
+  readonly #latest = new Map<string, number>();
   #samples: Sample[] = [];
   #nextId = 0;
   #stolenMs = 0;
-  #tickedAt = Number.NEGATIVE_INFINITY;
+  #judgedAt = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
   #stopped = false;
 
-  constructor(options: PassiveWatchOptions) {
+  constructor(options: WatchOptions) {
     this.#options = options;
+    this.#random = options.random ?? Math.random;
   }
 
-  /**
-   * Whether {@link PassiveWatch.decided} would take a connection by `wan`. Cheap, so that it can be asked for every
-   * decision before the addresses are turned into text.
-   */
-  wants(wan: string, family: number, proto: number): boolean {
-    if ((proto !== TCP && proto !== UDP) || (family !== 4 && family !== 6)) return false;
-    return (this.#taken[family].get(wan) ?? 0) < MOST_PER_TICK;
+  /** The WANs that did not answer this connection; undefined for nearly all. Cheap while nothing is moved. */
+  tried(flow: Flow): ReadonlySet<string> | undefined {
+    return this.#moves.size === 0 || flow.proto !== TCP ? undefined : this.#moves.get(keyOf(flow))?.tried;
   }
 
-  /** Samples a new connection that was given to `wan`; call it only when {@link PassiveWatch.wants} says so. */
-  decided(wan: string, tuple: Tuple): void {
-    if (this.#stopped) return;
-    const taken = this.#taken[tuple.family];
-    taken.set(wan, (taken.get(wan) ?? 0) + 1);
-    this.#samples.push({ id: this.#nextId++, wan, tuple, decidedAt: this.#aliveMs(), looks: 0, knownMs: 0 });
+  /** Notes that a new connection was given to `wan`. */
+  decided(wan: string, flow: Flow): void {
+    const { family, proto } = flow;
+    if (this.#stopped || (proto !== TCP && proto !== UDP) || (family !== 4 && family !== 6)) return;
+    const move = this.#moves.size > 0 && proto === TCP ? this.#moves.get(keyOf(flow)) : undefined;
+    if (move !== undefined) this.#follow(this.#sample(wan, flow, move));
+    else {
+      const { tcp, udp } = this.#samplersOf(wan)[family];
+      const sampler = proto === TCP ? tcp : udp;
+      sampler.add(flow.srcHash, flow.dstNetworkHash, () => this.#sample(wan, flow, undefined));
+    }
     this.#arm();
   }
 
-  /** Ignores the earlier connections of `wan`, which is up again: they say nothing about the present. */
-  restart(wan: string, family: Family): void {
-    this.#detectors[family].restart(wan, this.#aliveMs());
+  /**
+   * Takes in that a router behind `wan` called the destination of a connection without an answer unreachable.
+   * @returns whether the connection gets a second chance, so that its client must not hear of the error
+   */
+  unreachable(wan: string, tuple: Tuple): boolean {
+    const now = this.#aliveMs();
+    const moved = this.#moves.has(keyOf(tuple));
+    const sample = { id: this.#nextId++, wan, tuple, decidedAt: now, move: undefined, looks: 0, knownMs: 0 };
+    this.#options.evidence[tuple.family].unreachable(wan, unansweredOf(sample, 0));
+    const moves = !moved && this.#options.mayMove(wan, tuple.family);
+    if (moves) void this.#moveAll([sample]);
+    this.#arm();
+    return moves;
   }
 
   stop(): void {
     this.#stopped = true;
     this.#cancel?.();
     this.#samples = [];
+    this.#moves.clear();
+    this.#latest.clear();
+  }
+
+  #sample(wan: string, flow: Flow, move: Move | undefined): Sample {
+    const { proto, src, dst, sport, dport } = flow;
+    const tuple = { family: flow.family as Family, proto, src, dst, sport, dport };
+    return { id: this.#nextId++, wan, tuple, decidedAt: this.#aliveMs(), move, looks: 0, knownMs: 0 };
+  }
+
+  #follow(sample: Sample): void {
+    this.#samples.push(sample);
+    this.#latest.set(keyOf(sample.tuple), sample.id);
+  }
+
+  #samplersOf(wan: string) {
+    let samplers = this.#samplers.get(wan);
+    if (samplers === undefined) {
+      const { wans } = this.#options;
+      const make = () => ({
+        tcp: new Sampler<Sample>(Math.ceil(TCP_PER_SECOND / wans), this.#random),
+        udp: new Sampler<Sample>(UDP_PER_SECOND, this.#random),
+      });
+      samplers = { 4: make(), 6: make() };
+      this.#samplers.set(wan, samplers);
+    }
+    return samplers;
   }
 
   #arm(): void {
@@ -126,51 +202,112 @@ export class PassiveWatch {
 
   async #tick(): Promise<void> {
     const now = this.#aliveMs();
-    const full = now - this.#tickedAt >= TICK_MS;
-    if (full) {
-      this.#tickedAt = now;
-      for (const family of FAMILIES) this.#taken[family].clear();
+    for (const families of this.#samplers.values()) {
+      for (const family of FAMILIES) {
+        const { tcp, udp } = families[family];
+        for (const sample of [...tcp.take(now), ...udp.take(now)]) this.#follow(sample);
+      }
     }
-    const isDue = ({ decidedAt, looks }: Sample) => now - decidedAt >= LOOKS_MS[looks]!;
+    for (const [key, { at }] of this.#moves) if (now - at > REMEMBERED_MS) this.#moves.delete(key);
+    const isDue = (sample: Sample) => now - sample.decidedAt >= looksOf(sample)[sample.looks]!;
     const due = this.#samples.filter(isDue);
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
-    await Promise.all(due.map((sample) => this.#look(sample)));
+    const unanswered = await Promise.all(due.map((sample) => this.#look(sample)));
     if (this.#stopped) return;
-    if (full) for (const family of FAMILIES) this.#tell(family);
-    const watching = this.#told[4].size + this.#told[6].size > 0;
+    await this.#moveAll(
+      unanswered.filter((sample) => sample !== undefined && this.#isDone(sample)) as Sample[],
+    );
+    if (this.#stopped) return;
+    const judges = now - this.#judgedAt >= JUDGED_EVERY_MS;
+    if (judges) {
+      this.#judgedAt = now;
+      this.#options.onEvidence();
+    }
     // Looks since the last judgement have yet to be judged.
-    if (watching || this.#samples.length > 0 || !full) this.#arm();
+    if (this.#samples.length > 0 || this.#moves.size > 0 || !judges) this.#arm();
   }
 
-  async #look(sample: Sample): Promise<void> {
-    const { id, wan, tuple, decidedAt, knownMs } = sample;
+  /** @returns the sample where it has no answer yet */
+  async #look(sample: Sample): Promise<Sample | undefined> {
+    const { tuple, decidedAt, knownMs } = sample;
+    const { evidence, destinations } = this.#options;
     // Taken before the look-up, whose answer may be late on a busy machine.
     const lookedAt = this.#aliveMs();
-    const entry = await this.#options.lookup(tuple, wan).catch(() => undefined);
+    const found = await this.#options.lookup(tuple).catch(() => undefined);
+    const entry = found?.entry;
+    // It was cut and decided anew meanwhile, and that decision has a sample of its own.
+    if (this.#latest.get(keyOf(tuple)) !== sample.id) return undefined;
+    this.#latest.delete(keyOf(tuple));
+    if (found !== undefined) sample.wan = found.wan;
+    const { wan } = sample;
     const answered = isAnswered(tuple.proto, entry);
-    const { dst, dport } = tuple;
-    if (answered !== undefined)
-      this.#detectors[tuple.family].add({ id, wan, decidedAt, lookedAt, dst, dport, answered, knownMs });
+    const ageMs = lookedAt - decidedAt;
+    if (answered === true) {
+      evidence[tuple.family].answered(wan, decidedAt, knownMs, lookedAt);
+      if (tuple.proto === TCP) {
+        destinations[tuple.family].note(tuple.src, tuple.dst, tuple.dport, wan, lookedAt);
+      }
+      this.#pair(sample, ageMs);
+      return undefined;
+    }
+    if (answered === false && sample.move === undefined) {
+      evidence[tuple.family].unanswered(wan, unansweredOf(sample, ageMs));
+    }
     sample.looks++;
-    sample.knownMs = lookedAt - decidedAt;
-    // Unanswered UDP is looked at again as well, since an answer may still come.
-    const most = tuple.proto === UDP ? MOST_UDP_LOOKS : LOOKS_MS.length;
-    if (answered !== true && entry !== undefined && sample.looks < most) this.#samples.push(sample);
+    sample.knownMs = ageMs;
+    // UDP is looked at again as well, since an answer may still come.
+    if (entry !== undefined && sample.looks < looksOf(sample).length) this.#follow(sample);
+    return answered === false ? sample : undefined;
   }
 
-  #tell(family: Family): void {
-    const { available, onSuspicion } = this.#options;
-    const suspicions = this.#detectors[family].suspects(available(family), this.#aliveMs());
-    const told = this.#told[family];
-    for (const wan of [...told]) {
-      if (suspicions.some((one) => one.wan === wan)) continue;
-      told.delete(wan);
-      onSuspicion(wan, family, undefined);
+  /** A moved connection that was answered in less time than it had before speaks against the WAN that it had. */
+  #pair({ move, tuple }: Sample, ageMs: number): void {
+    if (move === undefined || ageMs >= move.unanswered.ageMs) return;
+    this.#options.evidence[tuple.family].pair(move.from, move.unanswered);
+  }
+
+  /** Whether the WAN of an unanswered connection has had its time. */
+  #isDone({ wan, tuple, move, knownMs }: Sample): boolean {
+    const { evidence, mayMove } = this.#options;
+    if (move !== undefined || tuple.proto !== TCP) return false;
+    const patienceMs = evidence[tuple.family].times(wan).patienceMs(this.#aliveMs());
+    return knownMs >= patienceMs && mayMove(wan, tuple.family);
+  }
+
+  async #moveAll(samples: readonly Sample[]): Promise<void> {
+    if (samples.length === 0) return;
+    const at = this.#aliveMs();
+    // Noted before the kernel is asked, since the next SYN may come meanwhile.
+    for (const sample of samples) {
+      const { wan, tuple, knownMs } = sample;
+      this.#moves.set(keyOf(tuple), {
+        from: wan,
+        tried: new Set([wan]),
+        unanswered: unansweredOf(sample, knownMs),
+        at,
+      });
     }
-    for (const suspicion of suspicions) {
-      if (told.has(suspicion.wan)) continue;
-      told.add(suspicion.wan);
-      onSuspicion(suspicion.wan, family, suspicion);
+    const gone = new Set(samples);
+    this.#samples = this.#samples.filter((sample) => !gone.has(sample));
+    for (const { tuple } of samples) this.#latest.delete(keyOf(tuple));
+    const forgotten = await this.#options.forget(samples).catch((): boolean[] => []);
+    for (const [i, { id, wan, tuple }] of samples.entries()) {
+      // It was answered in the last moment, or is gone.
+      if (forgotten[i] !== true) this.#moves.delete(keyOf(tuple));
+      else this.#options.evidence[tuple.family].withdraw(wan, id);
     }
   }
+}
+
+function looksOf({ tuple, move }: Sample): readonly number[] {
+  if (move !== undefined) return MOVED_LOOKS_MS;
+  return tuple.proto === UDP ? UDP_LOOKS_MS : LOOKS_MS;
+}
+
+function unansweredOf({ id, decidedAt, tuple }: Sample, ageMs: number): Unanswered {
+  return { id, decidedAt, ageMs, client: tuple.src, network: networkOf(tuple.dst) };
+}
+
+function keyOf({ proto, src, sport, dst, dport }: Omit<Tuple, 'family'>): string {
+  return `${proto} ${src} ${sport} ${dst} ${dport}`;
 }

@@ -14,7 +14,7 @@ const config = parseConfig({
 });
 
 function states(weights: Record<string, number>, down: TargetId[] = []) {
-  return { down: new Set(down), weights: new Map(Object.entries(weights)) };
+  return { ...NO_STATES, down: new Set(down), weights: new Map(Object.entries(weights)) };
 }
 
 describe('choiceRefusal', () => {

@@ -1,0 +1,173 @@
+import type { HealthConfig } from '../config/health.js';
+import { forgetUnanswered, lookup, type Tuple } from '../conntrack/requests.js';
+import type { Family } from '../core/family.js';
+import { FAMILIES } from '../core/family.js';
+import type { Flow } from '../core/flow.js';
+import type { MarkField } from '../core/mark.js';
+import type { States } from '../core/states.js';
+import { type TargetId, targetId } from '../core/target.js';
+import type { Wan } from '../core/wan.js';
+import type { NeighbourGateway } from '../system/gateways.js';
+import type { CheckPath } from '../wan/check/check.js';
+import type { Clock } from '../wan/clock.js';
+import { type Finding, Inquiries } from '../wan/inquiry/inquiries.js';
+import { Destinations } from '../wan/passive/destinations.js';
+import { Evidence } from '../wan/passive/evidence.js';
+import { Watch } from '../wan/passive/watch.js';
+
+/** A change of a WAN's suspicion. */
+export interface SuspicionChange {
+  readonly wan: string;
+  readonly family: Family;
+  /** Why it is suspected, or why it is not any more. */
+  readonly reason: string;
+  readonly suspected: boolean;
+}
+
+export interface SuspicionsParts {
+  readonly wans: readonly Wan[];
+  readonly field: MarkField;
+  readonly health: HealthConfig;
+  readonly states: States;
+  readonly clock: Clock;
+  /** The WANs that work in a family as far as devices and checks know, and get new connections when they do. */
+  readonly working: (family: Family) => readonly string[];
+  /** Whether another WAN could have a connection of `wan`. */
+  readonly hasOther: (wan: string, family: Family) => boolean;
+  readonly path: (wan: string, family: Family) => CheckPath | undefined;
+  /** A WAN's gateway, where it is a neighbour. */
+  readonly gateway: (wan: string, family: Family) => NeighbourGateway | undefined;
+  /** Drops the remembered decisions for a WAN. @param mark its number */
+  readonly forget: (mark: number) => void;
+  /** Told after the states know it. */
+  readonly onChange: (change: SuspicionChange) => void;
+  /** Told what asking says of a WAN that it found dead: that it is, or that it answers again. */
+  readonly onAsked: (wan: string, family: Family, verdict: { up: boolean; reason: string }) => void;
+}
+
+/**
+ * Judges WANs by the fate of clients' connections, and never by that alone: evidence begins an inquiry, and what is asked
+ * decides. A suspected WAN gets no new connections while another works; only an inquiry that several networks confirm
+ * calls it dead.
+ */
+export class Suspicions {
+  readonly #parts: SuspicionsParts;
+  readonly #evidence: Readonly<Record<Family, Evidence>> = { 4: new Evidence(), 6: new Evidence() };
+  readonly #watch: Watch | undefined;
+  readonly #inquiries: Inquiries | undefined;
+  /** The WANs that inquiries found dead and that are not up again. */
+  readonly #dead = new Set<TargetId>();
+
+  constructor(parts: SuspicionsParts) {
+    this.#parts = parts;
+    const { wans, field, health, states, clock, working, hasOther, path, gateway, forget } = parts;
+    const destinations = { 4: new Destinations(), 6: new Destinations() };
+    const marks = new Map(wans.map(({ name, mark }) => [name, mark]));
+    const names = new Map(wans.map(({ name, mark }) => [mark, name]));
+    const { passive, secondChance } = health;
+    // Alone, a WAN has nothing that it could be compared with, or replaced by.
+    if (wans.length < 2 || (passive === 'off' && !secondChance)) return;
+    this.#inquiries =
+      passive === 'off'
+        ? undefined
+        : new Inquiries({
+            checks: health.checks,
+            asksDestinations: health.probeClientsDestinations,
+            evidence: this.#evidence,
+            destinations,
+            working,
+            isSuspected: (id) => states.suspicion(id) !== undefined,
+            path,
+            gateway,
+            mayFindDead: passive === 'on',
+            clock,
+            onFinding: (finding) => this.#found(finding),
+          });
+    this.#watch = new Watch({
+      lookup: async (tuple) => {
+        const entry = await lookup(tuple);
+        const wan = entry && names.get(field.decode(entry.mark));
+        return wan === undefined ? undefined : { entry: entry!, wan };
+      },
+      forget: async (those) => {
+        for (const mark of new Set(those.map(({ wan }) => marks.get(wan)!))) forget(mark);
+        const asked = those.map(({ tuple, wan }) => ({ tuple, mark: field.encode(marks.get(wan)!) }));
+        return forgetUnanswered(asked, field.mask);
+      },
+      mayMove: (wan, family) => secondChance && hasOther(wan, family),
+      evidence: this.#evidence,
+      destinations,
+      wans: wans.length,
+      clock,
+      onEvidence: () => {
+        for (const family of FAMILIES) this.#inquiries?.consider(family);
+      },
+    });
+  }
+
+  /** The WANs that did not answer this connection before. */
+  tried(flow: Flow): ReadonlySet<string> | undefined {
+    return this.#watch?.tried(flow);
+  }
+
+  /** Notes that a new connection was given to a WAN. */
+  decided(wan: string, flow: Flow): void {
+    this.#watch?.decided(wan, flow);
+  }
+
+  /** See {@link Watch.unreachable}. */
+  unreachable(wan: string, tuple: Tuple): boolean {
+    return this.#watch?.unreachable(wan, tuple) ?? false;
+  }
+
+  /** To be called when a WAN's state changed: earlier connections say nothing about the present. */
+  changed(wan: string, family: Family, up: boolean): void {
+    const id = targetId(wan, family);
+    // A WAN that asking found dead is asked on until it is up.
+    if (!up && this.#dead.has(id)) return;
+    this.#dead.delete(id);
+    this.#inquiries?.end(wan, family);
+    this.#evidence[family].restart(wan, this.#parts.clock.now());
+    this.#parts.states.suspect(id, undefined);
+  }
+
+  stop(): void {
+    this.#watch?.stop();
+    this.#inquiries?.stop();
+  }
+
+  #found({ wan, family, ruling, doubt }: Finding): void {
+    const id = targetId(wan, family);
+    const { onAsked } = this.#parts;
+    switch (ruling.kind) {
+      case 'suspected':
+        this.#suspect(wan, family, `${doubt.reason}; ${ruling.asked}`);
+        break;
+      case 'dead':
+        this.#dead.add(id);
+        onAsked(wan, family, { up: false, reason: `${doubt.reason}; ${ruling.asked}` });
+        break;
+      case 'answered':
+        if (this.#dead.has(id)) onAsked(wan, family, { up: true, reason: ruling.asked });
+        else this.#clear(wan, family, ruling.asked);
+        break;
+      case 'unknown':
+        this.#clear(wan, family, 'it is tried again, since nobody could be asked');
+        break;
+    }
+  }
+
+  #suspect(wan: string, family: Family, reason: string): void {
+    const { states, clock, onChange } = this.#parts;
+    states.suspect(targetId(wan, family), { since: clock.now(), reason });
+    onChange({ wan, family, reason, suspected: true });
+  }
+
+  #clear(wan: string, family: Family, reason: string): void {
+    const { states, onChange } = this.#parts;
+    const id = targetId(wan, family);
+    if (states.suspicion(id) === undefined) return;
+    states.suspect(id, undefined);
+    onChange({ wan, family, reason, suspected: false });
+  }
+}
