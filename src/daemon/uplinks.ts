@@ -10,7 +10,7 @@ import { carries, type Wan, wanTarget } from '../core/wan.js';
 import { IpMonitor } from '../system/ip-monitor.js';
 import { type Links, readLinks } from '../system/links.js';
 import { systemClock } from '../wan/clock.js';
-import { Health, type HealthChange } from '../wan/health.js';
+import { type Finding, Health, type HealthChange } from '../wan/health.js';
 import { Monitor } from '../wan/monitor.js';
 import { PassiveWatch } from '../wan/passive/watch.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
@@ -204,6 +204,7 @@ export class Uplinks {
   #judge(): void {
     const now = this.#clock.now();
     let moved = false;
+    const findings: Finding[] = [];
     for (const [wan, family, id] of this.#carried()) {
       const verdict = linkVerdict(wan, family, this.#links)!;
       const way = wayOf(wan, family, this.#links);
@@ -213,8 +214,9 @@ export class Uplinks {
       moved ||= before !== undefined && before.way !== way;
       // A device that is up is reported only after it was down: what the checks find says more.
       if (verdict.up && !before?.dead) continue;
-      this.#health.report(wan.name, family, 'link', verdict, now);
+      findings.push({ wan: wan.name, family, source: 'link', verdict });
     }
+    this.#health.reportAll(findings, now);
     if (moved) this.#parts.onMoved?.();
     this.#monitor.awaitHolds();
   }

@@ -4,6 +4,15 @@ import { type TargetId, targetId } from '../core/target.js';
 import type { Verdict } from './check-health.js';
 import { HoldDown } from './hold-down.js';
 
+/** What one source says of a WAN in one family; undefined: it has no opinion, or none any more. */
+export interface Finding {
+  readonly wan: string;
+  readonly family: Family;
+  /** A name of its own for each check, `link`, `passive`, ... */
+  readonly source: string;
+  readonly verdict: Verdict | undefined;
+}
+
 /** The state of a WAN in one family, when it may have changed. */
 export interface HealthChange extends TargetState {
   readonly wan: string;
@@ -15,21 +24,20 @@ export interface HealthOptions {
   readonly upAfterMs?: number;
   /**
    * The names of the WANs that get a family's new connections when they are up. While none of the others is up, a WAN
-   * that works is better than none and does not wait for `upAfterMs`. Without this function every WAN waits.
+   * that works is better than none and does not wait, neither for `upAfterMs` nor for the end of its hold-down. Without
+   * this function every WAN waits.
    */
   readonly taking?: (family: Family) => readonly string[];
   /** Told of a state whenever any part of it may have changed. */
   readonly onState?: (change: HealthChange) => void;
 }
 
-/**
- * One WAN in one family. It knows nothing of other WANs; what depends on them comes in as `upAfterMs`, which says how
- * long the WAN has to be good before it comes up.
- */
+/** One WAN in one family. It knows nothing of other WANs; it is told whether it is `alone`, with no other one up. */
 class Entry {
   readonly wan: string;
   readonly family: Family;
   readonly verdicts = new Map<string, Verdict>();
+  readonly #upAfterMs: number;
   readonly #holdDown = new HoldDown();
   #up = true;
   #since: number;
@@ -41,9 +49,10 @@ class Entry {
   #failed = false;
   #lastUp = '';
 
-  constructor(wan: string, family: Family, now: number) {
+  constructor(wan: string, family: Family, upAfterMs: number, now: number) {
     this.wan = wan;
     this.family = family;
+    this.#upAfterMs = upAfterMs;
     this.#since = now;
   }
 
@@ -51,16 +60,18 @@ class Entry {
     return this.#up;
   }
 
-  state(upAfterMs: number): TargetState {
-    const heldUntil = this.heldUntil(upAfterMs);
+  state(alone: boolean): TargetState {
+    const heldUntil = this.heldUntil(alone);
     return { up: this.#up, since: this.#since, reason: this.#reason, heldUntil };
   }
 
   /** See {@link TargetState.heldUntil}. */
-  heldUntil(upAfterMs: number): number | undefined {
+  heldUntil(alone: boolean): number | undefined {
     const good = this.#goodSince;
     if (good === undefined) return undefined;
-    return Math.max(this.#notBefore, this.#failed ? good + upAfterMs : good);
+    // A WAN that works, however often it fails, is better than none.
+    if (alone) return good;
+    return Math.max(this.#notBefore, this.#failed ? good + this.#upAfterMs : good);
   }
 
   set(source: string, verdict: Verdict | undefined): void {
@@ -75,7 +86,7 @@ class Entry {
   }
 
   /** Goes by the verdicts. @returns whether the state changed */
-  settle(now: number, upAfterMs: number): boolean {
+  settle(now: number, alone: boolean): boolean {
     const down = this.#firstDown;
     if (down !== undefined) {
       this.#reason = down.reason;
@@ -95,7 +106,7 @@ class Entry {
       return false;
     }
     this.#goodSince ??= now;
-    return now >= this.heldUntil(upAfterMs)! && this.#comeUp(now);
+    return now >= this.heldUntil(alone)! && this.#comeUp(now);
   }
 
   /** Comes up without waiting if nothing calls it down. @returns whether the state changed */
@@ -154,22 +165,20 @@ export class Health {
     return entry === undefined ? NOT_CHECKED : this.#state(entry);
   }
 
-  /**
-   * Takes in what `source` says now; it may say the same again.
-   *
-   * @param source a name of its own for each check, `link`, `passive`, ...
-   * @param verdict undefined: the source has no opinion, or none any more
-   */
+  /** Takes in what `source` says now; it may say the same again. See {@link Finding}. */
   report(wan: string, family: Family, source: string, verdict: Verdict | undefined, now: number): void {
-    const name = targetId(wan, family);
-    let entry = this.#entries.get(name);
-    if (entry === undefined) {
-      if (verdict === undefined) return;
-      entry = new Entry(wan, family, now);
-      this.#entries.set(name, entry);
+    this.reportAll([{ wan, family, source, verdict }], now);
+  }
+
+  /** Takes in what was found by one look. Nothing is concluded from one part of it before the rest is known. */
+  reportAll(findings: readonly Finding[], now: number): void {
+    const entries = new Set<Entry>();
+    for (const { wan, family, source, verdict } of findings) {
+      const entry = this.#entryFor(wan, family, verdict, now);
+      entry?.set(source, verdict);
+      if (entry !== undefined) entries.add(entry);
     }
-    entry.set(source, verdict);
-    this.#settle(entry, now);
+    if ([...entries].some((entry) => this.#settle(entry, now))) this.tick(now);
   }
 
   /**
@@ -181,7 +190,7 @@ export class Health {
     if (entry === undefined) return;
     entry.set(source, undefined);
     entry.endHold();
-    this.#note(entry, entry.endWait(now) || entry.settle(now, this.#upAfter(entry)), now);
+    if (this.#note(entry, entry.endWait(now) || entry.settle(now, this.#alone(entry)))) this.tick(now);
   }
 
   /** Whether a WAN is up, or would be up without what `source` says. */
@@ -194,14 +203,14 @@ export class Health {
 
   /** Brings up the WANs that have waited long enough. */
   tick(now: number): void {
-    for (const entry of this.#entries.values()) this.#settle(entry, now);
+    while (this.#settleUntilOneTurns(now));
   }
 
   /** When the next wait ends; undefined when no WAN is waiting. */
   nextDue(): number | undefined {
     let due: number | undefined;
     for (const entry of this.#entries.values()) {
-      const until = entry.heldUntil(this.#upAfter(entry));
+      const until = entry.heldUntil(this.#alone(entry));
       if (until !== undefined && (due === undefined || until < due)) due = until;
     }
     return due;
@@ -212,16 +221,36 @@ export class Health {
     for (const family of FAMILIES) this.#entries.delete(targetId(wan, family));
   }
 
-  #settle(entry: Entry, now: number): void {
-    this.#note(entry, entry.settle(now, this.#upAfter(entry)), now);
+  /** An entry that does not exist is made, unless there is nothing to note in it. */
+  #entryFor(wan: string, family: Family, verdict: Verdict | undefined, now: number): Entry | undefined {
+    const id = targetId(wan, family);
+    const known = this.#entries.get(id);
+    if (known !== undefined || verdict === undefined) return known;
+    const entry = new Entry(wan, family, this.#options.upAfterMs ?? 0, now);
+    this.#entries.set(id, entry);
+    return entry;
   }
 
-  #note(entry: Entry, turned: boolean, now: number): void {
+  /**
+   * One WAN's change can change how long others have to wait. So the first that turns ends the pass: all answers of a
+   * pass come from the same states of the others, and of several WANs that wait while none works only one comes up. It
+   * ends after as many passes as there are WANs, since with the same verdicts none turns twice.
+   * @returns whether one turned
+   */
+  #settleUntilOneTurns(now: number): boolean {
+    for (const entry of this.#entries.values()) if (this.#settle(entry, now)) return true;
+    return false;
+  }
+
+  /** @returns whether the WAN went down or came up */
+  #settle(entry: Entry, now: number): boolean {
+    return this.#note(entry, entry.settle(now, this.#alone(entry)));
+  }
+
+  #note(entry: Entry, turned: boolean): boolean {
     this.#options.onState?.(this.#change(entry));
-    if (!turned) return;
-    this.#onChange(this.#change(entry));
-    // A change of one WAN can change how long others have to wait.
-    this.tick(now);
+    if (turned) this.#onChange(this.#change(entry));
+    return turned;
   }
 
   #change(entry: Entry): HealthChange {
@@ -229,12 +258,7 @@ export class Health {
   }
 
   #state(entry: Entry): TargetState {
-    return entry.state(this.#upAfter(entry));
-  }
-
-  #upAfter(entry: Entry): number {
-    const { upAfterMs = 0 } = this.#options;
-    return upAfterMs > 0 && this.#alone(entry) ? 0 : upAfterMs;
+    return entry.state(this.#alone(entry));
   }
 
   /** Whether no other WAN is up. It asks only for stored states, since each WAN's wait depends on this very answer. */

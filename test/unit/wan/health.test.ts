@@ -314,22 +314,43 @@ describe('the health of a WAN', () => {
       );
     });
 
-    it('of two that are held and nothing else, only the first to be free is spared the wait', () => {
+    it('of two that would be held and nothing else, only the first to be good is spared the wait', () => {
       const { health } = patient(() => ['a', 'b']);
       const both = (verdict: Verdict, now: number) => {
-        for (const wan of ['a', 'b']) health.report(wan, 4, 'link', verdict, now);
+        for (const wan of ['a', 'b']) health.report(wan, 4, 'check 1', verdict, now);
       };
-      // Both go down twice in a row, so that the hold-down keeps them from coming up by themselves.
-      both(down('no carrier'), 0);
-      both(up, 1000);
-      health.tick(31_000);
-      both(down('no carrier'), 32_000);
-      both(up, 33_000);
-      const held = () => ['a', 'b'].map((wan) => health.state(wan, 4).heldUntil);
-      assert.deepEqual(held(), [42_000, 42_000]);
-      health.tick(42_000);
-      assert.deepEqual(held(), [undefined, 63_000]);
-      assert.deepEqual([health.state('a', 4).up, health.state('b', 4).up], [true, false]);
+      const heldUntil = () => ['a', 'b'].map((wan) => health.state(wan, 4).heldUntil);
+      // A third failure in a row makes a hold-down of 20 s, which ends before the time to prove itself.
+      for (const now of [0, 100_000, 200_000]) {
+        both(down('ping'), now);
+        both(up, now + 1000);
+        assert.deepEqual(heldUntil(), [undefined, now + 31_000]);
+        assert.deepEqual([health.state('a', 4).up, health.state('b', 4).up], [true, false]);
+        health.tick(now + 31_000);
+      }
+      both(down('ping'), 300_000);
+      health.report('b', 4, 'check 1', up, 301_000);
+      health.report('a', 4, 'check 1', up, 302_000);
+      assert.deepEqual(heldUntil(), [340_000, undefined]);
+    });
+
+    it('is judged by all of a look at once: none comes up for another that goes down only in it', () => {
+      const seen: string[] = [];
+      const health = new Health(({ wan, up: isUp }) => seen.push(`${wan}${isUp ? '+' : '-'}`), {
+        upAfterMs: 30_000,
+        taking: () => ['a', 'b'],
+      });
+      health.report('b', 4, 'link', up, 0);
+      health.report('a', 4, 'check 1', down('silent'), 0);
+      health.report('a', 4, 'check 1', up, 1000);
+      const look = ['b', 'a'].map((wan) => ({
+        wan,
+        family: 4 as const,
+        source: 'link',
+        verdict: down('no carrier'),
+      }));
+      health.reportAll(look, 2000);
+      assert.deepEqual(seen, ['a-', 'b-']);
     });
 
     it('does not wait when it is told so, unless it is called down', () => {
