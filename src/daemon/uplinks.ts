@@ -9,7 +9,7 @@ import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan, wanTarget } from '../core/wan.js';
 import { IpMonitor } from '../system/ip-monitor.js';
 import { type Links, readLinks } from '../system/links.js';
-import { systemClock } from '../wan/clock.js';
+import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange } from '../wan/health.js';
 import { Monitor } from '../wan/monitor.js';
 import { PassiveWatch } from '../wan/passive/watch.js';
@@ -37,6 +37,8 @@ export interface UplinksParts {
   readonly logger: Logger;
   /** Told of each change after the states know it. */
   readonly onChange: (change: UplinkChange) => void;
+  /** Told when an outage that seemed brief turns out to last, see {@link TargetState.brief}. */
+  readonly onLasting: (change: HealthChange) => void;
   /** See {@link HealthOptions}. */
   readonly upAfterMs: number;
   /** Told at each look; the first look is in the constructor. */
@@ -44,6 +46,7 @@ export interface UplinksParts {
   /** Told when a WAN's device, address or gateway differs from the last look. */
   readonly onMoved?: () => void;
   readonly links?: () => Links;
+  readonly clock?: Clock;
 }
 
 /** The result of the last look at a WAN's device, in one family. */
@@ -58,7 +61,7 @@ interface Look {
 /** Knows whether each WAN works: by its device, its checks, and the fate of its connections. */
 export class Uplinks {
   readonly #parts: UplinksParts;
-  readonly #clock = systemClock;
+  readonly #clock: Clock;
   readonly #health: Health;
   readonly #monitor: Monitor;
   readonly #passive: PassiveWatch;
@@ -74,6 +77,7 @@ export class Uplinks {
   constructor(parts: UplinksParts) {
     this.#parts = parts;
     const { wans, checks, field } = parts;
+    this.#clock = parts.clock ?? systemClock;
     this.#readLinks = parts.links ?? readLinks;
     this.#links = this.#readLinks();
     this.#health = new Health(undefined, {
@@ -88,7 +92,15 @@ export class Uplinks {
       return pathOf(wan, family, this.#links, field.encode(wan.mark), shared);
     };
     const names = wans.map((wan) => wan.name);
-    this.#monitor = new Monitor({ wans: names, checks, health: this.#health, path, clock: this.#clock });
+    this.#monitor = new Monitor({
+      wans: names,
+      checks,
+      health: this.#health,
+      path,
+      // After a stall, the news of a device that is back may still be on the way.
+      beforeDue: () => this.#look(),
+      clock: this.#clock,
+    });
     this.#passive = new PassiveWatch({
       lookup: async (tuple, name) => {
         const entry = await lookup(tuple);
@@ -223,11 +235,16 @@ export class Uplinks {
 
   /** Passes a finding of the health on to the states, and reports it if the state changed. */
   #found(change: HealthChange): void {
-    const { wan, family, up, since, reason, heldUntil } = change;
-    const { states, onChange } = this.#parts;
-    const lastedMs = states.found(targetId(wan, family), { up, since, reason, heldUntil });
-    if (lastedMs === undefined) return;
-    if (up) this.#passive.restart(wan, family);
+    const { wan, family, ...state } = change;
+    const { states, onChange, onLasting } = this.#parts;
+    const id = targetId(wan, family);
+    const wasBrief = states.state(id).brief === true;
+    const lastedMs = states.found(id, state);
+    if (lastedMs === undefined) {
+      if (wasBrief && !state.up && !state.brief) onLasting(change);
+      return;
+    }
+    if (state.up) this.#passive.restart(wan, family);
     onChange({ ...change, lastedMs });
   }
 

@@ -176,14 +176,17 @@ export class Wans {
       states,
       logger,
       upAfterMs: health.upAfterMs,
-      onChange: (change) => {
-        const acted = failover.changed(change);
-        // Drops the results, since otherwise each promise would hold all earlier ones.
-        this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
-        this.#hooks.changed(change, acted);
-      },
+      onChange: (change) => this.#hooks.changed(change, this.#alsoSettle(failover.changed(change))),
+      onLasting: (change) => this.#alsoSettle(failover.lasts(change)),
       onLinks: (links) => this.#inbound.update(links),
       onMoved: () => keeper?.follow(),
     });
+  }
+
+  /** Makes everybody who waits for consequences wait for this one, too. */
+  #alsoSettle(acted: Promise<void>): Promise<void> {
+    // Drops the results, since otherwise each promise would hold all earlier ones.
+    this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
+    return acted;
   }
 }

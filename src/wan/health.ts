@@ -4,6 +4,13 @@ import { type TargetId, targetId } from '../core/target.js';
 import type { Verdict } from './check-health.js';
 import { HoldDown } from './hold-down.js';
 
+/** The sources that look at a WAN's device and the way to its gateway. What only they call down may be back at once. */
+const WAY_SOURCES: ReadonlySet<string> = new Set(['link', 'rules']);
+/** How long a WAN must be down by its device before that counts: a cable that was moved is back, a DHCP lease renewed. */
+const BRIEF_MS = 2000;
+/** How long after a brief outage a probe may fail for it: routes are put back, and the gateway's address is asked for. */
+const AFTERMATH_MS = 1000;
+
 /** What one source says of a WAN in one family; undefined: it has no opinion, or none any more. */
 export interface Finding {
   readonly wan: string;
@@ -47,6 +54,10 @@ class Entry {
   #goodSince: number | undefined;
   /** Whether this time a source took it down for another reason than a trial or a wish. */
   #failed = false;
+  /** See {@link TargetState.brief}. */
+  #brief = false;
+  /** How long it was up before the last outage. */
+  #upMs = 0;
   #lastUp = '';
 
   constructor(wan: string, family: Family, upAfterMs: number, now: number) {
@@ -62,7 +73,18 @@ class Entry {
 
   state(alone: boolean): TargetState {
     const heldUntil = this.heldUntil(alone);
-    return { up: this.#up, since: this.#since, reason: this.#reason, heldUntil };
+    const state = { up: this.#up, since: this.#since, reason: this.#reason, heldUntil };
+    return this.#brief ? { ...state, brief: true } : state;
+  }
+
+  /** When settling may have another result with the same verdicts; undefined when it cannot. */
+  due(alone: boolean): number | undefined {
+    return this.#brief && !this.#up ? this.#since + BRIEF_MS : this.heldUntil(alone);
+  }
+
+  /** Whether a probe from `began` until now may have failed only because of a brief outage. */
+  excuses(began: number): boolean {
+    return this.#brief && (!this.#up || began < this.#since + AFTERMATH_MS);
   }
 
   /** See {@link TargetState.heldUntil}. */
@@ -88,20 +110,14 @@ class Entry {
   /** Goes by the verdicts. @returns whether the state changed */
   settle(now: number, alone: boolean): boolean {
     const down = this.#firstDown;
-    if (down !== undefined) {
-      this.#reason = down.reason;
-      this.#goodSince = undefined;
-      this.#failed ||= this.#some(({ up, trial, wished }) => !up && !trial && !wished);
-      if (!this.#up) return false;
-      if (!down.wished) this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
-      return this.#turn(false, now);
-    }
+    if (down !== undefined) return this.#settleDown(down, now);
     // The first good verdict changes nothing, but it gives the reason.
     if (this.#up) {
       if (this.#reason === NOT_CHECKED.reason && this.#lastUp !== '') this.#reason = this.#lastUp;
       return false;
     }
-    if (this.#some(({ shaky }) => shaky === true)) {
+    // A failed round took nothing down before a brief outage, so it does not after it.
+    if (!this.#brief && this.#some(({ shaky }) => shaky === true)) {
       this.#goodSince = undefined;
       return false;
     }
@@ -114,7 +130,26 @@ class Entry {
     return !this.#up && this.#firstDown === undefined && this.#comeUp(now);
   }
 
+  /** @returns whether the state changed */
+  #settleDown(down: Verdict, now: number): boolean {
+    this.#reason = down.reason;
+    this.#goodSince = undefined;
+    const turned = this.#up;
+    if (turned) {
+      this.#upMs = now - this.#since;
+      this.#turn(false, now);
+    }
+    const wasOpen = turned || this.#brief;
+    const mayBeBrief = turned ? this.#holdDown.forgives(this.#upMs) : this.#brief;
+    this.#brief = mayBeBrief && now < this.#since + BRIEF_MS && this.#onlyItsWayIsDown;
+    if (this.#brief) return turned;
+    if (wasOpen && !down.wished) this.#notBefore = now + this.#holdDown.wentDown(this.#upMs);
+    this.#failed ||= this.#some(({ up, trial, wished }) => !up && !trial && !wished);
+    return turned;
+  }
+
   #comeUp(now: number): true {
+    if (this.#brief) this.#holdDown.forgave();
     this.#reason = this.#lastUp === '' ? 'nothing says that it is down' : this.#lastUp;
     this.#goodSince = undefined;
     this.#failed = false;
@@ -132,6 +167,11 @@ class Entry {
     return false;
   }
 
+  get #onlyItsWayIsDown(): boolean {
+    for (const [source, { up }] of this.verdicts) if (!up && !WAY_SOURCES.has(source)) return false;
+    return true;
+  }
+
   /** The verdict that calls it down; the device's first, since a dead device makes all others fail. */
   get #firstDown(): Verdict | undefined {
     const link = this.verdicts.get('link');
@@ -145,6 +185,10 @@ class Entry {
  * Judges the WANs, IPv4 and IPv6 apart. A WAN is up when no source calls it down; checks are one kind of source. A WAN
  * that no source reports on is up. Going down happens at once. Coming up waits until the WAN has been good for long
  * enough and the hold-down is over, so {@link Health.tick} must be called at {@link Health.nextDue}.
+ *
+ * A WAN that only its device or its way calls down is briefly out at first ({@link TargetState.brief}): when it is good
+ * again within two seconds, it is up at once and not held down. When it is not, or another source calls it down, too,
+ * the outage counts from then on. A line that keeps flapping is forgiven a few times only, see {@link HoldDown}.
  *
  * A WAN that was down only for a trial ({@link Verdict.trial}) got no connections meanwhile, so waiting longer would
  * prove nothing: it waits for the hold-down only.
@@ -193,6 +237,14 @@ export class Health {
     if (this.#note(entry, entry.endWait(now) || entry.settle(now, this.#alone(entry)))) this.tick(now);
   }
 
+  /**
+   * Whether a probe by this WAN that began at `began` and ends now says nothing, since the device was away for a moment
+   * in between, or just before.
+   */
+  excuses(wan: string, family: Family, began: number): boolean {
+    return this.#entries.get(targetId(wan, family))?.excuses(began) ?? false;
+  }
+
   /** Whether a WAN is up, or would be up without what `source` says. */
   upWithout(source: string, wan: string, family: Family): boolean {
     const entry = this.#entries.get(targetId(wan, family));
@@ -201,16 +253,16 @@ export class Health {
     return blamed.length > 0 && blamed.every((name) => name === source);
   }
 
-  /** Brings up the WANs that have waited long enough. */
+  /** Brings up the WANs that have waited long enough, and counts the outages that are not brief any more. */
   tick(now: number): void {
     while (this.#settleUntilOneTurns(now));
   }
 
-  /** When the next wait ends; undefined when no WAN is waiting. */
+  /** When the next wait or brief outage ends; undefined when there is none. */
   nextDue(): number | undefined {
     let due: number | undefined;
     for (const entry of this.#entries.values()) {
-      const until = entry.heldUntil(this.#alone(entry));
+      const until = entry.due(this.#alone(entry));
       if (until !== undefined && (due === undefined || until < due)) due = until;
     }
     return due;
