@@ -12,6 +12,11 @@ export interface TargetState {
    * Until when the target is held down although nothing calls it down any more; undefined when it is not being held.
    */
   readonly heldUntil: number | undefined;
+  /**
+   * Set while a target is down by its device only and for so short a time that it may be back at once, and after that
+   * outage while it is up. Such an outage takes new connections elsewhere and does nothing else.
+   */
+  readonly brief?: true;
 }
 
 /** The state of a target that nobody has reported on. */
@@ -41,8 +46,8 @@ export interface StatesOptions {
  * pools, status, hooks and the rules read it here. Everything read is stored; no look-up asks another target.
  *
  * A target that goes down gets nothing new at once. A target that is up again must first be admitted, once its routes
- * are there; then it warms up. Its effective weight is the configured one, or the one from {@link States.setWeight},
- * times {@link States.warmUp}.
+ * are there; then it warms up, unless it was away only briefly. Its effective weight is the configured one, or the one
+ * from {@link States.setWeight}, times {@link States.warmUp}.
  */
 export class States {
   readonly #states = new Map<TargetId, TargetState>();
@@ -51,6 +56,8 @@ export class States {
   /** The targets that take nothing new: those that are down, and those that are up but not admitted yet. */
   readonly #out = new Set<TargetId>();
   readonly #suspicions = new Map<TargetId, Suspicion>();
+  /** The targets that have to warm up when they are admitted. */
+  readonly #cold = new Set<TargetId>();
   readonly #byHand = new Set<string>();
   #weights: ReadonlyMap<string, number> = new Map();
   #version = 0;
@@ -140,6 +147,10 @@ export class States {
    */
   found(id: TargetId, state: TargetState): number | undefined {
     const before = this.state(id);
+    if (!state.up && !state.brief) {
+      this.#slowStart.end(id);
+      this.#cold.add(id);
+    }
     if (before.up === state.up) {
       this.#states.set(id, { ...state, since: before.since });
       return undefined;
@@ -150,7 +161,6 @@ export class States {
     else {
       down.add(id);
       this.#out.add(id);
-      this.#slowStart.end(id);
       this.#suspicions.delete(id);
     }
     this.#down = down;
@@ -158,10 +168,13 @@ export class States {
     return state.since - before.since;
   }
 
-  /** Lets a target that is up take new connections, at first a part of its share. Does nothing for one that is down. */
+  /**
+   * Lets a target that is up take new connections, at first a part of its share; after a brief outage as much as before.
+   * Does nothing for one that is down.
+   */
   admit(id: TargetId): void {
     if (this.#down.has(id) || !this.#out.delete(id)) return;
-    this.#slowStart.begin(id);
+    if (this.#cold.delete(id)) this.#slowStart.begin(id);
     this.#version++;
   }
 

@@ -6,6 +6,7 @@ import type { MarkField } from '../core/mark.js';
 import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
+import type { HealthChange } from '../wan/health.js';
 import type { Balancer } from './balancer.js';
 import type { Mover } from './mover.js';
 import type { SuspicionChange } from './suspicions.js';
@@ -39,14 +40,16 @@ export interface FailoverParts {
 /**
  * Acts on a WAN's change of state, which the states know already. Down: first neither the daemon nor the kernel chooses
  * it any more; then its connections are cut, so that clients make them again by another WAN. In the opposite order they
- * could come back to it. Up: first come its rules and route, then the daemon chooses it, then connections are moved
- * away from the WANs that it replaces.
+ * could come back to it. While the outage may be brief, only those that were never answered are cut. Up: first come its
+ * rules and route, then the daemon chooses it, then connections are moved away from the WANs that it replaces.
  */
 export class Failover {
   readonly #parts: FailoverParts;
   readonly #flush: typeof flush;
   /** The last change of each target, so that work for an older one can tell that it is out of date. */
   readonly #latest = new Map<TargetId, UplinkChange>();
+  /** Settles when the last change of each target has been acted upon. */
+  readonly #acting = new Map<TargetId, Promise<void>>();
 
   constructor(parts: FailoverParts) {
     this.#parts = parts;
@@ -54,18 +57,33 @@ export class Failover {
   }
 
   /** Acts on a change. @returns when everything is done. Never rejects. */
-  async changed(change: UplinkChange): Promise<void> {
-    const { wans, logger } = this.#parts;
+  changed(change: UplinkChange): Promise<void> {
+    const id = targetId(change.wan, change.family);
+    this.#latest.set(id, change);
+    const acting = this.#act(this.#named(change.wan), change);
+    this.#acting.set(id, acting);
+    return acting;
+  }
+
+  /** Cuts the connections of a WAN whose outage is not brief after all. @returns when it is done. Never rejects. */
+  async lasts({ wan, family, reason }: HealthChange): Promise<void> {
+    const id = targetId(wan, family);
+    this.#parts.logger.info({ wan, family, reason }, 'outage lasts');
+    // The rules are changed by then.
+    await this.#acting.get(id);
+    if (this.#isLost(id)) await this.#cut(this.#named(wan), family, SELECTIONS[this.#parts.onDown]);
+  }
+
+  async #act(wan: Wan, change: UplinkChange): Promise<void> {
+    const { logger } = this.#parts;
     const { family, up } = change;
-    const wan = wans.find(({ name }) => name === change.wan)!;
     const lasted = Math.round(change.lastedMs / 1000);
     const line = { wan: wan.name, family, reason: change.reason, since: sinceDate(change.since), lasted };
-    this.#latest.set(targetId(wan.name, family), change);
     if (up) {
       await this.#wentUp(wan, change, () => logger.info(line, 'wan up'));
     } else {
       logger.warn(line, 'wan down');
-      await this.#wentDown(wan, family);
+      await this.#wentDown(wan, change);
     }
   }
 
@@ -87,13 +105,13 @@ export class Failover {
     if (states.suspicion(targetId(name, family)) !== undefined) await this.#cut(wan, family, UNANSWERED);
   }
 
-  async #wentDown(wan: Wan, family: Family): Promise<void> {
-    const { onDown, states, balancer, follow } = this.#parts;
+  async #wentDown(wan: Wan, { family, brief }: UplinkChange): Promise<void> {
+    const { onDown, balancer, follow } = this.#parts;
     balancer.forget(wan.mark);
     // Packets without an answer yet are decided anew at their next retransmission.
     await Promise.all([this.#cut(wan, family, UNANSWERED), follow()]);
     // The WAN may be up again by now.
-    if (states.down.has(targetId(wan.name, family))) await this.#cut(wan, family, SELECTIONS[onDown]);
+    if (!brief && this.#isLost(targetId(wan.name, family))) await this.#cut(wan, family, SELECTIONS[onDown]);
   }
 
   /** The rules come first, since the device, and with it the route, may have been away. */
@@ -117,11 +135,21 @@ export class Failover {
    * down.
    */
   #replaced(before: ReadonlySet<string>, family: Family): readonly Wan[] {
-    const { wans, states, balancer } = this.#parts;
+    const { wans, balancer } = this.#parts;
     const now = balancer.candidates(family);
-    const isLost = (wan: Wan) => carries(wan, family) && states.down.has(targetId(wan.name, family));
+    const isLost = (wan: Wan) => carries(wan, family) && this.#isLost(targetId(wan.name, family));
     const gone = wans.filter(({ name }) => before.has(name) && !now.has(name));
     return before.size > 0 ? gone : wans.filter(isLost);
+  }
+
+  /** Whether a WAN is down, and not only for a moment. */
+  #isLost(id: TargetId): boolean {
+    const { states } = this.#parts;
+    return states.down.has(id) && !states.state(id).brief;
+  }
+
+  #named(name: string): Wan {
+    return this.#parts.wans.find((wan) => wan.name === name)!;
   }
 
   /** Cuts connections of a WAN, unless there is no other WAN: then they may as well wait for this one. */

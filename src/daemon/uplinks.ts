@@ -10,8 +10,8 @@ import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan, wanTarget } from '../core/wan.js';
 import { IpMonitor } from '../system/ip-monitor.js';
 import { type Links, readLinks } from '../system/links.js';
-import { systemClock } from '../wan/clock.js';
-import { Health, type HealthChange } from '../wan/health.js';
+import { type Clock, systemClock } from '../wan/clock.js';
+import { type Finding, Health, type HealthChange } from '../wan/health.js';
 import { Monitor } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 import { type SuspicionChange, Suspicions } from './suspicions.js';
@@ -44,11 +44,14 @@ export interface UplinksParts {
   readonly hasOther: (wan: string, family: Family) => boolean;
   /** Drops the remembered decisions for a WAN. @param mark its number */
   readonly forget: (mark: number) => void;
+  /** Told when an outage that seemed brief turns out to last, see {@link TargetState.brief}. */
+  readonly onLasting: (change: HealthChange) => void;
   /** Told at each look; the first look is in the constructor. */
   readonly onLinks?: (links: Links) => void;
   /** Told when a WAN's device, address or gateway differs from the last look. */
   readonly onMoved?: () => void;
   readonly links?: () => Links;
+  readonly clock?: Clock;
 }
 
 /** The result of the last look at a WAN's device, in one family. */
@@ -63,7 +66,7 @@ interface Look {
 /** Knows whether each WAN works: by its device, its checks, and the fate of its connections. */
 export class Uplinks {
   readonly #parts: UplinksParts;
-  readonly #clock = systemClock;
+  readonly #clock: Clock;
   readonly #health: Health;
   readonly #monitor: Monitor;
   readonly #suspicions: Suspicions;
@@ -79,6 +82,7 @@ export class Uplinks {
   constructor(parts: UplinksParts) {
     this.#parts = parts;
     const { wans, health, field } = parts;
+    this.#clock = parts.clock ?? systemClock;
     this.#readLinks = parts.links ?? readLinks;
     this.#links = this.#readLinks();
     this.#health = new Health(undefined, {
@@ -98,6 +102,8 @@ export class Uplinks {
       checks: health.checks,
       health: this.#health,
       path,
+      // After a stall, the news of a device that is back may still be on the way.
+      beforeDue: () => this.#look(),
       clock: this.#clock,
     });
     this.#suspicions = new Suspicions({
@@ -225,6 +231,7 @@ export class Uplinks {
   #judge(): void {
     const now = this.#clock.now();
     let moved = false;
+    const findings: Finding[] = [];
     for (const [wan, family, id] of this.#carried()) {
       const verdict = linkVerdict(wan, family, this.#links)!;
       const way = wayOf(wan, family, this.#links);
@@ -234,19 +241,25 @@ export class Uplinks {
       moved ||= before !== undefined && before.way !== way;
       // A device that is up is reported only after it was down: what the checks find says more.
       if (verdict.up && !before?.dead) continue;
-      this.#health.report(wan.name, family, 'link', verdict, now);
+      findings.push({ wan: wan.name, family, source: 'link', verdict });
     }
+    this.#health.reportAll(findings, now);
     if (moved) this.#parts.onMoved?.();
     this.#monitor.awaitHolds();
   }
 
   /** Passes a finding of the health on to the states, and reports it if the state changed. */
   #found(change: HealthChange): void {
-    const { wan, family, up, since, reason, heldUntil } = change;
-    const { states, onChange } = this.#parts;
-    const lastedMs = states.found(targetId(wan, family), { up, since, reason, heldUntil });
-    if (lastedMs === undefined) return;
-    this.#suspicions.changed(wan, family, up);
+    const { wan, family, ...state } = change;
+    const { states, onChange, onLasting } = this.#parts;
+    const id = targetId(wan, family);
+    const wasBrief = states.state(id).brief === true;
+    const lastedMs = states.found(id, state);
+    if (lastedMs === undefined) {
+      if (wasBrief && !state.up && !state.brief) onLasting(change);
+      return;
+    }
+    this.#suspicions.changed(wan, family, state.up);
     onChange({ ...change, lastedMs });
   }
 

@@ -178,15 +178,18 @@ export class Wans {
       logger,
       hasOther: (name, family) => this.#pool.hasOther(name, family),
       forget: (mark) => this.balancer.forget(mark),
-      onSuspicion: (change) => void failover.suspicionChanged(change),
-      onChange: (change) => {
-        const acted = failover.changed(change);
-        // Drops the results, since otherwise each promise would hold all earlier ones.
-        this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
-        this.#hooks.changed(change, acted);
-      },
+      onSuspicion: (change) => void this.#alsoSettle(failover.suspicionChanged(change)),
+      onChange: (change) => this.#hooks.changed(change, this.#alsoSettle(failover.changed(change))),
+      onLasting: (change) => void this.#alsoSettle(failover.lasts(change)),
       onLinks: (links) => this.#inbound.update(links),
       onMoved: () => keeper?.follow(),
     });
+  }
+
+  /** Makes everybody who waits for consequences wait for this one, too. */
+  #alsoSettle(acted: Promise<void>): Promise<void> {
+    // Drops the results, since otherwise each promise would hold all earlier ones.
+    this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
+    return acted;
   }
 }

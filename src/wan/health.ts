@@ -4,6 +4,22 @@ import { type TargetId, targetId } from '../core/target.js';
 import type { Verdict } from './check-health.js';
 import { HoldDown } from './hold-down.js';
 
+/** The sources that look at a WAN's device and the way to its gateway. What only they call down may be back at once. */
+const WAY_SOURCES: ReadonlySet<string> = new Set(['link', 'rules']);
+/** How long a WAN must be down by its device before that counts: a cable that was moved is back, a DHCP lease renewed. */
+const BRIEF_MS = 2000;
+/** How long after a brief outage a probe may fail for it: routes are put back, and the gateway's address is asked for. */
+const AFTERMATH_MS = 1000;
+
+/** What one source says of a WAN in one family; undefined: it has no opinion, or none any more. */
+export interface Finding {
+  readonly wan: string;
+  readonly family: Family;
+  /** A name of its own for each check, `link`, `passive`, ... */
+  readonly source: string;
+  readonly verdict: Verdict | undefined;
+}
+
 /** The state of a WAN in one family, when it may have changed. */
 export interface HealthChange extends TargetState {
   readonly wan: string;
@@ -15,21 +31,20 @@ export interface HealthOptions {
   readonly upAfterMs?: number;
   /**
    * The names of the WANs that get a family's new connections when they are up. While none of the others is up, a WAN
-   * that works is better than none and does not wait for `upAfterMs`. Without this function every WAN waits.
+   * that works is better than none and does not wait, neither for `upAfterMs` nor for the end of its hold-down. Without
+   * this function every WAN waits.
    */
   readonly taking?: (family: Family) => readonly string[];
   /** Told of a state whenever any part of it may have changed. */
   readonly onState?: (change: HealthChange) => void;
 }
 
-/**
- * One WAN in one family. It knows nothing of other WANs; what depends on them comes in as `upAfterMs`, which says how
- * long the WAN has to be good before it comes up.
- */
+/** One WAN in one family. It knows nothing of other WANs; it is told whether it is `alone`, with no other one up. */
 class Entry {
   readonly wan: string;
   readonly family: Family;
   readonly verdicts = new Map<string, Verdict>();
+  readonly #upAfterMs: number;
   readonly #holdDown = new HoldDown();
   #up = true;
   #since: number;
@@ -39,11 +54,16 @@ class Entry {
   #goodSince: number | undefined;
   /** Whether this time a source took it down for another reason than a trial or a wish. */
   #failed = false;
+  /** See {@link TargetState.brief}. */
+  #brief = false;
+  /** How long it was up before the last outage. */
+  #upMs = 0;
   #lastUp = '';
 
-  constructor(wan: string, family: Family, now: number) {
+  constructor(wan: string, family: Family, upAfterMs: number, now: number) {
     this.wan = wan;
     this.family = family;
+    this.#upAfterMs = upAfterMs;
     this.#since = now;
   }
 
@@ -51,16 +71,29 @@ class Entry {
     return this.#up;
   }
 
-  state(upAfterMs: number): TargetState {
-    const heldUntil = this.heldUntil(upAfterMs);
-    return { up: this.#up, since: this.#since, reason: this.#reason, heldUntil };
+  state(alone: boolean): TargetState {
+    const heldUntil = this.heldUntil(alone);
+    const state = { up: this.#up, since: this.#since, reason: this.#reason, heldUntil };
+    return this.#brief ? { ...state, brief: true } : state;
+  }
+
+  /** When settling may have another result with the same verdicts; undefined when it cannot. */
+  due(alone: boolean): number | undefined {
+    return this.#brief && !this.#up ? this.#since + BRIEF_MS : this.heldUntil(alone);
+  }
+
+  /** Whether a probe from `began` until now may have failed only because of a brief outage. */
+  excuses(began: number): boolean {
+    return this.#brief && (!this.#up || began < this.#since + AFTERMATH_MS);
   }
 
   /** See {@link TargetState.heldUntil}. */
-  heldUntil(upAfterMs: number): number | undefined {
+  heldUntil(alone: boolean): number | undefined {
     const good = this.#goodSince;
     if (good === undefined) return undefined;
-    return Math.max(this.#notBefore, this.#failed ? good + upAfterMs : good);
+    // A WAN that works, however often it fails, is better than none.
+    if (alone) return good;
+    return Math.max(this.#notBefore, this.#failed ? good + this.#upAfterMs : good);
   }
 
   set(source: string, verdict: Verdict | undefined): void {
@@ -75,27 +108,21 @@ class Entry {
   }
 
   /** Goes by the verdicts. @returns whether the state changed */
-  settle(now: number, upAfterMs: number): boolean {
+  settle(now: number, alone: boolean): boolean {
     const down = this.#firstDown;
-    if (down !== undefined) {
-      this.#reason = down.reason;
-      this.#goodSince = undefined;
-      this.#failed ||= this.#some(({ up, trial, wished }) => !up && !trial && !wished);
-      if (!this.#up) return false;
-      if (!down.wished) this.#notBefore = now + this.#holdDown.wentDown(now - this.#since);
-      return this.#turn(false, now);
-    }
+    if (down !== undefined) return this.#settleDown(down, now);
     // The first good verdict changes nothing, but it gives the reason.
     if (this.#up) {
       if (this.#reason === NOT_CHECKED.reason && this.#lastUp !== '') this.#reason = this.#lastUp;
       return false;
     }
-    if (this.#some(({ shaky }) => shaky === true)) {
+    // A failed round took nothing down before a brief outage, so it does not after it.
+    if (!this.#brief && this.#some(({ shaky }) => shaky === true)) {
       this.#goodSince = undefined;
       return false;
     }
     this.#goodSince ??= now;
-    return now >= this.heldUntil(upAfterMs)! && this.#comeUp(now);
+    return now >= this.heldUntil(alone)! && this.#comeUp(now);
   }
 
   /** Comes up without waiting if nothing calls it down. @returns whether the state changed */
@@ -103,7 +130,26 @@ class Entry {
     return !this.#up && this.#firstDown === undefined && this.#comeUp(now);
   }
 
+  /** @returns whether the state changed */
+  #settleDown(down: Verdict, now: number): boolean {
+    this.#reason = down.reason;
+    this.#goodSince = undefined;
+    const turned = this.#up;
+    if (turned) {
+      this.#upMs = now - this.#since;
+      this.#turn(false, now);
+    }
+    const wasOpen = turned || this.#brief;
+    const mayBeBrief = turned ? this.#holdDown.forgives(this.#upMs) : this.#brief;
+    this.#brief = mayBeBrief && now < this.#since + BRIEF_MS && this.#onlyItsWayIsDown;
+    if (this.#brief) return turned;
+    if (wasOpen && !down.wished) this.#notBefore = now + this.#holdDown.wentDown(this.#upMs);
+    this.#failed ||= this.#some(({ up, trial, wished }) => !up && !trial && !wished);
+    return turned;
+  }
+
   #comeUp(now: number): true {
+    if (this.#brief) this.#holdDown.forgave();
     this.#reason = this.#lastUp === '' ? 'nothing says that it is down' : this.#lastUp;
     this.#goodSince = undefined;
     this.#failed = false;
@@ -121,6 +167,11 @@ class Entry {
     return false;
   }
 
+  get #onlyItsWayIsDown(): boolean {
+    for (const [source, { up }] of this.verdicts) if (!up && !WAY_SOURCES.has(source)) return false;
+    return true;
+  }
+
   /** The verdict that calls it down; the device's first, since a dead device makes all others fail. */
   get #firstDown(): Verdict | undefined {
     const link = this.verdicts.get('link');
@@ -134,6 +185,10 @@ class Entry {
  * Judges the WANs, IPv4 and IPv6 apart. A WAN is up when no source calls it down; checks are one kind of source. A WAN
  * that no source reports on is up. Going down happens at once. Coming up waits until the WAN has been good for long
  * enough and the hold-down is over, so {@link Health.tick} must be called at {@link Health.nextDue}.
+ *
+ * A WAN that only its device or its way calls down is briefly out at first ({@link TargetState.brief}): when it is good
+ * again within two seconds, it is up at once and not held down. When it is not, or another source calls it down, too,
+ * the outage counts from then on. A line that keeps flapping is forgiven a few times only, see {@link HoldDown}.
  *
  * A WAN that was down only for a trial ({@link Verdict.trial}) got no connections meanwhile, so waiting longer would
  * prove nothing: it waits for the hold-down only.
@@ -154,22 +209,20 @@ export class Health {
     return entry === undefined ? NOT_CHECKED : this.#state(entry);
   }
 
-  /**
-   * Takes in what `source` says now; it may say the same again.
-   *
-   * @param source a name of its own for each check, `link`, `passive`, ...
-   * @param verdict undefined: the source has no opinion, or none any more
-   */
+  /** Takes in what `source` says now; it may say the same again. See {@link Finding}. */
   report(wan: string, family: Family, source: string, verdict: Verdict | undefined, now: number): void {
-    const name = targetId(wan, family);
-    let entry = this.#entries.get(name);
-    if (entry === undefined) {
-      if (verdict === undefined) return;
-      entry = new Entry(wan, family, now);
-      this.#entries.set(name, entry);
+    this.reportAll([{ wan, family, source, verdict }], now);
+  }
+
+  /** Takes in what was found by one look. Nothing is concluded from one part of it before the rest is known. */
+  reportAll(findings: readonly Finding[], now: number): void {
+    const entries = new Set<Entry>();
+    for (const { wan, family, source, verdict } of findings) {
+      const entry = this.#entryFor(wan, family, verdict, now);
+      entry?.set(source, verdict);
+      if (entry !== undefined) entries.add(entry);
     }
-    entry.set(source, verdict);
-    this.#settle(entry, now);
+    if ([...entries].some((entry) => this.#settle(entry, now))) this.tick(now);
   }
 
   /**
@@ -181,7 +234,15 @@ export class Health {
     if (entry === undefined) return;
     entry.set(source, undefined);
     entry.endHold();
-    this.#note(entry, entry.endWait(now) || entry.settle(now, this.#upAfter(entry)), now);
+    if (this.#note(entry, entry.endWait(now) || entry.settle(now, this.#alone(entry)))) this.tick(now);
+  }
+
+  /**
+   * Whether a probe by this WAN that began at `began` and ends now says nothing, since the device was away for a moment
+   * in between, or just before.
+   */
+  excuses(wan: string, family: Family, began: number): boolean {
+    return this.#entries.get(targetId(wan, family))?.excuses(began) ?? false;
   }
 
   /** Whether a WAN is up, or would be up without what `source` says. */
@@ -192,16 +253,16 @@ export class Health {
     return blamed.length > 0 && blamed.every((name) => name === source);
   }
 
-  /** Brings up the WANs that have waited long enough. */
+  /** Brings up the WANs that have waited long enough, and counts the outages that are not brief any more. */
   tick(now: number): void {
-    for (const entry of this.#entries.values()) this.#settle(entry, now);
+    while (this.#settleUntilOneTurns(now));
   }
 
-  /** When the next wait ends; undefined when no WAN is waiting. */
+  /** When the next wait or brief outage ends; undefined when there is none. */
   nextDue(): number | undefined {
     let due: number | undefined;
     for (const entry of this.#entries.values()) {
-      const until = entry.heldUntil(this.#upAfter(entry));
+      const until = entry.due(this.#alone(entry));
       if (until !== undefined && (due === undefined || until < due)) due = until;
     }
     return due;
@@ -212,16 +273,36 @@ export class Health {
     for (const family of FAMILIES) this.#entries.delete(targetId(wan, family));
   }
 
-  #settle(entry: Entry, now: number): void {
-    this.#note(entry, entry.settle(now, this.#upAfter(entry)), now);
+  /** An entry that does not exist is made, unless there is nothing to note in it. */
+  #entryFor(wan: string, family: Family, verdict: Verdict | undefined, now: number): Entry | undefined {
+    const id = targetId(wan, family);
+    const known = this.#entries.get(id);
+    if (known !== undefined || verdict === undefined) return known;
+    const entry = new Entry(wan, family, this.#options.upAfterMs ?? 0, now);
+    this.#entries.set(id, entry);
+    return entry;
   }
 
-  #note(entry: Entry, turned: boolean, now: number): void {
+  /**
+   * One WAN's change can change how long others have to wait. So the first that turns ends the pass: all answers of a
+   * pass come from the same states of the others, and of several WANs that wait while none works only one comes up. It
+   * ends after as many passes as there are WANs, since with the same verdicts none turns twice.
+   * @returns whether one turned
+   */
+  #settleUntilOneTurns(now: number): boolean {
+    for (const entry of this.#entries.values()) if (this.#settle(entry, now)) return true;
+    return false;
+  }
+
+  /** @returns whether the WAN went down or came up */
+  #settle(entry: Entry, now: number): boolean {
+    return this.#note(entry, entry.settle(now, this.#alone(entry)));
+  }
+
+  #note(entry: Entry, turned: boolean): boolean {
     this.#options.onState?.(this.#change(entry));
-    if (!turned) return;
-    this.#onChange(this.#change(entry));
-    // A change of one WAN can change how long others have to wait.
-    this.tick(now);
+    if (turned) this.#onChange(this.#change(entry));
+    return turned;
   }
 
   #change(entry: Entry): HealthChange {
@@ -229,12 +310,7 @@ export class Health {
   }
 
   #state(entry: Entry): TargetState {
-    return entry.state(this.#upAfter(entry));
-  }
-
-  #upAfter(entry: Entry): number {
-    const { upAfterMs = 0 } = this.#options;
-    return upAfterMs > 0 && this.#alone(entry) ? 0 : upAfterMs;
+    return entry.state(this.#alone(entry));
   }
 
   /** Whether no other WAN is up. It asks only for stored states, since each WAN's wait depends on this very answer. */

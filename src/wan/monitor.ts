@@ -19,6 +19,8 @@ export interface MonitorOptions {
   readonly health: Health;
   /** The way by a WAN, asked for before each round; undefined while the WAN has none in this family. */
   readonly path: (wan: string, family: Family) => CheckPath | undefined;
+  /** Called before a wait of the health ends, to report what would be news to it. */
+  readonly beforeDue?: () => void;
   readonly clock?: Clock;
   /** Returns 0 up to 1. */
   readonly random?: () => number;
@@ -32,6 +34,7 @@ export interface MonitorOptions {
 export class Monitor {
   readonly #health: Health;
   readonly #clock: Clock;
+  readonly #beforeDue: () => void;
   readonly #loops: readonly RoundLoop[];
   #cancelTick = () => {};
   #stopped = false;
@@ -39,6 +42,7 @@ export class Monitor {
   constructor(options: MonitorOptions) {
     const { wans, checks, path, random = Math.random, make = makeCheck } = options;
     this.#health = options.health;
+    this.#beforeDue = options.beforeDue ?? (() => {});
     this.#clock = options.clock ?? systemClock;
     const clock = this.#clock;
     const names = new NameCache();
@@ -65,7 +69,8 @@ export class Monitor {
           path: () => path(wan, family),
           clock,
           random,
-          onRound: (results) => {
+          onRound: (results, began) => {
+            if (this.#health.excuses(wan, family, began)) return;
             const now = clock.now();
             this.#health.report(wan, family, source, health.round(results, now), now);
             this.awaitHolds();
@@ -82,6 +87,7 @@ export class Monitor {
     const due = this.#health.nextDue();
     if (due === undefined || this.#stopped) return;
     this.#cancelTick = this.#clock.after(Math.max(0, due - this.#clock.now()), () => {
+      this.#beforeDue();
       this.#health.tick(this.#clock.now());
       this.awaitHolds();
     });

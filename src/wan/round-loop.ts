@@ -15,7 +15,8 @@ export interface RoundLoopOptions {
   readonly clock: Clock;
   /** Returns 0 up to 1. */
   readonly random: () => number;
-  readonly onRound: (results: readonly CheckResult[]) => void;
+  /** @param began when the round began, in milliseconds of the clock */
+  readonly onRound: (results: readonly CheckResult[], began: number) => void;
 }
 
 /**
@@ -55,7 +56,7 @@ export class RoundLoop {
     if (this.#stopped) return;
     const intervalMs = config.intervalMs * (1 + JITTER * (2 * random() - 1));
     this.#cancel = clock.after(Math.max(0, began + intervalMs - clock.now()), () => this.#begin());
-    if (results !== undefined) onRound(results);
+    if (results !== undefined) onRound(results, began);
   }
 
   async #probe(path: CheckPath): Promise<CheckResult[]> {

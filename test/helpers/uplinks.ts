@@ -34,6 +34,13 @@ export async function waitForState(
   return stateLines(daemon).findLast(fits)!;
 }
 
+/** Waits until an outage of the WAN by its device counts, and is not forgiven as a brief one when the WAN is back. */
+export async function waitUntilLasting(daemon: Daemon, wan: string): Promise<void> {
+  const isTold = (line: string) =>
+    line.includes('"msg":"outage lasts"') && (JSON.parse(line) as StateLine).wan === wan;
+  await daemon.program.waitForLine(isTold);
+}
+
 /** Plugs the cable between a gateway and the router in, or pulls it out. */
 export async function plug(lab: Lab, gateway: string, plugged: boolean): Promise<void> {
   await lab.host(gateway).sh(`ip link set up0 ${plugged ? 'up' : 'down'}`);

@@ -5,7 +5,7 @@ import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
-import { plug, stateLines, waitForState } from '../helpers/uplinks.js';
+import { plug, stateLines, waitForState, waitUntilLasting } from '../helpers/uplinks.js';
 
 describe('a WAN that works again', needs(nfqueue, addon), () => {
   it('gets a tenth of its share at first, and status says so', async () => {
@@ -13,7 +13,7 @@ describe('a WAN that works again', needs(nfqueue, addon), () => {
     await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon, wanmark }) => {
       assert.deepEqual(tally(await lab.connect({ count: 20 })), { wan1: 10, wan2: 10 });
       await plug(lab, 'gw2', false);
-      await waitForState(daemon, 'wan down', 'wan2');
+      await waitUntilLasting(daemon, 'wan2');
       await plug(lab, 'gw2', true);
       await waitForState(daemon, 'wan up', 'wan2');
       const { wan1 = 0, wan2 = 0 } = tally(await lab.connect({ count: 200 }));
@@ -32,7 +32,7 @@ describe('a WAN that works again', needs(nfqueue, addon), () => {
     const run = ['--up-after', '3600'];
     await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon, wanmark }) => {
       await plug(lab, 'gw2', false);
-      await waitForState(daemon, 'wan down', 'wan2');
+      await waitUntilLasting(daemon, 'wan2');
       const plugged = Date.now();
       await plug(lab, 'gw2', true);
       const { wans } = await eventually(
@@ -59,7 +59,7 @@ describe('a WAN that works again', needs(nfqueue, addon), () => {
   it('comes up by itself when it has worked for the time of --up-after', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: ['--up-after', '2'] }, async ({ lab, daemon }) => {
       await plug(lab, 'gw2', false);
-      await waitForState(daemon, 'wan down', 'wan2');
+      await waitUntilLasting(daemon, 'wan2');
       const plugged = Date.now();
       await plug(lab, 'gw2', true);
       const { since } = await waitForState(daemon, 'wan up', 'wan2');

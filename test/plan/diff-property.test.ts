@@ -11,6 +11,7 @@ import { buildPlan } from '#wanmark/plan/build.js';
 import { tableSteps } from '#wanmark/plan/diff/iptables.js';
 import { STAGES, type Stage } from '#wanmark/plan/plan.js';
 import { planLists } from '#wanmark/plan/render/lists.js';
+import { NO_STATES } from '#wanmark/plan/states.js';
 import { randomFrom, randomRouter } from './machines.js';
 import { TableModel } from './table-model.js';
 

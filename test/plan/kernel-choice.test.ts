@@ -48,13 +48,18 @@ describe('a choice is refused', () => {
 describe('states that fit a configuration', () => {
   it('name only its targets, and have weights that the choice can be made with', () => {
     const states = {
+      suspected: new Set<TargetId>(['b/4', 'gone/4']),
       down: new Set<TargetId>(['a/4', 'gone/4']),
       weights: new Map([
         ['a', 3],
         ['gone', 5],
       ]),
     };
-    assert.deepEqual(fittingStates(TWO, states), { ...NO_STATES, down: new Set(['a/4']), weights: new Map([['a', 3]]) });
+    assert.deepEqual(fittingStates(TWO, states), {
+      down: new Set(['a/4']),
+      suspected: new Set(['b/4']),
+      weights: new Map([['a', 3]]),
+    });
     assert.deepEqual(fittingStates(TWO, { ...states, weights: new Map([['a', 300]]) }).weights, new Map());
   });
 });

@@ -6,19 +6,22 @@ import { States } from '#wanmark/core/states.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import { targetId } from '#wanmark/core/target.js';
 import { type Wan, wanMember, wanTarget } from '#wanmark/core/wan.js';
+import { networkOf } from '#wanmark/wan/passive/network.js';
 
 /** A flow with the fields that matter to a test; the rest are those of a TCP connection. */
 export function flow(fields: Partial<Flow> = {}): Flow {
   const src = fields.src ?? '192.168.1.10';
+  const dst = fields.dst ?? '203.0.113.1';
   return {
     family: 4,
     proto: 6,
     protoName: 'tcp',
     src,
-    dst: '203.0.113.1',
+    dst,
     sport: 40000,
     dport: 80,
     srcHash: hashText(src),
+    dstNetworkHash: hashText(networkOf(dst)),
     inIfindex: 2,
     outIfindex: 0,
     oldMark: 0,

@@ -59,6 +59,41 @@ describe('States', () => {
     assert.deepEqual([...states.down], ['fibre/6']);
   });
 
+  it('lets a target that was away briefly take as much as before, and one whose outage lasted warm up', () => {
+    const { clock, states, found } = made(30_000);
+    const id = 'dsl/4';
+    const brief = (up: boolean) =>
+      states.found(id, { up, since: clock.now, reason: 'a test', heldUntil: undefined, brief: true });
+    const back = (come: () => unknown) => {
+      come();
+      states.admit(id);
+      return states.warmUp(id);
+    };
+    brief(false);
+    assert.equal(states.takes(id), false);
+    assert.equal(
+      back(() => brief(true)),
+      1,
+    );
+    brief(false);
+    assert.equal(found(id, false, 'it lasts'), undefined);
+    assert.equal(
+      back(() => found(id, true)),
+      0.1,
+    );
+    clock.now += 10_000;
+    brief(false);
+    assert.equal(back(() => brief(true)).toFixed(2), '0.40', 'it goes on warming up');
+    // Back for too short a time to be admitted, it is still cold.
+    found(id, false);
+    found(id, true);
+    brief(false);
+    assert.equal(
+      back(() => brief(true)),
+      0.1,
+    );
+  });
+
   it('hands out snapshots', () => {
     const { states, found } = made();
     found('dsl/4', false);

@@ -54,12 +54,21 @@ function recorded(
       cut.push(selection);
     },
   });
-  const turn = (name: string, family: Family, up: boolean) => {
-    const state = { up, since: 0, reason: 'a test', heldUntil: undefined };
+  const note = (name: string, family: Family, up: boolean, brief: boolean) => {
+    const state = {
+      up,
+      since: 0,
+      reason: 'a test',
+      heldUntil: undefined,
+      ...(brief && { brief: true as const }),
+    };
     states.found(targetId(name, family), state);
-    return failover.changed({ wan: name, family, ...state, lastedMs: 0 });
+    return { wan: name, family, ...state };
   };
-  return { turn, done, cut, moved, lines, picked };
+  const turn = (name: string, family: Family, up: boolean, brief = false) =>
+    failover.changed({ ...note(name, family, up, brief), lastedMs: 0 });
+  const lasts = (name: string, family: Family) => failover.lasts(note(name, family, false, false));
+  return { turn, lasts, done, cut, moved, lines, picked };
 }
 
 describe('Failover', () => {
@@ -132,6 +141,52 @@ describe('Failover', () => {
     const { turn, cut } = recorded();
     await Promise.all([turn('wan1', 4, false), turn('wan1', 4, true)]);
     assert.deepEqual(cut, [{ family: 4, unanswered: true }]);
+  });
+
+  it('cuts what was never answered when an outage begins that may be brief, and the rest when it lasts', async () => {
+    const { turn, lasts, done, cut, picked } = recorded();
+    await turn('wan3', 4, false, true);
+    assert.deepEqual(done, [
+      'forget 3, new ones go by wan2',
+      'cut unanswered 300/ff00',
+      'rules without wan3/4, new ones go by wan2',
+    ]);
+    await turn('wan3', 4, true, true);
+    assert.equal(picked(), 'wan3');
+    await turn('wan3', 4, false, true);
+    await lasts('wan3', 4);
+    assert.deepEqual(cut, [{ family: 4, unanswered: true }, { family: 4, unanswered: true }, { family: 4 }]);
+  });
+
+  it('cuts after an outage that lasts only when the rules are changed, and not when another change came first', async () => {
+    const open: (() => void)[] = [];
+    const made = () => recorded('all', { rules: () => new Promise<void>((resolve) => open.push(resolve)) });
+    const slow = made();
+    const both = [slow.turn('wan1', 4, false, true), slow.lasts('wan1', 4)];
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(slow.cut.length, 1);
+    open.shift()!();
+    await Promise.all(both);
+    assert.deepEqual(slow.cut.slice(1), [{ family: 4 }]);
+
+    for (const brief of [false, true]) {
+      const { turn, lasts, cut } = made();
+      const all = [turn('wan1', 4, false, true), lasts('wan1', 4), turn('wan1', 4, true)];
+      if (brief) all.push(turn('wan1', 4, false, true));
+      for (const end of open.splice(0)) end();
+      await Promise.all(all);
+      assert.ok(
+        cut.every(({ unanswered }) => unanswered),
+        JSON.stringify(cut),
+      );
+    }
+  });
+
+  it('moves nothing from a WAN that is only briefly down', async () => {
+    const { turn, moved } = recorded('all', { tiers: [1, 2, 2] });
+    for (const name of ['wan1', 'wan2', 'wan3']) await turn(name, 4, false, true);
+    await turn('wan2', 4, true, true);
+    assert.deepEqual(moved, [[4]]);
   });
 
   it('cuts only the connections that --on-down names, and those that were never answered', async () => {

@@ -36,6 +36,7 @@ function hooksWith(files: readonly string[], parts: Partial<HooksParts> & { time
     hooks: { files, timeoutMs },
     socket: '/run/a.sock',
     states: {
+      suspicion: () => undefined,
       state: (id) => ({
         up: id !== 'wan2/6',
         since: 0,

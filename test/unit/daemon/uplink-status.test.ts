@@ -8,6 +8,7 @@ import { statesOf, wan } from '../flows.js';
 /** The status of a WAN: for IPv4 and for IPv6, whether it is up, and for how many seconds. */
 function statusOf(four: readonly [boolean, number], six: readonly [boolean, number]) {
   const states = {
+    suspicion: () => undefined,
     state: (id: TargetId) => {
       const family = id.slice(-1);
       const [up, seconds] = family === '4' ? four : six;
@@ -43,12 +44,36 @@ describe('uplinkStatus', () => {
     const state = { up: false, since: 0, reason: 'ping failed', heldUntil: until };
     const { reason, upAt, families } = uplinkStatus(wanTarget(wan(1, { via6: undefined })), {
       state: () => state,
+      suspicion: () => undefined,
     });
     assert.match(reason, /^ping failed; works again, up in 1[12] s$/);
     assert.ok(Math.abs(Date.parse(upAt!) - Date.now() - 12_000) < 1000, upAt!);
     assert.deepEqual([families[0]?.reason, families[0]?.upAt], [reason, upAt]);
     const late = { ...state, heldUntil: performance.now() - 5000 };
-    assert.match(uplinkStatus(wanTarget(wan(1)), { state: () => late }).reason, /, up in 0 s$/);
+    assert.match(
+      uplinkStatus(wanTarget(wan(1)), {
+        state: () => late,
+        suspicion: () => undefined,
+      }).reason,
+      /, up in 0 s$/,
+    );
+  });
+
+  it('says that a WAN that is up is suspected, unless another family is not', () => {
+    const one = wan(1);
+    const states = statesOf([one]);
+    states.suspect('wan1/4', { since: performance.now() - 7000, reason: 'asked in vain' });
+    const { reason, families } = uplinkStatus(wanTarget(one), states);
+    assert.equal(reason, 'not checked');
+    assert.deepEqual(
+      families.map((family) => [family.state, family.reason]),
+      [
+        ['suspected', 'asked in vain'],
+        ['up', 'not checked'],
+      ],
+    );
+    states.suspect('wan1/6', { since: performance.now(), reason: 'asked in vain, too' });
+    assert.equal(uplinkStatus(wanTarget(one), states).reason, 'asked in vain');
   });
 
   it('says that nobody checks a WAN', () => {

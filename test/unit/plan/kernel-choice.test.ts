@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import type { TargetId } from '#wanmark/core/target.js';
 import { choiceRefusal, fittingStates } from '#wanmark/plan/kernel-choice.js';
+import { NO_STATES } from '#wanmark/plan/states.js';
 
 const config = parseConfig({
   wan: [

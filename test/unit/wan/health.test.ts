@@ -160,6 +160,33 @@ describe('the hold-down', () => {
   });
 });
 
+describe('the hold-down of brief outages', () => {
+  const MINUTE = 60_000;
+
+  it('forgives three in a minute of being up, and counts them with one more', () => {
+    const hold = new HoldDown();
+    for (let i = 0; i < 3; i++) {
+      assert.equal(hold.forgives(1000), true);
+      hold.forgave();
+    }
+    assert.equal(hold.forgives(1000), false);
+    assert.equal(hold.wentDown(1000), 40_000);
+    assert.equal(hold.forgives(1000), false, 'the hold of 40 s was no time of being up');
+    assert.equal(hold.wentDown(1000), 80_000);
+    assert.equal(hold.forgives(MINUTE), true);
+  });
+
+  it('does not count those that are a minute apart, nor with an outage that lasts', () => {
+    const hold = new HoldDown();
+    for (let i = 0; i < 9; i++) {
+      assert.equal(hold.forgives(MINUTE / 3), true);
+      hold.forgave();
+    }
+    hold.forgives(MINUTE / 3);
+    assert.equal(hold.wentDown(MINUTE / 3), 0);
+  });
+});
+
 describe('the health of a WAN', () => {
   function make() {
     const changes: HealthChange[] = [];
@@ -204,6 +231,115 @@ describe('the health of a WAN', () => {
     );
     health.forget('a');
     assert.equal(health.state('a', 6).up, true);
+  });
+
+  describe('whose device is away', () => {
+    /** A WAN `a` beside one that always works, with changes as `-` and `+` and their time. */
+    function watched() {
+      const seen: string[] = [];
+      const health = new Health(({ up: isUp, since }) => seen.push(`${isUp ? '+' : '-'}${since}`), {
+        upAfterMs: 30_000,
+        taking: () => ['a', 'other'],
+      });
+      const link = (isUp: boolean, now: number) =>
+        health.report('a', 4, 'link', isUp ? up : down('no carrier'), now);
+      return { health, seen, link, brief: () => health.state('a', 4).brief };
+    }
+
+    it('for less than two seconds is back at once', () => {
+      const { health, seen, link, brief } = watched();
+      link(false, 1000);
+      assert.deepEqual([brief(), health.nextDue()], [true, 3000]);
+      health.tick(2999);
+      link(true, 2999);
+      assert.deepEqual(seen, ['-1000', '+2999']);
+      assert.deepEqual([brief(), health.nextDue()], [true, undefined]);
+    });
+
+    it('for two seconds counts from then on, and waits like any other', () => {
+      const { health, seen, link, brief } = watched();
+      health.report('a', 4, 'rules', down('no route'), 1000);
+      health.tick(3000);
+      assert.deepEqual([seen, brief(), health.nextDue()], [['-1000'], undefined, undefined]);
+      health.report('a', 4, 'rules', undefined, 3001);
+      assert.equal(health.nextDue(), 33_001);
+      health.tick(33_001);
+      // The second outage has a hold of ten seconds, which begins two seconds after the carrier went.
+      link(false, 40_000);
+      health.tick(42_000);
+      link(true, 42_001);
+      assert.equal(health.state('a', 4).heldUntil, 72_001);
+      health.release('a', 4, 'set', 43_000);
+      assert.deepEqual(seen, ['-1000', '+33001', '-40000', '+43000']);
+    });
+
+    it('counts at once when something else calls it down, before or meanwhile', () => {
+      for (const source of ['check 1', 'set', 'passive']) {
+        const { health, link, brief } = watched();
+        link(false, 1000);
+        health.report('a', 4, source, down('it says so'), 1100);
+        assert.equal(brief(), undefined, source);
+        link(true, 1200);
+        health.report('a', 4, source, undefined, 1300);
+        assert.equal(health.state('a', 4).up, false, source);
+      }
+      const { health, link, brief } = watched();
+      health.report('a', 4, 'check 1', down('silent'), 1000);
+      link(false, 1001);
+      link(true, 1002);
+      assert.equal(brief(), undefined);
+    });
+
+    it('comes back at once although the round before had failed', () => {
+      const { health, seen, link } = watched();
+      health.report('a', 4, 'check 1', { ...up, shaky: true }, 0);
+      link(false, 1000);
+      link(true, 1100);
+      assert.deepEqual(seen, ['-1000', '+1100']);
+    });
+
+    it('excuses the probes of that time, and a second later no more; an outage that lasts excuses none', () => {
+      const { health, link } = watched();
+      const excused = (began: number) => health.excuses('a', 4, began);
+      assert.equal(excused(0), false);
+      link(false, 1000);
+      assert.deepEqual([excused(900), excused(1100)], [true, true]);
+      link(true, 1200);
+      assert.deepEqual([excused(900), excused(1300), excused(2200)], [true, true, false]);
+      link(false, 5000);
+      health.tick(7000);
+      assert.equal(excused(4900), false);
+    });
+
+    it('is forgiven three times in a minute, and then not for as long as it flaps', () => {
+      const { health, seen, link, brief } = watched();
+      for (const at of [0, 1000, 2000, 3000]) {
+        link(false, at);
+        assert.equal(brief(), at < 3000 ? true : undefined);
+        link(true, at + 500);
+      }
+      assert.deepEqual(seen, ['-0', '+500', '-1000', '+1500', '-2000', '+2500', '-3000']);
+      assert.equal(health.nextDue(), 43_000);
+    });
+
+    it('is judged by all of a look at once: none comes up for another that goes down only in it', () => {
+      const seen: string[] = [];
+      const health = new Health(({ wan, up: isUp }) => seen.push(`${wan}${isUp ? '+' : '-'}`), {
+        upAfterMs: 30_000,
+        taking: () => ['a', 'b'],
+      });
+      health.report('b', 4, 'link', up, 0);
+      health.report('a', 4, 'check 1', down('silent'), 0);
+      health.report('a', 4, 'check 1', up, 1000);
+      const look = ['b', 'a'].map((wan) => ({
+        wan,
+        family: 4 as const,
+        source: 'link',
+        verdict: down('no carrier'),
+      }));
+      health.reportAll(look, 2000);
+      assert.deepEqual(seen, ['a-', 'b-']);
+    });
   });
 
   describe('that was down, with 30 s to prove itself', () => {
@@ -255,8 +391,8 @@ describe('the health of a WAN', () => {
       const { health, changes } = patient();
       let now = 0;
       for (let i = 0; i < 5; i++) {
-        health.report('a', 4, 'link', down('no carrier'), now);
-        health.report('a', 4, 'link', up, now);
+        health.report('a', 4, 'check 1', down('ping'), now);
+        health.report('a', 4, 'check 1', up, now);
         now = health.nextDue()!;
         health.tick(now);
       }
@@ -283,22 +419,22 @@ describe('the health of a WAN', () => {
     it('does not wait when there is no other, from the start or in the middle of it', () => {
       let taking = ['a'];
       const { health, changes } = patient(() => taking);
-      health.report('a', 4, 'link', down('no carrier'), 0);
-      health.report('a', 4, 'link', up, 1000);
+      health.report('a', 4, 'check 1', down('ping'), 0);
+      health.report('a', 4, 'check 1', up, 1000);
       assert.deepEqual(ups(changes), [1000]);
       taking = ['a', 'b'];
-      health.report('a', 4, 'link', down('no carrier'), 400_000);
-      health.report('a', 4, 'link', up, 401_000);
+      health.report('a', 4, 'check 1', down('ping'), 400_000);
+      health.report('a', 4, 'check 1', up, 401_000);
       assert.equal(health.state('a', 4).up, false);
-      health.report('b', 4, 'link', down('no carrier'), 402_000);
+      health.report('b', 4, 'check 1', down('ping'), 402_000);
       assert.deepEqual(ups(changes), [1000, 402_000]);
     });
 
     it('waits beside another one that waits, and is up first where its own wait ends first', () => {
       const { health, changes } = patient(() => ['a', 'b', 'other']);
-      for (const wan of ['a', 'b']) health.report(wan, 4, 'link', down('no carrier'), 0);
-      health.report('a', 4, 'link', up, 1000);
-      health.report('b', 4, 'link', up, 2000);
+      for (const wan of ['a', 'b']) health.report(wan, 4, 'check 1', down('ping'), 0);
+      health.report('a', 4, 'check 1', up, 1000);
+      health.report('b', 4, 'check 1', up, 2000);
       assert.deepEqual(
         ['a', 'b'].map((wan) => health.state(wan, 4).heldUntil),
         [31_000, 32_000],
@@ -314,31 +450,33 @@ describe('the health of a WAN', () => {
       );
     });
 
-    it('of two that are held and nothing else, only the first to be free is spared the wait', () => {
+    it('of two that would be held and nothing else, only the first to be good is spared the wait', () => {
       const { health } = patient(() => ['a', 'b']);
       const both = (verdict: Verdict, now: number) => {
-        for (const wan of ['a', 'b']) health.report(wan, 4, 'link', verdict, now);
+        for (const wan of ['a', 'b']) health.report(wan, 4, 'check 1', verdict, now);
       };
-      // Both go down twice in a row, so that the hold-down keeps them from coming up by themselves.
-      both(down('no carrier'), 0);
-      both(up, 1000);
-      health.tick(31_000);
-      both(down('no carrier'), 32_000);
-      both(up, 33_000);
-      const held = () => ['a', 'b'].map((wan) => health.state(wan, 4).heldUntil);
-      assert.deepEqual(held(), [42_000, 42_000]);
-      health.tick(42_000);
-      assert.deepEqual(held(), [undefined, 63_000]);
-      assert.deepEqual([health.state('a', 4).up, health.state('b', 4).up], [true, false]);
+      const heldUntil = () => ['a', 'b'].map((wan) => health.state(wan, 4).heldUntil);
+      // A third failure in a row makes a hold-down of 20 s, which ends before the time to prove itself.
+      for (const now of [0, 100_000, 200_000]) {
+        both(down('ping'), now);
+        both(up, now + 1000);
+        assert.deepEqual(heldUntil(), [undefined, now + 31_000]);
+        assert.deepEqual([health.state('a', 4).up, health.state('b', 4).up], [true, false]);
+        health.tick(now + 31_000);
+      }
+      both(down('ping'), 300_000);
+      health.report('b', 4, 'check 1', up, 301_000);
+      health.report('a', 4, 'check 1', up, 302_000);
+      assert.deepEqual(heldUntil(), [340_000, undefined]);
     });
 
     it('does not wait when it is told so, unless it is called down', () => {
       const { health, changes } = patient();
       health.release('a', 4, 'set', 0);
-      health.report('a', 4, 'link', down('no carrier'), 0);
+      health.report('a', 4, 'check 1', down('ping'), 0);
       health.release('a', 4, 'set', 1000);
       assert.equal(health.state('a', 4).up, false);
-      health.report('a', 4, 'link', up, 2000);
+      health.report('a', 4, 'check 1', up, 2000);
       health.release('a', 4, 'set', 3000);
       health.release('a', 4, 'set', 4000);
       assert.deepEqual(ups(changes), [3000]);
@@ -393,13 +531,14 @@ describe('the health of a WAN', () => {
     assert.equal(isUp(), true);
   });
 
-  it('flapping each second for a minute switches eight times at most, and comes up by itself in the end', () => {
+  it('flapping each second for a minute switches nine times at most, and comes up by itself in the end', () => {
     const { health, changes } = make();
     for (let second = 0; second < 60; second++) {
       health.tick(second * 1000);
       health.report('a', 4, 'link', second % 2 === 0 ? down('no carrier') : up, second * 1000);
     }
-    assert.ok(changes.length >= 4 && changes.length <= 8, `${changes.length} switches`);
+    // Three outages are forgiven, and count with the fourth: the hold is 40 s then, and 80 s when it goes on flapping.
+    assert.ok(changes.length >= 4 && changes.length <= 9, `${changes.length} switches`);
     health.report('a', 4, 'link', up, 60_000);
     const { heldUntil, reason } = health.state('a', 4);
     assert.equal(health.nextDue(), heldUntil);

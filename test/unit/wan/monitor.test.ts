@@ -93,6 +93,63 @@ describe('the monitor', () => {
     assert.equal(clock.pending, 0);
   });
 
+  it('drops the rounds that a brief outage of the device may have failed, and counts those of a lasting one', async () => {
+    let away = false;
+    const link = (up: boolean, now: number) => {
+      away = !up;
+      health.report('a', 4, 'link', { up, reason: up ? 'back' : 'no carrier' }, now);
+      it.awaitHolds();
+    };
+    const {
+      monitor: it,
+      clock,
+      health,
+      changes,
+    } = monitor(['a=ping,to=192.0.2.1,interval=1,fall=1'], async () => {
+      const lost = away;
+      await new Promise<void>((resolve) => clock.after(300, resolve));
+      return lost || away ? { ok: false, why: 'timeout' } : GOOD;
+    });
+    // Rounds begin at whole seconds and last 0.3 s, so one is under way.
+    await clock.pass(5_100);
+    link(false, clock.now());
+    await clock.pass(100);
+    link(true, clock.now());
+    await clock.pass(2_000);
+    assert.deepEqual(
+      changes.map(({ up, reason }) => [up, reason]),
+      [
+        [false, 'no carrier'],
+        [true, 'back'],
+      ],
+    );
+    link(false, clock.now());
+    await clock.pass(4_500);
+    assert.equal(health.state('a', 4).brief, undefined);
+    link(true, clock.now());
+    assert.match(health.state('a', 4).reason, /^ping .* failed/);
+    await it.stop();
+    assert.equal(clock.pending, 0);
+  });
+
+  it('asks for news before a wait ends', async () => {
+    const {
+      monitor: it,
+      clock,
+      health,
+    } = monitor([], async () => GOOD, {
+      beforeDue: () => health.report('a', 4, 'link', { up: true, reason: 'back' }, clock.now()),
+    });
+    health.report('a', 4, 'link', { up: false, reason: 'no carrier' }, clock.now());
+    it.awaitHolds();
+    await clock.pass(2_000);
+    assert.deepEqual([health.state('a', 4).up, health.state('a', 4).brief], [true, true]);
+    health.report('a', 4, 'link', { up: false, reason: 'no carrier' }, clock.now());
+    it.awaitHolds();
+    await it.stop();
+    assert.equal(clock.pending, 0, 'an outage that is still brief ends with the daemon');
+  });
+
   it('a slow round never overlaps itself, delays no other and is not made up for', async () => {
     let running = 0;
     let most = 0;
