@@ -5,15 +5,16 @@ import { statusOf } from './status.js';
 
 /** A line of the daemon's log about a WAN's change of state. */
 export interface StateLine {
-  readonly msg: 'wan down' | 'wan up';
+  readonly msg: 'wan down' | 'wan up' | 'wan suspected' | 'wan not suspected any more';
   readonly time: string;
   readonly wan: string;
   readonly family: 4 | 6;
   readonly reason: string;
+  /** Only in lines about `down` and `up`. */
   readonly since: string;
 }
 
-/** All lines so far about a WAN's change of state, in order. */
+/** All lines so far about a WAN's change of state, suspicions among them, in order. */
 export function stateLines(daemon: Daemon): StateLine[] {
   return daemon.program.lines
     .filter((line) => line.includes('"msg":"wan '))

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SERVER } from '#wanmark/lab/network.js';
+import type { Daemon } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { assertConnects, byWan, feasibleRate, inFlightDuring, SteadyLoad, total } from '../helpers/load.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
@@ -14,8 +15,17 @@ const LOSSY = '-m statistic --mode random --probability 0.3';
 /** For how long the line is bad while it is used. */
 const BAD_S = 12;
 
+/** For how many milliseconds WANs were suspected. */
+function suspectedMs(daemon: Daemon): number {
+  const times = stateLines(daemon).map(
+    ({ msg, time }) => (msg === 'wan suspected' ? -1 : 1) * Date.parse(time),
+  );
+  assert.equal(times.length % 2, 0, 'it is not suspected in the end');
+  return times.reduce((sum, time) => sum + time, 0);
+}
+
 describe('a WAN that loses 30 % of all packets each way', needs(nfqueue, addon), () => {
-  it('is not taken out by the passive watch of its connections', async (t) => {
+  it('is not called dead for that, and is avoided for moments only', async (t) => {
     await withLab({ wans: 3, ipv6: false, clientAddresses: 4, up: [], run: RUN }, async ({ lab, daemon }) => {
       const load = await SteadyLoad.start(lab, await feasibleRate(lab, 100));
       await load.more(100);
@@ -30,7 +40,10 @@ describe('a WAN that loses 30 % of all packets each way', needs(nfqueue, addon),
       );
       assert.deepEqual([failed, broken], [{}, {}]);
       assert.ok(slowConnects > 20, `${slowConnects} slow: the line was not bad`);
-      assert.deepEqual(stateLines(daemon), []);
+      assert.ok(stateLines(daemon).every(({ msg, wan }) => msg.includes('suspected') && wan === 'wan2'));
+      const avoidedMs = suspectedMs(daemon);
+      t.diagnostic(`avoided for ${avoidedMs} ms`);
+      assert.ok(avoidedMs < 100 * BAD_S, `avoided for ${avoidedMs} ms of ${BAD_S} s`);
     });
   });
 
