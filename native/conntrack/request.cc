@@ -20,6 +20,22 @@ int Open(NetlinkSocket& socket) {
   return socket.BindAndConnect();
 }
 
+/** The room for an answer about one connection. */
+constexpr size_t kAnswerBytes = 4096;
+
+/**
+ * Asks for the connection of a tuple. Returns 0 with its message at the beginning of `answer`, ENOENT when
+ * there is none, or another errno.
+ */
+int Ask(NetlinkSocket& socket, const CtTuple& tuple, uint8_t (&answer)[kAnswerBytes], CtEntry& entry) {
+  alignas(nlmsghdr) char buffer[kCtMessageBytes];
+  if (const int error = socket.Request(BuildCtGet(buffer, tuple))) return error;
+  // Without an error, Request has left the answer in the socket's buffer.
+  const ssize_t size = recv(socket.fd(), answer, kAnswerBytes, MSG_DONTWAIT);
+  if (size < 0) return errno;
+  return ParseCtEntry({answer, static_cast<size_t>(size)}, SipKey{}, entry) ? 0 : EBADMSG;
+}
+
 // The kernel fills datagrams of a dump up to 32 KiB when they are read with as much (netlink_recvmsg).
 constexpr size_t kDumpBytes = 32 << 10;
 constexpr int kDumpTimeoutMs = 2000;
@@ -104,21 +120,26 @@ int LookUpCt(const std::vector<CtTuple>& tuples, std::vector<std::optional<CtEnt
   NetlinkSocket socket;
   if (const int error = Open(socket)) return error;
   for (const CtTuple& tuple : tuples) {
-    alignas(nlmsghdr) char buffer[kCtMessageBytes];
-    const int error = socket.Request(BuildCtGet(buffer, tuple));
-    if (error == ENOENT) {
-      entries.emplace_back();
-      continue;
-    }
-    if (error) return error;
-    // Without an error, Request has left the answer in the buffer.
-    alignas(nlmsghdr) uint8_t answer[4096];
-    const ssize_t size = recv(socket.fd(), answer, sizeof(answer), MSG_DONTWAIT);
-    if (size < 0) return errno;
-    CtEntry& entry = entries.emplace_back().emplace();
-    if (!ParseCtEntry({answer, static_cast<size_t>(size)}, SipKey{}, entry)) return EBADMSG;
+    alignas(nlmsghdr) uint8_t answer[kAnswerBytes];
+    CtEntry entry;
+    const int error = Ask(socket, tuple, answer, entry);
+    if (error && error != ENOENT) return error;
+    entries.push_back(error ? std::nullopt : std::optional(entry));
   }
   return 0;
+}
+
+int ForgetCt(const CtTuple& tuple, uint32_t mark, bool unanswered) {
+  NetlinkSocket socket;
+  if (const int error = Open(socket)) return error;
+  alignas(nlmsghdr) uint8_t answer[kAnswerBytes];
+  CtEntry entry;
+  if (const int error = Ask(socket, tuple, answer, entry)) return error == ENOENT ? 0 : error;
+  if ((entry.mark & mark) != mark || (unanswered && entry.status & IPS_SEEN_REPLY)) return 0;
+  alignas(nlmsghdr) char buffer[kCtMessageBytes];
+  // The deletion names the connection's id, so that it cannot hit a later one of the same tuple.
+  const nlmsghdr* message = BuildCtDelete(buffer, reinterpret_cast<const nlmsghdr*>(answer));
+  return message ? socket.Send(message, message->nlmsg_len) : EBADMSG;
 }
 
 }  // namespace wanmark

@@ -52,4 +52,10 @@ int FlushCt(const CtSelection& selection, CtFlushed& flushed);
  */
 int LookUpCt(const std::vector<CtTuple>& tuples, std::vector<std::optional<CtEntry>>& entries);
 
+/**
+ * Ends the connection of a tuple if its mark has all the bits of `mark` and, with `unanswered`, if it had no
+ * answer. Returns 0 also when there is none, else errno.
+ */
+int ForgetCt(const CtTuple& tuple, uint32_t mark, bool unanswered);
+
 }  // namespace wanmark

@@ -115,6 +115,20 @@ class LookupRequest : public Request {
   std::vector<std::optional<CtEntry>> entries_;
 };
 
+class ForgetRequest : public Request {
+ public:
+  ForgetRequest(Napi::Env env, const CtTuple& tuple, uint32_t mark, bool unanswered)
+      : Request(env), tuple_(tuple), mark_(mark), unanswered_(unanswered) {}
+
+ protected:
+  int Do() override { return ForgetCt(tuple_, mark_, unanswered_); }
+
+ private:
+  const CtTuple tuple_;
+  const uint32_t mark_;
+  const bool unanswered_;
+};
+
 /**
  * Reads `{family, proto, src, dst, sport, dport}`. Returns false when an address is not one of that family.
  */
@@ -129,6 +143,17 @@ bool ReadTuple(const Napi::Object& object, CtTuple& tuple) {
          inet_pton(tuple.family, dst.c_str(), tuple.dst) == 1;
 }
 
+/** Adds the networks of an array of strings. Returns false when one of them is none. */
+bool ReadNetworks(const Napi::Value& value, Networks& networks) {
+  if (!value.IsArray()) return false;
+  const auto texts = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < texts.Length(); i++) {
+    if (!networks.Add(texts.Get(i).ToString())) return false;
+  }
+  networks.Merge();
+  return true;
+}
+
 }  // namespace
 
 Napi::Function Conntrack::Define(Napi::Env env) {
@@ -136,6 +161,7 @@ Napi::Function Conntrack::Define(Napi::Env env) {
                      {
                          InstanceMethod<&Conntrack::Close>("close"),
                          InstanceMethod<&Conntrack::CloseNow>("closeNow"),
+                         InstanceMethod<&Conntrack::Exclude>("exclude"),
                          InstanceMethod<&Conntrack::GetStats>("stats"),
                          InstanceMethod<&Conntrack::RefLoop>("ref"),
                          InstanceMethod<&Conntrack::UnrefLoop>("unref"),
@@ -187,6 +213,20 @@ Napi::Value Conntrack::Lookup(const Napi::CallbackInfo& info) {
   return request->promise();
 }
 
+Napi::Value Conntrack::Forget(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  CtTuple tuple;
+  if (info.Length() < 3 || !info[0].IsObject() || !ReadTuple(info[0].As<Napi::Object>(), tuple)) {
+    Napi::TypeError::New(env, "forgetConntrack needs a tuple with addresses of one family")
+        .ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  auto* request =
+      new ForgetRequest(env, tuple, info[1].ToNumber().Uint32Value(), info[2].ToBoolean().Value());
+  request->Queue();
+  return request->promise();
+}
+
 Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrack>(info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 2 || !info[0].IsObject() || !info[1].IsFunction()) {
@@ -200,6 +240,8 @@ Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrac
     Napi::RangeError::New(env, "mask or highest is out of range").ThrowAsJavaScriptException();
     return;
   }
+  std::shared_ptr<const CtExclusion> exclusion;
+  if (!object.Get("exclusion").IsUndefined() && !(exclusion = ReadExclusion(object.Get("exclusion")))) return;
   CtSockets sockets = OpenCt(options);
   if (sockets.failed != CtStep::kNone) {
     MakeError(env, StepName(sockets.failed), sockets.error).ThrowAsJavaScriptException();
@@ -216,6 +258,8 @@ Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrac
   LendMemory(info.This().As<Napi::Object>());
 
   loop_ = std::make_unique<CtLoop>(options, std::move(sockets), *memory_, stats_, thread_.waker());
+  // The first dump is to leave out the same as all others.
+  if (exclusion) loop_->Exclude(std::move(exclusion));
   if (const int error = thread_.Start("conntrack", [loop = loop_.get()] { loop->Run(); })) {
     MakeError(env, "thread", error).ThrowAsJavaScriptException();
     return;
@@ -253,6 +297,27 @@ void Conntrack::Close(const Napi::CallbackInfo& info) {
   thread_.Close();
 }
 
+std::shared_ptr<const CtExclusion> Conntrack::ReadExclusion(const Napi::Value& value) {
+  auto exclusion = std::make_shared<CtExclusion>();
+  const Napi::Object object = value.ToObject();
+  const Napi::Value ports = object.Get("probePorts");
+  if (!ReadNetworks(object.Get("to"), exclusion->to) || !ReadNetworks(object.Get("self"), exclusion->self) ||
+      !ports.IsTypedArray() || ports.As<Napi::TypedArray>().ByteLength() != CtExclusion::kPortBytes) {
+    Napi::TypeError::New(Env(), "an exclusion has networks and ports").ThrowAsJavaScriptException();
+    return nullptr;
+  }
+  const auto bytes = ports.As<Napi::Uint8Array>();
+  exclusion->probe_ports = bytes.Data();
+  // It is the same array each time, so the thread may go on reading the one before.
+  if (probe_ports_.IsEmpty()) probe_ports_ = Napi::Persistent(bytes);
+  return exclusion;
+}
+
+void Conntrack::Exclude(const Napi::CallbackInfo& info) {
+  if (!thread_.is_open() || info.Length() < 1 || !info[0].IsObject()) return;
+  if (auto exclusion = ReadExclusion(info[0])) loop_->Exclude(std::move(exclusion));
+}
+
 void Conntrack::CloseNow(const Napi::CallbackInfo&) { thread_.CloseNow(); }
 
 void Conntrack::OnClosed() {
@@ -271,6 +336,7 @@ void Conntrack::OnClosed() {
 void Conntrack::ReleaseJs() {
   on_event_.Reset();
   on_closed_.Reset();
+  probe_ports_.Reset();
   async_context_.reset();
 }
 

@@ -66,6 +66,21 @@ export async function flush(
   }
 }
 
+/**
+ * Makes conntrack forget the connection of a tuple, if it has all the bits of `mark`. Settles well when there is none.
+ *
+ * @param unanswered whether to leave it alone once it has been answered
+ * @throws ConntrackError when the system refuses
+ */
+export async function forget(tuple: Tuple, mark: number, unanswered = false): Promise<void> {
+  const { forgetConntrack } = loadAddon<ConntrackAddon>();
+  try {
+    await forgetConntrack(tuple, mark, unanswered);
+  } catch (error) {
+    throw describeConntrackError('forgetting a connection', error as NativeConntrackError);
+  }
+}
+
 interface Question {
   readonly tuple: Tuple;
   readonly resolve: (entry: Entry | undefined) => void;

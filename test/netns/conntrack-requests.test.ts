@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { ConntrackCounter, ConntrackError } from '#wanmark/conntrack/counter.js';
-import { flush, lookup } from '#wanmark/conntrack/requests.js';
+import { flush, forget, lookup } from '#wanmark/conntrack/requests.js';
+import type { Tuple } from '#wanmark/conntrack/selection.js';
 import { UsageError } from '#wanmark/errors.js';
 import { loadAddon } from '#wanmark/native.js';
 import {
@@ -53,6 +54,67 @@ scenario(
     await flush(0xab01, 0xffffffff);
     assert.equal((await listed()).get(1), 1);
     await counter.close();
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
+  'one connection can be forgotten, if it has the mark and, where that is asked for, no answer',
+  async () => {
+    installMarks();
+    for (const family of FAMILIES) {
+      const [src, dst] = family === 4 ? ['192.0.2.1', '203.0.113.1'] : ['2001:db8:1::1', '2001:db8:2::1'];
+      const tuple = (sport: number, proto = 6): Tuple => ({
+        family,
+        proto,
+        src: src!,
+        dst: dst!,
+        sport,
+        dport: 80,
+      });
+      insert({ family, mark: 0xab01, sport: 10, state: 'SYN_SENT' });
+      insert({ family, mark: 1, sport: 11, answered: true });
+      insert({ family, proto: 'udp', mark: 1, sport: 10, answered: true });
+      const there = async () =>
+        [await lookup(tuple(10)), await lookup(tuple(11)), await lookup(tuple(10, 17))].map(
+          (entry) => entry !== undefined,
+        );
+      await forget(tuple(10), 2);
+      await forget(tuple(12), 1);
+      await forget(tuple(11), 1, true);
+      assert.deepEqual(await there(), [true, true, true]);
+      await forget(tuple(10), 1, true);
+      assert.deepEqual(await there(), [false, true, true]);
+      await forget(tuple(10, 17), 1);
+      assert.deepEqual(await there(), [false, true, false]);
+    }
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
+  'an open counter takes another exclusion, and refuses what is not a network',
+  async () => {
+    installMarks();
+    for (const family of FAMILIES) insert({ family, mark: 1, sport: 10 });
+    const exclusion = { to: ['203.0.113.0/24'], self: [] };
+    const counter = ConntrackCounter.open({ ...options, exclusion });
+    await counter.ready;
+    assert.equal(counter.count(1), 1);
+    counter.exclude({ to: ['203.0.113.1', '2001:db8::/32'], self: [] });
+    await until(() => counter.count(1) === 0);
+    counter.exclude({ to: [], self: [] });
+    await until(() => counter.count(1) === 2);
+    for (const text of ['203.0.113.0/33', 'lan0', '']) {
+      const wrong = { to: [text], self: [] };
+      assert.throws(() => counter.exclude(wrong), TypeError, text);
+      assert.throws(() => ConntrackCounter.open({ ...options, exclusion: wrong }), text);
+    }
+    assert.equal(counter.count(1), 2);
+    await counter.close();
+    counter.exclude(exclusion);
   },
   conntrackTool,
 );
