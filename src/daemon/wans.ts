@@ -182,7 +182,10 @@ export class Wans {
         this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
         this.#hooks.changed(change, acted);
       },
-      onLinks: (links) => this.#inbound.update(links),
+      onLinks: (links) => {
+        this.#inbound.update(links);
+        this.#parts.connections?.lookAround();
+      },
       onMoved: () => keeper?.follow(),
     });
   }
