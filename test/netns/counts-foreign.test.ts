@@ -19,6 +19,8 @@ const FAIR = { wan1: 20, wan2: 4 };
 /** A port whose packets the server and the LAN's server drop. */
 const SILENT = 9;
 const ROUTER_PORT = 2222;
+/** An address behind the LAN's server. */
+const INNER = '2001:db8:77::1';
 
 async function connections(wanmark: Wanmark): Promise<(number | null)[]> {
   return (await statusOf(wanmark)).wans.map((wan) => wan.connections);
@@ -106,9 +108,12 @@ describe('what is no connection of a WAN', needs(nfqueue, addon, conntrackTable)
           )
           .join('\n'),
       );
-      // LAN addresses are routed to the router by the first WAN alone.
-      await lab.gateway(wan!).sh(`ip -6 route add ${LAN_SERVER[6]} via ${wan!.address6}`);
-      await lab.server.sh(`ip -6 route replace ${LAN_SERVER[6]} via ${await nextHop(lab, wan!.inbound)}`);
+      // A network behind an inner router, which the daemon does not know from its start; it is reached by one WAN alone.
+      await lanServer.sh(`ip -6 addr add ${INNER} dev lo`);
+      await lanServer.agent.request({ op: 'serve', port: ROUTER_PORT, addresses: [INNER] });
+      await lab.router.sh(`ip -6 route add ${INNER} via ${LAN_SERVER[6]}`);
+      await lab.gateway(wan!).sh(`ip -6 route add ${INNER} via ${wan!.address6}`);
+      await lab.server.sh(`ip -6 route add ${INNER} via ${await nextHop(lab, wan!.inbound)}`);
 
       const hold = { from: lab.server, hold: true, count: 30 } as const;
       for (const to of wan!.inbound) {
@@ -118,7 +123,7 @@ describe('what is no connection of a WAN', needs(nfqueue, addon, conntrackTable)
       }
       const flows = [
         ...(await lab.connect({ ...hold, to: wan!.inbound[0]!, port: 8080 })),
-        ...(await lab.connect({ ...hold, to: LAN_SERVER[6], family: 6, port: ROUTER_PORT })),
+        ...(await lab.connect({ ...hold, to: INNER, family: 6, port: ROUTER_PORT })),
       ];
       assert.deepEqual(tally(flows), { none: 60 });
       const pings = `for i in $(seq 30); do ping -qc1 -W9 ${wan!.inbound[0]} & done; wait`;
