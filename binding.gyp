@@ -8,6 +8,7 @@
         'native/conntrack/entry.cc',
         'native/conntrack/loop.cc',
         'native/conntrack/messages.cc',
+        'native/conntrack/networks.cc',
         'native/conntrack/request.cc',
         'native/conntrack/tally.cc',
         'native/host/lock.cc',

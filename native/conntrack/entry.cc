@@ -37,6 +37,10 @@ void ReadBe32(const nlattr* attribute, uint32_t& value) {
   if (mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t)) value = ntohl(mnl_attr_get_u32(attribute));
 }
 
+void ReadBe16(const nlattr* attribute, uint16_t& value) {
+  if (mnl_attr_get_payload_len(attribute) >= sizeof(uint16_t)) value = ntohs(mnl_attr_get_u16(attribute));
+}
+
 void ReadU8(const nlattr* attribute, uint8_t& value) {
   if (mnl_attr_get_payload_len(attribute) >= 1) value = mnl_attr_get_u8(attribute);
 }
@@ -58,12 +62,46 @@ void ReadTcp(const nlattr* parent, CtEntry& entry) {
   });
 }
 
+void ReadAddresses(const nlattr* parent, CtEntry& entry) {
+  ForEachNested(parent, [&](const nlattr* attribute) {
+    const auto* bytes = static_cast<const uint8_t*>(mnl_attr_get_payload(attribute));
+    const IpAddress address = IpAddress::Read(bytes, mnl_attr_get_payload_len(attribute));
+    switch (mnl_attr_get_type(attribute)) {
+      case CTA_IP_V4_SRC:
+      case CTA_IP_V6_SRC:
+        entry.src = address;
+        break;
+      case CTA_IP_V4_DST:
+      case CTA_IP_V6_DST:
+        entry.dst = address;
+        break;
+    }
+  });
+}
+
+void ReadProto(const nlattr* parent, CtEntry& entry) {
+  ForEachNested(parent, [&](const nlattr* attribute) {
+    switch (mnl_attr_get_type(attribute)) {
+      case CTA_PROTO_NUM:
+        ReadU8(attribute, entry.proto);
+        break;
+      case CTA_PROTO_SRC_PORT:
+        ReadBe16(attribute, entry.sport);
+        break;
+    }
+  });
+}
+
 void ReadTuple(const nlattr* parent, CtEntry& entry) {
   ForEachNested(parent, [&](const nlattr* attribute) {
-    if (mnl_attr_get_type(attribute) != CTA_TUPLE_PROTO) return;
-    ForEachNested(attribute, [&](const nlattr* inner) {
-      if (mnl_attr_get_type(inner) == CTA_PROTO_NUM) ReadU8(inner, entry.proto);
-    });
+    switch (mnl_attr_get_type(attribute)) {
+      case CTA_TUPLE_IP:
+        ReadAddresses(attribute, entry);
+        break;
+      case CTA_TUPLE_PROTO:
+        ReadProto(attribute, entry);
+        break;
+    }
   });
 }
 
@@ -119,6 +157,9 @@ bool ParseCtEntry(std::span<const uint8_t> message, const SipKey& key, CtEntry& 
     }
   });
   if (!tuple) return false;
+  entry.family =
+      static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(reinterpret_cast<const nlmsghdr*>(message.data())))
+          ->nfgen_family;
   ReadTuple(tuple, entry);
   const SipKey keyed{key.k0 ^ id, key.k1};
   entry.key = SipHash24(keyed, mnl_attr_get_payload(tuple), mnl_attr_get_payload_len(tuple)) >> 16;

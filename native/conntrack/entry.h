@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/siphash.h"
+#include "conntrack/networks.h"
 
 namespace wanmark {
 
@@ -23,7 +24,13 @@ struct CtEntry {
   uint32_t status = 0;
   /** Seconds until the connection expires; 0 when the message does not say. */
   uint32_t timeout = 0;
+  /** AF_INET or AF_INET6. */
+  uint8_t family = 0;
   uint8_t proto = 0;
+  /** The addresses and the source port of the direction in which the connection began. ICMP has no port. */
+  IpAddress src;
+  IpAddress dst;
+  uint16_t sport = 0;
   /**
    * The TCP state. It is kTcpStateUntold for other protocols, and in updates that left the state as it was.
    */

@@ -149,6 +149,19 @@ void CtLoop::RequestClose() {
   eventfd_write(wake_fd_, 1);
 }
 
+void CtLoop::Exclude(std::shared_ptr<const CtExclusion> exclusion) {
+  const std::lock_guard lock(exclusion_mutex_);
+  next_exclusion_ = std::move(exclusion);
+  exclusion_waits_.store(true, std::memory_order_release);
+}
+
+void CtLoop::TakeExclusion() {
+  if (!exclusion_waits_.load(std::memory_order_acquire)) return;
+  const std::lock_guard lock(exclusion_mutex_);
+  exclusion_waits_.store(false, std::memory_order_relaxed);
+  tally_.Exclude(std::move(next_exclusion_));
+}
+
 void CtLoop::Run() {
   // A dump of a large table takes a whole CPU for some 100 ms, so packets go first. The priority is this
   // thread's alone: in Linux each thread has its own (setpriority(2), BUGS).
@@ -182,7 +195,8 @@ void CtLoop::Step(uint64_t now) {
   Observe(now);
   LimitUpdates(now);
   if (!cut_at_) {
-    const bool unsettled = tally_.has_pending() || overrun_at_ || !listens_to_updates_;
+    const bool unsettled = tally_.has_pending() || overrun_at_ || !listens_to_updates_ ||
+                           exclusion_waits_.load(std::memory_order_acquire);
     const uint64_t since = unsettled ? std::max<uint64_t>({1, decided_at_, overrun_at_}) : 0;
     if (!pace_.IsDue(now, since)) return;
     tally_.Cut();
@@ -236,6 +250,7 @@ void CtLoop::ChoosePasses() {
 void CtLoop::StartDump(uint64_t now) {
   stats_.interval_us.store(started_at_ ? now - started_at_ : 0, std::memory_order_relaxed);
   ChoosePasses();
+  TakeExclusion();
   dumping_ = true;
   started_at_ = filled_at_ = now;
   cost_us_ = 0;

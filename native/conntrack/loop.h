@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "base/netlink_socket.h"
@@ -70,6 +72,8 @@ class CtLoop {
   // --- any thread ---
 
   void RequestClose();
+  /** Sets what is left out of the counts, from the next dump on, which then comes soon. */
+  void Exclude(std::shared_ptr<const CtExclusion> exclusion);
   bool finished() const { return finished_.load(std::memory_order_acquire); }
   /** Whether the first dump has ended, so that the counts are those of the table. */
   bool ready() const { return ready_.load(std::memory_order_acquire); }
@@ -90,6 +94,7 @@ class CtLoop {
   void Expose(uint64_t more);
   void Step(uint64_t now);
   void StartDump(uint64_t now);
+  void TakeExclusion();
   void ChoosePasses();
   void SendPass();
   void ReadDump();
@@ -151,6 +156,12 @@ class CtLoop {
   bool listens_to_updates_ = false;
   uint64_t second_at_ = 0;
   uint64_t events_at_second_ = 0;
+
+  std::mutex exclusion_mutex_;
+  // The exclusion that the next dump takes over; guarded by the mutex.
+  std::shared_ptr<const CtExclusion> next_exclusion_;
+  // Whether there is one.
+  std::atomic<bool> exclusion_waits_{false};
 
   std::atomic<bool> close_requested_{false};
   std::atomic<bool> finished_{false};

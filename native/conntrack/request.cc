@@ -130,7 +130,8 @@ int LookUpCt(const std::vector<CtTuple>& tuples, std::vector<std::optional<CtEnt
   return 0;
 }
 
-int ForgetUnansweredCt(const std::vector<CtQuestion>& questions, uint32_t mask, std::vector<bool>& ended) {
+int ForgetCt(const std::vector<CtQuestion>& questions, uint32_t mask, bool unanswered,
+             std::vector<bool>& ended) {
   NetlinkSocket socket;
   if (const int error = Open(socket)) return error;
   for (const auto& [tuple, mark] : questions) {
@@ -138,7 +139,8 @@ int ForgetUnansweredCt(const std::vector<CtQuestion>& questions, uint32_t mask, 
     CtEntry entry;
     int error = Get(socket, tuple, answer, entry);
     if (error && error != ENOENT) return error;
-    const bool selected = !error && (entry.mark & mask) == mark && !(entry.status & IPS_SEEN_REPLY);
+    const bool selected =
+        !error && (entry.mark & mask) == mark && !(unanswered && entry.status & IPS_SEEN_REPLY);
     if (selected) {
       alignas(nlmsghdr) char buffer[kCtMessageBytes];
       nlmsghdr* message = BuildCtDelete(buffer, reinterpret_cast<const nlmsghdr*>(answer));

@@ -59,11 +59,12 @@ struct CtQuestion {
 };
 
 /**
- * Ends each of these connections that has its mark and no answer yet (IPS_SEEN_REPLY is clear), and adds for
- * each whether it was ended. The kernel's id goes with the end, so a successor with the same tuple survives.
- * No lock is held between look and end: an answer within these microseconds does not save a connection.
- * Returns 0 or errno; with an errno, not all answers are there.
+ * Ends each of these connections that has its mark and, with `unanswered`, no answer yet (IPS_SEEN_REPLY is
+ * clear), and adds for each whether it was ended. The kernel's id goes with the end, so a successor with the
+ * same tuple survives. No lock is held between look and end: an answer within these microseconds does not
+ * save a connection. Returns 0 or errno; with an errno, not all answers are there.
  */
-int ForgetUnansweredCt(const std::vector<CtQuestion>& questions, uint32_t mask, std::vector<bool>& ended);
+int ForgetCt(const std::vector<CtQuestion>& questions, uint32_t mask, bool unanswered,
+             std::vector<bool>& ended);
 
 }  // namespace wanmark

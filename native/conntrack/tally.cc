@@ -3,6 +3,7 @@
 #include <linux/netfilter/nf_conntrack_tcp.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace wanmark {
 
@@ -42,10 +43,16 @@ void CtTally::Publish(uint32_t number) {
       .store(n.known - n.resolved - std::min(n.presumed, n.known), std::memory_order_relaxed);
 }
 
+void CtTally::Exclude(std::shared_ptr<const CtExclusion> exclusion) {
+  exclusion_ = std::move(exclusion);
+  exclusion_changed_ = true;
+}
+
 void CtTally::OnUpdate(const CtEntry& entry) {
   const uint16_t number = NumberOf(entry);
   // An update that does not tell the TCP state changed something else.
   if (number == 0 || (entry.is_tcp() && entry.tcp_state == kTcpStateUntold)) return;
+  if (IsExcluded(entry)) return;
   if (Counts(entry)) {
     Add(entry, number);
     return;
@@ -109,7 +116,7 @@ void CtTally::BeginDump(uint64_t now, uint64_t horizon) {
 
 void CtTally::OnDumped(const CtEntry& entry, uint64_t now) {
   const uint16_t number = NumberOf(entry);
-  if (number == 0 || !Counts(entry) || departed_.Find(entry.key)) return;
+  if (number == 0 || !Counts(entry) || IsExcluded(entry) || departed_.Find(entry.key)) return;
   Number& n = numbers_[number];
   if (!dumped_.Insert(entry.key, number)) return;
   n.dumped++;
@@ -126,8 +133,9 @@ void CtTally::OnDumped(const CtEntry& entry, uint64_t now) {
 void CtTally::EndDump() {
   dumping_ = false;
   // Everything that lives is in the dump, except for the few that expired meanwhile. All other known
-  // connections have ended without an event.
-  if (known_.size() > dumped_.size()) missed_ += known_.size() - dumped_.size();
+  // connections have ended without an event, or are left out from now on, which is no sample of the former.
+  const bool is_sample = !std::exchange(exclusion_changed_, false);
+  if (is_sample && known_.size() > dumped_.size()) missed_ += known_.size() - dumped_.size();
   const auto exposed = static_cast<double>(exposure_ - exposure_at_dump_);
   exposure_at_dump_ = exposure_;
   std::swap(known_, dumped_);
@@ -146,7 +154,7 @@ void CtTally::EndDump() {
                             (IsBehind(n.resolved, resolved) ? resolved - n.resolved : 0);
     const double each = exposed > 0 ? missed / exposed : 0;
     // One interval is a small sample, so the new value counts for half, unless there was none before.
-    n.missed_each = n.missed_each > 0 ? (n.missed_each + each) / 2 : each;
+    if (is_sample) n.missed_each = n.missed_each > 0 ? (n.missed_each + each) / 2 : each;
     n.presumed = 0;
     n.known = n.dumped;
     n.resolved = resolved;

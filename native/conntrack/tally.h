@@ -9,6 +9,8 @@
 // or a dump in which it is new. Which decision led to which connection is not known and need not be: any
 // connection seen for the first time takes one pending decision of its mark. What a whole dump has not shown
 // by its end (the packet was dropped behind us) was no connection.
+//
+// What an exclusion leaves out is never counted and takes no decision: nobody decided about it.
 #pragma once
 
 #include <atomic>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "conntrack/entry.h"
+#include "conntrack/exclusion.h"
 #include "conntrack/expiry.h"
 #include "conntrack/set.h"
 
@@ -53,6 +56,12 @@ class CtTally {
  public:
   /** `memory` must outlive the tally. */
   CtTally(const CountField& field, CountMemory& memory);
+
+  /**
+   * Sets what is left out from here on. Connections that are counted already stay so until the next dump has
+   * ended.
+   */
+  void Exclude(std::shared_ptr<const CtExclusion> exclusion);
 
   // --- events ---
 
@@ -130,6 +139,7 @@ class CtTally {
   /** Returns the number of an entry; 0 when it is not one of ours. */
   uint16_t NumberOf(const CtEntry& entry) const;
   bool Counts(const CtEntry& entry) const;
+  bool IsExcluded(const CtEntry& entry) const { return exclusion_ && exclusion_->Excludes(entry); }
   uint32_t Decided(uint32_t number) const;
   /** Takes one pending decision. Returns false when there is none. */
   bool Resolve(uint32_t number);
@@ -141,6 +151,9 @@ class CtTally {
   const CountField field_;
   CountMemory& memory_;
   std::vector<Number> numbers_;
+  std::shared_ptr<const CtExclusion> exclusion_;
+  // Whether the known connections are still those of another exclusion.
+  bool exclusion_changed_ = false;
   CtSet known_;
   bool dumping_ = false;
   CtSet dumped_;

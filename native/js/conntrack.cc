@@ -117,11 +117,11 @@ class LookupRequest : public Request {
 
 class ForgetRequest : public Request {
  public:
-  ForgetRequest(Napi::Env env, std::vector<CtQuestion> questions, uint32_t mask)
-      : Request(env), questions_(std::move(questions)), mask_(mask) {}
+  ForgetRequest(Napi::Env env, std::vector<CtQuestion> questions, uint32_t mask, bool unanswered)
+      : Request(env), questions_(std::move(questions)), mask_(mask), unanswered_(unanswered) {}
 
  protected:
-  int Do() override { return ForgetUnansweredCt(questions_, mask_, ended_); }
+  int Do() override { return ForgetCt(questions_, mask_, unanswered_, ended_); }
 
   Napi::Value Result() override {
     const auto result = Napi::Array::New(Env(), ended_.size());
@@ -132,6 +132,7 @@ class ForgetRequest : public Request {
  private:
   const std::vector<CtQuestion> questions_;
   const uint32_t mask_;
+  const bool unanswered_;
   std::vector<bool> ended_;
 };
 
@@ -149,6 +150,17 @@ bool ReadTuple(const Napi::Object& object, CtTuple& tuple) {
          inet_pton(tuple.family, dst.c_str(), tuple.dst) == 1;
 }
 
+/** Adds the networks of an array of strings. Returns false when one of them is none. */
+bool ReadNetworks(const Napi::Value& value, Networks& networks) {
+  if (!value.IsArray()) return false;
+  const auto texts = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < texts.Length(); i++) {
+    if (!networks.Add(texts.Get(i).ToString())) return false;
+  }
+  networks.Merge();
+  return true;
+}
+
 }  // namespace
 
 Napi::Function Conntrack::Define(Napi::Env env) {
@@ -156,6 +168,7 @@ Napi::Function Conntrack::Define(Napi::Env env) {
                      {
                          InstanceMethod<&Conntrack::Close>("close"),
                          InstanceMethod<&Conntrack::CloseNow>("closeNow"),
+                         InstanceMethod<&Conntrack::Exclude>("exclude"),
                          InstanceMethod<&Conntrack::GetStats>("stats"),
                          InstanceMethod<&Conntrack::RefLoop>("ref"),
                          InstanceMethod<&Conntrack::UnrefLoop>("unref"),
@@ -207,14 +220,13 @@ Napi::Value Conntrack::Lookup(const Napi::CallbackInfo& info) {
   return request->promise();
 }
 
-Napi::Value Conntrack::ForgetUnanswered(const Napi::CallbackInfo& info) {
+Napi::Value Conntrack::Forget(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   std::vector<CtQuestion> questions;
   uint32_t mask = 0;
   if (info.Length() > 1 && info[1].IsNumber()) mask = info[1].As<Napi::Number>().Uint32Value();
   if (mask == 0) {
-    Napi::RangeError::New(env, "forgetUnansweredConntrack needs a mask that is not 0")
-        .ThrowAsJavaScriptException();
+    Napi::RangeError::New(env, "forgetConntrack needs a mask that is not 0").ThrowAsJavaScriptException();
     return env.Undefined();
   }
   const auto given = info[0].IsArray() ? info[0].As<Napi::Array>() : Napi::Array::New(env);
@@ -225,12 +237,13 @@ Napi::Value Conntrack::ForgetUnanswered(const Napi::CallbackInfo& info) {
     CtQuestion& read = questions.emplace_back();
     read.mark = NumberOption(question, "mark");
     if (!tuple.IsObject() || !ReadTuple(tuple.As<Napi::Object>(), read.tuple)) {
-      Napi::TypeError::New(env, "forgetUnansweredConntrack needs tuples with addresses of one family")
+      Napi::TypeError::New(env, "forgetConntrack needs tuples with addresses of one family")
           .ThrowAsJavaScriptException();
       return env.Undefined();
     }
   }
-  auto* request = new ForgetRequest(env, std::move(questions), mask);
+  auto* request =
+      new ForgetRequest(env, std::move(questions), mask, info.Length() > 2 && info[2].ToBoolean().Value());
   request->Queue();
   return request->promise();
 }
@@ -248,6 +261,8 @@ Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrac
     Napi::RangeError::New(env, "mask or highest is out of range").ThrowAsJavaScriptException();
     return;
   }
+  std::shared_ptr<const CtExclusion> exclusion;
+  if (!object.Get("exclusion").IsUndefined() && !(exclusion = ReadExclusion(object.Get("exclusion")))) return;
   CtSockets sockets = OpenCt(options);
   if (sockets.failed != CtStep::kNone) {
     MakeError(env, StepName(sockets.failed), sockets.error).ThrowAsJavaScriptException();
@@ -264,6 +279,8 @@ Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrac
   LendMemory(info.This().As<Napi::Object>());
 
   loop_ = std::make_unique<CtLoop>(options, std::move(sockets), *memory_, stats_, thread_.waker());
+  // The first dump is to leave out the same as all others.
+  if (exclusion) loop_->Exclude(std::move(exclusion));
   if (const int error = thread_.Start("conntrack", [loop = loop_.get()] { loop->Run(); })) {
     MakeError(env, "thread", error).ThrowAsJavaScriptException();
     return;
@@ -301,6 +318,27 @@ void Conntrack::Close(const Napi::CallbackInfo& info) {
   thread_.Close();
 }
 
+std::shared_ptr<const CtExclusion> Conntrack::ReadExclusion(const Napi::Value& value) {
+  auto exclusion = std::make_shared<CtExclusion>();
+  const Napi::Object object = value.ToObject();
+  const Napi::Value ports = object.Get("probePorts");
+  if (!ReadNetworks(object.Get("to"), exclusion->to) || !ReadNetworks(object.Get("self"), exclusion->self) ||
+      !ports.IsTypedArray() || ports.As<Napi::TypedArray>().ByteLength() != CtExclusion::kPortBytes) {
+    Napi::TypeError::New(Env(), "an exclusion has networks and ports").ThrowAsJavaScriptException();
+    return nullptr;
+  }
+  const auto bytes = ports.As<Napi::Uint8Array>();
+  exclusion->probe_ports = bytes.Data();
+  // It is the same array each time, so the thread may go on reading the one before.
+  if (probe_ports_.IsEmpty()) probe_ports_ = Napi::Persistent(bytes);
+  return exclusion;
+}
+
+void Conntrack::Exclude(const Napi::CallbackInfo& info) {
+  if (!thread_.is_open() || info.Length() < 1 || !info[0].IsObject()) return;
+  if (auto exclusion = ReadExclusion(info[0])) loop_->Exclude(std::move(exclusion));
+}
+
 void Conntrack::CloseNow(const Napi::CallbackInfo&) { thread_.CloseNow(); }
 
 void Conntrack::OnClosed() {
@@ -319,6 +357,7 @@ void Conntrack::OnClosed() {
 void Conntrack::ReleaseJs() {
   on_event_.Reset();
   on_closed_.Reset();
+  probe_ports_.Reset();
   async_context_.reset();
 }
 

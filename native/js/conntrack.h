@@ -1,6 +1,6 @@
 // The JS object of a conntrack counter. It starts and ends the counter's thread and lends JS the counts.
 // Three requests beside it need no counter and return promises: flushConntrack(mark, mask),
-// lookupConntrack(tuples) and forgetUnansweredConntrack(questions, mask).
+// lookupConntrack(tuples) and forgetConntrack(questions, mask, unanswered).
 #pragma once
 
 #include <napi.h>
@@ -21,7 +21,7 @@ class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
   static Napi::Function Define(Napi::Env env);
   static Napi::Value Flush(const Napi::CallbackInfo& info);
   static Napi::Value Lookup(const Napi::CallbackInfo& info);
-  static Napi::Value ForgetUnanswered(const Napi::CallbackInfo& info);
+  static Napi::Value Forget(const Napi::CallbackInfo& info);
 
   explicit Conntrack(const Napi::CallbackInfo& info);
 
@@ -29,10 +29,15 @@ class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
   /** For JS: close(onClosed). */
   void Close(const Napi::CallbackInfo& info);
   void CloseNow(const Napi::CallbackInfo& info);
+  /** For JS: exclude({to, self, probePorts}); see CtExclusion. */
+  void Exclude(const Napi::CallbackInfo& info);
   Napi::Value GetStats(const Napi::CallbackInfo& info);
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
 
+  /** Reads an exclusion, and keeps the ports that it has. Returns null with a TypeError when it is not one.
+   */
+  std::shared_ptr<const CtExclusion> ReadExclusion(const Napi::Value& value);
   /** Gives JS `counts` and `decided`, typed arrays over memory_. */
   void LendMemory(Napi::Object self);
   /** Calls onEvent(kind, value) in JS. What it throws becomes an uncaught exception. */
@@ -53,6 +58,8 @@ class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
   // The thread stands after loop_, so it is joined before the loop is destroyed.
   JsThread thread_{*this};
   bool told_ready_ = false;
+  // This keeps the memory that the exclusion points into.
+  Napi::Reference<Napi::Uint8Array> probe_ports_;
   Napi::FunctionReference on_event_;
   Napi::FunctionReference on_closed_;
   std::unique_ptr<Napi::AsyncContext> async_context_;

@@ -51,6 +51,17 @@ const char* StepName(ProbeStep step) {
   }
 }
 
+/** Returns `{address, port}` of a socket's own end. */
+Napi::Object DescribeLocal(Napi::Env env, const ProbeSocket& socket) {
+  std::string address;
+  uint16_t port = 0;
+  socket.Local(address, port);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("address", Napi::String::New(env, address));
+  result.Set("port", Napi::Number::New(env, port));
+  return result;
+}
+
 }  // namespace
 
 Napi::Function DatagramProbe::Define(Napi::Env env) {
@@ -72,7 +83,9 @@ Napi::Value DatagramProbe::OpenTcp(const Napi::CallbackInfo& info) {
     MakeError(env, StepName(socket.failed()), error).ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  return Napi::Number::New(env, socket.Release());
+  const Napi::Object result = DescribeLocal(env, socket);
+  result.Set("fd", Napi::Number::New(env, socket.Release()));
+  return result;
 }
 
 DatagramProbe::DatagramProbe(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DatagramProbe>(info) {
@@ -114,7 +127,9 @@ DatagramProbe::DatagramProbe(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   }
   on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
   async_context_ = std::make_unique<Napi::AsyncContext>(env, "wanmark.DatagramProbe");
-  info.This().As<Napi::Object>().Set("raw", Napi::Boolean::New(env, socket_.raw()));
+  const auto self = info.This().As<Napi::Object>();
+  self.Set("raw", Napi::Boolean::New(env, socket_.raw()));
+  self.Set("local", DescribeLocal(env, socket_));
   Ref();
 }
 

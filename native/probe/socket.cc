@@ -31,6 +31,8 @@ socklen_t ParseAddress(int family, const std::string& address, uint16_t port, so
   return inet_pton(AF_INET6, address.c_str(), &v6.sin6_addr) == 1 ? sizeof(v6) : 0;
 }
 
+const char* AnyAddress(int family) { return family == AF_INET ? "0.0.0.0" : "::"; }
+
 template <typename Value>
 int SetOption(int fd, int level, int option, const Value& value) {
   return setsockopt(fd, level, option, &value, sizeof(value)) == 0 ? 0 : errno;
@@ -69,7 +71,7 @@ int ProbeSocket::Open(const ProbeOptions& options) {
   raw_ = false;
   failed_ = ProbeStep::kNone;
   sockaddr_storage source;
-  const socklen_t source_size = options.source.empty() ? 0 : ParseAddress(family_, options.source, 0, source);
+  socklen_t source_size = options.source.empty() ? 0 : ParseAddress(family_, options.source, 0, source);
   if (source_size == 0 && !options.source.empty()) return Fail(ProbeStep::kAddress, EINVAL);
   if (options.device.size() >= IFNAMSIZ) return Fail(ProbeStep::kDevice, ENODEV);
 
@@ -89,6 +91,8 @@ int ProbeSocket::Open(const ProbeOptions& options) {
       setsockopt(fd_, SOL_SOCKET, SO_BINDTODEVICE, options.device.c_str(), options.device.size() + 1) != 0) {
     return Fail(ProbeStep::kDevice, errno);
   }
+  const bool has_port = kind_ != ProbeKind::kEcho;
+  if (source_size == 0 && has_port) source_size = ParseAddress(family_, AnyAddress(family_), 0, source);
   if (source_size != 0 && bind(fd_, reinterpret_cast<const sockaddr*>(&source), source_size) != 0) {
     return Fail(ProbeStep::kSource, errno);
   }
@@ -100,6 +104,24 @@ int ProbeSocket::Open(const ProbeOptions& options) {
                                          : SetOption(fd_, SOL_IPV6, IPV6_RECVERR, on);
     if (error) return Fail(ProbeStep::kSocket, error);
   }
+  return 0;
+}
+
+int ProbeSocket::Local(std::string& address, uint16_t& port) const {
+  sockaddr_storage local{};
+  socklen_t size = sizeof(local);
+  if (getsockname(fd_, reinterpret_cast<sockaddr*>(&local), &size) != 0) return errno;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (family_ == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(local);
+    port = ntohs(v4.sin_port);
+    inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text));
+  } else {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(local);
+    port = ntohs(v6.sin6_port);
+    inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text));
+  }
+  address = text;
   return 0;
 }
 

@@ -37,12 +37,17 @@ class ProbeSocket {
   ~ProbeSocket() { Close(); }
 
   /**
-   * Opens the socket with CLOEXEC and NONBLOCK, marked and bound as `options` say. After an error nothing
-   * stays open, and failed() tells the step.
+   * Opens the socket with CLOEXEC and NONBLOCK, marked and bound as `options` say, TCP and UDP in any case.
+   * After an error nothing stays open, and failed() tells the step.
    *
    * Echo uses a ping socket (icmp(7), SOCK_DGRAM), or a raw one where net.ipv4.ping_group_range forbids that.
    */
   int Open(const ProbeOptions& options);
+  /**
+   * Reads the address and the port that the socket is bound to. TCP and UDP have their port from Open() on,
+   * before any packet leaves; the address of zeros stands for one that connecting will choose.
+   */
+  int Local(std::string& address, uint16_t& port) const;
   /**
    * Sets where Send() sends to. A UDP or a ping socket then receives from this peer alone. `port` may be 0.
    */

@@ -1,14 +1,17 @@
 import { MarkField } from '../core/mark.js';
 import { loadAddon } from '../native.js';
 import { type ConntrackError, describeConntrackError } from './errors.js';
+import type { Exclusion } from './exclusion.js';
 import type {
   ConntrackAddon,
   NativeConntrack,
   NativeConntrackError,
   NativeConntrackStats,
 } from './native.js';
+import { probePorts } from './probe-ports.js';
 
 export { ConntrackError, type ConntrackErrorCode } from './errors.js';
+export type { Exclusion } from './exclusion.js';
 
 export interface CounterOptions {
   /** The field of the mark that holds the number of a WAN: one run of bits. */
@@ -28,6 +31,8 @@ export interface CounterOptions {
    * a TCP state then costs some 2 us. Without it their end shows at the next dump. Default true.
    */
   updates?: boolean;
+  /** What is left out from the first dump on. Default nothing. */
+  exclusion?: Exclusion;
 }
 
 /**
@@ -62,7 +67,8 @@ function closeAllNow(): void {
  * The live connections of each WAN, as conntrack has them; reading one costs a few nanoseconds whatever the table.
  *
  * Live are the entries whose mark has the number in its field, no matter who chose it: IPv4 and IPv6, any protocol, TCP
- * from SYN_SENT to ESTABLISHED (not from FIN_WAIT on). Duplicates of a clash (IPS_NAT_CLASH) do not count.
+ * from SYN_SENT to ESTABLISHED (not from FIN_WAIT on). Duplicates of a clash (IPS_NAT_CLASH) do not count, nor does what
+ * an {@link Exclusion} leaves out. What a firewall drops has no entry (it is made by nf_confirm, behind all rules).
  *
  * A thread of the addon reads the whole table ("dump") and, in between, events: when a connection ends, when a TCP
  * handshake is answered, when UDP has its first reply. Dumps cost at most 2 % of one core, some 3 us an entry, so
@@ -112,7 +118,16 @@ export class ConntrackCounter {
     const { established, receiveBuffer, mostReceiveBuffer, intervalMs, updates } = all;
     try {
       this.#native = new Conntrack(
-        { mask, highest, established, receiveBuffer, mostReceiveBuffer, intervalMs, updates },
+        {
+          mask,
+          highest,
+          established,
+          receiveBuffer,
+          mostReceiveBuffer,
+          intervalMs,
+          updates,
+          exclusion: all.exclusion && { ...all.exclusion, probePorts },
+        },
         (kind, value) => {
           if (kind === 'ready') return this.#resolveReady();
           const cause = Object.assign(new Error('conntrack'), {
@@ -145,6 +160,16 @@ export class ConntrackCounter {
    */
   decided(n: number): void {
     if (n > 0 && n < this.#decided.length) this.#decided[n]!++;
+  }
+
+  /**
+   * Replaces what is left out. The counts are right with the next dump, which comes soon: within a second with a small
+   * table.
+   *
+   * @throws TypeError for a text that is not a network
+   */
+  exclude(exclusion: Exclusion): void {
+    this.#native.exclude({ ...exclusion, probePorts });
   }
 
   stats(): CounterStats {

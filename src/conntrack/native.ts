@@ -1,3 +1,4 @@
+import type { Exclusion } from './exclusion.js';
 import type { Flushed, Selection, Tuple } from './selection.js';
 
 /** The options of the addon's constructor: every field is set and in range. */
@@ -10,6 +11,12 @@ export interface NativeConntrackOptions {
   mostReceiveBuffer: number;
   intervalMs: number;
   updates: boolean;
+  exclusion: NativeExclusion | undefined;
+}
+
+export interface NativeExclusion extends Exclusion {
+  /** The same array each time; see `probePorts`. */
+  probePorts: Uint8Array;
 }
 
 /**
@@ -43,6 +50,8 @@ export interface NativeConntrack {
   close(onClosed: () => void): void;
   /** Does the same as `close`, but before it returns. */
   closeNow(): void;
+  /** Replaces what is left out, from the next dump on. @throws TypeError for a text that is not a network */
+  exclude(exclusion: NativeExclusion): void;
   stats(): NativeConntrackStats;
   ref(): void;
   unref(): void;
@@ -77,8 +86,9 @@ export interface ConntrackAddon {
    * Returns for each question whether its connection was ended; throws a TypeError for an address that is not of the
    * tuple's family, and a RangeError for mask 0.
    */
-  forgetUnansweredConntrack(
+  forgetConntrack(
     questions: readonly { tuple: Tuple; mark: number }[],
     mask: number,
+    unanswered: boolean,
   ): Promise<boolean[]>;
 }

@@ -103,8 +103,8 @@ async function askAll(): Promise<void> {
 }
 
 /**
- * Makes conntrack forget these connections, one by one, each only while it has its mark (the WAN's number, shifted into
- * `mask`) and has had no answer. The next packet of each is a new connection. A successor that has the same tuple
+ * Makes conntrack forget these connections, one by one, each only while it has its mark under `mask` and, where only the
+ * unanswered are meant, has had no answer. The next packet of each is a new connection. A successor that has the same tuple
  * survives. Many questions wake one thread once, so ask for many at a time.
  *
  * @returns for each question, in their order, whether its connection was there and is ended
@@ -112,9 +112,10 @@ async function askAll(): Promise<void> {
  *   not of the family
  * @throws ConntrackError when the system refuses; some of the connections may have been ended by then
  */
-export async function forgetUnanswered(
+export async function forget(
   questions: readonly { tuple: Tuple; mark: number }[],
   mask: number,
+  which: 'all' | 'unanswered',
 ): Promise<boolean[]> {
   if (!isWord(mask) || mask === 0) throw new UsageError(`cannot tell connections apart under mask ${mask}`);
   for (const { tuple, mark } of questions) {
@@ -124,11 +125,11 @@ export async function forgetUnanswered(
     }
   }
   if (questions.length === 0) return [];
-  const { forgetUnansweredConntrack } = loadAddon<ConntrackAddon>();
+  const { forgetConntrack } = loadAddon<ConntrackAddon>();
   try {
-    return await forgetUnansweredConntrack(questions, mask);
+    return await forgetConntrack(questions, mask, which === 'unanswered');
   } catch (error) {
-    throw describeConntrackError('forgetting unanswered connections', error as NativeConntrackError);
+    throw describeConntrackError('forgetting connections', error as NativeConntrackError);
   }
 }
 

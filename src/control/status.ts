@@ -18,7 +18,10 @@ export interface MemberStatus {
   readonly weight: number;
   readonly tier: number;
   readonly state: Standing;
-  /** Live connections; null where they cannot be counted, or not within 3 s. */
+  /**
+   * Live connections: those that left by the WAN, or that came in for the backend; null where they cannot be counted, or
+   * not within 3 s.
+   */
   readonly connections: number | null;
   /** Decisions since the start. */
   readonly picks: number;

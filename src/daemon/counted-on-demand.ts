@@ -48,6 +48,10 @@ export class CountedOnDemand implements ConnectionSource {
     this.#source?.decided(mark);
   }
 
+  lookAround(): void {
+    this.#source?.lookAround();
+  }
+
   /** Counts for good from now on, for a strategy that asks for counts only in its `pick`. */
   keep(): void {
     if (this.#kept) return;

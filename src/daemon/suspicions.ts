@@ -1,5 +1,5 @@
 import type { HealthConfig } from '../config/health.js';
-import { forgetUnanswered, lookup, type Tuple } from '../conntrack/requests.js';
+import { forget, lookup, type Tuple } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
 import { FAMILIES } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
@@ -60,7 +60,7 @@ export class Suspicions {
 
   constructor(parts: SuspicionsParts) {
     this.#parts = parts;
-    const { wans, field, health, states, clock, working, hasOther, path, gateway, forget } = parts;
+    const { wans, field, health, states, clock, working, hasOther, path, gateway } = parts;
     const destinations = { 4: new Destinations(), 6: new Destinations() };
     const marks = new Map(wans.map(({ name, mark }) => [name, mark]));
     const names = new Map(wans.map(({ name, mark }) => [mark, name]));
@@ -90,9 +90,9 @@ export class Suspicions {
         return wan === undefined ? undefined : { entry: entry!, wan };
       },
       forget: async (those) => {
-        for (const mark of new Set(those.map(({ wan }) => marks.get(wan)!))) forget(mark);
+        for (const mark of new Set(those.map(({ wan }) => marks.get(wan)!))) parts.forget(mark);
         const asked = those.map(({ tuple, wan }) => ({ tuple, mark: field.encode(marks.get(wan)!) }));
-        return forgetUnanswered(asked, field.mask);
+        return forget(asked, field.mask, 'unanswered');
       },
       mayMove: (wan, family) => secondChance && hasOther(wan, family),
       evidence: this.#evidence,

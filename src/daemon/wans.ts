@@ -181,7 +181,10 @@ export class Wans {
       onSuspicion: (change) => void this.#alsoSettle(failover.suspicionChanged(change)),
       onChange: (change) => this.#hooks.changed(change, this.#alsoSettle(failover.changed(change))),
       onLasting: (change) => void this.#alsoSettle(failover.lasts(change)),
-      onLinks: (links) => this.#inbound.update(links),
+      onLinks: (links) => {
+        this.#inbound.update(links);
+        this.#parts.connections?.lookAround();
+      },
       onMoved: () => keeper?.follow(),
     });
   }

@@ -1,6 +1,9 @@
 import { closeSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
+import { useProbePort } from '../conntrack/probe-ports.js';
+import { forget } from '../conntrack/requests.js';
+import type { Tuple } from '../conntrack/selection.js';
 import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
 import type { CheckPath } from './check/check.js';
@@ -12,7 +15,14 @@ interface NativeOptions {
   source: string | undefined;
 }
 
+/** The socket's own end. `address` is the one of zeros where connecting will choose it. */
+interface NativeLocal {
+  readonly address: string;
+  readonly port: number;
+}
+
 interface NativeDatagramProbe {
+  readonly local: NativeLocal;
   /** Whether the socket is a raw one; see {@link DatagramProbe.raw}. */
   readonly raw: boolean;
   send(bytes: Uint8Array): number;
@@ -31,8 +41,8 @@ interface ProbeAddon {
     options: NativeOptions & { kind: 'udp' | 'echo'; peer: string; port: number },
     onEvent: (errno: number, message: Uint8Array | undefined) => void,
   ) => NativeDatagramProbe;
-  /** Returns a descriptor that is not connected yet. */
-  openTcpProbe(options: NativeOptions): number;
+  /** Returns a descriptor that is bound, and not connected yet. */
+  openTcpProbe(options: NativeOptions): NativeLocal & { readonly fd: number };
 }
 
 /** A failure of a probe's socket; `code` is the name of the errno, as in Node's own errors. */
@@ -64,20 +74,56 @@ function describe(error: unknown): unknown {
  */
 const UNCONNECTED = { readable: true, writable: true, manualStart: true } as SocketConstructorOpts;
 
-/** A TCP socket that will leave by `path`; not connected yet. @throws ProbeError */
+/**
+ * A TCP socket that will leave by `path`; not connected yet. It is no connection of the WAN while it lives, and when it
+ * ends unanswered conntrack forgets it, which would otherwise keep it as one for two minutes
+ * (nf_conntrack_tcp_timeout_syn_sent).
+ *
+ * @throws ProbeError
+ */
 export function tcpSocket(path: CheckPath): Socket {
-  let fd: number;
+  let opened: ReturnType<ProbeAddon['openTcpProbe']>;
   try {
-    fd = loadAddon<ProbeAddon>().openTcpProbe(options(path));
+    opened = loadAddon<ProbeAddon>().openTcpProbe(options(path));
   } catch (error) {
     throw describe(error);
   }
+  const { fd, port } = opened;
+  let socket: Socket;
   try {
-    return new Socket({ ...UNCONNECTED, fd });
+    socket = new Socket({ ...UNCONNECTED, fd });
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+  const release = useProbePort('tcp', port);
+  let tuple: Tuple | undefined;
+  socket.once('connectionAttempt', (dst, dport) => {
+    // The kernel chooses the address in connect(2), which follows this event.
+    process.nextTick(() => {
+      const src = path.source ?? socket.localAddress;
+      if (src !== undefined) tuple = { family: path.family, proto: TCP, src, dst, sport: port, dport };
+    });
+  });
+  // An answered connection ends with its FIN or reset.
+  socket.once('connect', () => {
+    tuple = undefined;
+  });
+  socket.once('close', () => void leaveNothing(tuple, path.mark, true).then(release));
+  return socket;
+}
+
+/** The numbers of IP protocols. */
+const TCP = 6;
+const UDP = 17;
+
+/**
+ * Makes conntrack forget a probe that is over. What the system refuses is left to expire, since a probe has to work
+ * without conntrack, too.
+ */
+async function leaveNothing(tuple: Tuple | undefined, mark: number, unanswered: boolean): Promise<void> {
+  if (tuple === undefined || mark === 0) return;
+  await forget([{ tuple, mark }], mark, unanswered ? 'unanswered' : 'all').catch(() => undefined);
 }
 
 /** Told of each message, or once of the error that ends the socket, such as an ICMP answer. */
@@ -85,9 +131,13 @@ export type OnDatagram = (error: ProbeError | undefined, message: Uint8Array) =>
 
 const NOTHING = new Uint8Array();
 
-/** A UDP or ICMP echo socket that leaves by a path and talks to one peer. It must be closed. */
+/**
+ * A UDP or ICMP echo socket that leaves by a path and talks to one peer. It must be closed. It is no connection of the
+ * WAN: for UDP this is seen to as in {@link tcpSocket}, and no ping from this machine counts as one.
+ */
 export class DatagramProbe {
   readonly #native: NativeDatagramProbe;
+  readonly #onClosed: () => void;
 
   /** @throws ProbeError */
   constructor(kind: 'udp' | 'echo', path: CheckPath, peer: string, port: number, onDatagram: OnDatagram) {
@@ -99,6 +149,7 @@ export class DatagramProbe {
     } catch (error) {
       throw describe(error);
     }
+    this.#onClosed = kind === 'udp' ? this.#leaveNothing(path, peer, port) : () => undefined;
   }
 
   /**
@@ -118,5 +169,19 @@ export class DatagramProbe {
   /** Closes the socket; nothing is told afterwards. May be called again. */
   close(): void {
     this.#native.close();
+    this.#onClosed();
+  }
+
+  /** Keeps the probe from being counted, until the returned function is called. */
+  #leaveNothing({ family, mark }: CheckPath, dst: string, dport: number): () => void {
+    const { address: src, port: sport } = this.#native.local;
+    const release = useProbePort('udp', sport);
+    let closed = false;
+    return () => {
+      if (closed) return;
+      closed = true;
+      // Answered or not, the entry would count for half a minute (nf_conntrack_udp_timeout).
+      void leaveNothing({ family, proto: UDP, src, dst, sport, dport }, mark, false).then(release);
+    };
   }
 }

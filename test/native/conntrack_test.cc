@@ -5,10 +5,13 @@
 #include <netinet/in.h>
 
 #include <cstring>
+#include <memory>
 
 #include "check.h"
 #include "conntrack/entry.h"
+#include "conntrack/exclusion.h"
 #include "conntrack/messages.h"
+#include "conntrack/networks.h"
 #include "conntrack/pace.h"
 #include "conntrack/tally.h"
 #include "packets.h"
@@ -35,6 +38,8 @@ Bytes Nested(uint16_t type, const Bytes& payload) { return Attribute(type | NLA_
 
 struct Fields {
   uint8_t proto = IPPROTO_TCP;
+  Bytes src = {10, 0, 0, 1};
+  Bytes dst = {192, 0, 2, 7};
   uint16_t sport = 1000;
   uint32_t id = 7;
   uint32_t mark = 1;
@@ -47,9 +52,10 @@ struct Fields {
 /** The attributes are in the kernel's order: tuples, status, mark, ... */
 Bytes Message(const Fields& fields) {
   const Bytes port = {static_cast<uint8_t>(fields.sport >> 8), static_cast<uint8_t>(fields.sport)};
+  const bool ipv6 = fields.src.size() == 16;
   const Bytes tuple =
-      Nested(CTA_TUPLE_IP,
-             Attribute(CTA_IP_V4_SRC, {10, 0, 0, 1}) + Attribute(CTA_IP_V4_DST, {192, 0, 2, 7})) +
+      Nested(CTA_TUPLE_IP, Attribute(ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, fields.src) +
+                               Attribute(ipv6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, fields.dst)) +
       Nested(CTA_TUPLE_PROTO, Attribute(CTA_PROTO_NUM, {fields.proto}) + Attribute(CTA_PROTO_SRC_PORT, port) +
                                   Attribute(CTA_PROTO_DST_PORT, {0, 80}));
   Bytes attributes = Nested(CTA_TUPLE_ORIG, tuple) + Nested(CTA_TUPLE_REPLY, tuple) +
@@ -64,6 +70,7 @@ Bytes Message(const Fields& fields) {
   attributes = attributes + Attribute(CTA_TIMEOUT, Be32(fields.timeout));
   if (fields.mark) attributes = attributes + Attribute(CTA_MARK, Be32(fields.mark));
   Bytes message(20);
+  message[16] = ipv6 ? AF_INET6 : AF_INET;
   message = message + attributes;
   auto* header = reinterpret_cast<nlmsghdr*>(message.data());
   header->nlmsg_len = static_cast<uint32_t>(message.size());
@@ -85,12 +92,21 @@ CtEntry Tcp(uint16_t sport, int state, uint8_t flags = 0) {
   return Entry({.sport = sport, .state = state, .flags = flags});
 }
 
+IpAddress Ip(const Bytes& bytes) { return IpAddress::Read(bytes.data(), bytes.size()); }
+
+/** 2001:db8:AB::END */
+Bytes V6(uint8_t ab, uint8_t end) { return {0x20, 0x01, 0x0d, 0xb8, 0, ab, 0, 0, 0, 0, 0, 0, 0, 0, 0, end}; }
+
 void TestParse() {
   const CtEntry entry = Entry({.mark = 0xdeadbe01, .status = 0x1008, .flags = 4});
   CHECK_EQUAL(entry.mark, 0xdeadbe01);
   CHECK_EQUAL(entry.status, 0x1008);
   CHECK_EQUAL(entry.timeout, 600);
   CHECK_EQUAL(entry.proto, IPPROTO_TCP);
+  CHECK_EQUAL(entry.family, AF_INET);
+  CHECK(entry.src == Ip({10, 0, 0, 1}));
+  CHECK(entry.dst == Ip({192, 0, 2, 7}));
+  CHECK_EQUAL(entry.sport, 1000);
   CHECK_EQUAL(entry.tcp_state, TCP_CONNTRACK_ESTABLISHED);
   CHECK_EQUAL(entry.tcp_flags, 4);
   CHECK(entry.is_clash());
@@ -189,6 +205,66 @@ void TestSet() {
   CHECK_EQUAL(set.Find(key(1)), 0);
 }
 
+void TestNetworks() {
+  Networks networks;
+  // These lie inside one another, touch, or are the same; the last two are the ends of all addresses.
+  for (const char* text : {"10.0.0.0/8", "10.1.2.3", "192.168.1.9/24", "192.168.0.0/24", "192.168.1.0/25",
+                           "192.168.1.0/25", "203.0.113.7", "0.0.0.0", "255.255.255.255/32"}) {
+    CHECK(networks.Add(text));
+  }
+  for (const char* text : {"2001:db8:1::/48", "2001:db8:3::1", "::", "ff00::/8"}) CHECK(networks.Add(text));
+  for (const char* text : {"", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8x", "10.0.0.0/-1", "::/129", "lan0"}) {
+    CHECK(!networks.Add(text));
+  }
+  networks.Merge();
+  CHECK_EQUAL(networks.ranges(), 5 + 4);
+  const auto v4 = [&](const Bytes& bytes) { return networks.Contain(AF_INET, Ip(bytes)); };
+  const auto v6 = [&](const Bytes& bytes) { return networks.Contain(AF_INET6, Ip(bytes)); };
+  for (const Bytes& in : {Bytes{10, 0, 0, 0},
+                          {10, 255, 255, 255},
+                          {192, 168, 0, 0},
+                          {192, 168, 1, 255},
+                          {203, 0, 113, 7},
+                          {0, 0, 0, 0},
+                          {255, 255, 255, 255}}) {
+    CHECK(v4(in));
+  }
+  for (const Bytes& out : {Bytes{9, 255, 255, 255},
+                           {11, 0, 0, 0},
+                           {192, 167, 255, 255},
+                           {192, 168, 2, 0},
+                           {203, 0, 113, 6},
+                           {203, 0, 113, 8},
+                           {0, 0, 0, 1},
+                           {255, 255, 255, 254}}) {
+    CHECK(!v4(out));
+  }
+  CHECK(v6(V6(1, 0)) && v6(V6(1, 255)) && v6(V6(3, 1)) && v6(Bytes(16)) && v6(Bytes(16, 0xff)));
+  CHECK(!v6(V6(0, 255)) && !v6(V6(2, 0)) && !v6(V6(3, 0)) && !v6(V6(3, 2)));
+  // The families have nothing to do with one another.
+  CHECK(!networks.Contain(AF_INET6, Ip({10, 0, 0, 1})));
+  const Networks none;
+  CHECK(!none.Contain(AF_INET, Ip({10, 0, 0, 1})));
+
+  Networks all;
+  CHECK(all.Add("::/0") && all.Add("ffff::/16") && all.Add("0.0.0.0/1") && all.Add("128.0.0.0/1"));
+  all.Merge();
+  CHECK_EQUAL(all.ranges(), 2);
+  CHECK(all.Contain(AF_INET, Ip({255, 255, 255, 255})) && all.Contain(AF_INET6, Ip(V6(9, 9))));
+
+  // Thousands of single addresses with gaps stay apart, and each is found.
+  Networks many;
+  for (int i = 0; i < 20'000; i += 2) {
+    CHECK(many.Add("100.64." + std::to_string(i >> 8) + "." + std::to_string(i & 255)));
+  }
+  many.Merge();
+  CHECK_EQUAL(many.ranges(), 10'000);
+  for (int i = 0; i < 20'000; i++) {
+    const Bytes address = {100, 64, static_cast<uint8_t>(i >> 8), static_cast<uint8_t>(i)};
+    CHECK_EQUAL(many.Contain(AF_INET, Ip(address)), i % 2 == 0);
+  }
+}
+
 /** A tally, with the test in the role of JS. */
 struct Lab {
   explicit Lab(bool established = false) : tally({.mask = 0xff, .established = established}, memory) {}
@@ -233,6 +309,82 @@ void TestCounts() {
   lab.tally.OnUpdate(Udp(1, 2));
   CHECK_EQUAL(lab.Count(1), 0);
   CHECK_EQUAL(lab.Count(2), 2);
+}
+
+void TestExclusion() {
+  const Bytes router = {192, 0, 2, 7}, router6 = V6(1, 1), lan = {10, 0, 0, 1}, server = {203, 0, 113, 1};
+  std::vector<uint8_t> ports(CtExclusion::kPortBytes);
+  const auto exclusion = [&](std::initializer_list<const char*> to) {
+    auto made = std::make_shared<CtExclusion>();
+    for (const char* text : to) CHECK(made->to.Add(text));
+    CHECK(made->self.Add("192.0.2.7") && made->self.Add("2001:db8:1::1"));
+    made->to.Merge();
+    made->self.Merge();
+    made->probe_ports = ports.data();
+    return made;
+  };
+  Lab lab;
+  lab.tally.Exclude(exclusion({"192.0.2.0/24", "10.0.0.0/8", "2001:db8:1::/48"}));
+  const auto entry = [](uint8_t proto, const Bytes& src, const Bytes& dst, uint16_t sport) {
+    return Entry({.proto = proto, .src = src, .dst = dst, .sport = sport});
+  };
+  const auto count = [&](std::initializer_list<CtEntry> entries) {
+    lab.Dump(entries);
+    return lab.Count(1);
+  };
+  // What left counts: of the network behind the router, and of the router itself, such as a proxy's.
+  CHECK_EQUAL(count({entry(IPPROTO_TCP, lan, server, 1), entry(IPPROTO_UDP, lan, server, 2),
+                     entry(IPPROTO_ICMP, lan, server, 0), entry(IPPROTO_TCP, router, server, 3),
+                     entry(IPPROTO_TCP, V6(1, 9), V6(9, 9), 4)}),
+              5);
+  // What came in does not: to the router, by a port-forward, or routed.
+  CHECK_EQUAL(count({entry(IPPROTO_TCP, server, router, 1), entry(IPPROTO_UDP, server, {192, 0, 2, 99}, 2),
+                     entry(IPPROTO_ICMP, server, router, 0), entry(IPPROTO_TCP, server, lan, 3),
+                     entry(IPPROTO_TCP, V6(9, 9), V6(1, 9), 4)}),
+              0);
+  // Nor do the router's own pings.
+  CHECK_EQUAL(count({entry(IPPROTO_ICMP, router, server, 0), entry(IPPROTO_ICMPV6, router6, V6(9, 9), 0)}),
+              0);
+  // Nor do its probes while they run. The ports are the same for others, whose connections count.
+  ports[700] = 1;
+  ports[65536 + 53] = 2;
+  CHECK_EQUAL(count({entry(IPPROTO_TCP, router, server, 700), entry(IPPROTO_UDP, router, server, 53)}), 0);
+  CHECK_EQUAL(count({entry(IPPROTO_UDP, router, server, 700), entry(IPPROTO_TCP, router, server, 53),
+                     entry(IPPROTO_TCP, lan, server, 700), entry(IPPROTO_UDP, router, server, 65535)}),
+              4);
+
+  // Events of what is left out change nothing, and take no decision.
+  lab.Dump({});
+  lab.Decide(1, 3);
+  lab.tally.OnUpdate(entry(IPPROTO_UDP, server, router, 1));
+  lab.tally.OnUpdate(entry(IPPROTO_TCP, router, server, 700));
+  for (const int state : {TCP_CONNTRACK_FIN_WAIT, TCP_CONNTRACK_CLOSE}) {
+    lab.tally.OnUpdate(Entry({.src = server, .dst = router, .state = state}));
+  }
+  CHECK_EQUAL(lab.Count(1), 3);
+  lab.tally.OnDestroy(entry(IPPROTO_UDP, server, router, 1));
+  CHECK_EQUAL(lab.Count(1), 3);
+  lab.tally.OnUpdate(entry(IPPROTO_TCP, lan, server, 9));
+  CHECK_EQUAL(lab.Count(1), 3);
+  CHECK_EQUAL(count({entry(IPPROTO_TCP, lan, server, 9)}), 1);
+
+  // A new exclusion holds from the next dump on, both ways. What it leaves out has not ended unseen.
+  const auto both = {entry(IPPROTO_UDP, lan, server, 1), entry(IPPROTO_UDP, server, router, 2)};
+  CHECK_EQUAL(count(both), 1);
+  const uint64_t missed = lab.tally.missed();
+  lab.tally.Exclude(exclusion({"203.0.113.0/24"}));
+  CHECK_EQUAL(lab.Count(1), 1);
+  lab.tally.Expose(1);
+  lab.Dump(both);
+  CHECK_EQUAL(lab.Count(1), 1);
+  lab.tally.Exclude(exclusion({"192.0.2.0/24", "203.0.113.0/24"}));
+  lab.tally.Expose(2);
+  CHECK_EQUAL(count(both), 0);
+  lab.tally.Exclude(exclusion({}));
+  CHECK_EQUAL(count(both), 2);
+  lab.tally.Expose(3);
+  CHECK_EQUAL(lab.Count(1), 2);
+  CHECK_EQUAL(lab.tally.missed(), missed);
 }
 
 void TestEstablished() {
@@ -403,7 +555,9 @@ int main() {
   TestStates();
   TestMessages();
   TestSet();
+  TestNetworks();
   TestCounts();
+  TestExclusion();
   TestEstablished();
   TestDecisions();
   TestDecisionsWhileDumping();

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { ConntrackCounter, ConntrackError } from '#wanmark/conntrack/counter.js';
-import { flush, forgetUnanswered, lookup, type Tuple } from '#wanmark/conntrack/requests.js';
+import { flush, forget, lookup, type Tuple } from '#wanmark/conntrack/requests.js';
 import { UsageError } from '#wanmark/errors.js';
 import { loadAddon } from '#wanmark/native.js';
 import {
@@ -53,6 +53,32 @@ scenario(
     await flush(0xab01, 0xffffffff);
     assert.equal((await listed()).get(1), 1);
     await counter.close();
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
+  'an open counter takes another exclusion, and refuses what is not a network',
+  async () => {
+    installMarks();
+    for (const family of FAMILIES) insert({ family, mark: 1, sport: 10 });
+    const exclusion = { to: ['203.0.113.0/24'], self: [] };
+    const counter = ConntrackCounter.open({ ...options, exclusion });
+    await counter.ready;
+    assert.equal(counter.count(1), 1);
+    counter.exclude({ to: ['203.0.113.1', '2001:db8::/32'], self: [] });
+    await until(() => counter.count(1) === 0);
+    counter.exclude({ to: [], self: [] });
+    await until(() => counter.count(1) === 2);
+    for (const text of ['203.0.113.0/33', 'lan0', '']) {
+      const wrong = { to: [text], self: [] };
+      assert.throws(() => counter.exclude(wrong), TypeError, text);
+      assert.throws(() => ConntrackCounter.open({ ...options, exclusion: wrong }), text);
+    }
+    assert.equal(counter.count(1), 2);
+    await counter.close();
+    counter.exclude(exclusion);
   },
   conntrackTool,
 );
@@ -192,7 +218,7 @@ scenario(
 
 scenario(
   import.meta.url,
-  'unanswered connections are forgotten one by one, each only with its mark and while nothing has answered',
+  'connections are forgotten one by one, each only with its mark and, where that is asked for, without an answer',
   async () => {
     installMarks();
     const of = (family: 4 | 6, sport: number, proto = 6): Tuple => {
@@ -207,9 +233,10 @@ scenario(
       insert({ family, mark: 1, sport: 5, state: 'SYN_SENT' });
       const mark = 1;
       const asked = [of(family, 1), of(family, 2), of(family, 3), of(family, 9), of(family, 4, 17)];
-      const ended = await forgetUnanswered(
+      const ended = await forget(
         asked.map((tuple) => ({ tuple, mark })),
         0xff,
+        'unanswered',
       );
       assert.deepEqual(ended, [true, false, false, false, true]);
       const left = await Promise.all([...asked, of(family, 5)].map((tuple) => lookup(tuple)));
@@ -217,15 +244,21 @@ scenario(
         left.map((entry) => entry?.mark),
         [undefined, 1, 2, undefined, undefined, 1],
       );
+      assert.deepEqual(
+        await forget([{ tuple: of(family, 2), mark }], 0xff, 'all'),
+        [true],
+        'answered or not',
+      );
+      assert.equal(await lookup(of(family, 2)), undefined);
     }
-    assert.deepEqual(await forgetUnanswered([], 0xff), []);
+    assert.deepEqual(await forget([], 0xff, 'unanswered'), []);
     const question = { tuple: of(4, 5), mark: 1 };
     for (const [wrong, mask] of [
       [question, 0],
       [{ ...question, mark: 0x101 }, 0xff],
       [{ ...question, tuple: { ...question.tuple, src: '::1' } }, 0xff],
     ] as const) {
-      await assert.rejects(forgetUnanswered([wrong], mask), UsageError);
+      await assert.rejects(forget([wrong], mask, 'unanswered'), UsageError);
     }
     assert.equal((await lookup(question.tuple))?.mark, 1);
   },

@@ -85,20 +85,16 @@ describe('least-connections', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
-  it('counts connections that it did not choose: inbound ones, and those from before its start', async () => {
-    await withLab({ wans: 3, up: [], run: LC }, async ({ lab, wanmark, daemon }) => {
-      await lab.router.serve(2222);
-      for (const wan of lab.wans.slice(0, 2)) {
-        await lab.connect({ from: lab.server, to: wan.inbound[0]!, port: 2222, count: 10, hold: true });
-      }
-      await eventually(
-        () => connections(wanmark),
-        (all) => all.join() === '10,10,0',
-        'inbound ones',
-      );
+  it('counts connections that it did not choose: those that the kernel chose, and those from before its start', async () => {
+    const nth = ['--kernel-mode', 'nth'];
+    await withLab({ weights: [1, 1, 0], up: nth }, async ({ lab, wanmark }) => {
+      assert.deepEqual(tally(await lab.connect({ count: 20, hold: true })), { wan1: 10, wan2: 10 });
+      const daemon = await wanmark.run(...LC, ...nth);
+      assert.deepEqual(await connections(wanmark), [10, 10, 0]);
+      await wanmark.command(['set', 'wan3', 'weight=1']);
       assert.deepEqual(tally(await lab.connect({ count: 10, hold: true })), { wan3: 10 });
       await daemon.crash();
-      const second = await wanmark.run(...LC);
+      const second = await wanmark.run(...LC, ...nth);
       assert.deepEqual(await connections(wanmark), [10, 10, 10]);
       await second.stop();
     });

@@ -40,6 +40,7 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
       fresh: async () => undefined,
       count: (mark) => 10 * mark,
       decided: (mark) => void done.push(`decided ${mark}`),
+      lookAround: () => undefined,
       close: async () => undefined,
     },
     onLost: assert.fail,

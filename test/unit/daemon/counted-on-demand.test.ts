@@ -8,7 +8,7 @@ const IDLE_MS = 1000;
 
 /** A source whose first numbers come when `dumped` is called. */
 function fake() {
-  const opened = { times: 0, open: 0, decided: [] as number[], dumped: () => {} };
+  const opened = { times: 0, open: 0, decided: [] as number[], lookedAround: 0, dumped: () => {} };
   const open = (): ConnectionSource => {
     opened.times++;
     opened.open++;
@@ -19,6 +19,7 @@ function fake() {
       fresh: () => ready,
       count: (mark) => mark * 10,
       decided: (mark) => void opened.decided.push(mark),
+      lookAround: () => void opened.lookedAround++,
       close: async () => {
         opened.open--;
         opened.dumped();
@@ -36,10 +37,13 @@ describe('counting on demand', () => {
     const { opened, open } = fake();
     const counted = new CountedOnDemand(open, assert.fail, IDLE_MS);
     counted.decided(1);
+    counted.lookAround();
     assert.deepEqual([opened.times, counted.count(1)], [0, undefined]);
     const fresh = counted.fresh();
     counted.decided(2);
+    counted.lookAround();
     assert.deepEqual([opened.times, counted.count(1), opened.decided], [1, undefined, [2]]);
+    assert.equal(opened.lookedAround, 1);
     opened.dumped();
     await fresh;
     assert.equal(counted.count(1), 10);
