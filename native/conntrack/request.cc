@@ -77,6 +77,23 @@ int SendAll(NetlinkSocket& socket, const Deletions& deletions) {
   return 0;
 }
 
+// A message of ctnetlink has at most 600 bytes, and some 1,200 with names of helpers and labels.
+constexpr size_t kAnswerBytes = 4096;
+
+/**
+ * Asks for one connection. Returns 0 with the kernel's message in `answer` and what it says in `entry`,
+ * ENOENT when there is no such connection, or another errno.
+ */
+int Get(NetlinkSocket& socket, const CtTuple& tuple, char* answer, CtEntry& entry) {
+  alignas(nlmsghdr) char buffer[kCtMessageBytes];
+  if (const int error = socket.Request(BuildCtGet(buffer, tuple))) return error;
+  // Without an error, Request has left the answer in the socket.
+  const ssize_t size = recv(socket.fd(), answer, kAnswerBytes, MSG_DONTWAIT);
+  if (size < 0) return errno;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(answer);
+  return ParseCtEntry({bytes, static_cast<size_t>(size)}, SipKey{}, entry) ? 0 : EBADMSG;
+}
+
 }  // namespace
 
 bool CtSelection::Takes(const CtEntry& entry) const {
@@ -104,19 +121,33 @@ int LookUpCt(const std::vector<CtTuple>& tuples, std::vector<std::optional<CtEnt
   NetlinkSocket socket;
   if (const int error = Open(socket)) return error;
   for (const CtTuple& tuple : tuples) {
-    alignas(nlmsghdr) char buffer[kCtMessageBytes];
-    const int error = socket.Request(BuildCtGet(buffer, tuple));
-    if (error == ENOENT) {
-      entries.emplace_back();
-      continue;
+    alignas(nlmsghdr) char answer[kAnswerBytes];
+    CtEntry entry;
+    const int error = Get(socket, tuple, answer, entry);
+    if (error && error != ENOENT) return error;
+    entries.push_back(error ? std::nullopt : std::optional(entry));
+  }
+  return 0;
+}
+
+int ForgetUnansweredCt(const std::vector<CtQuestion>& questions, uint32_t mask, std::vector<bool>& ended) {
+  NetlinkSocket socket;
+  if (const int error = Open(socket)) return error;
+  for (const auto& [tuple, mark] : questions) {
+    alignas(nlmsghdr) char answer[kAnswerBytes];
+    CtEntry entry;
+    int error = Get(socket, tuple, answer, entry);
+    if (error && error != ENOENT) return error;
+    const bool selected = !error && (entry.mark & mask) == mark && !(entry.status & IPS_SEEN_REPLY);
+    if (selected) {
+      alignas(nlmsghdr) char buffer[kCtMessageBytes];
+      nlmsghdr* message = BuildCtDelete(buffer, reinterpret_cast<const nlmsghdr*>(answer));
+      if (!message) return EBADMSG;
+      message->nlmsg_flags |= NLM_F_ACK;
+      error = socket.Request(message);
+      if (error && error != ENOENT) return error;
     }
-    if (error) return error;
-    // Without an error, Request has left the answer in the buffer.
-    alignas(nlmsghdr) uint8_t answer[4096];
-    const ssize_t size = recv(socket.fd(), answer, sizeof(answer), MSG_DONTWAIT);
-    if (size < 0) return errno;
-    CtEntry& entry = entries.emplace_back().emplace();
-    if (!ParseCtEntry({answer, static_cast<size_t>(size)}, SipKey{}, entry)) return EBADMSG;
+    ended.push_back(selected && !error);
   }
   return 0;
 }

@@ -52,4 +52,18 @@ int FlushCt(const CtSelection& selection, CtFlushed& flushed);
  */
 int LookUpCt(const std::vector<CtTuple>& tuples, std::vector<std::optional<CtEntry>>& entries);
 
+/** One connection, and the mark that it must have under a mask. */
+struct CtQuestion {
+  CtTuple tuple;
+  uint32_t mark = 0;
+};
+
+/**
+ * Ends each of these connections that has its mark and no answer yet (IPS_SEEN_REPLY is clear), and adds for
+ * each whether it was ended. The kernel's id goes with the end, so a successor with the same tuple survives.
+ * No lock is held between look and end: an answer within these microseconds does not save a connection.
+ * Returns 0 or errno; with an errno, not all answers are there.
+ */
+int ForgetUnansweredCt(const std::vector<CtQuestion>& questions, uint32_t mask, std::vector<bool>& ended);
+
 }  // namespace wanmark

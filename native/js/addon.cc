@@ -13,6 +13,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Conntrack", wanmark::Conntrack::Define(env));
   exports.Set("flushConntrack", Napi::Function::New<wanmark::Conntrack::Flush>(env, "flushConntrack"));
   exports.Set("lookupConntrack", Napi::Function::New<wanmark::Conntrack::Lookup>(env, "lookupConntrack"));
+  exports.Set("forgetUnansweredConntrack",
+              Napi::Function::New<wanmark::Conntrack::ForgetUnanswered>(env, "forgetUnansweredConntrack"));
   exports.Set("nftGeneration", Napi::Function::New<wanmark::NftGenerationForJs>(env, "nftGeneration"));
   exports.Set("legacyTable", Napi::Function::New<wanmark::LegacyTableForJs>(env, "legacyTable"));
   exports.Set("tryLock", Napi::Function::New<wanmark::TryLockForJs>(env, "tryLock"));

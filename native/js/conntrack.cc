@@ -115,6 +115,26 @@ class LookupRequest : public Request {
   std::vector<std::optional<CtEntry>> entries_;
 };
 
+class ForgetRequest : public Request {
+ public:
+  ForgetRequest(Napi::Env env, std::vector<CtQuestion> questions, uint32_t mask)
+      : Request(env), questions_(std::move(questions)), mask_(mask) {}
+
+ protected:
+  int Do() override { return ForgetUnansweredCt(questions_, mask_, ended_); }
+
+  Napi::Value Result() override {
+    const auto result = Napi::Array::New(Env(), ended_.size());
+    for (uint32_t i = 0; i < ended_.size(); i++) result.Set(i, Napi::Boolean::New(Env(), ended_[i]));
+    return result;
+  }
+
+ private:
+  const std::vector<CtQuestion> questions_;
+  const uint32_t mask_;
+  std::vector<bool> ended_;
+};
+
 /**
  * Reads `{family, proto, src, dst, sport, dport}`. Returns false when an address is not one of that family.
  */
@@ -183,6 +203,34 @@ Napi::Value Conntrack::Lookup(const Napi::CallbackInfo& info) {
     }
   }
   auto* request = new LookupRequest(env, std::move(tuples));
+  request->Queue();
+  return request->promise();
+}
+
+Napi::Value Conntrack::ForgetUnanswered(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::vector<CtQuestion> questions;
+  uint32_t mask = 0;
+  if (info.Length() > 1 && info[1].IsNumber()) mask = info[1].As<Napi::Number>().Uint32Value();
+  if (mask == 0) {
+    Napi::RangeError::New(env, "forgetUnansweredConntrack needs a mask that is not 0")
+        .ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const auto given = info[0].IsArray() ? info[0].As<Napi::Array>() : Napi::Array::New(env);
+  for (uint32_t i = 0; i < given.Length(); i++) {
+    const Napi::Value value = given[i];
+    const Napi::Object question = value.IsObject() ? value.As<Napi::Object>() : Napi::Object::New(env);
+    const Napi::Value tuple = question.Get("tuple");
+    CtQuestion& read = questions.emplace_back();
+    read.mark = NumberOption(question, "mark");
+    if (!tuple.IsObject() || !ReadTuple(tuple.As<Napi::Object>(), read.tuple)) {
+      Napi::TypeError::New(env, "forgetUnansweredConntrack needs tuples with addresses of one family")
+          .ThrowAsJavaScriptException();
+      return env.Undefined();
+    }
+  }
+  auto* request = new ForgetRequest(env, std::move(questions), mask);
   request->Queue();
   return request->promise();
 }

@@ -1,6 +1,6 @@
-// The JS object of a conntrack counter. It starts and ends the counter's thread and lends JS the counts. Two
-// questions beside it need no counter and return promises: flushConntrack(mark, mask) and
-// lookupConntrack(tuple).
+// The JS object of a conntrack counter. It starts and ends the counter's thread and lends JS the counts.
+// Three requests beside it need no counter and return promises: flushConntrack(mark, mask),
+// lookupConntrack(tuples) and forgetUnansweredConntrack(questions, mask).
 #pragma once
 
 #include <napi.h>
@@ -21,6 +21,7 @@ class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
   static Napi::Function Define(Napi::Env env);
   static Napi::Value Flush(const Napi::CallbackInfo& info);
   static Napi::Value Lookup(const Napi::CallbackInfo& info);
+  static Napi::Value ForgetUnanswered(const Napi::CallbackInfo& info);
 
   explicit Conntrack(const Napi::CallbackInfo& info);
 

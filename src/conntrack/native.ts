@@ -73,4 +73,12 @@ export interface ConntrackAddon {
    * family.
    */
   lookupConntrack(tuples: readonly Tuple[]): Promise<(NativeEntry | undefined)[]>;
+  /**
+   * Returns for each question whether its connection was ended; throws a TypeError for an address that is not of the
+   * tuple's family, and a RangeError for mask 0.
+   */
+  forgetUnansweredConntrack(
+    questions: readonly { tuple: Tuple; mark: number }[],
+    mask: number,
+  ): Promise<boolean[]>;
 }

@@ -55,7 +55,7 @@ export async function flush(
       `cannot flush under mask ${mask}: it would be every connection; use for example 0xff`,
     );
   }
-  if (!isWord(mark) || (mark & ~mask) !== 0) {
+  if (!isMarkIn(mark, mask)) {
     throw new UsageError(`mark ${hex(mark)} has bits outside mask ${hex(mask)}; nothing was flushed`);
   }
   const { flushConntrack } = loadAddon<ConntrackAddon>();
@@ -82,10 +82,7 @@ let questions: Question[] = [];
  * @throws ConntrackError when the system refuses
  */
 export async function lookup(tuple: Tuple): Promise<Entry | undefined> {
-  const { family, src, dst } = tuple;
-  if (isIP(src) !== family || isIP(dst) !== family) {
-    throw new UsageError(`no IPv${family} addresses: ${src}, ${dst}`);
-  }
+  checkAddresses(tuple);
   return new Promise((resolve, reject) => {
     if (questions.length === 0) queueMicrotask(askAll);
     questions.push({ tuple, resolve, reject });
@@ -105,10 +102,50 @@ async function askAll(): Promise<void> {
   }
 }
 
+/**
+ * Makes conntrack forget these connections, one by one, each only while it has its mark (the WAN's number, shifted into
+ * `mask`) and has had no answer. The next packet of each is a new connection. A successor that has the same tuple
+ * survives. Many questions wake one thread once, so ask for many at a time.
+ *
+ * @returns for each question, in their order, whether its connection was there and is ended
+ * @throws UsageError for a mask that is 0 or not a 32-bit number, a mark with bits outside it, or an address that is
+ *   not of the family
+ * @throws ConntrackError when the system refuses; some of the connections may have been ended by then
+ */
+export async function forgetUnanswered(
+  questions: readonly { tuple: Tuple; mark: number }[],
+  mask: number,
+): Promise<boolean[]> {
+  if (!isWord(mask) || mask === 0) throw new UsageError(`cannot tell connections apart under mask ${mask}`);
+  for (const { tuple, mark } of questions) {
+    checkAddresses(tuple);
+    if (!isMarkIn(mark, mask)) {
+      throw new UsageError(`mark ${hex(mark)} has bits outside mask ${hex(mask)}; nothing was forgotten`);
+    }
+  }
+  if (questions.length === 0) return [];
+  const { forgetUnansweredConntrack } = loadAddon<ConntrackAddon>();
+  try {
+    return await forgetUnansweredConntrack(questions, mask);
+  } catch (error) {
+    throw describeConntrackError('forgetting unanswered connections', error as NativeConntrackError);
+  }
+}
+
+function checkAddresses({ family, src, dst }: Tuple): void {
+  if (isIP(src) !== family || isIP(dst) !== family) {
+    throw new UsageError(`no IPv${family} addresses: ${src}, ${dst}`);
+  }
+}
+
 function describe(entry: NativeEntry | undefined): Entry | undefined {
   if (entry === undefined) return undefined;
   const { mark, status, timeout, tcpState } = entry;
   return { mark, status, timeout, tcpState: tcpState === undefined ? undefined : TCP_STATES[tcpState] };
+}
+
+function isMarkIn(mark: number, mask: number): boolean {
+  return isWord(mark) && (mark & ~mask) === 0;
 }
 
 function isWord(value: number): boolean {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { ConntrackCounter, ConntrackError } from '#wanmark/conntrack/counter.js';
-import { flush, lookup } from '#wanmark/conntrack/requests.js';
+import { flush, forgetUnanswered, lookup, type Tuple } from '#wanmark/conntrack/requests.js';
 import { UsageError } from '#wanmark/errors.js';
 import { loadAddon } from '#wanmark/native.js';
 import {
@@ -186,6 +186,48 @@ scenario(
     }
     const wrong = { family: 4, proto: 6, src: '::1', dst: '::1', sport: 1, dport: 1 } as const;
     await assert.rejects(lookup(wrong), UsageError);
+  },
+  conntrackTool,
+);
+
+scenario(
+  import.meta.url,
+  'unanswered connections are forgotten one by one, each only with its mark and while nothing has answered',
+  async () => {
+    installMarks();
+    const of = (family: 4 | 6, sport: number, proto = 6): Tuple => {
+      const [src, dst] = family === 4 ? ['192.0.2.1', '203.0.113.1'] : ['2001:db8:1::1', '2001:db8:2::1'];
+      return { family, proto, src: src!, dst: dst!, sport, dport: 80 };
+    };
+    for (const family of FAMILIES) {
+      insert({ family, mark: 0xab01, sport: 1, state: 'SYN_SENT' });
+      insert({ family, mark: 1, sport: 2, answered: true });
+      insert({ family, mark: 2, sport: 3, state: 'SYN_SENT' });
+      insert({ family, mark: 1, sport: 4, proto: 'udp' });
+      insert({ family, mark: 1, sport: 5, state: 'SYN_SENT' });
+      const mark = 1;
+      const asked = [of(family, 1), of(family, 2), of(family, 3), of(family, 9), of(family, 4, 17)];
+      const ended = await forgetUnanswered(
+        asked.map((tuple) => ({ tuple, mark })),
+        0xff,
+      );
+      assert.deepEqual(ended, [true, false, false, false, true]);
+      const left = await Promise.all([...asked, of(family, 5)].map((tuple) => lookup(tuple)));
+      assert.deepEqual(
+        left.map((entry) => entry?.mark),
+        [undefined, 1, 2, undefined, undefined, 1],
+      );
+    }
+    assert.deepEqual(await forgetUnanswered([], 0xff), []);
+    const question = { tuple: of(4, 5), mark: 1 };
+    for (const [wrong, mask] of [
+      [question, 0],
+      [{ ...question, mark: 0x101 }, 0xff],
+      [{ ...question, tuple: { ...question.tuple, src: '::1' } }, 0xff],
+    ] as const) {
+      await assert.rejects(forgetUnanswered([wrong], mask), UsageError);
+    }
+    assert.equal((await lookup(question.tuple))?.mark, 1);
   },
   conntrackTool,
 );
