@@ -1,7 +1,5 @@
 #include "js/conntrack.h"
 
-#include <arpa/inet.h>
-
 #include <string>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "js/call.h"
 #include "js/error.h"
 #include "js/options.h"
+#include "js/tuple.h"
 
 namespace wanmark {
 
@@ -135,18 +134,11 @@ class ForgetRequest : public Request {
   std::vector<bool> ended_;
 };
 
-/**
- * Reads `{family, proto, src, dst, sport, dport}`. Returns false when an address is not one of that family.
- */
-bool ReadTuple(const Napi::Object& object, CtTuple& tuple) {
-  tuple.family = NumberOption(object, "family") == 6 ? AF_INET6 : AF_INET;
-  tuple.proto = static_cast<uint8_t>(NumberOption(object, "proto"));
-  tuple.sport = static_cast<uint16_t>(NumberOption(object, "sport"));
-  tuple.dport = static_cast<uint16_t>(NumberOption(object, "dport"));
-  const std::string src = object.Get("src").ToString();
-  const std::string dst = object.Get("dst").ToString();
-  return inet_pton(tuple.family, src.c_str(), tuple.src) == 1 &&
-         inet_pton(tuple.family, dst.c_str(), tuple.dst) == 1;
+/** Returns false when an address is not one of the tuple's family. */
+bool ReadCtTuple(const Napi::Object& object, CtTuple& tuple) {
+  const uint8_t family = ReadTuple(object, tuple);
+  tuple.family = family == 6 ? AF_INET6 : AF_INET;
+  return family != 0;
 }
 
 }  // namespace
@@ -195,7 +187,7 @@ Napi::Value Conntrack::Lookup(const Napi::CallbackInfo& info) {
     const auto given = info[0].As<Napi::Array>();
     for (uint32_t i = 0; i < given.Length(); i++) {
       const Napi::Value tuple = given[i];
-      if (!tuple.IsObject() || !ReadTuple(tuple.As<Napi::Object>(), tuples.emplace_back())) {
+      if (!tuple.IsObject() || !ReadCtTuple(tuple.As<Napi::Object>(), tuples.emplace_back())) {
         Napi::TypeError::New(env, "lookupConntrack needs tuples with addresses of one family")
             .ThrowAsJavaScriptException();
         return env.Undefined();
@@ -224,7 +216,7 @@ Napi::Value Conntrack::ForgetUnanswered(const Napi::CallbackInfo& info) {
     const Napi::Value tuple = question.Get("tuple");
     CtQuestion& read = questions.emplace_back();
     read.mark = NumberOption(question, "mark");
-    if (!tuple.IsObject() || !ReadTuple(tuple.As<Napi::Object>(), read.tuple)) {
+    if (!tuple.IsObject() || !ReadCtTuple(tuple.As<Napi::Object>(), read.tuple)) {
       Napi::TypeError::New(env, "forgetUnansweredConntrack needs tuples with addresses of one family")
           .ThrowAsJavaScriptException();
       return env.Undefined();

@@ -9,6 +9,7 @@
 #include "js/call.h"
 #include "js/error.h"
 #include "js/options.h"
+#include "js/tuple.h"
 
 namespace wanmark {
 
@@ -57,6 +58,7 @@ Napi::Function Queue::Define(Napi::Env env) {
                          InstanceMethod<&Queue::GetStats>("stats"),
                          InstanceMethod<&Queue::Ping>("ping"),
                          InstanceMethod<&Queue::Forget>("forget"),
+                         InstanceMethod<&Queue::Remember>("remember"),
                          InstanceMethod<&Queue::RefLoop>("ref"),
                          InstanceMethod<&Queue::UnrefLoop>("unref"),
                      });
@@ -224,6 +226,7 @@ Napi::Value Queue::GetStats(const Napi::CallbackInfo& info) {
   set(result, "cacheHits", stats.cache_hits.Get());
   set(result, "kernelDecided", stats.kernel_decided.Get());
   set(result, "marked", stats.marked.Get());
+  set(result, "droppedErrors", stats.dropped_errors.Get());
   set(result, "loops", stats.loops.Get());
   set(result, "late", stats.late.Get());
   set(result, "lateFlows", stats.late_flows.Get());
@@ -253,6 +256,18 @@ Napi::Value Queue::Forget(const Napi::CallbackInfo& info) {
   const size_t forgotten =
       loop_->Forget(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
   return Napi::Number::New(env, static_cast<double>(forgotten));
+}
+
+void Queue::Remember(const Napi::CallbackInfo& info) {
+  FlowKey flow;
+  if (!loop_ || info.Length() < 2 || !info[0].IsObject() || !info[1].IsNumber()) return;
+  flow.family = ReadTuple(info[0].As<Napi::Object>(), flow);
+  if (flow.family == 0) {
+    Napi::TypeError::New(Env(), "remember needs a tuple with addresses of one family")
+        .ThrowAsJavaScriptException();
+    return;
+  }
+  loop_->Remember(flow, info[1].As<Napi::Number>().Uint32Value());
 }
 
 void Queue::RefLoop(const Napi::CallbackInfo&) { thread_.Ref(); }

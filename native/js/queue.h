@@ -28,6 +28,8 @@ class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
   Napi::Value GetStats(const Napi::CallbackInfo& info);
   void Ping(const Napi::CallbackInfo& info);
   Napi::Value Forget(const Napi::CallbackInfo& info);
+  /** For JS: remember(tuple, mark). */
+  void Remember(const Napi::CallbackInfo& info);
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
 

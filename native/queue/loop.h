@@ -90,6 +90,11 @@ class QueueLoop {
    * decisions were forgotten.
    */
   size_t Forget(uint32_t mark, uint32_t mask);
+  /**
+   * Decides the flow's next packets beforehand: they get this mark, as if decided now. Replaces what was
+   * remembered.
+   */
+  void Remember(const FlowKey& flow, uint32_t mark);
   /** Whether a Ping has been answered since the last call. */
   bool TakePong() { return pong_.exchange(false); }
   /** Takes the Trouble bits that were set since the last call. Each is set at most once in a queue's life. */

@@ -1,4 +1,5 @@
 import type { Batch } from '../core/batch.js';
+import type { Tuple } from '../core/tuple.js';
 
 /** Options of the addon's constructor, which checks nothing: every field must be set and in range. */
 export interface NativeQueueOptions {
@@ -39,6 +40,7 @@ export interface NativeStats {
   cacheHits: number;
   kernelDecided: number;
   marked: number;
+  droppedErrors: number;
   loops: number;
   late: number;
   lateFlows: number;
@@ -62,6 +64,8 @@ export interface NativeQueue {
   /** Asks for a `pong`. */
   ping(): void;
   forget(mark: number, mask: number): number;
+  /** Throws a TypeError for an address that is not of the tuple's family. */
+  remember(tuple: Tuple, mark: number): void;
   ref(): void;
   unref(): void;
 }

@@ -1,4 +1,5 @@
 import type { Batch } from '../core/batch.js';
+import type { Tuple } from '../core/tuple.js';
 import { loadAddon } from '../native.js';
 import { describeEvent, describeOpenError, type QueueError } from './errors.js';
 import type { NativeOpenError, NativeQueue, NativeStats, QueueAddon } from './native.js';
@@ -38,18 +39,20 @@ export interface QueueOptions {
 
 /**
  * Decides a batch: writes `batch.marks[0..count)`, each inside the mask; packets whose mark it leaves alone are the
- * kernel's to decide. It runs on the thread that opened the queue, and may not use the batch after it has returned.
+ * kernel's to decide. Packets that have a mark already are not asked about, except for ICMP errors, which have the mark
+ * of the connection that they are about; their answers are never remembered. It runs on the thread that opened the queue, and may not use the batch after it has returned.
  */
 export type Decide = (batch: Batch, count: number) => void;
 
 /**
- * Counters since the queue was opened: `packets = decisions + cacheHits + kernelDecided + marked`.
+ * Counters since the queue was opened: `packets = decisions + cacheHits + kernelDecided + marked + droppedErrors`.
  *
  * - `verdicts`: packets answered; `batches`: messages that carried them
  * - `decisions`: packets that `decide` gave a mark; `cacheHits`: later packets of their flows
  * - `kernelDecided`: packets left to the kernel; `late`: calls of `decide` that missed the deadline,
  *   `lateFlows`: flows that were left to the kernel for that
- * - `marked`: packets that arrived with a mark in our bits and pass as they are; `loops`: cache hits that were
+ * - `marked`: packets that arrived with a mark in our bits and pass as they are; `droppedErrors`: ICMP errors that
+ *   `decide` had dropped; `loops`: cache hits that were
  *   accepted instead of repeated, because rules that wipe the mark kept queueing them
  * - `invalid`: answers with bits outside the mask; `callbackErrors`: calls of `decide` that threw
  * - `malformed`: messages without a packet id; `enobufs`: overruns of the receive buffer
@@ -188,6 +191,15 @@ export class Queue {
    */
   forget(mark: number, mask = 0xffffffff): number {
     return this.#native.forget(mark, mask);
+  }
+
+  /**
+   * Decides a connection's next packets beforehand, for `cacheMs`: they get `mark`, whatever was decided before, and
+   * `decide` is not asked.
+   * @param mark a mark inside the mask, not 0
+   */
+  remember(tuple: Tuple, mark: number): void {
+    this.#native.remember(tuple, mark);
   }
 
   /** Keeps the process running while the queue is open, as is the default. */

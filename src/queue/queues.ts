@@ -1,3 +1,4 @@
+import type { Tuple } from '../core/tuple.js';
 import type { QueueError } from './errors.js';
 import { type Decide, Queue, type QueueOptions, type QueueStats } from './queue.js';
 
@@ -62,6 +63,11 @@ export class Queues {
   /** Drops remembered decisions in all queues; see {@link Queue.forget}. */
   forget(mark: number, mask?: number): number {
     return this.#all.reduce((sum, queue) => sum + queue.forget(mark, mask), 0);
+  }
+
+  /** Decides a connection's next packets beforehand, by whichever queue they come; see {@link Queue.remember}. */
+  remember(tuple: Tuple, mark: number): void {
+    for (const queue of this.#all) queue.remember(tuple, mark);
   }
 }
 
