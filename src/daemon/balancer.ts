@@ -8,7 +8,13 @@ import type { States } from '../core/states.js';
 import type { QueueError, QueueStats } from '../queue/queue.js';
 import { Queues, type QueuesOptions } from '../queue/queues.js';
 import type { ConnectionSource } from './connections.js';
-import { Decider, type DecisionListener, type FindPool, type Inbound } from './decider.js';
+import {
+  Decider,
+  type DecisionListener,
+  type ErrorListener,
+  type FindPool,
+  type Inbound,
+} from './decider.js';
 import { queueStatuses } from './queue-status.js';
 import { withShares } from './shares.js';
 import { StrategyFaults, sumFaults } from './strategy-faults.js';
@@ -42,6 +48,8 @@ export interface BalancerParts extends BalancerContext {
   readonly label: Label;
   /** Told of each decision after it was counted. */
   readonly onDecision: DecisionListener;
+  /** Told of ICMP errors about its connections; without it they pass. */
+  readonly onError?: ErrorListener;
   readonly queues: Pick<QueuesOptions, 'num' | 'count' | 'deadlineMs'> & { readonly maxLen: number };
   readonly open?: typeof Queues.open;
 }
@@ -82,6 +90,7 @@ export class Balancer {
         connections?.decided(member.configured.mark);
         onDecision(pool, member, flow, packet);
       },
+      this.#errorListener(),
     );
     const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;
     const { open = Queues.open } = parts;
@@ -148,6 +157,17 @@ export class Balancer {
   /** Ends at once; for a daemon that cannot start. */
   closeNow(): void {
     for (const queue of this.#queues) queue.closeNow();
+  }
+
+  /** The listener of the parts; what it answers holds for the connection's next packets. */
+  #errorListener(): ErrorListener | undefined {
+    const { onError, field } = this.#parts;
+    if (onError === undefined) return undefined;
+    return (tuple, number) => {
+      const other = onError(tuple, number);
+      if (other !== undefined) this.#queues.remember(tuple, field.encode(other));
+      return other;
+    };
   }
 
   #memberStatus({ target, configured, picks }: Member): Omit<MemberStatus, 'share' | 'target'> {

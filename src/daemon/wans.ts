@@ -16,6 +16,7 @@ import { type MarkLogOptions, markLog } from './mark-log.js';
 import { Mover } from './mover.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
+import { Unreachable } from './unreachable.js';
 import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
@@ -127,6 +128,11 @@ export class Wans {
     const { config, strategy, markLog: options } = this.#parts;
     const label = (_pool: Pool, { configured }: Member) => ({ wan: configured.name });
     const log = options && markLog(label, options);
+    const unreachable = new Unreachable({
+      ...this.#parts,
+      field: config.fields.wans,
+      candidates: (family) => this.#pool.candidates(family).map(({ candidate }) => candidate),
+    });
     return new Balancer({
       ...this.#parts,
       field: config.fields.wans,
@@ -142,6 +148,8 @@ export class Wans {
         this.#uplinks?.decided(member.target.name, flow);
         log?.(pool, member, flow, packet);
       },
+      // Only the user knows what marks without WANs mean, and which errors the rules queue.
+      ...(config.wans.length > 0 ? { onError: unreachable.heard } : {}),
       queues: {
         num: config.queues.num,
         count: config.queues.count,
