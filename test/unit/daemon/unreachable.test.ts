@@ -73,6 +73,19 @@ describe('Unreachable', () => {
     assert.equal(heard(tuple(2), 2), undefined);
   });
 
+  it('takes away all errors about one try, and none about the next', async () => {
+    const { it, heard } = made();
+    assert.equal(heard(tuple(1), 1), 2);
+    it.random = 0.9;
+    it.nowMs = 499;
+    assert.equal(heard(tuple(1), 1), 2);
+    assert.equal(heard(tuple(1), 2), undefined);
+    it.nowMs = 500;
+    assert.equal(heard(tuple(1), 1), undefined);
+    await settle();
+    assert.deepEqual(it.forgotten, [[[1, 0x100]]]);
+  });
+
   it('asks conntrack once for all that came together', async () => {
     const { it, heard } = made();
     heard(tuple(1), 1);
