@@ -7,7 +7,14 @@ export type {
   Status,
   WanStatus,
 } from './control/status.js';
-export { type Batch, COPY_BYTES, FLAG_FRAGMENT, FLAG_TRUNCATED, KERNEL_DECIDES } from './core/batch.js';
+export {
+  type Batch,
+  COPY_BYTES,
+  DROP_ERROR,
+  FLAG_FRAGMENT,
+  FLAG_TRUNCATED,
+  KERNEL_DECIDES,
+} from './core/batch.js';
 export type { Candidate } from './core/candidate.js';
 export type { Connections } from './core/counts.js';
 export type { Flow } from './core/flow.js';
@@ -31,6 +38,7 @@ export {
   type StrategyContext,
   type StrategyFactory,
 } from './core/strategy.js';
+export type { Tuple } from './core/tuple.js';
 export type { Wan } from './core/wan.js';
 export { SystemError, UsageError, WanmarkError } from './errors.js';
 export {

@@ -9,6 +9,7 @@
 #include "js/call.h"
 #include "js/error.h"
 #include "js/options.h"
+#include "js/tuple.h"
 
 namespace wanmark {
 
@@ -224,6 +225,7 @@ Napi::Value Queue::GetStats(const Napi::CallbackInfo& info) {
   set(result, "cacheHits", stats.cache_hits.Get());
   set(result, "kernelDecided", stats.kernel_decided.Get());
   set(result, "marked", stats.marked.Get());
+  set(result, "droppedErrors", stats.dropped_errors.Get());
   set(result, "loops", stats.loops.Get());
   set(result, "late", stats.late.Get());
   set(result, "lateFlows", stats.late_flows.Get());

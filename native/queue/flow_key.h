@@ -1,6 +1,9 @@
 // The key of a flow: its 5-tuple, as the parser fills it in and as the recent-decision cache compares it.
 #pragma once
 
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -30,9 +33,23 @@ struct FlowKey {
   bool operator==(const FlowKey& other) const { return std::memcmp(this, &other, sizeof(*this)) == 0; }
 
   /**
+   * Returns whether this is an ICMP or ICMPv6 message about a packet of another flow. Its ports say nothing
+   * of that flow: all errors of one kind from one router to one client have the same key.
+   */
+  bool is_icmp_error() const {
+    if (flags != 0) return false;
+    const uint8_t type = dport >> 8;
+    // RFC 4443: the types below 128 are errors.
+    if (family == 6) return proto == IPPROTO_ICMPV6 && type < 128;
+    return family == 4 && proto == IPPROTO_ICMP &&
+           (type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH || type == ICMP_REDIRECT ||
+            type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB);
+  }
+
+  /**
    * Returns false when the headers do not tell one flow from another. Each such packet is decided on its own.
    */
-  bool identifies_flow() const { return family != 0 && !(flags & kFlagTruncated); }
+  bool identifies_flow() const { return family != 0 && !(flags & kFlagTruncated) && !is_icmp_error(); }
 
   uint64_t Hash(const SipKey& key) const { return SipHash24(key, this, sizeof(*this)); }
 };

@@ -200,8 +200,9 @@ void QueueLoop::FindDecisions(uint64_t now_ms) {
 
 QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
   // A packet that has a mark already comes from rules that do not look at it, and would be queued again after
-  // NF_REPEAT for ever.
-  if (packet.old_mark & options_.mask) return Slot{Slot::kMarked, 0, 0};
+  // NF_REPEAT for ever. An ICMP error has the mark of the connection that it is about, and never gets
+  // NF_REPEAT.
+  if (packet.old_mark & options_.mask && !packet.flow.is_icmp_error()) return Slot{Slot::kMarked, 0, 0};
   const uint64_t hash = packet.flow.Hash(hash_key_);
   uint32_t finds = 0;
   const auto known =
@@ -246,12 +247,13 @@ void QueueLoop::ReadAnswers(uint64_t now_ms) {
     // check.
     const uint32_t mark = std::atomic_ref(memory_.marks[i]).load(std::memory_order_relaxed);
     if (mark == BatchMemory::kKernelDecides) continue;
-    if (mark & ~options_.mask) {
+    const Misses::Miss& miss = misses_[i];
+    const bool dropped = mark == BatchMemory::kDropError && miss.packet->flow.is_icmp_error();
+    if (mark & ~options_.mask && !dropped) {
       stats_.invalid.Add();
       continue;
     }
     answers_[i] = mark;
-    const Misses::Miss& miss = misses_[i];
     if (miss.packet->flow.identifies_flow()) cache_.Remember(miss.packet->flow, miss.hash, mark, now_ms);
   }
 }
@@ -269,12 +271,19 @@ void QueueLoop::SendVerdicts() {
     const uint32_t mark = slot.kind == Slot::kMissed ? answers_[slot.miss] : slot.mark;
     if (mark == BatchMemory::kKernelDecides) {
       verdicts_.Add(packet.id, NF_ACCEPT);
-      (slot.kind == Slot::kMarked ? stats_.marked : stats_.kernel_decided).Add();
+      (packet.old_mark & options_.mask ? stats_.marked : stats_.kernel_decided).Add();
+      continue;
+    }
+    const bool is_error = packet.flow.is_icmp_error();
+    if (is_error && mark == BatchMemory::kDropError) {
+      verdicts_.Add(packet.id, NF_DROP);
+      stats_.dropped_errors.Add();
       continue;
     }
     const bool looping = slot.kind == Slot::kLooping;
     if (looping) stats_.loops.Add();
-    verdicts_.Add(packet.id, looping ? NF_ACCEPT : options_.verdict,
+    // An ICMP error is never repeated, because it is not remembered, so that a loop would not be noticed.
+    verdicts_.Add(packet.id, looping || is_error ? NF_ACCEPT : options_.verdict,
                   (packet.old_mark & ~options_.mask) | mark);
     (first ? stats_.decisions : stats_.cache_hits).Add();
   }

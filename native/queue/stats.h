@@ -6,8 +6,8 @@
 namespace wanmark {
 
 /**
- * The counters add up: packets = decisions + cache_hits + kernel_decided + marked, and these are the
- * verdicts, unless sending fails.
+ * The counters add up: packets = decisions + cache_hits + kernel_decided + marked + dropped_errors,
+ * and these are the verdicts, unless sending fails.
  */
 struct Stats {
   Counter packets;
@@ -20,8 +20,10 @@ struct Stats {
   Counter cache_hits;
   /** Packets that were left to the kernel, for whatever reason. */
   Counter kernel_decided;
-  /** Packets that came with a mark in our field. Somebody else has chosen, so they go on as they are. */
+  /** Packets that came with a mark in our field, by somebody else's choice, and go on as they are. */
   Counter marked;
+  /** ICMP errors that were dropped, as decide() said. */
+  Counter dropped_errors;
   /** The cache hits that were accepted instead of repeated, because the rules seem to loop. */
   Counter loops;
   /** Calls of decide() that had not answered by the deadline. */

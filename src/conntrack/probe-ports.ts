@@ -23,3 +23,9 @@ export function useProbePort(proto: 'tcp' | 'udp', port: number): () => void {
     setTimeout(() => probePorts[at]!--, LINGER_MS).unref();
   };
 }
+
+/** Whether a probe of this process uses a local port. @param proto number of the IP protocol; others have no such ports */
+export function isProbePort(proto: number, port: number): boolean {
+  const at = proto === 6 ? port : proto === 17 ? PORTS + port : undefined;
+  return at !== undefined && probePorts[at]! > 0;
+}

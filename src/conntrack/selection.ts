@@ -1,15 +1,6 @@
 import type { Family } from '../core/family.js';
 
-/** Addresses and ports of a connection in the direction it began in, before any translation. */
-export interface Tuple {
-  family: Family;
-  /** 6 TCP, 17 UDP, or another protocol that has ports. */
-  proto: number;
-  src: string;
-  dst: string;
-  sport: number;
-  dport: number;
-}
+export type { Tuple } from '../core/tuple.js';
 
 /**
  * Selects among the connections of a mark; all of them when nothing is given. `proto` and `unanswered` are

@@ -8,7 +8,14 @@ import type { States } from '../core/states.js';
 import type { QueueError, QueueStats } from '../queue/queue.js';
 import { Queues, type QueuesOptions } from '../queue/queues.js';
 import type { ConnectionSource } from './connections.js';
-import { Decider, type DecisionListener, type FindPool, type Inbound, type Tried } from './decider.js';
+import {
+  Decider,
+  type DecisionListener,
+  type ErrorListener,
+  type FindPool,
+  type Inbound,
+  type Tried,
+} from './decider.js';
 import { queueStatuses } from './queue-status.js';
 import { withShares } from './shares.js';
 import { StrategyFaults, sumFaults } from './strategy-faults.js';
@@ -44,6 +51,8 @@ export interface BalancerParts extends BalancerContext {
   readonly label: Label;
   /** Told of each decision after it was counted. */
   readonly onDecision: DecisionListener;
+  /** Told of ICMP errors about its connections; without it they pass. */
+  readonly onError?: ErrorListener;
   readonly queues: Pick<QueuesOptions, 'num' | 'count' | 'deadlineMs'> & { readonly maxLen: number };
   readonly open?: typeof Queues.open;
 }
@@ -84,7 +93,7 @@ export class Balancer {
         connections?.decided(member.configured.mark);
         onDecision(pool, member, flow, packet);
       },
-      parts.tried,
+      parts,
     );
     const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;
     const { open = Queues.open } = parts;
@@ -153,6 +162,7 @@ export class Balancer {
     for (const queue of this.#queues) queue.closeNow();
   }
 
+  /** The listener of the parts; what it answers holds for the connection's next packets. */
   #memberStatus({ target, configured, picks }: Member): Omit<MemberStatus, 'share' | 'target'> {
     const { states, connections } = this.#parts;
     const { name, mark, weight, tier } = configured;

@@ -1,14 +1,23 @@
-import type { Batch } from '../core/batch.js';
+import { type Batch, DROP_ERROR } from '../core/batch.js';
 import { BatchFlow, type Flow } from '../core/flow.js';
+import { isUnreachable, quotedTuple } from '../core/icmp-error.js';
 import type { MarkField } from '../core/mark.js';
 import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
+import type { Tuple } from '../core/tuple.js';
 
 /** The bytes of the packet that was decided. A function, since making an array costs as much as a decision. */
 export type PacketBytes = () => Uint8Array;
 
 /** Told of each decision that a strategy made; flow and bytes are valid only during the call. */
 export type DecisionListener = (pool: Pool, member: Member, flow: Flow, packet: PacketBytes) => void;
+
+/**
+ * Told of an ICMP error that says "unreachable" about a connection of ours.
+ * @param number the number of the target that the connection was given to
+ * @returns whether the error is taken away, because another target gets the connection's next packet
+ */
+export type ErrorListener = (tuple: Tuple, number: number) => boolean;
 
 /** Finds the pool for packet `i` of a batch; undefined where none of our pools is meant. Called for each packet. */
 export type FindPool = (batch: Batch, i: number) => Pool | undefined;
@@ -27,12 +36,22 @@ export type Tried = (flow: Flow) => ReadonlySet<string> | undefined;
 /** No connection comes in by a target of its own; this is for services. */
 export const NO_INBOUND: Inbound = { get: () => undefined };
 
+export interface DeciderOptions {
+  /** By default no connection was tried before. */
+  readonly tried?: Tried | undefined;
+  /** By default errors pass. */
+  readonly onError?: ErrorListener | undefined;
+}
+
 /**
  * Answers batches: all that happens on the JS thread for each new connection.
  *
  * A connection that came in by a WAN, which only a user's own rules queue, keeps that WAN and is not a decision. A
  * packet without a pool, as after a change of the rules, and one that its pool does not answer stay at KERNEL_DECIDES:
  * the kernel chooses.
+ *
+ * A packet that has a mark of ours already is an ICMP error about a connection, and no new connection: a listener may
+ * have it dropped, and otherwise it passes.
  */
 export class Decider {
   readonly #find: FindPool;
@@ -40,19 +59,21 @@ export class Decider {
   readonly #inbound: Inbound;
   readonly #listener: DecisionListener;
   readonly #tried: Tried;
+  readonly #onError: ErrorListener;
 
   constructor(
     find: FindPool,
     field: MarkField,
     inbound: Inbound,
     listener: DecisionListener,
-    tried: Tried = () => undefined,
+    { tried = () => undefined, onError = () => false }: DeciderOptions = {},
   ) {
     this.#find = find;
     this.#field = field;
     this.#inbound = inbound;
     this.#listener = listener;
     this.#tried = tried;
+    this.#onError = onError;
   }
 
   /** Fills `batch.marks[0..count)`. Never throws: pools report the faults of their strategies. */
@@ -61,6 +82,11 @@ export class Decider {
     let current = 0;
     const packet = () => packetBytes(batch, current);
     for (let i = 0; i < count; i++) {
+      const given = this.#field.decode(batch.oldMark[i]!);
+      if (given !== 0) {
+        if (this.#takesAway(batch, i, given)) batch.marks[i] = DROP_ERROR;
+        continue;
+      }
       const entry = this.#inbound.get(batch.inIfindex[i]!);
       if (entry !== undefined) {
         batch.marks[i] = this.#field.encode(entry.mark);
@@ -74,6 +100,12 @@ export class Decider {
       this.#listener(pool, member, flow, packet);
     }
   };
+
+  #takesAway(batch: Batch, i: number, given: number): boolean {
+    if (!isUnreachable(batch.proto[i]!, batch.dport[i]!)) return false;
+    const tuple = quotedTuple(packetBytes(batch, i));
+    return tuple !== undefined && this.#onError(tuple, given);
+  }
 }
 
 /** The copied bytes of packet `i`. */

@@ -1,4 +1,5 @@
 import type { HealthConfig } from '../config/health.js';
+import { isProbePort } from '../conntrack/probe-ports.js';
 import { forget, lookup, type Tuple } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
 import { FAMILIES } from '../core/family.js';
@@ -54,16 +55,18 @@ export class Suspicions {
   readonly #parts: SuspicionsParts;
   readonly #evidence: Readonly<Record<Family, Evidence>> = { 4: new Evidence(), 6: new Evidence() };
   readonly #watch: Watch | undefined;
+  /** The WANs' names by their numbers. */
+  readonly #names: ReadonlyMap<number, string>;
   readonly #inquiries: Inquiries | undefined;
   /** The WANs that inquiries found dead and that are not up again. */
   readonly #dead = new Set<TargetId>();
 
   constructor(parts: SuspicionsParts) {
     this.#parts = parts;
+    this.#names = new Map(parts.wans.map(({ name, mark }) => [mark, name]));
     const { wans, field, health, states, clock, working, hasOther, path, gateway } = parts;
     const destinations = { 4: new Destinations(), 6: new Destinations() };
     const marks = new Map(wans.map(({ name, mark }) => [name, mark]));
-    const names = new Map(wans.map(({ name, mark }) => [mark, name]));
     const { passive, secondChance } = health;
     // Alone, a WAN has nothing that it could be compared with, or replaced by.
     if (wans.length < 2 || (passive === 'off' && !secondChance)) return;
@@ -86,7 +89,7 @@ export class Suspicions {
     this.#watch = new Watch({
       lookup: async (tuple) => {
         const entry = await lookup(tuple);
-        const wan = entry && names.get(field.decode(entry.mark));
+        const wan = entry && this.#names.get(field.decode(entry.mark));
         return wan === undefined ? undefined : { entry: entry!, wan };
       },
       forget: async (those) => {
@@ -115,9 +118,12 @@ export class Suspicions {
     this.#watch?.decided(wan, flow);
   }
 
-  /** See {@link Watch.unreachable}. */
-  unreachable(wan: string, tuple: Tuple): boolean {
-    return this.#watch?.unreachable(wan, tuple) ?? false;
+  /** Does what {@link Watch.unreachable} says. @param number that of the WAN */
+  unreachable(tuple: Tuple, number: number): boolean {
+    // A probe has to hear the truth about its WAN, and is nobody's connection.
+    if (isProbePort(tuple.proto, tuple.sport)) return false;
+    const wan = this.#names.get(number);
+    return wan !== undefined && this.#watch?.unreachable(wan, tuple) === true;
   }
 
   /** To be called when a WAN's state changed: earlier connections say nothing about the present. */

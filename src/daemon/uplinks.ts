@@ -1,12 +1,12 @@
 import { isIP } from 'node:net';
 import type { Logger } from 'pino';
 import type { HealthConfig } from '../config/health.js';
-import type { Tuple } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
 import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
+import type { Tuple } from '../core/tuple.js';
 import { carries, type Wan, wanTarget } from '../core/wan.js';
 import { IpMonitor } from '../system/ip-monitor.js';
 import { type Links, readLinks } from '../system/links.js';
@@ -151,8 +151,8 @@ export class Uplinks {
   }
 
   /** Does what {@link Suspicions.unreachable} says. */
-  unreachable(name: string, tuple: Tuple): boolean {
-    return this.#suspicions.unreachable(name, tuple);
+  unreachable(tuple: Tuple, number: number): boolean {
+    return this.#suspicions.unreachable(tuple, number);
   }
 
   /**

@@ -143,6 +143,8 @@ export class Wans {
         this.#uplinks?.decided(member.target.name, flow);
         log?.(pool, member, flow, packet);
       },
+      // Only the user knows what marks without WANs mean, and which errors the rules queue.
+      onError: (tuple, number) => this.#uplinks?.unreachable(tuple, number) ?? false,
       queues: {
         num: config.queues.num,
         count: config.queues.count,

@@ -20,6 +20,8 @@ export type Match =
       readonly sport?: PortRange;
       readonly dport?: PortRange;
     }
+  /** Any ICMP message of a family, or an error of one kind. */
+  | { readonly kind: 'icmp'; readonly family: Family; readonly error?: IcmpError }
   /** The type of an address in the local routing table. */
   | {
       readonly kind: 'source-type' | 'destination-type';
@@ -31,8 +33,13 @@ export type Match =
       readonly kind: 'state';
       readonly state: 'new' | 'related' | 'dnat';
       readonly direction?: 'original' | 'reply';
+      /** Whether only connections match that had no answer yet. */
+      readonly unanswered?: true;
       readonly not?: true;
     };
+
+/** What a router says when it knows no way to a network or to a host; in ICMPv6, no route or no such neighbour. */
+export type IcmpError = 'net-unreachable' | 'host-unreachable';
 
 /** One target of a choice. */
 export interface Share {
@@ -85,6 +92,8 @@ export interface Chain {
 export interface Hook {
   readonly base: 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
   readonly chain: string;
+  /** The packets that enter it; all of them without it. No set may be used. */
+  readonly when?: readonly Exclude<Match, { readonly set: string }>[];
 }
 
 /** The stages of a packet's way where we have rules. */

@@ -1,6 +1,6 @@
 import { neighbourKey } from './facts.js';
 import { kernelRules } from './kernel-choice.js';
-import type { Chain, Hook, Match, Rule, SetPlan, StagePlan } from './plan.js';
+import type { Action, Chain, Hook, Match, Rule, SetPlan, StagePlan } from './plan.js';
 import {
   comesBy,
   connection,
@@ -18,6 +18,8 @@ import { type Scene, wanBits } from './scene.js';
 import { serviceExceptions } from './services.js';
 import { defaultDevices, type Uplink } from './uplink.js';
 
+const NOTHING: StagePlan = { chains: [], hooks: [] };
+
 /**
  * The mangle stage of the WANs:
  *
@@ -26,6 +28,7 @@ import { defaultDevices, type Uplink } from './uplink.js';
  *                    WANMARK_NEW   specific routes, local, not unicast: leave alone; to the daemon
  *     POSTROUTING -> WANMARK_SAVE  the connection belongs to the WAN it leaves by
  *     POSTROUTING, INPUT -> WANMARK_COUNT   packets and bytes per mark
+ *     FORWARD, INPUT     -> WANMARK_ERRORS  "unreachable" about an unanswered connection: to the daemon
  *
  * Where packets are spread, every packet gets a choice of its own, even answers to inbound packets, and nothing is
  * saved. A connection keeps to a WAN only if it came in by that WAN for an address of the router's own, or had a mark
@@ -35,10 +38,11 @@ import { defaultDevices, type Uplink } from './uplink.js';
  * reaches, and because there is no match for "came in by any LAN device".
  */
 export function wanMangle(scene: Scene): StagePlan {
-  if (scene.uplinks.length === 0) return { chains: [], hooks: [] };
+  if (scene.uplinks.length === 0) return NOTHING;
   const { config, spreads } = scene;
   const byKernel = config.rules.engine === 'kernel';
   const isNew = spreads ? [] : [NEW_ORIGINAL];
+  const errors = spreads || byKernel ? NOTHING : errorStage(scene);
   // The rule by device comes first: a far end that spreads packets, too, may answer by any WAN, and strict rp_filter
   // looks up the way back with the packet's mark.
   const entrance = spreads
@@ -58,12 +62,7 @@ export function wanMangle(scene: Scene): StagePlan {
       name: 'WANMARK_NEW',
       rules: [
         ...leftAlone(scene),
-        {
-          when: isNew,
-          action: byKernel
-            ? { kind: 'goto', chain: 'WANMARK_KERNEL' }
-            : { kind: 'queue', first: config.queues.num, last: config.queues.num + config.queues.count - 1 },
-        },
+        { when: isNew, action: byKernel ? { kind: 'goto', chain: 'WANMARK_KERNEL' } : toDaemon(scene) },
       ],
     },
     ...(spreads
@@ -71,6 +70,7 @@ export function wanMangle(scene: Scene): StagePlan {
       : [{ name: 'WANMARK_SAVE', rules: scene.uplinks.flatMap((one) => saveRules(scene, one)) }]),
     { name: 'WANMARK_COUNT', rules: scene.uplinks.flatMap((one) => countRules(scene, one)) },
     ...(byKernel ? [{ name: 'WANMARK_KERNEL', rules: kernelRules(scene) }] : []),
+    ...errors.chains,
   ];
   const hooks: Hook[] = [
     { base: 'PREROUTING', chain: 'WANMARK' },
@@ -78,8 +78,13 @@ export function wanMangle(scene: Scene): StagePlan {
     { base: 'OUTPUT', chain: 'WANMARK_OUT' },
     ...(spreads ? [] : [{ base: 'POSTROUTING', chain: 'WANMARK_SAVE' } as const]),
     { base: 'POSTROUTING', chain: 'WANMARK_COUNT' },
+    ...errors.hooks,
   ];
   return { chains, hooks };
+}
+
+function toDaemon({ config: { queues } }: Scene): Action {
+  return { kind: 'queue', first: queues.num, last: queues.num + queues.count - 1 };
 }
 
 /**
@@ -164,6 +169,41 @@ function countRules(scene: Scene, { wan }: Uplink): Rule[] {
   if (!scene.config.rules.logKernel) return [count];
   const prefix = logPrefix(wan.name, `mark=${wan.mark}`);
   return [count, { when: [mark, NEW], action: { kind: 'log', prefix } }];
+}
+
+/**
+ * Shows the daemon what a gateway says that knows no way, before a client hears of it: it may send the connection by
+ * another WAN instead. The kernel has translated the quoted packet back by then (nf_nat_icmp_reply_translation), and
+ * WANMARK has given the error the mark of its connection.
+ *
+ * Only the connection's own WAN may say so. The device tells an error of a gateway from one of a host of the LAN, which
+ * is about a connection that came in.
+ */
+function errorStage(scene: Scene): StagePlan {
+  const icmp = { kind: 'icmp', family: scene.family } as const;
+  return {
+    chains: [
+      {
+        name: 'WANMARK_ERRORS',
+        rules: (['net-unreachable', 'host-unreachable'] as const).map((error) => ({
+          when: [
+            { ...icmp, error },
+            { kind: 'state', state: 'related', unanswered: true },
+          ],
+          action: { kind: 'goto', chain: 'WANMARK_UNREACHABLE' },
+        })),
+      },
+      {
+        name: 'WANMARK_UNREACHABLE',
+        rules: scene.uplinks.map(({ wan }) => ({
+          when: [comesBy(wan.dev), hasMark(wanBits(scene, wan.mark).value, scene.mask)],
+          action: toDaemon(scene),
+        })),
+      },
+    ],
+    // The protocol comes first, so that all other packets cost one comparison.
+    hooks: (['FORWARD', 'INPUT'] as const).map((base) => ({ base, chain: 'WANMARK_ERRORS', when: [icmp] })),
+  };
 }
 
 /** The sets that the WANs' rules use. */

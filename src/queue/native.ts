@@ -39,6 +39,7 @@ export interface NativeStats {
   cacheHits: number;
   kernelDecided: number;
   marked: number;
+  droppedErrors: number;
   loops: number;
   late: number;
   lateFlows: number;

@@ -31,6 +31,8 @@ struct Verdict {
 Verdict Accept(uint32_t id) { return {id, NF_ACCEPT, false, 0}; }
 Verdict Repeat(uint32_t id, uint32_t mark) { return {id, NF_REPEAT, true, mark}; }
 
+Verdict Drop(uint32_t id) { return {id, NF_DROP, false, 0}; }
+
 Bytes Udp(uint32_t id, uint16_t sport, uint32_t mark = 0) {
   return PacketMessage(id, Ipv4(IPPROTO_UDP, Ports(sport)), mark);
 }
@@ -400,6 +402,46 @@ void TestForget() {
   lab.Close();
 }
 
+/** An ICMP error about a packet that was sent from this port. */
+Bytes Unreachable(uint32_t id, uint16_t sport, uint32_t mark) {
+  return PacketMessage(
+      id, Ipv4(IPPROTO_ICMP, Bytes{3, 1, 0, 0, 0, 0, 0, 0} + Ipv4(IPPROTO_UDP, Ports(sport))), mark);
+}
+
+/**
+ * ICMP errors are each asked about, although their flow keys are equal and although they have the mark of the
+ * connection that they are about. They are dropped or accepted, and never repeated or remembered.
+ */
+void TestIcmpErrors() {
+  constexpr uint32_t kDrop = BatchMemory::kDropError, kPass = BatchMemory::kKernelDecides;
+  Lab lab;
+  for (uint32_t id = 1; id <= 3; id++) lab.Queue(Unreachable(id, static_cast<uint16_t>(id), 0xab02));
+  lab.Queue(Udp(4, 1000));
+  lab.Start();
+  CHECK_EQUAL(lab.Take(), 4);
+  CHECK_EQUAL(lab.memory.old_mark[2], 0xab02);
+  CHECK_EQUAL(lab.memory.dport[2], 3 << 8 | 1);
+  // Only errors can be dropped.
+  lab.Answer({kDrop, kPass, 0x105, kDrop});
+  lab.Expect({Drop(1), Accept(2), Accept(3), Accept(4)});
+  CHECK_EQUAL(lab.stats.invalid.Get(), 2);
+
+  // A loop of the rules ends here, because an error that got a mark is accepted.
+  for (uint32_t id = 5; id <= 6; id++) {
+    lab.Queue(Unreachable(id, 1, id == 5 ? 0 : 0xab02));
+    CHECK_EQUAL(lab.Take(), 1);
+    lab.Answer({1});
+    lab.Expect({Verdict{id, NF_ACCEPT, true, id == 5 ? 1u : 0xab01}});
+  }
+  lab.Close();
+  lab.ExpectNothingMore();
+  CHECK_EQUAL(lab.stats.packets.Get(), 6);
+  CHECK_EQUAL(lab.stats.dropped_errors.Get(), 1);
+  CHECK_EQUAL(lab.stats.marked.Get(), 2);
+  CHECK_EQUAL(lab.stats.kernel_decided.Get(), 1);
+  CHECK_EQUAL(lab.stats.decisions.Get(), 2);
+}
+
 Bytes ErrorMessage(int error) {
   alignas(8) char buffer[64] = {};
   nlmsghdr* message = mnl_nlmsg_put_header(buffer);
@@ -484,5 +526,6 @@ int main() {
   TestCloseDrains();
   TestAbandon();
   TestForget();
+  TestIcmpErrors();
   TestErrors();
 }

@@ -2,13 +2,23 @@ import type { StrategyFactory } from '../strategy.js';
 
 /** An independent draw for each connection, with probability weight / sum(weights). */
 export const random: StrategyFactory = (context) => ({
-  pick(_flow, wans) {
-    let left = context.random() * wans.reduce((sum, wan) => sum + wan.weight, 0);
-    for (const wan of wans) {
-      left -= wan.weight;
-      if (left < 0) return wan;
-    }
-    // Rounding can leave a remainder of about 1e-16 after the last WAN.
-    return wans[wans.length - 1]!;
-  },
+  pick: (_flow, wans) => drawByWeight(wans, context.random),
 });
+
+/**
+ * Draws one of a list, with probability weight / sum(weights).
+ * @param all one or more
+ * @param random a number from 0 to 1, 1 not included
+ */
+export function drawByWeight<Weighted extends { readonly weight: number }>(
+  all: readonly Weighted[],
+  random: () => number,
+): Weighted {
+  let left = random() * all.reduce((sum, { weight }) => sum + weight, 0);
+  for (const one of all) {
+    left -= one.weight;
+    if (left < 0) return one;
+  }
+  // Rounding can leave a remainder of about 1e-16 after the last one.
+  return all[all.length - 1]!;
+}

@@ -1,7 +1,20 @@
+import type { Family } from '../../core/family.js';
 import { hex } from '../../core/mark.js';
 import type { PortRange } from '../../core/service.js';
 import { rotation } from '../choice.js';
-import type { Action, Choice, FamilyPlan, MarkBits, Match, Rule, SetPlan, Share, Stage } from '../plan.js';
+import type {
+  Action,
+  Choice,
+  FamilyPlan,
+  Hook,
+  IcmpError,
+  MarkBits,
+  Match,
+  Rule,
+  SetPlan,
+  Share,
+  Stage,
+} from '../plan.js';
 
 /**
  * A stage of a plan in the form of iptables-save: a line for each chain, its rules, and the jumps to our chains, which
@@ -12,8 +25,13 @@ export function iptablesLines({ stages, sets }: FamilyPlan, stage: Stage): strin
   return [
     ...chains.map(({ name }) => `:${name} - [0:0]`),
     ...chains.flatMap(({ name, rules }) => rules.flatMap((rule) => ruleLines(name, rule, sets))),
-    ...hooks.map(({ base, chain }) => `-A ${base} -m comment --comment wanmark -j ${chain}`),
+    ...hooks.map(hookLine),
   ];
+}
+
+/** The jump to one of our chains. The comment is what we and the scripts know it by. */
+export function hookLine({ base, chain, when = [] }: Hook): string {
+  return [`-A ${base}`, ...when.map(matchWords), `-m comment --comment wanmark -j ${chain}`].join(' ');
 }
 
 /** Writes one rule as several lines, or none: iptables has no word for a set, or for a choice among several marks. */
@@ -85,15 +103,31 @@ export function matchWords(match: Exclude<Match, SetMatch>): string {
         ...(match.sport === undefined ? [] : [`--sport ${ports(match.sport)}`]),
         ...(match.dport === undefined ? [] : [`--dport ${ports(match.dport)}`]),
       ].join(' ');
+    case 'icmp':
+      return icmpWords(match.family, match.error);
     case 'source-type':
       return `-m addrtype ${not}--src-type ${match.type.toUpperCase()}`;
     case 'destination-type':
       return `-m addrtype ${not}--dst-type ${match.type.toUpperCase()}`;
     case 'state': {
       const direction = match.direction === undefined ? '' : ` --ctdir ${match.direction.toUpperCase()}`;
-      return `-m conntrack ${not}--ctstate ${match.state.toUpperCase()}${direction}`;
+      const status = match.unanswered ? ' ! --ctstatus SEEN_REPLY' : '';
+      return `-m conntrack ${not}--ctstate ${match.state.toUpperCase()}${status}${direction}`;
     }
   }
+}
+
+/** Types and codes of RFC 792 and RFC 4443. */
+const ICMP_TYPES: Readonly<Record<Family, Readonly<Record<IcmpError, string>>>> = {
+  4: { 'net-unreachable': '3/0', 'host-unreachable': '3/1' },
+  6: { 'net-unreachable': '1/0', 'host-unreachable': '1/3' },
+};
+
+function icmpWords(family: Family, error: IcmpError | undefined): string {
+  const [proto, match, type] =
+    family === 6 ? ['ipv6-icmp', 'icmp6', 'icmpv6-type'] : ['icmp', 'icmp', 'icmp-type'];
+  const kind = error === undefined ? '' : ` -m ${match} --${type} ${ICMP_TYPES[family][error]}`;
+  return `-p ${proto}${kind}`;
 }
 
 function bits({ value, mask }: MarkBits): string {

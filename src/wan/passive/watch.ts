@@ -30,6 +30,12 @@ const UDP_PER_SECOND = 20;
 /** How long a moved connection keeps off the WAN that did not answer it. A client's last SYN comes later, but few wait. */
 const REMEMBERED_MS = 15_000;
 
+/**
+ * A router that waited for a neighbour in vain sends an error about each packet of the connection that waited with it,
+ * all at once (arp_error_report). They are about one try. The next one is a second later at the earliest.
+ */
+const SAME_TRY_MS = 500;
+
 /** Whether a connection was answered; undefined when its entry says nothing about that. */
 export type Answered = boolean | undefined;
 
@@ -118,14 +124,14 @@ export class Watch {
 
   /** The WANs that did not answer this connection; undefined for nearly all. Cheap while nothing is moved. */
   tried(flow: Flow): ReadonlySet<string> | undefined {
-    return this.#moves.size === 0 || flow.proto !== TCP ? undefined : this.#moves.get(keyOf(flow))?.tried;
+    return this.#moves.size === 0 ? undefined : this.#moves.get(keyOf(flow))?.tried;
   }
 
   /** Notes that a new connection was given to `wan`. */
   decided(wan: string, flow: Flow): void {
     const { family, proto } = flow;
     if (this.#stopped || (proto !== TCP && proto !== UDP) || (family !== 4 && family !== 6)) return;
-    const move = this.#moves.size > 0 && proto === TCP ? this.#moves.get(keyOf(flow)) : undefined;
+    const move = this.#moves.size > 0 ? this.#moves.get(keyOf(flow)) : undefined;
     if (move !== undefined) this.#follow(this.#sample(wan, flow, move));
     else {
       const { tcp, udp } = this.#samplersOf(wan)[family];
@@ -141,10 +147,11 @@ export class Watch {
    */
   unreachable(wan: string, tuple: Tuple): boolean {
     const now = this.#aliveMs();
-    const moved = this.#moves.has(keyOf(tuple));
+    const move = this.#moves.get(keyOf(tuple));
+    if (move !== undefined && move.from === wan && now - move.at < SAME_TRY_MS) return true;
     const sample = { id: this.#nextId++, wan, tuple, decidedAt: now, move: undefined, looks: 0, knownMs: 0 };
     this.#options.evidence[tuple.family].unreachable(wan, unansweredOf(sample, 0));
-    const moves = !moved && this.#options.mayMove(wan, tuple.family);
+    const moves = move === undefined && this.#options.mayMove(wan, tuple.family);
     if (moves) void this.#moveAll([sample]);
     this.#arm();
     return moves;

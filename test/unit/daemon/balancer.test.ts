@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
+import { DROP_ERROR } from '#wanmark/core/batch.js';
 import { MarkField } from '#wanmark/core/mark.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import { wanMember } from '#wanmark/core/wan.js';
@@ -55,6 +56,7 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
     ...(poolField === undefined ? {} : { poolField }),
     label: (pool, { target }) => ({ pool: pool.name, wan: target.name }),
     onDecision: (pool, { target }) => void done.push(`${pool.name} chose ${target.name}`),
+    onError: ({ sport }) => sport === 1,
     queues: { num: 7, count: 1, deadlineMs: 50, maxLen: 100 },
     open: (given, answer) => {
       options = given;
@@ -70,14 +72,36 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
     decide(batch, pools.length);
     return [...batch.marks];
   };
+  /** The answers to errors about connections from these ports, all of the first target. */
+  const errors = (...sports: number[]) => {
+    const batch = emptyBatch(sports.length);
+    batch.family.fill(4);
+    batch.proto.fill(1);
+    batch.dport.fill(0x300);
+    batch.oldMark.fill(0x100);
+    batch.copied.fill(52);
+    for (const [i, sport] of sports.entries()) {
+      batch.bytes.set([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1], 128 * i);
+      batch.bytes.set([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6], 128 * i + 28);
+      batch.bytes[128 * i + 49] = sport;
+    }
+    decide(batch, sports.length);
+    return [...batch.marks];
+  };
   const late = (flows: number) => {
     lateFlows += flows;
     options!.onLate!(60);
   };
-  return { balancer, states, marks, late, lines, done, options: options! };
+  return { balancer, states, marks, errors, late, lines, done, options: options! };
 }
 
 describe('Balancer', () => {
+  it('drops an error about a connection of its own when its listener says so', () => {
+    const { errors, done } = made({ wans: LAST });
+    assert.deepEqual(errors(1, 2), [DROP_ERROR, 0]);
+    assert.deepEqual(done, [], 'no strategy was asked');
+  });
+
   it('opens its queues for its field, and answers with the pool that a packet is for', () => {
     const { marks, done, options } = made({ a: LAST, b: BROKEN }, 'service');
     const { num, mask, lateNotice } = options;

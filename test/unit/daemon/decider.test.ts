@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { DROP_ERROR } from '#wanmark/core/batch.js';
 import { MarkField } from '#wanmark/core/mark.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
-import { Decider, type DecisionListener } from '#wanmark/daemon/decider.js';
+import { Decider, type DeciderOptions, type DecisionListener } from '#wanmark/daemon/decider.js';
 import { emptyBatch, poolOf, statesOf, wan } from '../flows.js';
 
 const LAN = 2;
 const WAN2 = 5;
 
-function decider(listener: DecisionListener = () => undefined) {
+function decider(listener: DecisionListener = () => undefined, options: DeciderOptions = {}) {
   const wans = [wan(1), wan(2), wan(3, { via6: undefined })];
   const strategy = STRATEGIES.get('round-robin')!({
     random: Math.random,
@@ -22,7 +23,7 @@ function decider(listener: DecisionListener = () => undefined) {
   return {
     states,
     picks,
-    decider: new Decider(() => pool, new MarkField(0xff00), inbound, listener),
+    decider: new Decider(() => pool, new MarkField(0xff00), inbound, listener, options),
   };
 }
 
@@ -112,5 +113,73 @@ describe('Decider', () => {
       ['wan1', 6, [1]],
       ['wan2', 4, [2, 2]],
     ]);
+  });
+
+  it('asks nobody for a mark where an ICMP error has one, and has it dropped or lets it pass', () => {
+    /** Host unreachable for TCP from 10.0.0.2:40000 to 203.0.113.1:443. */
+    const bytes = Buffer.from(
+      '450000380000000040010000c00002010a000002' +
+        '0301000000000000' +
+        '4500003c00000000400600000a000002cb007101' +
+        '9c4001bb00000001',
+      'hex',
+    );
+    const errors = () => {
+      const batch = batchOf([
+        [4, WAN2],
+        [4, WAN2],
+        [4, LAN],
+      ]);
+      for (const i of [0, 1]) {
+        batch.proto[i] = 1;
+        batch.dport[i] = 0x301;
+        batch.oldMark[i] = 0xab000200;
+        batch.copied[i] = bytes.length;
+        batch.bytes.set(bytes, 128 * i);
+      }
+      return batch;
+    };
+    const heard: unknown[] = [];
+    const { picks, decider: subject } = decider(() => assert.fail('a decision'), {
+      onError: (tuple, number) => {
+        heard.push([tuple, number]);
+        return heard.length === 1;
+      },
+    });
+    const batch = errors();
+    subject.decide(batch, 2);
+    assert.deepEqual([...batch.marks], [DROP_ERROR, 0, 0]);
+    const tuple = { family: 4, proto: 6, src: '10.0.0.2', dst: '203.0.113.1', sport: 40000, dport: 443 };
+    assert.deepEqual(heard, [
+      [tuple, 2],
+      [tuple, 2],
+    ]);
+    assert.deepEqual(picks(), [0, 0, 0]);
+
+    // Neither another kind of error nor one without a connection in it is shown; and without a listener all pass.
+    const odd = errors();
+    odd.dport[0] = 0x303;
+    odd.bytes[128 + 28] = 0;
+    subject.decide(odd, 2);
+    assert.equal(heard.length, 2);
+    const deaf = errors();
+    const { decider: without } = decider();
+    without.decide(deaf, 3);
+    assert.deepEqual([...odd.marks, ...deaf.marks], [0, 0, 0, 0, 0, 0x100]);
+  });
+
+  it('keeps a connection off the members that did not answer it before', () => {
+    const { decider: subject, picks } = decider(undefined, {
+      tried: ({ dport }) => (dport === 443 ? new Set(['wan1', 'wan3']) : undefined),
+    });
+    const batch = batchOf([
+      [4, LAN],
+      [4, LAN],
+      [4, LAN],
+    ]);
+    batch.dport.fill(443);
+    subject.decide(batch, 3);
+    assert.deepEqual([...batch.marks], [0x200, 0x200, 0x200]);
+    assert.deepEqual(picks(), [0, 3, 0]);
   });
 });

@@ -3,7 +3,7 @@ import type { Family } from '../../../core/family.js';
 import { hex } from '../../../core/mark.js';
 import { carries } from '../../../core/wan.js';
 import { type Choice, type FamilyPlan, type Rule, type SetSource, STAGES, type Stage } from '../../plan.js';
-import { actionWords, matchWords, memberWords } from '../iptables.js';
+import { actionWords, hookLine, matchWords, memberWords } from '../iptables.js';
 import { gatewayVariable, type Symbols, serverStem } from './symbols.js';
 import { shellFunction, VariableNames } from './words.js';
 
@@ -85,7 +85,7 @@ export class ScriptTables {
       `*${stage}`,
       ...chains.map(({ name }) => `:${name} - [0:0]`),
       ...chains.flatMap(({ name, rules }) => rules.map((rule) => this.#rule(name, rule))),
-      ...hooks.map(({ base, chain }) => `-A ${base} -m comment --comment wanmark -j ${chain}`),
+      ...hooks.map(hookLine),
       'COMMIT',
     ];
   }
