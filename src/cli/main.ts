@@ -1,38 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { WanmarkError } from '../errors.js';
-import { loadCommands } from './commands.js';
-import { rejectSwitchValues, usageError } from './usage.js';
+import { runCommandLine } from './command-line.js';
 
-/** Runs one command line and sets the exit code: 0 done, 1 failed, 2 wrong usage or configuration. */
-async function main(args: string[]): Promise<void> {
-  rejectSwitchValues(args);
-  const commands = await loadCommands(args);
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  let parser = yargs(args)
-    .scriptName('wanmark')
-    .usage('$0 COMMAND [OPTIONS]\n\nBalances connections over several uplinks.')
-    .version(version)
-    .parserConfiguration({ 'boolean-negation': false, 'camel-case-expansion': false })
-    .strict()
-    .demandCommand(1, 'no command given; try wanmark --help')
-    .wrap(Math.min(110, process.stdout.columns ?? 110))
-    .exitProcess(false)
-    .fail((complaint, error) => {
-      // yargs' own errors are mistakes in the command line, too.
-      throw error === undefined || error.name === 'YError' ? usageError(complaint, args, commands) : error;
-    });
-  for (const command of commands) parser = parser.command(command);
-  await parser.parseAsync();
-}
-
-try {
-  await main(hideBin(process.argv));
-} catch (error) {
-  const expected = error instanceof WanmarkError;
-  // A bug is shown with its stack; a mistake or a failed machine is one line.
-  process.stderr.write(`wanmark: ${expected ? error.message : ((error as Error)?.stack ?? String(error))}\n`);
-  process.exitCode = expected ? error.exitCode : 1;
-}
+await runCommandLine(hideBin(process.argv));

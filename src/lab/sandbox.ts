@@ -84,6 +84,11 @@ export class Sandbox {
     return new Sandbox(first, rootless, line === 'ready netns' ? 'netns' : 'nsenter', pid);
   }
 
+  /** Its root directory, as seen from outside. */
+  get root(): string {
+    return `/proc/${this.pid}/root`;
+  }
+
   /** The argv that runs `argv` inside the sandbox, from any process of the same user. */
   command(argv: readonly string[], { netns }: SpawnOptions = {}): string[] {
     const user = this.#rootless ? ['-U', '--preserve-credentials'] : [];

@@ -44,18 +44,18 @@ export function wanArguments(wans: readonly LabWan[]): string[] {
 
 /** The real `wanmark` on the lab's router, with the flags that describe the lab's WANs. */
 export class Wanmark {
-  readonly #lab: Lab;
+  readonly lab: Lab;
   readonly #wans: readonly LabWan[];
 
   /** @param wans the WANs that the flags describe, where they should differ from the lab's */
   constructor(lab: Lab, wans: readonly LabWan[] = lab.wans) {
-    this.#lab = lab;
+    this.lab = lab;
     this.#wans = wans;
   }
 
   /** Runs a `wanmark` command until it ends, with no flags but those given. */
   command(args: readonly string[], okCodes: readonly number[] | 'any' = [0]): Promise<Output> {
-    return this.#lab.router.exec([process.execPath, MAIN, ...args], { okCodes });
+    return this.lab.router.exec([process.execPath, MAIN, ...args], { okCodes });
   }
 
   up(...args: string[]): Promise<Output> {
@@ -77,7 +77,7 @@ export class Wanmark {
       ...Object.entries(DEFAULTS).flatMap((pair) => (args.includes(pair[0]) ? [] : pair)),
       ...args,
     ];
-    const program = this.#lab.router.spawn(argv);
+    const program = this.lab.router.spawn(argv);
     await program.waitForLine((line) => line.includes(READY));
     return new Daemon(program);
   }

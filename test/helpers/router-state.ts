@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { Family } from '#wanmark/core/family.js';
 import type { Host } from '#wanmark/lab/host.js';
 
@@ -73,6 +73,9 @@ export async function packets(
   return rules.filter(({ rule }) => match.test(rule)).reduce((sum, rule) => sum + rule.packets, 0);
 }
 
+/** Between two questions, so that those who have to change the answer get the processor. */
+const PAUSE_MS = 20;
+
 /** Asks until `holds` is true of the answer, since the kernel's counters have no event to wait for. */
 export async function eventually<T>(
   ask: () => Promise<T>,
@@ -84,8 +87,7 @@ export async function eventually<T>(
   for (;;) {
     const answer = await ask();
     if (holds(answer)) return answer;
-    // Other events get their turn here, even if `ask` is answered at once.
-    await setImmediate();
+    await setTimeout(PAUSE_MS);
     if (performance.now() > end) {
       throw new Error(`${what}: still ${JSON.stringify(answer)} after ${timeoutMs / 1000} s`);
     }

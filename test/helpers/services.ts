@@ -7,6 +7,7 @@ import { Host } from '#wanmark/lab/host.js';
 import type { HostPlan, Network } from '#wanmark/lab/network.js';
 import { Sandbox } from '#wanmark/lab/sandbox.js';
 import { Daemon } from '#wanmark/lab/wanmark.js';
+import { askStatus } from './status.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
@@ -176,8 +177,8 @@ export class ServicesLab {
     return this.#daemon;
   }
 
-  async status(): Promise<Status> {
-    return JSON.parse((await this.wanmark('status', '--json')).stdout) as Status;
+  status(): Promise<Status> {
+    return askStatus(this.sandbox);
   }
 
   /** Opens connections, by default from the client, and verifies each with data end to end. */

@@ -23,25 +23,39 @@ compile() {
 		-o "$output" "$@" -pthread $(pkg-config --cflags --libs libmnl)
 }
 
-core_objects() {
-	for source in native/*/*.cc; do
-		# Only js/ needs Node.
-		[ "${source#native/js/}" = "$source" ] || continue
-		object=$out/$(echo "${source#native/}" | sed 's|/|-|; s|cc$|o|')
-		compile "$object" -c "$source"
-		echo "$object"
-	done
+# object_of SOURCE
+object_of() {
+	echo "$out/$(echo "${1#native/}" | sed 's|/|-|; s|cc$|o|')"
+}
+
+# Only js/ needs Node.
+core_sources() {
+	find native -name '*.cc' ! -path 'native/js/*'
+}
+
+# build_object SOURCE
+build_object() {
+	compile "$(object_of "$1")" -c "$1"
+}
+
+# build_and_run SOURCE: a test, with the core built already
+build_and_run() {
+	program=$out/$(basename "$1" .cc)
+	objects=$(for source in $(core_sources); do object_of "$source"; done)
+	# shellcheck disable=SC2086 # a list of words
+	compile "$program" "$1" $objects
+	"$program"
+	echo "ok $(basename "$1")"
+}
+
+# in_parallel PART: starts this script again for each source that is read, as many at a time as there are processors.
+in_parallel() {
+	xargs -n 1 -P "$(nproc)" sh test/native/build.sh "$1"
 }
 
 build_and_run_tests() {
-	objects=$(core_objects)
-	for source in test/native/*_test.cc; do
-		program=$out/$(basename "$source" .cc)
-		# shellcheck disable=SC2086 # a list of words
-		compile "$program" "$source" $objects
-		"$program"
-		echo "ok $(basename "$source")"
-	done
+	core_sources | in_parallel object
+	find test/native -name '*_test.cc' | in_parallel test
 }
 
 # The headers are where node-gyp keeps them, or beside the node that runs.
@@ -71,6 +85,8 @@ build_addon() {
 mkdir -p "$out"
 case ${1:-tests} in
 tests) build_and_run_tests ;;
+object) build_object "$2" ;;
+test) build_and_run "$2" ;;
 addon) build_addon ;;
 *)
 	echo "usage: $0 [tests|addon]" >&2

@@ -149,14 +149,14 @@ describe('checks', needs(nfqueue, addon), () => {
         quorum.results.map(({ ok }) => ok),
         [true, false],
       );
-      // A thousand rounds, each with several targets, good, refused and dead, leave no descriptor behind.
+      // Two hundred rounds, each with several targets, good, refused and dead, leave no descriptor behind.
       for (const text of [
         `ping,to=${SERVER[4]}`,
         `tcp,to=${SERVER[4]}:80+${SERVER[4]}:9`,
         `dns,to=${SERVER[4]}`,
         `http,to=${http}:80/+${http}:82/`,
       ]) {
-        const { descriptors } = await by(one, `${text},timeout=10`, 4, 1000);
+        const { descriptors } = await by(one, `${text},timeout=10`, 4, 200);
         assert.ok(descriptors[1] <= descriptors[0] + 1, `${text}: ${descriptors}`);
       }
       const dead = await by(one, `ping,to=${DEAD[4]},timeout=0.05`, 4, 50);

@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Lab } from '#wanmark/lab/lab.js';
+import type { Program } from '#wanmark/lab/program.js';
 import { Wanmark } from '#wanmark/lab/wanmark.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
+import type { CommandAnswer } from './rules-actor.js';
+import { ACTOR } from './rules-harness.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const WAN1 = 'wan1,dev=wan1,via=198.51.100.1';
@@ -110,6 +113,8 @@ const STRATEGY_FILES: [string, string, RegExp][] = [
 describe('a mistake', needs(nfqueue, addon), () => {
   let lab: Lab;
   let wanmark: Wanmark;
+  /** Runs the command lines; those that need a process of their own come last. */
+  let actor: Program;
   let untouched: string;
   let dir: string;
   const state = async () => (await lab.router.sh(STATE)).stdout;
@@ -117,6 +122,7 @@ describe('a mistake', needs(nfqueue, addon), () => {
   before(async () => {
     lab = await Lab.start({ wans: 2 });
     wanmark = new Wanmark(lab);
+    actor = lab.router.spawn([process.execPath, ACTOR]);
     untouched = await state();
     dir = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
     chmodSync(dir, 0o755);
@@ -127,11 +133,14 @@ describe('a mistake', needs(nfqueue, addon), () => {
   });
 
   async function refuses(args: string[], complaint: RegExp, code = 2): Promise<void> {
-    const result = await wanmark.command(args, 'any');
+    const answers = actor.lines.length;
+    actor.write(`${JSON.stringify({ args })}\n`);
+    const answer = await actor.until(() => actor.lines[answers], `the answer to ${args}`);
+    const result: CommandAnswer = JSON.parse(answer);
     assert.match(result.stderr, complaint);
     assert.match(result.stderr, /^wanmark: [^\n]+\n$/, 'one line');
     assert.equal(result.stdout, '');
-    assert.equal(result.code, code);
+    assert.equal(result.status, code);
     assert.equal(await state(), untouched, 'nothing changed');
   }
 

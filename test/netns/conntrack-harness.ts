@@ -187,7 +187,7 @@ export class Traffic {
 const MOST_AT_ONCE = 40;
 
 /**
- * Makes 2,000 new connections a second of all kinds until `stop` is called, which returns their number. Each is
+ * Makes 2,000 new connections a second of all kinds until `stop` is called; `made` says how many there were. Each is
  * announced to `decided` beforehand, as in the daemon.
  */
 export function churn(traffic: Traffic, decided: (mark: number) => void) {
@@ -207,10 +207,8 @@ export function churn(traffic: Traffic, decided: (mark: number) => void) {
     }
   }, 5);
   return {
-    stop(): number {
-      clearInterval(timer);
-      return made;
-    },
+    made: () => made,
+    stop: () => clearInterval(timer),
   };
 }
 

@@ -3,16 +3,15 @@ import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { Status } from '#wanmark/control/status.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { eventually, packets } from '../helpers/router-state.js';
+import { statusOf } from '../helpers/status.js';
 import { release, tally, udpStream } from '../helpers/traffic.js';
 
 async function connections(wanmark: Wanmark): Promise<number[]> {
-  const { stdout } = await wanmark.command(['status', '--json']);
-  return (JSON.parse(stdout) as Status).wans.map((wan) => wan.connections ?? -1);
+  return (await statusOf(wanmark)).wans.map((wan) => wan.connections ?? -1);
 }
 
 const LC = ['--strategy', 'least-connections'];

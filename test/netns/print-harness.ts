@@ -1,18 +1,9 @@
 /** Printed scripts beside `wanmark up`, on the machine of the rule tests. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseNetwork, widest } from '#wanmark/plan/network.js';
 import type { Env, Machine, Result } from './rules-harness.js';
-
-const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-export function wanmark(machine: Machine, args: readonly string[], env: Env = {}): Result {
-  const words = args.map((word) => `'${word}'`).join(' ');
-  return machine.attempt(`${process.execPath} ${CLI} ${words}`, env);
-}
 
 /** A printed script in a file. */
 export class Script {
@@ -20,11 +11,8 @@ export class Script {
   readonly file = join(this.#dir, 'balance.sh');
   #text: string;
 
-  constructor(args: readonly string[], env: Env = {}) {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'print', ...args], {
-      encoding: 'utf8',
-      env: { ...process.env, ...env },
-    });
+  constructor(machine: Machine, args: readonly string[], env: Env = {}) {
+    const { status, stdout, stderr } = machine.command(['print', ...args], { env });
     if (status !== 0) throw new Error(`print: exit ${status}: ${stderr}`);
     this.#text = stdout;
     writeFileSync(this.file, stdout);

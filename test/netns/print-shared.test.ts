@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { addon, namespaces, needs } from '../helpers/requires.js';
-import { ours, Script, wanmark } from './print-harness.js';
+import { ours, Script } from './print-harness.js';
 import { Machine, SERVER, tally } from './rules-harness.js';
 
 const PORT = '7000';
@@ -12,10 +12,11 @@ const ARGS = [...WANS, '--engine', 'kernel', '--kernel-mode', 'nth'];
 
 describe('a printed script for several WANs behind one port', needs(namespaces, addon), () => {
   let machine: Machine;
-  const script = new Script(ARGS);
+  let script: Script;
 
   before(async () => {
     machine = await Machine.start();
+    script = new Script(machine, ARGS);
     // router port0 192.0.2.9 --- bridge --- gateways gw1..gw3, each with SERVER and an address 203.0.113.10K of its own.
     // A server sees connections by gateway K as coming from 198.51.100.K.
     machine.sh(`
@@ -54,10 +55,10 @@ describe('a printed script for several WANs behind one port', needs(namespaces, 
   };
   /** The rules of `wanmark up` on the same machine. */
   const byCommand = () => {
-    const { status, stderr } = wanmark(machine, ['up', ...ARGS]);
+    const { status, stderr } = machine.command(['up', ...ARGS]);
     assert.equal(status, 0, stderr);
     const all = ours(machine, PROGRAMS);
-    assert.equal(wanmark(machine, ['down']).status, 0);
+    assert.equal(machine.command(['down']).status, 0);
     return all;
   };
 

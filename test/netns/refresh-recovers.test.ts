@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { addon, namespaces, needs } from '../helpers/requires.js';
-import { wanmark } from './print-harness.js';
 import { Machine } from './rules-harness.js';
 
 describe('a refresh', needs(namespaces, addon), () => {
@@ -16,7 +15,7 @@ describe('a refresh', needs(namespaces, addon), () => {
 
   test('gives the table of a WAN that is back its way again, in both families', () => {
     const carry = (...args: string[]) => {
-      const { status, stderr } = wanmark(machine, args);
+      const { status, stderr } = machine.command(args);
       assert.equal(status, 0, stderr);
     };
     const wan = (k: number) => ['--wan', `wan${k},dev=w${k},via=192.0.${k}.1,via6=2001:db8:${k}::1`];

@@ -1,10 +1,9 @@
 /**
- * Does to the rules what the commands and the daemon do, in a namespace.
- *
- * - `rules-actor.js REQUEST`: one request, which is a JSON object; what is said comes as from the command.
- * - `rules-actor.js`: a request in each line, an `Answer` in each line. It saves the start of a program for each.
+ * Does to the rules what the commands and the daemon do, in a namespace: a request in each line, an answer in each line.
+ * It saves the start of `wanmark` for each, which takes longer than its work.
  */
 import { createInterface } from 'node:readline';
+import { runCommandLine } from '#wanmark/cli/command-line.js';
 import { parseConfig } from '#wanmark/config/config.js';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { parseTargetId, type TargetId } from '#wanmark/core/target.js';
@@ -30,6 +29,17 @@ export type Request =
   | { readonly verb: 'up'; readonly config: RawConfig }
   | { readonly verb: 'down' }
   | ({ readonly verb: 'refresh' | 'choice' } & Refresh);
+
+/** A command line, which is run as by `wanmark` itself. */
+export interface CommandRequest {
+  readonly args: readonly string[];
+}
+
+export interface CommandAnswer {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
 export interface Answer {
   /** The exit code that the command would have. */
@@ -76,14 +86,30 @@ async function act(request: Request): Promise<Answer> {
   }
 }
 
-const [request] = process.argv.slice(2);
-if (request !== undefined) {
-  const { code, said, changes } = await act(JSON.parse(request));
-  for (const command of changes) process.stderr.write(command.replaceAll(/^/gm, '# ').concat('\n'));
-  for (const line of said) process.stderr.write(`wanmark: ${line}\n`);
-  process.exitCode = code;
-} else {
-  for await (const line of createInterface(process.stdin)) {
-    process.stdout.write(`${JSON.stringify(await act(JSON.parse(line)))}\n`);
-  }
+/** Runs a command line, with what it writes caught. */
+async function command({ args }: CommandRequest): Promise<CommandAnswer> {
+  const written = { stdout: '', stderr: '' };
+  const restore = (['stdout', 'stderr'] as const).map((name) => {
+    const stream = process[name];
+    const write = stream.write;
+    stream.write = (text: string | Uint8Array) => {
+      written[name] += text;
+      return true;
+    };
+    return () => {
+      stream.write = write;
+    };
+  });
+  process.exitCode = 0;
+  await runCommandLine([...args]);
+  for (const each of restore) each();
+  const status = Number(process.exitCode);
+  process.exitCode = 0;
+  return { status, ...written };
+}
+
+for await (const line of createInterface(process.stdin)) {
+  const request = JSON.parse(line) as Request | CommandRequest;
+  const answer = 'args' in request ? await command(request) : await act(request);
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

@@ -19,6 +19,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RawConfig } from '#wanmark/config/options.js';
 import type { Refresh } from './rules-actor.js';
+import { ActorPipe } from './rules-actor-pipe.js';
 import type { Call } from './rules-peer.js';
 
 export const SCRIPTS = fileURLToPath(new URL('../../scripts/', import.meta.url));
@@ -58,7 +59,7 @@ export interface How {
   readonly env?: Env;
   /** The program that is the executor's `sh`, such as `busybox`. */
   readonly shell?: string;
-  /** Words in front of the command. */
+  /** Words in front of the command, which is then a process of its own. */
   readonly before?: string;
 }
 
@@ -67,6 +68,8 @@ export class Machine {
   private readonly children: ChildProcess[] = [];
   /** The machine's peers, by their network namespaces. */
   private readonly callers = new Map<string | undefined, Caller>();
+  /** Those who run commands, by their environment. */
+  private readonly actors = new Map<string, ActorPipe>();
   /** The first port of the next call's sockets; no two sockets of a machine have the same. */
   private firstPort = 10_000;
   /** A folder for files that are read by path: configurations, and folders for PATH. */
@@ -118,11 +121,29 @@ export class Machine {
   }
 
   /** Runs `wanmark VERB`, with a configuration if the verb takes one. */
-  wanmark(verb: string, config?: RawConfig, { env = {}, shell, before = '' }: How = {}): Result {
-    const argv = [process.execPath, WANMARK, verb];
-    if (config !== undefined) argv.push('--config', this.configFile(config));
-    const path = shell === undefined ? '' : `PATH=${this.shellFolder(shell)}:$PATH `;
-    return this.attempt(`${path}${before} ${argv.join(' ')}`, env);
+  wanmark(verb: string, config?: RawConfig, how: How = {}): Result {
+    return this.command([verb, ...(config === undefined ? [] : ['--config', this.configFile(config)])], how);
+  }
+
+  /** Runs `wanmark` with these arguments. */
+  command(args: readonly string[], { env = {}, shell, before }: How = {}): Result {
+    const path = shell === undefined ? {} : { PATH: `${this.shellFolder(shell)}:${process.env.PATH}` };
+    const all = { ...env, ...path };
+    if (before === undefined) return this.actor(all).command(args);
+    const words = args.map((word) => `'${word}'`).join(' ');
+    return this.attempt(`${before} ${process.execPath} ${WANMARK} ${words}`, all);
+  }
+
+  private actor(env: Env): ActorPipe {
+    const key = JSON.stringify(env);
+    let actor = this.actors.get(key);
+    if (actor === undefined) {
+      const argv = ['nsenter', ...this.inside([process.execPath, ACTOR])];
+      actor = new ActorPipe(argv, { ...process.env, ...env }, this.directory);
+      this.actors.set(key, actor);
+      this.children.push(actor.child);
+    }
+    return actor;
   }
 
   /** The configuration as a file, for a command line. */
@@ -143,8 +164,7 @@ export class Machine {
 
   /** Refreshes as the daemon does, with what it knows. */
   refresh(refresh: Refresh, env: Env = {}): Result {
-    const request = JSON.stringify({ verb: 'refresh', ...refresh });
-    return this.attempt(`${process.execPath} ${ACTOR} "$REQUEST"`, { ...env, REQUEST: request });
+    return this.actor(env).refresh(refresh);
   }
 
   /** Starts the peer program (rules-peer.ts), or another one, inside. */
@@ -177,10 +197,11 @@ export class Machine {
     for (const child of [...this.children, this.holder]) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const ended = once(child, 'exit');
-      child.stdin!.end();
+      child.stdin?.end();
       child.kill('SIGKILL');
       await ended;
     }
+    for (const actor of this.actors.values()) actor.close();
     rmSync(this.directory, { recursive: true });
   }
 

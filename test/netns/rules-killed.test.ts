@@ -20,7 +20,7 @@ const KILLED = /^scripts\/wanmark\.sh was ended by SIGKILL; run 'wanmark up' .* 
  * The distance from one program to the next at which the executor is killed. All of them take minutes, so that is a command
  * of its own: `WANMARK_TEST_KILL=every npm test -- netns/rules-killed`.
  */
-const strideOf = (which: string) => (which === '*' && process.env.WANMARK_TEST_KILL !== 'every' ? 6 : 1);
+const strideOf = (which: string) => (which === '*' && process.env.WANMARK_TEST_KILL !== 'every' ? 9 : 1);
 
 /** The commands that put things right; each result is checked. */
 type Mend = (where: string) => Promise<void>;
@@ -229,7 +229,9 @@ describe('a program of the executor killed', needs(namespaces), () => {
       const script = `#!/bin/sh\ncase "$*" in *${words}*) kill -KILL $$ ;; esac\nPATH=\${PATH#*:}\nexec ${name} "$@"\n`;
       writeFileSync(join(folder, name), script, { mode: 0o755 });
       assert.equal(machine.wanmark('up', CONFIG).status, 0);
-      const { status } = machine.wanmark('down', undefined, { before: `PATH=${folder}:$PATH` });
+      const { status } = machine.wanmark('down', undefined, {
+        env: { PATH: `${folder}:${process.env.PATH}` },
+      });
       assert.equal(status, 1, `${name} ${words}`);
       assert.equal(machine.wanmark('down').status, 0);
       assert.equal(machine.snapshot(), clean, `${name} ${words}`);
