@@ -21,6 +21,7 @@ export const reach: Check = (target, path, timeoutMs, signal) =>
       else settle(failure(error));
     });
     socket.connect({ host: to.address, port: to.port });
-    // A reset instead of four packets more; the destination learns nothing of it but that somebody was there.
-    return () => socket.resetAndDestroy();
+    // Closed in the usual way, since a reset can come between accept(2) and the first write of a server, and not all
+    // servers live through that.
+    return () => socket.destroy();
   });
