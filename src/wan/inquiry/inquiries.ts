@@ -130,8 +130,7 @@ export class Inquiries {
     const id = targetId(wan, family);
     const now = clock.now();
     if (ruling.kind === 'answered' && ruling.rttMs !== undefined) {
-      // A slow answer teaches how long this WAN takes, since connections that were moved away cannot.
-      evidence[family].times(wan).add(ruling.rttMs, now);
+      evidence[family].times(wan).probed(ruling.rttMs, now);
     }
     const inquiry = this.#running.get(id);
     if (inquiry?.isOver) {
