@@ -2,7 +2,7 @@ import type { CheckConfig } from '../../config/check.js';
 import type { Family } from '../../core/family.js';
 import { type TargetId, targetId } from '../../core/target.js';
 import type { NeighbourGateway } from '../../system/gateways.js';
-import type { CheckPath } from '../check/check.js';
+import type { Check, CheckPath } from '../check/check.js';
 import { NameCache } from '../check/names.js';
 import { makeCheck } from '../checks.js';
 import type { Clock } from '../clock.js';
@@ -45,6 +45,10 @@ export interface InquiriesOptions {
   /** Whether a WAN may be found dead. */
   readonly mayFindDead: boolean;
   readonly clock: Clock;
+  /** How the targets of checks are asked. */
+  readonly makeCheck?: typeof makeCheck;
+  /** How the destinations of clients are asked. */
+  readonly reach?: Check;
   readonly onFinding: (finding: Finding) => void;
 }
 
@@ -63,7 +67,7 @@ export class Inquiries {
 
   constructor(options: InquiriesOptions) {
     this.#options = options;
-    this.#checked = options.checks.flatMap(questionsOf);
+    this.#checked = options.checks.flatMap((config) => questionsOf(config, options.makeCheck ?? makeCheck));
   }
 
   /** Begins inquiries where the evidence raises a doubt, and ends those that it answers. */
@@ -164,7 +168,7 @@ export class Inquiries {
   }
 
   #questions(wan: string, family: Family): readonly Question[] {
-    const { asksDestinations, destinations, clock } = this.#options;
+    const { asksDestinations, destinations, clock, reach: check = reach } = this.#options;
     const checked = this.#checked
       .filter((one) => one.family === family && (one.wan === 'all' || one.wan === wan))
       .slice(0, MOST_TARGETS)
@@ -174,7 +178,7 @@ export class Inquiries {
     const asked = picked.map(({ address, port, network }): Question => {
       const target = family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
       const spend = () => this.#budget.spend(network, clock.now());
-      return { text: target, network, check: reach, target, spend };
+      return { text: target, network, check, target, spend };
     });
     return [...checked, ...asked];
   }
@@ -190,9 +194,9 @@ export class Inquiries {
 }
 
 /** The targets of a check as questions. A script is left out: it may take long, and do more than ask. */
-function questionsOf(config: CheckConfig) {
+function questionsOf(config: CheckConfig, make: typeof makeCheck) {
   if (config.kind === 'script') return [];
-  const check = makeCheck(config, new NameCache());
+  const check = make(config, new NameCache());
   return ([4, 6] as const).flatMap((family) =>
     config.targets[family].map((target) => {
       const text = `${config.kind} ${target}`;
