@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Family } from '../../core/family.js';
 import { askGateway, isGatewaySilent, type NeighbourGateway } from '../../system/gateways.js';
+import type { NeighbourProbing } from '../../system/rtnetlink/kernel.js';
 import type { CheckPath } from '../check/check.js';
 import type { Clock } from '../clock.js';
 import type { Question } from './question.js';
@@ -58,6 +59,7 @@ export interface InquiryOptions {
   readonly mayFindDead: boolean;
   /** The WAN's gateway, where it is a neighbour. */
   readonly gateway: () => NeighbourGateway | undefined;
+  readonly neighbours?: NeighbourProbing;
   readonly clock: Clock;
   readonly onRuling: (ruling: Ruling) => void;
 }
@@ -97,7 +99,7 @@ export class Inquiry {
     this.#silentSince = this.beganAt;
     setMaxListeners(0, this.#abort.signal);
     const gateway = options.gateway();
-    if (gateway !== undefined) askGateway(gateway);
+    if (gateway !== undefined) askGateway(gateway, options.neighbours);
     this.#ask();
   }
 
@@ -219,8 +221,9 @@ export class Inquiry {
   }
 
   #isGatewaySilent(): boolean {
-    const gateway = this.#options.gateway();
-    return gateway !== undefined && isGatewaySilent(gateway);
+    const { gateway, neighbours } = this.#options;
+    const asked = gateway();
+    return asked !== undefined && isGatewaySilent(asked, neighbours);
   }
 
   /** `asked 203.0.113.1:443, ping 1.1.1.1: 0 of 12 answered, other WANs reached 2` */

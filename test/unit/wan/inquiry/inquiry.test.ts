@@ -6,6 +6,8 @@ import { Inquiry, type Ruling } from '#wanmark/wan/inquiry/inquiry.js';
 import type { Question } from '#wanmark/wan/inquiry/question.js';
 import { FakeClock } from '../fake-clock.js';
 
+const GATEWAY: NeighbourGateway = { family: 4, address: '192.0.2.1', index: 3 };
+
 const running: Inquiry[] = [];
 afterEach(() => {
   for (const inquiry of running.splice(0)) inquiry.stop();
@@ -20,6 +22,8 @@ interface World {
   readonly others?: readonly string[];
   readonly usualMs?: number;
   readonly mayFindDead?: boolean;
+  /** Whether the gateway is a neighbour, and is silent. */
+  readonly gateway?: { silent: boolean };
   /** Whether a question may be asked once more. */
   readonly spend?: () => boolean;
 }
@@ -30,6 +34,7 @@ function asked(world: World) {
   const rulings: [at: number, kind: Ruling['kind'], asked?: string][] = [];
   const probes: [at: number, wan: string, target: string][] = [];
   const aborted: string[] = [];
+  const gateways: string[] = [];
   const { rttMs = 20, targets = ['x1', 'y1', 'z1'], others = ['b'] } = world;
   const questions = targets.map(
     (target): Question => ({
@@ -58,7 +63,11 @@ function asked(world: World) {
     path: (wan) => ({ wan, family: 4, mark: 1, device: undefined }),
     usualMs: world.usualMs ?? 500,
     mayFindDead: world.mayFindDead ?? true,
-    gateway: (): NeighbourGateway | undefined => undefined,
+    gateway: () => (world.gateway === undefined ? undefined : GATEWAY),
+    neighbours: {
+      probe: (...probed) => gateways.push(probed.join(' ')),
+      silent: () => (world.gateway?.silent ? [GATEWAY] : []),
+    },
     clock,
     onRuling: (ruling) =>
       rulings.push([clock.now(), ruling.kind, ...('asked' in ruling ? [ruling.asked] : [])] as [
@@ -69,7 +78,7 @@ function asked(world: World) {
   running.push(inquiry);
   const kinds = () => rulings.map(([, kind]) => kind);
   const by = (wan: string) => probes.filter((probe) => probe[1] === wan);
-  return { clock, inquiry, rulings, kinds, probes, by, aborted };
+  return { clock, inquiry, rulings, kinds, probes, by, aborted, gateways };
 }
 
 /** `a` is silent and the others answer. */
@@ -142,6 +151,19 @@ describe('an inquiry', () => {
     const two = asked({ answers: isSilent, targets: ['x1', 'y1'] });
     await two.clock.pass(10_000);
     assert.deepEqual(two.kinds(), ['suspected', 'dead']);
+  });
+
+  it('asks the gateway, whose silence may stand for a second network, and without which it proves nothing', async () => {
+    const silent = asked({ answers: isSilent, targets: ['x1'], gateway: { silent: true } });
+    assert.deepEqual(silent.gateways, ['4 192.0.2.1 3']);
+    await silent.clock.pass(10_000);
+    assert.deepEqual(silent.kinds(), ['suspected', 'dead']);
+    const there = asked({ answers: isSilent, targets: ['x1'], gateway: { silent: false } });
+    await there.clock.pass(60_000);
+    assert.deepEqual(there.kinds(), ['suspected']);
+    const alone = asked({ answers: () => ({}), gateway: { silent: true } });
+    await alone.clock.pass(60_000);
+    assert.deepEqual(alone.kinds(), ['answered'], 'some gateways answer nobody');
   });
 
   it('counts only networks that another WAN reaches', async () => {
