@@ -72,7 +72,7 @@ export class Suspicions {
     this.#parts = parts;
     const { wans, field, health, states, clock, working, hasOther, path, gateway, forget } = parts;
     const outside: Outside = parts.outside ?? { lookup, forgetUnanswered };
-    const destinations = { 4: new Destinations(), 6: new Destinations() };
+    const destinations = { 4: new Destinations(outside.random), 6: new Destinations(outside.random) };
     const marks = new Map(wans.map(({ name, mark }) => [name, mark]));
     const names = new Map(wans.map(({ name, mark }) => [mark, name]));
     const { passive, secondChance } = health;

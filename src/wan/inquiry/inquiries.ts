@@ -117,7 +117,7 @@ export class Inquiries {
       wan,
       family,
       others: () => this.#others(wan, family),
-      questions: () => this.#questions(wan, family),
+      questions: (asked) => this.#questions(wan, family, asked),
       path,
       usualMs: evidence[family].times(wan).usualMs(clock.now()),
       mayFindDead,
@@ -167,14 +167,14 @@ export class Inquiries {
     return others.sort((a, b) => evidence[family].heardAt(b) - evidence[family].heardAt(a));
   }
 
-  #questions(wan: string, family: Family): readonly Question[] {
+  #questions(wan: string, family: Family, networks?: ReadonlySet<string>): readonly Question[] {
     const { asksDestinations, destinations, clock, reach: check = reach } = this.#options;
     const checked = this.#checked
       .filter((one) => one.family === family && (one.wan === 'all' || one.wan === wan))
       .slice(0, MOST_TARGETS)
       .map(({ question }) => question);
     if (!asksDestinations) return checked;
-    const picked = destinations[family].pick(wan, MOST_DESTINATIONS, clock.now());
+    const picked = destinations[family].pick(wan, MOST_DESTINATIONS, clock.now(), networks);
     const asked = picked.map(({ address, port, network }): Question => {
       const target = family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
       const spend = () => this.#budget.spend(network, clock.now());
