@@ -263,6 +263,32 @@ describe('a client that means harm', () => {
     });
   }
 
+  it('takes no WAN away with eight addresses, and servers in six networks that worked until then', async () => {
+    const turns = (wan: string, dst: string, s: number) => !isDead(dst) || wan !== 'wan1' || s < 5;
+    const connect = (n: number) => ({ src: `192.168.1.${60 + (n % 8)}`, dst: `198.19.${n % 6}.7` });
+    const world = await works('many addresses', 25, { tiers: [1, 1], reaches: turns }, (one) => {
+      one.load({ connect, perSecond: 100, until: 20 });
+      one.load({ connect: () => ONE, perSecond: 1, until: 20 });
+    });
+    for (const wan of ['wan1', 'wan2']) assert.ok(world.avoided(wan, 20) < 0.05, wan);
+  });
+
+  it('does not keep a dead WAN from being found, with 1000/s of its own', async () => {
+    for (const connect of [dead, (n: number) => ({ src: ATTACKER, dst: `203.0.113.${n % 200}` })]) {
+      const works = (wan: string, dst: string, s: number) => !isDead(dst) && (wan !== 'wan2' || s < 5);
+      const world = new World({ reaches: works });
+      world.load({ connect, perSecond: 1000, until: 9, timeoutMs: 500 });
+      const others = world.load({ connect: many(), perSecond: 20, until: 9 });
+      await world.pass(14);
+      assert.deepEqual(
+        world.router.deaths.map(({ wan }) => wan),
+        ['wan2'],
+      );
+      assert.equal(failed(others), 0);
+      assert.ok(quantile(msOf(others), 1) <= 1300);
+    }
+  });
+
   it('has no other effect than a later second chance: a server that bans one address, polled 20/s', async () => {
     for (const raw of [{}, { check: 'all=ping,to=1.1.1.1' }]) {
       const world = new World({ raw, tiers: [1, 1], reaches });
