@@ -11,7 +11,7 @@ import type { Wan } from '../core/wan.js';
 import type { NeighbourGateway } from '../system/gateways.js';
 import type { CheckPath } from '../wan/check/check.js';
 import type { Clock } from '../wan/clock.js';
-import { type Finding, Inquiries } from '../wan/inquiry/inquiries.js';
+import { type Finding, Inquiries, type InquiriesOptions } from '../wan/inquiry/inquiries.js';
 import { Destinations } from '../wan/passive/destinations.js';
 import { Evidence } from '../wan/passive/evidence.js';
 import { Watch } from '../wan/passive/watch.js';
@@ -44,6 +44,16 @@ export interface SuspicionsParts {
   readonly onChange: (change: SuspicionChange) => void;
   /** Told what asking says of a WAN that it found dead: that it is, or that it answers again. */
   readonly onAsked: (wan: string, family: Family, verdict: { up: boolean; reason: string }) => void;
+  /** The kernel and the network; tests have their own. */
+  readonly outside?: Outside;
+}
+
+/** What suspicions need from outside of the process. */
+export interface Outside extends Pick<InquiriesOptions, 'makeCheck' | 'reach'> {
+  readonly lookup: typeof lookup;
+  readonly forget: typeof forget;
+  /** Returns 0 up to 1. */
+  readonly random?: () => number;
 }
 
 /**
@@ -65,7 +75,8 @@ export class Suspicions {
     this.#parts = parts;
     this.#names = new Map(parts.wans.map(({ name, mark }) => [mark, name]));
     const { wans, field, health, states, clock, working, hasOther, path, gateway } = parts;
-    const destinations = { 4: new Destinations(), 6: new Destinations() };
+    const outside: Outside = parts.outside ?? { lookup, forget };
+    const destinations = { 4: new Destinations(outside.random), 6: new Destinations(outside.random) };
     const marks = new Map(wans.map(({ name, mark }) => [name, mark]));
     const { passive, secondChance } = health;
     // Alone, a WAN has nothing that it could be compared with, or replaced by.
@@ -74,6 +85,7 @@ export class Suspicions {
       passive === 'off'
         ? undefined
         : new Inquiries({
+            ...outside,
             checks: health.checks,
             asksDestinations: health.probeClientsDestinations,
             evidence: this.#evidence,
@@ -87,15 +99,16 @@ export class Suspicions {
             onFinding: (finding) => this.#found(finding),
           });
     this.#watch = new Watch({
+      ...outside,
       lookup: async (tuple) => {
-        const entry = await lookup(tuple);
+        const entry = await outside.lookup(tuple);
         const wan = entry && this.#names.get(field.decode(entry.mark));
         return wan === undefined ? undefined : { entry: entry!, wan };
       },
       forget: async (those) => {
         for (const mark of new Set(those.map(({ wan }) => marks.get(wan)!))) parts.forget(mark);
         const asked = those.map(({ tuple, wan }) => ({ tuple, mark: field.encode(marks.get(wan)!) }));
-        return forget(asked, field.mask, 'unanswered');
+        return outside.forget(asked, field.mask, 'unanswered');
       },
       mayMove: (wan, family) => secondChance && hasOther(wan, family),
       evidence: this.#evidence,

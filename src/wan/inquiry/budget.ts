@@ -1,7 +1,7 @@
 const HOUR_MS = 3_600_000;
 /** Probes to destinations that clients chose, in an hour: fewer than one browser makes connections in a day of use. */
 const MOST = 1000;
-const MOST_OF_NETWORK = 200;
+const MOST_OF_NETWORK = 400;
 
 /** Limits how many probes go to the destinations of clients, in all and for each network. */
 export class Budget {

@@ -2,7 +2,7 @@ import type { CheckConfig } from '../../config/check.js';
 import type { Family } from '../../core/family.js';
 import { type TargetId, targetId } from '../../core/target.js';
 import type { NeighbourGateway } from '../../system/gateways.js';
-import type { CheckPath } from '../check/check.js';
+import type { Check, CheckPath } from '../check/check.js';
 import { NameCache } from '../check/names.js';
 import { makeCheck } from '../checks.js';
 import type { Clock } from '../clock.js';
@@ -45,6 +45,10 @@ export interface InquiriesOptions {
   /** Whether a WAN may be found dead. */
   readonly mayFindDead: boolean;
   readonly clock: Clock;
+  /** How the targets of checks are asked. */
+  readonly makeCheck?: typeof makeCheck;
+  /** How the destinations of clients are asked. */
+  readonly reach?: Check;
   readonly onFinding: (finding: Finding) => void;
 }
 
@@ -63,7 +67,7 @@ export class Inquiries {
 
   constructor(options: InquiriesOptions) {
     this.#options = options;
-    this.#checked = options.checks.flatMap(questionsOf);
+    this.#checked = options.checks.flatMap((config) => questionsOf(config, options.makeCheck ?? makeCheck));
   }
 
   /** Begins inquiries where the evidence raises a doubt, and ends those that it answers. */
@@ -113,7 +117,7 @@ export class Inquiries {
       wan,
       family,
       others: () => this.#others(wan, family),
-      questions: () => this.#questions(wan, family),
+      questions: (asked) => this.#questions(wan, family, asked),
       path,
       usualMs: evidence[family].times(wan).usualMs(clock.now()),
       mayFindDead,
@@ -130,8 +134,7 @@ export class Inquiries {
     const id = targetId(wan, family);
     const now = clock.now();
     if (ruling.kind === 'answered' && ruling.rttMs !== undefined) {
-      // A slow answer teaches how long this WAN takes, since connections that were moved away cannot.
-      evidence[family].times(wan).add(ruling.rttMs, now);
+      evidence[family].times(wan).probed(ruling.rttMs, now);
     }
     const inquiry = this.#running.get(id);
     if (inquiry?.isOver) {
@@ -164,18 +167,18 @@ export class Inquiries {
     return others.sort((a, b) => evidence[family].heardAt(b) - evidence[family].heardAt(a));
   }
 
-  #questions(wan: string, family: Family): readonly Question[] {
-    const { asksDestinations, destinations, clock } = this.#options;
+  #questions(wan: string, family: Family, networks?: ReadonlySet<string>): readonly Question[] {
+    const { asksDestinations, destinations, clock, reach: check = reach } = this.#options;
     const checked = this.#checked
       .filter((one) => one.family === family && (one.wan === 'all' || one.wan === wan))
       .slice(0, MOST_TARGETS)
       .map(({ question }) => question);
     if (!asksDestinations) return checked;
-    const picked = destinations[family].pick(wan, MOST_DESTINATIONS, clock.now());
+    const picked = destinations[family].pick(wan, MOST_DESTINATIONS, clock.now(), networks);
     const asked = picked.map(({ address, port, network }): Question => {
       const target = family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
       const spend = () => this.#budget.spend(network, clock.now());
-      return { text: target, network, check: reach, target, spend };
+      return { text: target, network, check, target, spend };
     });
     return [...checked, ...asked];
   }
@@ -191,9 +194,9 @@ export class Inquiries {
 }
 
 /** The targets of a check as questions. A script is left out: it may take long, and do more than ask. */
-function questionsOf(config: CheckConfig) {
+function questionsOf(config: CheckConfig, make: typeof makeCheck) {
   if (config.kind === 'script') return [];
-  const check = makeCheck(config, new NameCache());
+  const check = make(config, new NameCache());
   return ([4, 6] as const).flatMap((family) =>
     config.targets[family].map((target) => {
       const text = `${config.kind} ${target}`;

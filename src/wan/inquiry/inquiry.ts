@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Family } from '../../core/family.js';
 import { askGateway, isGatewaySilent, type NeighbourGateway } from '../../system/gateways.js';
+import type { NeighbourProbing } from '../../system/rtnetlink/kernel.js';
 import type { CheckPath } from '../check/check.js';
 import type { Clock } from '../clock.js';
 import type { Question } from './question.js';
@@ -8,6 +9,15 @@ import type { Question } from './question.js';
 /** When rounds are sent, in ms after the one before; the last pause doubles from then on. */
 const PAUSES_MS = [150, 250, 350, 500, 500, 500, 500, 1000, 1000] as const;
 const LONGEST_PAUSE_MS = 15_000;
+/**
+ * So many rounds ask the same questions. Then others take their place, since a client that means harm may have chosen
+ * the first ones.
+ */
+const SAME_ROUNDS = 4;
+/** Of the later rounds, one in so many asks everything, so that a WAN that stays suspected may be found dead after all. */
+const FULL_EVERY = 20;
+/** Older probes are not needed. */
+const MOST_PROBES = 200;
 /** The pause while a WAN that was dead answers again, until it is up. */
 const ANSWERS_PAUSE_MS = 2000;
 /** A round sends so many probes at least, so that one lost packet is no silence. */
@@ -49,8 +59,8 @@ export interface InquiryOptions {
   readonly family: Family;
   /** The other WANs that work, those that answered last first. */
   readonly others: () => readonly string[];
-  /** What can be asked now. */
-  readonly questions: () => readonly Question[];
+  /** What can be asked now. @param asked the networks that should rather not be asked again */
+  readonly questions: (asked: ReadonlySet<string>) => readonly Question[];
   readonly path: (wan: string, family: Family) => CheckPath | undefined;
   /** How long an answer of the WAN usually takes at most, in ms. */
   readonly usualMs: number;
@@ -58,6 +68,7 @@ export interface InquiryOptions {
   readonly mayFindDead: boolean;
   /** The WAN's gateway, where it is a neighbour. */
   readonly gateway: () => NeighbourGateway | undefined;
+  readonly neighbours?: NeighbourProbing;
   readonly clock: Clock;
   readonly onRuling: (ruling: Ruling) => void;
 }
@@ -79,6 +90,7 @@ export class Inquiry {
   readonly #waitMs: number;
   readonly #abort = new AbortController();
   readonly beganAt: number;
+  #questions: readonly Question[] = [];
   #probes: Probe[] = [];
   /** When another WAN last reached each network. */
   readonly #reached = new Map<string, number>();
@@ -89,6 +101,8 @@ export class Inquiry {
   #round = 0;
   #cancels = new Set<() => void>();
   #texts = new Set<string>();
+  /** The networks that were asked. */
+  readonly #networks = new Set<string>();
 
   constructor(options: InquiryOptions) {
     this.#options = options;
@@ -97,7 +111,7 @@ export class Inquiry {
     this.#silentSince = this.beganAt;
     setMaxListeners(0, this.#abort.signal);
     const gateway = options.gateway();
-    if (gateway !== undefined) askGateway(gateway);
+    if (gateway !== undefined) askGateway(gateway, options.neighbours);
     this.#ask();
   }
 
@@ -126,9 +140,27 @@ export class Inquiry {
   }
 
   #ask(): void {
-    const { clock, questions, wan, others } = this.#options;
-    const now = clock.now();
-    const all = questions();
+    const now = this.#options.clock.now();
+    const isLater = this.#phase !== 'answers again' && this.#round > PAUSES_MS.length;
+    const renews = this.#phase !== 'answers again' && this.#round % SAME_ROUNDS === 0;
+    if (isLater || renews || this.#questions.length === 0) {
+      this.#questions = this.#options.questions(this.#networks);
+      for (const { network } of this.#questions) this.#networks.add(network);
+    }
+    const all = this.#questions;
+    if (isLater && (this.#phase === 'dead' || this.#round % FULL_EVERY !== 0)) {
+      // Questions are limited, and now it only matters when the WAN answers again.
+      const one = all[this.#round % all.length];
+      if (one !== undefined) this.#askBy(this.#options.wan, one, now);
+    } else this.#askAll(all, now);
+    // An answer that takes as long as usual comes before the judgement.
+    this.#after(this.#waitMs, () => this.#judge());
+    this.#after(this.#pauseMs(), () => this.#ask());
+  }
+
+  /** Asks everything by the WAN, and by others what they have not reached lately. */
+  #askAll(all: readonly Question[], now: number): void {
+    const { wan, others } = this.#options;
     for (const question of all) this.#texts.add(question.text);
     // With few questions each is asked more than once.
     const repeated =
@@ -140,9 +172,6 @@ export class Inquiry {
     for (const other of others().slice(0, MOST_OTHERS)) {
       for (const question of unreached) this.#askBy(other, question, now);
     }
-    // An answer that takes as long as usual comes before the judgement.
-    this.#after(this.#waitMs, () => this.#judge());
-    this.#after(this.#pauseMs(), () => this.#ask());
   }
 
   #pauseMs(): number {
@@ -161,6 +190,7 @@ export class Inquiry {
     if (isSuspect) {
       this.#sent++;
       this.#probes.push(sent);
+      if (this.#probes.length > MOST_PROBES) this.#probes.shift();
     }
     void question.check(question.target, way, TIMEOUT_MS, this.#abort.signal).then(
       ({ ok, rttMs, inconclusive }) => {
@@ -219,8 +249,9 @@ export class Inquiry {
   }
 
   #isGatewaySilent(): boolean {
-    const gateway = this.#options.gateway();
-    return gateway !== undefined && isGatewaySilent(gateway);
+    const { gateway, neighbours } = this.#options;
+    const asked = gateway();
+    return asked !== undefined && isGatewaySilent(asked, neighbours);
   }
 
   /** `asked 203.0.113.1:443, ping 1.1.1.1: 0 of 12 answered, other WANs reached 2` */

@@ -20,10 +20,17 @@ const LATELY_MS = 5000;
 const LEAST_SLOW = 1.5;
 const SLOW_SHARE = 0.3;
 
+/**
+ * A probe's time counts for so long. Connections that are given to another WAN before a slow answer teach nothing; while
+ * the time counts they are left to the WAN, and their own answers teach it.
+ */
+const PROBED_MS = 60_000;
+
 /** How long one WAN takes to answer new connections, in one family. */
 export class AnswerTimes {
   readonly #all = new Map(AGES_MS.map((ms) => [ms, new Rate()]));
   readonly #lately = new Map(AGES_MS.map((ms) => [ms, new Rate(LATELY_MS)]));
+  #probe = { rttMs: 0, at: Number.NEGATIVE_INFINITY };
 
   /** @param leastMs the age at which the connection was last seen without its answer, 0 where it never was */
   add(leastMs: number, now: number): void {
@@ -32,8 +39,26 @@ export class AnswerTimes {
     }
   }
 
+  /** Takes in how long the WAN took to answer a probe that was sent because of a doubt. */
+  probed(rttMs: number, now: number): void {
+    this.#probe = { rttMs, at: now };
+  }
+
   /** The age from which an unanswered connection is unusual, in ms. */
   usualMs(now: number): number {
+    const probedMs = this.#probedMs(now);
+    if (probedMs > FIRST_SYN_MS) return LATER_SYN_MS;
+    return Math.max(this.#usualByConnectionsMs(now), probedMs > USUAL_MS ? FIRST_SYN_MS : 0);
+  }
+
+  /** How long a connection is left to the WAN before another one may have it, in ms: until just before a further SYN. */
+  patienceMs(now: number): number {
+    if (this.#probedMs(now) > FIRST_SYN_MS) return LATER_SYN_MS;
+    const late = this.#all.get(FIRST_SYN_MS)!;
+    return late.late(now) >= LEAST_SLOW && late.share(now) > SLOW_SHARE ? LATER_SYN_MS : FIRST_SYN_MS;
+  }
+
+  #usualByConnectionsMs(now: number): number {
     const lately = this.#lately.get(USUAL_MS)!;
     const filling = lately.total(now) >= LEAST_LATELY && lately.share(now) > LATE.lately;
     if (filling || this.#all.get(USUAL_MS)!.share(now) > LATE.usual) {
@@ -43,9 +68,7 @@ export class AnswerTimes {
     return prompt.total(now) >= LEAST_PROMPT && prompt.share(now) <= LATE.prompt ? PROMPT_MS : USUAL_MS;
   }
 
-  /** How long a connection is left to the WAN before another one may have it, in ms: until just before a further SYN. */
-  patienceMs(now: number): number {
-    const late = this.#all.get(FIRST_SYN_MS)!;
-    return late.late(now) >= LEAST_SLOW && late.share(now) > SLOW_SHARE ? LATER_SYN_MS : FIRST_SYN_MS;
+  #probedMs(now: number): number {
+    return now - this.#probe.at < PROBED_MS ? this.#probe.rttMs : 0;
   }
 }

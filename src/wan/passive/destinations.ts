@@ -25,6 +25,12 @@ const MOST = 64;
  */
 export class Destinations {
   readonly #known = new Map<string, Known>();
+  readonly #random: () => number;
+
+  /** @param random returns 0 up to 1 */
+  constructor(random: () => number = Math.random) {
+    this.#random = random;
+  }
 
   note(client: string, address: string, port: number, wan: string, now: number): void {
     const key = `${address} ${port}`;
@@ -38,12 +44,17 @@ export class Destinations {
   /**
    * Up to `most` destinations to ask about a WAN: first of different clients and networks, then of different networks,
    * then of different addresses. Those that the WAN itself reached lately are preferred, since one that never answered
-   * it may refuse its address.
+   * it may refuse its address; so may those of a client that means harm, from some moment on. Therefore the one that
+   * answered the WAN last comes first, and chance decides among the others.
+   * @param asked networks that should rather not be asked again
    */
-  pick(wan: string, most: number, now: number): readonly Destination[] {
-    const fresh = [...this.#known.values()].filter(({ answeredAt }) => answeredAt > now - FRESH_MS).reverse();
-    const reached = (one: Known) => (one.byWan.get(wan) ?? Number.NEGATIVE_INFINITY) > now - FRESH_MS;
-    const ordered = [...fresh.filter(reached), ...fresh.filter((one) => !reached(one))];
+  pick(
+    wan: string,
+    most: number,
+    now: number,
+    asked: ReadonlySet<string> = new Set(),
+  ): readonly Destination[] {
+    const ordered = this.#ordered(wan, now, asked);
     const picked: Known[] = [];
     const differs = (one: Known, part: (one: Known) => string) =>
       picked.every((other) => part(other) !== part(one));
@@ -53,6 +64,20 @@ export class Destinations {
       }
     }
     return picked;
+  }
+
+  #ordered(wan: string, now: number, asked: ReadonlySet<string>): readonly Known[] {
+    const reachedAt = ({ byWan }: Known) => byWan.get(wan) ?? Number.NEGATIVE_INFINITY;
+    const fresh = [...this.#known.values()].filter(({ answeredAt }) => answeredAt > now - FRESH_MS);
+    const last = Math.max(...fresh.map(reachedAt), now - FRESH_MS);
+    const rankOf = (one: Known) => {
+      const reached = reachedAt(one) > now - FRESH_MS ? 0 : 2;
+      return reached + (asked.has(one.network) ? 1 : 0);
+    };
+    return fresh
+      .map((one) => ({ one, rank: rankOf(one), order: reachedAt(one) === last ? -1 : this.#random() }))
+      .sort((a, b) => a.rank - b.rank || a.order - b.order)
+      .map(({ one }) => one);
   }
 
   #dropOne(): void {

@@ -21,7 +21,7 @@ export class Sampler<Item> {
   #clients = new Map<number, Client<Item>>();
   #size = 0;
   #tokens: number;
-  #refilledAt = Number.NEGATIVE_INFINITY;
+  #refilledAt: number | undefined;
 
   /** @param random returns 0 up to 1 */
   constructor(perSecond: number, random: () => number) {
@@ -56,7 +56,7 @@ export class Sampler<Item> {
     for (const { networks } of this.#clients.values()) {
       for (const { items } of networks.values()) all.push(...items);
     }
-    const passedMs = Math.min(1000, now - this.#refilledAt);
+    const passedMs = Math.min(1000, now - (this.#refilledAt ?? now));
     const refilled = this.#tokens - all.length + (this.#perSecond * passedMs) / 1000;
     this.#tokens = Math.min(this.#perSecond, refilled);
     this.#refilledAt = now;
@@ -67,19 +67,35 @@ export class Sampler<Item> {
 
   /** Who loses one so that another of `network` can be taken; undefined when it is not taken. */
   #loser(client: Client<Item>, network: Network<Item>): [Client<Item>, Network<Item>] | undefined {
-    const most = largest(this.#clients.values(), ({ size }) => size);
+    const most = this.#largest(this.#clients.values(), ({ size }) => size);
     if (most === undefined) return undefined;
-    if (client.size + 1 < most.size) return [most, largestNetwork(most)];
+    if (client.size + 1 < most.size) return [most, this.#largestNetwork(most)];
     if (client.size === 0) {
       // There are more clients than places, so each client has the same chance.
-      return this.#draws(this.#size, this.#clients.size) ? [most, largestNetwork(most)] : undefined;
+      return this.#draws(this.#size, this.#clients.size) ? [most, this.#largestNetwork(most)] : undefined;
     }
-    const wide = largestNetwork(client);
+    const wide = this.#largestNetwork(client);
     if (network.items.length + 1 < wide.items.length) return [client, wide];
     if (network.items.length === 0) {
       return this.#draws(client.size, client.networks.size) ? [client, wide] : undefined;
     }
     return this.#draws(network.items.length, network.seen) ? [client, network] : undefined;
+  }
+
+  #largestNetwork({ networks }: Client<Item>): Network<Item> {
+    return this.#largest(networks.values(), ({ items }) => items.length)!;
+  }
+
+  /** One of the largest, by chance: the first one would lose all that it has whenever all are equal. */
+  #largest<Value>(all: Iterable<Value>, size: (value: Value) => number): Value | undefined {
+    let found: Value | undefined;
+    let equals = 0;
+    for (const one of all) {
+      const difference = found === undefined ? 1 : size(one) - size(found);
+      equals = difference > 0 ? 1 : equals + (difference === 0 ? 1 : 0);
+      if (difference > 0 || (difference === 0 && this.#draws(1, equals))) found = one;
+    }
+    return found;
   }
 
   #draws(places: number, seen: number): boolean {
@@ -99,14 +115,4 @@ function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value
     map.set(key, value);
   }
   return value;
-}
-
-function largest<Value>(all: Iterable<Value>, size: (value: Value) => number): Value | undefined {
-  let found: Value | undefined;
-  for (const one of all) if (found === undefined || size(one) > size(found)) found = one;
-  return found;
-}
-
-function largestNetwork<Item>({ networks }: Client<Item>): Network<Item> {
-  return largest(networks.values(), ({ items }) => items.length)!;
 }

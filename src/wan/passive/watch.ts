@@ -215,7 +215,7 @@ export class Watch {
         for (const sample of [...tcp.take(now), ...udp.take(now)]) this.#follow(sample);
       }
     }
-    for (const [key, { at }] of this.#moves) if (now - at > REMEMBERED_MS) this.#moves.delete(key);
+    this.#forgetMoves(now);
     const isDue = (sample: Sample) => now - sample.decidedAt >= looksOf(sample)[sample.looks]!;
     const due = this.#samples.filter(isDue);
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
@@ -232,6 +232,14 @@ export class Watch {
     }
     // Looks since the last judgement have yet to be judged.
     if (this.#samples.length > 0 || this.#moves.size > 0 || !judges) this.#arm();
+  }
+
+  #forgetMoves(now: number): void {
+    for (const [key, { at }] of this.#moves) {
+      // The oldest come first, and there may be thousands.
+      if (now - at <= REMEMBERED_MS) return;
+      this.#moves.delete(key);
+    }
   }
 
   /** @returns the sample where it has no answer yet */
@@ -254,7 +262,7 @@ export class Watch {
       if (tuple.proto === TCP) {
         destinations[tuple.family].note(tuple.src, tuple.dst, tuple.dport, wan, lookedAt);
       }
-      this.#pair(sample, ageMs);
+      this.#pair(sample, ageMs, lookedAt);
       return undefined;
     }
     if (answered === false && sample.move === undefined) {
@@ -267,10 +275,16 @@ export class Watch {
     return answered === false ? sample : undefined;
   }
 
-  /** A moved connection that was answered in less time than it had before speaks against the WAN that it had. */
-  #pair({ move, tuple }: Sample, ageMs: number): void {
-    if (move === undefined || ageMs >= move.unanswered.ageMs) return;
-    this.#options.evidence[tuple.family].pair(move.from, move.unanswered);
+  /**
+   * A moved connection that was answered in less time than it had before speaks against the WAN that it had. Otherwise
+   * that WAN had too little time: it is no worse, only slow like the other one.
+   */
+  #pair({ move, tuple, knownMs }: Sample, ageMs: number, now: number): void {
+    if (move === undefined) return;
+    const evidence = this.#options.evidence[tuple.family];
+    const { from, unanswered } = move;
+    if (ageMs < unanswered.ageMs) evidence.pair(from, unanswered);
+    else if (knownMs >= FIRST_SYN_MS) evidence.times(from).add(unanswered.ageMs, now);
   }
 
   /** Whether the WAN of an unanswered connection has had its time. */

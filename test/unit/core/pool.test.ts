@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Candidate } from '#wanmark/core/candidate.js';
 import type { Fault } from '#wanmark/core/pool.js';
+import type { States } from '#wanmark/core/states.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
+import { targetId } from '#wanmark/core/target.js';
 import { type Wan, wanTarget } from '#wanmark/core/wan.js';
 import { flow, poolOf, statesOf, turn, wan } from '../flows.js';
 
@@ -21,6 +23,9 @@ function recorded(wans: readonly Wan[]) {
   const standing = (one: Wan) => states.standing(wanTarget(one), one.weight);
   return { pool, states, select, standing, asked };
 }
+
+const suspect = (states: States, { name }: Wan) =>
+  states.suspect(targetId(name, 4), { since: 0, reason: 'a test' });
 
 const names = (wans: readonly Candidate[] | undefined) => wans?.map(({ name }) => name);
 
@@ -139,6 +144,61 @@ describe('Pool', () => {
     assert.equal(select()?.weight, 2);
     turn(states, wans[0]!, false);
     assert.deepEqual([select()?.name, standing(wans[0]!)], ['wan2', 'down']);
+  });
+
+  it('gives a connection that was tried another WAN, of a higher tier when no other is left, and the same as the only one', () => {
+    const wans = [wan(1), wan(2), wan(3, { tier: 2 }), wan(4, { weight: 0 })];
+    const { pool, states, asked } = recorded(wans);
+    const offered = (...tried: string[]) => {
+      pool.select(flow(), new Set(tried));
+      return names(asked.at(-1));
+    };
+    assert.deepEqual(offered(), ['wan1', 'wan2']);
+    assert.deepEqual(offered('wan2'), ['wan1']);
+    assert.deepEqual(offered('wan1', 'wan2'), ['wan3']);
+    turn(states, wans[0]!, false);
+    assert.deepEqual(offered('wan2'), ['wan3']);
+    turn(states, wans[2]!, false);
+    assert.deepEqual(offered('wan2'), ['wan2'], 'better than none');
+    assert.deepEqual(offered('wan1'), ['wan2'], 'the others go on as usual');
+  });
+
+  it('says whether a connection could have another WAN than one', () => {
+    const wans = [wan(1), wan(2, { tier: 2, via6: undefined }), wan(3, { weight: 0 })];
+    const { pool, states } = recorded(wans);
+    const has = () => [pool.hasOther('wan1', 4), pool.hasOther('wan1', 6), pool.hasOther('wan2', 4)];
+    assert.deepEqual(has(), [true, false, true]);
+    suspect(states, wans[1]!);
+    assert.deepEqual(has(), [false, false, true], 'no use in a suspected one');
+    turn(states, wans[1]!, false);
+    assert.deepEqual(has(), [false, false, true]);
+    turn(states, wans[0]!, false);
+    assert.deepEqual(has(), [false, false, false]);
+  });
+
+  it('leaves suspected WANs out while another one works, if need be of a higher tier, and else uses them all the same', () => {
+    const wans = [wan(1), wan(2), wan(3, { tier: 2 })];
+    const { states, select, standing, asked } = recorded(wans);
+    const offered = () => {
+      select();
+      return names(asked.at(-1));
+    };
+    suspect(states, wans[0]!);
+    assert.deepEqual(offered(), ['wan2']);
+    select({ family: 6 });
+    assert.deepEqual(names(asked.at(-1)), ['wan1', 'wan2'], 'in one family');
+    suspect(states, wans[1]!);
+    assert.deepEqual(offered(), ['wan3']);
+    suspect(states, wans[2]!);
+    assert.deepEqual(offered(), ['wan1', 'wan2']);
+    states.suspect('wan1/6', { since: 0, reason: 'a test' });
+    assert.deepEqual(
+      wans.map((one) => standing(one)),
+      ['suspected', 'up', 'up'],
+      'in all that it carries',
+    );
+    for (const one of wans) states.suspect(targetId(one.name, 4), undefined);
+    assert.deepEqual(offered(), ['wan1', 'wan2']);
   });
 
   it('has members with a weight and a tier of their own, so that a WAN can be in several pools', () => {

@@ -147,4 +147,25 @@ describe('States', () => {
     clock.now += 500;
     assert.deepEqual([states.warmUp('fibre/4'), states.isWarming(4)], [1, false]);
   });
+
+  it('remembers why a target is suspected, from the first time on, until that ends or it goes down', () => {
+    const { states, found } = made();
+    const suspicion = { since: 1000, reason: 'it does not answer' };
+    const before = states.version;
+    states.suspect('fibre/4', suspicion);
+    assert.notEqual(states.version, before);
+    states.suspect('fibre/4', { since: 2000, reason: 'another reason' });
+    assert.deepEqual(states.suspicion('fibre/4'), suspicion);
+    assert.deepEqual([states.suspicion('fibre/6'), [...states.suspected]], [undefined, ['fibre/4']]);
+    assert.deepEqual([states.takes('fibre/4'), states.down.size], [true, 0], 'it is not down');
+    states.suspect('fibre/4', undefined);
+    assert.equal(states.suspected.size, 0);
+    const after = states.version;
+    states.suspect('fibre/4', undefined);
+    assert.equal(states.version, after, 'nothing changed');
+    states.suspect('fibre/4', suspicion);
+    found('fibre/4', false);
+    found('fibre/4', true);
+    assert.equal(states.suspicion('fibre/4'), undefined);
+  });
 });

@@ -67,8 +67,13 @@ function recorded(
   };
   const turn = (name: string, family: Family, up: boolean, brief = false) =>
     failover.changed({ ...note(name, family, up, brief), lastedMs: 0 });
+  const suspect = (name: string, family: Family, suspected: boolean) => {
+    const suspicion = { since: 0, reason: 'a test' };
+    states.suspect(targetId(name, family), suspected ? suspicion : undefined);
+    return failover.suspicionChanged({ wan: name, family, reason: 'a test', suspected });
+  };
   const lasts = (name: string, family: Family) => failover.lasts(note(name, family, false, false));
-  return { turn, lasts, done, cut, moved, lines, picked };
+  return { turn, lasts, suspect, done, cut, moved, lines, picked };
 }
 
 describe('Failover', () => {
@@ -216,5 +221,33 @@ describe('Failover', () => {
       lines.map(({ msg }) => msg),
       ['wan down', 'wan down', 'wan up'],
     );
+  });
+
+  it('cuts nothing of a suspected WAN that was ever answered, and what was not once more after the rules followed', async () => {
+    const { suspect, done, cut, lines } = recorded();
+    await suspect('wan3', 4, true);
+    assert.deepEqual(done, [
+      'forget 3, new ones go by wan2',
+      'cut unanswered 300/ff00',
+      'rules without none, new ones go by wan2',
+      'cut unanswered 300/ff00',
+    ]);
+    done.length = 0;
+    await suspect('wan3', 4, false);
+    assert.deepEqual(done, ['rules without none, new ones go by wan3']);
+    assert.ok(cut.every(({ unanswered, family }) => unanswered && family === 4));
+    assert.deepEqual(
+      lines.map(({ msg, wan: name, family, reason, level }) => [msg, name, family, reason, level]),
+      [
+        ['wan suspected', 'wan3', 4, 'a test', 40],
+        ['wan not suspected any more', 'wan3', 4, 'a test', 30],
+      ],
+    );
+  });
+
+  it('cuts once where the suspicion is over before the rules followed', async () => {
+    const { suspect, cut } = recorded();
+    await Promise.all([suspect('wan3', 4, true), suspect('wan3', 4, false)]);
+    assert.equal(cut.length, 1);
   });
 });

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import type { TargetId } from '#wanmark/core/target.js';
+import { buildPlan } from '#wanmark/plan/build.js';
 import { choiceRefusal, fittingStates } from '#wanmark/plan/kernel-choice.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
+import { ROUTER } from '../../plan/router.js';
 
 const config = parseConfig({
   wan: [
@@ -17,6 +19,32 @@ const config = parseConfig({
 function states(weights: Record<string, number>, down: TargetId[] = []) {
   return { ...NO_STATES, down: new Set(down), weights: new Map(Object.entries(weights)) };
 }
+
+/** The names of the WANs that the kernel's own choice is among, for IPv4. */
+function chosen(down: TargetId[], suspected: TargetId[], weights: Record<string, number> = {}) {
+  const lists: string[][] = [];
+  const given = { ...states(weights, down), suspected: new Set(suspected) };
+  JSON.stringify(buildPlan(onRouter, ROUTER, given), (key, value) => {
+    if (key === 'shares') lists.push(value.map(({ name }: { name: string }) => name));
+    return value instanceof Map ? [...value] : value;
+  });
+  return lists[0];
+}
+
+const onRouter = parseConfig({
+  wan: ['a,dev=eth1,via=192.0.2.1', 'b,dev=eth2,via=198.51.100.1', 'c,dev=ppp0,via=dev,tier=2'],
+});
+
+describe('the choice of the kernel', () => {
+  it('leaves suspected WANs out while another one works, if need be of a higher tier, and else uses them', () => {
+    assert.deepEqual(chosen([], []), ['a', 'b']);
+    assert.deepEqual(chosen([], ['a/4']), ['b']);
+    assert.deepEqual(chosen([], ['a/4', 'b/4']), ['c']);
+    assert.deepEqual(chosen([], ['a/4', 'b/4', 'c/4']), ['a', 'b']);
+    assert.deepEqual(chosen(['b/4', 'c/4'], ['a/4']), ['a']);
+    assert.deepEqual(chosen([], ['a/4', 'b/4'], { c: 0 }), ['a', 'b']);
+  });
+});
 
 describe('choiceRefusal', () => {
   it('takes weights that make a choice, in each tier', () => {

@@ -134,6 +134,7 @@ class World {
     const { since: _since, ...state } = this.states.state(id);
     assert.deepEqual(state, judged, id);
     assert.equal(this.states.down.has(id), !state.up, id);
+    assert.ok(state.up || !this.states.suspected.has(id), `${id} is down, not suspected`);
     assert.ok(state.up || !this.states.takes(id), id);
     if ([...verdicts.values()].some(({ up }) => !up)) assert.equal(state.up, false, id);
     assert.ok(state.up || !state.brief || this.now < downAt + BRIEF_MS, `${id} is not away briefly`);
@@ -148,7 +149,9 @@ class World {
   }
 
   #checkFamily(family: Family): void {
-    const able = this.taking(family).filter((one) => this.states.takes(targetId(one.name, family)));
+    const takes = this.taking(family).filter((one) => this.states.takes(targetId(one.name, family)));
+    const trusted = takes.filter((one) => !this.states.suspected.has(targetId(one.name, family)));
+    const able = trusted.length > 0 ? trusted : takes;
     const tier = Math.min(...able.map((one) => one.tier));
     const expected = able.filter((one) => one.tier === tier).map(({ name }) => name);
     const candidates = this.#pool.candidates(family).map(({ target }) => target.name);
@@ -187,6 +190,10 @@ const HAPPENINGS: readonly Step[] = [
   says('passive', (_world, up) => (up ? {} : { trial: true as const })),
   (world, id) => world.tell(id, 'set', { up: false, reason: 'set down by hand', wished: true }),
   (world, id) => world.release(id, 'set'),
+  (world, id) => {
+    const isUp = world.states.state(id).up && world.below(3) > 0;
+    world.states.suspect(id, isUp ? { since: world.now, reason: 'it does not answer' } : undefined);
+  },
   (world, id) => {
     world.states.setWeight(splitTargetId(id).name, world.below(3));
     world.health.tick(world.now);

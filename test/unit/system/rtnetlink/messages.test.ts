@@ -8,7 +8,7 @@ import {
   readNumber,
 } from '#wanmark/system/rtnetlink/attributes.js';
 import { parseLinks } from '#wanmark/system/rtnetlink/links.js';
-import { parseNeighbours } from '#wanmark/system/rtnetlink/neighbours.js';
+import { parseNeighbours, parseSilentNeighbours } from '#wanmark/system/rtnetlink/neighbours.js';
 import { ADDRESSES4, ADDRESSES6, LINKS, NEIGHBOURS4 } from './dumps.js';
 import { parseDamaged } from './truncation.js';
 
@@ -84,4 +84,32 @@ describe('parseNeighbours', () => {
 
   it('reads nothing beyond a dump that breaks off, or is damaged', () =>
     parseDamaged(NEIGHBOURS4, (messages) => parseNeighbours(messages, 4)));
+});
+
+describe('parseSilentNeighbours', () => {
+  /** The dump with another state in each message: struct ndmsg follows the header of 16 bytes, and has it at 8. */
+  const inState = (state: number) => {
+    const messages = NEIGHBOURS4.slice();
+    const view = new DataView(messages.buffer);
+    for (let at = 0; at < messages.length; at += view.getUint32(at, true)) {
+      view.setUint16(at + 16 + 8, state, true);
+    }
+    return messages;
+  };
+
+  it('reads those that the kernel asks without an answer, or has given up', () => {
+    const addresses = parseSilentNeighbours(inState(0x20), 4).map(({ index, address }) => [index, address]);
+    assert.ok(addresses.some(([index, address]) => index === 3 && address === '192.0.2.1'));
+    assert.deepEqual(parseSilentNeighbours(inState(0x01), 4).length, addresses.length);
+    assert.deepEqual(parseSilentNeighbours(inState(0x20), 6), []);
+  });
+
+  it('reads none that answers, is asked in between (stale, delay, probe), or needs no resolving', () => {
+    for (const state of [0x02, 0x04, 0x08, 0x10, 0x40, 0x80]) {
+      assert.deepEqual(parseSilentNeighbours(inState(state), 4), [], `${state}`);
+    }
+  });
+
+  it('reads nothing beyond a dump that breaks off, or is damaged', () =>
+    parseDamaged(inState(0x20), (messages) => parseSilentNeighbours(messages, 4)));
 });
