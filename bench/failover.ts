@@ -1,8 +1,9 @@
 /**
- * Measures what clients notice of a WAN's death: how long until the WAN is left out, and the slowest connect.
+ * Measures what clients notice of a WAN's death, and of its return: how long until it is avoided, the slowest connect,
+ * and how long until it is used again.
  *
  * `npm run bench:failover -- [--small] [--runs N] [--rate N]` runs the real lab and prints a Markdown table. Clients
- * send a SYN again after 1, 3 and 7 s, so the unluckiest waits 1 s if the WAN is left out within 1 s, else 3 s.
+ * send a SYN again after 1, 3 and 7 s; the first of these goes by another WAN.
  */
 import type { LoadReport } from '#wanmark/lab/agent/protocol.js';
 import { Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
@@ -13,10 +14,12 @@ import { launch, options, positive } from './main.js';
 const flags = options({
   small: { type: 'boolean', default: false },
   runs: { type: 'string', default: '3' },
-  rate: { type: 'string', default: '100' },
+  rate: { type: 'string' },
 });
 const RUNS = flags.small ? 1 : positive('runs', flags.runs);
-const RATE = positive('rate', flags.rate);
+/** New connections a second: those of a household, of an office, and of many. */
+const RATES = flags.rate === undefined ? [1, 5, 100] : [positive('rate', flags.rate)];
+const FAST = RATES.at(-1)!;
 const print = (line: string) => process.stdout.write(`${line}\n`);
 /** Time limit of a connection, longer than all the SYNs that a WAN's death costs. */
 const TIMEOUT_MS = 60_000;
@@ -30,46 +33,61 @@ interface Case {
   readonly what: string;
   readonly run: readonly string[];
   readonly die: (lab: Lab) => Promise<unknown>;
+  readonly revive: (lab: Lab) => Promise<unknown>;
+  readonly rates: readonly number[];
 }
 
 const swallow = (rules: string) => (lab: Lab) => lab.host('gw2').exec(['iptables-restore'], { input: rules });
+const carrier = (state: string) => (lab: Lab) => lab.host('gw2').sh(`ip link set up0 ${state}`);
+const revive = swallow('*filter\nCOMMIT\n');
+const pings = (keys: string) => ({ run: ['--check', `${PING}${keys}`], revive, rates: [FAST] });
 const CASES: readonly Case[] = [
-  { what: 'carrier lost', run: [], die: (lab) => lab.host('gw2').sh('ip link set up0 down') },
-  { what: 'black hole, no check', run: [], die: swallow(DROP) },
-  { what: 'black hole, `ping` (interval 2, fall 3)', run: ['--check', PING], die: swallow(DROP) },
-  { what: 'black hole, `ping,interval=0.5`', run: ['--check', `${PING},interval=0.5`], die: swallow(DROP) },
-  { what: 'only pings lost, `ping` (interval 2, fall 3)', run: ['--check', PING], die: swallow(DROP_PING) },
-  {
-    what: 'only pings lost, `ping,interval=0.5`',
-    run: ['--check', `${PING},interval=0.5`],
-    die: swallow(DROP_PING),
-  },
+  { what: 'carrier lost', run: [], die: carrier('down'), revive: carrier('up'), rates: [FAST] },
+  { what: 'black hole, no check', run: [], die: swallow(DROP), revive, rates: RATES },
+  { what: 'black hole, `ping` (interval 2, fall 3)', die: swallow(DROP), ...pings(''), rates: RATES },
+  { what: 'only pings lost, `ping` (interval 2, fall 3)', die: swallow(DROP_PING), ...pings('') },
+  { what: 'only pings lost, `ping,interval=0.5`', die: swallow(DROP_PING), ...pings(',interval=0.5') },
   {
     what: 'only pings lost, `ping,interval=0.5,timeout=0.5`',
-    run: ['--check', `${PING},interval=0.5,timeout=0.5`],
     die: swallow(DROP_PING),
+    ...pings(',interval=0.5,timeout=0.5'),
   },
 ];
 
 interface Result {
-  readonly noticedMs: number;
+  /** From the death until no new connection is given to the WAN. */
+  readonly avoidedMs: number;
+  /** From its return until it gets its share again. */
+  readonly backMs: number;
   readonly reason: string;
   readonly report: LoadReport;
 }
 
-async function wanDown(daemon: Daemon): Promise<{ since: string; reason: string }> {
-  const line = await daemon.program.waitForLine(/"msg":"wan down"/);
-  return JSON.parse(line) as { since: string; reason: string };
+interface Line {
+  readonly msg: string;
+  readonly time: string;
+  readonly reason: string;
 }
 
-async function load(lab: Lab): Promise<void> {
+/** The next line of the daemon's log, from `from` on, about what it thinks of a WAN. */
+async function wanLine(daemon: Daemon, msg: RegExp, from: number): Promise<Line> {
+  const found = () =>
+    daemon.program.lines
+      .filter((line) => line.includes('"msg":"wan '))
+      .map((line) => JSON.parse(line) as Line)
+      .find((line) => msg.test(line.msg) && Date.parse(line.time) >= from);
+  await daemon.program.waitForLine(() => found() !== undefined);
+  return found()!;
+}
+
+async function load(lab: Lab, rate: number): Promise<void> {
   await lab.client.sh('f=/proc/sys/net/ipv4/tcp_syn_linear_timeouts; ! [ -e $f ] || echo 0 >$f');
   await lab.client.agent.request({
     op: 'load',
     family: 4,
     to: SERVER[4],
     port: SERVER_PORT,
-    rate: RATE,
+    rate,
     from: lab.sourcesOf(lab.client, 4),
     timeoutMs: TIMEOUT_MS,
   });
@@ -82,22 +100,26 @@ async function more(lab: Lab, count: number): Promise<void> {
   while ((await soFar()).done < done + count) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-async function once({ run, die }: Case): Promise<Result> {
+async function once({ run, die, revive: back }: Case, rate: number): Promise<Result> {
   const lab = await Lab.start({ wans: 3, ipv6: false, clientAddresses: 4 });
   try {
     const wanmark = new Wanmark(lab);
     await wanmark.up();
     const daemon = await wanmark.run(...run);
-    await load(lab);
-    // Five seconds are enough for the daemon to know what is usual, and for a first round of checks.
-    await more(lab, 5 * RATE);
+    await load(lab, rate);
+    // Enough for the daemon to know what is usual, and for a first round of checks.
+    await more(lab, Math.max(15, 5 * rate));
     const died = Date.now();
     await die(lab);
-    const { since, reason } = await wanDown(daemon);
-    await more(lab, RATE);
+    const { time, reason } = await wanLine(daemon, /^wan (down|suspected)$/, died);
+    await more(lab, Math.max(15, 5 * rate));
+    const revived = Date.now();
+    await back(lab);
+    const returned = await wanLine(daemon, /^wan (up|not suspected any more)$/, revived);
+    await more(lab, Math.max(15, 5 * rate));
     const report = await lab.client.agent.request<LoadReport>({ op: 'loadEnd' });
     await daemon.stop();
-    return { noticedMs: Date.parse(since) - died, reason, report };
+    return { avoidedMs: Date.parse(time) - died, backMs: Date.parse(returned.time) - revived, reason, report };
   } finally {
     await lab.stop();
   }
@@ -110,21 +132,25 @@ const each = (results: readonly Result[], of: (result: Result) => string | numbe
   results.map(of).join(' / ');
 
 launch(async () => {
-  print(`One of three WANs dies under ${RATE} new connections a second; ${RUNS} runs each, seconds.\n`);
-  print('| death | left out after | slowest connect | connects above 0.5 s | failed | broken |');
-  print('|---|---|---|---|---|---|');
-  for (const one of CASES) {
-    const results: Result[] = [];
-    for (let i = 0; i < RUNS; i++) results.push(await once(one));
-    const cells = [
-      one.what,
-      each(results, ({ noticedMs }) => seconds(noticedMs)),
-      each(results, ({ report }) => seconds(report.slowestConnectMs)),
-      each(results, ({ report }) => `${report.slowConnects} of ${report.done}`),
-      each(results, ({ report }) => total(report.failed)),
-      each(results, ({ report }) => total(report.broken)),
-    ];
-    print(`| ${cells.join(' | ')} |`);
-    for (const { reason } of results) process.stderr.write(`  ${one.what}: ${reason}\n`);
-  }
+  print(`One of three WANs dies, and is back later, --up-after 0; ${RUNS} runs each, seconds.\n`);
+  print('| death | new connections/s | avoided after | slowest connect | connects above 0.5 s | failed | broken | used again after |');
+  print('|---|---|---|---|---|---|---|---|');
+  for (const one of CASES) for (const rate of one.rates) await measure(one, rate);
 });
+
+async function measure(one: Case, rate: number): Promise<void> {
+  const results: Result[] = [];
+  for (let i = 0; i < RUNS; i++) results.push(await once(one, rate));
+  const cells = [
+    one.what,
+    rate,
+    each(results, ({ avoidedMs }) => seconds(avoidedMs)),
+    each(results, ({ report }) => seconds(report.slowestConnectMs)),
+    each(results, ({ report }) => `${report.slowConnects} of ${report.done}`),
+    each(results, ({ report }) => total(report.failed)),
+    each(results, ({ report }) => total(report.broken)),
+    each(results, ({ backMs }) => seconds(backMs)),
+  ];
+  print(`| ${cells.join(' | ')} |`);
+  for (const { reason } of results) process.stderr.write(`  ${one.what}: ${reason}\n`);
+}
