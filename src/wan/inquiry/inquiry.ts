@@ -37,6 +37,8 @@ const UNKNOWN_MS = 3500;
 const REACHED_MS = 10_000;
 /** An answer gets this much time at least. */
 const LEAST_WAIT_MS = 400;
+/** A later timer means that this process stood still. */
+const LATE_MS = 100;
 /** How many questions a reason names. */
 const MOST_NAMED = 3;
 /** Of the other WANs, so many are asked. */
@@ -154,7 +156,7 @@ export class Inquiry {
       if (one !== undefined) this.#askBy(this.#options.wan, one, now);
     } else this.#askAll(all, now);
     // An answer that takes as long as usual comes before the judgement.
-    this.#after(this.#waitMs, () => this.#judge());
+    this.#judgeAfter(this.#waitMs);
     this.#after(this.#pauseMs(), () => this.#ask());
   }
 
@@ -216,6 +218,16 @@ export class Inquiry {
     if (this.#phase === 'dead' || this.#phase === 'answers again') this.#phase = 'answers again';
     else this.stop();
     onRuling({ kind: 'answered', asked, rttMs });
+  }
+
+  #judgeAfter(ms: number): void {
+    const { clock } = this.#options;
+    const due = clock.now() + ms;
+    this.#after(ms, () => {
+      // This process stood still, and answers that came meanwhile have yet to be read.
+      if (clock.now() - due > LATE_MS) this.#judgeAfter(LATE_MS);
+      else this.#judge();
+    });
   }
 
   #judge(): void {
