@@ -73,12 +73,13 @@ export function wanMangle(scene: Scene): StagePlan {
     ...errors.chains,
   ];
   const hooks: Hook[] = [
+    // They come first, so that a change of the engine leaves the order of the others as it is.
+    ...errors.hooks,
     { base: 'PREROUTING', chain: 'WANMARK' },
     { base: 'INPUT', chain: 'WANMARK_COUNT' },
     { base: 'OUTPUT', chain: 'WANMARK_OUT' },
     ...(spreads ? [] : [{ base: 'POSTROUTING', chain: 'WANMARK_SAVE' } as const]),
     { base: 'POSTROUTING', chain: 'WANMARK_COUNT' },
-    ...errors.hooks,
   ];
   return { chains, hooks };
 }

@@ -96,7 +96,9 @@ describe('--on-up', needs(nfqueue, addon), () => {
   });
 
   it('none moves nothing; new connections come back all the same', async () => {
-    await withLab({ ...network, run: ['--on-up', 'none'] }, async ({ lab, daemon }) => {
+    // A second chance would move those that are waiting for an answer.
+    const run = ['--on-up', 'none', '--second-chance', 'off'];
+    await withLab({ ...network, run }, async ({ lab, daemon }) => {
       const { tcp, udp, waiting } = await onBackup(lab, daemon);
       await plug(lab, 'gw1', true);
       await waitForState(daemon, 'wan up', 'wan1');

@@ -6,10 +6,11 @@ import type { Check, CheckPath } from '../check/check.js';
 import { NameCache } from '../check/names.js';
 import { makeCheck } from '../checks.js';
 import type { Clock } from '../clock.js';
+import { FIRST_SYN_MS } from '../passive/answer-times.js';
 import type { Destinations } from '../passive/destinations.js';
 import type { Doubt, Evidence } from '../passive/evidence.js';
 import { Budget } from './budget.js';
-import { Inquiry, type Ruling } from './inquiry.js';
+import { type Answer, Inquiry, type Ruling } from './inquiry.js';
 import { Pace } from './pace.js';
 import type { Question } from './question.js';
 import { reach } from './reach.js';
@@ -19,6 +20,8 @@ const MOST_DESTINATIONS = 4;
 const MOST_TARGETS = 4;
 /** How long a WAN is avoided that cannot be asked, although several clients and networks speak against it. */
 const BLIND_MS = 10_000;
+/** The time limit of a probe that only measures how long an answer takes. */
+const AGAIN_MS = 3000;
 
 /** What an inquiry found of a WAN, or that it began because of a doubt. */
 export interface Finding {
@@ -59,6 +62,7 @@ export class Inquiries {
   readonly #blind = new Map<TargetId, () => void>();
   readonly #paces = new Map<TargetId, Pace>();
   readonly #budget = new Budget();
+  readonly #ending = new AbortController();
   readonly #checked: readonly {
     readonly wan: string;
     readonly family: Family;
@@ -100,6 +104,7 @@ export class Inquiries {
   }
 
   stop(): void {
+    this.#ending.abort();
     for (const inquiry of this.#running.values()) inquiry.stop();
     for (const cancel of this.#blind.values()) cancel();
     this.#running.clear();
@@ -133,9 +138,8 @@ export class Inquiries {
     const { clock, evidence, isSuspected } = this.#options;
     const id = targetId(wan, family);
     const now = clock.now();
-    if (ruling.kind === 'answered' && ruling.rttMs !== undefined) {
-      evidence[family].times(wan).probed(ruling.rttMs, now);
-    }
+    if (ruling.kind === 'answered' && ruling.answer !== undefined)
+      void this.#time(wan, family, ruling.answer);
     const inquiry = this.#running.get(id);
     if (inquiry?.isOver) {
       this.#running.delete(id);
@@ -144,6 +148,24 @@ export class Inquiries {
       evidence[family].restart(wan, now);
     }
     this.#options.onFinding(finding);
+  }
+
+  /**
+   * Learns how long the WAN takes to answer. A long time is measured once more: a WAN that is back after an outage seems
+   * slow to the probes of before, whose SYNs it answered only when they were sent again (Karn's algorithm, RFC 6298).
+   */
+  async #time(wan: string, family: Family, { question, rttMs }: Answer): Promise<void> {
+    const { evidence, path, clock } = this.#options;
+    let timeMs = rttMs;
+    if (timeMs !== undefined && timeMs >= FIRST_SYN_MS) {
+      const way = path(wan, family);
+      if (way === undefined || !question.spend()) return;
+      const again = await question
+        .check(question.target, way, AGAIN_MS, this.#ending.signal)
+        .catch(() => undefined);
+      timeMs = again?.ok ? again.rttMs : undefined;
+    }
+    if (timeMs !== undefined) evidence[family].times(wan).probed(timeMs, clock.now());
   }
 
   /** Nobody can be asked, so the WAN is avoided for a while and then given connections again. */

@@ -37,10 +37,18 @@ const UNKNOWN_MS = 3500;
 const REACHED_MS = 10_000;
 /** An answer gets this much time at least. */
 const LEAST_WAIT_MS = 400;
+/** A later timer means that this process stood still. */
+const LATE_MS = 100;
 /** How many questions a reason names. */
 const MOST_NAMED = 3;
 /** Of the other WANs, so many are asked. */
 const MOST_OTHERS = 2;
+
+/** A question that the WAN answered. */
+export interface Answer {
+  readonly question: Question;
+  readonly rttMs: number | undefined;
+}
 
 /**
  * What an inquiry finds.
@@ -50,7 +58,7 @@ const MOST_OTHERS = 2;
  * - `unknown`: nobody answers, so nothing can be said; the inquiry is over
  */
 export type Ruling =
-  | { readonly kind: 'answered'; readonly asked: string; readonly rttMs: number | undefined }
+  | { readonly kind: 'answered'; readonly asked: string; readonly answer: Answer | undefined }
   | { readonly kind: 'suspected' | 'dead'; readonly asked: string }
   | { readonly kind: 'unknown' };
 
@@ -154,7 +162,7 @@ export class Inquiry {
       if (one !== undefined) this.#askBy(this.#options.wan, one, now);
     } else this.#askAll(all, now);
     // An answer that takes as long as usual comes before the judgement.
-    this.#after(this.#waitMs, () => this.#judge());
+    this.#judgeAfter(this.#waitMs);
     this.#after(this.#pauseMs(), () => this.#ask());
   }
 
@@ -199,7 +207,7 @@ export class Inquiry {
         if (!ok) return;
         if (isSuspect) {
           this.#answers++;
-          this.#answered(rttMs, `${question.text} answered`);
+          this.#answered({ question, rttMs }, `${question.text} answered`);
         } else this.#reached.set(question.network, this.#options.clock.now());
       },
       // A check must not reject. If one does it is broken, which says nothing about the WAN.
@@ -209,13 +217,23 @@ export class Inquiry {
     );
   }
 
-  #answered(rttMs: number | undefined, asked: string): void {
+  #answered(answer: Answer | undefined, asked: string): void {
     const { clock, onRuling } = this.#options;
     this.#silentSince = clock.now();
     this.#probes = [];
     if (this.#phase === 'dead' || this.#phase === 'answers again') this.#phase = 'answers again';
     else this.stop();
-    onRuling({ kind: 'answered', asked, rttMs });
+    onRuling({ kind: 'answered', asked, answer });
+  }
+
+  #judgeAfter(ms: number): void {
+    const { clock } = this.#options;
+    const due = clock.now() + ms;
+    this.#after(ms, () => {
+      // This process stood still, and answers that came meanwhile have yet to be read.
+      if (clock.now() - due > LATE_MS) this.#judgeAfter(LATE_MS);
+      else this.#judge();
+    });
   }
 
   #judge(): void {

@@ -54,8 +54,10 @@ interface Sample {
   /** The WAN that it was given to. The kernel may have chosen another one, if the decision came too late. */
   wan: string;
   readonly tuple: Tuple;
-  /** When the connection was decided, by the clock without the time in which the process stood still. */
+  /** When the connection was decided. */
   readonly decidedAt: number;
+  /** The same, by the clock without the time in which the process stood still: for ages. */
+  readonly bornMs: number;
   /** Its own move away from another WAN; undefined for nearly all. */
   readonly move: Move | undefined;
   looks: number;
@@ -146,10 +148,9 @@ export class Watch {
    * @returns whether the connection gets a second chance, so that its client must not hear of the error
    */
   unreachable(wan: string, tuple: Tuple): boolean {
-    const now = this.#aliveMs();
     const move = this.#moves.get(keyOf(tuple));
-    if (move !== undefined && move.from === wan && now - move.at < SAME_TRY_MS) return true;
-    const sample = { id: this.#nextId++, wan, tuple, decidedAt: now, move: undefined, looks: 0, knownMs: 0 };
+    if (move !== undefined && move.from === wan && this.#aliveMs() - move.at < SAME_TRY_MS) return true;
+    const sample = this.#sample(wan, tuple, undefined);
     this.#options.evidence[tuple.family].unreachable(wan, unansweredOf(sample, 0));
     const moves = move === undefined && this.#options.mayMove(wan, tuple.family);
     if (moves) void this.#moveAll([sample]);
@@ -165,10 +166,12 @@ export class Watch {
     this.#latest.clear();
   }
 
-  #sample(wan: string, flow: Flow, move: Move | undefined): Sample {
+  #sample(wan: string, flow: Flow | Tuple, move: Move | undefined): Sample {
     const { proto, src, dst, sport, dport } = flow;
     const tuple = { family: flow.family as Family, proto, src, dst, sport, dport };
-    return { id: this.#nextId++, wan, tuple, decidedAt: this.#aliveMs(), move, looks: 0, knownMs: 0 };
+    const decidedAt = this.#options.clock.now();
+    const bornMs = this.#aliveMs();
+    return { id: this.#nextId++, wan, tuple, decidedAt, bornMs, move, looks: 0, knownMs: 0 };
   }
 
   #follow(sample: Sample): void {
@@ -216,7 +219,7 @@ export class Watch {
       }
     }
     this.#forgetMoves(now);
-    const isDue = (sample: Sample) => now - sample.decidedAt >= looksOf(sample)[sample.looks]!;
+    const isDue = (sample: Sample) => now - sample.bornMs >= looksOf(sample)[sample.looks]!;
     const due = this.#samples.filter(isDue);
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
     const unanswered = await Promise.all(due.map((sample) => this.#look(sample)));
@@ -244,10 +247,11 @@ export class Watch {
 
   /** @returns the sample where it has no answer yet */
   async #look(sample: Sample): Promise<Sample | undefined> {
-    const { tuple, decidedAt, knownMs } = sample;
-    const { evidence, destinations } = this.#options;
+    const { tuple, decidedAt, bornMs, knownMs } = sample;
+    const { evidence, destinations, clock } = this.#options;
     // Taken before the look-up, whose answer may be late on a busy machine.
-    const lookedAt = this.#aliveMs();
+    const lookedAt = clock.now();
+    const ageMs = this.#aliveMs() - bornMs;
     const found = await this.#options.lookup(tuple).catch(() => undefined);
     const entry = found?.entry;
     // It was cut and decided anew meanwhile, and that decision has a sample of its own.
@@ -256,7 +260,6 @@ export class Watch {
     if (found !== undefined) sample.wan = found.wan;
     const { wan } = sample;
     const answered = isAnswered(tuple.proto, entry);
-    const ageMs = lookedAt - decidedAt;
     if (answered === true) {
       evidence[tuple.family].answered(wan, decidedAt, knownMs, lookedAt);
       if (tuple.proto === TCP) {
@@ -291,7 +294,7 @@ export class Watch {
   #isDone({ wan, tuple, move, knownMs }: Sample): boolean {
     const { evidence, mayMove } = this.#options;
     if (move !== undefined || tuple.proto !== TCP) return false;
-    const patienceMs = evidence[tuple.family].times(wan).patienceMs(this.#aliveMs());
+    const patienceMs = evidence[tuple.family].times(wan).patienceMs(this.#options.clock.now());
     return knownMs >= patienceMs && mayMove(wan, tuple.family);
   }
 

@@ -96,6 +96,16 @@ describe('Suspicions', () => {
     assert.match(told[1]!, /^wan1\/4 dead: .*; asked .*: 0 of \d+ answered/);
   });
 
+  it('do so after a long stall of the process as well, and after the WAN came up', async () => {
+    const { suspicions, pass, clock, kinds, decide } = made();
+    decide(2, 40_000);
+    clock.stall(120_000);
+    await clock.pass(1000);
+    suspicions.changed('wan1', 4, true);
+    await pass(1800);
+    assert.deepEqual(kinds(), ['wan1/4 suspected']);
+  });
+
   it('clear a suspected WAN in the moment that it answers', async () => {
     const { pass, work, clock, kinds, told } = made();
     await pass(1300);

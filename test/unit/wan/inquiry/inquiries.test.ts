@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { parseConfig } from '#wanmark/config/config.js';
 import type { Check } from '#wanmark/wan/check/check.js';
 import { type Finding, Inquiries } from '#wanmark/wan/inquiry/inquiries.js';
@@ -18,7 +19,7 @@ function made({
   asksDestinations = true,
   knows = true,
   works = ['a', 'b'],
-  rttMs = 20,
+  rttMs = 20 as number | (() => number),
 } = {}) {
   const clock = new FakeClock();
   const evidence = { 4: new Evidence(), 6: new Evidence() };
@@ -32,7 +33,9 @@ function made({
   let answers = false;
   const reply: Check = async (target, { wan }) => {
     asked.push([wan, target]);
-    return wan === 'b' || answers ? { ok: true, rttMs, why: '' } : { ok: false, why: 'timeout' };
+    if (wan === 'b') return { ok: true, rttMs: 20, why: '' };
+    const ms = typeof rttMs === 'number' ? rttMs : rttMs();
+    return answers ? { ok: true, rttMs: ms, why: '' } : { ok: false, why: 'timeout' };
   };
   const config = parseConfig({ wan: ['a,dev=e1', 'b,dev=e2'], check });
   const inquiries = new Inquiries({
@@ -147,7 +150,19 @@ describe('Inquiries', () => {
     assert.equal(evidence[4].times('a').patienceMs(0), 900);
     doubt([1]);
     await clock.pass(100);
+    // The second measurement.
+    await setImmediate();
     assert.equal(evidence[4].times('a').patienceMs(100), 2900);
+  });
+
+  it('do not take a WAN for slow that answers what it was asked before it was back', async () => {
+    const times = [1050, 1050, 1050, 30];
+    const { clock, doubt, work, evidence } = made({ rttMs: () => times.shift() ?? 30 });
+    work();
+    doubt([1]);
+    await clock.pass(100);
+    await setImmediate();
+    assert.deepEqual([times.length, evidence[4].times('a').patienceMs(100)], [0, 900]);
   });
 
   it('avoid a WAN for ten seconds where nobody can be asked, and only if several clients and networks say so', async () => {

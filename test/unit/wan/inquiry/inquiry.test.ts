@@ -49,7 +49,7 @@ function asked(world: World) {
         const answer = world.answers(wan, target);
         const result =
           answer === undefined ? { ok: false, why: 'timeout' } : { ok: true, rttMs, why: '', ...answer };
-        clock.after(answer === undefined ? timeoutMs : rttMs, () => resolve(result));
+        clock.after(answer === undefined ? timeoutMs : (answer.rttMs ?? rttMs), () => resolve(result));
       }),
   });
   const inquiry = new Inquiry({
@@ -211,6 +211,15 @@ describe('an inquiry', () => {
     assert.equal(mixed.inquiry.isOver, true);
     mixed.inquiry.heard();
     assert.equal(mixed.rulings.length, 2, 'once');
+  });
+
+  it('reads the answers that came while the process stood still before it judges', async () => {
+    const answers = (wan: string) => ({ rttMs: wan === 'a' ? 510 : 20 });
+    const { clock, kinds } = asked({ answers, usualMs: 500 });
+    await clock.pass(100);
+    clock.stall(3000);
+    await clock.pass(200);
+    assert.deepEqual(kinds(), ['answered']);
   });
 
   it('asks on about a dead WAN, ever less often, and tells of each answer from then on', async () => {

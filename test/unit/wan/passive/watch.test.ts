@@ -332,6 +332,25 @@ describe('a watch', () => {
     assert.ok(forgotten[0]![2] >= 3850, `${forgotten[0]}`);
   });
 
+  it('tells of connections by the clock, however long the process once stood still', async () => {
+    const { clock, decide, answer, evidence } = made({ mayMove: false });
+    decide('a', connection(9), REPLIED);
+    clock.stall(120_000);
+    await clock.pass(1000);
+    const began = clock.now();
+    for (let i = 1; i <= 3; i++) decide('a', connection(i));
+    for (let i = 11; i <= 15; i++) decide('b', connection(i), REPLIED);
+    await clock.pass(600);
+    assert.notEqual(evidence[4].doubt('a', ['b'], clock.now()), undefined);
+    assert.equal(evidence[4].heardAt('b'), began + 250);
+    assert.equal(evidence[4].answeredUpTo('b'), began);
+    evidence[4].restart('a', clock.now() - 1);
+    decide('a', connection(4));
+    answer(4);
+    await clock.pass(400);
+    assert.equal(evidence[4].heardAt('a'), began + 850);
+  });
+
   it('keeps the families apart', async () => {
     const { clock, decide, evidence } = made();
     decide('a', connection(1, { family: 6, src: 'fd00::1', dst: '2001:db8::1' }), REPLIED);
