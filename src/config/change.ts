@@ -2,6 +2,7 @@ import { UsageError, WanmarkError } from '../errors.js';
 import { CHANGE_KEYS } from './keys.js';
 import { nearest, suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
+import { bareRecord } from './record.js';
 import { MAX_WEIGHT } from './wan.js';
 
 /** A request of `wanmark set` to the running daemon; anything left out stays as it is. */
@@ -29,7 +30,7 @@ const STATES = ['down', 'auto'] as const;
 
 /** Reads `key=value` words. @throws UsageError */
 export function changeOfWords(wan: string, words: readonly string[]): Change {
-  const record: Record<string, string> = { wan };
+  const record = bareRecord({ wan });
   for (const word of words) {
     const [key = '', ...value] = word.split('=');
     if (value.length === 0) {

@@ -5,6 +5,7 @@ import { type CheckKind, KINDS, type Targets, targetFamilies } from './check-tar
 import { CHECK_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
+import { bareRecord } from './record.js';
 
 /** Two thresholds: bad above `down`, good again below `up`; between them nothing changes. */
 export interface Hysteresis {
@@ -145,7 +146,7 @@ function toRecord(item: unknown): Readonly<Record<string, unknown>> {
       `check "${head}" does not begin with WAN=KIND; write for example fibre=ping,to=192.0.2.1`,
     );
   }
-  const record: Record<string, string> = { wan: head.slice(0, at), check: head.slice(at + 1) };
+  const record = bareRecord({ wan: head.slice(0, at), check: head.slice(at + 1) });
   for (const pair of pairs) {
     const equals = pair.indexOf('=');
     if (equals < 1) throw new UsageError(`check of "${record.wan}": "${pair}" is not key=value`);

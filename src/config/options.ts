@@ -329,5 +329,5 @@ export type RawConfig = Readonly<Record<string, unknown>>;
 /** The options among these that the rules depend on. */
 export function ruleOptions(raw: RawConfig): RawConfig {
   const keys = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
-  return Object.fromEntries(Object.entries(raw).filter(([key]) => key in keys));
+  return Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(keys, key)));
 }

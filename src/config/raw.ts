@@ -6,7 +6,7 @@ import { OPTIONS, type Option, type RawConfig } from './options.js';
 /** @throws UsageError for a key that is not an option's name */
 export function rejectUnknown(raw: RawConfig): void {
   for (const key of Object.keys(raw)) {
-    if (!(key in OPTIONS))
+    if (!Object.hasOwn(OPTIONS, key))
       throw new UsageError(`unknown option "${key}"${suggestion(key, Object.keys(OPTIONS))}`);
   }
 }

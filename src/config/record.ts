@@ -5,7 +5,7 @@ import { UsageError } from '../errors.js';
  */
 export function splitRecord(kind: string, text: string): Record<string, string> {
   const [name = '', ...pairs] = text.split(',');
-  const record: Record<string, string> = { name };
+  const record = bareRecord({ name });
   for (const pair of pairs) {
     const at = pair.indexOf('=');
     if (at < 1) throw new UsageError(`${kind} "${name}": "${pair}" is not key=value`);
@@ -14,6 +14,11 @@ export function splitRecord(kind: string, text: string): Record<string, string> 
     record[key] = pair.slice(at + 1);
   }
   return record;
+}
+
+/** A record without a prototype, so that `constructor` and `__proto__` are keys like any other. */
+export function bareRecord(entries: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.assign(Object.create(null), entries);
 }
 
 /** Reads one item of a list option: a flag's text, or the map that stands in a file. */

@@ -110,6 +110,13 @@ const STRATEGY_FILES: [string, string, RegExp][] = [
   ['that throws', 'export default () => { throw new Error("not today"); };', /does not load: not today/],
 ];
 
+/** Ten lists, each of nine times the one before: 9 to the power of 10 elements. */
+const ALIASES = [
+  'a: &a [x,x,x,x,x,x,x,x,x]',
+  ...[...'bcdefghij'].map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghi'[i]}`)}]`),
+  'wan: *j',
+].join('\n');
+
 describe('a mistake', needs(nfqueue, addon), () => {
   let lab: Lab;
   let wanmark: Wanmark;
@@ -162,6 +169,16 @@ describe('a mistake', needs(nfqueue, addon), () => {
       ['strategy: [', /wanmark.yaml: .*line 1/],
       ['stratgy: rr', /unknown option "stratgy"; did you mean "strategy"\?/],
       ['- a', /must be a map of options/],
+      // Names that every object has.
+      ['constructor: 1', /unknown option "constructor"/],
+      ['{"__proto__": {"mask": "0x3"}}', /unknown option "__proto__"/],
+      ['wan: ["a,dev=eth0,via=dev,constructor=1"]', /WAN "a": unknown key "constructor"/],
+      ['wan: ["a,dev=eth0,via=dev,__proto__=1"]', /WAN "a": unknown key "__proto__"/],
+      // What makes a parser work for hours, or fall over.
+      ['[a]: b\n\0', /NUL byte at line 2/],
+      [ALIASES, /wanmark.yaml: .*alias/],
+      ['['.repeat(2 ** 20), /wanmark.yaml: more than 100 brackets are open at line 1/],
+      [`wan: [${' '.repeat(2 ** 20)}]`, /has 1048584 bytes; a configuration has at most 1048576/],
     ] as const) {
       writeFileSync(file, text);
       await refuses(['run', '--config', file], complaint);
