@@ -5,16 +5,8 @@ import { describe, it } from 'node:test';
 import type { Candidate } from '#wanmark/core/candidate.js';
 import { Counts } from '#wanmark/core/counts.js';
 import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import { seeded } from '../../helpers/random.js';
 import { flow, wan } from '../flows.js';
-
-/** A repeatable random generator (Lehmer, MINSTD). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48_271) % 0x7fff_ffff;
-    return state / 0x7fff_ffff;
-  };
-}
 
 /** A strategy with the connection counts that it sees; `pick(n)` decides n times. */
 function make(name: string, wans: readonly Candidate[], held: readonly number[] = []) {

@@ -1,8 +1,8 @@
 // The judgement of WANs in a simulated internet: what clients notice, when a WAN is avoided, and who can cause that.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { seeded, zipf } from '../../helpers/random.js';
 import type { Connect, Connected } from './internet/clients.js';
-import { seeded, zipf } from './internet/random.js';
 import { World, type WorldOptions } from './internet/world.js';
 
 const ONE: Connect = { src: '192.168.1.10', dst: '203.0.113.1' };

@@ -5,9 +5,9 @@ import type { Flow } from '#wanmark/core/flow.js';
 import { Destinations } from '#wanmark/wan/passive/destinations.js';
 import { Evidence } from '#wanmark/wan/passive/evidence.js';
 import { isAnswered, Watch } from '#wanmark/wan/passive/watch.js';
+import { seeded } from '../../../helpers/random.js';
 import { flow } from '../../flows.js';
 import { FakeClock } from '../fake-clock.js';
-import { seeded } from '../internet/random.js';
 
 const UNREPLIED: Entry = { mark: 1, status: 8, timeout: 100, tcpState: 'SYN_SENT' };
 const REPLIED: Entry = { mark: 1, status: 10, timeout: 100, tcpState: 'ESTABLISHED' };
