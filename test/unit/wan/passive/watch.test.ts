@@ -251,7 +251,7 @@ describe('the second chance', () => {
     assert.deepEqual(forgotten, [[2, 'a', 2900]]);
   });
 
-  it('teaches that a WAN is slow where another one takes as long, and speaks not against it', async () => {
+  it('teaches that a WAN is slow where another one takes as long, and does not speak against it', async () => {
     const { clock, decide, answer, evidence, isPaired } = made();
     for (const sport of [1, 2]) decide('a', connection(sport));
     await clock.pass(1000);
