@@ -119,7 +119,12 @@ async function once({ run, die, revive: back }: Case, rate: number): Promise<Res
     await more(lab, Math.max(15, 5 * rate));
     const report = await lab.client.agent.request<LoadReport>({ op: 'loadEnd' });
     await daemon.stop();
-    return { avoidedMs: Date.parse(time) - died, backMs: Date.parse(returned.time) - revived, reason, report };
+    return {
+      avoidedMs: Date.parse(time) - died,
+      backMs: Date.parse(returned.time) - revived,
+      reason,
+      report,
+    };
   } finally {
     await lab.stop();
   }
@@ -133,7 +138,9 @@ const each = (results: readonly Result[], of: (result: Result) => string | numbe
 
 launch(async () => {
   print(`One of three WANs dies, and is back later, --up-after 0; ${RUNS} runs each, seconds.\n`);
-  print('| death | new connections/s | avoided after | slowest connect | connects above 0.5 s | failed | broken | used again after |');
+  print(
+    '| death | new connections/s | avoided after | slowest connect | connects above 0.5 s | failed | broken | used again after |',
+  );
   print('|---|---|---|---|---|---|---|---|');
   for (const one of CASES) for (const rate of one.rates) await measure(one, rate);
 });
