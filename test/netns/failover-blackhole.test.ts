@@ -116,8 +116,7 @@ describe('a black hole among three WANs', needs(nfqueue, addon), () => {
   });
 
   it('is avoided by the kernel after the daemon was killed, and used by the next daemon when it is back', async (t) => {
-    const run = PING;
-    await withLab({ wans: 3, ipv6: false, up: [], run }, async ({ lab, wanmark, daemon }) => {
+    await withLab({ wans: 3, ipv6: false, up: [], run: PING }, async ({ lab, wanmark, daemon }) => {
       const load = await SteadyLoad.start(lab, await feasibleRate(lab, 100));
       await load.more(50);
       const inFlight = await inFlightDuring(load, () => mute(lab, 'gw2', true));
@@ -132,7 +131,7 @@ describe('a black hole among three WANs', needs(nfqueue, addon), () => {
       assert.ok(after.wan1! > before.wan1! && after.wan3! > before.wan3!, 'both others are chosen');
       assertConnects(await load.end(), inFlight);
       await mute(lab, 'gw2', false);
-      const next = await wanmark.run(...run);
+      const next = await wanmark.run(...PING);
       await waitForAllBack(lab, wanmark);
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
       await next.stop();

@@ -7,7 +7,6 @@ import { assertConnects, feasibleRate, inFlightDuring, SteadyLoad } from '../hel
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { stateLines } from '../helpers/uplinks.js';
 
-const RUN: readonly string[] = [];
 /** How often the carrier goes and comes back. */
 const FLAPS = 25;
 const FLAP_MS = 500;
@@ -19,7 +18,7 @@ const MOST_CHANGES = 9;
 
 describe('a WAN whose carrier comes and goes every second', needs(nfqueue, addon), () => {
   it('is switched a few times only, and no connect fails', async (t) => {
-    await withLab({ wans: 3, ipv6: false, up: [], run: RUN }, async ({ lab, daemon }) => {
+    await withLab({ wans: 3, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
       const load = await SteadyLoad.start(lab, await feasibleRate(lab, 50));
       await load.more(50);
       let inFlight = 0;

@@ -6,7 +6,7 @@ import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { stateLines, swallow } from '../helpers/uplinks.js';
 
 describe('without any check', needs(nfqueue, addon), () => {
-  it('a destination that is dead everywhere takes no WAN out', async () => {
+  it('a destination that is dead everywhere makes no WAN suspected or down', async () => {
     await withLab({ wans: 3, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
       const load = await SteadyLoad.start(lab, await feasibleRate(lab, 50));
       await load.more(50);

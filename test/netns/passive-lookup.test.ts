@@ -1,4 +1,4 @@
-// The passive watch reads the kernel's own entries right.
+// The watch over clients' connections reads the kernel's own entries right.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';

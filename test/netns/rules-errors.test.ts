@@ -10,7 +10,7 @@ import type { RawConfig } from '#wanmark/config/options.js';
 import { namespaces, needs } from '../helpers/requires.js';
 import { type Env, Machine, SCRIPTS, wans } from './rules-harness.js';
 
-describe('a system that is not ready', needs(namespaces), () => {
+describe('on a system that is not ready', needs(namespaces), () => {
   let machine: Machine;
   let clean: string;
   const config = { wan: wans([1, 1]) };
@@ -34,7 +34,7 @@ describe('a system that is not ready', needs(namespaces), () => {
     assert.equal(machine.snapshot(), clean);
   };
 
-  test('a gateway that is not on the network of its device', () => {
+  test('a gateway that is not on the network of its device is refused', () => {
     const cases = [
       'via=192.0.2.1',
       'via=203.0.113.9',
@@ -96,7 +96,7 @@ describe('a system that is not ready', needs(namespaces), () => {
     }
   });
 
-  test("a table that holds another's routes", () => {
+  test("a table that holds another's routes is refused", () => {
     machine.sh('ip route add unreachable 10.77.0.0/16 table 1002');
     try {
       const result = machine.wanmark('up', config);
@@ -110,7 +110,7 @@ describe('a system that is not ready', needs(namespaces), () => {
     }
   });
 
-  test('no capability', () => {
+  test('without the capability each verb says so, and does nothing', () => {
     const before = 'setpriv --bounding-set -net_admin --inh-caps -net_admin';
     // A user who cannot create the folder for the state either is told of the capability, which is what is missing.
     const env = { WANMARK_RUN: '/proc/none' };
@@ -126,7 +126,7 @@ describe('a system that is not ready', needs(namespaces), () => {
     );
   });
 
-  test('a program that is not installed: its Debian package is named', () => {
+  test('a program that is not installed is named with its Debian package', () => {
     refused(config, 1, /^wanmark: no-such-iptables is not installed; apt-get install iptables$/m, {
       IPTABLES: 'no-such-iptables',
     });

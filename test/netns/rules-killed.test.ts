@@ -176,7 +176,7 @@ describe('the starter killed', needs(namespaces), () => {
   });
   after(() => machine.stop());
 
-  test('before it has answered: nothing is changed', () => {
+  test('before it has answered leaves everything as it was', () => {
     const clean = machine.snapshot();
     assassin.strike(1, 'iptables-save', 'kill -KILL $STARTER');
     assert.equal(up().status, 137);
@@ -185,7 +185,7 @@ describe('the starter killed', needs(namespaces), () => {
     assert.equal(machine.attempt('test -e /run/wanmark/state/up').status, 1);
   });
 
-  test('in the middle: the executor carries out the plan, although nobody waits', async () => {
+  test('in the middle does not keep the executor from carrying out the plan', async () => {
     const clean = machine.snapshot();
     const go = join(machine.directory, 'go');
     machine.sh(`mkfifo ${go}`);
@@ -216,7 +216,7 @@ describe('a program of the executor killed', needs(namespaces), () => {
   });
   after(() => machine.stop());
 
-  test('alone: the remembered list that it was to shorten is not lost', () => {
+  test('alone does not lose the remembered list that it was to shorten', () => {
     const clean = machine.snapshot();
     for (const [name, words] of [
       ['grep', '-vFx'],
@@ -273,7 +273,7 @@ for (const variant of Object.keys(VARIANTS)) {
       });
       after(() => scene.machine.stop());
 
-      test('up', async (t) => {
+      test('at any program of an up can be mended by down and by up', async (t) => {
         const { programs, states } = await scene.killEverywhere(down, { verb: 'up', config: CONFIG }, [
           byDown,
           byUp,
@@ -283,7 +283,7 @@ for (const variant of Object.keys(VARIANTS)) {
         await assertClean('in the end');
       });
 
-      test('refresh', async (t) => {
+      test('at any program of a refresh can be mended by refresh and by up', async (t) => {
         // Changes that the refresh has to follow, and damage that it has to repair.
         const change = (how: 'add' | 'del') =>
           scene.machine.sh(`ip route ${how} 10.50.0.0/16 via 10.9.0.2; ip addr ${how} 192.0.2.9/24 dev w2
@@ -317,7 +317,7 @@ for (const variant of Object.keys(VARIANTS)) {
         await assertClean('in the end');
       });
 
-      test('down', async (t) => {
+      test('at any program of a down can be mended by down and by up', async (t) => {
         const { programs, states } = await scene.killEverywhere(up, { verb: 'down' }, [byDown, byUp]);
         t.diagnostic(`${programs} programs, ${states} different states`);
         assert.ok(programs >= (variant === 'nft' ? 50 : 2) && states >= 2, `${programs}, ${states}`);

@@ -46,7 +46,7 @@ describe('a list of WANs that changes', needs(namespaces), () => {
   });
   after(() => machine.stop());
 
-  test('other places in the list: nothing changes', async () => {
+  test('may have other places in it, and nothing changes', async () => {
     const before = machine.snapshot();
     for (const list of [
       [TWO, ONE, THREE],
@@ -60,7 +60,7 @@ describe('a list of WANs that changes', needs(namespaces), () => {
     assert.deepEqual(machine.snapshot().split('\n').sort(), before.split('\n').sort());
   });
 
-  test('fewer, and again more: the others keep their marks, and a WAN that comes back gets its own', async () => {
+  test('may be shorter and longer again: the others keep their marks, and a WAN that comes back gets its own', async () => {
     const [first, peer] = [...held].find(([address]) => address === '192.0.1.2')!;
     held.delete(first);
     up([THREE, TWO]);
@@ -78,7 +78,7 @@ describe('a list of WANs that changes', needs(namespaces), () => {
     assert.deepEqual(await lines(), new Set(['192.0.1.2', '192.0.2.2', '192.0.3.2']));
   });
 
-  test('a configured mark wins, and the message names the WAN that had it', () => {
+  test('loses to a configured mark, and the message names the WAN that had it', () => {
     const said = up([`${THREE},mark=1`, ONE, TWO]);
     assert.match(
       said,
@@ -89,7 +89,7 @@ describe('a list of WANs that changes', needs(namespaces), () => {
     assert.equal(new Set([wan1, 1, 2]).size, 3);
   });
 
-  test('after down the places in the list count', () => {
+  test('counts by its places after down', () => {
     assert.equal(machine.wanmark('down').status, 0);
     up([THREE, ONE]);
     assert.deepEqual(marks(), { wan3: 1, wan1: 2 });

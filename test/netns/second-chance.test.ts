@@ -80,7 +80,7 @@ describe('a server that drops what comes by one WAN', needs(nfqueue, addon), () 
 });
 
 describe('a WAN that dies', needs(nfqueue, addon), () => {
-  it('fails no client of a failover either, whose backup is of another tier; nothing answered is cut', async () => {
+  it('fails no client although its backup is of another tier, and nothing that was answered is cut', async () => {
     const tell = (wan: Lab['wans'][number]) => ({ ...wan, tier: wan.mark });
     await withLab({ wans: 2, ipv6: true, up: [], run: PATIENT, tell }, async ({ lab, daemon }) => {
       await exponentialSyns(lab);
@@ -103,7 +103,7 @@ describe('a WAN that dies', needs(nfqueue, addon), () => {
     });
   });
 
-  it('has its connects saved with --passive off as well, and is used on', async () => {
+  it('fails no client with --passive off either, although it goes on being used', async () => {
     const run = [...PATIENT, '--passive', 'off'];
     await withLab({ wans: 2, ipv6: false, up: [], run }, async ({ lab, daemon }) => {
       await exponentialSyns(lab);

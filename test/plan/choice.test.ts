@@ -8,6 +8,7 @@ import { weighted } from '#wanmark/core/strategies/weighted.js';
 import { MOST_SLOTS, rotation as rotationOf, slots, tooLong } from '#wanmark/plan/choice.js';
 import type { Choice, Match } from '#wanmark/plan/plan.js';
 import { iptablesLines } from '#wanmark/plan/render/iptables.js';
+import { seeded } from '../helpers/random.js';
 import { flow, wan } from '../unit/flows.js';
 
 const NOTHING = { chains: [], hooks: [] };
@@ -69,17 +70,6 @@ function rotation(rules: readonly string[], turns: number): number[] {
     }
     throw new Error('a packet that no rule took');
   });
-}
-
-/** A random generator with a seed (mulberry32), so that a failure can be repeated. */
-function seeded(seed: number) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 const sum = (weights: readonly number[]) => weights.reduce((total, weight) => total + weight, 0);

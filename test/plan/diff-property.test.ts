@@ -12,7 +12,8 @@ import { tableSteps } from '#wanmark/plan/diff/iptables.js';
 import { STAGES, type Stage } from '#wanmark/plan/plan.js';
 import { planLists } from '#wanmark/plan/render/lists.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
-import { randomFrom, randomRouter } from './machines.js';
+import { seeded } from '../helpers/random.js';
+import { randomRouter } from './machines.js';
 import { TableModel } from './table-model.js';
 
 const SEEDS = 300;
@@ -105,7 +106,7 @@ test(`the steps lead from any state to the wanted one, ${SEEDS} random routers`,
   })).filter(({ tables: made }) => made !== undefined);
   assert.ok(tables.length > SEEDS / 2);
   for (const [i, { seed, tables: wanted }] of tables.entries()) {
-    const random = randomFrom(seed);
+    const random = seeded(seed);
     for (const stage of STAGES) {
       const want = wanted![stage];
       const before = tables.at(i - 1)!.tables![stage];

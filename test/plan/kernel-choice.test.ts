@@ -1,11 +1,13 @@
-/** The weights with which the kernel's own choice can be made. */
+/** What the kernel's own choice is among, and the weights with which it can be made. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import type { RawConfig } from '#wanmark/config/options.js';
 import type { TargetId } from '#wanmark/core/target.js';
+import { buildPlan } from '#wanmark/plan/build.js';
 import { choiceRefusal, fittingStates } from '#wanmark/plan/kernel-choice.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
+import { ROUTER } from './router.js';
 
 const config = (raw: RawConfig) => parseConfig({ 'kernel-mode': 'nth', ...raw });
 const weights = (entries: Record<string, number>) => ({
@@ -14,6 +16,31 @@ const weights = (entries: Record<string, number>) => ({
 });
 
 const TWO = config({ wan: ['a,dev=a', 'b,dev=b'] });
+const TIERS = parseConfig({
+  wan: ['a,dev=eth1,via=192.0.2.1', 'b,dev=eth2,via=198.51.100.1', 'c,dev=ppp0,via=dev,tier=2'],
+});
+
+/** The names of the WANs of {@link TIERS} that the kernel's own choice is among, for IPv4. */
+function chosen(down: TargetId[], suspected: TargetId[], given: Record<string, number> = {}) {
+  const lists: string[][] = [];
+  const states = { ...weights(given), down: new Set(down), suspected: new Set(suspected) };
+  JSON.stringify(buildPlan(TIERS, ROUTER, states), (key, value) => {
+    if (key === 'shares') lists.push(value.map(({ name }: { name: string }) => name));
+    return value instanceof Map ? [...value] : value;
+  });
+  return lists[0];
+}
+
+describe('the choice of the kernel', () => {
+  it('leaves suspected WANs out while another one works, if need be of a higher tier, and else uses them', () => {
+    assert.deepEqual(chosen([], []), ['a', 'b']);
+    assert.deepEqual(chosen([], ['a/4']), ['b']);
+    assert.deepEqual(chosen([], ['a/4', 'b/4']), ['c']);
+    assert.deepEqual(chosen([], ['a/4', 'b/4', 'c/4']), ['a', 'b']);
+    assert.deepEqual(chosen(['b/4', 'c/4'], ['a/4']), ['a']);
+    assert.deepEqual(chosen([], ['a/4', 'b/4'], { c: 0 }), ['a', 'b']);
+  });
+});
 
 describe('a choice is refused', () => {
   it('where a rotation would be too long, in any tier, of WANs or of a service', () => {
@@ -34,7 +61,16 @@ describe('a choice is refused', () => {
     assert.equal(choiceRefusal(TWO, NO_STATES), undefined);
     assert.match(choiceRefusal(TWO, weights({ a: 256 }))!, /a rotation of 257/);
     assert.equal(choiceRefusal(TWO, weights({ a: 0 })), undefined);
-    assert.match(choiceRefusal(TWO, weights({ a: 0, b: 0 }))!, /every WAN has weight 0/);
+    assert.match(choiceRefusal(TWO, weights({ a: 0, b: 0 }))!, /^every WAN has weight 0; /);
+  });
+
+  it('not where what they have in common, or a WAN of weight 0, makes it short enough', () => {
+    for (const given of [
+      { a: 256, b: 0 },
+      { a: 300, b: 100 },
+    ]) {
+      assert.equal(choiceRefusal(TWO, weights(given)), undefined, JSON.stringify(given));
+    }
   });
 
   it('not where only WANs without a share in a family would make it longer', () => {
@@ -60,6 +96,12 @@ describe('states that fit a configuration', () => {
       suspected: new Set(['b/4']),
       weights: new Map([['a', 3]]),
     });
-    assert.deepEqual(fittingStates(TWO, { ...states, weights: new Map([['a', 300]]) }).weights, new Map());
+  });
+
+  it('drop all weights where the choice cannot be made with them, and nothing else', () => {
+    const down = new Set<TargetId>(['a/6']);
+    for (const given of [{ a: 300 }, { a: 0, b: 0 }]) {
+      assert.deepEqual(fittingStates(TWO, { ...weights(given), down }), { ...NO_STATES, down });
+    }
   });
 });

@@ -1,17 +1,7 @@
 /** Random routers with random configurations, the same for the same seed. */
 import type { Family } from '#wanmark/core/family.js';
 import { type Address, type Device, type Facts, type MainRoute, neighbourKey } from '#wanmark/plan/facts.js';
-
-/** Random numbers in [0, 1), the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { seeded } from '../helpers/random.js';
 
 /** The router of a seed, and its user's options. */
 export interface RandomRouter {
@@ -26,7 +16,7 @@ export interface RandomRouter {
 const PORTS = ['eth1', 'eth2', 'eth3', 'ppp0', 'wwan0', 'port0'] as const;
 
 export function randomRouter(seed: number): RandomRouter {
-  const random = randomFrom(seed);
+  const random = seeded(seed);
   const chance = (part: number) => random() < part;
   const below = (count: number) => Math.floor(random() * count);
   const oneOf = <T>(list: readonly T[]): T => list[below(list.length)]!;

@@ -13,7 +13,7 @@ describe('networks', () => {
     assert.equal(network('0.0.0.0/0').bits, '');
   });
 
-  it('any other text is undefined', () => {
+  it('are undefined for any other text', () => {
     for (const text of [
       '',
       'default',
@@ -35,7 +35,7 @@ describe('networks', () => {
     assert.ok(!covers(network('0.0.0.0/0'), network('::/0')));
   });
 
-  it('the widest remain, in the order of their bits, without the network of all addresses', () => {
+  it('are reduced to the widest, in the order of their bits, without the network of all addresses', () => {
     const all = [
       '192.168.7.0/24',
       '10.1.0.0/16',

@@ -27,21 +27,30 @@ describe('planSteps', () => {
   });
 
   it("a table's route is replaced, and nothing of that table is deleted afterwards", () => {
-    const dead = 'unreachable default table 1001';
-    const alive = 'default via fe80::1 dev eth1 table 1001';
-    for (const [before, after] of [
-      [dead, alive],
-      [alive, dead],
-      [alive, alive.replace('::1', '::2')],
-    ] as const) {
-      assert.deepEqual(steps({ routes6: [before] }, { routes6: [after] }), {
-        '6.add': [`route replace ${after} protocol 119`],
-      });
+    const lines = [
+      'unreachable default table 1001',
+      'default dev eth1 table 1001',
+      'default via fe80::1 dev eth1 table 1001',
+      'default via fe80::2 dev eth1 onlink table 1001',
+    ];
+    for (const before of lines) {
+      for (const after of lines.filter((line) => line !== before)) {
+        assert.deepEqual(steps({ routes6: [before] }, { routes6: [after] }), {
+          '6.add': [`route replace ${after} protocol 119`],
+        });
+      }
     }
-    const other = dead.replace('1001', '10010');
-    assert.deepEqual(steps({ routes6: [dead, other] }, { routes6: [alive] })['6.drop'], [
-      `route del ${other} protocol 119`,
-    ]);
+  });
+
+  it('the route of a table that gets none is deleted', () => {
+    const [one, two] = ['default dev eth1 table 1001', 'default dev eth1 table 10010'] as const;
+    assert.deepEqual(steps({ routes6: [one, two] }, { routes6: [one] }), {
+      '6.drop': [`route del ${two} protocol 119`],
+    });
+    assert.deepEqual(steps({ routes6: [one] }, { routes6: [two] }), {
+      '6.add': [`route replace ${two} protocol 119`],
+      '6.drop': [`route del ${one} protocol 119`],
+    });
   });
 
   it('a table has its steps between its name and COMMIT, nat first', () => {

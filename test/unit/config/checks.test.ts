@@ -37,8 +37,10 @@ describe('--check and --on-down', () => {
     );
     assert.throws(() => parseConfig({ wan: WANS, 'on-down': 'tcp' }), /unknown on-down "tcp"/);
   });
+});
 
-  it('--up-after, --slow-start and --on-up', () => {
+describe('--up-after, --slow-start and --on-up', () => {
+  it('have defaults, and are refused outside of their ranges', () => {
     const { upAfterMs, slowStartMs, onUp } = parseConfig({ wan: WANS }).health;
     assert.deepEqual([upAfterMs, slowStartMs, onUp], [30_000, 30_000, 'udp']);
     const given = parseConfig({ wan: WANS, 'up-after': 0, 'slow-start': '3600', 'on-up': 'none' }).health;

@@ -5,16 +5,8 @@ import { describe, it } from 'node:test';
 import type { Candidate } from '#wanmark/core/candidate.js';
 import { Counts } from '#wanmark/core/counts.js';
 import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import { seeded } from '../../helpers/random.js';
 import { flow, wan } from '../flows.js';
-
-/** A repeatable random generator (Lehmer, MINSTD). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48_271) % 0x7fff_ffff;
-    return state / 0x7fff_ffff;
-  };
-}
 
 /** A strategy with the connection counts that it sees; `pick(n)` decides n times. */
 function make(name: string, wans: readonly Candidate[], held: readonly number[] = []) {
@@ -142,7 +134,7 @@ const COUNTING = new Set(['least-connections', 'shortest-expected-delay', 'never
 
 describe('who needs counts', () => {
   for (const [name, factory] of STRATEGIES) {
-    it(`${name}: ${COUNTING.has(name) ? 'yes' : 'no'}`, () => {
+    it(`${name} ${COUNTING.has(name) ? 'does' : 'does not'}`, () => {
       assert.deepEqual(factory.needs ?? [], COUNTING.has(name) ? ['connections'] : []);
       let asked = false;
       const connections = () => {
@@ -154,16 +146,20 @@ describe('who needs counts', () => {
       assert.equal(asked, COUNTING.has(name), 'it says what it does');
     });
   }
+});
 
-  it('numbers are 0 without a source, and then those of the source', () => {
+describe('Counts', () => {
+  it('are 0 without a source, and then those of the source', () => {
     const counts = new Counts();
     const { connections } = counts;
     assert.equal(connections(wan(2)), 0);
     counts.source = (mark) => 10 * mark;
     assert.equal(connections(wan(2)), 20);
   });
+});
 
-  it('has the names of IPVS', () => {
+describe('the short names of strategies that count', () => {
+  it('are those of IPVS, and p2c', () => {
     for (const [alias, name] of [
       ['lc', 'least-connections'],
       ['wlc', 'least-connections'],

@@ -4,18 +4,8 @@ import { hashText } from '#wanmark/core/hash.js';
 import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import type { Wan } from '#wanmark/core/wan.js';
+import { seeded } from '../../helpers/random.js';
 import { flow, wan } from '../flows.js';
-
-/** A seeded random generator (mulberry32), so that a failure can be repeated. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function make(name: string, seed = 1): Strategy {
   return STRATEGIES.get(name)!({ random: seeded(seed), now: () => 0, connections: () => 0 });

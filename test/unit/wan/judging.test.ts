@@ -1,8 +1,8 @@
 // The judgement of WANs in a simulated internet: what clients notice, when a WAN is avoided, and who can cause that.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { seeded, zipf } from '../../helpers/random.js';
 import type { Connect, Connected } from './internet/clients.js';
-import { seeded, zipf } from './internet/random.js';
 import { World, type WorldOptions } from './internet/world.js';
 
 const ONE: Connect = { src: '192.168.1.10', dst: '203.0.113.1' };
@@ -50,7 +50,7 @@ async function hole(perSecond: number, seed: number) {
   return { all, avoidedAfter: suspected[0]!.at / 1000 - DEATH };
 }
 
-describe('a black hole among three WANs, without a check', () => {
+describe('a black hole, without a check', () => {
   // Connects a second, runs, and the limit of the median time until the WAN is avoided, in seconds.
   for (const [perSecond, runs, medianS] of [
     [1, 18, 4],
@@ -60,7 +60,7 @@ describe('a black hole among three WANs, without a check', () => {
     [20, 3, 1.5],
     [50, 3, 1.2],
   ] as const) {
-    it(`costs no connect at ${perSecond}/s, and is avoided after ${medianS} s`, async () => {
+    it(`among three WANs costs no connect at ${perSecond}/s, and is avoided within ${medianS} s`, async () => {
       const found: Awaited<ReturnType<typeof hole>>[] = [];
       for (let seed = 1; seed <= runs; seed++) found.push(await hole(perSecond, seed));
       const all = found.flatMap((one) => one.all);
@@ -75,7 +75,7 @@ describe('a black hole among three WANs, without a check', () => {
     });
   }
 
-  it('costs no connect of a closed loop of 24', async () => {
+  it('among three WANs costs no connect of a closed loop of 24', async () => {
     const world = new World({ reaches: (wan, _dst, seconds) => wan !== 'wan2' || seconds < 1 });
     const all = world.closedLoop(24, { connect: () => ONE, until: 20, timeoutMs: 8000 });
     await world.pass(30);
@@ -84,7 +84,7 @@ describe('a black hole among three WANs, without a check', () => {
     assert.ok(all.length > 1000);
   });
 
-  it('costs none of a primary WAN with a reserve, nor when two of three die', async () => {
+  it('costs no connect where it is the primary WAN before a reserve, nor where two of three are black holes', async () => {
     for (const [tiers, dead] of [
       [[1, 2], ['wan1']],
       [
@@ -121,7 +121,7 @@ describe('a WAN that was suspected or dead', () => {
     assert.deepEqual(deaths, []);
   });
 
-  it('that was dead is up again after --up-after, without a connect of a user as a trial', async () => {
+  it('is up again after --up-after when it was dead, and no client has to try it', async () => {
     const isDown = (seconds: number) => seconds > DEATH && seconds < DEATH + 100;
     const raw = { 'up-after': '10', 'slow-start': '0' };
     const world = new World({ raw, reaches: (wan, _dst, seconds) => wan !== 'wan2' || !isDown(seconds) });
@@ -165,15 +165,15 @@ describe('a WAN that works badly', () => {
 
   for (const [name, perSecond, destinations, options] of [
     ['loses 30 % each way for half of each minute', 30, 200, { loss: loses }],
-    ['does so with few connects', 2, 200, { loss: loses }],
-    ['does so with one destination for all', 100, 1, { loss: loses }],
+    ['loses as much while connects are few', 2, 200, { loss: loses }],
+    ['loses as much while all connects have one destination', 100, 1, { loss: loses }],
     ['takes 1.5 s from one moment on', 30, 200, { rttMs: ofWan1(1500, 30) }],
-    ['does so with many connects', 100, 200, { rttMs: ofWan1(1500, 30) }],
-    ['does so with few', 2, 200, { rttMs: ofWan1(1500, 30) }],
+    ['takes as long with many connects', 100, 200, { rttMs: ofWan1(1500, 30) }],
+    ['takes as long with few connects', 2, 200, { rttMs: ofWan1(1500, 30) }],
     ['is a satellite', 30, 200, { rttMs: ofWan1(650, 0) }],
     ['has a buffer that fills to 1.5 s', 30, 200, { rttMs: fills(2, 1500) }],
-    ['has one that fills to 1 s at once', 30, 200, { rttMs: fills(0.1, 1000) }],
-    ['has one that fills to 2.5 s', 30, 200, { rttMs: fills(2, 2500) }],
+    ['has a buffer that fills to 1 s at once', 30, 200, { rttMs: fills(0.1, 1000) }],
+    ['has a buffer that fills to 2.5 s', 30, 200, { rttMs: fills(2, 2500) }],
   ] as [string, number, number, WorldOptions][]) {
     it(`and ${name} is never dead, and avoided for less than a tenth of the time`, async () => {
       const seconds = perSecond > 30 ? 45 : 90;
@@ -239,10 +239,10 @@ describe('a client that means harm', () => {
     ['dead networks at 60/s, a primary and a reserve', dead, 60, [1, 2], 0.5, 150],
     ['dead networks at 1000/s, a primary and a reserve', dead, 1000, [1, 2], 5, 150],
     ['dead networks at 1000/s, three WANs', dead, 1000, [1, 1, 1], 20, 5000],
-    ['an own server at 15/s', own, 15, [1, 1], 1, 150],
-    ['an own server at 60/s, with connects that are held', own, 60, [1, 1], 0.5, 5000],
-    ['an own server at 400/s', own, 400, [1, 1], 5, 5000],
-    ['an own server at 1500/s, three WANs', own, 1500, [1, 1, 1], 30, 150],
+    ['a server of its own at 15/s', own, 15, [1, 1], 1, 150],
+    ['a server of its own at 60/s, with connects that are held', own, 60, [1, 1], 0.5, 5000],
+    ['a server of its own at 400/s', own, 400, [1, 1], 5, 5000],
+    ['a server of its own at 1500/s, three WANs', own, 1500, [1, 1, 1], 30, 150],
     ['dead and living ones in turn at 1000/s', alternating, 1000, [1, 1], 0.5, 150],
     ['dead and living ones in turn, with connects that are held', alternating, 300, [1, 1], 0.5, 5000],
   ] as [string, (n: number) => Connect, number, number[], number, number][]) {
@@ -275,8 +275,8 @@ describe('a client that means harm', () => {
 
   it('does not keep a dead WAN from being found, with 1000/s of its own', async () => {
     for (const connect of [dead, (n: number) => ({ src: ATTACKER, dst: `203.0.113.${n % 200}` })]) {
-      const works = (wan: string, dst: string, s: number) => !isDead(dst) && (wan !== 'wan2' || s < 2);
-      const world = new World({ reaches: works });
+      const untilDeath = (wan: string, dst: string, s: number) => !isDead(dst) && (wan !== 'wan2' || s < 2);
+      const world = new World({ reaches: untilDeath });
       world.load({ connect, perSecond: 1000, until: 6, timeoutMs: 500 });
       const others = world.load({ connect: many(), perSecond: 20, until: 6 });
       await world.pass(11);
@@ -289,7 +289,7 @@ describe('a client that means harm', () => {
     }
   });
 
-  it('has no other effect than a later second chance: a server that bans one address, polled 20/s', async () => {
+  it('only delays its own connects by a second: a server that bans one address, polled 20/s', async () => {
     for (const raw of [{}, { check: 'all=ping,to=1.1.1.1' }]) {
       const world = new World({ raw, tiers: [1, 1], reaches });
       const polls = world.load({ connect: () => own(0), perSecond: 20, until: 60 });

@@ -6,6 +6,7 @@ import { splitTargetId, type TargetId, targetId } from '#wanmark/core/target.js'
 import { carries, type Wan, wanTarget } from '#wanmark/core/wan.js';
 import type { Verdict } from '#wanmark/wan/check-health.js';
 import { Health } from '#wanmark/wan/health.js';
+import { seeded } from '../../helpers/random.js';
 import { flow, poolOf, statesOf, wan } from '../flows.js';
 
 /** Worlds for each number of WANs. Each begins without hold-downs, which soon last longer than anything else. */
@@ -16,15 +17,6 @@ const LONGEST_UP_AFTER_MS = 30_000;
 const BRIEF_MS = 2000;
 const MOST_FORGIVEN = 3;
 const WAY_SOURCES = ['link', 'rules'];
-
-/** A generator that can be repeated (Lehmer, MINSTD). @returns a whole number below `n` */
-function seeded(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (state * 48_271) % 0x7fff_ffff;
-    return state % n;
-  };
-}
 
 /** What the test knows of a target besides what the health says. */
 interface Known {
@@ -53,7 +45,8 @@ class World {
   readonly #pool;
 
   constructor(count: number, seed: number) {
-    const below = seeded(seed);
+    const random = seeded(seed);
+    const below = (n: number) => Math.floor(n * random());
     this.below = below;
     this.upAfterMs = below(2) * LONGEST_UP_AFTER_MS;
     this.wans = Array.from({ length: count }, (_, i) =>

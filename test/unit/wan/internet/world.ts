@@ -1,11 +1,11 @@
 import { parseConfig } from '#wanmark/config/config.js';
 import type { RawConfig } from '#wanmark/config/options.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
+import { seeded } from '../../../helpers/random.js';
 import { wan } from '../../flows.js';
 import { type Connected, closedLoop, connectOnce, type LoadOptions, load } from './clients.js';
 import { EventClock } from './event-clock.js';
 import { Internet, type Paths } from './internet.js';
-import { seeded } from './random.js';
 import { Router } from './router.js';
 
 export interface WorldOptions extends Paths {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Destinations } from '#wanmark/wan/passive/destinations.js';
-import { seeded } from '../internet/random.js';
+import { seeded } from '../../../helpers/random.js';
 
 const picked = (destinations: Destinations, wan: string, most: number, now: number) =>
   destinations.pick(wan, most, now).map(({ address, port }) => `${address}:${port}`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Sampler } from '#wanmark/wan/passive/sampler.js';
-import { seeded } from '../internet/random.js';
+import { seeded } from '../../../helpers/random.js';
 
 interface Item {
   readonly client: number;

@@ -5,9 +5,9 @@ import type { Flow } from '#wanmark/core/flow.js';
 import { Destinations } from '#wanmark/wan/passive/destinations.js';
 import { Evidence } from '#wanmark/wan/passive/evidence.js';
 import { isAnswered, Watch } from '#wanmark/wan/passive/watch.js';
+import { seeded } from '../../../helpers/random.js';
 import { flow } from '../../flows.js';
 import { FakeClock } from '../fake-clock.js';
-import { seeded } from '../internet/random.js';
 
 const UNREPLIED: Entry = { mark: 1, status: 8, timeout: 100, tcpState: 'SYN_SENT' };
 const REPLIED: Entry = { mark: 1, status: 10, timeout: 100, tcpState: 'ESTABLISHED' };
@@ -251,7 +251,7 @@ describe('the second chance', () => {
     assert.deepEqual(forgotten, [[2, 'a', 2900]]);
   });
 
-  it('teaches that a WAN is slow where another one takes as long, and speaks not against it', async () => {
+  it('teaches that a WAN is slow where another one takes as long, and does not speak against it', async () => {
     const { clock, decide, answer, evidence, isPaired } = made();
     for (const sport of [1, 2]) decide('a', connection(sport));
     await clock.pass(1000);
