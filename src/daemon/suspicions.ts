@@ -1,14 +1,14 @@
 import type { HealthConfig } from '../config/health.js';
 import { isProbePort } from '../conntrack/probe-ports.js';
 import { forget, lookup, type Tuple } from '../conntrack/requests.js';
-import type { Family } from '../core/family.js';
-import { FAMILIES } from '../core/family.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
 import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import type { Wan } from '../core/wan.js';
 import type { NeighbourGateway } from '../system/gateways.js';
+import { AliveClock } from '../wan/alive-clock.js';
 import type { CheckPath } from '../wan/check/check.js';
 import type { Clock } from '../wan/clock.js';
 import { type Finding, Inquiries, type InquiriesOptions } from '../wan/inquiry/inquiries.js';
@@ -30,6 +30,7 @@ export interface SuspicionsParts {
   readonly field: MarkField;
   readonly health: HealthConfig;
   readonly states: States;
+  /** That of the states. */
   readonly clock: Clock;
   /** The WANs that work in a family as far as devices and checks know, and get new connections when they do. */
   readonly working: (family: Family) => readonly string[];
@@ -63,6 +64,8 @@ export interface Outside extends Pick<InquiriesOptions, 'makeCheck' | 'reach'> {
  */
 export class Suspicions {
   readonly #parts: SuspicionsParts;
+  /** That of the evidence, the watch and the inquiries; states go by the clock that was given. */
+  readonly #clock: Clock;
   readonly #evidence: Readonly<Record<Family, Evidence>> = { 4: new Evidence(), 6: new Evidence() };
   readonly #watch: Watch | undefined;
   /** The WANs' names by their numbers. */
@@ -73,8 +76,9 @@ export class Suspicions {
 
   constructor(parts: SuspicionsParts) {
     this.#parts = parts;
+    this.#clock = new AliveClock(parts.clock);
     this.#names = new Map(parts.wans.map(({ name, mark }) => [mark, name]));
-    const { wans, field, health, states, clock, working, hasOther, path, gateway } = parts;
+    const { wans, field, health, states, working, hasOther, path, gateway } = parts;
     const outside: Outside = parts.outside ?? { lookup, forget };
     const destinations = { 4: new Destinations(outside.random), 6: new Destinations(outside.random) };
     const marks = new Map(wans.map(({ name, mark }) => [name, mark]));
@@ -95,7 +99,7 @@ export class Suspicions {
             path,
             gateway,
             mayFindDead: passive === 'on',
-            clock,
+            clock: this.#clock,
             onFinding: (finding) => this.#found(finding),
           });
     this.#watch = new Watch({
@@ -114,7 +118,7 @@ export class Suspicions {
       evidence: this.#evidence,
       destinations,
       wans: wans.length,
-      clock,
+      clock: this.#clock,
       onEvidence: () => {
         for (const family of FAMILIES) this.#inquiries?.consider(family);
       },
@@ -146,7 +150,7 @@ export class Suspicions {
     if (!up && this.#dead.has(id)) return;
     this.#dead.delete(id);
     this.#inquiries?.end(wan, family);
-    this.#evidence[family].restart(wan, this.#parts.clock.now());
+    this.#evidence[family].restart(wan, this.#clock.now());
     this.#parts.states.suspect(id, undefined);
   }
 
