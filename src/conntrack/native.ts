@@ -1,5 +1,6 @@
+import type { Tuple } from '../core/tuple.js';
 import type { Exclusion } from './exclusion.js';
-import type { Flushed, Selection, Tuple } from './selection.js';
+import type { Flushed, Selection } from './selection.js';
 
 /** The options of the addon's constructor: every field is set and in range. */
 export interface NativeConntrackOptions {

@@ -1,6 +1,8 @@
-import type { Entry, Tuple } from '../../conntrack/requests.js';
+import type { Entry } from '../../conntrack/requests.js';
 import { FAMILIES, type Family } from '../../core/family.js';
 import type { Flow } from '../../core/flow.js';
+import { TCP, UDP } from '../../core/protocol.js';
+import type { Tuple } from '../../core/tuple.js';
 import type { Clock } from '../clock.js';
 import { FIRST_SYN_MS, LATER_SYN_MS } from './answer-times.js';
 import type { Destinations } from './destinations.js';
@@ -8,8 +10,6 @@ import type { Evidence, Unanswered } from './evidence.js';
 import { networkOf } from './network.js';
 import { Sampler } from './sampler.js';
 
-const TCP = 6;
-const UDP = 17;
 /** IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h). */
 const SEEN_REPLY = 1 << 1;
 /** Ages at which a connection is looked at, until it is answered. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import type { Entry, Tuple } from '#wanmark/conntrack/requests.js';
+import type { Entry } from '#wanmark/conntrack/requests.js';
 import type { Flow } from '#wanmark/core/flow.js';
+import type { Tuple } from '#wanmark/core/tuple.js';
 import { Destinations } from '#wanmark/wan/passive/destinations.js';
 import { Evidence } from '#wanmark/wan/passive/evidence.js';
 import { isAnswered, Watch } from '#wanmark/wan/passive/watch.js';
