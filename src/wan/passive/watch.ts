@@ -27,6 +27,11 @@ const TCP_PER_SECOND = 500;
 const UDP_PER_SECOND = 20;
 /** How long a moved connection keeps off the WAN that did not answer it. A client's last SYN comes later, but few wait. */
 const REMEMBERED_MS = 15_000;
+/**
+ * With so many moved connections, no error of a router moves another one: a client that tries a dead network thousands of
+ * times a second would cost a question to conntrack and a place in memory each time.
+ */
+const MOST_MOVES = (TCP_PER_SECOND * REMEMBERED_MS) / 1000;
 
 /**
  * A router that waited for a neighbour in vain sends an error about each packet of the connection that waited with it,
@@ -147,7 +152,8 @@ export class Watch {
     if (move !== undefined && move.from === wan && now - move.at < SAME_TRY_MS) return true;
     const sample = { id: this.#nextId++, wan, tuple, decidedAt: now, move: undefined, looks: 0, knownMs: 0 };
     this.#options.evidence[tuple.family].unreachable(wan, unansweredOf(sample, 0));
-    const moves = move === undefined && this.#options.mayMove(wan, tuple.family);
+    const hasRoom = this.#moves.size < MOST_MOVES;
+    const moves = move === undefined && hasRoom && this.#options.mayMove(wan, tuple.family);
     if (moves) void this.#moveAll([sample]);
     this.#arm();
     return moves;

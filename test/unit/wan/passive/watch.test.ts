@@ -298,6 +298,15 @@ describe('the second chance', () => {
     assert.equal(watch.unreachable('b', tuple), false);
   });
 
+  it('leaves errors to the clients where thousands come a second, until it has room again', async () => {
+    const { watch, clock } = made();
+    const fails = (n: number) => watch.unreachable('a', { ...connection(n), family: 4 });
+    const moved = Array.from({ length: 9000 }, (_, n) => fails(n)).filter((isMoved) => isMoved).length;
+    assert.equal(moved, 7500, '500 a second for as long as a move is remembered');
+    await clock.pass(16_000);
+    assert.equal(fails(9000), true);
+  });
+
   it('leaves the error to the client where no other WAN is, and takes it for a reason to ask all the same', async () => {
     const { watch, evidence } = made({ mayMove: false });
     assert.equal(watch.unreachable('a', { ...connection(1), family: 4 }), false);
