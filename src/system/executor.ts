@@ -5,7 +5,7 @@ import { SystemError } from '../errors.js';
 import { SYSTEM_PATH } from './run.js';
 
 /** The folder of the bundled scripts. */
-export const SCRIPTS_DIR = fileURLToPath(new URL('../../scripts/', import.meta.url));
+const SCRIPTS_DIR = fileURLToPath(new URL('../../scripts/', import.meta.url));
 
 /** A part of our rules that is missing. */
 export type Missing =
