@@ -10,7 +10,7 @@ export const random: StrategyFactory = (context) => ({
  * @param all one or more
  * @param random a number from 0 to 1, 1 not included
  */
-function drawByWeight<Weighted extends { readonly weight: number }>(
+export function drawByWeight<Weighted extends { readonly weight: number }>(
   all: readonly Weighted[],
   random: () => number,
 ): Weighted {
