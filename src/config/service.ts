@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { formatEndpoint } from '../core/endpoint.js';
 import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
-import { type Backend, formatListen, type PortRange, type Service } from '../core/service.js';
+import { type Backend, backendName, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
 import { parseListen, parsePort, shortAddress, splitAddress } from './endpoint.js';
 import { BACKEND_KEYS, type KeyTable, SERVICE_KEYS } from './keys.js';
@@ -69,11 +69,6 @@ type Head = Omit<Service, 'backends'>;
 interface ParsedBackend {
   readonly head: Head;
   readonly backend: Omit<Backend, 'mark'> & { readonly mark: number | undefined };
-}
-
-/** The name under which a backend's number is remembered. */
-export function backendName(service: Pick<Service, 'name'>, backend: Pick<Backend, 'name'>): string {
-  return `${service.name}/${backend.name}`;
 }
 
 function parseService(record: Readonly<Record<string, unknown>>): Head {
