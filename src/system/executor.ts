@@ -38,8 +38,10 @@ export type ExecutorEvent =
   | { readonly event: 'looked' | 'undoing' | 'undone' | 'finished' }
   | { readonly event: 'left'; readonly what: string };
 
+/** What scripts/wanmark.sh is asked to do. */
 export type ExecutorVerb = 'up' | 'refresh' | 'check' | 'down';
 
+/** One run of the script. */
 export interface Execution {
   readonly verb: ExecutorVerb;
   /** The plan's folder; undefined for `down`. */

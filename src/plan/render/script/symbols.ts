@@ -44,6 +44,7 @@ export interface Symbols {
 /** The weight in the plan, where a person may give one that the configuration does not. */
 const ANY_WEIGHT = 1;
 
+/** Gives each WAN and service its variables, and makes a configuration and facts that consist of them. */
 export function makeSymbols(config: PlanConfig): Symbols {
   const stems = new VariableNames();
   const ports = sharedDevices(config.wans);
