@@ -9,7 +9,6 @@ import { type TargetId, targetId } from '../core/target.js';
 import type { Tuple } from '../core/tuple.js';
 import type { Wan } from '../core/wan.js';
 import type { NeighbourGateway } from '../system/gateways.js';
-import { AliveClock } from '../wan/alive-clock.js';
 import type { CheckPath } from '../wan/check/check.js';
 import type { Clock } from '../wan/clock.js';
 import { type Finding, Inquiries, type InquiriesOptions } from '../wan/inquiry/inquiries.js';
@@ -31,7 +30,6 @@ export interface SuspicionsParts {
   readonly field: MarkField;
   readonly health: HealthConfig;
   readonly states: States;
-  /** That of the states. */
   readonly clock: Clock;
   /** The WANs that work in a family as far as devices and checks know, and get new connections when they do. */
   readonly working: (family: Family) => readonly string[];
@@ -65,8 +63,6 @@ export interface Outside extends Pick<InquiriesOptions, 'makeCheck' | 'reach'> {
  */
 export class Suspicions {
   readonly #parts: SuspicionsParts;
-  /** That of the evidence, the watch and the inquiries; states go by the clock that was given. */
-  readonly #clock: Clock;
   readonly #evidence: Readonly<Record<Family, Evidence>> = { 4: new Evidence(), 6: new Evidence() };
   readonly #watch: Watch | undefined;
   /** The WANs' names by their numbers. */
@@ -77,9 +73,8 @@ export class Suspicions {
 
   constructor(parts: SuspicionsParts) {
     this.#parts = parts;
-    this.#clock = new AliveClock(parts.clock);
     this.#names = new Map(parts.wans.map(({ name, mark }) => [mark, name]));
-    const { wans, field, health, states, working, hasOther, path, gateway } = parts;
+    const { wans, field, health, states, clock, working, hasOther, path, gateway } = parts;
     const outside: Outside = parts.outside ?? { lookup, forget };
     const destinations = { 4: new Destinations(outside.random), 6: new Destinations(outside.random) };
     const marks = new Map(wans.map(({ name, mark }) => [name, mark]));
@@ -100,7 +95,7 @@ export class Suspicions {
             path,
             gateway,
             mayFindDead: passive === 'on',
-            clock: this.#clock,
+            clock,
             onFinding: (finding) => this.#found(finding),
           });
     this.#watch = new Watch({
@@ -119,7 +114,7 @@ export class Suspicions {
       evidence: this.#evidence,
       destinations,
       wans: wans.length,
-      clock: this.#clock,
+      clock,
       onEvidence: () => {
         for (const family of FAMILIES) this.#inquiries?.consider(family);
       },
@@ -151,7 +146,7 @@ export class Suspicions {
     if (!up && this.#dead.has(id)) return;
     this.#dead.delete(id);
     this.#inquiries?.end(wan, family);
-    this.#evidence[family].restart(wan, this.#clock.now());
+    this.#evidence[family].restart(wan, this.#parts.clock.now());
     this.#parts.states.suspect(id, undefined);
   }
 

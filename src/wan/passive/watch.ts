@@ -21,6 +21,8 @@ const UDP_LOOKS_MS = [250, 500, FIRST_SYN_MS] as const;
 /** Looks are spread, since decisions wait for them; those of one moment together take a millisecond. */
 const LOOKS_EVERY_MS = 25;
 const JUDGED_EVERY_MS = 100;
+/** A later timer means that this machine stood still, and perhaps the traffic through it, too. */
+const LATE_MS = 100;
 /** How many TCP connections a second are looked at, over all WANs of a family: each costs some 5 us and may be moved. */
 const TCP_PER_SECOND = 500;
 /** UDP says only that a WAN answers, for which a few are enough. */
@@ -57,6 +59,7 @@ interface Sample {
   /** The WAN that it was given to. The kernel may have chosen another one, if the decision came too late. */
   wan: string;
   readonly tuple: Tuple;
+  /** When the connection was decided, by the clock without the time in which the process stood still. */
   readonly decidedAt: number;
   /** Its own move away from another WAN; undefined for nearly all. */
   readonly move: Move | undefined;
@@ -87,7 +90,6 @@ export interface WatchOptions {
   readonly destinations: Readonly<Record<Family, Destinations>>;
   /** How many WANs there are; the looks are shared out among them. */
   readonly wans: number;
-  /** That of the evidence, too; see {@link AliveClock}. */
   readonly clock: Clock;
   /** Returns 0 up to 1. */
   readonly random?: () => number;
@@ -102,10 +104,12 @@ export interface WatchOptions {
  *
  * The second chance comes just before the client sends its SYN again: the unanswered entry is forgotten, so the SYN is
  * decided anew, and {@link Watch.tried} keeps it off the WAN that it had. A connection is moved once.
+ *
+ * Ages do not count the time in which this process itself did not run: all its samples would grow old at once and look
+ * unanswered.
  */
 export class Watch {
   readonly #options: WatchOptions;
-  readonly #clock: Clock;
   readonly #random: () => number;
   readonly #samplers = new Map<string, Record<Family, { tcp: Sampler<Sample>; udp: Sampler<Sample> }>>();
   readonly #moves = new Map<string, Move>();
@@ -113,13 +117,13 @@ export class Watch {
   readonly #latest = new Map<string, number>();
   #samples: Sample[] = [];
   #nextId = 0;
+  #stolenMs = 0;
   #judgedAt = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
   #stopped = false;
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#clock = options.clock;
     this.#random = options.random ?? Math.random;
   }
 
@@ -147,7 +151,7 @@ export class Watch {
    * @returns whether the connection gets a second chance, so that its client must not hear of the error
    */
   unreachable(wan: string, tuple: Tuple): boolean {
-    const now = this.#clock.now();
+    const now = this.#aliveMs();
     const move = this.#moves.get(keyOf(tuple));
     if (move !== undefined && move.from === wan && now - move.at < SAME_TRY_MS) return true;
     const sample = { id: this.#nextId++, wan, tuple, decidedAt: now, move: undefined, looks: 0, knownMs: 0 };
@@ -170,7 +174,7 @@ export class Watch {
   #sample(wan: string, flow: Flow, move: Move | undefined): Sample {
     const { proto, src, dst, sport, dport } = flow;
     const tuple = { family: flow.family as Family, proto, src, dst, sport, dport };
-    return { id: this.#nextId++, wan, tuple, decidedAt: this.#clock.now(), move, looks: 0, knownMs: 0 };
+    return { id: this.#nextId++, wan, tuple, decidedAt: this.#aliveMs(), move, looks: 0, knownMs: 0 };
   }
 
   #follow(sample: Sample): void {
@@ -194,14 +198,23 @@ export class Watch {
 
   #arm(): void {
     if (this.#cancel !== undefined || this.#stopped) return;
-    this.#cancel = this.#clock.after(LOOKS_EVERY_MS, () => {
+    const { clock } = this.#options;
+    const due = clock.now() + LOOKS_EVERY_MS;
+    this.#cancel = clock.after(LOOKS_EVERY_MS, () => {
       this.#cancel = undefined;
+      const lateMs = clock.now() - due;
+      if (lateMs > LATE_MS) this.#stolenMs += lateMs;
       void this.#tick();
     });
   }
 
+  /** The clock, without the time in which this process stood still. */
+  #aliveMs(): number {
+    return this.#options.clock.now() - this.#stolenMs;
+  }
+
   async #tick(): Promise<void> {
-    const now = this.#clock.now();
+    const now = this.#aliveMs();
     for (const families of this.#samplers.values()) {
       for (const family of FAMILIES) {
         const { tcp, udp } = families[family];
@@ -240,7 +253,7 @@ export class Watch {
     const { tuple, decidedAt, knownMs } = sample;
     const { evidence, destinations } = this.#options;
     // Taken before the look-up, whose answer may be late on a busy machine.
-    const lookedAt = this.#clock.now();
+    const lookedAt = this.#aliveMs();
     const found = await this.#options.lookup(tuple).catch(() => undefined);
     const entry = found?.entry;
     // It was cut and decided anew meanwhile, and that decision has a sample of its own.
@@ -284,13 +297,13 @@ export class Watch {
   #isDone({ wan, tuple, move, knownMs }: Sample): boolean {
     const { evidence, mayMove } = this.#options;
     if (move !== undefined || tuple.proto !== TCP) return false;
-    const patienceMs = evidence[tuple.family].times(wan).patienceMs(this.#clock.now());
+    const patienceMs = evidence[tuple.family].times(wan).patienceMs(this.#aliveMs());
     return knownMs >= patienceMs && mayMove(wan, tuple.family);
   }
 
   async #moveAll(samples: readonly Sample[]): Promise<void> {
     if (samples.length === 0) return;
-    const at = this.#clock.now();
+    const at = this.#aliveMs();
     // Noted before the kernel is asked, since the next SYN may come meanwhile.
     for (const sample of samples) {
       const { wan, tuple, knownMs } = sample;

@@ -97,15 +97,6 @@ describe('Suspicions', () => {
     assert.match(told[1]!, /^wan1\/4 dead: .*; asked .*: 0 of \d+ answered/);
   });
 
-  it('see as well as ever after the process stood still for long', async () => {
-    const { pass, decide, clock, kinds } = made();
-    decide(2, 40_000);
-    await clock.pass(10);
-    clock.stall(60_000);
-    await pass(1400);
-    assert.deepEqual(kinds(), ['wan1/4 suspected']);
-  });
-
   it('clear a suspected WAN in the moment that it answers', async () => {
     const { pass, work, clock, kinds, told } = made();
     await pass(1300);

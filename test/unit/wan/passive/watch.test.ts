@@ -330,6 +330,18 @@ describe('a watch', () => {
     );
   });
 
+  it('counts no time in which the process stood still', async () => {
+    const { clock, decide, agesOf, forgotten } = made();
+    decide('a', connection(1));
+    await clock.pass(100);
+    clock.stall(3000);
+    await clock.pass(200);
+    assert.deepEqual([agesOf(1).length, forgotten], [1, []]);
+    await clock.pass(800);
+    assert.equal(forgotten.length, 1);
+    assert.ok(forgotten[0]![2] >= 3850, `${forgotten[0]}`);
+  });
+
   it('keeps the families apart', async () => {
     const { clock, decide, evidence } = made();
     decide('a', connection(1, { family: 6, src: 'fd00::1', dst: '2001:db8::1' }), REPLIED);
