@@ -31,3 +31,11 @@ export class SystemError extends WanmarkError {
     super(code, message, 1, options);
   }
 }
+
+/**
+ * Whether an error says that the system refused something: one of ours, or one of Node's or the addon's, which have an
+ * `errno`. Any other error is a bug.
+ */
+export function isRefusal(error: unknown): error is Error {
+  return error instanceof WanmarkError || (error instanceof Error && 'errno' in error);
+}

@@ -5,7 +5,6 @@
 #include <linux/netlink.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 #include <bit>
 #include <cerrno>
 
+#include "base/random_key.h"
 #include "conntrack/messages.h"
 
 namespace wanmark {
@@ -61,12 +61,6 @@ uint64_t Clock(clockid_t id) {
 
 uint64_t NowUs() { return Clock(CLOCK_MONOTONIC); }
 uint64_t ThreadCpuUs() { return Clock(CLOCK_THREAD_CPUTIME_ID); }
-
-SipKey RandomKey() {
-  SipKey key;
-  if (getrandom(&key, sizeof(key), 0) != sizeof(key)) key = SipKey{};
-  return key;
-}
 
 int SetMembership(int fd, int option, int group) {
   return setsockopt(fd, SOL_NETLINK, option, &group, sizeof(group)) < 0 ? errno : 0;

@@ -9,7 +9,6 @@
 #include "js/call.h"
 #include "js/error.h"
 #include "js/options.h"
-#include "js/tuple.h"
 
 namespace wanmark {
 

@@ -7,11 +7,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
+
+#include "base/random_key.h"
 
 namespace wanmark {
 
@@ -30,14 +31,6 @@ constexpr int kRetryMs = 1;
 constexpr int kTroublePauseMs = 100;
 // How late JS must be before this thread says so. A strategy that is less late can still say so itself.
 constexpr std::chrono::seconds kNoticeAfter{1};
-
-SipKey RandomKey() {
-  SipKey key;
-  // Up to 256 bytes, getrandom returns all that was asked for, and the random pool is ready before a daemon
-  // starts.
-  if (getrandom(&key, sizeof(key), 0) != sizeof(key)) key = SipKey{};
-  return key;
-}
 
 }  // namespace
 

@@ -80,9 +80,3 @@ export function splitAddress(
 export function shortAddress(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
-
-/** An address, with its port if there is one, as iptables and URLs write it. */
-export function formatAddress(family: Family, address: string, port: number | undefined): string {
-  if (port === undefined) return address;
-  return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
-}

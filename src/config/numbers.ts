@@ -7,6 +7,7 @@ export interface Numbers {
   readonly backends: ReadonlyMap<string, number>;
 }
 
+/** No target has had a number yet. */
 export const NO_NUMBERS: Numbers = { wans: new Map(), backends: new Map() };
 
 /** A target that needs a number. */

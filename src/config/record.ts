@@ -3,7 +3,7 @@ import { UsageError } from '../errors.js';
 /**
  * Splits `fibre,dev=eth1,via=192.0.2.1` into its keys; the first word becomes `name`. @param kind its name in errors
  */
-export function splitRecord(kind: string, text: string): Record<string, string> {
+function splitRecord(kind: string, text: string): Record<string, string> {
   const [name = '', ...pairs] = text.split(',');
   const record = bareRecord({ name });
   for (const pair of pairs) {

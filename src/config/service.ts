@@ -1,9 +1,10 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { formatEndpoint } from '../core/endpoint.js';
 import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
-import { type Backend, formatListen, type PortRange, type Service } from '../core/service.js';
+import { type Backend, backendName, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
-import { formatAddress, parseListen, parsePort, shortAddress, splitAddress } from './endpoint.js';
+import { parseListen, parsePort, shortAddress, splitAddress } from './endpoint.js';
 import { BACKEND_KEYS, type KeyTable, SERVICE_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
@@ -70,11 +71,6 @@ interface ParsedBackend {
   readonly backend: Omit<Backend, 'mark'> & { readonly mark: number | undefined };
 }
 
-/** The name under which a backend's number is remembered. */
-export function backendName(service: Pick<Service, 'name'>, backend: Pick<Backend, 'name'>): string {
-  return `${service.name}/${backend.name}`;
-}
-
 function parseService(record: Readonly<Record<string, unknown>>): Head {
   const name = textOf(record, 'name') ?? '';
   if (!NAME.test(name)) {
@@ -135,7 +131,7 @@ function parseBackend(
   if (mark !== undefined && mark > field.max)
     throw new UsageError(`${where}: mark ${mark} is outside the mask, which holds 1..${field.max}`);
   return Object.freeze({
-    name: formatAddress(family, address, toPort),
+    name: formatEndpoint(family, address, toPort),
     family,
     address,
     port: toPort,

@@ -2,6 +2,7 @@ import { getSystemErrorMap } from 'node:util';
 import { SystemError } from '../errors.js';
 import type { NativeConntrackError } from './native.js';
 
+/** What went wrong with conntrack. */
 export type ConntrackErrorCode =
   /** CAP_NET_ADMIN is missing. */
   | 'CONNTRACK_NOT_PRIVILEGED'

@@ -1,5 +1,6 @@
+import type { Tuple } from '../core/tuple.js';
 import type { Exclusion } from './exclusion.js';
-import type { Flushed, Selection, Tuple } from './selection.js';
+import type { Flushed, Selection } from './selection.js';
 
 /** The options of the addon's constructor: every field is set and in range. */
 export interface NativeConntrackOptions {
@@ -14,6 +15,7 @@ export interface NativeConntrackOptions {
   exclusion: NativeExclusion | undefined;
 }
 
+/** An exclusion, and the ports of probes, which the addon reads for as long as it counts. */
 export interface NativeExclusion extends Exclusion {
   /** The same array each time; see `probePorts`. */
   probePorts: Uint8Array;
@@ -57,6 +59,7 @@ export interface NativeConntrack {
   unref(): void;
 }
 
+/** One connection, with the fields of an `Entry` (requests.ts); `tcpState` is the kernel's number. */
 export interface NativeEntry {
   mark: number;
   status: number;

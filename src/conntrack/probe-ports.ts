@@ -1,3 +1,5 @@
+import { TCP, UDP } from '../core/protocol.js';
+
 const PORTS = 0x10000;
 
 /**
@@ -26,6 +28,6 @@ export function useProbePort(proto: 'tcp' | 'udp', port: number): () => void {
 
 /** Whether a probe of this process uses a local port. @param proto number of the IP protocol; others have no such ports */
 export function isProbePort(proto: number, port: number): boolean {
-  const at = proto === 6 ? port : proto === 17 ? PORTS + port : undefined;
+  const at = proto === TCP ? port : proto === UDP ? PORTS + port : undefined;
   return at !== undefined && probePorts[at]! > 0;
 }

@@ -1,12 +1,13 @@
 import { isIP } from 'node:net';
 import { hex } from '../core/mark.js';
+import type { Tuple } from '../core/tuple.js';
 import { UsageError } from '../errors.js';
 import { loadAddon } from '../native.js';
 import { describeConntrackError } from './errors.js';
 import type { ConntrackAddon, NativeConntrackError, NativeEntry } from './native.js';
-import type { Flushed, Selection, Tuple } from './selection.js';
+import type { Flushed, Selection } from './selection.js';
 
-export type { Flushed, Selection, Tuple } from './selection.js';
+export type { Flushed, Selection } from './selection.js';
 
 /** TCP states as conntrack(8) prints them. */
 export type TcpState = (typeof TCP_STATES)[number];

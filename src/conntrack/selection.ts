@@ -1,7 +1,5 @@
 import type { Family } from '../core/family.js';
 
-export type { Tuple } from '../core/tuple.js';
-
 /**
  * Selects among the connections of a mark; all of them when nothing is given. `proto` and `unanswered` are
  * alternatives: with both, a connection is selected when either holds. Every other condition must hold as well.

@@ -42,7 +42,8 @@ export interface Batch {
   /** The copied bytes, from the network header on; {@link COPY_BYTES} of room for each packet. */
   readonly bytes: Uint8Array;
   /**
-   * The answers: a mark inside the mask, {@link KERNEL_DECIDES}, or for an ICMP error {@link DROP_ERROR}. Every element is {@link KERNEL_DECIDES} beforehand.
+   * The answers: a mark inside the mask, {@link KERNEL_DECIDES}, or for an ICMP error {@link DROP_ERROR}. Every element
+   * is {@link KERNEL_DECIDES} beforehand.
    */
   readonly marks: Uint32Array;
 }

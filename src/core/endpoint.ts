@@ -37,3 +37,9 @@ export function parseEndpoint(text: string, defaultPort?: number): Endpoint | un
   if (family === undefined || port === undefined || port < 1 || port > 0xffff) return undefined;
   return { address, family, port };
 }
+
+/** An address, with its port if there is one, as iptables and URLs write it; the opposite of {@link splitEndpoint}. */
+export function formatEndpoint(family: Family, address: string, port: number | undefined): string {
+  if (port === undefined) return address;
+  return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,5 +1,6 @@
 import { formatAddress } from './address.js';
 import type { Family } from './family.js';
+import { ICMP, ICMPV6 } from './protocol.js';
 import type { Tuple } from './tuple.js';
 
 /**
@@ -7,8 +8,6 @@ import type { Tuple } from './tuple.js';
  * formats are those of RFC 792, RFC 1122 section 3.2.2 and RFC 4443.
  */
 
-const ICMP = 1;
-const ICMPV6 = 58;
 const ICMP_BYTES = 8;
 const IPV4_BYTES = 20;
 const IPV6_BYTES = 40;

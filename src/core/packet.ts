@@ -1,12 +1,9 @@
-import { protocolName } from './protocol.js';
+import { ICMP, ICMPV6, protocolName, TCP, UDP } from './protocol.js';
 
 /** The headers of a packet for people to read: fields by their RFC names, absent where the bytes ended. */
 export type DecodedPacket = Readonly<Record<string, string | number>>;
 
 const TCP_FLAGS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR'];
-const TCP = 6;
-const UDP = 17;
-const ICMP = [1, 58];
 
 /**
  * Decodes the network header at `bytes[0]`, and the fields of the transport header that the log line of the decision
@@ -71,7 +68,7 @@ function decodeTransport(view: DataView, at: number, proto: number): DecodedPack
     };
   }
   if (proto === UDP && left >= 8) return { udpLength: view.getUint16(at + 4) };
-  if (ICMP.includes(proto) && left >= 2)
+  if ((proto === ICMP || proto === ICMPV6) && left >= 2)
     return { icmpType: view.getUint8(at), icmpCode: view.getUint8(at + 1) };
   return {};
 }

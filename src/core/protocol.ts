@@ -1,13 +1,19 @@
-/** Names of IP protocol numbers (IANA) in the mark log; any other protocol is logged as its number. */
+/** Numbers of IP protocols (IANA). */
+export const ICMP = 1;
+export const TCP = 6;
+export const UDP = 17;
+export const ICMPV6 = 58;
+
+/** Names of IP protocols in the mark log; any other protocol is logged as its number. */
 const NAMES = new Map([
-  [1, 'icmp'],
-  [6, 'tcp'],
-  [17, 'udp'],
+  [ICMP, 'icmp'],
+  [TCP, 'tcp'],
+  [UDP, 'udp'],
   [33, 'dccp'],
   [47, 'gre'],
   [50, 'esp'],
   [51, 'ah'],
-  [58, 'icmpv6'],
+  [ICMPV6, 'icmpv6'],
   [132, 'sctp'],
   [136, 'udplite'],
 ]);

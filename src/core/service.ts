@@ -52,10 +52,15 @@ export function formatListen({ family, address, proto, ports }: Omit<Service, 'b
   return `${family === 6 ? `[${address}]` : address}:${range}/${proto}`;
 }
 
-/** A backend as a member of its service's pool; its target's name begins with the service's. */
+/** The name of a backend as a target, under which its number is remembered as well: `web/10.0.0.2:80`. */
+export function backendName(service: Pick<Service, 'name'>, backend: Pick<Backend, 'name'>): string {
+  return `${service.name}/${backend.name}`;
+}
+
+/** A backend as a member of its service's pool. */
 export function backendMember(service: Service, backend: Backend): MemberParts<Backend> {
   return {
-    target: { name: `${service.name}/${backend.name}`, families: [backend.family] },
+    target: { name: backendName(service, backend), families: [backend.family] },
     candidate: backend,
   };
 }

@@ -9,6 +9,7 @@ import type { Family } from './family.js';
  */
 export type TargetId = `${string}/${Family}`;
 
+/** The id of a target in one family. */
 export function targetId(name: string, family: Family): TargetId {
   return `${name}/${family}`;
 }

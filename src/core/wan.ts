@@ -1,4 +1,4 @@
-import { FAMILIES } from './family.js';
+import { FAMILIES, type Family } from './family.js';
 import type { MemberParts } from './member.js';
 import type { Target } from './target.js';
 
@@ -31,8 +31,18 @@ export interface Wan {
 }
 
 /** Whether connections of this address family can leave by `wan`. */
-export function carries(wan: Wan, family: number): boolean {
-  return (family === 6 ? wan.via6 : wan.via) !== undefined;
+export function carries(wan: Wan, family: Family): boolean {
+  return gatewayOf(wan, family) !== undefined;
+}
+
+/** The gateway of a WAN in one family, as the configuration gives it; undefined when it does not carry the family. */
+export function gatewayOf(wan: Pick<Wan, 'via' | 'via6'>, family: Family): Gateway | undefined {
+  return family === 6 ? wan.via6 : wan.via;
+}
+
+/** How packets of one family that leave by a WAN are translated. */
+export function natOf(wan: Pick<Wan, 'nat' | 'nat6'>, family: Family): Nat {
+  return family === 6 ? wan.nat6 : wan.nat;
 }
 
 /** A WAN as a target. */

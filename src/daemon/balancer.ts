@@ -162,7 +162,6 @@ export class Balancer {
     for (const queue of this.#queues) queue.closeNow();
   }
 
-  /** The listener of the parts; what it answers holds for the connection's next packets. */
   #memberStatus({ target, configured, picks }: Member): Omit<MemberStatus, 'share' | 'target'> {
     const { states, connections } = this.#parts;
     const { name, mark, weight, tier } = configured;

@@ -6,11 +6,22 @@ import { readdirSync, readFileSync } from 'node:fs';
  */
 export class DeviceNames {
   readonly #names = new Map<number, string>();
+  readonly #read: () => Iterable<readonly [number, string]>;
 
+  /** @param read the devices of this moment; may throw, as where no descriptor is left */
+  constructor(read = readDevices) {
+    this.#read = read;
+  }
+
+  /** Never throws, since a decision waits for it. */
   name(ifindex: number): string {
     const known = this.#names.get(ifindex);
     if (known !== undefined) return known;
-    for (const [index, name] of readDevices()) this.#names.set(index, name);
+    try {
+      for (const [index, name] of this.#read()) this.#names.set(index, name);
+    } catch {
+      return String(ifindex);
+    }
     if (!this.#names.has(ifindex)) this.#names.set(ifindex, String(ifindex));
     return this.#names.get(ifindex)!;
   }

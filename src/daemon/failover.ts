@@ -3,6 +3,7 @@ import type { HealthConfig } from '../config/health.js';
 import { flush, type Selection } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
+import { UDP } from '../core/protocol.js';
 import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
@@ -13,7 +14,6 @@ import type { SuspicionChange } from './suspicions.js';
 import { sinceDate } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
-const UDP = 17;
 /** A connection that was never answered can still go another way without the client noticing. */
 const UNANSWERED: Selection = { unanswered: true };
 const SELECTIONS: Readonly<Record<HealthConfig['onDown'], Selection>> = {
@@ -74,6 +74,24 @@ export class Failover {
     if (this.#isLost(id)) await this.#cut(this.#named(wan), family, SELECTIONS[this.#parts.onDown]);
   }
 
+  /**
+   * Acts on a suspicion, which the states know already: connections without an answer go another way with their next
+   * packet, and nothing that was ever answered is touched. Never rejects.
+   */
+  async suspicionChanged({ wan: name, family, reason, suspected }: SuspicionChange): Promise<void> {
+    const { logger, balancer, follow, states } = this.#parts;
+    const wan = this.#named(name);
+    if (!suspected) {
+      logger.info({ wan: name, family, reason }, 'wan not suspected any more');
+      return follow();
+    }
+    logger.warn({ wan: name, family, reason }, 'wan suspected');
+    balancer.forget(wan.mark);
+    await Promise.all([this.#cut(wan, family, UNANSWERED), follow()]);
+    // Until the rules followed, the kernel's own choice may have given it connections that nobody here knows of.
+    if (states.suspicion(targetId(name, family)) !== undefined) await this.#cut(wan, family, UNANSWERED);
+  }
+
   async #act(wan: Wan, change: UplinkChange): Promise<void> {
     const { logger } = this.#parts;
     const { family, up } = change;
@@ -85,24 +103,6 @@ export class Failover {
       logger.warn(line, 'wan down');
       await this.#wentDown(wan, change);
     }
-  }
-
-  /**
-   * Acts on a suspicion, which the states know already: connections without an answer go another way with their next
-   * packet, and nothing that was ever answered is touched. Never rejects.
-   */
-  async suspicionChanged({ wan: name, family, reason, suspected }: SuspicionChange): Promise<void> {
-    const { wans, logger, balancer, follow, states } = this.#parts;
-    const wan = wans.find((one) => one.name === name)!;
-    if (!suspected) {
-      logger.info({ wan: name, family, reason }, 'wan not suspected any more');
-      return follow();
-    }
-    logger.warn({ wan: name, family, reason }, 'wan suspected');
-    balancer.forget(wan.mark);
-    await Promise.all([this.#cut(wan, family, UNANSWERED), follow()]);
-    // Until the rules followed, the kernel's own choice may have given it connections that nobody here knows of.
-    if (states.suspicion(targetId(name, family)) !== undefined) await this.#cut(wan, family, UNANSWERED);
   }
 
   async #wentDown(wan: Wan, { family, brief }: UplinkChange): Promise<void> {

@@ -3,11 +3,11 @@ import type { HealthConfig } from '../config/health.js';
 import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
-import type { Wan } from '../core/wan.js';
+import { UDP } from '../core/protocol.js';
+import { natOf, type Wan } from '../core/wan.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import type { Balancer } from './balancer.js';
 
-const UDP = 17;
 const SELECTIONS: Readonly<Record<Exclude<HealthConfig['onUp'], 'none'>, Selection>> = {
   all: {},
   udp: { unanswered: true, proto: UDP },
@@ -128,6 +128,6 @@ export class Mover {
 
 /** The status bits by which a connection that left by a WAN differs from one that came in. */
 function leftBy(wan: Wan, family: Family): Selection {
-  const translates = (family === 6 ? wan.nat6 : wan.nat) !== 'none';
+  const translates = natOf(wan, family) !== 'none';
   return { status: translates ? SRC_NAT : 0, statusMask: SRC_NAT | DST_NAT };
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { TargetId } from '../core/target.js';
-import { WanmarkError } from '../errors.js';
+import { isRefusal, WanmarkError } from '../errors.js';
 import { NO_STATES, type PlanStates } from '../plan/states.js';
 import type { Outcome } from '../system/install.js';
 import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
@@ -15,8 +15,16 @@ const LOOK_MS = 500;
 const SWEEP_MS = 300_000;
 
 /** The plan and what carries it out are a tenth of a start, so they are loaded after the first packets can be answered. */
-const loadInstall = () => import('../system/install.js');
-const loadChoice = () => import('../system/choice.js');
+const LATER: Changing = {
+  install: () => import('../system/install.js'),
+  choice: () => import('../system/choice.js'),
+};
+
+/** What changes the rules. */
+export interface Changing {
+  readonly install: () => Promise<Pick<typeof import('../system/install.js'), 'refreshRules'>>;
+  readonly choice: () => Promise<Pick<typeof import('../system/choice.js'), 'changeChoice'>>;
+}
 
 export interface RulesKeeperParts {
   readonly logger: Logger;
@@ -32,6 +40,8 @@ export interface RulesKeeperParts {
    * @param asOf when the look began
    */
   readonly onUnusable?: (wans: ReadonlySet<TargetId>, asOf: number) => void;
+  /** Tests have their own. */
+  readonly changing?: Changing;
 }
 
 /**
@@ -41,6 +51,7 @@ export interface RulesKeeperParts {
  */
 export class RulesKeeper {
   readonly #parts: RulesKeeperParts;
+  readonly #changing: Changing;
   readonly #pace: RepairPace;
   readonly #paced = new Paced(() => this.#pass());
   #monitor: IpMonitor | undefined;
@@ -62,6 +73,7 @@ export class RulesKeeper {
 
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
+    this.#changing = parts.changing ?? LATER;
     this.#pace = new RepairPace(parts.now);
     this.#touched = new TouchedDevices(parts.devices);
   }
@@ -87,7 +99,7 @@ export class RulesKeeper {
     ];
     for (const timer of this.#timers) timer.unref();
     // A WAN's death must not wait for it.
-    void loadChoice();
+    void this.#changing.choice();
     if (states === undefined) return;
     this.#states ??= states;
     void this.#paced.now();
@@ -112,9 +124,19 @@ export class RulesKeeper {
    */
   async #follow(isBack: boolean): Promise<void> {
     if (this.#states === undefined) return;
-    const { changeChoice } = await loadChoice();
-    if (!isBack && (await changeChoice(this.#states))) return;
+    if (!isBack && (await this.#choose(this.#states))) return;
     await this.#paced.now();
+  }
+
+  /** @returns whether the choice goes by the states; otherwise a pass has to see to it, and to say what is wrong */
+  async #choose(states: PlanStates): Promise<boolean> {
+    const { changeChoice } = await this.#changing.choice();
+    try {
+      return await changeChoice(states);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return false;
+    }
   }
 
   /** Why the rules cannot have these weights; undefined when they can, or there are no rules. Changes nothing. */
@@ -163,7 +185,7 @@ export class RulesKeeper {
 
   async #refresh(): Promise<Outcome> {
     const { repair } = this.#parts;
-    const { refreshRules } = await loadInstall();
+    const { refreshRules } = await this.#changing.install();
     try {
       return await refreshRules({
         states: () => this.#states,
@@ -171,8 +193,9 @@ export class RulesKeeper {
         touched: this.#touched.since(this.#passes[0]),
       });
     } catch (error) {
-      if (!(error instanceof WanmarkError)) throw error;
-      return { code: error.exitCode, said: [error.message], missing: [], changes: [] };
+      if (!isRefusal(error)) throw error;
+      const code = error instanceof WanmarkError ? error.exitCode : 1;
+      return { code, said: [error.message], missing: [], changes: [] };
     }
   }
 

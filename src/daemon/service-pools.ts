@@ -2,10 +2,11 @@ import { parseAddress } from '../core/address.js';
 import type { Batch } from '../core/batch.js';
 import { hashBytes } from '../core/hash.js';
 import type { Pool } from '../core/pool.js';
+import { TCP, UDP } from '../core/protocol.js';
 import type { Service } from '../core/service.js';
 import type { FindPool } from './decider.js';
 
-const PROTO_NUMBERS = { tcp: 6, udp: 17 } as const;
+const PROTO_NUMBERS = { tcp: TCP, udp: UDP } as const;
 
 /** A service and its pool. */
 export interface ServicePool {

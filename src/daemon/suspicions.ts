@@ -1,12 +1,12 @@
 import type { HealthConfig } from '../config/health.js';
 import { isProbePort } from '../conntrack/probe-ports.js';
-import { forget, lookup, type Tuple } from '../conntrack/requests.js';
-import type { Family } from '../core/family.js';
-import { FAMILIES } from '../core/family.js';
+import { forget, lookup } from '../conntrack/requests.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
 import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
+import type { Tuple } from '../core/tuple.js';
 import type { Wan } from '../core/wan.js';
 import type { NeighbourGateway } from '../system/gateways.js';
 import type { CheckPath } from '../wan/check/check.js';

@@ -85,7 +85,7 @@ export class Uplinks {
     this.#clock = parts.clock ?? systemClock;
     this.#readLinks = parts.links ?? readLinks;
     this.#links = this.#readLinks();
-    this.#health = new Health(undefined, {
+    this.#health = new Health({
       upAfterMs: health.upAfterMs,
       taking: (family) => this.#taking(family),
       onState: (change) => this.#found(change),

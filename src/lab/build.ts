@@ -1,7 +1,7 @@
 import type { Cable, HostPlan, Network } from './network.js';
 
 /** The namespace that holds the bridges. */
-export const SWITCH = 'switch';
+const SWITCH = 'switch';
 
 function heredoc(command: string, lines: readonly string[]): string {
   return lines.length === 0 ? '' : `${command} <<'LAB'\n${lines.join('\n')}\nLAB\n`;

@@ -3,14 +3,13 @@ import { FAMILIES, type Family } from '../core/family.js';
 import type { Facts } from './facts.js';
 import { natStage } from './nat.js';
 import { parseNetwork, widest } from './network.js';
-import type { FamilyPlan, Plan, SetPlan, StagePlan } from './plan.js';
+import { type FamilyPlan, NOTHING, type Plan, type SetPlan, type StagePlan } from './plan.js';
 import { deviceSettings, ipRules, tableRoutes } from './routing.js';
 import { makeScene, type Scene } from './scene.js';
 import { serviceForward, serviceMangle, serviceSets } from './services.js';
 import type { PlanStates } from './states.js';
 import { wanMangle, wanSets } from './wans.js';
 
-const NOTHING: StagePlan = { chains: [], hooks: [] };
 /** Link-local addresses never cross a router. */
 const LINK_LOCAL = 'fe80::/10';
 

@@ -83,6 +83,7 @@ export interface Rule {
   readonly comment?: string;
 }
 
+/** A chain of ours; its name is `WANMARK` or begins with it. */
 export interface Chain {
   readonly name: string;
   readonly rules: readonly Rule[];
@@ -100,11 +101,15 @@ export interface Hook {
 export const STAGES = ['nat', 'mangle', 'filter'] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** The chains of one stage, and where they are entered. */
 export interface StagePlan {
   readonly chains: readonly Chain[];
   /** The hooks, in the order in which the chains of one base are entered. */
   readonly hooks: readonly Hook[];
 }
+
+/** A stage in which we have no rules. */
+export const NOTHING: StagePlan = { chains: [], hooks: [] };
 
 /** The source of a set's elements, for a script that has to find them without wanmark. */
 export type SetSource =

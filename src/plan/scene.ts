@@ -28,6 +28,7 @@ export interface Scene {
   readonly note: (line: string) => void;
 }
 
+/** Gathers what the parts of a plan need. @param note told of each line that a person should know */
 export function makeScene(
   config: PlanConfig,
   facts: Facts,

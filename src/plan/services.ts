@@ -1,9 +1,16 @@
 import type { Backend, PortRange, Service } from '../core/service.js';
-import type { Chain, Match, Rule, SetPlan, Share, StagePlan } from './plan.js';
+import {
+  type Chain,
+  type Match,
+  NOTHING,
+  type Rule,
+  type SetPlan,
+  type Share,
+  type StagePlan,
+} from './plan.js';
 import { connection, decided, hasMark, leave, logPrefix, undecided } from './rule.js';
 import type { Scene } from './scene.js';
 
-const NOTHING: StagePlan = { chains: [], hooks: [] };
 const FIRST = ['PREROUTING', 'OUTPUT'] as const;
 
 /**
@@ -44,6 +51,7 @@ export function serviceExceptions({ services }: Scene): Rule[] {
   return services.map((service) => leave(...isFor(service)));
 }
 
+/** The services' part of the nat stage, except for {@link serviceSnat}. */
 export function serviceNat(scene: Scene): StagePlan {
   const { services } = scene;
   if (services.length === 0) return NOTHING;

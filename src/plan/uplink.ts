@@ -1,6 +1,6 @@
 import type { Family } from '../core/family.js';
 import { type TargetId, targetId } from '../core/target.js';
-import type { Gateway, Wan } from '../core/wan.js';
+import { type Gateway, gatewayOf, natOf, type Wan } from '../core/wan.js';
 import { type Facts, type MainRoute, neighbourKey } from './facts.js';
 import type { Unusable } from './plan.js';
 
@@ -41,13 +41,9 @@ function uplink(wan: Wan, family: Family, shared: boolean, facts: Facts): Uplink
     via,
     onlink,
     shared,
-    nat: family === 6 ? wan.nat6 : wan.nat,
+    nat: natOf(wan, family),
     unusable: whyUnusable({ wan, family, via, onlink }, facts),
   };
-}
-
-function gatewayOf(wan: Wan, family: Family): Gateway | undefined {
-  return family === 6 ? wan.via6 : wan.via;
 }
 
 /**

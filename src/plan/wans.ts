@@ -1,6 +1,15 @@
 import { neighbourKey } from './facts.js';
 import { kernelRules } from './kernel-choice.js';
-import type { Action, Chain, Hook, Match, Rule, SetPlan, StagePlan } from './plan.js';
+import {
+  type Action,
+  type Chain,
+  type Hook,
+  type Match,
+  NOTHING,
+  type Rule,
+  type SetPlan,
+  type StagePlan,
+} from './plan.js';
 import {
   comesBy,
   connection,
@@ -17,8 +26,6 @@ import {
 import { type Scene, wanBits } from './scene.js';
 import { serviceExceptions } from './services.js';
 import { defaultDevices, type Uplink } from './uplink.js';
-
-const NOTHING: StagePlan = { chains: [], hooks: [] };
 
 /**
  * The mangle stage of the WANs:

@@ -3,6 +3,7 @@ import { SystemError } from '../errors.js';
 import type { NativeEvent, NativeOpenError } from './native.js';
 import type { QueueEntry } from './proc.js';
 
+/** What went wrong with a queue. */
 export type QueueErrorCode =
   /** Another socket holds the queue. */
   | 'QUEUE_TAKEN'

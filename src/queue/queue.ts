@@ -39,7 +39,8 @@ export interface QueueOptions {
 /**
  * Decides a batch: writes `batch.marks[0..count)`, each inside the mask; packets whose mark it leaves alone are the
  * kernel's to decide. Packets that have a mark already are not asked about, except for ICMP errors, which have the mark
- * of the connection that they are about; their answers are never remembered. It runs on the thread that opened the queue, and may not use the batch after it has returned.
+ * of the connection that they are about; their answers are never remembered. It runs on the thread that opened the
+ * queue, and may not use the batch after it has returned.
  */
 export type Decide = (batch: Batch, count: number) => void;
 
@@ -51,8 +52,8 @@ export type Decide = (batch: Batch, count: number) => void;
  * - `kernelDecided`: packets left to the kernel; `late`: calls of `decide` that missed the deadline,
  *   `lateFlows`: flows that were left to the kernel for that
  * - `marked`: packets that arrived with a mark in our bits and pass as they are; `droppedErrors`: ICMP errors that
- *   `decide` had dropped; `loops`: cache hits that were
- *   accepted instead of repeated, because rules that wipe the mark kept queueing them
+ *   `decide` had dropped; `loops`: cache hits that were accepted instead of repeated, because rules that wipe the mark
+ *   kept queueing them
  * - `invalid`: answers with bits outside the mask; `callbackErrors`: calls of `decide` that threw
  * - `malformed`: messages without a packet id; `enobufs`: overruns of the receive buffer
  * - `errors`: the kernel's errors for verdicts. `enoent` is normal now and then: a packet left the queue

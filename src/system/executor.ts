@@ -5,7 +5,7 @@ import { SystemError } from '../errors.js';
 import { SYSTEM_PATH } from './run.js';
 
 /** The folder of the bundled scripts. */
-export const SCRIPTS_DIR = fileURLToPath(new URL('../../scripts/', import.meta.url));
+const SCRIPTS_DIR = fileURLToPath(new URL('../../scripts/', import.meta.url));
 
 /** A part of our rules that is missing. */
 export type Missing =
@@ -38,8 +38,10 @@ export type ExecutorEvent =
   | { readonly event: 'looked' | 'undoing' | 'undone' | 'finished' }
   | { readonly event: 'left'; readonly what: string };
 
+/** What scripts/wanmark.sh is asked to do. */
 export type ExecutorVerb = 'up' | 'refresh' | 'check' | 'down';
 
+/** One run of the script. */
 export interface Execution {
   readonly verb: ExecutorVerb;
   /** The plan's folder; undefined for `down`. */

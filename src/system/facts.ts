@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
+import { gatewayOf } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 import { type Address, type Device, type Facts, type MainRoute, neighbourKey } from '../plan/facts.js';
 import { readMacs, sharedGateways } from './neighbours.js';
@@ -97,11 +98,12 @@ class Reader {
   /** The WANs' gateways that the kernel would accept without `onlink`. */
   #onLink(wans: Config['wans']): Set<string> {
     const keys = new Set<string>();
-    for (const { dev, via, via6 } of wans) {
+    for (const wan of wans) {
+      const { dev } = wan;
       const index = this.#devices.get(dev)?.index;
       if (index === undefined) continue;
       for (const family of FAMILIES) {
-        const gateway = family === 4 ? via : via6;
+        const gateway = gatewayOf(wan, family);
         if (gateway === undefined || gateway === 'dev' || gateway === 'auto') continue;
         if (isOnLink(this.#kernel.route(family, gateway, index), index)) keys.add(neighbourKey(dev, gateway));
       }

@@ -1,5 +1,4 @@
-import type { Family } from '../core/family.js';
-import { FAMILIES } from '../core/family.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import { SystemError } from '../errors.js';
 import { isInPath } from './executable.js';
 import { type Run, run as runCommand, SYSTEM_PATH } from './run.js';

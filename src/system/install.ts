@@ -1,7 +1,7 @@
 import type { Config, PlanConfig } from '../config/config.js';
 import { lostNumbers, type Numbers, rememberNumbers } from '../config/numbers.js';
 import type { RawConfig } from '../config/options.js';
-import { backendName } from '../config/service.js';
+import { backendName } from '../core/service.js';
 import { targetId } from '../core/target.js';
 import { SystemError, UsageError } from '../errors.js';
 import { buildPlan } from '../plan/build.js';

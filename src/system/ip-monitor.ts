@@ -21,12 +21,13 @@ export class IpMonitor {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, PATH: SYSTEM_PATH },
     });
-    this.#child.stdout?.setEncoding('utf8').on('data', onChange);
+    this.#child.stdout?.setEncoding('utf8').on('data', (news: string) => this.#stopped || onChange(news));
     const ended = () => this.#stopped || onEnd();
     this.#child.once('error', ended);
     this.#child.once('exit', ended);
   }
 
+  /** Ends it; nothing is told afterwards. */
   stop(): void {
     this.#stopped = true;
     this.#child.kill();

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
 import { formatAddress, parseAddress } from '../core/address.js';
 import { FAMILIES, type Family } from '../core/family.js';
+import { gatewayOf } from '../core/wan.js';
 import { neighbourKey } from '../plan/facts.js';
 import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
 
@@ -20,9 +21,10 @@ export interface SharedGateway {
 /** The gateways whose MAC addresses tell the WANs on one device apart. */
 export function sharedGateways({ wans }: Pick<Config, 'wans'>): SharedGateway[] {
   return FAMILIES.flatMap((family) => {
-    const ways = wans.flatMap(({ dev, via, via6 }) => {
-      const gateway = family === 4 ? via : via6;
-      return dev === '' || gateway === undefined ? [] : [{ family, dev, via: gateway }];
+    const ways = wans.flatMap((wan) => {
+      const { dev } = wan;
+      const via = gatewayOf(wan, family);
+      return dev === '' || via === undefined ? [] : [{ family, dev, via }];
     });
     const isShared = (dev: string) => ways.filter((way) => way.dev === dev).length > 1;
     // A WAN with `auto` has its device for itself.

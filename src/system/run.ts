@@ -8,14 +8,8 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/**
- * Runs a program by argv, never through a shell, and waits for it. Replace it in tests of pure logic.
- * @param environment variables to add to those of this process
- */
-export type Run = (
-  argv: readonly [string, ...string[]],
-  environment?: Readonly<Record<string, string>>,
-) => Promise<Finished>;
+/** Runs a program by argv, never through a shell, and waits for it. Replace it in tests of pure logic. */
+export type Run = (argv: readonly [string, ...string[]]) => Promise<Finished>;
 
 /** Adds the folders of system programs, which are often not in a user's PATH. */
 export const SYSTEM_PATH = [process.env.PATH, '/usr/sbin', '/sbin', '/usr/bin', '/bin']
@@ -24,9 +18,10 @@ export const SYSTEM_PATH = [process.env.PATH, '/usr/sbin', '/sbin', '/usr/bin', 
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
-export const run: Run = ([file, ...args], environment = {}) =>
+/** Runs a program of this machine, with messages in English. */
+export const run: Run = ([file, ...args]) =>
   new Promise((resolve) => {
-    const env = { ...process.env, ...environment, PATH: SYSTEM_PATH, LC_ALL: 'C' };
+    const env = { ...process.env, PATH: SYSTEM_PATH, LC_ALL: 'C' };
     try {
       execFile(file, args, { env, maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
         resolve({ code: exitCode(error), stdout, stderr });

@@ -3,15 +3,13 @@ import type { Family } from '../core/family.js';
 import { type CheckResult, inMs } from './check/check.js';
 import { Quality } from './quality.js';
 
-/** One source's opinion of a WAN: whether it works, and the figures behind that. */
+/** One source's opinion of a WAN: whether it works, and why it says so. */
 export interface Verdict {
   readonly up: boolean;
   /** For people, such as `ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout)`. */
   readonly reason: string;
   /** Up, but the last round failed. That takes no WAN down, but a WAN that waits to come up starts its wait anew. */
   readonly shaky?: true;
-  /** Down only until new connections are tried: nothing else can tell more, so coming up needs no further proof. */
-  readonly trial?: true;
   /** Down because somebody wished it, which says nothing about how reliable the WAN is. */
   readonly wished?: boolean;
 }

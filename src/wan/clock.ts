@@ -6,6 +6,7 @@ export interface Clock {
   after(ms: number, callback: () => void): () => void;
 }
 
+/** The clock and the timers of this process. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after: (ms, callback) => {

@@ -1,4 +1,4 @@
-import { FAMILIES, type Family } from '../core/family.js';
+import type { Family } from '../core/family.js';
 import { NOT_CHECKED, type TargetState } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import type { Verdict } from './check-health.js';
@@ -15,7 +15,7 @@ const AFTERMATH_MS = 1000;
 export interface Finding {
   readonly wan: string;
   readonly family: Family;
-  /** A name of its own for each check, `link`, `passive`, ... */
+  /** `check 1` and so on, `link`, `rules`, `asked` or `set`. */
   readonly source: string;
   readonly verdict: Verdict | undefined;
 }
@@ -35,7 +35,7 @@ export interface HealthOptions {
    * this function every WAN waits.
    */
   readonly taking?: (family: Family) => readonly string[];
-  /** Told of a state whenever any part of it may have changed. */
+  /** Told of a state whenever any part of it may have changed, after {@link Health.state} shows it. */
   readonly onState?: (change: HealthChange) => void;
 }
 
@@ -52,7 +52,7 @@ class Entry {
   #notBefore = Number.NEGATIVE_INFINITY;
   /** Since when all sources call this down WAN up; undefined when they do not, or it is up. */
   #goodSince: number | undefined;
-  /** Whether this time a source took it down for another reason than a trial or a wish. */
+  /** Whether this time a source took it down for another reason than a wish. */
   #failed = false;
   /** See {@link TargetState.brief}. */
   #brief = false;
@@ -144,7 +144,7 @@ class Entry {
     this.#brief = mayBeBrief && now < this.#since + BRIEF_MS && this.#onlyItsWayIsDown;
     if (this.#brief) return turned;
     if (wasOpen && !down.wished) this.#notBefore = now + this.#holdDown.wentDown(this.#upMs);
-    this.#failed ||= this.#some(({ up, trial, wished }) => !up && !trial && !wished);
+    this.#failed ||= this.#some(({ up, wished }) => !up && !wished);
     return turned;
   }
 
@@ -189,18 +189,12 @@ class Entry {
  * A WAN that only its device or its way calls down is briefly out at first ({@link TargetState.brief}): when it is good
  * again within two seconds, it is up at once and not held down. When it is not, or another source calls it down, too,
  * the outage counts from then on. A line that keeps flapping is forgiven a few times only, see {@link HoldDown}.
- *
- * A WAN that was down only for a trial ({@link Verdict.trial}) got no connections meanwhile, so waiting longer would
- * prove nothing: it waits for the hold-down only.
  */
 export class Health {
   readonly #entries = new Map<TargetId, Entry>();
-  readonly #onChange: (change: HealthChange) => void;
   readonly #options: HealthOptions;
 
-  /** @param onChange told of each change, after {@link Health.state} shows it */
-  constructor(onChange: (change: HealthChange) => void = () => {}, options: HealthOptions = {}) {
-    this.#onChange = onChange;
+  constructor(options: HealthOptions = {}) {
     this.#options = options;
   }
 
@@ -245,14 +239,6 @@ export class Health {
     return this.#entries.get(targetId(wan, family))?.excuses(began) ?? false;
   }
 
-  /** Whether a WAN is up, or would be up without what `source` says. */
-  upWithout(source: string, wan: string, family: Family): boolean {
-    const entry = this.#entries.get(targetId(wan, family));
-    if (entry === undefined || entry.up) return true;
-    const blamed = [...entry.verdicts].filter(([, verdict]) => !verdict.up).map(([name]) => name);
-    return blamed.length > 0 && blamed.every((name) => name === source);
-  }
-
   /** Brings up the WANs that have waited long enough, and counts the outages that are not brief any more. */
   tick(now: number): void {
     while (this.#settleUntilOneTurns(now));
@@ -266,11 +252,6 @@ export class Health {
       if (until !== undefined && (due === undefined || until < due)) due = until;
     }
     return due;
-  }
-
-  /** Forgets a WAN that is gone from the configuration. */
-  forget(wan: string): void {
-    for (const family of FAMILIES) this.#entries.delete(targetId(wan, family));
   }
 
   /** An entry that does not exist is made, unless there is nothing to note in it. */
@@ -300,13 +281,8 @@ export class Health {
   }
 
   #note(entry: Entry, turned: boolean): boolean {
-    this.#options.onState?.(this.#change(entry));
-    if (turned) this.#onChange(this.#change(entry));
+    this.#options.onState?.({ wan: entry.wan, family: entry.family, ...this.#state(entry) });
     return turned;
-  }
-
-  #change(entry: Entry): HealthChange {
-    return { wan: entry.wan, family: entry.family, ...this.#state(entry) };
   }
 
   #state(entry: Entry): TargetState {

@@ -3,8 +3,9 @@ import { Socket, type SocketConstructorOpts } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 import { useProbePort } from '../conntrack/probe-ports.js';
 import { forget } from '../conntrack/requests.js';
-import type { Tuple } from '../conntrack/selection.js';
 import type { Family } from '../core/family.js';
+import { TCP, UDP } from '../core/protocol.js';
+import type { Tuple } from '../core/tuple.js';
 import { loadAddon } from '../native.js';
 import type { CheckPath } from './check/check.js';
 
@@ -112,10 +113,6 @@ export function tcpSocket(path: CheckPath): Socket {
   socket.once('close', () => void leaveNothing(tuple, path.mark, true).then(release));
   return socket;
 }
-
-/** The numbers of IP protocols. */
-const TCP = 6;
-const UDP = 17;
 
 /**
  * Makes conntrack forget a probe that is over. What the system refuses is left to expire, since a probe has to work

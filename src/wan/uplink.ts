@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
 import type { Family } from '../core/family.js';
-import { carries, type Wan } from '../core/wan.js';
+import { carries, type Gateway, gatewayOf, type Wan } from '../core/wan.js';
 import { isLinkLocal, type LinkAddress, type Links } from '../system/links.js';
 import type { CheckPath } from './check/check.js';
 import type { Verdict } from './check-health.js';
@@ -19,7 +19,7 @@ export function linkVerdict(wan: Wan, family: Family, links: Links): Verdict | u
   if (!carries(wan, family)) return undefined;
   const state = links.state(wan.dev);
   if (state !== 'up') return { up: false, reason: `device ${wan.dev} ${WORDS[state]}` };
-  const given = gatewayOf(wan, family);
+  const given = givenGateway(wan, family);
   if (leads(wan.dev, family, given, links)) return { up: true, reason: `device ${wan.dev} is up` };
   if (links.addresses(wan.dev, family).length === 0) {
     return { up: false, reason: `device ${wan.dev} has no IPv${family} address` };
@@ -71,13 +71,14 @@ export function pathOf(
   return { wan: wan.name, family, mark, device: wan.dev, source, gateway: known };
 }
 
-function gatewayOf(wan: Wan, family: Family): string {
-  return (family === 6 ? wan.via6 : wan.via) ?? 'dev';
+/** The gateway of a WAN that carries the family. */
+function givenGateway(wan: Wan, family: Family): Gateway {
+  return gatewayOf(wan, family) ?? 'dev';
 }
 
 /** The gateway, with `auto` replaced by what it stands for now; undefined when it stands for nothing. */
 function effectiveGateway(wan: Wan, family: Family, links: Links): string | undefined {
-  const given = gatewayOf(wan, family);
+  const given = givenGateway(wan, family);
   return given === 'auto' ? links.gateway(wan.dev, family) : given;
 }
 

@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { ConntrackCounter, ConntrackError } from '#wanmark/conntrack/counter.js';
-import { flush, forget, lookup, type Tuple } from '#wanmark/conntrack/requests.js';
+import { flush, forget, lookup } from '#wanmark/conntrack/requests.js';
+import type { Tuple } from '#wanmark/core/tuple.js';
 import { UsageError } from '#wanmark/errors.js';
 import { loadAddon } from '#wanmark/native.js';
 import {

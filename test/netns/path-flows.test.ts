@@ -100,7 +100,9 @@ describe('the WAN of a connection', needs(nfqueue, addon, conntrackTable), () =>
     });
 
     it(`is kept by a SYN’s retransmits (IPv${family})`, async () => {
-      await withLab({ wans: 3, up: [], run: [] }, async ({ lab, daemon }) => {
+      // A second chance would give the second SYN to another WAN.
+      const run = ['--second-chance', 'off'];
+      await withLab({ wans: 3, up: [], run }, async ({ lab, daemon }) => {
         const tool = family === 6 ? 'ip6tables' : 'iptables';
         await lab.server.sh(`${tool} -A INPUT -p tcp --dport ${SILENT_PORT} -j DROP`);
         const flow = await dial(lab, { port: SILENT_PORT, family });

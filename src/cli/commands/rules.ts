@@ -43,6 +43,7 @@ function rulesConfig(raw: RawConfig, verb: string, numbers = installedNumbers())
   return config;
 }
 
+/** The command `up`. It checks all that can be checked before anything is changed. */
 export const upCommand: CommandModule = {
   command: 'up',
   describe: 'Install rules and routes',
@@ -83,6 +84,7 @@ export const refreshCommand: CommandModule = {
   },
 };
 
+/** The command `check`, which changes nothing. */
 export const checkCommand: CommandModule = {
   command: 'check',
   describe: 'Say what is missing of what up installed; exit code 1 if something is',

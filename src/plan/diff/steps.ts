@@ -17,6 +17,7 @@ export interface Have {
  */
 export type Steps = ReadonlyMap<string, readonly string[]>;
 
+/** The steps that lead from the state that is there to another one. */
 export function planSteps(have: Have, want: Lists): Steps {
   const all = FAMILIES.flatMap((family) => [
     [`${family}.tables`, tablesOf(family, have, want)] as const,

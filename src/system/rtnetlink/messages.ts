@@ -5,7 +5,7 @@ import type { Family } from '../../core/family.js';
 export const LITTLE_ENDIAN = endianness() === 'LE';
 
 /** struct nlmsghdr of linux/netlink.h: length, type, flags, sequence, port. */
-export const NLMSGHDR_BYTES = 16;
+const NLMSGHDR_BYTES = 16;
 
 /** AF_INET and AF_INET6 of bits/socket.h. */
 export const ADDRESS_FAMILY: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };

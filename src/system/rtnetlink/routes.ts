@@ -31,7 +31,7 @@ export interface Route {
 /** Message type of linux/rtnetlink.h. */
 export const RTM_NEWROUTE = 24;
 export const RTM_GETROUTE = 26;
-export const RT_TABLE_MAIN = 254;
+const RT_TABLE_MAIN = 254;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RTN_BROADCAST = 3;

@@ -37,6 +37,7 @@ export type Check = (
   signal: AbortSignal,
 ) => Promise<CheckResult>;
 
+/** The result of a probe whose signal aborts, which says nothing about the WAN. */
 export const CANCELLED: CheckResult = { ok: false, why: 'cancelled', inconclusive: true };
 
 /** Ends the probe with a result; only the first call counts. */

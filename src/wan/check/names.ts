@@ -12,7 +12,7 @@ const NONE = new Set(['ENODATA', 'ENOTFOUND']);
  * Asks the name servers of resolv.conf, with c-ares: getaddrinfo(3) would hold one of the few threads of libuv's pool
  * for seconds, and conntrack look-ups and file reads need those threads.
  */
-export const resolveName: Resolve = async (name, family) => {
+const resolveName: Resolve = async (name, family) => {
   const resolver = new Resolver({ timeout: 1000, tries: 2 });
   try {
     return await (family === 4 ? resolver.resolve4(name) : resolver.resolve6(name));

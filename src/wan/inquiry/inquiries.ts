@@ -1,5 +1,6 @@
 import type { CheckConfig } from '../../config/check.js';
-import type { Family } from '../../core/family.js';
+import { formatEndpoint } from '../../core/endpoint.js';
+import { FAMILIES, type Family } from '../../core/family.js';
 import { type TargetId, targetId } from '../../core/target.js';
 import type { NeighbourGateway } from '../../system/gateways.js';
 import type { Check, CheckPath } from '../check/check.js';
@@ -198,7 +199,7 @@ export class Inquiries {
     if (!asksDestinations) return checked;
     const picked = destinations[family].pick(wan, MOST_DESTINATIONS, clock.now(), networks);
     const asked = picked.map(({ address, port, network }): Question => {
-      const target = family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+      const target = formatEndpoint(family, address, port);
       const spend = () => this.#budget.spend(network, clock.now());
       return { text: target, network, check, target, spend };
     });
@@ -219,7 +220,7 @@ export class Inquiries {
 function questionsOf(config: CheckConfig, make: typeof makeCheck) {
   if (config.kind === 'script') return [];
   const check = make(config, new NameCache());
-  return ([4, 6] as const).flatMap((family) =>
+  return FAMILIES.flatMap((family) =>
     config.targets[family].map((target) => {
       const text = `${config.kind} ${target}`;
       const question: Question = { text, network: text, check, target, spend: () => true };

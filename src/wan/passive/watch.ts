@@ -1,6 +1,8 @@
-import type { Entry, Tuple } from '../../conntrack/requests.js';
+import type { Entry } from '../../conntrack/requests.js';
 import { FAMILIES, type Family } from '../../core/family.js';
 import type { Flow } from '../../core/flow.js';
+import { TCP, UDP } from '../../core/protocol.js';
+import type { Tuple } from '../../core/tuple.js';
 import type { Clock } from '../clock.js';
 import { FIRST_SYN_MS, LATER_SYN_MS } from './answer-times.js';
 import type { Destinations } from './destinations.js';
@@ -8,8 +10,6 @@ import type { Evidence, Unanswered } from './evidence.js';
 import { networkOf } from './network.js';
 import { Sampler } from './sampler.js';
 
-const TCP = 6;
-const UDP = 17;
 /** IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h). */
 const SEEN_REPLY = 1 << 1;
 /** Ages at which a connection is looked at, until it is answered. */
@@ -29,6 +29,11 @@ const TCP_PER_SECOND = 500;
 const UDP_PER_SECOND = 20;
 /** How long a moved connection keeps off the WAN that did not answer it. A client's last SYN comes later, but few wait. */
 const REMEMBERED_MS = 15_000;
+/**
+ * With so many moved connections, no error of a router moves another one: a client that tries a dead network thousands of
+ * times a second would cost a question to conntrack and a place in memory each time.
+ */
+const MOST_MOVES = (TCP_PER_SECOND * REMEMBERED_MS) / 1000;
 
 /**
  * A router that waited for a neighbour in vain sends an error about each packet of the connection that waited with it,
@@ -152,7 +157,8 @@ export class Watch {
     if (move !== undefined && move.from === wan && this.#aliveMs() - move.at < SAME_TRY_MS) return true;
     const sample = this.#sample(wan, tuple, undefined);
     this.#options.evidence[tuple.family].unreachable(wan, unansweredOf(sample, 0));
-    const moves = move === undefined && this.#options.mayMove(wan, tuple.family);
+    const hasRoom = this.#moves.size < MOST_MOVES;
+    const moves = move === undefined && hasRoom && this.#options.mayMove(wan, tuple.family);
     if (moves) void this.#moveAll([sample]);
     this.#arm();
     return moves;

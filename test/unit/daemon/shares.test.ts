@@ -32,6 +32,17 @@ describe('withShares', () => {
   });
 });
 
+describe('the target of a suspected WAN', () => {
+  const a = { ...base, name: 'a', mark: 1, state: 'suspected', weight: 3 } as const;
+  const targets = (...wans: Parameters<typeof withShares>[0]) => withShares(wans).map(({ target }) => target);
+
+  it('is 0 while another one is up, and by its weight where all are suspected, which then have the connections', () => {
+    assert.deepEqual(targets(a, { ...base, name: 'b', mark: 2 }), [0, 1]);
+    const down = { ...base, name: 'c', mark: 3, state: 'down' } as const;
+    assert.deepEqual(targets(a, { ...a, name: 'b', mark: 2, weight: 1 }, down), [0.75, 0.25, 0]);
+  });
+});
+
 describe('counts in the form of marks_stats.csv', () => {
   it('are read with blanks, blank lines and a heading, and written so that they read back', () => {
     const counts = parseCounts('connections, mark\n200, 1\n\n 0,2 \n17,10\r\n');

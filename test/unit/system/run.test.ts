@@ -8,7 +8,7 @@ describe('run', () => {
     assert.deepEqual([code, stdout, stderr], [3, 'out\n', 'err\n']);
     assert.equal((await run(['/no/such/program'])).code, 127);
     // For E2BIG, as for ENOMEM, Node throws instead of calling back.
-    const huge = await run(['true'], { HUGE: 'x'.repeat(4_000_000) });
+    const huge = await run(['true', 'x'.repeat(4_000_000)]);
     assert.equal(huge.code, 128);
     assert.match(huge.stderr, /E2BIG/);
   });

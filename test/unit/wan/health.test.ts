@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Verdict } from '#wanmark/wan/check-health.js';
 import { Health, type HealthChange } from '#wanmark/wan/health.js';
+import { onTurn } from './turns.js';
 
 describe('the health of a WAN', () => {
   function make() {
     const changes: HealthChange[] = [];
-    return { health: new Health((change) => changes.push(change)), changes };
+    return { health: new Health({ onState: onTurn((change) => changes.push(change)) }), changes };
   }
   const up = { up: true, reason: 'good' };
   const down = (reason: string) => ({ up: false, reason });
@@ -45,15 +46,14 @@ describe('the health of a WAN', () => {
       [health.state('a', 4).up, health.state('a', 6).up, health.state('b', 6).up],
       [true, false, true],
     );
-    health.forget('a');
-    assert.equal(health.state('a', 6).up, true);
   });
 
   describe('whose device is away', () => {
     /** A WAN `a` beside one that always works, with changes as `-` and `+` and their time. */
     function watched() {
       const seen: string[] = [];
-      const health = new Health(({ up: isUp, since }) => seen.push(`${isUp ? '+' : '-'}${since}`), {
+      const health = new Health({
+        onState: onTurn(({ up: isUp, since }) => seen.push(`${isUp ? '+' : '-'}${since}`)),
         upAfterMs: 30_000,
         taking: () => ['a', 'other'],
       });
@@ -90,7 +90,7 @@ describe('the health of a WAN', () => {
     });
 
     it('counts at once when something else calls it down, before or meanwhile', () => {
-      for (const source of ['check 1', 'set', 'passive']) {
+      for (const source of ['check 1', 'set', 'asked']) {
         const { health, link, brief } = watched();
         link(false, 1000);
         health.report('a', 4, source, down('it says so'), 1100);
@@ -140,7 +140,8 @@ describe('the health of a WAN', () => {
 
     it('is judged by all of a look at once: none comes up for another that goes down only in it', () => {
       const seen: string[] = [];
-      const health = new Health(({ wan, up: isUp }) => seen.push(`${wan}${isUp ? '+' : '-'}`), {
+      const health = new Health({
+        onState: onTurn(({ wan, up: isUp }) => seen.push(`${wan}${isUp ? '+' : '-'}`)),
         upAfterMs: 30_000,
         taking: () => ['a', 'b'],
       });
@@ -162,7 +163,10 @@ describe('the health of a WAN', () => {
     /** @param taking the WANs that get new connections; `other` always works */
     function patient(taking: () => readonly string[] = () => ['a', 'other']) {
       const changes: HealthChange[] = [];
-      return { health: new Health((change) => changes.push(change), { upAfterMs: 30_000, taking }), changes };
+      return {
+        health: new Health({ upAfterMs: 30_000, taking, onState: onTurn((change) => changes.push(change)) }),
+        changes,
+      };
     }
     const shaky: Verdict = { ...up, shaky: true };
     const ups = (changes: readonly HealthChange[]) =>
@@ -217,19 +221,10 @@ describe('the health of a WAN', () => {
       assert.deepEqual(waits, [30_000, 30_000, 30_000, 40_000, 80_000]);
     });
 
-    it('is up at once when it never was down, and after a trial of the passive watch', () => {
-      const { health, changes } = patient();
+    it('is up at once when it never was down', () => {
+      const { health } = patient();
       health.report('a', 4, 'check 1', up, 0);
       assert.equal(health.state('a', 4).up, true);
-      health.report('a', 4, 'passive', { ...down('silent'), trial: true }, 1000);
-      health.report('a', 4, 'passive', undefined, 11_000);
-      assert.deepEqual(ups(changes), [11_000]);
-      // It is not up at once when something else called it down as well.
-      health.report('a', 4, 'passive', { ...down('silent'), trial: true }, 400_000);
-      health.report('a', 4, 'link', down('no carrier'), 400_001);
-      health.report('a', 4, 'passive', undefined, 410_000);
-      health.report('a', 4, 'link', up, 411_000);
-      assert.equal(health.nextDue(), 441_000);
     });
 
     it('does not wait when there is no other, from the start or in the middle of it', () => {

@@ -6,6 +6,7 @@ import type { Check, CheckPath, CheckResult } from '#wanmark/wan/check/check.js'
 import { Health, type HealthChange } from '#wanmark/wan/health.js';
 import { Monitor } from '#wanmark/wan/monitor.js';
 import { FakeClock } from './fake-clock.js';
+import { onTurn } from './turns.js';
 
 const GOOD: CheckResult = { ok: true, rttMs: 5, why: '5 ms' };
 const path = (wan: string, family: 4 | 6): CheckPath => ({ wan, family, mark: 1, device: wan });
@@ -17,7 +18,7 @@ function monitor(
 ) {
   const clock = new FakeClock();
   const changes: HealthChange[] = [];
-  const health = new Health((change) => changes.push(change));
+  const health = new Health({ onState: onTurn((change) => changes.push(change)) });
   const it = new Monitor({
     wans: ['a', 'b', 'c'],
     checks: texts.map(parseCheck),

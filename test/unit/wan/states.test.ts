@@ -53,7 +53,7 @@ class World {
       wan(i + 1, { tier: 1 + below(3), weight: below(3), ...(i % 3 === 2 ? { via6: undefined } : {}) }),
     );
     this.states = statesOf(this.wans, 10_000, () => this.now);
-    this.health = new Health(undefined, {
+    this.health = new Health({
       upAfterMs: this.upAfterMs,
       taking: (family) => this.taking(family).map(({ name }) => name),
       onState: ({ wan: name, family, ...state }) => {
@@ -180,7 +180,7 @@ const HAPPENINGS: readonly Step[] = [
   says('rules'),
   says('check 1', inDoubt),
   says('check 2', inDoubt),
-  says('passive', (_world, up) => (up ? {} : { trial: true as const })),
+  says('asked'),
   (world, id) => world.tell(id, 'set', { up: false, reason: 'set down by hand', wished: true }),
   (world, id) => world.release(id, 'set'),
   (world, id) => {

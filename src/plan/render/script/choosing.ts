@@ -59,6 +59,7 @@ const NTH = FRAME(`		function greatest(a, b) { return b ? greatest(b, a % b) : a
 ${LAST_RESORT}
 		}`);
 
+/** The function of the script that prints the rules of a choice. */
 export function chooseFunction(mode: EngineConfig['kernelMode']): string {
   return `${HEAD}\n${mode === 'nth' ? NTH : RANDOM}`;
 }

@@ -139,6 +139,7 @@ each() {
 	for _one in $1; do printf '%s\\n' "\${2%%@*}$_one\${2#*@}"; done
 }`;
 
+/** The functions of the script that find out what only the machine knows. */
 export const FINDING = [
   NETWORKS,
   DEFAULT_ROUTES,

@@ -1,7 +1,7 @@
 import type { PlanConfig } from '../../../config/config.js';
 import { FAMILIES, type Family } from '../../../core/family.js';
 import type { Backend, Service } from '../../../core/service.js';
-import { carries, type Wan } from '../../../core/wan.js';
+import { carries, gatewayOf, type Wan } from '../../../core/wan.js';
 import { type Device, type Facts, neighbourKey } from '../../facts.js';
 import { quoted, VariableNames } from './words.js';
 
@@ -44,6 +44,7 @@ export interface Symbols {
 /** The weight in the plan, where a person may give one that the configuration does not. */
 const ANY_WEIGHT = 1;
 
+/** Gives each WAN and service its variables, and makes a configuration and facts that consist of them. */
 export function makeSymbols(config: PlanConfig): Symbols {
   const stems = new VariableNames();
   const ports = sharedDevices(config.wans);
@@ -109,8 +110,8 @@ function wanVariables({ wan, stem, shared }: ScriptWan): Variable[] {
     ...(shared ? [] : [{ name: `${stem}_dev`, value: quoted(wan.dev) }]),
     ...FAMILIES.filter((family) => carries(wan, family)).map((family) => ({
       name: viaVariable(stem, family),
-      value: (family === 6 ? wan.via6 : wan.via)!,
-      ...gatewayComment(family === 6 ? wan.via6 : wan.via),
+      value: gatewayOf(wan, family)!,
+      ...gatewayComment(gatewayOf(wan, family)),
     })),
     { name: `${stem}_weight`, value: String(wan.weight) },
   ];

@@ -62,7 +62,7 @@ export class Router {
     this.states = statesOf(wans, health.slowStartMs, () => clock.now());
     this.#pool = poolOf(wans, options.strategy, this.states);
     const taking = () => wans.map(({ name }) => name);
-    this.#health = new Health(undefined, {
+    this.#health = new Health({
       upAfterMs: health.upAfterMs,
       taking,
       onState: (change) => {

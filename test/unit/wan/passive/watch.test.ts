@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import type { Entry, Tuple } from '#wanmark/conntrack/requests.js';
+import type { Entry } from '#wanmark/conntrack/requests.js';
 import type { Flow } from '#wanmark/core/flow.js';
+import type { Tuple } from '#wanmark/core/tuple.js';
 import { Destinations } from '#wanmark/wan/passive/destinations.js';
 import { Evidence } from '#wanmark/wan/passive/evidence.js';
 import { isAnswered, Watch } from '#wanmark/wan/passive/watch.js';
@@ -295,6 +296,15 @@ describe('the second chance', () => {
     assert.deepEqual(forgotten, [[1, 'a', 100]]);
     decide('b', one);
     assert.equal(watch.unreachable('b', tuple), false);
+  });
+
+  it('leaves errors to the clients where thousands come a second, until it has room again', async () => {
+    const { watch, clock } = made();
+    const fails = (n: number) => watch.unreachable('a', { ...connection(n), family: 4 });
+    const moved = Array.from({ length: 9000 }, (_, n) => fails(n)).filter((isMoved) => isMoved).length;
+    assert.equal(moved, 7500, '500 a second for as long as a move is remembered');
+    await clock.pass(16_000);
+    assert.equal(fails(9000), true);
   });
 
   it('leaves the error to the client where no other WAN is, and takes it for a reason to ask all the same', async () => {

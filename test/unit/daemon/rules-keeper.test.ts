@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { pino } from 'pino';
+import { type Changing, RulesKeeper } from '#wanmark/daemon/rules-keeper.js';
+import { SystemError } from '#wanmark/errors.js';
+import { NO_STATES } from '#wanmark/plan/states.js';
+
+const full = () =>
+  Object.assign(new Error('ENOSPC: no space left on device'), { errno: -28, code: 'ENOSPC' });
+
+describe('a keeper of rules that the system refuses to change', () => {
+  const before = process.env.WANMARK_RUN;
+  let run: string;
+  let keeper: RulesKeeper;
+  let lines: { msg: string; said?: string[] }[];
+  let tries: string[];
+
+  beforeEach(() => {
+    run = mkdtempSync(join(tmpdir(), 'wanmark-keeper-'));
+    process.env.WANMARK_RUN = run;
+    mkdirSync(join(run, 'state'));
+    writeFileSync(join(run, 'state', 'up'), '');
+    lines = [];
+    tries = [];
+  });
+  afterEach(() => {
+    keeper.stop();
+    if (before === undefined) delete process.env.WANMARK_RUN;
+    else process.env.WANMARK_RUN = before;
+    rmSync(run, { recursive: true });
+  });
+
+  function make(refuse: () => never): void {
+    const changing: Changing = {
+      choice: async () => ({
+        changeChoice: async () => {
+          tries.push('choice');
+          return refuse();
+        },
+      }),
+      install: async () => ({
+        refreshRules: async () => {
+          tries.push('refresh');
+          return refuse();
+        },
+      }),
+    };
+    keeper = new RulesKeeper({
+      logger: pino({ base: null }, { write: (text: string) => lines.push(JSON.parse(text)) }),
+      now: () => 0,
+      devices: [],
+      repair: true,
+      fingerprint: () => '',
+      changing,
+    });
+  }
+
+  for (const [what, error] of [
+    ['an error of its own', () => new SystemError('NO_FACTS', 'the kernel does not tell; try again')],
+    ["one of the system's", full],
+  ] as const) {
+    it(`says so for ${what}, and goes on with the next states`, async () => {
+      make(() => {
+        throw error();
+      });
+      await keeper.setStates(NO_STATES);
+      assert.deepEqual(tries, ['choice', 'refresh']);
+      assert.deepEqual(
+        lines.map(({ msg, said }) => [msg, said]),
+        [['the rules could not be brought up to date; next try in 5 s', [error().message]]],
+      );
+      await keeper.setStates(NO_STATES);
+      assert.deepEqual(tries, ['choice', 'refresh', 'choice', 'refresh']);
+    });
+  }
+
+  it('does not hide a bug', async () => {
+    make(() => {
+      throw new TypeError('it is a bug');
+    });
+    await assert.rejects(keeper.setStates(NO_STATES), /it is a bug/);
+  });
+});
