@@ -15,6 +15,10 @@ look_tables() {
 	# What cannot be read must not be taken for empty.
 	"$PROGRAM-save" >"$2/$1.saved" 2>"$2/$1.complaint" ||
 		failed "$PROGRAM-save" "$(sed -n '/./{p;q;}' "$2/$1.complaint")"
+	# A table that holds a rule which only nft can make is not shown at all, and that is no failure (iptables-nft).
+	_hidden=$(sed -n "s/^# Table .\([a-z]*\). is incompatible.*/\1/p" "$2/$1.saved" | sed -n 1p)
+	[ -z "$_hidden" ] || failed "$PROGRAM-save" \
+		"table $_hidden has rules of another program that only nft shows; see 'nft list ruleset', and take them away first"
 	ours "$2/$1." <"$2/$1.saved"
 }
 
