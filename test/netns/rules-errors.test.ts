@@ -173,8 +173,15 @@ describe('on a system that is not ready', needs(namespaces), () => {
       writeFileSync(join(directory, 'ip6tables-save'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     try {
       // The words of iptables 1.8 where another program has put a rule of nft's own into the table.
-      breakWith(`PATH=\${PATH#*:} ip6tables-save; echo "# Table \\\`mangle' is incompatible, use 'nft' tool."`);
-      refused(config, 1, /^wanmark: 'ip6tables-save' failed: table mangle has rules .* only nft shows; /m, env);
+      breakWith(
+        `PATH=\${PATH#*:} ip6tables-save; echo "# Table \\\`mangle' is incompatible, use 'nft' tool."`,
+      );
+      refused(
+        config,
+        1,
+        /^wanmark: 'ip6tables-save' failed: table mangle has rules .* only nft shows; /m,
+        env,
+      );
       breakWith('echo injected >&2; exit 1');
       refused(config, 1, /^wanmark: 'ip6tables-save' failed: injected$/m, env);
       assert.equal(machine.wanmark('up', config).status, 0);
