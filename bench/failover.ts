@@ -2,7 +2,7 @@
  * Measures what clients notice of a WAN's death, and of its return: how long until it is avoided, the slowest connect,
  * and how long until it is used again.
  *
- * `npm run bench:failover -- [--small] [--runs N] [--rate N]` runs the real lab and prints a Markdown table. Clients
+ * `npm run bench:failover -- [--small] [--runs N] [--rate N] [--only TEXT]` runs the real lab and prints a Markdown table. Clients
  * send a SYN again after 1, 3 and 7 s; the first of these goes by another WAN.
  */
 import type { LoadReport } from '#wanmark/lab/agent/protocol.js';
@@ -15,6 +15,7 @@ const flags = options({
   small: { type: 'boolean', default: false },
   runs: { type: 'string', default: '3' },
   rate: { type: 'string' },
+  only: { type: 'string', default: '' },
 });
 const RUNS = flags.small ? 1 : positive('runs', flags.runs);
 /** New connections a second: those of a household, of an office, and of many. */
@@ -142,7 +143,8 @@ launch(async () => {
     '| death | new connections/s | avoided after | slowest connect | connects above 0.5 s | failed | broken | used again after |',
   );
   print('|---|---|---|---|---|---|---|---|');
-  for (const one of CASES) for (const rate of one.rates) await measure(one, rate);
+  const chosen = CASES.filter(({ what }) => what.includes(flags.only));
+  for (const one of chosen) for (const rate of one.rates) await measure(one, rate);
 });
 
 async function measure(one: Case, rate: number): Promise<void> {
