@@ -178,7 +178,7 @@ describe('a mistake', needs(nfqueue, addon), () => {
       ['[a]: b\n\0', /NUL byte at line 2/],
       [ALIASES, /wanmark.yaml: .*alias/],
       ['['.repeat(2 ** 20), /wanmark.yaml: more than 100 brackets are open at line 1/],
-      [`wan: [${' '.repeat(2 ** 20)}]`, /has 1048584 bytes; a configuration has at most 1048576/],
+      [`wan: [${' '.repeat(2 ** 20)}]`, /has 1048583 bytes; a configuration has at most 1048576/],
     ] as const) {
       writeFileSync(file, text);
       await refuses(['run', '--config', file], complaint);
