@@ -39,7 +39,7 @@ constexpr uint64_t kTickUs = 100'000;
 constexpr int kGatherMs = 5;
 constexpr uint32_t kGatherBuffer = 1 << 20;
 // Above this rate UPDATE events are given up for a while. Each event costs the packet that causes it some 2
-// us and us another 1, and for each one that we are shown, the filter drops two.
+// us and us another 1, and for each one that we are shown, the filter drops one.
 constexpr uint64_t kMostEventsPerSecond = 20'000;
 constexpr uint64_t kUpdatesPauseUs = 10'000'000;
 // How many entries that are not ours make one more pass over the table worth it. A filtered dump walks the

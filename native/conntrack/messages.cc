@@ -179,7 +179,11 @@ std::vector<sock_filter> BuildCtEventFilter(uint32_t mask, bool established) {
   program.Return(false);
   program.LoadValue(BPF_B);
   const uint32_t begin = established ? TCP_CONNTRACK_ESTABLISHED : TCP_CONNTRACK_SYN_RECV;
-  for (const uint32_t state : {begin, uint32_t{TCP_CONNTRACK_FIN_WAIT}, uint32_t{TCP_CONNTRACK_CLOSE}}) {
+  // An event tells the state at the moment when it is written, which is a later one when the next packet has
+  // just been handled by another CPU. So FIN_WAIT is missed now and then; TIME_WAIT is the last state, and is
+  // not.
+  for (const uint32_t state : {begin, uint32_t{TCP_CONNTRACK_FIN_WAIT}, uint32_t{TCP_CONNTRACK_TIME_WAIT},
+                               uint32_t{TCP_CONNTRACK_CLOSE}}) {
     program.IfEqual(state);
     program.Return(true);
   }

@@ -52,7 +52,8 @@ nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple);
  * the entries with a mark in the field it passes every DESTROY, and of the UPDATEs those of TCP that begin or
  * end what is counted, and all of other protocols.
  *
- * SYN_RECV begins, or with `established` ESTABLISHED. FIN_WAIT ends, or CLOSE after a reset.
+ * SYN_RECV begins, or with `established` ESTABLISHED. FIN_WAIT ends, or TIME_WAIT where that was missed, or
+ * CLOSE after a reset.
  */
 std::vector<sock_filter> BuildCtEventFilter(uint32_t mask, bool established);
 
