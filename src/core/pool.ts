@@ -152,7 +152,7 @@ export class Pool<Seen extends Candidate = Candidate> {
   }
 }
 
-/** Those that fit; all where none does. */
+/** The items that fit, or all items where none fits. */
 function preferred<Item>(all: readonly Item[], fits: (item: Item) => boolean): readonly Item[] {
   const found = all.filter(fits);
   return found.length > 0 ? found : all;

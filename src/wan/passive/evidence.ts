@@ -36,9 +36,9 @@ class Record {
   readonly times = new AnswerTimes();
   /** Unanswered connections that were decided after the latest answered one, by id. */
   run = new Map<number, Unanswered>();
-  /** Those that another WAN answered in less time than this one had. */
+  /** Unanswered connections that another WAN answered in less time than this one had. */
   pairs: Unanswered[] = [];
-  /** Those that its gateway called unreachable. */
+  /** Unanswered connections that the WAN's gateway called unreachable. */
   errors: Unanswered[] = [];
   /** When the answered connections of the last seconds were decided. */
   readonly answered: number[] = [];
