@@ -23,6 +23,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       before(async () => {
         machine = await Machine.start();
         machine.buildNetwork();
+        machine.addLinkLocal();
         const own = [1, 2, 3].flatMap((k) => [`192.0.${k}.2`, `2001:db8:${k}::2`]);
         for (const [where, addresses] of [
           ['inet', [SERVER, SERVER6]],
