@@ -61,7 +61,8 @@ describe('a gateway that knows no way', needs(nfqueue, addon), () => {
       );
       const { wan1 = 0, wan3 = 0, ...others } = tally(flows.flat());
       assert.deepEqual([wan1 + wan3, others], [4 * COUNT, {}]);
-      assert.equal(await asked(lab), (4 * COUNT) / 3, 'the daemon was asked about each of a third');
+      // More where the machine is so slow that a second SYN left before the connection was forgotten.
+      assert.ok((await asked(lab)) >= (4 * COUNT) / 3, 'the daemon was asked about each of a third');
       for (const host of [client, router]) assert.deepEqual(await heard(host), [0, 0], host.name);
 
       // Without a daemon, errors pass.

@@ -150,15 +150,20 @@ export class Watch {
 
   /**
    * Takes in that a router behind `wan` called the destination of a connection without an answer unreachable.
+   *
+   * A connection that was taken from the WAN may still have sent a SYN by it, because conntrack had not forgotten it yet
+   * or because the kernel chose in the daemon's place. That is no second try by another WAN, so it is taken away again.
    * @returns whether the connection gets a second chance, so that its client must not hear of the error
    */
   unreachable(wan: string, tuple: Tuple): boolean {
     const move = this.#moves.get(keyOf(tuple));
-    if (move !== undefined && move.from === wan && this.#aliveMs() - move.at < SAME_TRY_MS) return true;
+    const wasTaken = move?.from === wan;
+    if (wasTaken && this.#aliveMs() - move.at < SAME_TRY_MS) return true;
     const sample = this.#sample(wan, tuple, undefined);
     this.#options.evidence[tuple.family].unreachable(wan, unansweredOf(sample, 0));
     const hasRoom = this.#moves.size < MOST_MOVES;
-    const moves = move === undefined && hasRoom && this.#options.mayMove(wan, tuple.family);
+    const mayTry = wasTaken || (move === undefined && hasRoom);
+    const moves = mayTry && this.#options.mayMove(wan, tuple.family);
     if (moves) void this.#moveAll([sample]);
     this.#arm();
     return moves;

@@ -298,6 +298,21 @@ describe('the second chance', () => {
     assert.equal(watch.unreachable('b', tuple), false);
   });
 
+  it('is given again where a SYN left by the same WAN before the connection was forgotten', async () => {
+    const { watch, clock, decide, forgotten } = made();
+    const tuple: Tuple = { ...connection(1), family: 4 };
+    decide('a', connection(1));
+    await clock.pass(100);
+    assert.equal(watch.unreachable('a', tuple), true);
+    await clock.pass(1000);
+    assert.equal(watch.unreachable('a', tuple), true, 'no other WAN has been tried yet');
+    await clock.pass(25);
+    assert.deepEqual(forgotten, [
+      [1, 'a', 100],
+      [1, 'a', 1100],
+    ]);
+  });
+
   it('leaves errors to the clients where thousands come a second, until it has room again', async () => {
     const { watch, clock } = made();
     const fails = (n: number) => watch.unreachable('a', { ...connection(n), family: 4 });
