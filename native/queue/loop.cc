@@ -178,17 +178,27 @@ void QueueLoop::CountError(int error) {
 
 void QueueLoop::Settle() {
   if (packet_count_ == 0) return;
-  const uint64_t now_ms = options_.now_ms();
-  FindDecisions(now_ms);
-  AskForMisses();
-  SendVerdicts();
+  SettleKnown(options_.now_ms());
+  if (misses_.count() > 0) SettleMisses();
   packet_count_ = 0;
 }
 
-void QueueLoop::FindDecisions(uint64_t now_ms) {
+void QueueLoop::SettleKnown(uint64_t now_ms) {
   misses_.Clear();
   std::lock_guard lock(cache_mutex_);
   for (uint32_t i = 0; i < packet_count_; i++) slots_[i] = FindDecision(packets_[i], now_ms);
+  SendVerdicts(false);
+}
+
+void QueueLoop::SettleMisses() {
+  const bool answered = AskForMisses();
+  const uint64_t now_ms = options_.now_ms();
+  std::lock_guard lock(cache_mutex_);
+  if (answered) {
+    ReadAnswers(now_ms);
+    handoff_.Release();
+  }
+  SendVerdicts(true);
 }
 
 QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
@@ -204,23 +214,20 @@ QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
   return Slot{finds > kLoopFinds ? Slot::kLooping : Slot::kFound, *known, 0};
 }
 
-void QueueLoop::AskForMisses() {
+bool QueueLoop::AskForMisses() {
   const uint32_t count = misses_.count();
   for (uint32_t i = 0; i < count; i++) answers_[i] = BatchMemory::kKernelDecides;
-  if (count == 0) return;
   if (!handoff_.Idle()) {
     stats_.late_flows.Add(count);
-    return SayLate();
+    SayLate();
+    return false;
   }
   said_late_ = false;
   for (uint32_t i = 0; i < count; i++) memory_.Fill(i, *misses_[i].packet);
-  if (!handoff_.Ask(count, options_.deadline)) {
-    stats_.late.Add();
-    stats_.late_flows.Add(count);
-    return;
-  }
-  ReadAnswers(options_.now_ms());
-  handoff_.Release();
+  if (handoff_.Ask(count, options_.deadline)) return true;
+  stats_.late.Add();
+  stats_.late_flows.Add(count);
+  return false;
 }
 
 void QueueLoop::SayLate() {
@@ -234,7 +241,6 @@ void QueueLoop::SayLate() {
 }
 
 void QueueLoop::ReadAnswers(uint64_t now_ms) {
-  std::lock_guard lock(cache_mutex_);
   for (uint32_t i = 0; i < misses_.count(); i++) {
     // Each answer is read only once, so a callback that keeps writing after its return cannot get past the
     // check.
@@ -251,12 +257,13 @@ void QueueLoop::ReadAnswers(uint64_t now_ms) {
   }
 }
 
-void QueueLoop::SendVerdicts() {
+void QueueLoop::SendVerdicts(bool missed) {
   verdicts_.Clear();
   uint32_t asked = 0;
   for (uint32_t i = 0; i < packet_count_; i++) {
     const Packet& packet = packets_[i];
     const Slot& slot = slots_[i];
+    if ((slot.kind == Slot::kMissed) != missed) continue;
     // Misses are numbered in the order of their first packets, so a number that was seen before is a
     // duplicate.
     const bool first = slot.kind == Slot::kMissed && slot.miss == asked;
@@ -280,6 +287,7 @@ void QueueLoop::SendVerdicts() {
                   (packet.old_mark & ~options_.mask) | mark);
     (first ? stats_.decisions : stats_.cache_hits).Add();
   }
+  if (verdicts_.count() == 0) return;
 
   int error;
   while ((error = socket_.Send(verdicts_.data(), verdicts_.size()))) {
@@ -298,7 +306,7 @@ void QueueLoop::SendVerdicts() {
 size_t QueueLoop::Forget(uint32_t mark, uint32_t mask) {
   std::lock_guard lock(cache_mutex_);
   size_t forgotten = cache_.Forget(mark, mask, options_.now_ms());
-  // The answers are written and not released yet. Where they have been read already, writing does no harm.
+  // The answers are written and not read yet.
   if (handoff_.Answered()) {
     for (uint32_t& answer : memory_.marks) {
       std::atomic_ref value(answer);

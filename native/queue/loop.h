@@ -86,8 +86,9 @@ class QueueLoop {
 
   Handoff& handoff() { return handoff_; }
   /**
-   * Forgets decisions (see DecisionCache), and withdraws answers that are not sent yet. Returns how many
-   * decisions were forgotten.
+   * Forgets decisions (see DecisionCache), and withdraws answers that are not sent yet. What was sent is with
+   * the kernel when this returns, so a connection that is deleted from conntrack afterwards does not come
+   * back with the mark. Returns how many decisions were forgotten.
    */
   size_t Forget(uint32_t mark, uint32_t mask);
   /** Whether a Ping has been answered since the last call. */
@@ -108,11 +109,15 @@ class QueueLoop {
   void CountError(int error);
   /** Gives each of packets_[0..packet_count_) a verdict. */
   void Settle();
-  void FindDecisions(uint64_t now_ms);
+  /** Answers what is remembered, so that it does not wait for the misses. */
+  void SettleKnown(uint64_t now_ms);
+  void SettleMisses();
   Slot FindDecision(const Packet& packet, uint64_t now_ms);
-  void AskForMisses();
+  /** Returns whether JS answered in time. */
+  bool AskForMisses();
   void ReadAnswers(uint64_t now_ms);
-  void SendVerdicts();
+  /** Sends the verdicts of the misses, or of the others. */
+  void SendVerdicts(bool missed);
   void ReportTrouble(Trouble trouble, int error);
   void SayLate();
   void AnswerPing();
@@ -129,7 +134,8 @@ class QueueLoop {
   std::function<void()> wake_js_;
   Handoff handoff_;
 
-  // This is held while the cache is used and while answers are read, because Forget runs on the JS thread.
+  // This is held from the look into the cache, or into the answers, until the verdicts are sent, because
+  // Forget runs on the JS thread.
   std::mutex cache_mutex_;
   DecisionCache cache_;
 
