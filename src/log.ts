@@ -1,11 +1,16 @@
+import { isatty } from 'node:tty';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { Output } from './output.js';
 
+const STDOUT = 1;
 /** How long a line may stay in memory before it is written: short enough to tail, long enough to batch. */
 const FLUSH_MS = 50;
 /** Most bytes that wait for a slow reader; beyond, lines are dropped, never connections. */
 const MAX_BUFFER_BYTES = 16 * 1024 * 1024;
-/** Characters of lines that one write takes at most, which a pipe has room for. */
+/** Characters of lines that are handed over together at most. */
 const LINES_LENGTH = 32 * 1024;
+/** How long the end waits for a reader. */
+const END_MS = 1000;
 
 /** Writes a line of NDJSON, given with its newline, in order with the logger's own lines. */
 export type LineSink = (line: string) => void;
@@ -18,80 +23,53 @@ export interface Log {
    * people.
    */
   readonly line: LineSink | undefined;
-  /** How many lines were dropped because the reader of our stdout is too slow. */
+  /** How many lines were dropped because nobody took them in time, or the disk had no space. */
   dropped(): number;
-  /** Writes the lines that are still in memory; call it before the process exits. */
-  flush(): void;
+  /** Writes the lines that are still in memory, as far as somebody takes them within a second. */
+  end(): Promise<void>;
 }
 
-/** Makes a log of NDJSON on stdout, or of readable lines when stdout is a terminal. */
+/** Makes a log of NDJSON on stdout, or of readable lines when stdout is a terminal. Writing to it never waits or fails. */
 export async function createLog(): Promise<Log> {
-  if (process.stdout.isTTY) {
-    const { default: pretty } = await import('pino-pretty');
-    const stream = pretty({
-      colorize: true,
-      ignore: 'pid,hostname',
-      translateTime: 'SYS:HH:MM:ss.l',
-      sync: true,
-    });
-    const logger = pino({ base: null }, stream);
-    return { logger, line: undefined, dropped: () => 0, flush: () => undefined };
-  }
-  const destination = pino.destination({
-    dest: 1,
-    sync: false,
-    minLength: 4096,
-    maxLength: MAX_BUFFER_BYTES,
+  const output = new Output(STDOUT, {
+    maxBytes: MAX_BUFFER_BYTES,
+    onRecovered: (dropped) => logger.warn(dropped, 'log lines were dropped'),
   });
   // Many lines share one write, which costs as much as making five lines.
   let lines = '';
-  const writeLines = () => {
-    if (lines === '') return;
-    destination.write(lines);
-    lines = '';
-  };
-  let dropped = 0;
-  destination.on('drop', (text: string) => {
-    dropped += text.split('\n').length - 1;
-  });
-  // A timeout and not an interval: a flush without lines would be an empty write on a thread of libuv.
   let timer: NodeJS.Timeout | undefined;
-  const flushSoon = () => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      writeLines();
-      destination.flush();
-    }, FLUSH_MS).unref();
+  const writeLines = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (lines === '') return;
+    const all = lines;
+    lines = '';
+    output.write(all);
   };
-  const logger = pino(
-    {
-      base: null,
-      timestamp: stdTimeFunctions.isoTime,
-      hooks: {
-        logMethod(args, method) {
-          writeLines();
-          method.apply(this, args);
-          flushSoon();
-        },
-      },
-    },
-    destination,
-  );
+  const line = (text: string) => {
+    lines += text;
+    if (lines.length >= LINES_LENGTH) writeLines();
+    else timer ??= setTimeout(writeLines, FLUSH_MS).unref();
+  };
+  const forPeople = isatty(STDOUT) ? await pretty() : undefined;
+  const logger =
+    forPeople === undefined
+      ? pino({ base: null, timestamp: stdTimeFunctions.isoTime }, { write: line })
+      : pino({ base: null }, { write: (text) => line(forPeople(text)) });
   return {
     logger,
-    line: (line) => {
-      lines += line;
-      flushSoon();
-      if (lines.length >= LINES_LENGTH) writeLines();
-    },
-    dropped: () => dropped,
-    flush: () => {
-      clearTimeout(timer);
-      // A descriptor that is not open yet, or a broken pipe, should not make the exit fail.
-      try {
-        writeLines();
-        destination.flushSync();
-      } catch {}
+    line: forPeople === undefined ? line : undefined,
+    dropped: () => output.dropped,
+    end: async () => {
+      writeLines();
+      await output.end(END_MS);
     },
   };
+}
+
+/** Makes a line of the log readable. */
+async function pretty(): Promise<(line: string) => string> {
+  // Loaded only for a terminal: it costs a tenth of a start.
+  const { prettyFactory } = await import('pino-pretty');
+  return prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
 }

@@ -11,7 +11,7 @@ const WRITER = `
   const log = await createLog();
   for (let i = 0; i < Number(process.argv[2]); i++) log.line(${JSON.stringify(LINE)});
   process.stderr.write(log.dropped() + '\\n');
-  log.flush();`;
+  await log.end();`;
 /** Once it is told to, counts the lines that a program writes, and those that are not whole. */
 const READER = `exec 3<&0; "$@" </dev/null | { read -r _ <&3; exec awk 'length != 1023 { torn++ } END { print NR, torn + 0 }'; }`;
 

@@ -18,8 +18,8 @@ describe('the log', {
     });
     log = await createLog();
   });
-  after(() => {
-    log.flush();
+  after(async () => {
+    await log.end();
     mock.restoreAll();
     mock.timers.reset();
   });

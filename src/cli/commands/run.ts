@@ -40,11 +40,10 @@ export const runCommand: CommandModule = {
         await ended.wait;
       } finally {
         await daemon.stop();
-        if (log.dropped() > 0)
-          log.logger.warn({ lines: log.dropped() }, 'log lines were dropped: the reader is too slow');
+        if (log.dropped() > 0) log.logger.warn({ lines: log.dropped() }, 'log lines were dropped in all');
       }
     } finally {
-      log.flush();
+      await log.end();
     }
   },
 };
