@@ -16,6 +16,7 @@ import {
   type Inbound,
   type Tried,
 } from './decider.js';
+import { Isolation } from './isolation.js';
 import { queueStatuses } from './queue-status.js';
 import { withShares } from './shares.js';
 import { StrategyFaults, sumFaults } from './strategy-faults.js';
@@ -49,7 +50,7 @@ export interface BalancerParts extends BalancerContext {
   /** The log field that names the pool in lines about its strategy; undefined where there is only one pool. */
   readonly poolField?: string;
   readonly label: Label;
-  /** Told of each decision after it was counted. */
+  /** Told of each decision after it was counted. An exception costs nothing but what it was told for. */
   readonly onDecision: DecisionListener;
   /** Told of ICMP errors about its connections; without it they pass. */
   readonly onError?: ErrorListener;
@@ -85,15 +86,21 @@ export class Balancer {
     const single = poolField === undefined;
     this.#lateness = single ? faults[0]! : new StrategyFaults(logger, `a ${poolField}'s`, now);
     this.#faults = single ? faults : [...faults, this.#lateness];
+    const isolation = new Isolation(logger, now);
+    const { tried, onError } = parts;
     const decider = new Decider(
       parts.find(this.pools),
       field,
       parts.inbound,
-      (pool, member, flow, packet) => {
-        connections?.decided(member.configured.mark);
-        onDecision(pool, member, flow, packet);
+      (pool, member, flow, packet) =>
+        isolation.run(() => {
+          connections?.decided(member.configured.mark);
+          onDecision(pool, member, flow, packet);
+        }, undefined),
+      {
+        ...(tried && { tried: (flow) => isolation.run(() => tried(flow), undefined) }),
+        ...(onError && { onError: (...error) => isolation.run(() => onError(...error), false) }),
       },
-      parts,
     );
     const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;
     const { open = Queues.open } = parts;

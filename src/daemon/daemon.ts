@@ -8,6 +8,7 @@ import { hex } from '../core/mark.js';
 import type { States } from '../core/states.js';
 import { SystemError } from '../errors.js';
 import type { ServiceManager } from '../system/service-manager.js';
+import { Isolation } from './isolation.js';
 import { queuesTogether } from './queue-status.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import type { Services } from './services.js';
@@ -19,6 +20,8 @@ import { Watchdog } from './watchdog.js';
  * without counts is better than none.
  */
 const COUNTED_MS = 3000;
+/** How long a part may take to end. Hooks have two seconds of it. */
+const MOST_STOPPING_MS = 10_000;
 /** The fault counts without WANs: there is no strategy of theirs to fail. */
 const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 
@@ -48,6 +51,7 @@ export class Daemon {
   readonly #startedAt: number;
   #control: Control | undefined;
   readonly #watchdog: Watchdog;
+  readonly #isolation: Isolation;
 
   /** Starts everything that decisions do not need; packets are answered meanwhile. */
   static async start(parts: DaemonParts): Promise<Daemon> {
@@ -65,19 +69,25 @@ export class Daemon {
       // Connections matter more than being able to look at them.
       parts.logger.warn(`wanmark status and set will not work: ${error.message}`);
     }
-    parts.logger.info(daemon.#description(), 'started');
-    parts.serviceManager.ready(daemon.#summary());
+    const isolation = daemon.#isolation;
+    parts.logger.info(
+      isolation.run(() => daemon.#description(), {}),
+      'started',
+    );
+    isolation.run(() => parts.serviceManager.ready(isolation.run(() => daemon.#summary(), '')), undefined);
     await daemon.#watch();
     return daemon;
   }
 
   private constructor(parts: DaemonParts) {
     this.#parts = parts;
-    const { wans, services, serviceManager, now } = parts;
+    const { wans, services, serviceManager, now, logger } = parts;
+    this.#isolation = new Isolation(logger, now);
     this.#watchdog = new Watchdog(
       serviceManager,
       () => Promise.all([wans?.balancer.ping(), services?.balancer.ping()]),
       () => this.#summary(),
+      this.#isolation,
     );
     this.#startedAt = now();
   }
@@ -85,22 +95,27 @@ export class Daemon {
   /** Starts the helper programs last: each start takes milliseconds, which the first decisions need not wait for. */
   async #watch(): Promise<void> {
     const { wans, keeper, states } = this.#parts;
+    const isolation = this.#isolation;
     await setImmediate();
-    wans?.begin();
+    isolation.run(() => wans?.begin(), undefined);
     await setImmediate();
     // Without WANs nobody reports which of them work, so the keeper gets no states.
-    keeper?.begin(wans === undefined ? undefined : states);
+    isolation.run(() => keeper?.begin(wans === undefined ? undefined : states), undefined);
   }
 
-  /** Answers the packets that the kernel still holds, gives the queues back and logs summaries. */
+  /**
+   * Answers the packets that the kernel still holds, gives the queues back and logs summaries. A part that fails or
+   * hangs does not keep the others from ending.
+   */
   async stop(): Promise<void> {
     const { serviceManager, keeper, services, wans, logger } = this.#parts;
-    serviceManager.stopping();
-    this.#watchdog.stop();
-    this.#control?.close();
-    keeper?.stop();
-    await services?.stop();
-    if (wans !== undefined) await wans.stop();
+    const end = (part: () => unknown) => this.#isolation.settle(part, MOST_STOPPING_MS);
+    await end(() => serviceManager.stopping());
+    await end(() => this.#watchdog.stop());
+    await end(() => this.#control?.close());
+    await end(() => keeper?.stop());
+    await end(() => services?.stop());
+    if (wans !== undefined) await end(() => wans.stop());
     // Every daemon's log ends with this line.
     else logger.info({ picks: 0, strategyFaults: 0 }, 'stopped');
   }

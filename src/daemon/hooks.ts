@@ -21,6 +21,8 @@ export interface HooksParts {
   readonly socket: string;
   readonly states: Pick<States, 'state' | 'suspicion'>;
   readonly logger: Logger;
+  /** Told when telling a hook fails in an unexpected way. */
+  readonly onFault: (error: unknown) => void;
   readonly run?: typeof runLimited;
   readonly mostActingMs?: number;
   readonly graceMs?: number;
@@ -81,7 +83,7 @@ export class Hooks {
   }
 
   async #work(line: Line): Promise<void> {
-    const { hooks, mostActingMs = MOST_ACTING_MS } = this.#parts;
+    const { hooks, onFault, mostActingMs = MOST_ACTING_MS } = this.#parts;
     for (;;) {
       const [job] = line.waiting.values();
       if (job === undefined || this.#ending.signal.aborted) break;
@@ -89,7 +91,8 @@ export class Hooks {
       await settled(job.acted, mostActingMs, this.#ending.signal);
       for (const file of hooks.files) {
         if (this.#ending.signal.aborted) return;
-        await this.#call(file, job.change);
+        // The next change must not wait for ever for one that failed.
+        await this.#call(file, job.change).catch(onFault);
       }
     }
     line.work = undefined;

@@ -12,6 +12,8 @@ const SOON_PAUSE_MS = 50;
 /** How many acts a minute may skip the long pauses; after that, `soon` waits like `request`. */
 const HASTE = 60;
 const MINUTE_MS = 60_000;
+/** The wait after an act that failed. */
+const FAILED_REST_MS = 10_000;
 
 /**
  * Acts some time after a request, with pauses in between: never twice at the same time, and once more when it was asked
@@ -19,6 +21,7 @@ const MINUTE_MS = 60_000;
  */
 export class Paced {
   readonly #act: () => Promise<number>;
+  readonly #onFault: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
   /** When the timer ends. */
   #due = Number.POSITIVE_INFINITY;
@@ -30,9 +33,13 @@ export class Paced {
   #ended = Number.NEGATIVE_INFINITY;
   #starts: readonly number[] = [];
 
-  /** @param act returns for how many milliseconds at least it wants to rest */
-  constructor(act: () => Promise<number>) {
+  /**
+   * @param act returns for how many milliseconds at least it wants to rest
+   * @param onFault told when `act` rejects; it is called again later all the same
+   */
+  constructor(act: () => Promise<number>, onFault: (error: unknown) => void) {
     this.#act = act;
+    this.#onFault = onFault;
   }
 
   request(): void {
@@ -88,7 +95,11 @@ export class Paced {
   async #run(): Promise<void> {
     const start = performance.now();
     this.#starts = [...this.#lately, start];
-    const restMs = await this.#act();
+    // What acts may fail; the next act must not wait for ever because of that.
+    const restMs = await this.#act().catch((error) => {
+      this.#onFault(error);
+      return FAILED_REST_MS;
+    });
     const end = performance.now();
     this.#notBefore = end + Math.max(restMs, Math.min(PAUSE_FACTOR * (end - start), MAX_PAUSE_MS));
     this.#ended = end;

@@ -5,6 +5,7 @@ import { NO_STATES, type PlanStates } from '../plan/states.js';
 import type { Outcome } from '../system/install.js';
 import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
 import { IpMonitor } from '../system/ip-monitor.js';
+import { Isolation } from './isolation.js';
 import { Paced } from './paced.js';
 import { RepairPace } from './repair-pace.js';
 import { TouchedDevices } from './touched-devices.js';
@@ -53,7 +54,8 @@ export class RulesKeeper {
   readonly #parts: RulesKeeperParts;
   readonly #changing: Changing;
   readonly #pace: RepairPace;
-  readonly #paced = new Paced(() => this.#pass());
+  readonly #paced: Paced;
+  readonly #isolation: Isolation;
   #monitor: IpMonitor | undefined;
   #timers: readonly NodeJS.Timeout[] = [];
   readonly #touched: TouchedDevices;
@@ -74,6 +76,8 @@ export class RulesKeeper {
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
     this.#changing = parts.changing ?? LATER;
+    this.#isolation = new Isolation(parts.logger, parts.now);
+    this.#paced = new Paced(() => this.#pass(), this.#isolation.report);
     this.#pace = new RepairPace(parts.now);
     this.#touched = new TouchedDevices(parts.devices);
   }
@@ -114,7 +118,8 @@ export class RulesKeeper {
     this.#states = states;
     this.#down = states.down;
     // One change after another, since each takes the lock, and a WAN dies in both families at once.
-    this.#following = this.#following.then(() => this.#follow(isBack));
+    // A failure must not keep the next change from being made.
+    this.#following = this.#following.then(() => this.#follow(isBack)).catch(this.#isolation.report);
     return this.#following;
   }
 

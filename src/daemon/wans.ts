@@ -12,12 +12,16 @@ import { Balancer, type BalancerContext } from './balancer.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
 import { InboundWans } from './inbound-wans.js';
+import { Isolation } from './isolation.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
 import { Mover } from './mover.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
 import { uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
+
+/** How long a part may take to end. */
+const MOST_STOPPING_MS = 3000;
 
 export interface WansParts extends BalancerContext {
   /** A configuration with WANs or bare marks. */
@@ -39,6 +43,7 @@ export class Wans {
   readonly #uplinks: Uplinks | undefined;
   readonly #hooks: Hooks;
   readonly #mover: Mover;
+  readonly #isolation: Isolation;
   readonly #settings: Settings;
   /** Settles when all consequences of the WANs' changes of state are done. */
   #settled: Promise<unknown> = Promise.resolve();
@@ -48,11 +53,13 @@ export class Wans {
     this.#parts = parts;
     const { config, logger, states, keeper } = parts;
     const { wans, fields, health, hooks, socket } = config;
+    this.#isolation = new Isolation(logger, parts.now);
     this.#inbound = new InboundWans(wans);
     this.balancer = this.#openBalancer();
     this.#pool = this.balancer.pools[0]!;
     this.#mover = new Mover({ field: fields.wans, onUp: health.onUp, balancer: this.balancer, logger });
-    this.#hooks = new Hooks({ wans, hooks, socket, logger, states });
+    const onFault = this.#isolation.report;
+    this.#hooks = new Hooks({ wans, hooks, socket, logger, states, onFault });
     this.#uplinks = wans.length > 0 ? this.#watchUplinks() : undefined;
     this.#settings = new Settings({
       members: this.#pool.members,
@@ -82,9 +89,10 @@ export class Wans {
   /** Ends the watch and the balancer, and logs their end. */
   async stop(): Promise<void> {
     const { logger } = this.#parts;
-    this.#mover.stop();
-    await this.#uplinks?.stop();
-    const hooks = this.#hooks.stop();
+    const isolation = this.#isolation;
+    await isolation.settle(() => this.#mover.stop(), MOST_STOPPING_MS);
+    await isolation.settle(() => this.#uplinks?.stop(), MOST_STOPPING_MS);
+    const hooks = isolation.settle(() => this.#hooks.stop(), MOST_STOPPING_MS);
     const nums = this.balancer.queueStatuses().map(({ num }) => num);
     const kernel = readQueueTable()?.filter(({ num }) => nums.includes(num));
     const [queue] = await Promise.all([this.balancer.stop(), hooks]);
@@ -140,7 +148,8 @@ export class Wans {
       tried: (flow) => this.#uplinks?.tried(flow),
       label,
       onDecision: (pool, member, flow, packet) => {
-        this.#uplinks?.decided(member.target.name, flow);
+        // Apart, so that neither costs the other anything.
+        this.#isolation.run(() => this.#uplinks?.decided(member.target.name, flow), undefined);
         log?.(pool, member, flow, packet);
       },
       // Only the user knows what marks without WANs mean, and which errors the rules queue.
@@ -180,19 +189,23 @@ export class Wans {
       logger,
       hasOther: (name, family) => this.#pool.hasOther(name, family),
       forget: (mark) => this.balancer.forget(mark),
-      onSuspicion: (change) => void this.#alsoSettle(failover.suspicionChanged(change)),
-      onChange: (change) => this.#hooks.changed(change, this.#alsoSettle(failover.changed(change))),
-      onLasting: (change) => void this.#alsoSettle(failover.lasts(change)),
+      onSuspicion: (change) => void this.#alsoSettle(() => failover.suspicionChanged(change)),
+      onChange: (change) => {
+        const acted = this.#alsoSettle(() => failover.changed(change));
+        this.#isolation.run(() => this.#hooks.changed(change, acted), undefined);
+      },
+      onLasting: (change) => void this.#alsoSettle(() => failover.lasts(change)),
       onLinks: (links) => {
-        this.#inbound.update(links);
-        this.#parts.connections?.lookAround();
+        this.#isolation.run(() => this.#inbound.update(links), undefined);
+        this.#isolation.run(() => this.#parts.connections?.lookAround(), undefined);
       },
       onMoved: () => keeper?.follow(),
     });
   }
 
   /** Makes everybody who waits for consequences wait for this one, too. */
-  #alsoSettle(acted: Promise<void>): Promise<void> {
+  #alsoSettle(act: () => Promise<void>): Promise<void> {
+    const acted = (async () => act())().catch(this.#isolation.report);
     // Drops the results, since otherwise each promise would hold all earlier ones.
     this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
     return acted;

@@ -1,4 +1,5 @@
 import type { ServiceManager } from '../system/service-manager.js';
+import type { Isolation } from './isolation.js';
 
 /**
  * Tells systemd that we live, as long as decisions can be made. Each sign of life goes the way of a decision, to the
@@ -9,9 +10,14 @@ export class Watchdog {
 
   /**
    * @param ping resolves when a decision could be made
-   * @param status one line for `systemctl status`
+   * @param status one line for `systemctl status`; we live without one, too
    */
-  constructor(manager: ServiceManager, ping: () => Promise<unknown>, status: () => string) {
+  constructor(
+    manager: ServiceManager,
+    ping: () => Promise<unknown>,
+    status: () => string,
+    isolation: Isolation,
+  ) {
     if (manager.watchdogMs === undefined) return;
     let waiting = false;
     const beat = async () => {
@@ -19,7 +25,7 @@ export class Watchdog {
       waiting = true;
       await ping();
       waiting = false;
-      manager.watchdog(status());
+      manager.watchdog(isolation.run(status, 'no status'));
     };
     this.#timer = setInterval(() => void beat(), manager.watchdogMs);
     this.#timer.unref();

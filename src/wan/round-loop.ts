@@ -50,13 +50,17 @@ export class RoundLoop {
   async #round(): Promise<void> {
     const { clock, config, random, onRound, path } = this.#options;
     const began = clock.now();
-    const way = path();
-    const results = way && (await this.#probe(way));
-    this.#running = undefined;
-    if (this.#stopped) return;
-    const intervalMs = config.intervalMs * (1 + JITTER * (2 * random() - 1));
-    this.#cancel = clock.after(Math.max(0, began + intervalMs - clock.now()), () => this.#begin());
-    if (results !== undefined) onRound(results, began);
+    try {
+      const way = path();
+      const results = way && (await this.#probe(way));
+      if (!this.#stopped && results !== undefined) onRound(results, began);
+    } finally {
+      // The next round comes whatever became of this one: a WAN that nobody checks any more would stay as it is for ever.
+      this.#running = undefined;
+      const intervalMs = config.intervalMs * (1 + JITTER * (2 * random() - 1));
+      const restMs = Math.max(0, began + intervalMs - clock.now());
+      if (!this.#stopped) this.#cancel = clock.after(restMs, () => this.#begin());
+    }
   }
 
   async #probe(path: CheckPath): Promise<CheckResult[]> {

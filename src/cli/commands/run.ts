@@ -2,6 +2,7 @@ import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { startDaemon } from '../../daemon/compose.js';
+import { Isolation } from '../../daemon/isolation.js';
 import { loadStrategies } from '../../daemon/strategies.js';
 import { UsageError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
@@ -11,6 +12,9 @@ import { fedQueues } from '../../system/feed.js';
 import { installedNumbers } from '../../system/installed.js';
 import { feedAdvice, feedCommand } from '../feed-advice.js';
 import { addOptions, rawConfig } from '../options.js';
+
+/** How long the process may live on after its end. */
+const GRACE_MS = 2000;
 
 /** The command `run`: the daemon. Everything is checked before the queue is bound, so a mistake changes nothing. */
 export const runCommand: CommandModule = {
@@ -32,6 +36,7 @@ export const runCommand: CommandModule = {
     const doubts = await findDoubts(config);
     const ended = endOfRun();
     const log = await createLog();
+    new Isolation(log.logger, now).catchAll();
     try {
       for (const doubt of doubts) log.logger.warn(doubt);
       const daemon = await startDaemon({ config, strategies, log, now, onLost: ended.fail });
@@ -44,6 +49,8 @@ export const runCommand: CommandModule = {
       }
     } finally {
       await log.end();
+      // For what is still open after all have ended: a hung name server, say, or a user's strategy with a timer.
+      setTimeout(() => process.exit(), GRACE_MS).unref();
     }
   },
 };

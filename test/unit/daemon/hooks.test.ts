@@ -34,6 +34,7 @@ function hooksWith(files: readonly string[], parts: Partial<HooksParts> & { time
   const hooks = new Hooks({
     wans: WANS,
     hooks: { files, timeoutMs },
+    onFault: (error) => assert.fail(error as Error),
     socket: '/run/a.sock',
     states: {
       suspicion: () => undefined,

@@ -8,11 +8,14 @@ function paced(t: TestContext, takesMs: number, restMs = 0) {
   let now = 0;
   t.mock.method(performance, 'now', () => now);
   const acted: number[] = [];
+  const failing = { now: false };
+  const failed = t.mock.fn();
   const it = new Paced(async () => {
     acted.push(now);
     await new Promise((resolve) => setTimeout(resolve, takesMs));
+    if (failing.now) throw new Error('no');
     return restMs;
-  });
+  }, failed);
   /** Lets time pass by the millisecond, with everything that each one sets off. */
   const pass = async (ms: number) => {
     for (const end = now + ms; now < end; ) {
@@ -21,7 +24,7 @@ function paced(t: TestContext, takesMs: number, restMs = 0) {
       for (let i = 0; i < 10; i++) await Promise.resolve();
     }
   };
-  return { it, acted, pass };
+  return { it, acted, pass, failing, failed };
 }
 
 describe('Paced', () => {
@@ -64,6 +67,18 @@ describe('Paced', () => {
     }
     assert.ok(acted.length > 60 && acted.length < 80, `${acted.length} in 24 s`);
     assert.equal(acted.at(-1)! - acted.at(-2)!, 1000);
+  });
+
+  it('acts again after an act that failed', async (t) => {
+    const { it, acted, pass, failing, failed } = paced(t, 100);
+    failing.now = true;
+    it.request();
+    await pass(1000);
+    assert.equal(failed.mock.callCount(), 1);
+    failing.now = false;
+    it.soon();
+    await pass(1000);
+    assert.deepEqual(acted, [200, 1030]);
   });
 
   it('does nothing any more when it is stopped', async (t) => {

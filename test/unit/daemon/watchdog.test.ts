@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Isolation } from '#wanmark/daemon/isolation.js';
 import { Watchdog } from '#wanmark/daemon/watchdog.js';
 import type { ServiceManager } from '#wanmark/system/service-manager.js';
 
+const isolation = new Isolation({ error: (line: unknown) => assert.fail(JSON.stringify(line)) }, () => 0);
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('Watchdog', () => {
@@ -15,6 +17,7 @@ describe('Watchdog', () => {
       manager as unknown as ServiceManager,
       () => new Promise<void>((resolve) => pings.push(resolve)),
       () => `after ${pings.length}`,
+      isolation,
     );
     t.mock.timers.tick(1000);
     assert.deepEqual([pings.length, signs], [1, []], 'the way there and back is not done yet');
@@ -36,7 +39,7 @@ describe('Watchdog', () => {
   it('does nothing where systemd does not ask for it', (t) => {
     t.mock.timers.enable({ apis: ['setInterval'] });
     const manager = { watchdogMs: undefined } as unknown as ServiceManager;
-    const watchdog = new Watchdog(manager, () => assert.fail('pinged'), String);
+    const watchdog = new Watchdog(manager, () => assert.fail('pinged'), String, isolation);
     t.mock.timers.tick(60_000);
     watchdog.stop();
   });
