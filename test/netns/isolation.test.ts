@@ -42,7 +42,8 @@ describe('a daemon whose parts fail', needs(nfqueue, addon), () => {
         broken.join(),
       );
       assert.ok(said.length < 4 * BROKEN.length, 'each is said once for each place that calls it');
-      assert.match(program.lines.at(-1)!, /"msg":"stopped"/);
+      // Not the last line, since the rules' keeper, whose stop is broken, may still say something.
+      assert.ok(program.lines.some((line) => line.includes('"msg":"stopped"')));
       assert.equal((await lab.router.sh('cat /proc/net/netfilter/nfnetlink_queue')).stdout, '');
     });
   });
