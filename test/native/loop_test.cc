@@ -136,6 +136,14 @@ class Lab {
     loop->handoff().Answer();
   }
 
+  /** Queues a packet of a new flow, and gives it a mark. */
+  void Decide(uint32_t id, uint16_t sport, uint32_t mark) {
+    Queue(Udp(id, sport));
+    CHECK_EQUAL(Take(), 1);
+    Answer({mark});
+    Expect({Repeat(id, mark)});
+  }
+
   /** Closes the loop, and reads the message by which it stops the kernel's queueing. */
   void Close() {
     loop->RequestClose();
@@ -192,15 +200,9 @@ void TestBatch() {
   // A decision is remembered across batches, unless the kernel decided or the answer was wrong.
   lab.Queue(Udp(7, 1001));
   lab.Expect({Repeat(7, 2)});
-  lab.Queue(Udp(8, 1003));
-  CHECK_EQUAL(lab.Take(), 1);
-  lab.Answer({3});
-  lab.Expect({Repeat(8, 3)});
+  lab.Decide(8, 1003, 3);
   lab.now_ms += 3000;
-  lab.Queue(Udp(9, 1001));
-  CHECK_EQUAL(lab.Take(), 1);
-  lab.Answer({1});
-  lab.Expect({Repeat(9, 1)});
+  lab.Decide(9, 1001, 1);
 
   lab.Close();
   lab.ExpectNothingMore();
@@ -240,10 +242,7 @@ void TestMarked() {
 void TestLoop() {
   Lab lab;
   lab.Start();
-  lab.Queue(Udp(1, 1000));
-  CHECK_EQUAL(lab.Take(), 1);
-  lab.Answer({1});
-  lab.Expect({Repeat(1, 1)});
+  lab.Decide(1, 1000, 1);
   for (uint32_t id = 2; id <= 33; id++) {
     lab.Queue(Udp(id, 1000));
     lab.Expect({Repeat(id, 1)});
@@ -280,10 +279,7 @@ void TestManyBatches() {
 void TestLate() {
   Lab lab(std::chrono::milliseconds(20));
   lab.Start();
-  lab.Queue(Udp(1, 1000));
-  CHECK_EQUAL(lab.Take(), 1);
-  lab.Answer({1});
-  lab.Expect({Repeat(1, 1)});
+  lab.Decide(1, 1000, 1);
 
   lab.Queue(Udp(2, 1001));
   CHECK_EQUAL(lab.Take(), 1);
@@ -304,10 +300,7 @@ void TestLate() {
   CHECK(lab.loop->handoff().TakeLateness().count() >= 1);
   CHECK_EQUAL(lab.loop->handoff().TakeLateness().count(), 0);
   CHECK_EQUAL(lab.loop->handoff().Lateness().count(), 0);
-  lab.Queue(Udp(5, 1001));
-  CHECK_EQUAL(lab.Take(), 1);
-  lab.Answer({6});
-  lab.Expect({Repeat(5, 6)});
+  lab.Decide(5, 1001, 6);
   lab.Close();
   lab.ExpectNothingMore();
   CHECK_EQUAL(lab.stats.kernel_decided.Get(), 2);
@@ -389,10 +382,7 @@ void TestAbandon() {
 void TestForget() {
   Lab lab;
   lab.Start();
-  lab.Queue(Udp(1, 1000));
-  CHECK_EQUAL(lab.Take(), 1);
-  lab.Answer({1});
-  lab.Expect({Repeat(1, 1)});
+  lab.Decide(1, 1000, 1);
   CHECK_EQUAL(lab.loop->Forget(2, 0xff), 0);
   CHECK_EQUAL(lab.loop->Forget(1, 0xff), 1);
   lab.Queue(Udp(2, 1000));
@@ -402,10 +392,7 @@ void TestForget() {
   CHECK_EQUAL(lab.loop->Forget(2, 0xff), 0);
   lab.hold.release();
   lab.Expect({Accept(2)});
-  lab.Queue(Udp(3, 1000));
-  CHECK_EQUAL(lab.Take(), 1);
-  lab.Answer({3});
-  lab.Expect({Repeat(3, 3)});
+  lab.Decide(3, 1000, 3);
   lab.Close();
 }
 
@@ -416,10 +403,7 @@ void TestForget() {
 void TestKnownDoesNotWait() {
   Lab lab;
   lab.Start();
-  lab.Queue(Udp(1, 1000));
-  CHECK_EQUAL(lab.Take(), 1);
-  lab.Answer({1});
-  lab.Expect({Repeat(1, 1)});
+  lab.Decide(1, 1000, 1);
   lab.Queue(Udp(2, 1001));
   CHECK_EQUAL(lab.Take(), 1);
   lab.Queue(Udp(3, 1000));
