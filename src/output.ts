@@ -6,6 +6,8 @@ const FULL_MS = 20;
 const FAILED_MS = 500;
 /** Most bytes of one write. */
 const WRITE_BYTES = 64 * 1024;
+/** Why lines are dropped where no write fails. */
+const SLOW = 'nobody reads them in time';
 
 /** Lines that were dropped, and why the others could not be written meanwhile. */
 export interface Dropped {
@@ -34,7 +36,7 @@ export class Output {
   #writing = false;
   #broken = false;
   #lost = 0;
-  #why = '';
+  #why = SLOW;
   #dropped = 0;
   #onIdle: (() => void) | undefined;
   /** Runs out when nothing is taken at the end. */
@@ -72,6 +74,7 @@ export class Output {
         this.#onIdle = resolve;
       });
       clearTimeout(this.#patience);
+      this.#patience = undefined;
     }
     this.#broken = true;
   }
@@ -107,13 +110,14 @@ export class Output {
     if (this.#lost === 0 || this.#broken) return;
     const dropped = { lines: this.#lost, why: this.#why };
     this.#lost = 0;
+    this.#why = SLOW;
     this.#options.onRecovered(dropped);
   }
 
   /** What is half written is kept, so that the stream of lines stays whole when writing works again. */
   #failed({ code, message }: NodeJS.ErrnoException): void {
     const isFull = code === 'EAGAIN';
-    this.#why = isFull ? 'nobody reads them' : message;
+    if (!isFull) this.#why = message;
     // Nobody will ever read again.
     if (code === 'EPIPE' || code === 'EBADF') this.#broken = true;
     if (this.#broken) {
