@@ -92,14 +92,17 @@ export class Balancer {
       parts.find(this.pools),
       field,
       parts.inbound,
-      (pool, member, flow, packet) =>
-        isolation.run(() => {
+      (pool, member, flow, packet) => {
+        try {
           connections?.decided(member.configured.mark);
           onDecision(pool, member, flow, packet);
-        }, undefined),
+        } catch (error) {
+          isolation.report(error);
+        }
+      },
       {
-        ...(tried && { tried: (flow) => isolation.run(() => tried(flow), undefined) }),
-        ...(onError && { onError: (...error) => isolation.run(() => onError(...error), false) }),
+        ...(tried && { tried: isolation.around(tried, undefined) }),
+        ...(onError && { onError: isolation.around(onError, false) }),
       },
     );
     const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;

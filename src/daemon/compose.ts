@@ -11,11 +11,15 @@ import { type ConnectionSource, openBackendConnections, openConnections } from '
 import { areNeeded, countConnections } from './counting.js';
 import { Daemon, type DaemonParts } from './daemon.js';
 import { DeviceNames } from './device-names.js';
+import { Isolation } from './isolation.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { RulesKeeper } from './rules-keeper.js';
 import { Services } from './services.js';
 import type { Strategies } from './strategies.js';
 import { Wans } from './wans.js';
+
+/** How long the counters may take to end. */
+const MOST_CLOSING_MS = 3000;
 
 export interface Composition {
   readonly config: Config;
@@ -60,7 +64,7 @@ export async function startDaemon(composition: Composition): Promise<Running> {
     });
     const stop = async () => {
       await daemon.stop();
-      await close();
+      await new Isolation(logger, now).settle(close, MOST_CLOSING_MS);
     };
     return { stop };
   } catch (error) {

@@ -8,6 +8,7 @@ import { hex } from '../core/mark.js';
 import type { States } from '../core/states.js';
 import { SystemError } from '../errors.js';
 import type { ServiceManager } from '../system/service-manager.js';
+import { atMost } from './at-most.js';
 import { Isolation } from './isolation.js';
 import { queuesTogether } from './queue-status.js';
 import type { RulesKeeper } from './rules-keeper.js';
@@ -181,14 +182,4 @@ export class Daemon {
       ...services?.description(),
     };
   }
-}
-
-/** Waits for the work, but no longer than `ms`. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }

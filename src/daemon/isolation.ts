@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { atMost } from './at-most.js';
 
 /** How often one place is said to fail. */
 const SAID_EVERY_MS = 60_000;
@@ -41,23 +42,24 @@ export class Isolation {
 
   /** What `work` returns, or `otherwise` when it throws. */
   run<T>(work: () => T, otherwise: T): T {
-    try {
-      return work();
-    } catch (error) {
-      this.report(error);
-      return otherwise;
-    }
+    return this.around(work, otherwise)();
+  }
+
+  /** A function like `work` that returns `otherwise` when that throws; for work on a decision's way, where each call counts. */
+  around<A extends unknown[], T>(work: (...args: A) => T, otherwise: T): (...args: A) => T {
+    return (...args) => {
+      try {
+        return work(...args);
+      } catch (error) {
+        this.report(error);
+        return otherwise;
+      }
+    };
   }
 
   /** Resolves when `work` has settled, however it ends, or after `ms`. */
-  async settle(work: () => unknown, ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
-    });
-    const done = (async () => work())().then(() => undefined, this.report);
-    await Promise.race([done, late]);
-    clearTimeout(timer);
+  settle(work: () => unknown, ms: number): Promise<void> {
+    return atMost(ms, (async () => work())().catch(this.report));
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Change } from '../config/change.js';
 import type { Config } from '../config/config.js';
 import type { WanStatus } from '../control/status.js';
 import { markMember } from '../core/bare-mark.js';
+import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
 import type { NamedStrategy } from '../core/strategy.js';
@@ -134,6 +135,10 @@ export class Wans {
   #openBalancer(): Balancer {
     const { config, strategy, markLog: options } = this.#parts;
     const label = (_pool: Pool, { configured }: Member) => ({ wan: configured.name });
+    const decided = this.#isolation.around(
+      (name: string, flow: Flow) => this.#uplinks?.decided(name, flow),
+      undefined,
+    );
     const log = options && markLog(label, options);
     return new Balancer({
       ...this.#parts,
@@ -148,8 +153,8 @@ export class Wans {
       tried: (flow) => this.#uplinks?.tried(flow),
       label,
       onDecision: (pool, member, flow, packet) => {
-        // Apart, so that neither costs the other anything.
-        this.#isolation.run(() => this.#uplinks?.decided(member.target.name, flow), undefined);
+        // This cannot throw, so the log gets its line whatever becomes of the watch.
+        decided(member.target.name, flow);
         log?.(pool, member, flow, packet);
       },
       // Only the user knows what marks without WANs mean, and which errors the rules queue.
