@@ -41,9 +41,9 @@ print_routes4() {
 # The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
 print_rules4() {
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
-	echo 'priority 20001 fwmark 0x1/0xff lookup 1001'
-	echo 'priority 20001 fwmark 0x2/0xff lookup 1002'
-	echo 'priority 20001 fwmark 0x3/0xff lookup 1003'
+	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
+	echo 'priority 20001 fwmark 0x2000000/0x3f000000 lookup 1002'
+	echo 'priority 20001 fwmark 0x3000000/0x3f000000 lookup 1003'
 	{
 		addresses 4 "$port" 1001 "$first_via"
 		addresses 4 "$port" 1002 "$second_via"
@@ -56,9 +56,9 @@ print_tables4() {
 	cat <<-WANMARK
 		*nat
 		:WANMARK_NAT - [0:0]
-		-A WANMARK_NAT -o $port -m mark --mark 0x1/0xff -j RETURN
-		-A WANMARK_NAT -o $port -m mark --mark 0x2/0xff -j RETURN
-		-A WANMARK_NAT -o $port -m mark --mark 0x3/0xff -j RETURN
+		-A WANMARK_NAT -o $port -m mark --mark 0x1000000/0x3f000000 -j RETURN
+		-A WANMARK_NAT -o $port -m mark --mark 0x2000000/0x3f000000 -j RETURN
+		-A WANMARK_NAT -o $port -m mark --mark 0x3000000/0x3f000000 -j RETURN
 		-A WANMARK_NAT -o $port -j RETURN
 		-A POSTROUTING -m comment --comment wanmark -j WANMARK_NAT
 		COMMIT
@@ -69,30 +69,30 @@ print_tables4() {
 		:WANMARK_SAVE - [0:0]
 		:WANMARK_COUNT - [0:0]
 		:WANMARK_KERNEL - [0:0]
-		-A WANMARK -m mark --mark 0x0/0xff -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
-		-A WANMARK -m mark ! --mark 0x0/0xff -j RETURN
-		$(each "$mac_of_first_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x1/0xff")
-		$(each "$mac_of_first_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1/0xff")
-		$(each "$mac_of_second_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x2/0xff")
-		$(each "$mac_of_second_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x2/0xff")
-		$(each "$mac_of_third_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x3/0xff")
-		$(each "$mac_of_third_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x3/0xff")
+		-A WANMARK -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
+		$(each "$mac_of_first_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000")
+		$(each "$mac_of_first_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000")
+		$(each "$mac_of_second_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x2000000/0x3f000000")
+		$(each "$mac_of_second_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x2000000/0x3f000000")
+		$(each "$mac_of_third_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x3000000/0x3f000000")
+		$(each "$mac_of_third_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x3000000/0x3f000000")
 		-A WANMARK -i $port -j RETURN
 		-A WANMARK -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
-		-A WANMARK_OUT -m mark --mark 0x0/0xff -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
-		-A WANMARK_OUT -m mark ! --mark 0x0/0xff -j RETURN
+		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_4" "-A WANMARK_OUT -o @ -j RETURN")
 		-A WANMARK_OUT -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
 		$(each "$specific_4" "-A WANMARK_NEW -d @ -j RETURN")
 		-A WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 		-A WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
 		-A WANMARK_NEW -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_KERNEL
-		-A WANMARK_SAVE -o $port -m mark --mark 0x1/0xff -m connmark ! --mark 0x1/0xff -j CONNMARK --set-xmark 0x1/0xff
-		-A WANMARK_SAVE -o $port -m mark --mark 0x2/0xff -m connmark ! --mark 0x2/0xff -j CONNMARK --set-xmark 0x2/0xff
-		-A WANMARK_SAVE -o $port -m mark --mark 0x3/0xff -m connmark ! --mark 0x3/0xff -j CONNMARK --set-xmark 0x3/0xff
-		-A WANMARK_COUNT -m mark --mark 0x1/0xff -m comment --comment "wanmark first"
-		-A WANMARK_COUNT -m mark --mark 0x2/0xff -m comment --comment "wanmark second"
-		-A WANMARK_COUNT -m mark --mark 0x3/0xff -m comment --comment "wanmark third"
+		-A WANMARK_SAVE -o $port -m mark --mark 0x1000000/0x3f000000 -m connmark ! --mark 0x1000000/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK_SAVE -o $port -m mark --mark 0x2000000/0x3f000000 -m connmark ! --mark 0x2000000/0x3f000000 -j CONNMARK --set-xmark 0x2000000/0x3f000000
+		-A WANMARK_SAVE -o $port -m mark --mark 0x3000000/0x3f000000 -m connmark ! --mark 0x3000000/0x3f000000 -j CONNMARK --set-xmark 0x3000000/0x3f000000
+		-A WANMARK_COUNT -m mark --mark 0x1000000/0x3f000000 -m comment --comment "wanmark first"
+		-A WANMARK_COUNT -m mark --mark 0x2000000/0x3f000000 -m comment --comment "wanmark second"
+		-A WANMARK_COUNT -m mark --mark 0x3000000/0x3f000000 -m comment --comment "wanmark third"
 		$kernel_4
 		-A PREROUTING -m comment --comment wanmark -j WANMARK
 		-A INPUT -m comment --comment wanmark -j WANMARK_COUNT
@@ -112,7 +112,7 @@ look() {
 	mac_of_first_4=$(mac 4 "$port" "$first_gateway4")
 	mac_of_second_4=$(mac 4 "$port" "$second_gateway4" "$mac_of_first_4")
 	mac_of_third_4=$(mac 4 "$port" "$third_gateway4" "$mac_of_first_4" "$mac_of_second_4")
-	kernel_4=$(choose WANMARK_KERNEL 0xff '' "1 0x1 $first_weight ${first_gateway4:-none}" "1 0x2 $second_weight ${second_gateway4:-none}" "1 0x3 $third_weight ${third_gateway4:-none}")
+	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $first_weight ${first_gateway4:-none}" "1 0x2000000 $second_weight ${second_gateway4:-none}" "1 0x3000000 $third_weight ${third_gateway4:-none}")
 	routes4=$(print_routes4)
 	rules4=$(print_rules4)
 	tables4=$(print_tables4)

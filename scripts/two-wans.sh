@@ -41,8 +41,8 @@ print_routes4() {
 # The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
 print_rules4() {
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
-	echo 'priority 20001 fwmark 0x1/0xff lookup 1001'
-	echo 'priority 20001 fwmark 0x2/0xff lookup 1002'
+	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
+	echo 'priority 20001 fwmark 0x2000000/0x3f000000 lookup 1002'
 	{
 		addresses 4 "$fibre_dev" 1001
 		addresses 4 "$dsl_dev" 1002
@@ -65,29 +65,29 @@ print_tables4() {
 		:WANMARK_SAVE - [0:0]
 		:WANMARK_COUNT - [0:0]
 		:WANMARK_KERNEL - [0:0]
-		-A WANMARK -m mark --mark 0x0/0xff -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
-		-A WANMARK -m mark ! --mark 0x0/0xff -j RETURN
-		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x1/0xff
-		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1/0xff
-		-A WANMARK -i $dsl_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x2/0xff
-		-A WANMARK -i $dsl_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x2/0xff
+		-A WANMARK -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
+		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK -i $dsl_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x2000000/0x3f000000
+		-A WANMARK -i $dsl_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x2000000/0x3f000000
 		-A WANMARK -i $fibre_dev -j RETURN
 		-A WANMARK -i $dsl_dev -j RETURN
 		-A WANMARK -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
-		-A WANMARK_OUT -m mark --mark 0x0/0xff -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
-		-A WANMARK_OUT -m mark ! --mark 0x0/0xff -j RETURN
+		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_4" "-A WANMARK_OUT -o @ -j RETURN")
 		-A WANMARK_OUT -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
 		$(each "$specific_4" "-A WANMARK_NEW -d @ -j RETURN")
 		-A WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 		-A WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
 		-A WANMARK_NEW -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_KERNEL
-		-A WANMARK_SAVE -o $fibre_dev -m mark --mark 0x1/0xff -m connmark ! --mark 0x1/0xff -j CONNMARK --set-xmark 0x1/0xff
-		-A WANMARK_SAVE -o $fibre_dev -m connmark --mark 0x0/0xff -j CONNMARK --set-xmark 0x1/0xff
-		-A WANMARK_SAVE -o $dsl_dev -m mark --mark 0x2/0xff -m connmark ! --mark 0x2/0xff -j CONNMARK --set-xmark 0x2/0xff
-		-A WANMARK_SAVE -o $dsl_dev -m connmark --mark 0x0/0xff -j CONNMARK --set-xmark 0x2/0xff
-		-A WANMARK_COUNT -m mark --mark 0x1/0xff -m comment --comment "wanmark fibre"
-		-A WANMARK_COUNT -m mark --mark 0x2/0xff -m comment --comment "wanmark dsl"
+		-A WANMARK_SAVE -o $fibre_dev -m mark --mark 0x1000000/0x3f000000 -m connmark ! --mark 0x1000000/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK_SAVE -o $fibre_dev -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK_SAVE -o $dsl_dev -m mark --mark 0x2000000/0x3f000000 -m connmark ! --mark 0x2000000/0x3f000000 -j CONNMARK --set-xmark 0x2000000/0x3f000000
+		-A WANMARK_SAVE -o $dsl_dev -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x2000000/0x3f000000
+		-A WANMARK_COUNT -m mark --mark 0x1000000/0x3f000000 -m comment --comment "wanmark fibre"
+		-A WANMARK_COUNT -m mark --mark 0x2000000/0x3f000000 -m comment --comment "wanmark dsl"
 		$kernel_4
 		-A PREROUTING -m comment --comment wanmark -j WANMARK
 		-A INPUT -m comment --comment wanmark -j WANMARK_COUNT
@@ -105,7 +105,7 @@ print_routes6() {
 # The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
 print_rules6() {
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
-	echo 'priority 20001 fwmark 0x1/0xff lookup 1001'
+	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	{
 		addresses 6 "$fibre_dev" 1001
 	} | bound_rules 20002
@@ -126,23 +126,23 @@ print_tables6() {
 		:WANMARK_SAVE - [0:0]
 		:WANMARK_COUNT - [0:0]
 		:WANMARK_KERNEL - [0:0]
-		-A WANMARK -m mark --mark 0x0/0xff -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
-		-A WANMARK -m mark ! --mark 0x0/0xff -j RETURN
-		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x1/0xff
-		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1/0xff
+		-A WANMARK -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
+		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK -i $fibre_dev -j RETURN
 		-A WANMARK -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
-		-A WANMARK_OUT -m mark --mark 0x0/0xff -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
-		-A WANMARK_OUT -m mark ! --mark 0x0/0xff -j RETURN
+		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_6" "-A WANMARK_OUT -o @ -j RETURN")
 		-A WANMARK_OUT -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
 		$(each "$specific_6" "-A WANMARK_NEW -d @ -j RETURN")
 		-A WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 		-A WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
 		-A WANMARK_NEW -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_KERNEL
-		-A WANMARK_SAVE -o $fibre_dev -m mark --mark 0x1/0xff -m connmark ! --mark 0x1/0xff -j CONNMARK --set-xmark 0x1/0xff
-		-A WANMARK_SAVE -o $fibre_dev -m connmark --mark 0x0/0xff -j CONNMARK --set-xmark 0x1/0xff
-		-A WANMARK_COUNT -m mark --mark 0x1/0xff -m comment --comment "wanmark fibre"
+		-A WANMARK_SAVE -o $fibre_dev -m mark --mark 0x1000000/0x3f000000 -m connmark ! --mark 0x1000000/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK_SAVE -o $fibre_dev -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK_COUNT -m mark --mark 0x1000000/0x3f000000 -m comment --comment "wanmark fibre"
 		$kernel_6
 		-A PREROUTING -m comment --comment wanmark -j WANMARK
 		-A INPUT -m comment --comment wanmark -j WANMARK_COUNT
@@ -158,14 +158,14 @@ look() {
 	dsl_gateway4=$(gateway 4 "$dsl_dev" "$dsl_via")
 	specific_4=$(networks 4 "$exclude")
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
-	kernel_4=$(choose WANMARK_KERNEL 0xff '' "1 0x1 $fibre_weight ${fibre_gateway4:-none}" "1 0x2 $dsl_weight ${dsl_gateway4:-none}")
+	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway4:-none}" "1 0x2000000 $dsl_weight ${dsl_gateway4:-none}")
 	routes4=$(print_routes4)
 	rules4=$(print_rules4)
 	tables4=$(print_tables4)
 	fibre_gateway6=$(gateway 6 "$fibre_dev" "$fibre_via6")
 	specific_6=$(networks 6 fe80::/10 "$exclude")
 	bound_6=$(not_default 6 "$fibre_dev")
-	kernel_6=$(choose WANMARK_KERNEL 0xff '' "1 0x1 $fibre_weight ${fibre_gateway6:-none}")
+	kernel_6=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway6:-none}")
 	routes6=$(print_routes6)
 	rules6=$(print_rules6)
 	tables6=$(print_tables6)

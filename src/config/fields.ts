@@ -1,7 +1,7 @@
 import { hex, MarkField } from '../core/mark.js';
 import { UsageError } from '../errors.js';
 import { parseMask } from './number.js';
-import type { RawConfig } from './options.js';
+import { BARE_MASK, type RawConfig } from './options.js';
 import { readList, readText } from './raw.js';
 
 /** The two fields of a packet's mark. They share no bit where there are services. */
@@ -14,7 +14,8 @@ export interface MarkFields {
 
 /** @throws UsageError */
 export function parseFields(raw: RawConfig): MarkFields {
-  const wans = new MarkField(parseMask(readText(raw, 'mask')!));
+  const areBare = raw.mask === undefined && raw['high-mark'] !== undefined;
+  const wans = new MarkField(parseMask(areBare ? BARE_MASK : readText(raw, 'mask')!));
   const backends = backendField(readText(raw, 'backend-mask')!);
   if (readList(raw, 'service').length > 0 && (backends.mask & wans.mask) !== 0) {
     throw new UsageError(

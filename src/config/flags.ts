@@ -2,12 +2,13 @@ import { hex } from '../core/mark.js';
 import { type Backend, formatListen, type Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import type { PlanConfig } from './config.js';
+import { DEFAULT_BACKEND_MASK, DEFAULT_MASK } from './options.js';
 
 /** The flags that make the rules of `config`, without defaults: a message can tell a user to run them. */
 export function ruleFlags(config: PlanConfig): string {
   const { fields, queues, rules } = config;
   const flags = config.wans.map((wan, i) => `--wan ${wanFlag(wan, i + 1)}`);
-  if (fields.wans.mask !== 0xff) flags.push(`--mask ${hex(fields.wans.mask)}`);
+  if (fields.wans.mask !== Number(DEFAULT_MASK)) flags.push(`--mask ${hex(fields.wans.mask)}`);
   if (queues.num !== 0) flags.push(`--queue-num ${queues.num}`);
   if (queues.count !== 1) flags.push(`--queues ${queues.count}`);
   if (rules.engine !== 'nfqueue') flags.push(`--engine ${rules.engine}`);
@@ -56,7 +57,8 @@ function serviceFlags({ services, fields, queues, rules }: PlanConfig): string[]
     .forEach(({ service, backend }, i) => {
       flags.push(`--backend ${backendFlag(service, backend, i + 1)}`);
     });
-  if (fields.backends.mask !== 0xff00) flags.push(`--backend-mask ${hex(fields.backends.mask)}`);
+  if (fields.backends.mask !== Number(DEFAULT_BACKEND_MASK))
+    flags.push(`--backend-mask ${hex(fields.backends.mask)}`);
   if (queues.services !== queues.num + queues.count) flags.push(`--service-queue ${queues.services}`);
   if (rules.forwardAccept) flags.push('--forward-accept');
   return flags;

@@ -1,3 +1,17 @@
+/**
+ * The field of the WANs: 62 WANs and the last resort. It begins above what Tailscale and pbr use, ends below the bit
+ * that zapret sets and below the sign of a 32-bit number, and leaves the low bytes to those who need small numbers;
+ * docs/marks.md has the list.
+ */
+export const DEFAULT_MASK = '0x3f000000';
+/**
+ * The field of bare marks, which are for rules of the user's own: there mark 2 is 2, as in all tutorials, and has to
+ * stay.
+ */
+export const BARE_MASK = '0xff';
+/** The field of the backends. */
+export const DEFAULT_BACKEND_MASK = '0xff00';
+
 /** The socket where the daemon answers `wanmark status` and `wanmark set`. */
 export const DEFAULT_SOCKET = '/run/wanmark/wanmark.sock';
 
@@ -26,9 +40,10 @@ export const WAN_OPTIONS = {
   mask: {
     type: 'text',
     value: 'HEX',
-    default: '0xff',
+    default: DEFAULT_MASK,
     describe: 'The bits of the packet mark to use',
-    details: 'The bits of the packet mark that wanmark uses. All others are left as they are',
+    details:
+      'The bits of the packet mark that wanmark uses. All others are left as they are. Rules that are up keep their bits until `down` where the flag is not given; with `--high-mark` it is `0xff`. See [marks](marks.md)',
   },
   'queue-num': {
     type: 'text',
@@ -64,10 +79,10 @@ export const SERVICE_OPTIONS = {
   'backend-mask': {
     type: 'text',
     value: 'HEX',
-    default: '0xff00',
+    default: DEFAULT_BACKEND_MASK,
     describe: 'The bits of the packet mark that say which backend',
     details:
-      'The bits of the packet mark that hold the number of the backend. They must be apart from those of `--mask`',
+      'The bits of the packet mark that hold the number of the backend. They must be apart from those of `--mask`, and are kept like them',
   },
   'service-queue': {
     type: 'text',

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, parseConfig } from '../config/config.js';
 import { NO_NUMBERS, type Numbers } from '../config/numbers.js';
-import { type RawConfig, ruleOptions } from '../config/options.js';
+import { DEFAULT_BACKEND_MASK, DEFAULT_MASK, type RawConfig, ruleOptions } from '../config/options.js';
+import { readList } from '../config/raw.js';
 import { parseTargetId, type TargetId } from '../core/target.js';
 import type { Lists } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
@@ -13,10 +14,12 @@ import { runDirectory } from './run-directory.js';
 /** The file that is kept beside the executor's state. */
 export const KEPT_FILE = 'plan.json';
 const FORMAT = 1;
+/** The WANs' field of the versions that did not note it: their default, where the options named no other. */
+const FORMER_MASK = '0xff';
 
 /** The inputs of the plan in force; kept from `up` to `down`. */
 export interface Installed {
-  /** The options of the last `up` that the rules depend on. */
+  /** The options of the last `up` that the rules depend on. They always name the fields of the mark. */
   readonly raw: RawConfig;
   readonly numbers: Numbers;
   readonly states: PlanStates;
@@ -54,6 +57,23 @@ export function installedNumbers(): Numbers {
   return readInstalled()?.numbers ?? NO_NUMBERS;
 }
 
+/**
+ * The options, with the fields of the rules that are up where they name none. The marks of living connections are in
+ * these bits, so another default of a newer version must not move them. Bare marks have nothing to do with our rules.
+ */
+export function withInstalledFields(raw: RawConfig): RawConfig {
+  const installed = raw['high-mark'] === undefined ? readInstalled() : undefined;
+  if (installed === undefined) return raw;
+  return noting(raw, { mask: installed.raw.mask, backendMask: installed.raw['backend-mask'] });
+}
+
+/** The options, with these fields where they name none. The backends' goes only with services. */
+function noting(raw: RawConfig, { mask, backendMask }: { mask: unknown; backendMask: unknown }): RawConfig {
+  const fields = { mask: raw.mask ?? mask };
+  if (readList(raw, 'service').length === 0) return { ...raw, ...fields };
+  return { ...raw, ...fields, 'backend-mask': raw['backend-mask'] ?? backendMask };
+}
+
 /** The configuration of the last `up`, with its numbers. */
 export function installedConfig({ raw, numbers }: Installed): Config {
   return parseConfig(raw, numbers);
@@ -72,7 +92,7 @@ export function keptText(installed: Installed): string {
   const { raw, numbers, states, firewall, links, unusable, macs } = installed;
   return `${JSON.stringify({
     format: FORMAT,
-    raw: ruleOptions(raw),
+    raw: noting(ruleOptions(raw), { mask: DEFAULT_MASK, backendMask: DEFAULT_BACKEND_MASK }),
     numbers: { wans: Object.fromEntries(numbers.wans), backends: Object.fromEntries(numbers.backends) },
     states: {
       down: [...states.down],
@@ -103,7 +123,7 @@ interface Kept {
 
 function fromJson({ raw, numbers, states, firewall, links, unusable, macs }: Kept): Installed {
   return {
-    raw,
+    raw: noting(raw, { mask: FORMER_MASK, backendMask: DEFAULT_BACKEND_MASK }),
     numbers: { wans: map(numbers.wans), backends: map(numbers.backends) },
     states: {
       down: ids(states.down),

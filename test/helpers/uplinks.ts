@@ -1,5 +1,7 @@
+import type { Family } from '#wanmark/core/family.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import type { Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
+import { WAN_FIELD } from './marks.js';
 import { eventually } from './router-state.js';
 import { statusOf } from './status.js';
 
@@ -66,10 +68,13 @@ export async function mute(lab: Lab, gateway: string, drop: boolean): Promise<vo
   }
 }
 
-/** The marks that the kernel's own choice can set. */
-export async function kernelMarks(lab: Lab): Promise<string[]> {
-  const rules = await lab.router.counters('nat', 'WANMARK_KERNEL');
-  return rules.flatMap(({ rule }) => /--set-xmark (0x\w+)\//.exec(rule)?.[1] ?? []);
+/** The numbers of the WANs that the kernel's own choice can set. */
+export async function kernelMarks(lab: Lab, family: Family = 4): Promise<number[]> {
+  const rules = await lab.router.counters('nat', 'WANMARK_KERNEL', family);
+  return rules.flatMap(({ rule }) => {
+    const mark = /--set-xmark (0x\w+)\//.exec(rule)?.[1];
+    return mark === undefined ? [] : WAN_FIELD.decode(Number(mark));
+  });
 }
 
 /** Waits until the kernel chooses among `wans` WANs: the rules follow a state after the daemon has logged it. */
@@ -83,7 +88,7 @@ export async function waitForKernel(lab: Lab, wans: number): Promise<void> {
 
 /** Waits until the kernel chooses none of the WANs, because all are down; until then it gives new connections to one. */
 export async function waitForLastResort(lab: Lab): Promise<void> {
-  const known = lab.wans.map(({ mark }) => `0x${mark.toString(16)}`);
+  const known = lab.wans.map(({ mark }) => mark);
   await eventually(
     () => kernelMarks(lab),
     (marks) => marks.every((mark) => !known.includes(mark)),

@@ -6,6 +6,7 @@ import type { Lab } from '#wanmark/lab/lab.js';
 import { LAN_SERVER, SERVER } from '#wanmark/lab/network.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
+import { WAN_FIELD } from '../helpers/marks.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { type ConntrackEntry, conntrack, eventually, packets } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
@@ -40,7 +41,9 @@ function listed(lab: Lab, count: number, kind: (entry: ConntrackEntry) => boolea
   return eventually(
     () => conntrack(lab.router),
     (all) =>
-      lab.wans.every(({ mark }) => all.filter((one) => one.mark === mark && kind(one)).length >= count),
+      lab.wans.every(
+        ({ mark }) => all.filter((one) => WAN_FIELD.decode(one.mark) === mark && kind(one)).length >= count,
+      ),
     `${count} entries for each WAN`,
   );
 }
@@ -133,7 +136,10 @@ describe('what is no connection of a WAN', needs(nfqueue, addon, conntrackTable)
         '-c',
         `for i in $(seq 30); do timeout 1 bash -c '>/dev/tcp/${wan!.inbound[0]}/${SILENT}' & done; wait`,
       ]);
-      assert.ok((await conntrack(lab.router)).filter(({ mark }) => mark === wan!.mark).length >= 240);
+      assert.ok(
+        (await conntrack(lab.router)).filter(({ mark }) => WAN_FIELD.decode(mark) === wan!.mark).length >=
+          240,
+      );
 
       await counts(wanmark, [0, 0]);
       assert.deepEqual(tally(await lab.connect({ count: 24, hold: true })), FAIR);

@@ -8,6 +8,7 @@ import type { Program } from '#wanmark/lab/program.js';
 import { Sandbox } from '#wanmark/lab/sandbox.js';
 import { differences, snapshot } from '#wanmark/lab/snapshot.js';
 import { withLab } from '../helpers/lab.js';
+import { markOf } from '../helpers/marks.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { packets } from '../helpers/router-state.js';
 import { exampleCommand } from '../helpers/services.js';
@@ -138,8 +139,8 @@ describe('the example of two tunnels', needs(nfqueue, addon), () => {
       for (const host of [branch, hub]) {
         const rules = [1, 2].flatMap((k) => [
           `-t nat -A PREROUTING -i tun${k} -p tcp`,
-          `-t mangle -A FORWARD -i tun${k} -p tcp -m conntrack --ctdir REPLY -m connmark --mark ${k}/0xff`,
-          `-t mangle -A FORWARD -i tun${k} -p tcp -m conntrack --ctdir REPLY -m connmark ! --mark ${k}/0xff`,
+          `-t mangle -A FORWARD -i tun${k} -p tcp -m conntrack --ctdir REPLY -m connmark --mark ${markOf(k)}`,
+          `-t mangle -A FORWARD -i tun${k} -p tcp -m conntrack --ctdir REPLY -m connmark ! --mark ${markOf(k)}`,
           `-t mangle -A FORWARD -i tun${k} -p udp`,
         ]);
         await host.sh(rules.map((rule) => `iptables ${rule}`).join('\n'));

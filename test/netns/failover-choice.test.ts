@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Lab } from '#wanmark/lab/lab.js';
 import { Daemon, wanArguments } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
@@ -45,11 +44,6 @@ async function holdShells(): Promise<void> {
   writeFileSync(started, '');
 }
 
-async function marks6(lab: Lab): Promise<string> {
-  const rules = await lab.router.counters('nat', 'WANMARK_KERNEL', 6);
-  return rules.flatMap(({ rule }) => /--set-xmark (0x\w+)\//.exec(rule)?.[1] ?? []).join();
-}
-
 describe('the kernel’s own choice', needs(nfqueue, addon), () => {
   it('leaves a WAN out that dies by two programs, one for each family, and by no shell', async () => {
     await withLab({ wans: 3, up: [] }, async ({ lab, wanmark }) => {
@@ -64,11 +58,11 @@ describe('the kernel’s own choice', needs(nfqueue, addon), () => {
         'all are up',
       );
       await holdShells();
-      assert.equal(`${await kernelMarks(lab)} ${await marks6(lab)}`, '0x1,0x2,0x3 0x1,0x2,0x3');
+      assert.equal(`${await kernelMarks(lab)} ${await kernelMarks(lab, 6)}`, '1,2,3 1,2,3');
       await plug(lab, lab.wans[1]!.gateway, false);
       await eventually(
-        async () => `${await kernelMarks(lab)} ${await marks6(lab)}`,
-        (marks) => marks === '0x1,0x3 0x1,0x3',
+        async () => `${await kernelMarks(lab)} ${await kernelMarks(lab, 6)}`,
+        (marks) => marks === '1,3 1,3',
         'the kernel chooses wan1 and wan3',
       );
       // The shell is that of the pass behind it, which waits.

@@ -8,6 +8,7 @@ import type { Lab } from '#wanmark/lab/lab.js';
 import { type Daemon, wanArguments } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { assertUnharmed, byWan, feasibleRate, SteadyLoad } from '../helpers/load.js';
+import { WAN_FIELD } from '../helpers/marks.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { conntrack, eventually, packets } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
@@ -102,7 +103,7 @@ describe('under load', needs(nfqueue, addon, conntrackTable), () => {
       assertShares(byWan(lab, report), done);
       // A connection that nobody had marked would have mark 0.
       const unmarked = (await conntrack(lab.router)).filter(
-        ({ mark, dport, proto }) => proto === 'tcp' && dport === 7 && (mark & 0xff) === 0,
+        ({ mark, dport, proto }) => proto === 'tcp' && dport === 7 && WAN_FIELD.decode(mark) === 0,
       );
       assert.deepEqual(unmarked.slice(0, 3), []);
     });

@@ -7,6 +7,7 @@ import type { Host } from '#wanmark/lab/host.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { type Daemon, wanArguments } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
+import { markOf } from '../helpers/marks.js';
 import { addon, iptablesLegacy, needs, nfqueue } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
@@ -38,7 +39,7 @@ const ROUTING_REMOVALS: [does: string, says: RegExp][] = [
   ['ip rule del priority 20000', /^ip -4 rule priority 20000 lookup main suppress_prefixlength 0$/],
   [
     'ip -6 rule flush; ip -6 rule add lookup main priority 32766',
-    /^ip -6 rule priority 20001 fwmark 0x2\/0xff lookup 1002$/,
+    new RegExp(`^ip -6 rule priority 20001 fwmark ${markOf(2)} lookup 1002$`),
   ],
   ['ip route flush table 1002; ip -6 route flush table 1001', /^ip -6 route default via .* table 1001$/],
   ['echo 0 > /proc/sys/net/ipv4/conf/wan2/src_valid_mark', /^sysctl src_valid_mark of wan2$/],

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Lab } from '#wanmark/lab/lab.js';
 import type { Daemon } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
+import { markOf } from '../helpers/marks.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
@@ -88,8 +89,8 @@ describe('--hook', needs(nfqueue, addon), () => {
       assert.deepEqual(second.called(), ['disconnected wan2 4', 'disconnected wan2 6']);
       // When the hook ran, the kernel already avoided the WAN.
       const rules = readFileSync(`${first.file}.rules`, 'utf8');
-      assert.match(rules, /--set-xmark 0x3\//);
-      assert.doesNotMatch(rules, /--set-xmark 0x2\//);
+      assert.match(rules, new RegExp(`--set-xmark ${markOf(3)}`));
+      assert.doesNotMatch(rules, new RegExp(`--set-xmark ${markOf(2)}`));
       const { environment, input } = second.calls()[1]!;
       assert.equal(environment.DEVICE, 'wan2');
       assert.equal(environment.WANMARK_REASON, 'device wan2 is switched off');

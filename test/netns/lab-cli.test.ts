@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { runCli, startCli } from '../helpers/cli.js';
+import { markOf } from '../helpers/marks.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 
 const NEEDS = needs(nfqueue, addon);
@@ -53,7 +54,7 @@ test('the table names each WAN, and progress is plain lines where there is no te
 });
 
 test('exit 1, with the WANs, when packets do not leave by the WAN decided for them', NEEDS, async () => {
-  const strayRule = 'ip rule add priority 10 fwmark 2/0xff lookup main';
+  const strayRule = `ip rule add priority 10 fwmark ${markOf(2)} lookup main`;
   const { code, stdout } = await runCli('lab', '--connections', '6', '--exec', strayRule);
   assert.equal(code, 1);
   assert.match(stdout, /wan2 .*DISAGREE/);

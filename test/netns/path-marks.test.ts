@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { withLab } from '../helpers/lab.js';
+import { markOf, WAN_MASK } from '../helpers/marks.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { conntrack, packets } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
@@ -31,7 +32,9 @@ describe('the mark', needs(nfqueue, addon, conntrackTable), () => {
 
   it('of another program in our bits is respected: nothing is chosen or saved', async () => {
     await withLab({ wans: 3, ipv6: false, up: [], run: [] }, async ({ lab, daemon }) => {
-      await lab.router.sh('iptables -t raw -A PREROUTING -i lan0 -j MARK --set-xmark 0x77/0xff');
+      await lab.router.sh(
+        `iptables -t raw -A PREROUTING -i lan0 -j MARK --set-xmark ${WAN_MASK}/${WAN_MASK}`,
+      );
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 9 }, 'by the main table');
       await daemon.stop();
       assert.deepEqual(daemon.decisions, []);
@@ -50,9 +53,9 @@ describe('the mark', needs(nfqueue, addon, conntrackTable), () => {
       assert.deepEqual(
         counters.map(({ rule }) => /--mark (\S+).*"wanmark (\w+)"/.exec(rule)?.slice(1)),
         [
-          ['0x1/0xff', 'wan1'],
-          ['0x2/0xff', 'wan2'],
-          ['0x3/0xff', 'wan3'],
+          [markOf(1), 'wan1'],
+          [markOf(2), 'wan2'],
+          [markOf(3), 'wan3'],
         ],
       );
       assert.ok(counters.every(({ bytes }) => bytes > 20 * 28));

@@ -1,6 +1,7 @@
 /** The output of `wanmark print` on a real kernel: it makes the same rules as `wanmark up`, and removes all of them. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { markOf } from '../helpers/marks.js';
 import { addon, iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
 import { ours, Programs, Script } from './print-harness.js';
 import { Machine, SERVER, SERVER6, tally, VARIANTS } from './rules-harness.js';
@@ -192,7 +193,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         $program -t mangle -N WANMARKET; $program -t mangle -A PREROUTING -j WANMARKET
         $program -t nat -A POSTROUTING -o w1 -m comment --comment wanmark -j MASQUERADE
       done
-      ip rule add fwmark 0x7/0xff lookup 77 priority 20001; ip route add unreachable 10.77.0.0/16 table 77
+      ip rule add fwmark ${markOf(7)} lookup 77 priority 20001; ip route add unreachable 10.77.0.0/16 table 77
       echo 1 > /proc/sys/net/ipv4/conf/w2/src_valid_mark`);
       const before = machine.snapshot();
       withScript([...wans(), ...SERVICES], (script) => {
@@ -205,7 +206,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         $program -t mangle -D PREROUTING -j WANMARKET; $program -t mangle -X WANMARKET
         $program -t nat -D POSTROUTING -o w1 -m comment --comment wanmark -j MASQUERADE
       done
-      ip rule del fwmark 0x7/0xff lookup 77 priority 20001; ip route del unreachable 10.77.0.0/16 table 77
+      ip rule del fwmark ${markOf(7)} lookup 77 priority 20001; ip route del unreachable 10.77.0.0/16 table 77
       echo 0 > /proc/sys/net/ipv4/conf/w2/src_valid_mark`);
     });
   });

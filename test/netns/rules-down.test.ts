@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
+import { markOf } from '../helpers/marks.js';
 import { addon, iptablesLegacy, namespaces, needs, nfqueue, program } from '../helpers/requires.js';
 import { Machine, SERVER, SERVER6, VARIANTS, wans } from './rules-harness.js';
 
@@ -268,8 +269,8 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           assert.deepEqual(await shares(6), [3, 0, 3]);
           assert.deepEqual(await shares(6, SERVER6), [3, 0, 3]);
           const mangle = `${programs.IPTABLES} -t mangle`;
-          const strayed = `POSTROUTING ! -o w2 -p tcp -m connmark --mark 2/255 -m comment --comment strayed`;
-          const asked = `PREROUTING -i lan0 -m mark --mark 2/255 -m comment --comment asked`;
+          const strayed = `POSTROUTING ! -o w2 -p tcp -m connmark --mark ${markOf(2)} -m comment --comment strayed`;
+          const asked = `PREROUTING -i lan0 -m mark --mark ${markOf(2)} -m comment --comment asked`;
           machine.sh(`${mangle} -A ${strayed}; ${mangle} -A ${asked}`);
           const probe = await run(undefined, 'tcp', '1', SERVER, PORT, '192.0.2.2');
           assert.match(probe[0]!, /^failed: .*E(NET|HOST)UNREACH/);

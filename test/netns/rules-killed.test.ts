@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { markOf, WAN_FIELD } from '../helpers/marks.js';
 import { iptablesLegacy, namespaces, needs } from '../helpers/requires.js';
 import type { Answer, Request } from './rules-actor.js';
 import { Assassin } from './rules-assassin.js';
@@ -148,12 +149,12 @@ function sorted(text: string): string {
 function assertCovered(seen: readonly string[], where: string): void {
   for (const [i, rules] of seen.entries()) {
     if (!/^-A (PREROUTING|OUTPUT) .*-j WANMARK(_OUT)?$/m.test(rules)) continue;
-    for (const [, mark] of rules.matchAll(/-j MARK --set-x?mark (0x\d)\/0xff/g)) {
-      const k = Number(mark);
+    for (const [, mark] of rules.matchAll(/-j MARK --set-x?mark (0x\w+)\//g)) {
+      const k = WAN_FIELD.decode(Number(mark));
       for (const line of [
         /^-A POSTROUTING .*-j WANMARK_NAT$/m,
         new RegExp(`^-A WANMARK_NAT -o w${k} -j MASQUERADE`, 'm'),
-        new RegExp(`fwmark ${mark}/0xff lookup 100${k}`),
+        new RegExp(`fwmark ${markOf(k)} lookup 100${k}`),
         new RegExp(`^default .*table 100${k} `, 'm'),
       ])
         assert.match(rules, line, `${where}, IPv${4 + 2 * i}, WAN ${k}`);

@@ -1,6 +1,7 @@
 /** A WAN keeps its mark by its name while the list changes, so that its connections stay on its line. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { WAN_FIELD } from '../helpers/marks.js';
 import { namespaces, needs } from '../helpers/requires.js';
 import { Machine, type Peer, SERVER, wans } from './rules-harness.js';
 
@@ -31,8 +32,8 @@ describe('a list of WANs that changes', needs(namespaces), () => {
       [
         ...machine
           .sh('iptables-save -t mangle')
-          .matchAll(/-A WANMARK_COUNT .*--mark 0x(\d)\/0xff .*"wanmark (\w+)"/g),
-      ].map(([, mark, name]) => [name, Number(mark)]),
+          .matchAll(/-A WANMARK_COUNT .*--mark (0x\w+)\/.*"wanmark (\w+)"/g),
+      ].map(([, mark, name]) => [name, WAN_FIELD.decode(Number(mark))]),
     );
   const lines = async () => new Set(await machine.call(['tcp', '6', SERVER, PORT], 'client'));
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
+import { markOf } from '../helpers/marks.js';
 import { namespaces, needs } from '../helpers/requires.js';
 import { Machine, SERVER, tally } from './rules-harness.js';
 
@@ -64,7 +65,7 @@ describe('several WANs behind one port', needs(namespaces), () => {
         assert.match(
           rules,
           new RegExp(
-            `-i port0 -m mac --mac-source 02:00:00:00:00:0${k} .*-j CONNMARK --set-xmark 0x${k}/0xff`,
+            `-i port0 -m mac --mac-source 02:00:00:00:00:0${k} .*-j CONNMARK --set-xmark ${markOf(k)}`,
           ),
         );
       }

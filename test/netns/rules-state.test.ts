@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
+import { markOf, WAN_MASK } from '../helpers/marks.js';
 import { iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
 import { type How, Machine, VARIANTS, wans } from './rules-harness.js';
 
@@ -24,7 +25,7 @@ const FOREIGN = (programs: Record<string, string>) => `
     $program -t nat -A POSTROUTING -o w1 -m comment --comment wanmark -j MASQUERADE
     $program -t nat -I PREROUTING -i w3 -j RETURN; $program -A INPUT -i w2 -j DROP
   done
-  ip rule add fwmark 0x7/0xff lookup 77 priority 20001; ip route add unreachable 10.77.0.0/16 table 77
+  ip rule add fwmark ${markOf(7)} lookup 77 priority 20001; ip route add unreachable 10.77.0.0/16 table 77
   ip -6 rule add from fd77::/16 lookup 77 priority 20000; ip -6 route add unreachable fd77::/16 table 77`;
 
 /**
@@ -95,7 +96,8 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
   describe(`up and down, iptables-${variant}`, needs(variant === 'nft' ? namespaces : iptablesLegacy), () => {
     let machine: Machine;
     const saboteur = new Saboteur(BREAKABLE[variant]!);
-    const config = { wan: wans([5, 3, 1], ['', 'nat=none', 'nat6=2001:db8:3:8000::/65']) };
+    // Another mask holds until `down` where none is given, so each has its own.
+    const config = { wan: wans([5, 3, 1], ['', 'nat=none', 'nat6=2001:db8:3:8000::/65']), mask: WAN_MASK };
     // Only a few changes, since each of them is sabotaged in turn.
     const small = { wan: wans([5, 3]).map((wan) => wan.replace(',via6=2001:db8:2::1', '')) };
     const other = { wan: wans([1, 1]), mask: '0xff00' };
@@ -231,10 +233,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         marked(config),
         marked(other),
         { ...marked(config), engine: 'kernel' },
-        { wan: 'solo,dev=w2,via=dev,mark=1', 'log-kernel': true },
-        { wan: 'six,dev=w3,via6=2001:db8:3::1,mark=1', table: 5000 },
+        { wan: 'solo,dev=w2,via=dev,mark=1', mask: WAN_MASK, 'log-kernel': true },
+        { wan: 'six,dev=w3,via6=2001:db8:3::1,mark=1', mask: WAN_MASK, table: 5000 },
         { ...marked(config), ...SERVICES, 'forward-accept': true },
-        { ...SERVICES, engine: 'kernel', 'kernel-mode': 'nth' },
+        { ...SERVICES, mask: WAN_MASK, engine: 'kernel', 'kernel-mode': 'nth' },
       ];
       const expected = new Map<number, string>();
       for (let i = 0; i < (variant === 'nft' ? 16 : 8); i++) {
@@ -277,7 +279,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             const net = family === 4 ? '192.0.3.' : '2001:db8:3::';
             return [
               `-${family} route replace default via ${net}1 dev w3 table 1003 protocol 119`,
-              `-${family} rule add priority 20001 fwmark 0x3/0xff lookup 1003 protocol 119`,
+              `-${family} rule add priority 20001 fwmark ${markOf(3)} lookup 1003 protocol 119`,
               `-${family} rule add priority 20002 from ${net}2 lookup 1003 protocol 119`,
             ];
           }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
+import { WAN_MASK } from '../helpers/marks.js';
 import { iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
 import { Machine, SERVER, SERVER6, tally, VARIANTS, wans } from './rules-harness.js';
 
@@ -116,7 +117,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         );
         machine.sh(`${programs.IPTABLES} -t raw -F; ${mangle} -D POSTROUTING -o w+ -m mark \
         --mark 0x50005/0xffff00ff -m comment --comment kept`);
-        up(kernel);
+        up({ ...kernel, mask: WAN_MASK });
         machine.sh('conntrack -F');
       });
 

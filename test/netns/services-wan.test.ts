@@ -5,6 +5,7 @@ import type { Seen } from '#wanmark/lab/agent/protocol.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { differences, snapshot } from '#wanmark/lab/snapshot.js';
 import { withLab } from '../helpers/lab.js';
+import { WAN_FIELD } from '../helpers/marks.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { conntrack, eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
@@ -65,7 +66,7 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
         const entries = (await conntrack(lab.router)).filter(({ dport }) => dport === 80);
         for (const [k, wan] of lab.wans.entries()) {
           const marks = entries.filter(({ dst }) => wan.inbound.includes(dst)).map(({ mark }) => mark);
-          const expected = [0, 1, 2, 3, 4, 5].map((b) => ((6 * k + b + 1) << 8) | wan.mark);
+          const expected = [0, 1, 2, 3, 4, 5].map((b) => ((6 * k + b + 1) << 8) | WAN_FIELD.encode(wan.mark));
           assert.deepEqual(
             [...new Set(marks)].sort((a, b) => a - b),
             expected,

@@ -10,7 +10,7 @@ import { tally } from '../helpers/traffic.js';
 import { kernelMarks, waitForKernel } from '../helpers/uplinks.js';
 
 const WEIGHTED = ['--strategy', 'weighted'];
-const THREE = ['0x1', '0x2', '0x3'];
+const THREE = [1, 2, 3];
 
 /** Runs `wanmark set` and returns its output. */
 async function set(wanmark: Wanmark, ...words: string[]): Promise<string> {
@@ -42,7 +42,7 @@ describe('wanmark set', needs(nfqueue, addon), () => {
       const held = await lab.connect({ count: 9, hold: true });
       assert.deepEqual(tally(held), { wan1: 3, wan2: 3, wan3: 3 });
       assert.equal(await set(wanmark, 'wan2', 'weight=0'), 'wan2: weight 0 (drain), was 1\n');
-      assert.deepEqual(await kernelMarks(lab), ['0x1', '0x3'], 'so when it is said');
+      assert.deepEqual(await kernelMarks(lab), [1, 3], 'so when it is said');
       assert.deepEqual(tally(await lab.connect({ count: 20 })), { wan1: 10, wan3: 10 });
       assert.deepEqual(tally(await lab.exchange(lab.client, held)), { wan1: 3, wan2: 3, wan3: 3 });
       const { wans } = await statusOf(wanmark);
@@ -113,7 +113,7 @@ describe('wanmark set', needs(nfqueue, addon), () => {
       const ofSecond = held.filter(({ wan }) => wan === 'wan2');
       assert.equal(ofSecond.length, 3);
       assert.equal(await set(wanmark, 'wan2', 'state=down'), 'wan2: state down, was auto\n');
-      assert.deepEqual(await kernelMarks(lab), ['0x1', '0x3'], 'so when it is said');
+      assert.deepEqual(await kernelMarks(lab), [1, 3], 'so when it is said');
       for (const family of [4, 6] as const)
         assert.deepEqual(tally(await lab.connect({ family, count: 8 })), { wan1: 4, wan3: 4 });
       assert.deepEqual(tally(await lab.exchange(lab.client, ofSecond, 20_000)), { ECONNRESET: 3 });

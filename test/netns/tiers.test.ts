@@ -19,7 +19,7 @@ async function shares(lab: Lab, count: number) {
 const carrier = (lab: Lab, gateway: string, up: boolean) =>
   lab.host(gateway).sh(`ip link set up0 ${up ? 'up' : 'down'}`);
 
-function kernelHas(lab: Lab, marks: readonly string[]) {
+function kernelHas(lab: Lab, marks: readonly number[]) {
   return eventually(
     () => kernelMarks(lab),
     (now) => now.join() === marks.join(),
@@ -46,7 +46,7 @@ describe('a higher tier', needs(nfqueue, addon), () => {
       await carrier(lab, 'gw2', false);
       await waitForState(daemon, 'wan down', 'wan2');
       assert.deepEqual(await shares(lab, 10), { wan3: 10 });
-      await kernelHas(lab, ['0x3']);
+      await kernelHas(lab, [3]);
       await daemon.crash();
       await kernelGives(lab, 10, 'wan3');
 
@@ -58,7 +58,7 @@ describe('a higher tier', needs(nfqueue, addon), () => {
       await carrier(lab, 'gw1', true);
       await waitForState(next, 'wan up', 'wan1');
       assert.deepEqual(await shares(lab, 20), { wan1: 10, wan2: 10 });
-      await kernelHas(lab, ['0x1', '0x2']);
+      await kernelHas(lab, [1, 2]);
       await next.stop();
     });
   });
@@ -70,10 +70,10 @@ describe('a higher tier', needs(nfqueue, addon), () => {
       assert.deepEqual(await shares(lab, 10), { wan2: 10 });
       await set('wan2', 'weight=0');
       assert.deepEqual(await shares(lab, 10), { wan3: 10 });
-      assert.deepEqual(await kernelMarks(lab), ['0x3']);
+      assert.deepEqual(await kernelMarks(lab), [3]);
       await set('wan1', 'state=auto');
       assert.deepEqual(await shares(lab, 10), { wan1: 10 });
-      assert.deepEqual(await kernelMarks(lab), ['0x1']);
+      assert.deepEqual(await kernelMarks(lab), [1]);
       await set('wan2', 'weight=auto');
       assert.deepEqual(await shares(lab, 20), { wan1: 10, wan2: 10 });
       for (const wan of ['wan1', 'wan2']) await set(wan, 'state=down');

@@ -5,6 +5,7 @@ import type { Lab, LabFlow } from '#wanmark/lab/lab.js';
 import { type LabWan, SERVER } from '#wanmark/lab/network.js';
 import type { Daemon } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
+import { markOf, WAN_MASK } from '../helpers/marks.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { eventually, ipRules, packets, routes } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
@@ -57,7 +58,7 @@ async function followed(
   route: RegExp,
   address: string | undefined,
 ): Promise<void> {
-  const wanted = ['fwmark 0x2/0xff', ...(address === undefined ? [] : [address])];
+  const wanted = [`fwmark ${markOf(2)}`, ...(address === undefined ? [] : [address])];
   const fits = ({ table, rules }: { table: string[]; rules: string[] }) =>
     table.length === 1 && route.test(table[0]!) && rules.join() === wanted.join();
   const ask = async () => {
@@ -247,7 +248,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
         await answers(lab, NEXT);
         // A user's own rule queues an inbound connection, which is known by the device's new index and not decided.
         await lab.router.sh(`iptables -t mangle -I PREROUTING -i wan2 -p tcp --dport ${INBOUND_PORT} \\
-        -m conntrack --ctstate NEW -m mark --mark 0/0xff -j NFQUEUE --queue-num 0`);
+        -m conntrack --ctstate NEW -m mark --mark 0/${WAN_MASK} -j NFQUEUE --queue-num 0`);
         const [flow] = await lab.connect({ from: lab.server, to: NEXT, port: INBOUND_PORT, timeoutMs: 5000 });
         assert.equal(flow?.error, undefined);
         assert.ok((await packets(lab.router, 'mangle', 'PREROUTING', /NFQUEUE/)) > 0, 'it was asked for');

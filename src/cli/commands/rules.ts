@@ -14,7 +14,12 @@ import { NO_STATES } from '../../plan/states.js';
 import { missingDevices, strayGateways } from '../../system/devices.js';
 import { downRules } from '../../system/down.js';
 import { checkRules, type Listener, refreshRules, upRules } from '../../system/install.js';
-import { installedConfig, installedNumbers, readInstalled } from '../../system/installed.js';
+import {
+  installedConfig,
+  installedNumbers,
+  readInstalled,
+  withInstalledFields,
+} from '../../system/installed.js';
 import { prepareHost } from '../../system/prepare.js';
 import { addOptions, rawConfig } from '../options.js';
 
@@ -49,7 +54,7 @@ export const upCommand: CommandModule = {
   describe: 'Install rules and routes',
   builder: withOptions,
   handler: async (argv) => {
-    const raw = await rawConfig(argv);
+    const raw = withInstalledFields(await rawConfig(argv));
     const config = rulesConfig(raw, 'up');
     const [stray] = await strayGateways(config.wans);
     if (stray !== undefined) throw new UsageError(stray);
@@ -104,7 +109,7 @@ export const checkCommand: CommandModule = {
 function warnOfOtherConfiguration(raw: RawConfig): boolean {
   if (Object.keys(ruleOptions(raw)).length === 0) return false;
   const installed = readInstalled();
-  const config = parseConfig(raw, installed?.numbers);
+  const config = parseConfig(withInstalledFields(raw), installed?.numbers);
   if (installed === undefined || ruleFlags(config) === ruleFlags(installedConfig(installed))) return false;
   complain('the rules are those of another configuration; wanmark up with this one goes over to it');
   return true;

@@ -9,7 +9,7 @@ import { createLog, type Log } from '../../log.js';
 import { checkIproute2, missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
 import { fedQueues } from '../../system/feed.js';
-import { installedNumbers } from '../../system/installed.js';
+import { installedNumbers, withInstalledFields } from '../../system/installed.js';
 import { feedAdvice, feedCommand } from '../feed-advice.js';
 import { addOptions, rawConfig } from '../options.js';
 
@@ -23,8 +23,8 @@ export const runCommand: CommandModule = {
   builder: (yargs, help?: boolean) =>
     addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }, help),
   handler: async (argv) => {
-    // A WAN keeps the number that the rules know it by, whatever its place in the list is now.
-    const config = parseConfig(await rawConfig(argv), installedNumbers());
+    // A WAN keeps the number that the rules know it by, whatever its place in the list is now, and the rules their bits.
+    const config = parseConfig(withInstalledFields(await rawConfig(argv)), installedNumbers());
     if (config.rules.engine === 'kernel') {
       throw new UsageError(
         'with engine kernel there is nothing for a daemon to decide; wanmark up --engine kernel is all that is needed',

@@ -32,7 +32,7 @@ describe('parseConfig', () => {
     assert.equal(config.wans[1]!.via, 'dev', 'a WAN without a gateway is point-to-point');
     assert.equal(config.wans[2]!.via, undefined, 'only IPv6');
     const { marks, fields, queues, rules, strategy, log } = config;
-    assert.deepEqual([marks, fields.wans.mask, fields.backends.mask], [[], 0xff, 0xff00]);
+    assert.deepEqual([marks, fields.wans.mask, fields.backends.mask], [[], 0x3f000000, 0xff00]);
     assert.deepEqual(queues, { num: 0, count: 1, services: 0, length: 8192, deadlineMs: 50 });
     assert.deepEqual(rules, {
       ...{ engine: 'nfqueue', kernelMode: 'random', per: 'connection' },

@@ -163,7 +163,11 @@ describe('services in the configuration', () => {
       { ...backends('to=10.0.0.1', 'to=10.0.0.2'), 'backend-mask': '0x100' },
       /2 backends do not fit the mask, which holds 1/,
     ],
-    ['the WANs’ bits', { ...web, 'backend-mask': '0x1fe' }, /backend-mask 0x1fe and mask 0xff share bits/],
+    [
+      'the WANs’ bits',
+      { ...web, mask: '0xff', 'backend-mask': '0x1fe' },
+      /backend-mask 0x1fe and mask 0xff share bits/,
+    ],
     ['a mask with holes', { ...web, 'backend-mask': '0x500' }, /backend-mask 0x500 has holes/],
     ['mask 0', { ...web, 'backend-mask': '0' }, /backend-mask 0 holds no mark/],
     ['a mask of words', { ...web, 'backend-mask': 'wide' }, /backend-mask "wide" is not a 32-bit number/],
