@@ -99,7 +99,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     // Another mask holds until `down` where none is given, so each has its own.
     const config = { wan: wans([5, 3, 1], ['', 'nat=none', 'nat6=2001:db8:3:8000::/65']), mask: WAN_MASK };
     // Only a few changes, since each of them is sabotaged in turn.
-    const small = { wan: wans([5, 3]).map((wan) => wan.replace(',via6=2001:db8:2::1', '')) };
+    const small = { wan: wans([5, 3]).map((wan) => wan.replace(',via6=2001:db8:2::1', '')), mask: WAN_MASK };
     const other = { wan: wans([1, 1]), mask: '0xff00' };
 
     const run = (verb: string, given?: RawConfig, how: How = {}) =>
