@@ -95,7 +95,9 @@ program() { if [ "$1" = 4 ]; then PROGRAM=$IPTABLES; else PROGRAM=$IP6TABLES; fi
 
 # --- lock and state ---------------------------------------------------------
 
-# The folder WANMARK_RUN holds `lock`, `work` for one run, and `state`, which lives from up to down and contains
+# The folder of a network namespace (see namespace.sh) holds `lock`, `work` for one run, and `state`, which lives from up
+# to down and contains
+#   netns        the network namespace, and the boot
 #   sysctl       DEVICE VALUE of src_valid_mark before we changed it, written before the change
 #   absent       FAMILY TABLE of tables that did not exist before up
 #   want/ have/  what was asked for, and what the kernel made of it; as in a plan's folder
@@ -103,21 +105,34 @@ program() { if [ "$1" = 4 ]; then PROGRAM=$IPTABLES; else PROGRAM=$IP6TABLES; fi
 # and the files from keep/ of the plan's folder.
 begin() {
 	need flock util-linux
-	mkdir -p "$WANMARK_RUN" 2>/dev/null || fail "cannot create $WANMARK_RUN; set WANMARK_RUN to a directory"
-	# Others must not be able to take the lock, and with it keep us from working. A redirection that fails in `exec` ends
-	# a shell at once, so it is tried first.
-	{ (umask 077 && : >>"$WANMARK_RUN/lock") && chmod 600 "$WANMARK_RUN/lock"; } 2>/dev/null ||
-		fail "cannot write $WANMARK_RUN/lock; set WANMARK_RUN to a directory"
-	exec 9>"$WANMARK_RUN/lock"
-	flock -w "${WANMARK_LOCK_SECONDS:-15}" 9 ||
-		fail "another wanmark script holds $WANMARK_RUN/lock; wait for it to end"
-	STATE=$WANMARK_RUN/state WORK=$WANMARK_RUN/work UNDO='' FRESH='' MISSING=''
+	find_namespace
+	find_home
+	take_lock
+	# Whoever had the lock may have been another namespace's first `up`.
+	_locked=$HOME_DIR
+	find_home
+	[ "$HOME_DIR" = "$_locked" ] || take_lock
+	STATE=$HOME_DIR/state WORK=$HOME_DIR/work UNDO='' FRESH='' MISSING=''
 	trap finish EXIT
 	# If the process that started us dies in the middle, the transaction goes on without a reader.
 	trap '' PIPE
 	trap 'exit 1' HUP INT TERM
+	if is_of_another "$STATE"; then rm -rf "$STATE"; fi
 	[ -d "$STATE" ] || FRESH=1
-	{ rm -rf "$WORK" && mkdir -p "$STATE" "$WORK"; } 2>/dev/null || fail "cannot write below $WANMARK_RUN"
+	{ rm -rf "$WORK" && mkdir -p "$STATE" "$WORK"; } 2>/dev/null || fail "cannot write below $HOME_DIR"
+	refuse_second
+	keep "$STATE/netns" echo "$NAMESPACE"
+}
+
+take_lock() {
+	mkdir -p "$HOME_DIR" 2>/dev/null || fail "cannot create $HOME_DIR; set WANMARK_RUN to a directory"
+	# Others must not be able to take the lock, and with it keep us from working. A redirection that fails in `exec` ends
+	# a shell at once, so it is tried first.
+	{ (umask 077 && : >>"$HOME_DIR/lock") && chmod 600 "$HOME_DIR/lock"; } 2>/dev/null ||
+		fail "cannot write $HOME_DIR/lock; set WANMARK_RUN to a directory"
+	exec 9>"$HOME_DIR/lock"
+	flock -w "${WANMARK_LOCK_SECONDS:-15}" 9 ||
+		fail "another wanmark script holds $HOME_DIR/lock; wait for it to end"
 }
 
 # finish runs at every exit.

@@ -22,9 +22,10 @@
 # (an undo failed), `undone`, `finished`.
 # Exit codes: 0 done, 1 the machine refused (and nothing is left changed), 2 wrong usage.
 #
-# WANMARK_RUN (/run/wanmark) is where the lock and the state are; IPTABLES and IP6TABLES name the programs for `down`.
+# WANMARK_RUN (/run/wanmark) is where the lock and the state are, with a folder in it for each further network namespace; IPTABLES and IP6TABLES name the programs for `down`.
 case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 . "$HERE/lib.sh"
+. "$HERE/namespace.sh"
 . "$HERE/tables.sh"
 . "$HERE/routing.sh"
 
@@ -74,6 +75,7 @@ install() {
 	settings_as_before "$FOLDER/want/settings"
 	: >"$STATE/up" || fail "cannot write $STATE/up; is the file system full?"
 	UNDO='' FRESH=''
+	register
 	say_event finished
 }
 
@@ -135,6 +137,7 @@ down() {
 	(settings_as_before /dev/null) || _failed=1
 	[ -z "$_failed" ] || exit 1
 	rm -rf "$STATE"
+	unregister
 	say_event finished
 }
 

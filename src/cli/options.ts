@@ -1,6 +1,8 @@
+import { basename, join } from 'node:path';
 import type { Argv, Options } from 'yargs';
 import { readConfigFile } from '../config/file.js';
-import { CONFIG_OPTION, OPTIONS, type Option, type RawConfig } from '../config/options.js';
+import { CONFIG_OPTION, DEFAULT_SOCKET, OPTIONS, type Option, type RawConfig } from '../config/options.js';
+import { isSecondNamespace, runDirectory } from '../system/run-directory.js';
 
 /**
  * Adds the shared options and `--config` to a command. Each command takes all of them, so that `up`, `run` and `down`
@@ -23,10 +25,19 @@ function toYargs(option: Option): Options {
   return { ...common, type: 'string', requiresArg: true };
 }
 
+/**
+ * Where the daemon answers if neither a flag nor the file says it. A path is the same in all network namespaces, so one
+ * that shares the run directory with another has its socket beside its state; otherwise `set` would change the other's
+ * WANs.
+ */
+export function presetSocket(): { socket?: string } {
+  if (process.env.WANMARK_SOCKET !== undefined) return { socket: process.env.WANMARK_SOCKET };
+  return isSecondNamespace() ? { socket: join(runDirectory(), basename(DEFAULT_SOCKET)) } : {};
+}
+
 /** The options that were given by a flag, or else in the file of `--config`. @throws UsageError */
 export async function rawConfig(argv: Readonly<Record<string, unknown>>): Promise<RawConfig> {
   const file = typeof argv.config === 'string' ? await readConfigFile(argv.config) : {};
   const flags = Object.keys(OPTIONS).filter((name) => argv[name] !== undefined);
-  const environment = process.env.WANMARK_SOCKET === undefined ? {} : { socket: process.env.WANMARK_SOCKET };
-  return { ...environment, ...file, ...Object.fromEntries(flags.map((name) => [name, argv[name]])) };
+  return { ...presetSocket(), ...file, ...Object.fromEntries(flags.map((name) => [name, argv[name]])) };
 }

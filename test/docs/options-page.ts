@@ -101,7 +101,7 @@ wan:
 | variable | default | what it does |
 |---|---|---|
 | \`WANMARK_SOCKET\` | \`/run/wanmark/wanmark.sock\` | is where \`status\` and \`set\` ask the daemon; \`--socket\` wins over it |
-| \`WANMARK_RUN\` | \`/run/wanmark\` | is the directory of the lock, and of what is remembered from \`up\` to \`down\` |
+| \`WANMARK_RUN\` | \`/run/wanmark\` | is the directory of the lock, and of what is remembered from \`up\` to \`down\`; a second [network namespace](limits.md#one-installation-in-a-network-namespace) that shares it has a folder in it |
 | \`IPTABLES\`, \`IP6TABLES\` | \`iptables\`, \`ip6tables\` | name the programs, for example \`iptables-legacy\` and \`ip6tables-legacy\` |
 
 ## Exit codes

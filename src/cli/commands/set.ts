@@ -4,6 +4,7 @@ import { DEFAULT_SOCKET } from '../../config/options.js';
 import type { SetAnswer } from '../../control/answers.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import { SystemError, UsageError } from '../../errors.js';
+import { presetSocket } from '../options.js';
 
 /** How long to wait for the daemon, which answers only after the rules have followed. */
 const TIMEOUT_MS = 60_000;
@@ -32,7 +33,7 @@ export const setCommand: CommandModule<object, SetArguments> = {
         describe: 'Where the daemon answers (or $WANMARK_SOCKET)',
         defaultDescription: DEFAULT_SOCKET,
       }),
-  handler: async ({ wan, settings = [], socket = process.env.WANMARK_SOCKET ?? DEFAULT_SOCKET }) => {
+  handler: async ({ wan, settings = [], socket = presetSocket().socket ?? DEFAULT_SOCKET }) => {
     if (wan === undefined || wan.includes('=')) {
       throw new UsageError('set needs the name of a WAN first, for example wanmark set fibre weight=0');
     }

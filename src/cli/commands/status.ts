@@ -4,6 +4,7 @@ import { askDaemon } from '../../control/daemon-client.js';
 import type { Status } from '../../control/status.js';
 import { formatCounts } from '../../daemon/counts-file.js';
 import { UsageError } from '../../errors.js';
+import { presetSocket } from '../options.js';
 import { statusTable } from '../status-table.js';
 
 const WATCH_MS = 1000;
@@ -32,7 +33,7 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
       .option('json', { type: 'boolean', describe: 'One JSON object' })
       .option('csv', { type: 'boolean', describe: 'A line "connections, mark" for each WAN' })
       .option('watch', { type: 'boolean', describe: 'Show it again each second' }),
-  handler: async ({ socket = process.env.WANMARK_SOCKET ?? DEFAULT_SOCKET, json, csv, watch }) => {
+  handler: async ({ socket = presetSocket().socket ?? DEFAULT_SOCKET, json, csv, watch }) => {
     if (json && csv) throw new UsageError('--json and --csv exclude each other; give one');
     const show = json ? toJson : csv ? toCsv : statusTable;
     const clear = watch && process.stdout.isTTY && !json && !csv ? REDRAW : '';
