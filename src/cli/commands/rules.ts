@@ -21,6 +21,7 @@ import {
   withInstalledFields,
 } from '../../system/installed.js';
 import { prepareHost } from '../../system/prepare.js';
+import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, rawConfig } from '../options.js';
 
 const RELEVANT = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
@@ -60,6 +61,7 @@ export const upCommand: CommandModule = {
     if (stray !== undefined) throw new UsageError(stray);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
+    for (const line of await markConflicts(config, installedNumbers())) complain(`warning: ${line}`);
     const outcome = await upRules({ raw, config, firewall, states: NO_STATES }, TO_STDERR);
     if (outcome.code === 0 && outcome.changes.length === 0) complain('already up; nothing to change');
     process.exitCode = outcome.code;
@@ -97,6 +99,11 @@ export const checkCommand: CommandModule = {
   handler: async (argv) => {
     const differs = warnOfOtherConfiguration(await rawConfig(argv));
     const { code } = await checkRules(TO_STDERR);
+    const installed = readInstalled();
+    if (installed !== undefined) {
+      const lines = await markConflicts(installedConfig(installed), installed.numbers);
+      for (const line of lines) complain(`warning: ${line}`);
+    }
     process.exitCode = differs ? 1 : code;
   },
 };

@@ -42,6 +42,7 @@ export const runCommand: CommandModule = {
       const daemon = await startDaemon({ config, strategies, log, now, onLost: ended.fail });
       try {
         await adviseFeed(config, log);
+        await adviseMarks(config, log);
         await ended.wait;
       } finally {
         await daemon.stop();
@@ -77,6 +78,13 @@ function endOfRun(): { wait: Promise<void>; fail: (error: Error) => void } {
   // A failure before anybody waits for it must not count as unhandled.
   wait.catch(() => undefined);
   return { wait, fail };
+}
+
+/** Logs who else uses our bits of the mark; with bare marks the user's own rules do. */
+async function adviseMarks(config: Config, { logger }: Log): Promise<void> {
+  if (config.marks.length > 0) return;
+  const { markConflicts } = await import('../mark-conflicts.js');
+  for (const line of await markConflicts(config, installedNumbers())) logger.warn(line);
 }
 
 /** Logs when the rules and the daemon do not have the same queues; with bare marks always shows the rule to use. */

@@ -1,0 +1,67 @@
+import { hex } from '../core/mark.js';
+import type { FieldInUse } from './foreign-marks/field.js';
+import { iptablesWrites } from './foreign-marks/iptables.js';
+import { nftWrites } from './foreign-marks/nft.js';
+import { type MarkRule, markRules, matches, takenLines } from './foreign-marks/rules.js';
+import type { MarkWrite } from './foreign-marks/write.js';
+import { type Run, run as runCommand } from './run.js';
+
+/** The most lines that are said of one kind; a firewall can have thousands of rules. */
+const MOST = 5;
+const SAVES = ['iptables', 'ip6tables', 'iptables-legacy', 'ip6tables-legacy'] as const;
+
+/**
+ * The rules of others that use bits of our fields: iptables and nftables rules that write them, and ip rules that match
+ * our marks. One line each, with what to do; rules that cannot be read are taken for none.
+ */
+export async function foreignMarks(
+  fields: readonly FieldInUse[],
+  run: Run = runCommand,
+): Promise<readonly string[]> {
+  const outputOf = async (argv: readonly [string, ...string[]]) => {
+    const { code, stdout } = await run(argv);
+    return code === 0 ? stdout : '';
+  };
+  const [saved, native, rules] = await Promise.all([
+    Promise.all(SAVES.map(async (name) => iptablesWrites(name, await outputOf([`${name}-save`])))),
+    outputOf(['nft', '-s', '-t', 'list', 'ruleset']).then(nftWrites),
+    Promise.all(([4, 6] as const).map((family) => outputOf(['ip', '-N', `-${family}`, 'rule', 'show']))),
+  ]);
+  const led = rules.flatMap(markRules);
+  const writes = [...saved.flat(), ...native];
+  return fields.flatMap((used) => [
+    ...few(writes.flatMap((write) => writeLine(write, used, led) ?? [])),
+    ...few(led.flatMap((rule) => takenLines(rule, used))),
+  ]);
+}
+
+function few(lines: readonly string[]): readonly string[] {
+  const unique = [...new Set(lines)];
+  const more = unique.length - MOST;
+  return more <= 0 ? unique : [...unique.slice(0, MOST), `${more} more of them`];
+}
+
+/**
+ * Says what a rule does to our bits; undefined where it does no harm.
+ * @param led the ip rules of others. A packet that gets a mark for one of them is to leave us, and does.
+ */
+function writeLine(
+  write: MarkWrite,
+  { field, option, targets }: FieldInUse,
+  led: readonly MarkRule[],
+): string | undefined {
+  const { where, text, of, value, mask, early } = write;
+  const touched = (mask & field.mask) >>> 0;
+  const given = ((value ?? 0) & field.mask) >>> 0;
+  // What is cleared before we look, or after we have used it, is not missed.
+  if (touched === 0 || (of === 'packet' && early && given === 0)) return undefined;
+  const isOurs = targets.some(({ mark }) => field.encode(mark) === given);
+  if (of === 'packet' && !isOurs && value !== undefined && led.some((rule) => matches(rule, value)))
+    return undefined;
+  const what = `${where} (${text}) writes ${mask === 0xffff_ffff ? 'the whole' : 'bits of the'} ${of} mark, also those of --${option} ${hex(field.mask)}`;
+  if (given !== 0) return `${what}; give it or wanmark other bits, docs/marks.md says which are free`;
+  if (value === undefined)
+    return `${what}, so what it meets loses its number; let it leave these bits as they are`;
+  const kept = hex((mask & ~field.mask) >>> 0);
+  return `${what}, so what it meets loses its number; let it write ${hex(value)} under the mask ${kept}`;
+}
