@@ -491,12 +491,16 @@ note_tables() {
 }
 
 # valid_mark DEVICE...: makes strict rp_filter look up the way back with the packet's mark. The old value is kept for
-# down.
+# down. The kernel takes the larger rp_filter of all and the device, and either's src_valid_mark.
 valid_mark() {
+	_all=/proc/sys/net/ipv4/conf/all
 	for _device in "$@"; do
 		_file=/proc/sys/net/ipv4/conf/$_device/src_valid_mark
 		_before=$(cat "$_file" 2>/dev/null) || continue
-		[ "$_before" != 1 ] || continue
+		case $(cat "$_all/rp_filter" "${_file%/*}/rp_filter" | sort -n | tail -n 1):$(cat "$_all/src_valid_mark"):$_before in
+		1:0:0) ;;
+		*) continue ;;
+		esac
 		grep -qsF "$_file " "$state" || echo "$_file $_before" >>"$state"
 		echo 1 >"$_file"
 	done

@@ -1,24 +1,16 @@
-import { readFileSync } from 'node:fs';
 import { readInstalled } from '../system/installed.js';
 import { rulesetFingerprint } from '../system/ruleset.js';
+import { sourceCheckFingerprint } from '../system/source-check.js';
 
 /**
- * A text that changes with the firewall's rules and the sysctls that `up` sets. It leaves out what `ip monitor` tells
- * of.
+ * A text that changes with the firewall's rules, the sysctls that `up` sets, and those that it goes by. It leaves out
+ * what `ip monitor` tells of.
  * @param devices the WANs' devices
  * @param filter whether we have rules in the table filter
  */
 export function rulesFingerprint(devices: readonly string[], filter: boolean): string {
   return [
     rulesetFingerprint(readInstalled()?.firewall.variant ?? 'nft', filter),
-    ...devices.map(srcValidMark),
+    sourceCheckFingerprint(devices),
   ].join(' ');
-}
-
-function srcValidMark(device: string): string {
-  try {
-    return readFileSync(`/proc/sys/net/ipv4/conf/${device}/src_valid_mark`, 'utf8').trim();
-  } catch {
-    return '-'; // the device is gone
-  }
 }

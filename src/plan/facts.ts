@@ -57,6 +57,8 @@ export interface Facts {
    * default route, or there is none.
    */
   readonly networks: ReadonlyMap<string, string>;
+  /** Devices where strict rp_filter looks up the way back without the packet's mark, unless the device says otherwise. */
+  readonly strict: ReadonlySet<string>;
 }
 
 /** The key of a neighbour on a device. */

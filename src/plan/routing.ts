@@ -102,9 +102,14 @@ export function tableRoutes(scene: Scene): TableRoute[] {
 }
 
 /**
- * The src_valid_mark setting, with which strict rp_filter looks up the way back with the packet's mark. IPv6 has no
+ * The src_valid_mark setting, with which strict rp_filter looks up the way back with the packet's mark. Where filtering
+ * is not strict it is left alone: nothing needs it there, and the way back of a transparent proxy's packet would be
+ * looked up with the proxy's mark, which leads to the router itself (fib_validate_source: a martian). IPv6 has no
  * rp_filter.
  */
 export function deviceSettings(scenes: Readonly<Record<Family, Scene>>): DeviceSetting[] {
-  return scenes[4].devices.map((device) => ({ device, key: 'src_valid_mark', value: 1 }));
+  const { devices, facts } = scenes[4];
+  return devices
+    .filter((device) => facts.strict.has(device))
+    .map((device) => ({ device, key: 'src_valid_mark', value: 1 }));
 }

@@ -9,6 +9,7 @@ import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
 import { IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
 import { isOnLink } from './rtnetlink/route-lookup.js';
 import { RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
+import { strictDevices } from './source-check.js';
 
 /**
  * Reads what the machine has at the moment, as far as a plan for `config` depends on it. Starts no program. Takes less
@@ -57,6 +58,7 @@ class Reader {
       onLink: this.#onLink(wans),
       macs: readMacs(sharedGateways({ wans }), this.#kernel),
       networks: this.#networks(services),
+      strict: strictDevices(new Set(wans.map(({ dev }) => dev))),
     };
   }
 

@@ -165,5 +165,10 @@ export function randomRouter(seed: number): RandomRouter {
     (['4', '6'] as const).filter(() => chance(0.15)).map((f) => `${name}/${f}`),
   );
   const weights = chance(0.2) ? wan.slice(0, 1).map(({ name }) => [name, oneOf([1, 2, 4])] as const) : [];
-  return { raw, facts: { devices, addresses, main, onLink, macs, networks }, down, weights };
+  return {
+    raw,
+    facts: { devices, addresses, main, onLink, macs, networks, strict: new Set(PORTS) },
+    down,
+    weights,
+  };
 }

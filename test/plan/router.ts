@@ -12,6 +12,7 @@ const route = (dst: string, ways: readonly Way[], metric = 0): MainRoute => ({
 });
 
 export const ROUTER: Facts = {
+  strict: new Set(['eth1', 'eth2', 'ppp0', 'port0', 'eth3']),
   devices: new Map([
     ['eth1', device(2)],
     ['eth2', device(3)],

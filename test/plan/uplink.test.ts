@@ -16,6 +16,7 @@ const NOTHING: Facts = {
   onLink: new Set(),
   macs: new Map(),
   networks: new Map(),
+  strict: new Set(),
 };
 
 const byWay = (dev: string, via: string | undefined, metric = 0, unusable = false): MainRoute => ({

@@ -158,7 +158,7 @@ function serviceVariables(service: Service, stem: string): Variable[] {
   ];
 }
 
-/** Facts in which every device exists and reaches its gateways. */
+/** Facts in which every device exists, reaches its gateways, and may have strict rp_filter. */
 function symbolicFacts(wans: readonly Wan[]): Facts {
   const device: Device = { index: 1, up: true, pointToPoint: false };
   return {
@@ -172,5 +172,6 @@ function symbolicFacts(wans: readonly Wan[]): Facts {
     ),
     macs: new Map(),
     networks: new Map(),
+    strict: new Set(wans.map(({ dev }) => dev)),
   };
 }

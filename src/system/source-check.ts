@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+
+const CONF = '/proc/sys/net/ipv4/conf';
+
+/**
+ * The devices whose strict rp_filter would look up the way back without the packet's mark, if it were not for a
+ * setting of the device's own. The kernel takes the larger rp_filter of `all` and the device, and either's
+ * src_valid_mark (ip-sysctl.rst; IN_DEV_RPFILTER, IN_DEV_SRC_VMARK). A device that is not there has no filter.
+ */
+export function strictDevices(devices: Iterable<string>): Set<string> {
+  if (readSetting('all', 'src_valid_mark') === '1') return new Set();
+  const forAll = Number(readSetting('all', 'rp_filter') ?? 0);
+  return new Set(
+    [...devices].filter((device) => Math.max(forAll, Number(readSetting(device, 'rp_filter') ?? 0)) === 1),
+  );
+}
+
+/** A text that changes with the settings by which the kernel checks the sources of what comes in by these devices. */
+export function sourceCheckFingerprint(devices: readonly string[]): string {
+  const settings = ['all', ...devices].flatMap((device) => [
+    readSetting(device, 'rp_filter') ?? '-',
+    readSetting(device, 'src_valid_mark') ?? '-',
+  ]);
+  return settings.join(' ');
+}
+
+function readSetting(device: string, key: 'rp_filter' | 'src_valid_mark'): string | undefined {
+  try {
+    return readFileSync(`${CONF}/${device}/${key}`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
