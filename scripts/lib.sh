@@ -72,6 +72,17 @@ need() {
 	command -v "$1" >/dev/null 2>&1 || fail "$1 is not installed; apt-get install $2"
 }
 
+# need_iproute2: ends the script if there is no ip, or only busybox's, which knows no protocol of a rule. A caller that is
+# asked has looked by itself, and may be the daemon, which looks often.
+need_iproute2() {
+	need ip iproute2
+	[ -z "$ASK" ] || return 0
+	case $(ip -V 2>&1) in
+	*iproute2*) ;;
+	*) fail "ip is not the one of iproute2, which is needed (busybox's does not suffice); apt-get install iproute2" ;;
+	esac
+}
+
 # CAP_NET_ADMIN is bit 12 of the effective set, capabilities(7). The user id says nothing: a service may have the
 # capability without root, a container root without it.
 need_privilege() {
@@ -131,8 +142,22 @@ take_lock() {
 	{ (umask 077 && : >>"$HOME_DIR/lock") && chmod 600 "$HOME_DIR/lock"; } 2>/dev/null ||
 		fail "cannot write $HOME_DIR/lock; set WANMARK_RUN to a directory"
 	exec 9>"$HOME_DIR/lock"
-	flock -w "${WANMARK_LOCK_SECONDS:-15}" 9 ||
+	wait_for_lock "${WANMARK_LOCK_SECONDS:-15}" ||
 		fail "another wanmark script holds $HOME_DIR/lock; wait for it to end"
+}
+
+# wait_for_lock SECONDS: waits for the lock. busybox's flock has no -w.
+wait_for_lock() {
+	flock -n 9 && return 0
+	_said=$(flock -w "$1" 9 2>&1) && return 0
+	case $_said in *option*) ;; *) return 1 ;; esac
+	_seconds=$1
+	while [ "$_seconds" -gt 0 ]; do
+		sleep 1
+		flock -n 9 && return 0
+		_seconds=$((_seconds - 1))
+	done
+	return 1
 }
 
 # finish runs at every exit.

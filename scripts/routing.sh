@@ -7,12 +7,12 @@ CONF=/proc/sys/net/ipv4/conf
 # the number of its type (RTN_BLACKHOLE, RTN_UNREACHABLE), and a route that leads nowhere begins with it.
 look_routing() {
 	for _list in rules4 routes4 rules6 routes6; do : >"$1/$_list" || fail "cannot write $1"; done
+	: >"$1/shown"
 	for _family in 4 6; do
-		echo "#rules$_family"
-		ip -N "-$_family" rule show 2>/dev/null
-		echo "#routes$_family"
-		ip -N "-$_family" route show table all proto "$PROTOCOL" 2>/dev/null
-	done | awk -v dir="$1/" -v protocol="$PROTOCOL" '
+		shown "rules$_family" "$1" "-$_family" rule show
+		shown "routes$_family" "$1" "-$_family" route show table all proto "$PROTOCOL"
+	done
+	awk -v dir="$1/" -v protocol="$PROTOCOL" '
 	/^#/ { file = dir substr($0, 2); is_rule = /rules/; next }
 	is_rule {
 		if ($0 !~ (" proto " protocol "$")) next
@@ -39,7 +39,19 @@ look_routing() {
 			if ($i == "table") table = " table " $(i + 1)
 		}
 		print line onlink table > file
-	}'
+	}' "$1/shown" || fail 'awk failed'
+}
+
+# shown HEADING DIR ARGUMENT...: appends what ip shows to DIR/shown. What cannot be read must not be taken for nothing,
+# but a kernel without IPv6 has no rules or routes of it.
+shown() {
+	_heading=$1 _shown=$2/shown
+	shift 2
+	_said=$(ip -N "$@" 2>&1) || case $_said in
+	*'not supported'*) _said= ;;
+	*) failed "ip -N $*" "$_said" ;;
+	esac
+	printf '#%s\n%s\n' "$_heading" "$_said" >>"$_shown" || fail "cannot write $_shown"
 }
 
 # routing_steps FAMILY NOW THEN STEPS: writes the steps. Routes are added before the rules that lead to them, and

@@ -80,7 +80,9 @@ up() {
 	check_weights "$web_server1_weight" "$web_server2_weight" "$web_server3_weight"
 	look
 	test_tables "$iptables" "$tables4"
-	old_routes4=$(routes_there 4) old_rules4=$(rules_there 4) old_tables4=$(ours "$iptables")
+	old_routes4=$(routes_there 4)
+	old_rules4=$(rules_there 4)
+	old_tables4=$(ours "$iptables")
 	undo=1 fresh=1
 	[ ! -e "$state" ] || fresh=
 	: >>"$state"
@@ -185,13 +187,30 @@ check_weights() {
 # Only one run at a time, since two hooks may start it at once.
 lock() {
 	exec 9>"$state.lock"
-	flock -w 15 9 || { say "another one holds $state.lock; wait for it to end"; exit 1; }
+	flock -n 9 || _said=$(flock -w 15 9 2>&1) || case $_said in
+	# busybox's flock has no -w.
+	*option*) for _try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1 && flock -n 9 && return; done ;;
+	*) false ;;
+	esac || { say "another one holds $state.lock; wait for it to end"; exit 1; }
+}
+
+# saved PROGRAM: prints iptables' tables. What cannot be read must not be taken for empty, and a table that holds a rule
+# which only nft can make is not shown at all, which is no failure (iptables-nft).
+saved() {
+	_saved=$("$1-save") || { say "$1-save failed, so nothing is changed"; return 1; }
+	case $_saved in *' is incompatible, use '*)
+		say "$1-save does not show a table with rules of another program; see 'nft list ruleset', and take them away first"
+		return 1
+		;;
+	esac
+	printf '%s\n' "$_saved"
 }
 
 # ours PROGRAM: prints our part of iptables' tables: chains called WANMARK or WANMARK_*, their rules, and the jumps to
 # them.
 ours() {
-	"$1-save" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \
+	_all=$(saved "$1") || return 1
+	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \
 		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
 }
 
@@ -199,7 +218,8 @@ ours() {
 # go first into their chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a special rule
 # should win.
 table_steps() {
-	{ printf '%s\n=\n' "$2" && ours "$1"; } | awk '
+	_there=$(ours "$1") || return 1
+	printf '%s\n=\n%s\n' "$2" "$_there" | awk '
 		/^=/ { old = 1 }
 		/^\*/ { table = $0; if (!seen[table]++) tables[++count] = table }
 		/^:/ && old { had[table] = had[table] " " $1 }
@@ -228,13 +248,14 @@ table_steps() {
 
 # test_tables PROGRAM TABLES: lets iptables read the tables before anything is changed.
 test_tables() {
-	_steps=$(table_steps "$1" "$2")
+	_steps=$(table_steps "$1" "$2") || return 1
 	printf '%s\n' "$_steps" | "$1-restore" --test --wait=10 --noflush
 }
 
 # rules_there FAMILY: prints the ip rules that are ours, as this script writes them.
 rules_there() {
-	ip -N "-$1" rule show | awk '
+	_shown=$(ip -N "-$1" rule show) || return 1
+	printf '%s\n' "$_shown" | awk '
 		!sub(/ proto 119$/, "") { next }
 		{
 			priority = $1 + 0
@@ -250,19 +271,21 @@ rules_there() {
 
 # routes_there FAMILY: prints the routes that are ours, without the words that only tell their state.
 routes_there() {
-	ip "-$1" route show table all protocol 119 | sed -e 's/ dead//' -e 's/ linkdown//'
+	_shown=$(ip "-$1" route show table all protocol 119) || return 1
+	printf '%s\n' "$_shown" | sed -e 's/ dead//' -e 's/ linkdown//'
 }
 
 # put FAMILY PROGRAM ROUTES RULES TABLES: replaces what is ours with these. What is needed comes first and leftovers
 # go last: a mark leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
 put() {
-	_old_rules=$(rules_there "$1")
+	_old_rules=$(rules_there "$1") || return 1
 	each_line "$3" '' ip "-$1" route replace protocol 119
 	each_line "$4" "$_old_rules" ip "-$1" rule add protocol 119
-	_steps=$(table_steps "$2" "$5")
+	_steps=$(table_steps "$2" "$5") || return 1
 	printf '%s\n' "$_steps" | "$2-restore" --wait=10 --noflush
 	each_line "$_old_rules" "$4" ip "-$1" rule del protocol 119
-	for _table in $(ip -N "-$1" route show table all protocol 119 | sed 's/.* table \([^ ]*\).*/\1/'); do
+	_tables=$(ip -N "-$1" route show table all protocol 119) || return 1
+	for _table in $(printf '%s\n' "$_tables" | sed 's/.* table \([^ ]*\).*/\1/'); do
 		case "$3 " in *" table $_table"[!0-9]*) ;; *) ip "-$1" route flush table "$_table" protocol 119 ;; esac
 	done
 }
@@ -287,7 +310,7 @@ $_line
 # note_tables PROGRAM TABLES: notes the tables that do not exist yet. iptables-nft creates and keeps them, so down
 # removes them.
 note_tables() {
-	_there=$("$1-save")
+	_there=$(saved "$1") || return 1
 	for _table in $(printf '%s\n' "$2" | sed -n 's/^\*//p'); do
 		printf '%s\n' "$_there" | grep -qFx "*$_table" || echo "$1 $_table" >>"$state"
 	done

@@ -12,14 +12,17 @@ look_tables() {
 	for _table in $TABLES; do : >"$2/$1.$_table" || fail "cannot write $2"; done
 	: >"$2/$1.present"
 	command -v "$PROGRAM-save" >/dev/null 2>&1 || return 0
-	# What cannot be read must not be taken for empty.
-	"$PROGRAM-save" >"$2/$1.saved" 2>"$2/$1.complaint" ||
-		failed "$PROGRAM-save" "$(sed -n '/./{p;q;}' "$2/$1.complaint")"
+	saved "$2/$1.saved"
+	ours "$2/$1." <"$2/$1.saved"
+}
+
+# saved FILE: writes to FILE what the iptables-save of PROGRAM shows. What cannot be read must not be taken for empty.
+saved() {
+	"$PROGRAM-save" >"$1" 2>"$1.complaint" || failed "$PROGRAM-save" "$(sed -n '/./{p;q;}' "$1.complaint")"
 	# A table that holds a rule which only nft can make is not shown at all, and that is no failure (iptables-nft).
-	_hidden=$(sed -n "s/^# Table .\([a-z]*\). is incompatible.*/\1/p" "$2/$1.saved" | sed -n 1p)
+	_hidden=$(sed -n "s/^# Table .\([a-z]*\). is incompatible.*/\1/p" "$1" | sed -n 1p)
 	[ -z "$_hidden" ] || failed "$PROGRAM-save" \
 		"table $_hidden has rules of another program that only nft shows; see 'nft list ruleset', and take them away first"
-	ours "$2/$1." <"$2/$1.saved"
 }
 
 # ours PREFIX: reads the output of iptables-save; writes our chains (without counters), their rules and the jumps to
@@ -213,7 +216,8 @@ unmake_tables() {
 	for _table in $TABLES; do
 		grep -qsFx "$1 $_table" "$STATE/absent" || continue
 		! grep -qsx "$_table" "$2/$1.present" || continue
-		"$PROGRAM-save" 2>/dev/null | awk -v table="*$_table" '/^\*/ { on = $0 == table } on && !/^#/' >"$WORK/left"
+		saved "$WORK/saved"
+		awk -v table="*$_table" '/^\*/ { on = $0 == table } on && !/^#/' "$WORK/saved" >"$WORK/left"
 		if [ -s "$WORK/left" ] && ! grep -q -e '^-A' -e '^:[^ ]* -' -e '^:[^ ]* DROP' "$WORK/left"; then
 			ran "printf '*$_table\\nCOMMIT\\n' | $PROGRAM-restore"
 			printf '*%s\nCOMMIT\n' "$_table" >"$WORK/empty"

@@ -130,10 +130,13 @@ down() {
 	FRESH='' _failed=''
 	rm -f "$STATE/up"
 	(remove_tables) || _failed=1
-	mkdir -p "$WORK/none" && look_routing "$WORK"
-	for _family in 4 6; do
-		(routing_steps $_family "$WORK" "$WORK/none" "$WORK" && drop_routing $_family "$WORK") || _failed=1
-	done
+	if mkdir -p "$WORK/none" && (look_routing "$WORK"); then
+		for _family in 4 6; do
+			(routing_steps $_family "$WORK" "$WORK/none" "$WORK" && drop_routing $_family "$WORK") || _failed=1
+		done
+	else
+		_failed=1
+	fi
 	(settings_as_before /dev/null) || _failed=1
 	[ -z "$_failed" ] || exit 1
 	rm -rf "$STATE"
@@ -154,6 +157,6 @@ if [ "$VERB" != down ]; then
 	{ [ -d "$FOLDER/want" ] && [ -r "$FOLDER/programs" ]; } || misuse "'$FOLDER' does not hold a plan; $USAGE"
 fi
 need_privilege
-need ip iproute2
+need_iproute2
 read_programs
 "$VERB"

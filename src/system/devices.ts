@@ -113,6 +113,17 @@ export function checkIproute2(path: string = SYSTEM_PATH): void {
   if (!isInPath('ip', path)) throw noIproute2();
 }
 
+/** Checks that `ip` is the one of iproute2: busybox has another, without protocols of rules. @throws SystemError */
+export async function checkIsIproute2(run: Run): Promise<void> {
+  const { code, stdout, stderr } = await run(['ip', '-V']);
+  if (code === 127) throw noIproute2();
+  if (/iproute2/.test(stdout + stderr)) return;
+  throw new SystemError(
+    'NO_IPROUTE2',
+    "ip is not the one of iproute2, which is needed (busybox's does not suffice); install it (Debian: apt-get install iproute2)",
+  );
+}
+
 function noIproute2(): SystemError {
   return new SystemError('NO_IPROUTE2', 'ip is missing; install it (Debian: apt-get install iproute2)');
 }

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Config } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import { carries } from '../core/wan.js';
-import { UsageError } from '../errors.js';
+import { SystemError, UsageError } from '../errors.js';
 import { PROTOCOL } from '../plan/render/ip.js';
-import { checkIproute2 } from './devices.js';
+import { checkIproute2, checkIsIproute2 } from './devices.js';
 import { type Firewall, findFirewall } from './firewall.js';
 import { needNetAdmin } from './privilege.js';
 import { type Run, run as runCommand } from './run.js';
@@ -26,6 +26,8 @@ export async function prepareHost(
 ): Promise<Firewall> {
   needNetAdmin();
   checkIproute2();
+  await checkIsIproute2(run);
+  rejectMissingIpv6(config);
   const families = FAMILIES.filter((family) => isServed(config, family));
   const firewall = await findFirewall(families, run);
   for (const family of families) {
@@ -40,6 +42,14 @@ function isServed({ wans, services }: Pick<Config, 'wans' | 'services'>, family:
   return wans.some((wan) => carries(wan, family)) || services.some((service) => service.family === family);
 }
 
+/** Rejects IPv6 on a kernel without it (`ipv6.disable=1`, or no module): its iptables and routes fail one after another. */
+function rejectMissingIpv6(config: Pick<Config, 'wans' | 'services'>): void {
+  if (!isServed(config, 6) || existsSync('/proc/sys/net/ipv6')) return;
+  throw new UsageError(
+    'this kernel runs without IPv6 (is ipv6.disable=1 on its command line?); leave out via6 and services with IPv6 addresses',
+  );
+}
+
 /** Rejects our routing tables when somebody else has routes in them. */
 async function rejectTakenTables(
   { wans, rules }: Pick<Config, 'wans' | 'rules'>,
@@ -49,7 +59,7 @@ async function rejectTakenTables(
   const tables = wans.filter((wan) => carries(wan, family)).map(({ mark }) => rules.table + mark);
   const foreign = await Promise.all(
     tables.map(async (number) => {
-      const { stdout } = await run(['ip', '-N', `-${family}`, 'route', 'show', 'table', String(number)]);
+      const stdout = await routesIn(number, family, run);
       const line = stdout
         .split('\n')
         .find((one) => one !== '' && !new RegExp(` proto ${PROTOCOL}( |$)`).test(one));
@@ -61,6 +71,17 @@ async function rejectTakenTables(
   throw new UsageError(
     `table ${taken.number} holds another's route (${taken.line}); use --table N with a free range`,
   );
+}
+
+/** The routes of a table as text; empty where there is no such table. @throws SystemError when it cannot be read */
+async function routesIn(table: number, family: Family, run: Run): Promise<string> {
+  const argv = ['ip', '-N', `-${family}`, 'route', 'show', 'table', String(table)] as const;
+  const { code, stdout, stderr } = await run(argv);
+  // What cannot be read must not be taken for empty.
+  if (code !== 0 && !stderr.includes('FIB table does not exist')) {
+    throw new SystemError('IP_FAILED', `'${argv.join(' ')}' failed: ${stderr.trim().split('\n', 1)[0]}`);
+  }
+  return stdout;
 }
 
 function warnOfForwarding(family: Family, warn: (line: string) => void): void {

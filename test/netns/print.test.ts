@@ -188,6 +188,46 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       assert.equal(machine.snapshot(), nothing);
     });
 
+    test('does not take what it cannot read for nothing', () => {
+      const nothing = machine.snapshot();
+      withScript([...wans(), '--wan', 'auto,dev=w9,via=auto'], (script) => {
+        const refused = (name: string, body: string, message: RegExp) => {
+          const broken = new Programs();
+          broken.add(name, `PATH=\${PATH#*:}\n${body}\nexec ${name} "$@"`);
+          const before = machine.snapshot();
+          for (const verb of ['up', 'down']) {
+            const { status, stderr } = script.run(machine, verb, { path: broken.dir });
+            assert.equal(status, 1, `${verb}: ${stderr}`);
+            assert.match(stderr, message, verb);
+            assert.equal(machine.snapshot(), before, verb);
+          }
+          broken.remove();
+        };
+        const all = () => {
+          refused(
+            `${names[1]}-save`,
+            `${names[1]}-save; echo "# Table \\\`mangle' is incompatible, use 'nft' tool."; exit`,
+            /^wanmark: ip6tables.*-save does not show a table with rules of another program; /m,
+          );
+          refused(`${names[1]}-save`, 'exit 1', /^wanmark: ip6tables.*-save failed, so nothing is changed$/m);
+          refused('ip', 'case "$*" in *"-6 rule show"*) echo injected >&2; exit 2 ;; esac', /^injected$/m);
+        };
+        all();
+        const broken = new Programs();
+        for (const what of ['-4 route show table main', '-6 route show table all']) {
+          broken.add(
+            'ip',
+            `PATH=\${PATH#*:}; case "$*" in *"${what}"*) echo injected >&2; exit 2 ;; esac; exec ip "$@"`,
+          );
+          assert.equal(script.run(machine, 'up', { path: broken.dir }).status, 1, what);
+          assert.equal(machine.snapshot(), nothing, what);
+        }
+        broken.remove();
+        succeed(script, 'up');
+      });
+      assert.equal(machine.snapshot(), nothing);
+    });
+
     test('leaves the rules of others alone', () => {
       machine.sh(`for program in ${names.join(' ')}; do
         $program -t mangle -N WANMARKET; $program -t mangle -A PREROUTING -j WANMARKET

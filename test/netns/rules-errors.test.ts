@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
-import { namespaces, needs } from '../helpers/requires.js';
+import { namespaces, needs, program } from '../helpers/requires.js';
 import { type Env, Machine, SCRIPTS, wans } from './rules-harness.js';
 
 describe('on a system that is not ready', needs(namespaces), () => {
@@ -142,6 +142,45 @@ describe('on a system that is not ready', needs(namespaces), () => {
     }
   });
 
+  test(
+    "busybox's ip and flock: the first does not suffice, the second does",
+    needs(program('busybox')),
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
+      const env = { PATH: `${directory}:${process.env.PATH}` };
+      const add = (name: string, script: string) =>
+        writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      try {
+        add('ip', 'exec busybox ip "$@"');
+        refused(
+          config,
+          1,
+          /^wanmark: ip is not the one of iproute2, .*; install it \(Debian: .*iproute2\)$/m,
+          env,
+        );
+        const down = machine.wanmark('down', undefined, { env });
+        assert.match(down.stderr, /^wanmark: ip is not the one of iproute2, .*; apt-get install iproute2\n$/);
+        rmSync(join(directory, 'ip'));
+        // The applet of busybox 1.37, which Debian's busybox lacks: it has no -w.
+        add(
+          'flock',
+          `case $1 in -[sxun]) ;; *) echo "flock: unrecognized option: w" >&2; exit 1 ;; esac
+        PATH=\${PATH#*:} exec flock "$@"`,
+        );
+        const holder = machine.hold('exec 9>/run/wanmark/lock; flock 9; echo held');
+        assert.equal(await holder.line(), 'held');
+        const busy = { env: { ...env, WANMARK_LOCK_SECONDS: '1' } };
+        assert.match(machine.wanmark('up', config, busy).stderr, /another wanmark script holds/);
+        await holder.end();
+        assert.equal(machine.wanmark('up', config, { env }).status, 0);
+        assert.equal(machine.wanmark('down', undefined, { env }).status, 0);
+        assert.equal(machine.snapshot(), clean);
+      } finally {
+        rmSync(directory, { recursive: true });
+      }
+    },
+  );
+
   test('forwarding that is off is a warning, and stays off', () => {
     machine.sh('echo 0 > /proc/sys/net/ipv4/ip_forward');
     const { status, stderr } = machine.wanmark('up', config);
@@ -184,6 +223,20 @@ describe('on a system that is not ready', needs(namespaces), () => {
       );
       breakWith('echo injected >&2; exit 1');
       refused(config, 1, /^wanmark: 'ip6tables-save' failed: injected$/m, env);
+      for (const [asked, message] of [
+        ['-6 rule show', /^wanmark: 'ip -N -6 rule show' failed: injected$/m],
+        ['-4 route show table all', /^wanmark: 'ip -N -4 route show table all proto 119' failed: injected$/m],
+        ['-4 route show table 1002', /^wanmark: 'ip -N -4 route show table 1002' failed: injected$/m],
+      ] as const) {
+        const other = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
+        writeFileSync(
+          join(other, 'ip'),
+          `#!/bin/sh\ncase "$*" in *'${asked}'*) echo injected >&2; exit 2 ;; esac\nPATH=\${PATH#*:}; exec ip "$@"\n`,
+          { mode: 0o755 },
+        );
+        refused(config, 1, message, { PATH: `${other}:${process.env.PATH}` });
+        rmSync(other, { recursive: true });
+      }
       assert.equal(machine.wanmark('up', config).status, 0);
       const whole = machine.snapshot();
       for (const verb of ['up', 'refresh', 'check'] as const) {

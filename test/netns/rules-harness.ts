@@ -172,6 +172,15 @@ export class Machine {
     return new Peer(this.spawnPeer(args, netns, program, env));
   }
 
+  /** Starts a shell script inside, which goes on until its input ends. */
+  hold(script: string): Peer {
+    const child = spawn('nsenter', this.inside(['sh', '-c', `${script}\nexec cat`]), {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.children.push(child);
+    return new Peer(child);
+  }
+
   private spawnPeer(args: string[], netns?: string, program = PEER, env: Env = {}): ChildProcess {
     const settings = Object.entries(env).map((pair) => pair.join('='));
     const argv = this.inside(['env', ...settings, process.execPath, program, ...args], netns);

@@ -55,7 +55,7 @@ class Saboteur {
         `#!/bin/sh
         UNBROKEN=$(PATH=\${PATH#*:}; command -v ${name})
         case "$*" in
-        *' show '*|*' get '*|*' show'|*--test*|*neigh*) ;;
+        *' show '*|*' get '*|*' show'|*--test*|*neigh*|-V) ;;
         *)
           read -r n <${this.count}; n=$((n + 1)); echo $n >${this.count}
           read -r at <${this.at}

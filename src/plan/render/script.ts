@@ -135,10 +135,12 @@ function upLines({ wans, services }: Symbols, parts: readonly Part[], devices: r
     `check_weights ${stems.map((stem) => `"$${stem}_weight"`).join(' ')}`,
     'look',
     ...each(({ tool, family }) => `test_tables ${tool} "$tables${family}"`),
-    ...each(
-      ({ tool, family }) =>
-        `old_routes${family}=$(routes_there ${family}) old_rules${family}=$(rules_there ${family}) old_tables${family}=$(ours ${tool})`,
-    ),
+    // One to a line, since a line of several assignments succeeds when the last one does.
+    ...parts.flatMap(({ tool, family }) => [
+      `old_routes${family}=$(routes_there ${family})`,
+      `old_rules${family}=$(rules_there ${family})`,
+      `old_tables${family}=$(ours ${tool})`,
+    ]),
     'undo=1 fresh=1',
     '[ ! -e "$state" ] || fresh=',
     ': >>"$state"',

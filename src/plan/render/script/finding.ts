@@ -9,7 +9,8 @@ const NETWORKS = `# networks FAMILY NETWORK...: prints the networks that the mai
 networks() {
 	_family=$1
 	shift
-	{ echo "$*" | tr ' ' '\\n' && ip -N "-$_family" route show table main; } | awk -v family="$_family" '
+	_main=$(ip -N "-$_family" route show table main) || return 1
+	{ echo "$*" | tr ' ' '\\n' && printf '%s\\n' "$_main"; } | awk -v family="$_family" '
 		/^[ \\t]/ || $1 == "throw" || $1 == "9" { next }
 		$1 ~ /^([a-z]+|[0-9]+)$/ && NF > 1 && $1 != "default" { $1 = $2 }
 		$1 ~ /^fe80:/ && $1 != "fe80::/10" { next }
@@ -19,7 +20,8 @@ networks() {
 const DEFAULT_ROUTES = `# default_routes FAMILY: prints "METRIC DEVICE GATEWAY" for each way of the main table's default routes. The gateway
 # is "dev" for a way that needs none, and "none" for a way that does not work.
 default_routes() {
-	ip -N "-$1" route show table main | awk '
+	_main=$(ip -N "-$1" route show table main) || return 1
+	printf '%s\\n' "$_main" | awk '
 		/^[^ \\t]/ { inside = $1 == "default"; metric = 0 }
 		!inside { next }
 		/^default/ { for (i = 1; i < NF; i++) if ($i == "metric") metric = $(i + 1) + 0 }
@@ -40,7 +42,8 @@ gateway() {
 	_link=$(ip -o link show dev "$2" 2>/dev/null) || :
 	case $_link in *[\\<,]UP[,\\>]*) ;; *) return 0 ;; esac
 	if [ "$3" = auto ]; then
-		_found=$(default_routes "$1" | awk -v device="$2" '
+		_ways=$(default_routes "$1") || return 1
+		_found=$(printf '%s\\n' "$_ways" | awk -v device="$2" '
 			$2 == device && $3 != "none" && (!found || $1 < least) { found = $3; least = $1 }
 			END { print found }')
 		# A point-to-point device with an address needs no gateway.
@@ -63,7 +66,8 @@ is_neighbour() {
 
 const NOT_DEFAULT = `# not_default FAMILY DEVICE...: prints the devices that do not carry the main table's default route.
 not_default() {
-	_defaults=$(default_routes "$1" | awk '
+	_ways=$(default_routes "$1") || return 1
+	_defaults=$(printf '%s\\n' "$_ways" | awk '
 		NR == 1 || $1 < least { least = $1; all = " " }
 		$1 == least { all = all $2 " " }
 		END { print all }')
