@@ -18,7 +18,7 @@ export const WAN_KEYS = {
   dev: { details: 'Its device. Several WANs may share one, and then differ by gateway' },
   via: {
     details:
-      'Its IPv4 gateway: an address; `dev` for a point-to-point device, which needs none; or `auto` for [whatever it is at the moment](uplinks.md). Only families with a gateway are balanced; a WAN with neither `via` nor `via6` has `via=dev`',
+      'Its IPv4 gateway: an address; `dev` for a point-to-point device, which needs none; or `auto` for [whatever it is at the moment](uplinks.md). Only families with a gateway are balanced; a WAN with neither `via` nor `via6` has `via=dev`, and is refused on an Ethernet device',
   },
   via6: { details: 'Its IPv6 gateway, in the same forms as `via`' },
   weight: {

@@ -85,6 +85,7 @@ function parseWan(record: Readonly<Record<string, unknown>>, field: MarkField): 
     dev,
     via,
     via6,
+    ...(via6 === undefined && text('via') === undefined ? { viaOmitted: true } : {}),
     weight: parseInteger(`${where}: weight`, text('weight') ?? WAN_KEYS.weight.default, 0, MAX_WEIGHT),
     tier: parseInteger(`${where}: tier`, text('tier') ?? WAN_KEYS.tier.default, 1, MAX_WEIGHT),
     mark,

@@ -20,6 +20,8 @@ export interface Wan {
   readonly via: Gateway | undefined;
   /** IPv6 gateway; undefined when no IPv6 connection uses this WAN. */
   readonly via6: Gateway | undefined;
+  /** Whether `via` is `dev` only because nobody gave a gateway. */
+  readonly viaOmitted?: boolean;
   /** Share of new connections, relative to the other WANs: 0 or more; 0 drains. */
   readonly weight: number;
   /** Lower is preferred; a higher tier is used when every lower one is down. 1 or more. */

@@ -8,6 +8,8 @@ export interface Device {
   readonly up: boolean;
   /** IFF_POINTOPOINT: the device needs no gateway. */
   readonly pointToPoint: boolean;
+  /** A kind of Ethernet with address resolution: nothing leaves by it without a gateway, unless somebody answers for all. */
+  readonly ethernet: boolean;
 }
 
 /** One way of a route. */

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { formatAddress, parseAddress } from '../core/address.js';
 import type { Family } from '../core/family.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { type Gateway, gatewayOf, natOf, type Wan } from '../core/wan.js';
@@ -11,7 +13,10 @@ export interface Uplink {
   readonly family: Family;
   /** An address; `dev` for a device that needs none; `auto` while no gateway can be found for it. */
   readonly via: Gateway;
-  /** Whether the main table itself uses the gateway, so that it counts as a neighbour. */
+  /**
+   * Whether the gateway counts as a neighbour though it is on no network of the device, because the main table itself
+   * uses it: some providers give an address alone, and a gateway elsewhere.
+   */
   readonly onlink: boolean;
   /** Whether another WAN of the family has the same device. */
   readonly shared: boolean;
@@ -33,7 +38,9 @@ function uplink(wan: Wan, family: Family, shared: boolean, facts: Facts): Uplink
   const given = gatewayOf(wan, family)!;
   const found = given === 'auto' ? findGateway(wan.dev, family, facts) : undefined;
   const via = found ?? given;
-  const onlink = found !== undefined;
+  const onlink =
+    found !== undefined ||
+    (!facts.onLink.has(neighbourKey(wan.dev, via)) && isMainGateway(wan.dev, via, family, facts));
   return {
     wan,
     id: targetId(wan.name, family),
@@ -62,6 +69,14 @@ function findGateway(dev: string, family: Family, facts: Facts): Gateway | undef
   return hasAddress(dev, family, facts) && facts.devices.get(dev)?.pointToPoint ? 'dev' : undefined;
 }
 
+/** Whether one of the main table's default routes leads by the device to the gateway; `dev`: to no gateway. */
+function isMainGateway(dev: string, via: Gateway, family: Family, facts: Facts): boolean {
+  const gateway = isIP(via) === 0 ? undefined : formatAddress(parseAddress(via), 0, family);
+  return defaultRoutes(facts.main[family]).some(({ ways }) =>
+    ways.some((way) => way.dev === dev && !way.unusable && way.via === gateway),
+  );
+}
+
 /** The devices of the default routes with the lowest metric; several where there are several such routes or ways. */
 export function defaultDevices(main: readonly MainRoute[]): ReadonlySet<string> {
   const defaults = defaultRoutes(main);
@@ -79,7 +94,7 @@ function hasAddress(dev: string, family: Family, facts: Facts): boolean {
 }
 
 /**
- * Checks that the device exists and is switched on, and that the gateway is on it. Without `onlink` the kernel would
+ * Checks that the device exists and is switched on, and that there is a gateway on it where it needs one. Without `onlink` the kernel would
  * take a gateway that lies behind another one's default route, so the facts say how it reaches each gateway
  * (fib_check_nh).
  */
@@ -100,10 +115,11 @@ function whyUnusable(
   if (via === 'auto') {
     return no(`the main table has no IPv${family} default route by ${dev} for its gateway to follow`);
   }
-  if (via === 'dev' || onlink || facts.onLink.has(neighbourKey(dev, via))) return undefined;
-  // A device without any network may still get one; a gateway outside the networks that it has is wrong.
-  return no(
-    `gateway ${via} is not on the network of ${dev}; see 'ip -${family} addr show dev ${dev}'`,
-    hasAddress(dev, family, facts),
-  );
+  if (onlink || facts.onLink.has(neighbourKey(dev, via))) return undefined;
+  if (via === 'dev') {
+    if (!wan.viaOmitted || !device.ethernet) return undefined;
+    return no(`${dev} is an Ethernet device, which needs a gateway; add via=GATEWAY, or via=auto`, true);
+  }
+  // No mistake for certain, as the address may be the wrong one: a lease from another network, or none yet.
+  return no(`gateway ${via} is not on the network of ${dev}; see 'ip -${family} addr show dev ${dev}'`);
 }

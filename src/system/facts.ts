@@ -6,7 +6,7 @@ import { type Address, type Device, type Facts, type MainRoute, neighbourKey } f
 import { readMacs, sharedGateways } from './neighbours.js';
 import { SCOPE_GLOBAL } from './rtnetlink/addresses.js';
 import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
-import { IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
+import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
 import { isOnLink } from './rtnetlink/route-lookup.js';
 import { RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
 import { strictDevices } from './source-check.js';
@@ -40,11 +40,12 @@ class Reader {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    for (const { name, index, flags } of kernel.links()) {
+    for (const { name, index, type, flags } of kernel.links()) {
       this.#devices.set(name, {
         index,
         up: (flags & IFF_UP) !== 0,
         pointToPoint: (flags & IFF_POINTOPOINT) !== 0,
+        ethernet: type === ARPHRD_ETHER && (flags & (IFF_POINTOPOINT | IFF_NOARP)) === 0,
       });
       this.#names.set(index, name);
     }

@@ -115,7 +115,7 @@ function notInstalled(): SystemError {
 /** The wanted state and how to treat it. */
 interface Asked extends UpOptions {
   readonly before: Installed | undefined;
-  /** Whether a gateway that can never be right is an error; otherwise its WAN is left out. */
+  /** Whether a WAN that can never work is an error; otherwise it is left out. */
   readonly refusesMistakes: boolean;
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import { formatAddress, parseAddress } from '../core/address.js';
 import type { Family } from '../core/family.js';
 import { type DefaultWay, defaultGateway, deviceIndex, isOnLink, readDefaultWays } from './main-routes.js';
 
@@ -24,7 +25,10 @@ export interface Links {
    * cannot be known.
    */
   gateway(device: string, family: Family): string | undefined;
-  /** Whether the kernel would take `address` as the gateway of a route by the device; true when it cannot be known. */
+  /**
+   * Whether `address` can be the gateway of a route by the device: it is a neighbour, or the main table's own default
+   * route has it. True when it cannot be known.
+   */
   reaches(device: string, family: Family, address: string): boolean;
 }
 
@@ -36,6 +40,10 @@ export function readLinks(): Links {
   const devices = readDevices();
   const interfaces = readInterfaces();
   const routes = new Map<Family, readonly DefaultWay[] | undefined>();
+  const defaults = (family: Family) => {
+    if (!routes.has(family)) routes.set(family, readDefaultWays(family));
+    return routes.get(family);
+  };
   const addresses = (device: string, family: Family) =>
     (interfaces[device] ?? []).filter((address) => address.family === `IPv${family}`);
   return {
@@ -43,15 +51,19 @@ export function readLinks(): Links {
     addresses,
     index: deviceIndex,
     gateway: (device, family) => {
-      if (!routes.has(family)) routes.set(family, readDefaultWays(family));
-      const main = routes.get(family);
+      const main = defaults(family);
       if (main === undefined) return 'auto';
       const numbered = addresses(device, family).some(({ address }) => !isLinkLocal(address));
       return (
         defaultGateway(main, deviceIndex(device)) ?? (numbered && isPointToPoint(device) ? 'dev' : undefined)
       );
     },
-    reaches: (device, family, address) => isOnLink(family, address, deviceIndex(device)) ?? true,
+    reaches: (device, family, address) => {
+      const index = deviceIndex(device);
+      if (isOnLink(family, address, index) ?? true) return true;
+      const gateway = formatAddress(parseAddress(address), 0, family);
+      return defaults(family)?.some((way) => way.index === index && way.gateway === gateway) ?? false;
+    },
   };
 }
 

@@ -49,9 +49,9 @@ const MISTAKES: [string, string[], RegExp][] = [
   ['configuration file that does not exist', ['run', '--config', '/no.yaml'], /cannot read \/no.yaml/],
   ['no WAN', ['run'], /no WAN given/],
   [
-    'gateway elsewhere',
-    ['up', '--wan', 'a,dev=wan1,via=192.0.2.77'],
-    /gateway 192.0.2.77 is not on the network of wan1/,
+    'Ethernet without a gateway',
+    ['up', '--wan', 'a,dev=wan1'],
+    /wan1 is an Ethernet device, which needs a gateway/,
   ],
   [
     'duplicate WAN',

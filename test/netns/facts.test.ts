@@ -9,7 +9,7 @@ const PEER = fileURLToPath(new URL('./facts-peer.js', import.meta.url));
 
 /** Facts as the peer prints them. */
 interface Printed {
-  devices: [string, { index: number; up: boolean; pointToPoint: boolean }][];
+  devices: [string, { index: number; up: boolean; pointToPoint: boolean; ethernet: boolean }][];
   main: Record<4 | 6, { dst: string; isThrow: boolean; metric: number; ways: PrintedWay[] }[]>;
   addresses: Record<4 | 6, { dev: string; address: string }[]>;
   onLink: string[];
@@ -89,7 +89,9 @@ describe('facts', needs(namespaces, addon), () => {
     const expected = lines('ip -o link show').map((line) => {
       const [, index, name, flags] = /^(\d+): ([^:@]+)(?:@[^:]+)?: <([^>]*)>/.exec(line)!;
       const has = (flag: string) => flags!.split(',').includes(flag);
-      return [name, { index: Number(index), up: has('UP'), pointToPoint: has('POINTOPOINT') }];
+      const pointToPoint = has('POINTOPOINT');
+      const ethernet = line.includes('link/ether') && !has('NOARP') && !pointToPoint;
+      return [name, { index: Number(index), up: has('UP'), pointToPoint, ethernet }];
     });
     const { devices } = read();
     assert.deepEqual(devices, expected);

@@ -34,21 +34,52 @@ describe('on a system that is not ready', needs(namespaces), () => {
     assert.equal(machine.snapshot(), clean);
   };
 
-  test('a gateway that is not on the network of its device is refused', () => {
-    const cases = [
-      'via=192.0.2.1',
-      'via=203.0.113.9',
-      'via=192.0.1.2',
-      'via6=2001:db8:2::1',
-      'via6=2001:db8:99::1',
-    ];
-    for (const via of cases) {
-      refused(
-        { wan: `a,dev=w1,${via}` },
-        2,
-        /gateway \S+ is not on the network of w1( \(\S+\); correct via or dev|; see 'ip -[46] addr)/m,
-      );
+  test('a gateway that is not on the network of its device leaves its WAN out, and the others work', () => {
+    machine.sh('ip link add far0 type veth peer name far1; ip link set far0 up; ip link set far1 up');
+    machine.sh(
+      'ip addr add 198.51.100.7/32 dev far0; ip route add default via 192.0.2.200 dev far0 onlink metric 9',
+    );
+    const before = machine.snapshot();
+    const out = (via: string) =>
+      new RegExp(`^wanmark: WAN a: gateway ${via} is not on the network of w1; .* route is left out$`, 'm');
+    for (const [key, via] of [
+      ['via', '192.0.2.1'],
+      ['via', '203.0.113.9'],
+      ['via', '192.0.1.2'],
+      ['via6', '2001:db8:2::1'],
+    ] as const) {
+      const result = machine.wanmark('up', {
+        wan: [`a,dev=w1,${key}=${via}`, 'b,dev=w2,via=192.0.2.1,via6=2001:db8:2::1'],
+      });
+      assert.equal(result.status, 0, result.stderr);
+      assert.match(result.stderr, out(via));
+      const family = key === 'via' ? 4 : 6;
+      assert.match(machine.sh(`ip -${family} route show table 1001`), /^unreachable default/);
+      assert.match(machine.sh(`ip -${family} route show table 1002`), /^default via/);
     }
+    // It heals when the address is right.
+    machine.wanmark('up', { wan: ['a,dev=w1,via=192.0.9.1', 'b,dev=w2,via=192.0.2.1'] });
+    machine.sh('ip addr add 192.0.9.2/24 dev w1');
+    assert.equal(machine.wanmark('refresh').status, 0);
+    assert.match(machine.sh('ip route show table 1001'), /^default via 192\.0\.9\.1 dev w1/);
+    machine.sh('ip addr del 192.0.9.2/24 dev w1');
+    // The main table itself has such a gateway.
+    assert.equal(
+      machine.wanmark('up', { wan: ['a,dev=far0,via=192.0.2.200'] }).stderr.includes('left out'),
+      false,
+    );
+    assert.match(machine.sh('ip route show table 1001'), /^default via 192\.0\.2\.200 dev far0 .*onlink/);
+    machine.wanmark('down');
+    assert.equal(machine.snapshot(), before);
+    machine.sh('ip link del far0');
+  });
+
+  test('a WAN on Ethernet without a gateway is refused', () => {
+    refused(
+      { wan: ['a,dev=w1', 'b,dev=w2,via=192.0.2.1'] },
+      2,
+      /^wanmark: WAN a: w1 is an Ethernet device, /,
+    );
   });
 
   test('a device that is not there, down or without an address is not a mistake: its WAN is left out until it comes', () => {

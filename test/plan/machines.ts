@@ -21,7 +21,9 @@ export function randomRouter(seed: number): RandomRouter {
   const below = (count: number) => Math.floor(random() * count);
   const oneOf = <T>(list: readonly T[]): T => list[below(list.length)]!;
 
-  const devices = new Map<string, Device>([['lo', { index: 1, up: true, pointToPoint: false }]]);
+  const devices = new Map<string, Device>([
+    ['lo', { index: 1, up: true, pointToPoint: false, ethernet: false }],
+  ]);
   const addresses: Record<Family, Address[]> = { 4: [], 6: [] };
   const main: Record<Family, MainRoute[]> = { 4: [], 6: [] };
   const onLink = new Set<string>();
@@ -37,7 +39,8 @@ export function randomRouter(seed: number): RandomRouter {
   });
   const addDevice = (name: string, index: number) => {
     if (!chance(0.9)) return;
-    devices.set(name, { index, up: chance(0.93), pointToPoint: /^ppp|^wwan/.test(name) });
+    const pointToPoint = /^ppp|^wwan/.test(name);
+    devices.set(name, { index, up: chance(0.93), pointToPoint, ethernet: !pointToPoint });
     if (chance(0.9)) {
       addresses[4].push({
         dev: name,
@@ -68,7 +71,7 @@ export function randomRouter(seed: number): RandomRouter {
     if (chance(0.9)) onLink.add(neighbourKey(name, 'fe80::1'));
   };
   for (const [i, name] of PORTS.entries()) addDevice(name, i + 2);
-  devices.set('lan0', { index: 20, up: true, pointToPoint: false });
+  devices.set('lan0', { index: 20, up: true, pointToPoint: false, ethernet: true });
   main[4].push(
     route('10.0.0.0/8', direct('lan0')),
     route('10.1.0.0/16', [{ dev: 'lan0', via: '10.0.0.9', unusable: false }]),

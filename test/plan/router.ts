@@ -2,7 +2,12 @@ import { type Device, type Facts, type MainRoute, neighbourKey, type Way } from 
 
 /** A router with four uplinks, a port with several gateways behind it, and a LAN with servers. */
 
-const device = (index: number, pointToPoint = false): Device => ({ index, up: true, pointToPoint });
+const device = (index: number, pointToPoint = false): Device => ({
+  index,
+  up: true,
+  pointToPoint,
+  ethernet: !pointToPoint,
+});
 const way = (dev: string, via?: string): Way => ({ dev, via, unusable: false });
 const route = (dst: string, ways: readonly Way[], metric = 0): MainRoute => ({
   dst,

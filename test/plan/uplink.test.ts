@@ -7,9 +7,9 @@ import { defaultDevices, uplinksOf } from '#wanmark/plan/uplink.js';
 
 const NOTHING: Facts = {
   devices: new Map([
-    ['eth1', { index: 2, up: true, pointToPoint: false }],
-    ['ppp0', { index: 3, up: true, pointToPoint: true }],
-    ['off', { index: 4, up: false, pointToPoint: false }],
+    ['eth1', { index: 2, up: true, pointToPoint: false, ethernet: true }],
+    ['ppp0', { index: 3, up: true, pointToPoint: true, ethernet: false }],
+    ['off', { index: 4, up: false, pointToPoint: false, ethernet: true }],
   ]),
   main: { 4: [], 6: [] },
   addresses: { 4: [], 6: [] },
@@ -70,14 +70,42 @@ describe('a WAN', () => {
     assert.match(uplink('a,dev=off,via=dev').unusable!.why, /^WAN a: off is down; ip link set off up$/);
   });
 
-  it('has its gateway on the network of its device; another one is a mistake once the device has a network', () => {
+  it('has its gateway on the network of its device; with another one it is left out, whose fault that may be', () => {
     const onLink = new Set(['eth1 192.0.2.1']);
     assert.equal(uplink('a,dev=eth1,via=192.0.2.1', { onLink }).unusable, undefined);
     assert.equal(uplink('a,dev=eth1,via=192.0.2.9', { onLink }).unusable?.mistake, false);
     const addresses = { 4: [{ dev: 'eth1', address: '192.0.2.2/24' }], 6: [] };
     const wrong = uplink('a,dev=eth1,via=198.51.100.1', { onLink, addresses }).unusable!;
-    assert.equal(wrong.mistake, true);
+    assert.equal(wrong.mistake, false);
     assert.match(wrong.why, /gateway 198\.51\.100\.1 is not on the network of eth1/);
+  });
+
+  it('may have a gateway elsewhere that the main table itself uses by its device', () => {
+    const far = (facts: Partial<Facts>) => {
+      const { onlink, unusable } = uplink('a,dev=eth1,via=198.51.100.1', facts);
+      return [onlink, unusable === undefined];
+    };
+    assert.deepEqual(far(withRoutes(byWay('eth1', '198.51.100.1'))), [true, true]);
+    assert.deepEqual(far(withRoutes(byWay('eth2', '198.51.100.1'))), [false, false]);
+    assert.deepEqual(far(withRoutes(byWay('eth1', '198.51.100.2'))), [false, false]);
+    assert.deepEqual(far(withRoutes(byWay('eth1', '198.51.100.1', 0, true))), [false, false]);
+    const onLink = new Set(['eth1 198.51.100.1']);
+    assert.deepEqual(far({ ...withRoutes(byWay('eth1', '198.51.100.1')), onLink }), [false, true]);
+    const six = { main: { 4: [], 6: [byWay('eth1', '2001:db8::1')] } };
+    const [uplink6] = uplinksOf(parseConfig({ wan: ['a,dev=eth1,via6=2001:DB8:0::1'] }).wans, 6, {
+      ...NOTHING,
+      ...six,
+    });
+    assert.equal(uplink6!.unusable, undefined);
+  });
+
+  it('needs a gateway on Ethernet, unless somebody says that it does not', () => {
+    const wrong = uplink('a,dev=eth1').unusable!;
+    assert.equal(wrong.mistake, true);
+    assert.match(wrong.why, /^WAN a: eth1 is an Ethernet device, which needs a gateway; add via=GATEWAY/);
+    assert.equal(uplink('a,dev=eth1,via=dev').unusable, undefined);
+    assert.equal(uplink('a,dev=ppp0').unusable, undefined);
+    assert.equal(uplink('a,dev=eth1', withRoutes(byWay('eth1', undefined))).unusable, undefined);
   });
 
   it('shares a device only with WANs that carry the same family', () => {

@@ -11,7 +11,7 @@ import {
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { NO_STATES } from '../../plan/states.js';
-import { missingDevices, strayGateways } from '../../system/devices.js';
+import { missingDevices } from '../../system/devices.js';
 import { downRules } from '../../system/down.js';
 import { checkRules, type Listener, refreshRules, upRules } from '../../system/install.js';
 import {
@@ -57,8 +57,6 @@ export const upCommand: CommandModule = {
   handler: async (argv) => {
     const raw = withInstalledFields(await rawConfig(argv));
     const config = rulesConfig(raw, 'up');
-    const [stray] = await strayGateways(config.wans);
-    if (stray !== undefined) throw new UsageError(stray);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
     for (const line of await markConflicts(config, installedNumbers())) complain(`warning: ${line}`);

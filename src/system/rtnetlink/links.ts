@@ -6,6 +6,8 @@ import { dump } from './socket.js';
 export interface Link {
   readonly name: string;
   readonly index: number;
+  /** Its ARPHRD_* number. */
+  readonly type: number;
   /** Its IFF_* bits. */
   readonly flags: number;
 }
@@ -13,6 +15,9 @@ export interface Link {
 /** A flag of linux/if.h. */
 export const IFF_UP = 0x1;
 export const IFF_POINTOPOINT = 0x10;
+export const IFF_NOARP = 0x80;
+/** A type of linux/if_arp.h. */
+export const ARPHRD_ETHER = 1;
 
 /** Message types of linux/rtnetlink.h. */
 const RTM_NEWLINK = 16;
@@ -46,6 +51,7 @@ export function parseLinks(messages: Uint8Array): Link[] {
     if (name === '') return;
     links.push({
       name,
+      type: view.getUint16(start + 2, LITTLE_ENDIAN),
       index: view.getUint32(start + 4, LITTLE_ENDIAN),
       flags: view.getUint32(start + 8, LITTLE_ENDIAN),
     });

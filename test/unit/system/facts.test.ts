@@ -47,21 +47,23 @@ describe('readFacts', () => {
     assert.deepEqual(
       readFacts(ONE, kernel()).devices,
       new Map([
-        ['lo', { index: 1, up: true, pointToPoint: false }],
-        ['g1', { index: 2, up: true, pointToPoint: false }],
-        ['w1', { index: 3, up: true, pointToPoint: false }],
+        ['lo', { index: 1, up: true, pointToPoint: false, ethernet: false }],
+        ['g1', { index: 2, up: true, pointToPoint: false, ethernet: true }],
+        ['w1', { index: 3, up: true, pointToPoint: false, ethernet: true }],
       ]),
     );
   });
 
   it('knows which devices are switched off, and which need no gateway', () => {
     const links = () => [
-      { name: 'ppp0', index: 7, flags: 0x10 },
-      { name: 'eth0', index: 8, flags: 0x1 },
+      { name: 'ppp0', index: 7, type: 512, flags: 0x10 },
+      { name: 'eth0', index: 8, type: 1, flags: 0x1 },
+      { name: 'dummy0', index: 9, type: 1, flags: 0x81 },
     ];
     const { devices } = readFacts(ONE, kernel({}, { links }));
-    assert.deepEqual(devices.get('ppp0'), { index: 7, up: false, pointToPoint: true });
-    assert.deepEqual(devices.get('eth0'), { index: 8, up: true, pointToPoint: false });
+    assert.deepEqual(devices.get('ppp0'), { index: 7, up: false, pointToPoint: true, ethernet: false });
+    assert.deepEqual(devices.get('eth0'), { index: 8, up: true, pointToPoint: false, ethernet: true });
+    assert.equal(devices.get('dummy0')!.ethernet, false);
   });
 
   it('has the main table', () => {

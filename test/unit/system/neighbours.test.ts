@@ -30,7 +30,7 @@ class World {
   };
 
   readonly kernel = {
-    links: () => [{ name: 'w1', index: 3, flags: 1 }],
+    links: () => [{ name: 'w1', index: 3, type: 1, flags: 1 }],
     neighbours: () =>
       [...this.known, ...(this.slept >= 100 * this.looks ? this.asked : [])].map((address) => ({
         index: 3,

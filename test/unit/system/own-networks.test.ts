@@ -23,8 +23,8 @@ function router(addresses: readonly InterfaceAddress[], routes: readonly Route[]
   const six = ({ dst }: Route) => dst.includes(':');
   return {
     links: () => [
-      { name: 'wan1', index: WAN, flags: 1 },
-      { name: 'lan0', index: LAN, flags: 1 },
+      { name: 'wan1', index: WAN, type: 1, flags: 1 },
+      { name: 'lan0', index: LAN, type: 1, flags: 1 },
     ],
     addresses: (family) => addresses.filter((one) => one.family === family),
     main: (family) => routes.filter((one) => six(one) === (family === 6)),

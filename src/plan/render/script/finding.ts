@@ -54,6 +54,10 @@ gateway() {
 		echo "$_found"
 	elif [ "$3" = dev ] || is_neighbour "$1" "$2" "$3"; then
 		echo "$3"
+	else
+		# A gateway elsewhere is right where the main table itself uses it.
+		default_routes "$1" | awk -v device="$2" -v gateway="$3" '
+			$2 == device && $3 == gateway { print gateway; exit }'
 	fi
 }`;
 
@@ -132,9 +136,12 @@ route() {
 		echo "unreachable default table $2"
 		;;
 	dev:*) echo "default dev $3 table $2" ;;
-	# With auto the gateway may be outside the device's networks, as in the main table.
-	*:auto) echo "default via $4 dev $3 onlink table $2" ;;
-	*) echo "default via $4 dev $3 table $2" ;;
+	*)
+		# A gateway that the main table itself uses may be outside the device's networks.
+		_onlink=' onlink'
+		case $5 in auto) ;; *) ! is_neighbour "$1" "$3" "$4" || _onlink= ;; esac
+		echo "default via $4 dev $3$_onlink table $2"
+		;;
 	esac
 }`;
 

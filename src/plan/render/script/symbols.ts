@@ -160,7 +160,7 @@ function serviceVariables(service: Service, stem: string): Variable[] {
 
 /** Facts in which every device exists, reaches its gateways, and may have strict rp_filter. */
 function symbolicFacts(wans: readonly Wan[]): Facts {
-  const device: Device = { index: 1, up: true, pointToPoint: false };
+  const device: Device = { index: 1, up: true, pointToPoint: false, ethernet: false };
   return {
     devices: new Map(wans.map(({ dev }) => [dev, device])),
     main: { 4: [], 6: [] },
