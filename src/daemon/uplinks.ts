@@ -93,8 +93,7 @@ export class Uplinks {
     const named = (name: string) => wans.find((one) => one.name === name)!;
     const path = (name: string, family: Family) => {
       const wan = named(name);
-      const shared = wans.some((one) => one !== wan && one.dev === wan.dev);
-      return pathOf(wan, family, this.#links, field.encode(wan.mark), shared);
+      return pathOf(wan, family, this.#links, field.encode(wan.mark));
     };
     const names = wans.map((wan) => wan.name);
     this.#monitor = new Monitor({

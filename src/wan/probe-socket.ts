@@ -123,6 +123,28 @@ async function leaveNothing(tuple: Tuple | undefined, mark: number, unanswered: 
   await forget([{ tuple, mark }], mark, unanswered ? 'unanswered' : 'all').catch(() => undefined);
 }
 
+/** Addresses that no network has (RFC 7526, RFC 3056), so that their routes are those to the Internet. */
+const INTERNET = { 4: '192.88.99.1', 6: '2002:c058:6301::1' } as const;
+/** The discard port. Nothing is sent to it. */
+const DISCARD = 9;
+
+/** The address that the kernel gives to what goes into the Internet by a path; undefined while there is none. Sends nothing. */
+export function sourceOf(path: CheckPath): string | undefined {
+  if (path.source !== undefined) return path.source;
+  const { DatagramProbe: Native } = loadAddon<ProbeAddon>();
+  try {
+    const native = new Native(
+      { ...options(path), kind: 'udp', peer: INTERNET[path.family], port: DISCARD },
+      () => undefined,
+    );
+    const { address } = native.local;
+    native.close();
+    return address;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Told of each message, or once of the error that ends the socket, such as an ICMP answer. */
 export type OnDatagram = (error: ProbeError | undefined, message: Uint8Array) => void;
 

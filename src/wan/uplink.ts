@@ -1,7 +1,6 @@
-import { BlockList } from 'node:net';
 import type { Family } from '../core/family.js';
 import { carries, type Gateway, gatewayOf, type Wan } from '../core/wan.js';
-import { isLinkLocal, type LinkAddress, type Links } from '../system/links.js';
+import type { Links } from '../system/links.js';
 import type { CheckPath } from './check/check.js';
 import type { Verdict } from './check-health.js';
 
@@ -51,24 +50,16 @@ export function wayOf(wan: Wan, family: Family, links: Links): string {
 
 /**
  * The way of a probe by a WAN; undefined when the WAN does not carry the family. A device that is down still has a way,
- * whose probes fail, so that a WAN that comes back has to convince its checks anew.
+ * whose probes fail, so that a WAN that comes back has to convince its checks anew. The way has no source address: the
+ * kernel knows which addresses are deprecated, and which ones lead nowhere from where the target is (RFC 6724).
  *
  * @param mark shifted into the field
- * @param shared whether another WAN has the same device: then an address does not tell which of them it is, so the
- *   probe has none
  */
-export function pathOf(
-  wan: Wan,
-  family: Family,
-  links: Links,
-  mark: number,
-  shared: boolean,
-): CheckPath | undefined {
+export function pathOf(wan: Wan, family: Family, links: Links, mark: number): CheckPath | undefined {
   if (!carries(wan, family)) return undefined;
   const gateway = effectiveGateway(wan, family, links) ?? 'auto';
-  const source = shared ? undefined : sourceOf(gateway, links.addresses(wan.dev, family));
   const known = gateway === 'auto' ? undefined : gateway;
-  return { wan: wan.name, family, mark, device: wan.dev, source, gateway: known };
+  return { wan: wan.name, family, mark, device: wan.dev, gateway: known };
 }
 
 /** The gateway of a WAN that carries the family. */
@@ -80,27 +71,4 @@ function givenGateway(wan: Wan, family: Family): Gateway {
 function effectiveGateway(wan: Wan, family: Family, links: Links): string | undefined {
   const given = givenGateway(wan, family);
   return given === 'auto' ? links.gateway(wan.dev, family) : given;
-}
-
-/**
- * The address on the gateway's network, else the first one that is not link-local; undefined leaves it to the kernel.
- */
-function sourceOf(gateway: string, addresses: readonly LinkAddress[]): string | undefined {
-  const usable = addresses.filter(({ address }) => !isLinkLocal(address));
-  return (usable.find((one) => isNeighbour(gateway, one)) ?? usable[0])?.address;
-}
-
-function isNeighbour(gateway: string, { address, netmask, family }: LinkAddress): boolean {
-  const kind = gateway.includes(':') ? 'ipv6' : 'ipv4';
-  if (gateway === 'dev' || gateway === 'auto' || kind !== family.toLowerCase()) return false;
-  const network = new BlockList();
-  network.addSubnet(address, prefixLength(netmask), kind);
-  return network.check(gateway, kind);
-}
-
-/** The prefix length of `255.255.255.0` or `ffff:ffff:ffff:ffff::`. */
-function prefixLength(netmask: string): number {
-  const six = netmask.includes(':');
-  const words = netmask.split(six ? ':' : '.').map((word) => Number.parseInt(word || '0', six ? 16 : 10));
-  return words.reduce((sum, word) => sum + word.toString(2).replaceAll('0', '').length, 0);
 }

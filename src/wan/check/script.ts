@@ -1,4 +1,5 @@
 import { runLimited } from '../../system/limited.js';
+import { sourceOf } from '../probe-socket.js';
 import { CANCELLED, type Check, type CheckPath, inMs } from './check.js';
 
 /** The variables that tell a script which WAN to try. */
@@ -8,7 +9,7 @@ function environment(target: string, path: CheckPath): Record<string, string> {
     WANMARK_DEVICE: path.device ?? '',
     WANMARK_FAMILY: String(path.family),
     WANMARK_GATEWAY: path.gateway ?? '',
-    WANMARK_SOURCE: path.source ?? '',
+    WANMARK_SOURCE: sourceOf(path) ?? '',
     WANMARK_MARK: `0x${path.mark.toString(16)}`,
     WANMARK_CHECK: target,
   };

@@ -96,31 +96,18 @@ describe('wayOf', () => {
 });
 
 describe('pathOf', () => {
-  it('takes the address on the gateway’s network, else the first that is not link-local', () => {
-    const source = (via6: string) => pathOf({ ...fibre, via6 }, 6, links(), 0x100, false)?.source;
-    assert.deepEqual(pathOf(fibre, 4, links(), 0x100, false), {
+  it('leaves the source address to the kernel, and does not tell a script of "auto"', () => {
+    assert.deepEqual(pathOf(fibre, 4, links(), 0x100), {
       wan: 'wan1',
       family: 4,
       mark: 0x100,
       device: 'eth1',
-      source: '192.0.2.2',
       gateway: '192.0.2.1',
     });
-    assert.equal(source('2001:db8:7::1'), '2001:db8:7::2');
-    assert.equal(source('fe80::1'), '2001:db8::2');
-    assert.equal(source('dev'), '2001:db8::2');
-    assert.equal(
-      pathOf({ ...fibre, via6: 'dev' }, 6, links('up', FOUR, SIX.slice(0, 1)), 1, false)?.source,
-      undefined,
-    );
-  });
-
-  it('leaves the address to the mark’s route on a shared device, and does not tell a script of "auto"', () => {
-    assert.equal(pathOf(fibre, 4, links(), 1, true)?.source, undefined);
     const auto = { ...fibre, via: 'auto' };
-    assert.equal(pathOf(auto, 4, links(), 1, false)?.gateway, undefined);
-    const followed = pathOf(auto, 4, links('up', FOUR, SIX, { gateway: '192.0.2.1' }), 1, false);
-    assert.deepEqual([followed?.gateway, followed?.source], ['192.0.2.1', '192.0.2.2']);
-    assert.equal(pathOf({ ...fibre, via6: undefined }, 6, links(), 1, false), undefined);
+    assert.equal(pathOf(auto, 4, links(), 1)?.gateway, undefined);
+    const followed = pathOf(auto, 4, links('up', FOUR, SIX, { gateway: '192.0.2.1' }), 1);
+    assert.equal(followed?.gateway, '192.0.2.1');
+    assert.equal(pathOf({ ...fibre, via6: undefined }, 6, links(), 1), undefined);
   });
 });
