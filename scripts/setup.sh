@@ -38,6 +38,7 @@ need_system() {
 		need conntrack conntrack
 		need ping iputils-ping
 		need busybox busybox
+		need squid squid
 		;;
 	bench)
 		need_run

@@ -42,6 +42,17 @@ export interface Address {
   readonly address: string;
 }
 
+/** What a rule of somebody else in PREROUTING does with a new connection. */
+export interface Redirection {
+  /** The rule's conditions in the words of iptables-save; empty for all packets. */
+  readonly words: string;
+  /**
+   * `router`: a program of this router takes it (REDIRECT, TPROXY); an address: DNAT leads it there; `nobody`: the rules
+   * behind this one do not see it.
+   */
+  readonly to: 'router' | 'nobody' | string;
+}
+
 /** The state of the machine at one moment, as far as a plan depends on it. Plain data, so a plan can be made anywhere. */
 export interface Facts {
   /** The devices by name. */
@@ -59,9 +70,14 @@ export interface Facts {
    * default route, or there is none.
    */
   readonly networks: ReadonlyMap<string, string>;
+  /** What other people's rules redirect; the first that matches holds. */
+  readonly redirections: Readonly<Record<Family, readonly Redirection[]>>;
   /** Devices where strict rp_filter looks up the way back without the packet's mark, unless the device says otherwise. */
   readonly strict: ReadonlySet<string>;
 }
+
+/** No redirections. */
+export const NO_REDIRECTIONS: Facts['redirections'] = { 4: [], 6: [] };
 
 /** The key of a neighbour on a device. */
 export function neighbourKey(dev: string, address: string): string {

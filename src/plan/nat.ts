@@ -1,5 +1,6 @@
 import { kernelRules } from './kernel-choice.js';
 import type { Chain, Match, Rule, StagePlan } from './plan.js';
+import { redirectionChains } from './redirections.js';
 import { comesBy, decided, hasMark, leave, leavesBy } from './rule.js';
 import { type Scene, wanBits } from './scene.js';
 import { serviceNat, serviceSnat } from './services.js';
@@ -54,6 +55,7 @@ function undecidedChains(scene: Scene): Chain[] {
         ...toNew(scene),
       ],
     },
+    ...redirectionChains(scene),
     {
       name: 'WANMARK_NEW',
       rules: [...leftAlone(scene), { when: [], action: { kind: 'goto', chain: 'WANMARK_KERNEL' } }],

@@ -12,6 +12,8 @@ export type Match =
   | { readonly kind: 'mark' | 'connmark'; readonly bits: MarkBits; readonly not?: true }
   | { readonly kind: 'in' | 'out'; readonly device: string; readonly not?: true }
   | { readonly kind: 'source' | 'destination'; readonly network: string }
+  /** Conditions of somebody else's rule, in the words of iptables-save. */
+  | { readonly kind: 'words'; readonly text: string }
   /** `set` is the name of a set in the same family's plan. */
   | { readonly kind: 'source-in' | 'destination-in' | 'out-in' | 'mac-in'; readonly set: string }
   | {

@@ -10,6 +10,7 @@ import {
   type SetPlan,
   type StagePlan,
 } from './plan.js';
+import { entranceOf, redirectionChains } from './redirections.js';
 import {
   comesBy,
   connection,
@@ -57,6 +58,7 @@ export function wanMangle(scene: Scene): StagePlan {
     : [...restoreRules(scene), ...inboundRules(scene)];
   const chains: Chain[] = [
     { name: 'WANMARK', rules: [...entrance, ...toNew(scene, isNew)] },
+    ...redirectionChains(scene),
     {
       name: 'WANMARK_OUT',
       rules: [
@@ -132,10 +134,12 @@ function macSet(wan: string): string {
   return `mac of ${wan}`;
 }
 
-/** Leads on to WANMARK_NEW, only from the LAN devices where these are given. */
-export function toNew({ config }: Scene, when: readonly Match[] = []): Rule[] {
+/** Leads on to what is not known yet, only from the LAN devices where these are given. */
+export function toNew(scene: Scene, when: readonly Match[] = []): Rule[] {
+  const { config } = scene;
+  const chain = entranceOf(scene);
   const from = config.rules.lan.length === 0 ? [[]] : config.rules.lan.map((device) => [comesBy(device)]);
-  return from.map((lan) => ({ when: [...lan, ...when], action: { kind: 'goto', chain: 'WANMARK_NEW' } }));
+  return from.map((lan) => ({ when: [...lan, ...when], action: { kind: 'goto', chain } }));
 }
 
 /**

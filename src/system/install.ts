@@ -28,6 +28,7 @@ import { isWanted, missingLines } from './missing.js';
 import { askNeighbours } from './neighbours.js';
 import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
 import { needNetAdmin } from './privilege.js';
+import { readRedirections } from './redirections.js';
 import { saidBy } from './said.js';
 
 /** The result of a change to the rules. */
@@ -184,7 +185,8 @@ class Passage {
     const { config, states, before } = asked;
     removeAbandonedPlans();
     const macs = await askNeighbours(config, before?.macs ?? new Map());
-    const facts = { ...readFacts(config), macs };
+    const redirections = { 4: readRedirections(folder.saved(4)), 6: readRedirections(folder.saved(6)) };
+    const facts = { ...readFacts(config), macs, redirections };
     const plan = buildPlan(config, facts, states);
     if (asked.refusesMistakes) rejectMistakes(plan);
     this.#tell(asked, plan);

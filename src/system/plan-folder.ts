@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { Family } from '../core/family.js';
 import { SystemError } from '../errors.js';
 import type { Steps } from '../plan/diff/steps.js';
 import type { Lists } from '../plan/render/lists.js';
@@ -50,6 +51,12 @@ export class PlanFolder {
   /** The state that the executor found on the machine. */
   have(): Lists {
     return readLists(join(this.path, 'have'));
+  }
+
+  /** The output of a family's iptables-save when the executor looked. */
+  saved(family: Family): string {
+    const file = join(this.path, 'have', `${family}.saved`);
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
   }
 
   remove(): void {

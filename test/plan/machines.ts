@@ -1,6 +1,13 @@
 /** Random routers with random configurations, the same for the same seed. */
 import type { Family } from '#wanmark/core/family.js';
-import { type Address, type Device, type Facts, type MainRoute, neighbourKey } from '#wanmark/plan/facts.js';
+import {
+  type Address,
+  type Device,
+  type Facts,
+  type MainRoute,
+  NO_REDIRECTIONS,
+  neighbourKey,
+} from '#wanmark/plan/facts.js';
 import { seeded } from '../helpers/random.js';
 
 /** The router of a seed, and its user's options. */
@@ -170,7 +177,16 @@ export function randomRouter(seed: number): RandomRouter {
   const weights = chance(0.2) ? wan.slice(0, 1).map(({ name }) => [name, oneOf([1, 2, 4])] as const) : [];
   return {
     raw,
-    facts: { devices, addresses, main, onLink, macs, networks, strict: new Set(PORTS) },
+    facts: {
+      devices,
+      addresses,
+      main,
+      onLink,
+      macs,
+      networks,
+      strict: new Set(PORTS),
+      redirections: NO_REDIRECTIONS,
+    },
     down,
     weights,
   };

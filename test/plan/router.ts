@@ -1,4 +1,11 @@
-import { type Device, type Facts, type MainRoute, neighbourKey, type Way } from '#wanmark/plan/facts.js';
+import {
+  type Device,
+  type Facts,
+  type MainRoute,
+  NO_REDIRECTIONS,
+  neighbourKey,
+  type Way,
+} from '#wanmark/plan/facts.js';
 
 /** A router with four uplinks, a port with several gateways behind it, and a LAN with servers. */
 
@@ -17,6 +24,7 @@ const route = (dst: string, ways: readonly Way[], metric = 0): MainRoute => ({
 });
 
 export const ROUTER: Facts = {
+  redirections: NO_REDIRECTIONS,
   strict: new Set(['eth1', 'eth2', 'ppp0', 'port0', 'eth3']),
   devices: new Map([
     ['eth1', device(2)],

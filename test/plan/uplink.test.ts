@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
-import type { Facts, MainRoute } from '#wanmark/plan/facts.js';
+import { type Facts, type MainRoute, NO_REDIRECTIONS } from '#wanmark/plan/facts.js';
 import { defaultDevices, uplinksOf } from '#wanmark/plan/uplink.js';
 
 const NOTHING: Facts = {
@@ -16,6 +16,7 @@ const NOTHING: Facts = {
   onLink: new Set(),
   macs: new Map(),
   networks: new Map(),
+  redirections: NO_REDIRECTIONS,
   strict: new Set(),
 };
 

@@ -93,6 +93,8 @@ export function matchWords(match: Exclude<Match, SetMatch>): string {
       return `${not}-i ${match.device}`;
     case 'out':
       return `${not}-o ${match.device}`;
+    case 'words':
+      return match.text;
     case 'source':
       return `-s ${match.network}`;
     case 'destination':

@@ -2,7 +2,7 @@ import type { PlanConfig } from '../../../config/config.js';
 import { FAMILIES, type Family } from '../../../core/family.js';
 import type { Backend, Service } from '../../../core/service.js';
 import { carries, gatewayOf, type Wan } from '../../../core/wan.js';
-import { type Device, type Facts, neighbourKey } from '../../facts.js';
+import { type Device, type Facts, NO_REDIRECTIONS, neighbourKey } from '../../facts.js';
 import { quoted, VariableNames } from './words.js';
 
 /** A variable of the script: a value at its top that a person may change. */
@@ -172,6 +172,7 @@ function symbolicFacts(wans: readonly Wan[]): Facts {
     ),
     macs: new Map(),
     networks: new Map(),
+    redirections: NO_REDIRECTIONS,
     strict: new Set(wans.map(({ dev }) => dev)),
   };
 }

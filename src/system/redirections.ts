@@ -1,0 +1,132 @@
+import type { Redirection } from '../plan/facts.js';
+
+/** The most rules that are copied; a machine with more of them is a cluster's node, whose rules change all the time. */
+const MOST = 64;
+/** Matches that depend on the packet alone, so that they hold in a copy as well. A set could not be destroyed any more. */
+const PURE = new Set(
+  'tcp udp udplite sctp dccp multiport addrtype iprange pkttype socket conntrack comment'.split(' '),
+);
+/** Options that stand without `-m`. */
+const PLAIN = new Set(['-p', '-s', '-d', '-i']);
+/** Targets after which a packet goes on to the next rule. */
+const PASSING = new Set(
+  'LOG NFLOG MARK CONNMARK SET DSCP TOS TTL HL CT CLASSIFY TEE AUDIT TRACE TCPMSS'.split(' '),
+);
+
+/**
+ * What other people's rules in PREROUTING do with a new connection, by the output of iptables-save: whether a program of
+ * this router takes it (REDIRECT, TPROXY), or DNAT leads it elsewhere. The order matters: the first that matches holds.
+ * What cannot be copied ends the list, so a connection may be missing in it, but none is in it wrongly.
+ */
+export function readRedirections(saved: string): Redirection[] {
+  const tables = readTables(saved);
+  const found: Redirection[] = [];
+  for (const name of ['mangle', 'nat']) {
+    const reader = new Reader(tables.get(name) ?? new Map());
+    if (!reader.read('PREROUTING', [], found)) break;
+  }
+  return found.length > MOST ? [] : found;
+}
+
+/** Conditions in words, option by option, such as `! -i lan0` and `-m tcp`. */
+type Conditions = readonly string[];
+
+interface SavedRule {
+  /** Undefined where they hold only in their own place. */
+  readonly conditions: Conditions | undefined;
+  readonly target: string;
+  /** The words behind the target. */
+  readonly options: readonly string[];
+  readonly isGoto: boolean;
+}
+
+type Chains = ReadonlyMap<string, readonly SavedRule[]>;
+
+/** The rules of each table by chain; ours are left out. */
+function readTables(saved: string): Map<string, Chains> {
+  const tables = new Map<string, Map<string, SavedRule[]>>();
+  let chains = new Map<string, SavedRule[]>();
+  for (const line of saved.split('\n')) {
+    if (line.startsWith('*')) {
+      chains = new Map();
+      tables.set(line.slice(1), chains);
+    } else if (line.startsWith('-A ') && !/^-A WANMARK|-j WANMARK(_[A-Z0-9]+)?$/.test(line)) {
+      const [, chain = '', ...words] = line.match(/"(?:\\.|[^"])*"|\S+/g) ?? [];
+      chains.set(chain, [...(chains.get(chain) ?? []), readRule(words)]);
+    }
+  }
+  return tables;
+}
+
+function readRule(words: readonly string[]): SavedRule {
+  const at = words.findIndex((word) => word === '-j' || word === '-g');
+  const [target = '', ...options] = at < 0 ? [] : words.slice(at + 1);
+  const conditions = readConditions(at < 0 ? words : words.slice(0, at));
+  return { conditions, target, options, isGoto: words[at] === '-g' };
+}
+
+/** The conditions without comments; undefined where one of them must not be copied. */
+function readConditions(words: readonly string[]): Conditions | undefined {
+  const all: string[] = [];
+  for (const word of words) {
+    const last = all.at(-1);
+    if (last === undefined || word === '!' || (word.startsWith('-') && last !== '!')) all.push(word);
+    else all[all.length - 1] = `${last} ${word}`;
+  }
+  const known = all.filter((one) => !/^-m comment$|^--comment /.test(one));
+  return known.every(isPure) ? known : undefined;
+}
+
+function isPure(condition: string): boolean {
+  const [option = '', value = ''] = condition.replace('! ', '').split(' ');
+  return option === '-m' ? PURE.has(value) : option.startsWith('--') || PLAIN.has(option);
+}
+
+/**
+ * The conditions of a rule with those under which its chain is entered; undefined where iptables has no words for both,
+ * since an option like -s can stand only once.
+ */
+function both(outer: Conditions, inner: Conditions): Conditions | undefined {
+  const single = (condition: string) => /^(?:! )?(-[a-ln-z]) /.exec(condition)?.[1];
+  const added = inner.filter((condition) => single(condition) === undefined || !outer.includes(condition));
+  const taken = new Set(outer.map(single).filter((option) => option !== undefined));
+  return added.some((condition) => taken.has(single(condition) ?? '')) ? undefined : [...outer, ...added];
+}
+
+/** Walks through the chains of one table. */
+class Reader {
+  readonly #chains: Chains;
+
+  constructor(chains: Chains) {
+    this.#chains = chains;
+  }
+
+  /** @param outer the conditions under which the chain is entered @returns whether the rules behind it can be read */
+  read(chain: string, outer: Conditions, found: Redirection[]): boolean {
+    for (const { conditions, target, options, isGoto } of this.#chains.get(chain) ?? []) {
+      if (PASSING.has(target) || target === '') continue;
+      if (found.length > MOST) return false;
+      const to = destination(target, options);
+      const all = conditions && both(outer, conditions);
+      if (all === undefined) {
+        if (to === 'router') continue;
+        return false;
+      }
+      if (!this.#chains.has(target)) found.push({ words: all.join(' '), to });
+      else {
+        if (!this.read(target, all, found)) return false;
+        if (isGoto) found.push({ words: all.join(' '), to: 'nobody' });
+      }
+    }
+    return true;
+  }
+}
+
+function destination(target: string, options: readonly string[]): Redirection['to'] {
+  if (target === 'REDIRECT' || target === 'TPROXY') return 'router';
+  if (target !== 'DNAT') return 'nobody';
+  const to = options[options.indexOf('--to-destination') + 1] ?? '';
+  // One address, alone or with ports; ranges of addresses count as nobody's.
+  const parts = /^(?:\[([^\]-]+)\]|([\d.]+))(?::[\d-]+)?$|^([\da-f:]+)$/i.exec(to) ?? [];
+  return parts.slice(1).find((part) => part !== undefined) ?? 'nobody';
+}

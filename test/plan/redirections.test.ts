@@ -1,0 +1,48 @@
+/** Connections that other people's rules redirect take no decision. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
+import { buildPlan } from '#wanmark/plan/build.js';
+import type { Redirection } from '#wanmark/plan/facts.js';
+import { planLists } from '#wanmark/plan/render/lists.js';
+import { NO_STATES } from '#wanmark/plan/states.js';
+import { ROUTER } from './router.js';
+
+const CONFIG = parseConfig({
+  wan: ['fibre,dev=eth1,via=192.0.2.1', 'dsl,dev=eth2,via=198.51.100.1'],
+  lan: ['lan0'],
+});
+
+/** The rules of WANMARK_PROXY, and the last one of WANMARK, in a table. */
+function rules(redirections: readonly Redirection[], list: string): string[] {
+  const facts = { ...ROUTER, redirections: { 4: redirections, 6: [] } };
+  const lines = planLists(buildPlan(CONFIG, facts, NO_STATES)).get(list)!;
+  return lines.filter((line) => /^-A WANMARK_PROXY |-A WANMARK .*-g/.test(line));
+}
+
+describe('redirected connections', () => {
+  test('leave our chains in mangle and in nat, and the others go on', () => {
+    const redirections = [
+      { words: '-s 10.0.0.9/32', to: 'nobody' },
+      { words: '-p tcp -m tcp --dport 80', to: 'router' },
+      { words: '-p udp', to: '203.0.113.5' },
+      { words: '-p tcp', to: '10.1.2.3' },
+      { words: '', to: 'nobody' },
+    ];
+    const wanted = [
+      '-A WANMARK_PROXY -s 10.0.0.9/32 -g WANMARK_NEW',
+      '-A WANMARK_PROXY -p tcp -m tcp --dport 80 -j RETURN',
+      '-A WANMARK_PROXY -p udp -g WANMARK_NEW',
+      '-A WANMARK_PROXY -p tcp -j RETURN',
+      '-A WANMARK_PROXY -g WANMARK_NEW',
+    ];
+    const entrance = '-A WANMARK -i lan0 -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_PROXY';
+    assert.deepEqual(rules(redirections, '4.mangle'), [entrance, ...wanted]);
+    assert.deepEqual(rules(redirections, '4.nat'), ['-A WANMARK -i lan0 -g WANMARK_PROXY', ...wanted]);
+  });
+
+  test('have no chain where nothing stays here', () => {
+    const away = [{ words: '-p udp', to: '203.0.113.5' }];
+    assert.deepEqual(rules(away, '4.nat'), ['-A WANMARK -i lan0 -g WANMARK_NEW']);
+  });
+});

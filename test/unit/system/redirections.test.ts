@@ -1,0 +1,91 @@
+/** What other people's rules redirect, by the output of iptables-save. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readRedirections } from '#wanmark/system/redirections.js';
+
+const table = (name: string, rules: readonly string[]) => `*${name}\n${rules.join('\n')}\nCOMMIT\n`;
+const read = (nat: readonly string[], mangle: readonly string[] = []) =>
+  readRedirections(table('mangle', mangle) + table('nat', nat)).map(({ words, to }) => `${words} > ${to}`);
+const redirect = '-p tcp -m tcp --dport 80 -j REDIRECT --to-ports 3129';
+
+describe('redirections', () => {
+  it('are REDIRECT and DNAT in nat, and TPROXY in mangle', () => {
+    assert.deepEqual(
+      read(
+        [
+          `-A PREROUTING -i lan0 ${redirect}`,
+          '-A PREROUTING -p udp -m udp --dport 53 -m comment --comment "hijack -j x" -j DNAT --to-destination 10.0.0.1:5353',
+          '-A PREROUTING -p udp -j DNAT --to-destination [fd00::1]:53',
+          '-A PREROUTING -p udp -j DNAT --to-destination fd00::1',
+          '-A PREROUTING -j DNAT --to-destination 10.0.0.1-10.0.0.9 --persistent',
+          `-A POSTROUTING ${redirect}`,
+        ],
+        ['-A PREROUTING -p tcp -j TPROXY --on-port 3129 --on-ip 0.0.0.0 --tproxy-mark 0x10000/0x10000'],
+      ),
+      [
+        '-p tcp > router',
+        '-i lan0 -p tcp -m tcp --dport 80 > router',
+        '-p udp -m udp --dport 53 > 10.0.0.1',
+        '-p udp > fd00::1',
+        '-p udp > fd00::1',
+        ' > nobody',
+      ],
+    );
+  });
+
+  it("are found in other people's chains, and not in ours", () => {
+    assert.deepEqual(
+      read([
+        '-A PREROUTING -m comment --comment wanmark -j WANMARK',
+        '-A PREROUTING ! -i wan1 -j PROXY',
+        '-A PROXY -d 10.0.0.0/8 -j RETURN',
+        '-A PROXY -j LOG',
+        `-A PROXY ${redirect}`,
+        `-A WANMARK ${redirect}`,
+      ]),
+      ['! -i wan1 -d 10.0.0.0/8 > nobody', '! -i wan1 -p tcp -m tcp --dport 80 > router'],
+    );
+  });
+
+  it('have each option once, as iptables wants it', () => {
+    assert.deepEqual(
+      read([
+        '-A PREROUTING -i lan0 -p tcp -j PROXY',
+        '-A PROXY ! -i lan1 -j ACCEPT',
+        `-A PREROUTING ${redirect}`,
+      ]),
+      [],
+      'two conditions on one option end the list',
+    );
+    assert.deepEqual(
+      read(['-A PREROUTING ! -i lan1 -p tcp -j PROXY', `-A PROXY ! -i lan1 ! -d 10.0.0.0/8 ${redirect}`]),
+      ['! -i lan1 -p tcp ! -d 10.0.0.0/8 -m tcp --dport 80 > router'],
+    );
+    assert.deepEqual(
+      read([
+        '-A PREROUTING -p tcp -m tcp --dport 80 -j PROXY',
+        '-A PROXY -p tcp -m tcp --dport 80 -j REDIRECT',
+      ]),
+      ['-p tcp -m tcp --dport 80 -m tcp --dport 80 > router'],
+    );
+  });
+
+  it('end where a condition holds only in its own place', () => {
+    const [before, after] = ['-A PREROUTING -i lan0 -j REDIRECT', '-A PREROUTING -i lan1 -j REDIRECT'];
+    assert.deepEqual(read([before, '-A PREROUTING -m set --match-set x dst -j RETURN', after]), [
+      '-i lan0 > router',
+    ]);
+    assert.deepEqual(read([before, '-A PREROUTING -m mark --mark 0x5 -j REDIRECT', after]), [
+      '-i lan0 > router',
+      '-i lan1 > router',
+    ]);
+    assert.deepEqual(read([after], ['-A PREROUTING -m mark --mark 0x5 -j ACCEPT']), []);
+  });
+
+  it('are left out altogether where there are very many', () => {
+    assert.deepEqual(
+      read(Array.from({ length: 65 }, (_, i) => `-A PREROUTING -d 10.0.0.${i}/32 -j REDIRECT`)),
+      [],
+    );
+  });
+});
