@@ -16,6 +16,7 @@ import { InboundWans } from './inbound-wans.js';
 import { Isolation } from './isolation.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
 import { Mover } from './mover.js';
+import { Renumbering } from './renumbering.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
 import { uplinkStatus } from './uplink-status.js';
@@ -186,6 +187,7 @@ export class Wans {
       mover: this.#mover,
       follow: () => keeper?.setStates(states) ?? Promise.resolve(),
     });
+    const renumbering = new Renumbering({ wans, field, logger });
     return new Uplinks({
       wans,
       field,
@@ -202,6 +204,7 @@ export class Wans {
       onLasting: (change) => void this.#alsoSettle(() => failover.lasts(change)),
       onLinks: (links) => {
         this.#isolation.run(() => this.#inbound.update(links), undefined);
+        void this.#alsoSettle(() => renumbering.look());
         this.#isolation.run(() => this.#parts.connections?.lookAround(), undefined);
       },
       onMoved: () => keeper?.follow(),

@@ -223,6 +223,7 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
   const { uplinks, devices, facts, family } = scene;
   if (uplinks.length === 0) return [];
   const defaults = defaultDevices(facts.main[family]);
+  noteEqualDefaults(scene, defaults);
   return [
     [
       'bound',
@@ -233,6 +234,20 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
     ],
     ...macSets(scene),
   ];
+}
+
+/** Says that a program's bound sockets cannot be told from others on several devices. */
+function noteEqualDefaults({ devices, family, note }: Scene, defaults: ReadonlySet<string>): void {
+  const equal = devices.filter((device) => defaults.has(device));
+  if (equal.length < 2) return;
+  const remedy =
+    family === 6
+      ? `for those from router advertisements: sysctl -w net.ipv6.conf.${equal[1]}.ra_defrtr_metric=2048`
+      : 'in the settings of the DHCP client';
+  note(
+    `the main table's IPv${family} default routes by ${equal.join(' and ')} have the same metric, so a program that ` +
+      `binds to an address of theirs is balanced all the same; give each a metric of its own, ${remedy}`,
+  );
 }
 
 /** A set for each WAN on a shared device; empty where the gateway's address is unknown, or also another WAN's. */

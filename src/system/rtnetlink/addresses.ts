@@ -15,6 +15,10 @@ export interface InterfaceAddress {
   readonly peer: string | undefined;
   /** The prefix length of the network, or of the far end where there is one. */
   readonly prefixLength: number;
+  /** IFA_F_DEPRECATED: new connections should have another source. */
+  readonly deprecated: boolean;
+  /** IFA_F_TEMPORARY of an IPv6 address: another one takes its place from time to time (RFC 8981). */
+  readonly temporary: boolean;
 }
 
 /** RT_SCOPE_UNIVERSE of linux/rtnetlink.h, which `ip` calls `global`. */
@@ -25,6 +29,9 @@ const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 /** struct ifaddrmsg of linux/if_addr.h: family, prefix length, flags, scope, index (at 4). */
 const IFADDRMSG_BYTES = 8;
+/** Flags of linux/if_addr.h. The first means another thing for IPv4, a secondary address. */
+const IFA_F_TEMPORARY = 0x01;
+const IFA_F_DEPRECATED = 0x20;
 /** Attributes of linux/if_addr.h. IPv4 has both; IPv6 has IFA_ADDRESS alone, except where there is a far end. */
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -50,6 +57,7 @@ export function parseAddresses(messages: Uint8Array): InterfaceAddress[] {
     });
     const local = own ?? far;
     if (family === undefined || local === undefined) return;
+    const flags = view.getUint8(start + 2);
     addresses.push({
       family,
       index: view.getUint32(start + 4, LITTLE_ENDIAN),
@@ -57,6 +65,8 @@ export function parseAddresses(messages: Uint8Array): InterfaceAddress[] {
       local,
       peer: far === local ? undefined : far,
       prefixLength: view.getUint8(start + 1),
+      deprecated: (flags & IFA_F_DEPRECATED) !== 0,
+      temporary: family === 6 && (flags & IFA_F_TEMPORARY) !== 0,
     });
   });
   return addresses;

@@ -11,7 +11,8 @@ const LAN = 2;
 const NOT_UNICAST = ['224.0.0.0/4', '255.255.255.255', 'ff00::/8'];
 
 function address(family: Family, index: number, local: string, prefixLength: number, peer?: string) {
-  return { family, index, scope: 0, local, peer, prefixLength } satisfies InterfaceAddress;
+  const flags = { deprecated: false, temporary: false };
+  return { family, index, scope: 0, local, peer, prefixLength, ...flags } satisfies InterfaceAddress;
 }
 
 function route(dst: string, ...devices: number[]): Route {

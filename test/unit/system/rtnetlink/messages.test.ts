@@ -50,7 +50,7 @@ describe('parseLinks', () => {
 
 describe('parseAddresses', () => {
   it('reads IPv4 addresses, with the far end of a point-to-point one', () => {
-    const common = { family: 4, index: 3, scope: 0, peer: undefined };
+    const common = { family: 4, index: 3, scope: 0, peer: undefined, deprecated: false, temporary: false };
     assert.deepEqual(parseAddresses(ADDRESSES4), [
       { ...common, index: 1, scope: 254, local: '127.0.0.1', prefixLength: 8 },
       { ...common, scope: 253, local: '10.8.0.1', prefixLength: 24 },
@@ -60,7 +60,7 @@ describe('parseAddresses', () => {
   });
 
   it('reads IPv6 addresses, which have no IFA_LOCAL without a far end', () => {
-    const common = { family: 6, index: 3, scope: 0, peer: undefined };
+    const common = { family: 6, index: 3, scope: 0, peer: undefined, deprecated: false, temporary: false };
     assert.deepEqual(parseAddresses(ADDRESSES6), [
       { ...common, index: 1, scope: 254, local: '::1', prefixLength: 128 },
       { ...common, local: 'fd00::1', peer: 'fd00::2', prefixLength: 128 },
