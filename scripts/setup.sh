@@ -39,6 +39,7 @@ need_system() {
 		need ping iputils-ping
 		need busybox busybox
 		need squid squid
+		need nft nftables
 		;;
 	bench)
 		need_run

@@ -19,10 +19,34 @@ look_tables() {
 # saved FILE: writes to FILE what the iptables-save of PROGRAM shows. What cannot be read must not be taken for empty.
 saved() {
 	"$PROGRAM-save" >"$1" 2>"$1.complaint" || failed "$PROGRAM-save" "$(sed -n '/./{p;q;}' "$1.complaint")"
-	# A table that holds a rule which only nft can make is not shown at all, and that is no failure (iptables-nft).
-	_hidden=$(sed -n "s/^# Table .\([a-z]*\). is incompatible.*/\1/p" "$1" | sed -n 1p)
-	[ -z "$_hidden" ] || failed "$PROGRAM-save" \
+	_hidden=$(hidden "$1" | sed -n 1p)
+	[ -z "$_hidden" ] || [ -n "${LEAVE_HIDDEN-}" ] || failed "$PROGRAM-save" \
 		"table $_hidden has rules of another program that only nft shows; see 'nft list ruleset', and take them away first"
+}
+
+# hidden FILE: prints the names of the tables that are missing in the output of an iptables-save, each on a line. A table
+# that holds a rule which only nft can make is not shown at all, and that is no failure (iptables-nft).
+hidden() { sed -n "s/^# Table .\([a-z]*\). is incompatible.*/\1/p" "$1"; }
+
+# remove_hidden FAMILY: for `down`, which must not wait for other people; removes our part from the tables that iptables-save does not show, in the words of nft.
+remove_hidden() {
+	"$PROGRAM-save" >"$WORK/saved" 2>/dev/null
+	if [ "$1" = 4 ]; then _ip=ip; else _ip=ip6; fi
+	for _table in $(hidden "$WORK/saved"); do
+		_said=$(nft -a list table $_ip "$_table" 2>&1) || failed "nft list table $_ip $_table" "$_said"
+		printf '%s\n' "$_said" | awk -v table="$_ip $_table" '
+			$1 == "chain" { chain = $2; ours = chain ~ /^WANMARK(_[A-Z0-9]+)?$/; if (ours) all[++count] = chain }
+			!ours && / (jump|goto) WANMARK(_[A-Z0-9]+)? .*# handle [0-9]+$/ {
+				print "delete rule", table, chain, "handle", $NF
+			}
+			END {
+				for (i = 1; i <= count; i++) print "flush chain", table, all[i]
+				for (i = 1; i <= count; i++) print "delete chain", table, all[i]
+			}' >"$WORK/nft"
+		[ -s "$WORK/nft" ] || continue
+		ran "nft -f -" "$WORK/nft"
+		_said=$(nft -f "$WORK/nft" 2>&1) || failed "nft -f" "$_said"
+	done
 }
 
 # ours PREFIX: reads the output of iptables-save; writes our chains (without counters), their rules and the jumps to
@@ -195,6 +219,10 @@ remove_from() {
 	if [ $_of = 4 ]; then IPTABLES=$1; else IP6TABLES=$1; fi
 	_dir=$WORK/remove.$$
 	{ rm -rf "$_dir" && mkdir -p "$_dir/none"; } || fail "cannot write $WORK"
+	if command -v nft >/dev/null 2>&1; then
+		remove_hidden $_of
+		LEAVE_HIDDEN=1
+	fi
 	look_tables $_of "$_dir"
 	replace_tables $_of "$_dir" "$_dir/none" "$_dir" 'filter mangle nat'
 	if [ -s "$_dir/$_of.tables" ]; then

@@ -285,6 +285,21 @@ describe('on a system that is not ready', needs(namespaces), () => {
     }
   });
 
+  test('down removes our part also from a table that only nft shows', needs(program('nft')), () => {
+    assert.equal(machine.wanmark('up', config).status, 0);
+    machine.sh('nft add rule ip mangle PREROUTING ct state established meta mark set ct mark and 0x00ff0000');
+    const refresh = machine.wanmark('refresh');
+    assert.equal(refresh.status, 1);
+    assert.match(refresh.stderr, /table mangle has rules of another program that only nft shows/);
+    const down = machine.wanmark('down');
+    assert.equal(down.status, 0, down.stderr);
+    const left = machine.sh('nft list ruleset; ip rule; ip -6 rule');
+    assert.doesNotMatch(left, /WANMARK|proto 119/);
+    assert.match(left, /meta mark set ct mark & 0x00ff0000/);
+    machine.sh('nft delete table ip mangle');
+    assert.equal(machine.snapshot(), clean);
+  });
+
   test('rules that another program flushes right behind our restore are missed, and put back', () => {
     const directory = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
     try {
