@@ -37,7 +37,10 @@ describe('the source of a check', needs(nfqueue, addon), () => {
   after(() => machine.stop());
 
   test('is neither a unique local address nor a deprecated one, with a gateway in no network of either', () => {
-    const config = { wan: ['a,dev=w1,via6=fe80::1,nat6=none', 'b,dev=w2,via6=fe80::1,nat6=none'] };
+    const config = {
+      mask: '0xff',
+      wan: ['a,dev=w1,via6=fe80::1,nat6=none', 'b,dev=w2,via6=fe80::1,nat6=none'],
+    };
     assert.equal(machine.wanmark('up', config).status, 0);
     const path: CheckPath = { wan: 'b', family: 6, mark: 2, device: 'w2', gateway: 'fe80::1' };
     // The address that was added last is the first that a program sees.

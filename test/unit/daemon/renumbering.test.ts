@@ -35,7 +35,7 @@ it('translates UDP anew when an address of the WAN becomes deprecated, once, and
   };
   assert.deepEqual(await look(true), [], 'was so before');
   assert.deepEqual(await look(false), []);
-  assert.deepEqual(await look(true), [1]);
+  assert.deepEqual(await look(true), [fields.wans.encode(1)]);
   assert.deepEqual(await look(true), []);
   assert.deepEqual(await look(false), []);
   assert.deepEqual(await look(true, true), []);
