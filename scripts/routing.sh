@@ -152,23 +152,25 @@ remember_settings() {
 }
 
 # put_settings FILE: makes the settings. Each old value is noted first, so that `down` can restore it after a crash at
-# any point.
+# any point. One program reads all of them, since there may be hundreds of devices.
 put_settings() {
 	[ -e "$1" ] || return 0
-	while read -r _device _key _value <&4; do
-		put_setting "$_device" "$_key" "$_value"
-	done 4<"$1"
+	differing "$1" >"$WORK/differing" || fail 'awk failed'
+	while read -r _device _key _value _old <&4; do
+		grep -qs "^$_device " "$STATE/sysctl" || printf '%s\n' "$_device $_old" >>"$STATE/sysctl" ||
+			fail "cannot write $STATE/sysctl; is the file system full?"
+		write_setting "$CONF/$_device/$_key" "$_value"
+	done 4<"$WORK/differing"
 }
 
-# put_setting DEVICE KEY VALUE: makes one setting. It reads with cat, since the shell's `read` reads byte by byte, and
-# /proc/sys answers a second read with nothing.
-put_setting() {
-	[ -e "$CONF/$1/$2" ] || return 0
-	_old=$(cat "$CONF/$1/$2")
-	[ "$_old" != "$3" ] || return 0
-	grep -qs "^$1 " "$STATE/sysctl" || printf '%s\n' "$1 $_old" >>"$STATE/sysctl" ||
-		fail "cannot write $STATE/sysctl; is the file system full?"
-	write_setting "$CONF/$1/$2" "$3"
+# differing FILE: prints each line DEVICE KEY VALUE of FILE whose setting has another value, and that value. A device
+# that is gone has none.
+differing() {
+	awk -v conf="$CONF" '{
+		file = conf "/" $1 "/" $2
+		if ((getline old < file) > 0 && old != $3) print $1, $2, $3, old
+		close(file)
+	}' "$1"
 }
 
 write_setting() {
@@ -196,17 +198,14 @@ settings_as_before() {
 
 # restore_settings: restores the settings to those at the beginning of this run.
 restore_settings() {
-	while read -r _device _old <&4; do put_setting "$_device" src_valid_mark 1; done 4<"$WORK/settings"
+	awk '{ print $1, "src_valid_mark", 1 }' "$WORK/settings" >"$WORK/before" && put_settings "$WORK/before"
 	settings_as_before "$WORK/settings"
 }
 
 # missing_settings: prints an event for each device whose setting does not have our value any more.
 missing_settings() {
 	[ -e "$STATE/settings" ] || return 0
-	while read -r _device _key _value <&4; do
-		case $(cat "$CONF/$_device/$_key" 2>/dev/null) in
-		'' | "$_value") ;;
-		*) say_event missing "\"setting\":\"$_key\",\"device\":\"$_device\"" ;;
-		esac
-	done 4<"$STATE/settings"
+	differing "$STATE/settings" | awk '{
+		printf "{\"event\":\"missing\",\"setting\":\"%s\",\"device\":\"%s\"}\n", $2, $1
+	}'
 }

@@ -124,12 +124,20 @@ check() {
 	[ -z "$MISSING" ] || exit 1
 }
 
+# drop_sets: removes the sets that only our rules asked. `wanmark` fills and removes them without a program; this is
+# for whoever runs this script by hand, and a set that stays does nothing.
+drop_sets() {
+	command -v ipset >/dev/null 2>&1 || return 0
+	for _family in 4 6; do ipset destroy WANMARK_$_family 2>/dev/null || :; done
+}
+
 # down: removes every part, even if another part cannot be removed.
 down() {
 	begin
 	FRESH='' _failed=''
 	rm -f "$STATE/up"
 	(remove_tables) || _failed=1
+	drop_sets
 	if mkdir -p "$WORK/none" && (look_routing "$WORK"); then
 		for _family in 4 6; do
 			(routing_steps $_family "$WORK" "$WORK/none" "$WORK" && drop_routing $_family "$WORK") || _failed=1

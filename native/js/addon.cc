@@ -22,6 +22,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("deviceIndex", Napi::Function::New<wanmark::DeviceIndexForJs>(env, "deviceIndex"));
   exports.Set("routeDump", Napi::Function::New<wanmark::RouteDumpForJs>(env, "routeDump"));
   exports.Set("routeRequest", Napi::Function::New<wanmark::RouteRequestForJs>(env, "routeRequest"));
+  exports.Set("netfilterDump", Napi::Function::New<wanmark::NetfilterDumpForJs>(env, "netfilterDump"));
+  exports.Set("netfilterRequest",
+              Napi::Function::New<wanmark::NetfilterRequestForJs>(env, "netfilterRequest"));
   exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
   exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
   return exports;

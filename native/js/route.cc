@@ -28,18 +28,26 @@ Napi::Value Answer(Napi::Env env, int error, const std::vector<uint8_t>& bytes) 
   return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
 }
 
-}  // namespace
-
-Napi::Value RouteDumpForJs(const Napi::CallbackInfo& info) {
+Napi::Value Dump(const Napi::CallbackInfo& info, int protocol) {
   std::vector<uint8_t> messages;
-  const int error = RouteDump(Short(info[0]), Bytes(info[1]), messages);
+  const int error = RouteDump(Short(info[0]), Bytes(info[1]), messages, protocol);
   return Answer(info.Env(), error, messages);
 }
 
-Napi::Value RouteRequestForJs(const Napi::CallbackInfo& info) {
+Napi::Value Request(const Napi::CallbackInfo& info, int protocol) {
   std::vector<uint8_t> message;
-  const int error = RouteRequest(Short(info[0]), Short(info[1]), Bytes(info[2]), message);
+  const int error = RouteRequest(Short(info[0]), Short(info[1]), Bytes(info[2]), message, protocol);
   return Answer(info.Env(), error, message);
 }
+
+}  // namespace
+
+Napi::Value RouteDumpForJs(const Napi::CallbackInfo& info) { return Dump(info, NETLINK_ROUTE); }
+
+Napi::Value RouteRequestForJs(const Napi::CallbackInfo& info) { return Request(info, NETLINK_ROUTE); }
+
+Napi::Value NetfilterDumpForJs(const Napi::CallbackInfo& info) { return Dump(info, NETLINK_NETFILTER); }
+
+Napi::Value NetfilterRequestForJs(const Napi::CallbackInfo& info) { return Request(info, NETLINK_NETFILTER); }
 
 }  // namespace wanmark

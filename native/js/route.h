@@ -1,5 +1,6 @@
-// rtnetlink for JS: routeDump(type, body) and routeRequest(type, flags, body), both with the body as a
-// Uint8Array. The answer is a Uint8Array of netlink messages; an Error with `errno` is thrown instead.
+// Netlink for JS: routeDump(type, body) and routeRequest(type, flags, body), both with the body as a
+// Uint8Array, and the same for nfnetlink. The answer is a Uint8Array of netlink messages; an Error with
+// `errno` is thrown instead.
 #pragma once
 
 #include <napi.h>
@@ -8,5 +9,7 @@ namespace wanmark {
 
 Napi::Value RouteDumpForJs(const Napi::CallbackInfo& info);
 Napi::Value RouteRequestForJs(const Napi::CallbackInfo& info);
+Napi::Value NetfilterDumpForJs(const Napi::CallbackInfo& info);
+Napi::Value NetfilterRequestForJs(const Napi::CallbackInfo& info);
 
 }  // namespace wanmark

@@ -21,8 +21,8 @@ constexpr int kMostTries = 3;
 // The kernel fills datagrams of a dump up to this size when they are read with as much (netlink_dump).
 constexpr size_t kDumpBytes = 32768;
 
-int Open(NetlinkSocket& socket) {
-  if (const int error = socket.Open(NETLINK_ROUTE)) return error;
+int Open(NetlinkSocket& socket, int protocol) {
+  if (const int error = socket.Open(protocol)) return error;
   return socket.BindAndConnect();
 }
 
@@ -91,11 +91,11 @@ int ReadDump(const NetlinkSocket& socket, std::vector<uint8_t>& messages, bool& 
 
 }  // namespace
 
-int RouteDump(uint16_t type, std::span<const uint8_t> body, std::vector<uint8_t>& messages) {
+int RouteDump(uint16_t type, std::span<const uint8_t> body, std::vector<uint8_t>& messages, int protocol) {
   for (int i = 0; i < kMostTries; i++) {
     messages.clear();
     NetlinkSocket socket;
-    if (const int error = Open(socket)) return error;
+    if (const int error = Open(socket, protocol)) return error;
     // Where the kernel does not know it, it sends more, which the answer's reader leaves out.
     socket.SetOption(kStrictCheck);
     if (const int error = Send(socket, type, NLM_F_REQUEST | NLM_F_DUMP, body)) return error;
@@ -106,11 +106,11 @@ int RouteDump(uint16_t type, std::span<const uint8_t> body, std::vector<uint8_t>
   return EAGAIN;
 }
 
-int RouteRequest(uint16_t type, uint16_t flags, std::span<const uint8_t> body,
-                 std::vector<uint8_t>& message) {
+int RouteRequest(uint16_t type, uint16_t flags, std::span<const uint8_t> body, std::vector<uint8_t>& message,
+                 int protocol) {
   message.clear();
   NetlinkSocket socket;
-  if (const int error = Open(socket)) return error;
+  if (const int error = Open(socket, protocol)) return error;
   if (const int error = Send(socket, type, NLM_F_REQUEST | flags, body)) return error;
   if (const int error = Receive(socket, message)) return error;
   nlmsghdr header;

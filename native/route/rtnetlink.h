@@ -1,8 +1,10 @@
-// Questions to rtnetlink on a socket of their own: the links, addresses, routes and neighbours of this
-// network namespace. Only the framing of netlink is known here; what a message says is for whoever asked. The
-// kernel answers inside send(2) and recvmsg(2), so the JS thread may ask. Functions return 0 or a positive
-// errno.
+// Questions to netlink on a socket of their own: the links, addresses, routes and neighbours of this network
+// namespace, and with NETLINK_NETFILTER its rules and sets. Only the framing of netlink is known here; what a
+// message says is for whoever asked. The kernel answers inside send(2) and recvmsg(2), so the JS thread may
+// ask. Functions return 0 or a positive errno.
 #pragma once
+
+#include <linux/netlink.h>
 
 #include <cstdint>
 #include <span>
@@ -20,13 +22,15 @@ namespace wanmark {
  * since 4.20 filter by it (NETLINK_GET_STRICT_CHK) and refuse what they do not know; older ones send
  * everything
  */
-int RouteDump(uint16_t type, std::span<const uint8_t> body, std::vector<uint8_t>& messages);
+int RouteDump(uint16_t type, std::span<const uint8_t> body, std::vector<uint8_t>& messages,
+              int protocol = NETLINK_ROUTE);
 
 /**
  * One request, whose only answer comes in `message`; it is empty where the kernel just agrees.
  *
  * @param flags NLM_F_*, beside NLM_F_REQUEST. Without NLM_F_ACK, `type` must be one that is always answered
  */
-int RouteRequest(uint16_t type, uint16_t flags, std::span<const uint8_t> body, std::vector<uint8_t>& message);
+int RouteRequest(uint16_t type, uint16_t flags, std::span<const uint8_t> body, std::vector<uint8_t>& message,
+                 int protocol = NETLINK_ROUTE);
 
 }  // namespace wanmark

@@ -1,8 +1,9 @@
 import type { PlanConfig } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import type { Facts } from './facts.js';
+import { heldSetName, MOST_LISTED } from './held-sets.js';
 import { natStage } from './nat.js';
-import { parseNetwork, widest } from './network.js';
+import { parseNetwork, widestNetworks } from './network.js';
 import { type FamilyPlan, NOTHING, type Plan, type SetPlan, type StagePlan } from './plan.js';
 import { deviceSettings, ipRules, tableRoutes } from './routing.js';
 import { makeScene, type Scene } from './scene.js';
@@ -62,9 +63,7 @@ function specific({ config, facts, family }: Scene): SetPlan {
   const known = facts.main[family]
     .filter(({ dst, isThrow }) => dst !== 'default' && !isThrow)
     .map(({ dst }) => dst);
-  const networks = [...also, ...known].flatMap((text) => parseNetwork(text) ?? []);
-  return {
-    source: { from: 'main-networks', also },
-    elements: widest(networks.filter((network) => network.family === family)).map(({ text }) => text),
-  };
+  const elements = widestNetworks([...also, ...known], family);
+  const held = facts.keepsSets && elements.length > MOST_LISTED ? { held: heldSetName(family) } : {};
+  return { source: { from: 'main-networks', also }, elements, ...held };
 }

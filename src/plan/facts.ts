@@ -74,6 +74,8 @@ export interface Facts {
   readonly redirections: Readonly<Record<Family, readonly Redirection[]>>;
   /** Devices where strict rp_filter looks up the way back without the packet's mark, unless the device says otherwise. */
   readonly strict: ReadonlySet<string>;
+  /** Whether the kernel keeps sets of networks. Undefined, as for a printed script: no. */
+  readonly keepsSets?: boolean;
 }
 
 /** No redirections. */

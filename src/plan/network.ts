@@ -24,6 +24,50 @@ export function parseNetwork(text: string): Network | undefined {
   return { family, text, bits: bits.slice(0, length === undefined ? all : Number(length)) };
 }
 
+/**
+ * The networks of a family that no other one covers, in the order of their bits; see {@link widest}. IPv4 has a way of
+ * its own, since a router that speaks BGP has a hundred thousand.
+ */
+export function widestNetworks(texts: readonly string[], family: Family): string[] {
+  if (family === 6) {
+    const networks = texts.flatMap((text) => parseNetwork(text) ?? []);
+    return widest(networks.filter((network) => network.family === 6)).map(({ text }) => text);
+  }
+  const keys: number[] = [];
+  const byKey = new Map<number, string>();
+  for (const text of texts) {
+    const key = ipv4Key(text);
+    if (key === undefined || key % PREFIXES === 0) continue;
+    const known = byKey.get(key);
+    if (known === undefined) keys.push(key);
+    if (known === undefined || text < known) byKey.set(key, text);
+  }
+  const kept: string[] = [];
+  let end = -1;
+  for (const key of Float64Array.from(keys).sort()) {
+    const base = Math.floor(key / PREFIXES);
+    if (base <= end) continue;
+    end = base + 2 ** (32 - (key % PREFIXES)) - 1;
+    kept.push(byKey.get(key)!);
+  }
+  return kept;
+}
+
+/** More than the longest prefix. */
+const PREFIXES = 64;
+
+/** A number that sorts networks by their first address, and shorter prefixes first; undefined for what is not IPv4. */
+function ipv4Key(text: string): number | undefined {
+  const found = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/.exec(text);
+  if (found === null || !isIPv4(text.split('/', 1)[0]!)) return undefined;
+  const [, a, b, c, d, given] = found;
+  const length = given === undefined ? 32 : Number(given);
+  if (length > 32) return undefined;
+  const address = ((Number(a) * 256 + Number(b)) * 256 + Number(c)) * 256 + Number(d);
+  const size = 2 ** (32 - length);
+  return Math.floor(address / size) * size * PREFIXES + length;
+}
+
 /** Whether every address of `inner` is one of `outer`. */
 export function covers(outer: Network, inner: Network): boolean {
   return outer.family === inner.family && inner.bits.startsWith(outer.bits);

@@ -130,6 +130,8 @@ export type SetSource =
 export interface SetPlan {
   readonly source: SetSource;
   readonly elements: readonly string[];
+  /** The name under which the kernel keeps the set; undefined: rules list the elements. */
+  readonly held?: string;
 }
 
 /** An ip rule. */

@@ -1,6 +1,7 @@
 import { execute } from './executor.js';
 import type { Listener } from './install.js';
 import { readInstalled } from './installed.js';
+import { dropNetworkSets } from './network-sets.js';
 import { needNetAdmin } from './privilege.js';
 import { saidBy } from './said.js';
 
@@ -9,7 +10,7 @@ export async function downRules(listener: Listener = {}): Promise<number> {
   needNetAdmin();
   const installed = readInstalled();
   const programs = installed?.firewall.programs;
-  return execute({
+  const code = await execute({
     verb: 'down',
     // The programs of `up`, unless the environment names others now.
     environment: programs === undefined ? {} : { IPTABLES: programs[4], IP6TABLES: programs[6] },
@@ -19,4 +20,6 @@ export async function downRules(listener: Listener = {}): Promise<number> {
       for (const command of changes) listener.changed?.(command);
     },
   });
+  dropNetworkSets([]);
+  return code;
 }

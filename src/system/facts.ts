@@ -11,12 +11,16 @@ import {
   neighbourKey,
 } from '../plan/facts.js';
 import { readMacs, sharedGateways } from './neighbours.js';
+import { hasNetworkSets } from './network-sets.js';
 import { SCOPE_GLOBAL } from './rtnetlink/addresses.js';
 import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
 import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
 import { isOnLink } from './rtnetlink/route-lookup.js';
 import { RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
 import { strictDevices } from './source-check.js';
+
+/** This machine, with its sets. */
+const MACHINE: Kernel = { ...KERNEL, keepsSets: hasNetworkSets };
 
 /**
  * Reads what the machine has at the moment, as far as a plan for `config` depends on it. Starts no program. Takes less
@@ -29,7 +33,7 @@ import { strictDevices } from './source-check.js';
  *
  * @throws SystemError `NO_FACTS` when the kernel does not answer
  */
-export function readFacts(config: Pick<Config, 'wans' | 'services'>, kernel: Kernel = KERNEL): Facts {
+export function readFacts(config: Pick<Config, 'wans' | 'services'>, kernel: Kernel = MACHINE): Facts {
   try {
     return new Reader(kernel).facts(config);
   } catch (error) {
@@ -47,8 +51,11 @@ class Reader {
   readonly #devices = new Map<string, Device>();
   readonly #names = new Map<number, string>();
 
+  readonly #keepsSets: boolean;
+
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.#keepsSets = kernel.keepsSets?.() ?? false;
     for (const { name, index, type, flags } of kernel.links()) {
       this.#devices.set(name, {
         index,
@@ -70,6 +77,7 @@ class Reader {
       networks: this.#networks(services),
       redirections: NO_REDIRECTIONS,
       strict: strictDevices(new Set(wans.map(({ dev }) => dev))),
+      keepsSets: this.#keepsSets,
     };
   }
 

@@ -7,6 +7,7 @@ import { SystemError, UsageError } from '../errors.js';
 import { buildPlan } from '../plan/build.js';
 import { planSteps } from '../plan/diff/steps.js';
 import type { Facts } from '../plan/facts.js';
+import { type HeldSet, heldSets } from '../plan/held-sets.js';
 import { fittingStates } from '../plan/kernel-choice.js';
 import type { Plan } from '../plan/plan.js';
 import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
@@ -26,6 +27,13 @@ import {
 import { changedDevices, linkOf } from './link-changes.js';
 import { isWanted, missingLines } from './missing.js';
 import { askNeighbours } from './neighbours.js';
+import {
+  dropNetworkSets,
+  fillNetworkSets,
+  readNetworkSets,
+  restoreNetworkSets,
+  type SetsBefore,
+} from './network-sets.js';
 import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
 import { needNetAdmin } from './privilege.js';
 import { readRedirections } from './redirections.js';
@@ -130,6 +138,8 @@ class Passage {
   #missing: readonly string[] = [];
   readonly #changes: string[] = [];
   #stopped = false;
+  /** The sets that rules are to ask, and what was in them; undefined where nothing is to be changed. */
+  #sets: { readonly held: readonly HeldSet[]; readonly before: SetsBefore } | undefined;
 
   constructor(verb: ExecutorVerb, listener: Listener, options: RefreshOptions = {}) {
     this.#verb = verb;
@@ -149,6 +159,7 @@ class Passage {
         onEvent: (event) => this.#hear(event),
         onLooked: async () => this.#decide(await ask(), folder),
       });
+      this.#settleSets(code === 0);
       const missing = this.#missing.length > 0 && (this.#stopped || this.#verb === 'check');
       return {
         // The executor's own look also misses what is no longer wanted.
@@ -157,9 +168,20 @@ class Passage {
         missing: this.#missing,
         changes: this.#changes,
       };
+    } catch (error) {
+      this.#settleSets(false);
+      throw error;
     } finally {
       folder.remove();
     }
+  }
+
+  /** Removes the sets that no rule asks any more; after a failure, they become as they were. */
+  #settleSets(done: boolean): void {
+    if (this.#sets === undefined) return;
+    if (done) dropNetworkSets(this.#sets.held);
+    else restoreNetworkSets(this.#sets.before);
+    this.#sets = undefined;
   }
 
   #hear(event: ExecutorEvent): void {
@@ -191,6 +213,8 @@ class Passage {
     if (asked.refusesMistakes) rejectMistakes(plan);
     this.#tell(asked, plan);
     const want = planLists(plan);
+    const held = heldSets(plan);
+    const had = readNetworkSets();
     this.#report(facts, want, before);
     if (this.#verb === 'check') return false;
     if (this.#options.repair === false && this.#missing.length > 0) {
@@ -198,6 +222,10 @@ class Passage {
       return false;
     }
     writePlan(folder, asked, facts, plan, want);
+    // A rule can only ask a set that is there. Whoever is killed from here on leaves a set that holds what the machine has,
+    // and that the next run, or `down`, takes up.
+    this.#sets = { held, before: had };
+    fillNetworkSets(held, had);
     return true;
   }
 

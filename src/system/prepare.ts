@@ -7,6 +7,7 @@ import { PROTOCOL } from '../plan/render/ip.js';
 import { checkIproute2, checkIsIproute2 } from './devices.js';
 import { type Firewall, findFirewall } from './firewall.js';
 import { needNetAdmin } from './privilege.js';
+import { holdsForeign } from './rtnetlink/routes.js';
 import { type Run, run as runCommand } from './run.js';
 
 const FORWARDING: Readonly<Record<Family, readonly [setting: string, file: string]>> = {
@@ -57,19 +58,16 @@ async function rejectTakenTables(
   run: Run,
 ): Promise<void> {
   const tables = wans.filter((wan) => carries(wan, family)).map(({ mark }) => rules.table + mark);
-  const foreign = await Promise.all(
-    tables.map(async (number) => {
-      const stdout = await routesIn(number, family, run);
-      const line = stdout
-        .split('\n')
-        .find((one) => one !== '' && !new RegExp(` proto ${PROTOCOL}( |$)`).test(one));
-      return line === undefined ? undefined : { number, line: line.trim() };
-    }),
-  );
-  const taken = foreign.find((one) => one !== undefined);
+  // Without a program, since there may be hundreds of tables; the one that is taken is shown as `ip` prints it.
+  const taken = tables.find((table) => holdsForeign(family, table, PROTOCOL));
   if (taken === undefined) return;
+  const stdout = await routesIn(taken, family, run);
+  const line = stdout
+    .split('\n')
+    .find((one) => one !== '' && !new RegExp(` proto ${PROTOCOL}( |$)`).test(one));
+  if (line === undefined) return;
   throw new UsageError(
-    `table ${taken.number} holds another's route (${taken.line}); use --table N with a free range`,
+    `table ${taken} holds another's route (${line.trim()}); use --table N with a free range`,
   );
 }
 

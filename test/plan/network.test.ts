@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { covers, parseNetwork, widest } from '#wanmark/plan/network.js';
+import { covers, parseNetwork, widest, widestNetworks } from '#wanmark/plan/network.js';
+import { seeded } from '../helpers/random.js';
 
 const network = (text: string) => parseNetwork(text)!;
 
@@ -49,5 +50,20 @@ describe('networks', () => {
       widest(all.map(network)).map(({ text }) => text),
       ['9.0.0.0/8', '10.0.0.0/8', '192.168.7.0/24'],
     );
+  });
+
+  it('are reduced alike by the way of IPv4 alone', () => {
+    const random = seeded(7);
+    const below = (count: number) => Math.floor(random() * count);
+    for (let i = 0; i < 200; i++) {
+      const texts = Array.from({ length: 40 }, () => {
+        const length = below(34);
+        const address = `${10 + below(2)}.${below(3)}.${below(256)}.${below(256)}`;
+        return length === 33 ? address : `${address}/${length}`;
+      });
+      const slow = widest(texts.map(network)).map(({ text }) => text);
+      assert.deepEqual(widestNetworks([...texts, 'fd00::/8', 'default'], 4), slow);
+    }
+    assert.deepEqual(widestNetworks(['10.0.0.0/8', 'fd00:1::/32', 'fd00::/8'], 6), ['fd00::/8']);
   });
 });

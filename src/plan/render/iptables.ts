@@ -55,17 +55,16 @@ function ruleLines(
 function expandSets(when: readonly Match[], sets: ReadonlyMap<string, SetPlan>): string[][] {
   let lines: string[][] = [[]];
   for (const match of when) {
-    const words =
-      'set' in match
-        ? elementsOf(match.set, sets).map((one) => memberWords(match, one))
-        : [matchWords(match)];
+    const words = 'set' in match ? setWords(match, sets.get(match.set)) : [matchWords(match)];
     lines = lines.flatMap((line) => words.map((word) => [...line, word]));
   }
   return lines;
 }
 
-function elementsOf(name: string, sets: ReadonlyMap<string, SetPlan>): readonly string[] {
-  return sets.get(name)?.elements ?? [];
+/** A match with a set: one for each element, or one that asks the kernel. Only networks are kept by the kernel. */
+function setWords(match: SetMatch, set: SetPlan | undefined): string[] {
+  if (set?.held === undefined) return (set?.elements ?? []).map((one) => memberWords(match, one));
+  return [`-m set --match-set ${set.held} ${match.kind === 'source-in' ? 'src' : 'dst'}`];
 }
 
 type SetMatch = Extract<Match, { set: string }>;

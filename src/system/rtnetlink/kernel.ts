@@ -25,6 +25,8 @@ export interface Kernel {
   route(family: Family, address: string, index?: number): Route | undefined;
   /** See {@link resolveNeighbour}. */
   resolve(family: Family, address: string, index: number): void;
+  /** Whether sets of networks can be kept; undefined: no. */
+  keepsSets?(): boolean;
 }
 
 /** Asking neighbours whether they are still there; replace it in tests. */

@@ -1,5 +1,5 @@
 import type { Family } from '../../core/family.js';
-import { forEachAttribute, readAddress, readNumber } from './attributes.js';
+import { attribute, forEachAttribute, numberValue, readAddress, readNumber } from './attributes.js';
 import { ADDRESS_FAMILY, align, forEachMessage, LITTLE_ENDIAN } from './messages.js';
 import { dump } from './socket.js';
 
@@ -59,6 +59,8 @@ export interface RouteFilter {
   readonly family: Family;
   /** Whether only default routes are wanted; the others then cost no more than a look at their headers. */
   readonly defaults?: boolean;
+  /** Only routes with this RTPROT_* value. */
+  readonly protocol?: number;
 }
 
 /** The main table, in the kernel's order, without the kernel's own exceptions. @throws Error with `errno` */
@@ -71,11 +73,41 @@ export function dumpMain(filter: RouteFilter): Route[] {
   return routes.filter((route) => route.table === RT_TABLE_MAIN && !route.cloned);
 }
 
+/** The routes of a protocol in all tables. @throws Error with `errno` */
+export function dumpOfProtocol(family: Family, protocol: number): Route[] {
+  const body = new Uint8Array(RTMSG_BYTES);
+  body[0] = ADDRESS_FAMILY[family];
+  body[5] = protocol;
+  return parseRoutes(dump(RTM_GETROUTE, body), { family, protocol });
+}
+
+/** Whether a table holds a route of another protocol than this one. @throws Error with `errno` */
+export function holdsForeign(family: Family, table: number, protocol: number): boolean {
+  const body = new Uint8Array(RTMSG_BYTES);
+  body[0] = ADDRESS_FAMILY[family];
+  const messages = dump(RTM_GETROUTE, Buffer.concat([body, attribute(RTA_TABLE, numberValue(table))]));
+  let found = false;
+  forEachMessage(messages, RTM_NEWROUTE, (view, start, end) => {
+    if (end - start < RTMSG_BYTES || view.getUint8(start + 5) === protocol) return;
+    let actual = view.getUint8(start + 4);
+    forEachAttribute(view, start + RTMSG_BYTES, end, (type, _, from, to) => {
+      if (type === RTA_TABLE) actual = readNumber(view, from, to);
+    });
+    // Kernels before 4.20 send all tables.
+    found ||= actual === table;
+  });
+  return found;
+}
+
 /** The routes in the messages of a dump. */
-export function parseRoutes(messages: Uint8Array, { family, defaults = false }: RouteFilter): Route[] {
+export function parseRoutes(
+  messages: Uint8Array,
+  { family, defaults = false, protocol }: RouteFilter,
+): Route[] {
   const routes: Route[] = [];
   forEachMessage(messages, RTM_NEWROUTE, (view, start, end) => {
     if (end - start < RTMSG_BYTES || view.getUint8(start) !== ADDRESS_FAMILY[family]) return;
+    if (protocol !== undefined && view.getUint8(start + 5) !== protocol) return;
     const length = view.getUint8(start + 1);
     if (!defaults || length === 0) routes.push(parseRoute(view, start, end, family, length));
   });
