@@ -7,6 +7,7 @@
 #include "js/probe.h"
 #include "js/queue.h"
 #include "js/route.h"
+#include "js/route_news.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Queue", wanmark::Queue::Define(env));
@@ -25,6 +26,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("netfilterDump", Napi::Function::New<wanmark::NetfilterDumpForJs>(env, "netfilterDump"));
   exports.Set("netfilterRequest",
               Napi::Function::New<wanmark::NetfilterRequestForJs>(env, "netfilterRequest"));
+  exports.Set("RouteNews", wanmark::RouteNews::Define(env));
   exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
   exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
   return exports;

@@ -143,6 +143,7 @@ function makeKeeper(
     logger: log.logger,
     now,
     devices,
+    tables: config.wans.map(({ mark }) => config.rules.table + mark),
     repair: config.repair,
     fingerprint: () => rulesFingerprint(devices, config.rules.forwardAccept),
     onUnusable,

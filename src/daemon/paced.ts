@@ -2,7 +2,7 @@
  * How long to wait for more causes before acting, since they come in bursts: a link that comes up adds five routes at
  * once.
  */
-const SETTLE_MS = 200;
+const SETTLE_MS = 100;
 /** The pause after an act, as a multiple of its duration: with constant changes, acting takes a tenth of the time. */
 const PAUSE_FACTOR = 9;
 const MAX_PAUSE_MS = 1000;

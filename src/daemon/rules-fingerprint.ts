@@ -3,8 +3,8 @@ import { rulesetFingerprint } from '../system/ruleset.js';
 import { sourceCheckFingerprint } from '../system/source-check.js';
 
 /**
- * A text that changes with the firewall's rules, the sysctls that `up` sets, and those that it goes by. It leaves out
- * what `ip monitor` tells of.
+ * A text that changes with the firewall's rules, the sysctls that `up` sets, and those that it goes by. It leaves out what
+ * is told as news.
  * @param devices the WANs' devices
  * @param filter whether we have rules in the table filter
  */

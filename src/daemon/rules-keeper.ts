@@ -4,9 +4,11 @@ import { isRefusal, WanmarkError } from '../errors.js';
 import { NO_STATES, type PlanStates } from '../plan/states.js';
 import type { Outcome } from '../system/install.js';
 import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
-import { IpMonitor } from '../system/ip-monitor.js';
+import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
+import type { QuickLook, Sight } from '../system/quick-look.js';
 import { Isolation } from './isolation.js';
 import { Paced } from './paced.js';
+import { PassBudget } from './pass-budget.js';
 import { RepairPace } from './repair-pace.js';
 import { TouchedDevices } from './touched-devices.js';
 
@@ -15,16 +17,25 @@ const LOOK_MS = 500;
 /** How often to look at everything, in case a change shows neither in the fingerprint nor in the news. */
 const SWEEP_MS = 300_000;
 
+/**
+ * The pause after a look that needed no program, as a multiple of its duration: with constant changes, all looks together
+ * take a fortieth of the time. What a look has been waited for counts, so that two changes in a row are both seen at once.
+ */
+const QUICK_PAUSE_FACTOR = 79;
+
 /** The plan and what carries it out are a tenth of a start, so they are loaded after the first packets can be answered. */
 const LATER: Changing = {
   install: () => import('../system/install.js'),
   choice: () => import('../system/choice.js'),
+  look: async () => new (await import('../system/quick-look.js')).QuickLook(),
 };
 
 /** What changes the rules. */
 export interface Changing {
   readonly install: () => Promise<Pick<typeof import('../system/install.js'), 'refreshRules'>>;
   readonly choice: () => Promise<Pick<typeof import('../system/choice.js'), 'changeChoice'>>;
+  /** Undefined: every pass starts programs. */
+  readonly look?: () => Promise<QuickLook>;
 }
 
 export interface RulesKeeperParts {
@@ -32,9 +43,11 @@ export interface RulesKeeperParts {
   readonly now: () => number;
   /** The WANs' devices. */
   readonly devices: readonly string[];
+  /** The WANs' routing tables. */
+  readonly tables?: readonly number[];
   /** False: only say what is missing. */
   readonly repair: boolean;
-  /** A text that changes with everything that `ip monitor` does not tell of: the firewall's rules and sysctls. */
+  /** A text that changes with everything that is not told as news: the firewall's rules and sysctls. */
   readonly fingerprint: () => string;
   /**
    * Told after each look which WANs the rules have no route for.
@@ -56,12 +69,17 @@ export class RulesKeeper {
   readonly #pace: RepairPace;
   readonly #paced: Paced;
   readonly #isolation: Isolation;
-  #monitor: IpMonitor | undefined;
+  #monitor: News | undefined;
+  #look: Promise<QuickLook> | undefined;
+  readonly #tables: ReadonlySet<number>;
+  readonly #budget: PassBudget;
   #timers: readonly NodeJS.Timeout[] = [];
   readonly #touched: TouchedDevices;
   /** When the previous pass and this one began. News of what happened before a pass may arrive while it runs. */
   #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
+  /** When the last look ended that needed no program. */
+  #lastLook = Number.NEGATIVE_INFINITY;
   /**
    * The states that the kernel's own choice goes by; undefined: none were given, and the choice that a daemon left in
    * the rules stays.
@@ -80,27 +98,25 @@ export class RulesKeeper {
     this.#paced = new Paced(() => this.#pass(), this.#isolation.report);
     this.#pace = new RepairPace(parts.now);
     this.#touched = new TouchedDevices(parts.devices);
+    this.#tables = new Set([MAIN_TABLE, ...(parts.tables ?? [])]);
+    this.#budget = new PassBudget(parts.now);
   }
 
   /**
-   * Watches from now on. Starts a program, so decisions wait for a moment.
+   * Watches from now on.
    * @param states the current states; undefined where nobody reports which WANs work
    */
   begin(states?: PlanStates): void {
     const { logger, now } = this.#parts;
-    this.#monitor = new IpMonitor(
+    this.#monitor = new News(
       ['rule', 'route', 'address', 'link'],
-      (news) => {
-        if (this.#touched.hear(news, now())) this.#paced.soon();
-        // Links are left out, since a radio, for example, may have news of its link all day.
-        else if (/\[(?:RULE|ROUTE|ADDR)\]/.test(news)) this.#paced.request();
+      (items) => {
+        if (this.#touched.hear(items, now())) this.#paced.soon();
+        else if (items.some((item) => this.#matters(item))) this.#paced.request();
       },
-      () => logger.warn('ip monitor ended; run wanmark up again after routes change'),
+      () => logger.warn('the kernel tells no news; run wanmark up again after routes change'),
     );
-    this.#timers = [
-      setInterval(() => this.#look(), LOOK_MS),
-      setInterval(() => this.#paced.request(), SWEEP_MS),
-    ];
+    this.#timers = [setInterval(() => this.#compare(), LOOK_MS), setInterval(() => this.#sweep(), SWEEP_MS)];
     for (const timer of this.#timers) timer.unref();
     // A WAN's death must not wait for it.
     void this.#changing.choice();
@@ -163,7 +179,21 @@ export class RulesKeeper {
     this.#monitor?.stop();
   }
 
-  #look(): void {
+  /**
+   * Whether a change can matter to the rules. Links are left out, since a radio, for example, may have news of its link
+   * all day, and so are the tables of others.
+   */
+  #matters(item: NewsItem): boolean {
+    return item.kind !== 'link' && (item.kind !== 'route' || this.#tables.has(item.table));
+  }
+
+  /** Looks at everything, with programs. */
+  async #sweep(): Promise<void> {
+    (await this.#look)?.forget();
+    this.#paced.request();
+  }
+
+  #compare(): void {
     if (rulesAreUp() && this.#parts.fingerprint() !== this.#fingerprint) this.#paced.request();
   }
 
@@ -177,6 +207,23 @@ export class RulesKeeper {
     }
     // Taken before the pass, so a change made during it triggers another. A pass that changes nothing ends that.
     this.#fingerprint = this.#parts.fingerprint();
+    this.#look ??= this.#changing.look?.();
+    const look = await this.#look;
+    const sight = look?.look(this.#states);
+    if (sight !== undefined && (await look!.suffices(sight))) {
+      this.#sayMissing([]);
+      this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);
+      const now = this.#parts.now();
+      const quietMs = began - this.#lastLook;
+      this.#lastLook = now;
+      return Math.max(0, QUICK_PAUSE_FACTOR * (now - began) - quietMs);
+    }
+    look?.forget();
+    return this.#wholePass(began, look, sight);
+  }
+
+  /** Looks at everything and changes it, with programs. @returns for how many milliseconds to leave it alone */
+  async #wholePass(began: number, look: QuickLook | undefined, sight: Sight | undefined): Promise<number> {
     const { repair } = this.#parts;
     const result = await this.#refresh();
     // Somebody who ran `down` meanwhile wanted the rules gone.
@@ -185,7 +232,9 @@ export class RulesKeeper {
     if (result.code !== 0) return this.#failed(result);
     this.#sayMissing([]);
     this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);
-    return this.#done(result);
+    // Only what was seen before a pass that had nothing to do is certainly right.
+    if (result.changes.length === 0 && result.missing.length === 0) look?.settle(sight);
+    return this.#done(result, this.#parts.now() - began);
   }
 
   async #refresh(): Promise<Outcome> {
@@ -204,12 +253,12 @@ export class RulesKeeper {
     }
   }
 
-  #done({ said, changes, missing: all }: Outcome): number {
+  #done({ said, changes, missing: all }: Outcome, tookMs: number): number {
     const { logger } = this.#parts;
     const missing = this.#removed(all);
     if (missing.length === 0) {
       if (changes.length > 0) logger.info({ said, changes }, 'the rules followed the routes');
-      return 0;
+      return this.#budget.spent(tookMs);
     }
     const restMs = this.#pace.repaired();
     const fight = this.#pace.fighting

@@ -1,6 +1,4 @@
-/** A line of `ip monitor label` about a link: whether it was deleted, its name and its flags. */
-const LINK = /^\[LINK\](Deleted )?\d+: ([^:@\s]+)[^<]*<([^>]*)>/;
-const ADDRESS_GONE = /^\[ADDR\]Deleted \d+: (\S+)/;
+import type { NewsItem } from '../system/news.js';
 
 /**
  * Remembers which WAN devices went, were switched off or lost an address, and when. The kernel then removes the routes
@@ -9,18 +7,19 @@ const ADDRESS_GONE = /^\[ADDR\]Deleted \d+: (\S+)/;
 export class TouchedDevices {
   readonly #devices: ReadonlySet<string>;
   readonly #at = new Map<string, number>();
-  #rest = '';
 
   constructor(devices: readonly string[]) {
     this.#devices = new Set(devices);
   }
 
-  /** Takes in output of `ip monitor`. @returns whether it tells of a WAN's device */
-  hear(news: string, now: number): boolean {
-    const lines = (this.#rest + news).split('\n');
-    this.#rest = lines.pop()!;
-    const lost = lines.map(lostDevice).filter((device) => device !== undefined && this.#devices.has(device));
-    for (const device of lost) this.#at.set(device!, now);
+  /** Takes in news. @returns whether they tell that a WAN's device lost something */
+  hear(items: readonly NewsItem[], now: number): boolean {
+    const lost = items.flatMap((item) =>
+      (item.kind === 'link' || item.kind === 'address') && item.lost && this.#devices.has(item.device)
+        ? [item.device]
+        : [],
+    );
+    for (const device of lost) this.#at.set(device, now);
     return lost.length > 0;
   }
 
@@ -35,11 +34,4 @@ export class TouchedDevices {
     const at = device === undefined ? undefined : this.#at.get(device);
     return at !== undefined && at >= since;
   }
-}
-
-function lostDevice(line: string): string | undefined {
-  const link = LINK.exec(line);
-  if (link === null) return ADDRESS_GONE.exec(line)?.[1];
-  const [, deleted, device, flags] = link;
-  return deleted !== undefined || !flags!.split(',').includes('UP') ? device : undefined;
 }

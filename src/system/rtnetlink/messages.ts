@@ -18,11 +18,21 @@ export type VisitMessage = (view: DataView, start: number, end: number) => void;
  * is always inside `bytes`.
  */
 export function forEachMessage(bytes: Uint8Array, type: number, visit: VisitMessage): void {
+  forEachMessageOf(bytes, (kind, view, start, end) => {
+    if (kind === type) visit(view, start, end);
+  });
+}
+
+/** Calls `visit` with the type and payload of each message; ends as {@link forEachMessage} does. */
+export function forEachMessageOf(
+  bytes: Uint8Array,
+  visit: (type: number, ...payload: Parameters<VisitMessage>) => void,
+): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + NLMSGHDR_BYTES <= bytes.length; ) {
     const length = view.getUint32(at, LITTLE_ENDIAN);
     if (length < NLMSGHDR_BYTES || at + length > bytes.length) return;
-    if (view.getUint16(at + 4, LITTLE_ENDIAN) === type) visit(view, at + NLMSGHDR_BYTES, at + length);
+    visit(view.getUint16(at + 4, LITTLE_ENDIAN), view, at + NLMSGHDR_BYTES, at + length);
     at += align(length);
   }
 }

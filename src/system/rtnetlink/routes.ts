@@ -114,6 +114,11 @@ export function parseRoutes(
   return routes;
 }
 
+/** The route in a message, which is at least RTMSG_BYTES long. */
+export function parseRouteMessage(view: DataView, start: number, end: number, family: Family): Route {
+  return parseRoute(view, start, end, family, view.getUint8(start + 1));
+}
+
 function parseRoute(view: DataView, start: number, end: number, family: Family, length: number): Route {
   const flags = view.getUint32(start + 8, LITTLE_ENDIAN);
   let dst: string | undefined;

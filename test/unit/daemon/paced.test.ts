@@ -35,7 +35,7 @@ describe('Paced', () => {
     await pass(400);
     it.request();
     await pass(2000);
-    assert.deepEqual(acted, [200, 1200], 'nine times what it took, after 300');
+    assert.deepEqual(acted, [100, 1100], 'nine times what it took, after 200');
   });
 
   it('does not make urgent requests wait, whatever rest it wanted', async (t) => {
@@ -46,7 +46,7 @@ describe('Paced', () => {
     it.soon();
     it.soon();
     await pass(1000);
-    assert.deepEqual(acted, [200, 350], '50 ms after the end at 300');
+    assert.deepEqual(acted, [100, 330], '30 ms after the request, long after the end at 200');
   });
 
   it('acts once more, soon, when it was asked to while acting', async (t) => {
