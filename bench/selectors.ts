@@ -21,6 +21,7 @@ import { decisions } from './parts/decisions.js';
 import { highest } from './parts/highest.js';
 import { latency } from './parts/latency.js';
 import { log } from './parts/log.js';
+import { machine } from './parts/machine.js';
 import { queues } from './parts/queues.js';
 import { start } from './parts/start.js';
 import { strategies } from './parts/strategies.js';
@@ -38,6 +39,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   latency,
   highest,
   start,
+  machine,
   tracked,
   decisions,
 };

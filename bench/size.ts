@@ -1,3 +1,5 @@
+import type { MachineSize } from './big-machine.js';
+
 /** How much the benchmark measures. */
 export interface Size {
   readonly rounds: number;
@@ -17,6 +19,7 @@ export interface Size {
     /** How long the many connections are held while few new ones come. */
     readonly holdSeconds: number;
   };
+  readonly machine: MachineSize & { readonly seconds: number };
 }
 
 /** A smoke run of seconds, whose figures mean nothing. */
@@ -29,6 +32,7 @@ export const SMALL: Size = {
   latency: { rates: [1_000], rounds: 1, seconds: 0.2 },
   highest: { from: 2_000, steps: 3, rounds: 1 },
   tracked: { few: 100, many: 5_000, count: 1_000, rate: 2_000, holdSeconds: 1 },
+  machine: { wans: 3, devices: 20, routes: 200, seconds: 1 },
 };
 
 export const FULL: Size = {
@@ -42,6 +46,7 @@ export const FULL: Size = {
   // With steps of a tenth the last rate is 197,000 a second.
   highest: { from: 20_000, steps: 25, rounds: 3 },
   tracked: { few: 1_000, many: 300_000, count: 20_000, rate: 4_000, holdSeconds: 20 },
+  machine: { wans: 60, devices: 1_000, routes: 15_000, seconds: 20 },
 };
 
 /** The limits to hold: ratios within one run, and milliseconds and MB for the start. */
@@ -55,5 +60,8 @@ export const LIMIT = {
   tracked: 1.1,
   trackedMb: 100,
   startMs: 400,
+  upMs: 2_000,
+  followMs: 300,
+  churn: 3,
   memoryMb: 80,
 } as const;
