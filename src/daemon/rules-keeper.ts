@@ -19,9 +19,9 @@ const SWEEP_MS = 300_000;
 
 /**
  * The pause after a look that needed no program, as a multiple of its duration: with constant changes, all looks together
- * take a fortieth of the time. What a look has been waited for counts, so that two changes in a row are both seen at once.
+ * take a fiftieth of the time. What a look has been waited for counts, so that two changes in a row are both seen at once.
  */
-const QUICK_PAUSE_FACTOR = 79;
+const QUICK_PAUSE_FACTOR = 99;
 
 /** The plan and what carries it out are a tenth of a start, so they are loaded after the first packets can be answered. */
 const LATER: Changing = {

@@ -47,7 +47,7 @@ EOF`);
   for (const [what, breaks, mends] of [
     ['a rule', 'iptables -t mangle -F WANMARK_SAVE', ''],
     ['a jump', 'iptables -t nat -D PREROUTING -m comment --comment wanmark -j WANMARK', ''],
-    ['an ip rule', 'ip rule del fwmark 0x1/0xff', ''],
+    ['an ip rule', 'ip rule del priority 20001', ''],
     ['a route', 'ip -6 route flush table 1002', ''],
     ['a setting', 'echo 0 >/proc/sys/net/ipv4/conf/w1/src_valid_mark', ''],
     [
