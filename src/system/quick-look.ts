@@ -14,7 +14,8 @@ import { type Installed, installedConfig, readInstalled } from './installed.js';
 import { linkOf } from './link-changes.js';
 import { underLock } from './lock.js';
 import { fillNetworkSets, readNetworkSets, type SetsBefore } from './network-sets.js';
-import { chainText, ipRulesText } from './rtnetlink/own-rules.js';
+import { MOST_REDIRECTIONS } from './redirections.js';
+import { chainText, ipRulesText, redirectionsText } from './rtnetlink/own-rules.js';
 import { dumpOfProtocol } from './rtnetlink/routes.js';
 import { rulesetFingerprint } from './ruleset.js';
 
@@ -96,6 +97,8 @@ function sight(installed: Installed, wished: PlanStates | undefined): Sight {
     wanted: JSON.stringify([[...lists], plan.unusable, links]),
     found: JSON.stringify([
       tables(installed.firewall.variant, lists, config),
+      installed.firewall.variant === 'nft' &&
+        FAMILIES.map((family) => redirectionsText(family, MOST_REDIRECTIONS)),
       FAMILIES.map((family) => ipRulesText(family, PROTOCOL)),
       FAMILIES.map((family) =>
         dumpOfProtocol(family, PROTOCOL).map(({ hops, ...route }) => ({

@@ -1,7 +1,7 @@
 import type { Redirection } from '../plan/facts.js';
 
 /** The most rules that are copied; a machine with more of them is a cluster's node, whose rules change all the time. */
-const MOST = 64;
+export const MOST_REDIRECTIONS = 64;
 /** Matches that depend on the packet alone, so that they hold in a copy as well. A set could not be destroyed any more. */
 const PURE = new Set(
   'tcp udp udplite sctp dccp multiport addrtype iprange pkttype socket conntrack comment'.split(' '),
@@ -25,7 +25,7 @@ export function readRedirections(saved: string): Redirection[] {
     const reader = new Reader(tables.get(name) ?? new Map());
     if (!reader.read('PREROUTING', [], found)) break;
   }
-  return found.length > MOST ? [] : found;
+  return found.length > MOST_REDIRECTIONS ? [] : found;
 }
 
 /** Conditions in words, option by option, such as `! -i lan0` and `-m tcp`. */
@@ -105,7 +105,7 @@ class Reader {
   read(chain: string, outer: Conditions, found: Redirection[]): boolean {
     for (const { conditions, target, options, isGoto } of this.#chains.get(chain) ?? []) {
       if (PASSING.has(target) || target === '') continue;
-      if (found.length > MOST) return false;
+      if (found.length > MOST_REDIRECTIONS) return false;
       const to = destination(target, options);
       const all = conditions && both(outer, conditions);
       if (all === undefined) {

@@ -29,7 +29,7 @@ EOF`);
   const heard = (count: number) => peer.ask(`heard ${count}`);
 
   test('are no work: rules in our tables and in others, marks, a rule before our jumps, foreign tables', async () => {
-    machine.sh(`iptables -t mangle -I PREROUTING -j ACCEPT; iptables -t mangle -N OTHER; iptables -A FORWARD -j ACCEPT
+    machine.sh(`iptables -t mangle -I FORWARD -j ACCEPT; iptables -t mangle -N OTHER; iptables -A FORWARD -j ACCEPT
       iptables -t nat -A POSTROUTING -o lan0 -j RETURN; ip route add 10.1.0.0/16 dev lan0 table 77
       ip rule add fwmark 0x1000/0x1000 lookup 77 priority 99`);
     assert.equal(await look(), 'nothing to do');

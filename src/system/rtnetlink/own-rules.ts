@@ -24,6 +24,8 @@ const RULE_CHAIN = 2;
 const RULE_EXPRESSIONS = 4;
 const RULE_USERDATA = 7;
 const EXPR_NAME = 1;
+/** Targets of iptables' own, as their names stand in a rule. */
+const REDIRECTING = ['REDIRECT\0', 'TPROXY\0', 'DNAT\0'];
 const ENOENT = 2;
 
 /** The ip rules of a protocol. @throws Error with `errno` */
@@ -49,15 +51,37 @@ export function ipRulesText(family: Family, protocol: number): string {
  * @throws Error with `errno`
  */
 export function chainText(family: Family, table: string, chain: string, only?: string): string {
-  const texts: string[] = [];
-  forEachMessage(dumpChain(family, table, chain), NFT_NEWRULE, (view, start, end) => {
-    if (only !== undefined && slice(view, start, end).indexOf(only) < 0) return;
+  return rulesText(dumpRules(family, table, chain), only === undefined ? undefined : [only]).join('\n');
+}
+
+/**
+ * What leads new connections elsewhere: the rules of PREROUTING, and all that redirect or translate. Those of a machine
+ * with more of them than `most` are left out, since a cluster's node changes them all the time.
+ * @throws Error with `errno`
+ */
+export function redirectionsText(family: Family, most: number): string {
+  return ['mangle', 'nat']
+    .flatMap((table) => {
+      const redirecting = rulesText(dumpRules(family, table), REDIRECTING);
+      return [chainText(family, table, 'PREROUTING'), ...(redirecting.length > most ? [] : redirecting)];
+    })
+    .join('\n');
+}
+
+/** One text for each rule. @param only takes just those rules whose bytes contain one of these texts */
+function rulesText(messages: Uint8Array, only?: readonly string[]): string[] {
+  const rules: string[] = [];
+  forEachMessage(messages, NFT_NEWRULE, (view, start, end) => {
+    const bytes = slice(view, start, end);
+    if (only?.every((text) => bytes.indexOf(text) < 0)) return;
+    const texts: string[] = [];
     forEachAttribute(view, start + NFGENMSG_BYTES, end, (type, _, from, to) => {
       if (type === RULE_USERDATA) texts.push(slice(view, from, to).toString('latin1'));
       if (type === RULE_EXPRESSIONS) texts.push(...expressions(view, from, to));
     });
+    rules.push(texts.join('\n'));
   });
-  return texts.join('\n');
+  return rules;
 }
 
 /** The expressions of a rule without its counter. Position and handle are left out, too: they go by what is beside it. */
@@ -73,14 +97,15 @@ function expressions(view: DataView, start: number, end: number): string[] {
   return texts;
 }
 
-function dumpChain(family: Family, table: string, chain: string): Uint8Array {
+/** The rules of a chain, or of all chains of a table. */
+function dumpRules(family: Family, table: string, chain?: string): Uint8Array {
   const header = new Uint8Array(NFGENMSG_BYTES);
   header[0] = ADDRESS_FAMILY[family];
   const text = (value: string) => Buffer.from(`${value}\0`);
   const body = Buffer.concat([
     header,
     attribute(RULE_TABLE, text(table)),
-    attribute(RULE_CHAIN, text(chain)),
+    ...(chain === undefined ? [] : [attribute(RULE_CHAIN, text(chain))]),
   ]);
   try {
     return loadAddon<{ netfilterDump(type: number, body: Uint8Array): Uint8Array }>().netfilterDump(

@@ -78,7 +78,7 @@ describe('Paced', () => {
     failing.now = false;
     it.soon();
     await pass(1000);
-    assert.deepEqual(acted, [200, 1030]);
+    assert.deepEqual(acted, [100, 1030]);
   });
 
   it('does nothing any more when it is stopped', async (t) => {
