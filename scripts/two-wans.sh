@@ -100,12 +100,14 @@ print_tables4() {
 
 print_routes6() {
 	route 6 1001 "$fibre_dev" "$fibre_gateway6" "$fibre_via6"
+	own_route 1000
 }
 
 # The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
 print_rules6() {
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
+	echo 'priority 20003 iif lo lookup 1000'
 	{
 		addresses 6 "$fibre_dev" 1001
 	} | bound_rules 20002
@@ -191,6 +193,7 @@ up() {
 	valid_mark "$fibre_dev" "$dsl_dev"
 	put 4 "$iptables" "$routes4" "$rules4" "$tables4"
 	put 6 "$ip6tables" "$routes6" "$rules6" "$tables6"
+	ip -6 route flush cache
 	undo=
 }
 
@@ -335,6 +338,18 @@ route() {
 		echo "default via $4 dev $3$_onlink table $2"
 		;;
 	esac
+}
+
+# own_route TABLE: prints a copy of the main table's default route for the router's own IPv6 packets. What their sockets
+# learn, such as a path MTU, then stands beside that copy; beside main's route it would win over the tables of the WANs.
+own_route() {
+	default_routes 6 | awk -v table="$1" '
+		$3 != "none" && (!found || $1 < least) { found = 1; least = $1; device = $2; gateway = $3 }
+		END {
+			if (!found) exit
+			via = gateway == "dev" ? "" : " via " gateway
+			print "default" via " dev " device (via == "" ? "" : " onlink") " table " table
+		}'
 }
 
 # each LIST RULE: prints the rule once for each word of the list, which replaces the @.

@@ -144,15 +144,15 @@ export const RULE_OPTIONS = {
     default: '1000',
     describe: 'Where the routing tables of the WANs begin: the WAN with mark K has table N + K',
     details:
-      'Where the routing tables of the WANs begin: the WAN with mark K has table N + K. Change it where other programs use these numbers',
+      "Where the routing tables of the WANs begin: the WAN with mark K has table N + K, and the router's own IPv6 packets have table N. Change it where other programs use these numbers",
   },
   priority: {
     type: 'text',
     value: 'N',
     default: '20000',
-    describe: 'The first of three priorities of our ip rules: N, N + 1 and N + 2',
+    describe: 'The first of four priorities of our ip rules: N to N + 3',
     details:
-      'The first of three priorities of our ip rules: N, N + 1 and N + 2. Change it where rules of other programs must come before or after',
+      'The first of four priorities of our ip rules: N to N + 3. Change it where rules of other programs must come before or after',
   },
   'log-kernel': {
     type: 'switch',

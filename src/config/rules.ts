@@ -15,9 +15,9 @@ export interface RulesConfig extends EngineConfig {
   readonly lan: readonly string[];
   /** Destination networks that are left alone besides those that the main table knows. */
   readonly exclude: readonly string[];
-  /** The WAN with mark K has the routing table `table` + K; 256..999999999, since 253 to 255 are the kernel's own. */
+  /** The WAN with mark K has the routing table `table` + K, the router's own packets have `table`; 256..999999999, since 253 to 255 are the kernel's own. */
   readonly table: number;
-  /** Priority of the first of three kinds of ip rules, 1..32763: a rule behind main's (32766) is never asked. */
+  /** Priority of the first of four kinds of ip rules, 1..32762: a rule behind main's (32766) is never asked. */
   readonly priority: number;
   /** Whether the first packet of each connection is written to the kernel log. */
   readonly logKernel: boolean;
@@ -36,7 +36,7 @@ export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field
     lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),
     table: readInteger(raw, 'table', 256, 999_999_999),
-    priority: readInteger(raw, 'priority', 1, 32_763),
+    priority: readInteger(raw, 'priority', 1, 32_762),
     logKernel: readSwitch(raw, 'log-kernel'),
     forwardAccept: readSwitch(raw, 'forward-accept'),
   });

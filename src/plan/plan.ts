@@ -137,19 +137,20 @@ export interface SetPlan {
 /** An ip rule. */
 export interface IpRule {
   readonly priority: number;
-  /** The packets that the rule is for: all, those with a mark, or those from an address. */
+  /** The packets that the rule is for: all, those with a mark, those from an address, or the router's own. */
   readonly from:
     | { readonly kind: 'all' }
     | { readonly kind: 'mark'; readonly bits: MarkBits }
-    | { readonly kind: 'address'; readonly address: string };
+    | { readonly kind: 'address'; readonly address: string }
+    | { readonly kind: 'own' };
   /** `main` without its default routes, the number of a table, or a refusal. */
   readonly to: { readonly table: 'main' | number } | { readonly refuse: 'unreachable' | 'blackhole' };
 }
 
-/** The default route of a WAN's table. */
+/** The default route of a WAN's table, or of the router's own. */
 export interface TableRoute {
-  /** The WAN's name. */
-  readonly wan: string;
+  /** The WAN's name; undefined for the router's own. */
+  readonly wan: string | undefined;
   readonly table: number;
   /** `dead`: nothing leaves by the route. */
   readonly way:

@@ -1,5 +1,6 @@
 import type { Family } from '../core/family.js';
 import { covers, parseNetwork } from './network.js';
+import { ownRoutes, ownRule } from './own.js';
 import type { DeviceSetting, IpRule, TableRoute } from './plan.js';
 import { refusedBits, type Scene, wanBits } from './scene.js';
 import type { Uplink } from './uplink.js';
@@ -11,6 +12,7 @@ import type { Uplink } from './uplink.js';
  *     P + 1  fwmark K/M lookup T+K                 the chosen WAN
  *     P + 1  fwmark M/M unreachable                where the last resort is to refuse
  *     P + 2  from <address of K> lookup T+K        sockets bound to a WAN's address
+ *     P + 3  iif lo lookup T                       IPv6: the router's own packets (own.ts)
  *
  * fwmark stands before from: OUTPUT looks the route up again with the source address that the first look-up chose
  * (ip_route_me_harder), so `from` would undo every choice. Rules of one priority exclude each other, so their order means
@@ -46,6 +48,7 @@ export function ipRules(scene: Scene): IpRule[] {
         to: { table },
       }),
     ),
+    ...ownRule(scene),
   ];
 }
 
@@ -85,20 +88,21 @@ function ownAddresses(scene: Scene, { wan, via, shared, family }: Uplink): Owned
 }
 
 /**
- * The default route of each WAN's table. Without a route in its table, packets of a WAN would leave by another one with
+ * The default route of each WAN's table, and of the router's own. Without a route in its table, packets of a WAN would leave by another one with
  * an address that does not belong there, and a probe bound to the WAN's address would succeed by the other WAN. So a
  * WAN that cannot be used gets a route that leads nowhere. When a route goes with its device, the table stays empty
  * until the next refresh: the main table takes over, so that no new connection fails.
  */
 export function tableRoutes(scene: Scene): TableRoute[] {
-  return scene.uplinks.map(({ wan, via, onlink, unusable }) => ({
+  const ways = scene.uplinks.map(({ wan, via, onlink, unusable }) => ({
     wan: wan.name,
     table: tableOf(scene, wan.mark),
     way:
       unusable === undefined
         ? { dev: wan.dev, via: via === 'dev' ? undefined : via, onlink }
-        : { dead: true },
+        : ({ dead: true } as const),
   }));
+  return [...ways, ...(ways.length === 0 ? [] : ownRoutes(scene))];
 }
 
 /**

@@ -85,7 +85,8 @@ export function defaultDevices(main: readonly MainRoute[]): ReadonlySet<string> 
   return new Set(best.flatMap(({ ways }) => ways.map(({ dev }) => dev)));
 }
 
-function defaultRoutes(main: readonly MainRoute[]): MainRoute[] {
+/** The default routes of the main table, in its order. */
+export function defaultRoutes(main: readonly MainRoute[]): MainRoute[] {
   return main.filter(({ dst }) => dst === 'default');
 }
 

@@ -42,6 +42,15 @@ describe('planSteps', () => {
     }
   });
 
+  it('what IPv6 sockets learned before there was a table for them is forgotten', () => {
+    const own = { routes6: ['default dev eth1 table 1000'], rules6: ['priority 20003 iif lo lookup 1000'] };
+    const wan = 'default dev eth1 table 10001';
+    assert.equal(steps({}, own)['6.add']?.at(-1), 'route flush cache');
+    assert.deepEqual(steps(own, { ...own, routes6: [...own.routes6, wan] }), {
+      '6.add': [`route replace ${wan} protocol 119`],
+    });
+  });
+
   it('the route of a table that gets none is deleted', () => {
     const [one, two] = ['default dev eth1 table 1001', 'default dev eth1 table 10010'] as const;
     assert.deepEqual(steps({ routes6: [one, two] }, { routes6: [one] }), {

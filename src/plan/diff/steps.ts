@@ -36,12 +36,23 @@ function tablesOf(family: Family, { lists, asked }: Have, want: Lists): string[]
   });
 }
 
-/** Routes come before the rules that lead to them. */
+/**
+ * Routes come before the rules that lead to them. The router's own IPv6 sockets may have learned exceptions beside main's
+ * default route before there was a table for them (own.ts), which are forgotten.
+ */
 function added(family: Family, have: Lists, want: Lists): string[] {
+  const routes = surplus(`routes${family}`, want, have);
   return [
-    ...commands('route replace', surplus(`routes${family}`, want, have)),
+    ...commands('route replace', routes),
     ...commands('rule add', surplus(`rules${family}`, want, have)),
+    ...(family === 6 && routes.some((route) => isOwn(route, want)) ? ['route flush cache'] : []),
   ];
+}
+
+/** Whether a route is in a table of the router's own IPv6 packets. */
+function isOwn(route: string, want: Lists): boolean {
+  const table = route.slice(route.lastIndexOf(' '));
+  return (want.get('rules6') ?? []).some((rule) => rule.endsWith(`iif lo lookup${table}`));
 }
 
 /**

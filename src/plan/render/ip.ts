@@ -19,6 +19,8 @@ function selector(from: IpRule['from']): string[] {
       return [`fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)}`];
     case 'address':
       return [`from ${from.address}`];
+    case 'own':
+      return ['iif lo'];
   }
 }
 

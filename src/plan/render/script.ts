@@ -114,6 +114,11 @@ class Part {
     ];
   }
 
+  /** The router's own IPv6 sockets may have learned exceptions before they had a table of their own. */
+  forgetting(): string[] {
+    return this.family === 6 && this.#wans.length > 0 ? ['ip -6 route flush cache'] : [];
+  }
+
   get tool(): string {
     return `"$${toolOf(this.family)}"`;
   }
@@ -147,6 +152,7 @@ function upLines({ wans, services }: Symbols, parts: readonly Part[], devices: r
     ...each(({ tool, family }) => `note_tables ${tool} "$tables${family}"`),
     ...(devices.length === 0 ? [] : [`valid_mark ${devices.join(' ')}`]),
     ...each((part) => part.put()),
+    ...parts.flatMap((part) => part.forgetting()),
     'undo=',
   ];
 }

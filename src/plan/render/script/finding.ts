@@ -145,6 +145,18 @@ route() {
 	esac
 }`;
 
+const OWN_ROUTE = `# own_route TABLE: prints a copy of the main table's default route for the router's own IPv6 packets. What their sockets
+# learn, such as a path MTU, then stands beside that copy; beside main's route it would win over the tables of the WANs.
+own_route() {
+	default_routes 6 | awk -v table="$1" '
+		$3 != "none" && (!found || $1 < least) { found = 1; least = $1; device = $2; gateway = $3 }
+		END {
+			if (!found) exit
+			via = gateway == "dev" ? "" : " via " gateway
+			print "default" via " dev " device (via == "" ? "" : " onlink") " table " table
+		}'
+}`;
+
 const EACH = `# each LIST RULE: prints the rule once for each word of the list, which replaces the @.
 each() {
 	for _one in $1; do printf '%s\\n' "\${2%%@*}$_one\${2#*@}"; done
@@ -162,5 +174,6 @@ export const FINDING = [
   ADDRESSES,
   BOUND_RULES,
   ROUTE,
+  OWN_ROUTE,
   EACH,
 ];

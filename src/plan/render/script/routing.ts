@@ -24,7 +24,7 @@ export function routingFunctions(
     return `addresses ${family} "${device}" ${table + wan.mark}${gateway}`;
   });
   return [
-    shellFunction(`print_routes${family}`, routes),
+    shellFunction(`print_routes${family}`, [...routes, ...(family === 6 ? [`own_route ${table}`] : [])]),
     `# The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
 ${shellFunction(`print_rules${family}`, [
   ...ipRuleLines(plan).map((line) => `echo '${line}'`),
