@@ -4,7 +4,7 @@
 CONF=/proc/sys/net/ipv4/conf
 
 # look_routing DIR: writes our ip rules and routes to DIR, in the form of a plan. With -N a rule that refuses ends in
-# the number of its type (RTN_BLACKHOLE, RTN_UNREACHABLE), and a route that leads nowhere begins with it.
+# the number of its type (RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT), and a route that leads nowhere begins with it.
 look_routing() {
 	for _list in rules4 routes4 rules6 routes6; do : >"$1/$_list" || fail "cannot write $1"; done
 	: >"$1/shown"
@@ -22,7 +22,9 @@ look_routing() {
 		sub(/^[0-9]*:[ \t]*/, "")
 		sub(/^from all /, "")
 		sub(/lookup 254/, "lookup main")
-		if ($0 !~ /lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable") }
+		gsub(/ \[detached\]/, "")
+		sub(/ipproto ipproto-/, "ipproto ")
+		if ($0 !~ /lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable"); sub(/ 8$/, " prohibit") }
 		# Without a mask ip means all bits.
 		if (match($0, /fwmark 0x[0-9a-f]* /)) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
 		print "priority " priority " " $0 > file

@@ -38,8 +38,9 @@ print_routes4() {
 	route 4 1002 "$dsl_dev" "$dsl_gateway4" "$dsl_via"
 }
 
-# The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
+# The order: what others made, specific routes, the mark of a WAN, the addresses that a socket may be bound to.
 print_rules4() {
+	other_rules 4 20000 0x3f000000 0x1000000 0x2000000
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	echo 'priority 20001 fwmark 0x2000000/0x3f000000 lookup 1002'
@@ -74,6 +75,7 @@ print_tables4() {
 		-A WANMARK -i $fibre_dev -j RETURN
 		-A WANMARK -i $dsl_dev -j RETURN
 		-A WANMARK -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
+		$(each "$exempt_4" "-A WANMARK_OUT -m mark --mark @ -j RETURN")
 		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_4" "-A WANMARK_OUT -o @ -j RETURN")
@@ -82,6 +84,7 @@ print_tables4() {
 		-A WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 		-A WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
 		-A WANMARK_NEW -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_KERNEL
+		$(each "$exempt_4" "-A WANMARK_SAVE -m mark --mark @ -j RETURN")
 		-A WANMARK_SAVE -o $fibre_dev -m mark --mark 0x1000000/0x3f000000 -m connmark ! --mark 0x1000000/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK_SAVE -o $fibre_dev -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK_SAVE -o $dsl_dev -m mark --mark 0x2000000/0x3f000000 -m connmark ! --mark 0x2000000/0x3f000000 -j CONNMARK --set-xmark 0x2000000/0x3f000000
@@ -103,8 +106,9 @@ print_routes6() {
 	own_route 1000
 }
 
-# The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
+# The order: what others made, specific routes, the mark of a WAN, the addresses that a socket may be bound to.
 print_rules6() {
+	other_rules 6 20000 0x3f000000 0x1000000
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	echo 'priority 20003 iif lo lookup 1000'
@@ -134,6 +138,7 @@ print_tables6() {
 		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK -i $fibre_dev -j RETURN
 		-A WANMARK -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
+		$(each "$exempt_6" "-A WANMARK_OUT -m mark --mark @ -j RETURN")
 		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_6" "-A WANMARK_OUT -o @ -j RETURN")
@@ -142,6 +147,7 @@ print_tables6() {
 		-A WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 		-A WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
 		-A WANMARK_NEW -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_KERNEL
+		$(each "$exempt_6" "-A WANMARK_SAVE -m mark --mark @ -j RETURN")
 		-A WANMARK_SAVE -o $fibre_dev -m mark --mark 0x1000000/0x3f000000 -m connmark ! --mark 0x1000000/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK_SAVE -o $fibre_dev -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK_COUNT -m mark --mark 0x1000000/0x3f000000 -m comment --comment "wanmark fibre"
@@ -159,6 +165,7 @@ look() {
 	fibre_gateway4=$(gateway 4 "$fibre_dev" "$fibre_via")
 	dsl_gateway4=$(gateway 4 "$dsl_dev" "$dsl_via")
 	specific_4=$(networks 4 "$exclude")
+	exempt_4=$(exempt_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
 	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway4:-none}" "1 0x2000000 $dsl_weight ${dsl_gateway4:-none}")
 	routes4=$(print_routes4)
@@ -166,6 +173,7 @@ look() {
 	tables4=$(print_tables4)
 	fibre_gateway6=$(gateway 6 "$fibre_dev" "$fibre_via6")
 	specific_6=$(networks 6 fe80::/10 "$exclude")
+	exempt_6=$(exempt_marks 6 0x3f000000)
 	bound_6=$(not_default 6 "$fibre_dev")
 	kernel_6=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway6:-none}")
 	routes6=$(print_routes6)
@@ -352,6 +360,65 @@ own_route() {
 		}'
 }
 
+# other_rules FAMILY PRIORITY MASK VALUE...: prints a copy of each ip rule of others that stands behind ours and before
+# main's, to stand before ours, so that it leads where it led without us. Those that ask for a whole mark leave our MASK
+# out; those that ask for one of our VALUEs are named and left.
+other_rules() {
+	_family=$1 _priority=$2 _mask=$3
+	shift 3
+	rules_of_others "$_family" "$_priority" | while read -r _stands _number _rule; do
+		_ignores=''
+		case $_rule in *'fwmark '*)
+			_value=${_rule#*fwmark } && _value=${_value%% *}
+			_bits=${_value#*/} _value=${_value%/*}
+			_hit=''
+			for _ours in "$@"; do [ $(((_ours ^ _value) & _mask & _bits)) != 0 ] || _hit=1; done
+			if [ $((_mask & _bits)) != 0 ]; then
+				[ -z "$_hit" ] || { say "ip -$_family rule $_number '$_rule' of somebody else asks for one of our marks" && continue; }
+				[ $((_value & _mask)) != 0 ] || [ $((_value)) = 0 ] || _ignores=1
+			fi
+			[ -z "$_ignores" ] ||
+				_rule="${_rule%%fwmark *}fwmark $_value/$(printf '0x%x' $((_bits & ~_mask))) ${_rule#*fwmark * }"
+			;;
+		esac
+		case $_stands:$_rule in
+		before:'lookup main') say "ip -$_family rule $_number '$_rule' of somebody else takes every connection" ;;
+		esac
+		case $_stands:$_ignores in before:) ;; *) printf '%s\n' "$_rule" ;; esac
+	done | awk -v end="$_priority" '
+		{ rule[NR] = $0 }
+		END { for (i = 1; i <= NR; i++) print "priority " end - NR + i - 1, rule[i] }'
+}
+
+# rules_of_others FAMILY PRIORITY: prints "before PRIORITY RULE" or "behind PRIORITY RULE" for each ip rule of others that
+# is asked before main's and can be copied; a mark has its mask.
+rules_of_others() {
+	ip -N "-$1" rule show | awk -v ours="$2" '
+		/ proto 119$/ { next }
+		{
+			priority = $1 + 0
+			sub(/^[0-9]*:[ \t]*/, "")
+			sub(/^from all /, "")
+			sub(/ proto [^ ]*$/, "")
+			gsub(/ \[detached\]/, "")
+			sub(/ipproto ipproto-/, "ipproto ")
+			sub(/lookup 254/, "lookup main")
+			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable"); sub(/ 8$/, " prohibit") }
+			if (/fwmark 0x[0-9a-f]* /) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
+		}
+		priority == 0 || /goto|nop|l3mdev|realms|tun_id/ { next }
+		priority >= ours && $0 == "lookup main" { exit }
+		{ print (priority < ours ? "before" : "behind"), priority, $0 }'
+}
+
+# exempt_marks FAMILY MASK: prints the whole marks that ip rules of others exempt, such as 51820 with "not fwmark 51820":
+# what a tunnel itself sends would go into the tunnel if we changed its mark.
+exempt_marks() {
+	rules_of_others "$1" 0 | sed -n 's/^behind [0-9]* not .*fwmark \([^ ]*\) .*/\1/p' | while read -r _mark; do
+		[ $((${_mark#*/} & $2)) = 0 ] || echo "$_mark"
+	done | sort -u
+}
+
 # each LIST RULE: prints the rule once for each word of the list, which replaces the @.
 each() {
 	for _one in $1; do printf '%s\n' "${2%%@*}$_one${2#*@}"; done
@@ -487,7 +554,9 @@ rules_there() {
 			sub(/^[0-9]*:[ \t]*/, "")
 			sub(/^from all /, "")
 			sub(/lookup 254/, "lookup main")
-			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable") }
+			gsub(/ \[detached\]/, "")
+			sub(/ipproto ipproto-/, "ipproto ")
+			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable"); sub(/ 8$/, " prohibit") }
 			# Without a mask ip means all bits.
 			if (/fwmark 0x[0-9a-f]* /) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
 			print "priority " priority " " $0

@@ -31,7 +31,7 @@ export function statusTable(status: Status): string {
       : [];
   const strategy = wans.length > 0 ? `, strategy ${status.strategy}` : '';
   const head = `wanmark ${status.pid}, up ${duration(status.uptimeSeconds)}${strategy}`;
-  return [head, ...withWans, ...withServices, ''].join('\n');
+  return [head, ...withWans, ...withServices, ...status.notes, ''].join('\n');
 }
 
 const CONNECTION_HEADS = ['connections', 'decisions', 'share', 'target'];

@@ -152,7 +152,7 @@ export const RULE_OPTIONS = {
     default: '20000',
     describe: 'The first of four priorities of our ip rules: N to N + 3',
     details:
-      'The first of four priorities of our ip rules: N to N + 3. Change it where rules of other programs must come before or after',
+      'The first of four priorities of our ip rules: N to N + 3. Rules of other programs [hold before ours](coexistence.md)',
   },
   'log-kernel': {
     type: 'switch',

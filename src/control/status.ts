@@ -108,4 +108,6 @@ export interface Status {
   /** The faults of all services' strategies together; null without services. */
   readonly serviceFaults: FaultCounts | null;
   readonly services: readonly ServiceStatus[];
+  /** What a person should know of the kernel's rules, a line each; most often none. */
+  readonly notes: readonly string[];
 }

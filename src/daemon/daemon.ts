@@ -135,7 +135,7 @@ export class Daemon {
 
   /** The status right now, with connections where they are counted. */
   status(): Status {
-    const { strategyName, wans, services, now } = this.#parts;
+    const { strategyName, wans, services, keeper, now } = this.#parts;
     const [serviceQueue = null] = services?.balancer.queueStatuses() ?? [];
     const queues = wans?.balancer.queueStatuses() ?? [];
     return {
@@ -150,6 +150,7 @@ export class Daemon {
       serviceQueue,
       serviceFaults: services?.balancer.faults() ?? null,
       services: services?.status() ?? [],
+      notes: keeper?.notes ?? [],
     };
   }
 

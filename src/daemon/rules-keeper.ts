@@ -90,6 +90,7 @@ export class RulesKeeper {
   /** The targets that were down when the states were given last; the states themselves change meanwhile. */
   #down: ReadonlySet<TargetId> = new Set();
   #said = '';
+  #notes: readonly string[] = [];
 
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
@@ -168,6 +169,11 @@ export class RulesKeeper {
     return choiceRefusal(installedConfig(installed), { ...NO_STATES, weights });
   }
 
+  /** What a person should know of the rules at the moment: rules of others that leave ours nothing, for example. */
+  get notes(): readonly string[] {
+    return this.#notes;
+  }
+
   /** To be called when a WAN's device, address or gateway changed: its table follows without the usual pause. */
   follow(): void {
     this.#paced.soon();
@@ -231,6 +237,7 @@ export class RulesKeeper {
     if (!repair && result.missing.length > 0) return this.#left(result);
     if (result.code !== 0) return this.#failed(result);
     this.#sayMissing([]);
+    this.#sayNotes(result.notes);
     this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);
     // Only what was seen before a pass that had nothing to do is certainly right.
     if (result.changes.length === 0 && result.missing.length === 0) look?.settle(sight);
@@ -249,7 +256,7 @@ export class RulesKeeper {
     } catch (error) {
       if (!isRefusal(error)) throw error;
       const code = error instanceof WanmarkError ? error.exitCode : 1;
-      return { code, said: [error.message], missing: [], changes: [] };
+      return { code, said: [error.message], notes: this.#notes, missing: [], changes: [] };
     }
   }
 
@@ -298,6 +305,15 @@ export class RulesKeeper {
     );
     this.#paced.request();
     return restMs;
+  }
+
+  /** Logs what is to be known of the rules, each line once while it holds. */
+  #sayNotes(notes: readonly string[]): void {
+    for (const note of notes.filter((line) => !this.#notes.includes(line))) {
+      if (note.startsWith('warning: ')) this.#parts.logger.warn(note.slice('warning: '.length));
+      else this.#parts.logger.info(note);
+    }
+    this.#notes = notes;
   }
 
   /** Logs missing rules, once until they change. */

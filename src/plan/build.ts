@@ -4,6 +4,7 @@ import type { Facts } from './facts.js';
 import { heldSetName, MOST_LISTED } from './held-sets.js';
 import { natStage } from './nat.js';
 import { parseNetwork, widestNetworks } from './network.js';
+import { tellOthers } from './others.js';
 import { type FamilyPlan, NOTHING, type Plan, type SetPlan, type StagePlan } from './plan.js';
 import { deviceSettings, ipRules, tableRoutes } from './routing.js';
 import { makeScene, type Scene } from './scene.js';
@@ -35,6 +36,7 @@ function familyPlan(scene: Scene): FamilyPlan {
     const stages = { nat: NOTHING, mangle: NOTHING, filter: NOTHING };
     return { served, sets: new Map(), stages, rules: [], routes: [] };
   }
+  tellOthers(scene);
   return {
     served,
     sets: new Map<string, SetPlan>([['specific', specific(scene)], ...wanSets(scene), ...serviceSets(scene)]),

@@ -10,6 +10,8 @@ export interface Device {
   readonly pointToPoint: boolean;
   /** A kind of Ethernet with address resolution: nothing leaves by it without a gateway, unless somebody answers for all. */
   readonly ethernet: boolean;
+  /** Whether the device belongs to a VRF; given only where it does. */
+  readonly vrf?: true;
 }
 
 /** One way of a route. */
@@ -30,6 +32,22 @@ export interface MainRoute {
   readonly isThrow: boolean;
   readonly metric: number;
   readonly ways: readonly Way[];
+}
+
+/** An ip rule that somebody else made, or the kernel, in the words of `ip rule`. */
+export interface OtherRule {
+  readonly priority: number;
+  /** Whether it is for the packets that its conditions do not match. */
+  readonly inverted: boolean;
+  /** The mark that it asks for; undefined where any will do. */
+  readonly mark: { readonly value: number; readonly mask: number } | undefined;
+  /** Its other conditions: those that `ip rule` prints before the mark, and those after it. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  /** What becomes of the packets; undefined where it cannot be copied. */
+  readonly action: string | undefined;
+  /** Whether it is for all packets, and none of them comes to a later rule. */
+  readonly takesAll: boolean;
 }
 
 /** An address of global scope. */
@@ -59,6 +77,8 @@ export interface Facts {
   readonly devices: ReadonlyMap<string, Device>;
   /** The main table's routes, in the kernel's order. */
   readonly main: Readonly<Record<Family, readonly MainRoute[]>>;
+  /** The ip rules that are not ours, in the kernel's order. */
+  readonly rules: Readonly<Record<Family, readonly OtherRule[]>>;
   /** The addresses of global scope, in the kernel's order. */
   readonly addresses: Readonly<Record<Family, readonly Address[]>>;
   /** Gateways that their device reaches directly, as `DEV ADDRESS` (see {@link neighbourKey}). */

@@ -15,7 +15,7 @@ export type Match =
   /** Conditions of somebody else's rule, in the words of iptables-save. */
   | { readonly kind: 'words'; readonly text: string }
   /** `set` is the name of a set in the same family's plan. */
-  | { readonly kind: 'source-in' | 'destination-in' | 'out-in' | 'mac-in'; readonly set: string }
+  | { readonly kind: 'source-in' | 'destination-in' | 'out-in' | 'mac-in' | 'mark-in'; readonly set: string }
   | {
       readonly kind: 'transport';
       readonly proto: 'tcp' | 'udp';
@@ -124,7 +124,9 @@ export type SetSource =
   /** The MAC address of a gateway. */
   | { readonly from: 'neighbour'; readonly device: string; readonly address: string }
   /** The network of the main table's route to an address. */
-  | { readonly from: 'route-to'; readonly address: string };
+  | { readonly from: 'route-to'; readonly address: string }
+  /** The marks that ip rules of others exempt, as VALUE/MASK, apart from our field. */
+  | { readonly from: 'exempt-marks'; readonly mask: number };
 
 /** A set of values that only the machine knows. */
 export interface SetPlan {
@@ -134,8 +136,11 @@ export interface SetPlan {
   readonly held?: string;
 }
 
-/** An ip rule. */
-export interface IpRule {
+/** An ip rule: one of our own, or the copy of somebody else's, in the words of `ip rule` without its priority. */
+export type IpRule = OwnIpRule | { readonly priority: number; readonly words: string };
+
+/** An ip rule of our own. */
+export interface OwnIpRule {
   readonly priority: number;
   /** The packets that the rule is for: all, those with a mark, those from an address, or the router's own. */
   readonly from:

@@ -1,5 +1,6 @@
 import type { Family } from '../core/family.js';
 import { covers, parseNetwork } from './network.js';
+import { followOthers } from './others.js';
 import { ownRoutes, ownRule } from './own.js';
 import type { DeviceSetting, IpRule, TableRoute } from './plan.js';
 import { refusedBits, type Scene, wanBits } from './scene.js';
@@ -8,6 +9,7 @@ import type { Uplink } from './uplink.js';
 /**
  * The ip rules:
  *
+ *     before P                                     copies of rules that somebody else made (others.ts)
  *     P      lookup main suppress_prefixlength 0   specific routes win over every WAN's table
  *     P + 1  fwmark K/M lookup T+K                 the chosen WAN
  *     P + 1  fwmark M/M unreachable                where the last resort is to refuse
@@ -24,6 +26,7 @@ export function ipRules(scene: Scene): IpRule[] {
   const { priority } = config.rules;
   const refused = refusedBits(scene);
   return [
+    ...followOthers(scene),
     { priority, from: { kind: 'all' }, to: { table: 'main' } },
     ...uplinks.map(
       ({ wan }): IpRule => ({

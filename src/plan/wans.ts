@@ -1,5 +1,6 @@
 import { neighbourKey } from './facts.js';
 import { kernelRules } from './kernel-choice.js';
+import { exemptMarks } from './others.js';
 import {
   type Action,
   type Chain,
@@ -62,6 +63,7 @@ export function wanMangle(scene: Scene): StagePlan {
     {
       name: 'WANMARK_OUT',
       rules: [
+        EXEMPT,
         ...restoreRules(scene),
         ...boundRules(),
         { when: isNew, action: { kind: 'goto', chain: 'WANMARK_NEW' } },
@@ -76,7 +78,9 @@ export function wanMangle(scene: Scene): StagePlan {
     },
     ...(spreads
       ? []
-      : [{ name: 'WANMARK_SAVE', rules: scene.uplinks.flatMap((one) => saveRules(scene, one)) }]),
+      : [
+          { name: 'WANMARK_SAVE', rules: [EXEMPT, ...scene.uplinks.flatMap((one) => saveRules(scene, one))] },
+        ]),
     { name: 'WANMARK_COUNT', rules: scene.uplinks.flatMap((one) => countRules(scene, one)) },
     ...(byKernel ? [{ name: 'WANMARK_KERNEL', rules: kernelRules(scene) }] : []),
     ...errors.chains,
@@ -92,6 +96,12 @@ export function wanMangle(scene: Scene): StagePlan {
   ];
   return { chains, hooks };
 }
+
+/**
+ * A packet that a rule of somebody else exempts keeps its mark as it is, and so does its connection: the mark that comes
+ * back from there is what strict rp_filter looks up.
+ */
+const EXEMPT: Rule = leave({ kind: 'mark-in', set: 'exempt' });
 
 function toDaemon({ config: { queues } }: Scene): Action {
   return { kind: 'queue', first: queues.num, last: queues.num + queues.count - 1 };
@@ -225,6 +235,7 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
   const defaults = defaultDevices(facts.main[family]);
   noteEqualDefaults(scene, defaults);
   return [
+    ['exempt', exemptMarks(scene)],
     [
       'bound',
       {

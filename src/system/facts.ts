@@ -9,14 +9,17 @@ import {
   type MainRoute,
   NO_REDIRECTIONS,
   neighbourKey,
+  type OtherRule,
 } from '../plan/facts.js';
+import { PROTOCOL } from '../plan/render/ip.js';
 import { readMacs, sharedGateways } from './neighbours.js';
 import { hasNetworkSets } from './network-sets.js';
 import { SCOPE_GLOBAL } from './rtnetlink/addresses.js';
 import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
 import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
 import { isOnLink } from './rtnetlink/route-lookup.js';
-import { RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
+import { RT_TABLE_MAIN, RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
+import type { Rule } from './rtnetlink/rules.js';
 import { strictDevices } from './source-check.js';
 
 /** This machine, with its sets. */
@@ -46,6 +49,9 @@ export function readFacts(config: Pick<Config, 'wans' | 'services'>, kernel: Ker
   }
 }
 
+/** Whether a priority lies between those of the kernel's own rules: 0 for local, 32766 for main. */
+const isOthers = (priority: number) => priority > 0 && priority < 32_766;
+
 class Reader {
   readonly #kernel: Kernel;
   readonly #devices = new Map<string, Device>();
@@ -56,12 +62,13 @@ class Reader {
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#keepsSets = kernel.keepsSets?.() ?? false;
-    for (const { name, index, type, flags } of kernel.links()) {
+    for (const { name, index, type, flags, vrf } of kernel.links()) {
       this.#devices.set(name, {
         index,
         up: (flags & IFF_UP) !== 0,
         pointToPoint: (flags & IFF_POINTOPOINT) !== 0,
         ethernet: type === ARPHRD_ETHER && (flags & (IFF_POINTOPOINT | IFF_NOARP)) === 0,
+        ...(vrf === undefined ? {} : { vrf }),
       });
       this.#names.set(index, name);
     }
@@ -71,6 +78,7 @@ class Reader {
     return {
       devices: this.#devices,
       main: { 4: this.#main(4), 6: this.#main(6) },
+      rules: { 4: this.#rules(4), 6: this.#rules(6) },
       addresses: { 4: this.#addresses(4), 6: this.#addresses(6) },
       onLink: this.#onLink(wans),
       macs: readMacs(sharedGateways({ wans }), this.#kernel),
@@ -95,6 +103,32 @@ class Reader {
           unusable: foreign || dead,
         })),
       }));
+  }
+
+  /** The ip rules without ours. The table of a rule for all packets is looked at, in case it answers for everything. */
+  #rules(family: Family): OtherRule[] {
+    return this.#kernel
+      .rules(family)
+      .filter(({ protocol }) => protocol !== PROTOCOL)
+      .map((rule) => {
+        const { priority, inverted, mark, before, after, action, suppresses } = rule;
+        const forAll =
+          isOthers(priority) &&
+          !inverted &&
+          mark === undefined &&
+          before.join() === 'from all' &&
+          after.length === 0;
+        return {
+          ...{ priority, inverted, mark, before, after, action },
+          takesAll: forAll && !suppresses && this.#answersAll(family, rule),
+        };
+      });
+  }
+
+  #answersAll(family: Family, { table, action }: Rule): boolean {
+    if (table === 0) return action !== undefined;
+    if (table !== RT_TABLE_MAIN) return this.#kernel.hasDefault(family, table);
+    return this.#main(family).some(({ dst }) => dst === 'default');
   }
 
   /** The name of a device. A device that came after the others were read has none yet. */

@@ -45,6 +45,8 @@ export interface Outcome {
   readonly code: number;
   /** Lines for a person to know, for example that a WAN cannot be used at the moment. */
   readonly said: readonly string[];
+  /** Those of the plan itself, which hold as long as it does: rules of others that leave ours nothing, for example. */
+  readonly notes: readonly string[];
   /** The parts that somebody removed, one line for each table, ip rule, route or setting. */
   readonly missing: readonly string[];
   /** The commands that were run, as text; empty when nothing changed. */
@@ -134,6 +136,7 @@ class Passage {
   readonly #listener: Listener;
   readonly #options: RefreshOptions;
   readonly #said: string[] = [];
+  #notes: readonly string[] = [];
   readonly #gone: Missing[] = [];
   #missing: readonly string[] = [];
   readonly #changes: string[] = [];
@@ -165,6 +168,7 @@ class Passage {
         // The executor's own look also misses what is no longer wanted.
         code: missing ? 1 : this.#verb === 'check' && code === 1 && this.#gone.length > 0 ? 0 : code,
         said: this.#said,
+        notes: this.#notes,
         missing: this.#missing,
         changes: this.#changes,
       };
@@ -231,6 +235,7 @@ class Passage {
 
   #tell({ config, before }: Asked, { notes, unusable }: Plan): void {
     for (const { why, family } of unusable) this.#say(`${why}; its IPv${family} route is left out`);
+    this.#notes = notes;
     for (const note of notes) this.#say(note);
     if (this.#verb !== 'up' || before === undefined) return;
     const { wans, backends } = numbersOf(config);

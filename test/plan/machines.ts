@@ -181,6 +181,7 @@ export function randomRouter(seed: number): RandomRouter {
       devices,
       addresses,
       main,
+      rules: { 4: [], 6: [] },
       onLink,
       macs,
       networks,

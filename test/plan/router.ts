@@ -33,6 +33,7 @@ export const ROUTER: Facts = {
     ['port0', device(5)],
     ['eth3', device(6)],
   ]),
+  rules: { 4: [], 6: [] },
   main: {
     4: [
       route('default', [way('eth1', '192.0.2.1')], 100),

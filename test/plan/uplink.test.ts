@@ -12,6 +12,7 @@ const NOTHING: Facts = {
     ['off', { index: 4, up: false, pointToPoint: false, ethernet: true }],
   ]),
   main: { 4: [], 6: [] },
+  rules: { 4: [], 6: [] },
   addresses: { 4: [], 6: [] },
   onLink: new Set(),
   macs: new Map(),

@@ -1,17 +1,19 @@
 import { hex } from '../../core/mark.js';
-import type { FamilyPlan, IpRule, TableRoute } from '../plan.js';
+import type { FamilyPlan, OwnIpRule, TableRoute } from '../plan.js';
 
 /** The rtm_protocol number that marks every ip rule and route as ours; iproute2 has no name for 100 to 185. */
 export const PROTOCOL = 119;
 
 /** The ip rules in the form of `ip rule`: `priority 20001 fwmark 0x1/0xff lookup 1001`. */
 export function ipRuleLines({ rules }: Pick<FamilyPlan, 'rules'>): string[] {
-  return rules.map(({ priority, from, to }) =>
-    [`priority ${priority}`, ...selector(from), target(to)].join(' '),
-  );
+  return rules.map((rule) => {
+    const words =
+      'words' in rule ? [rule.words.replace(/^from all /, '')] : [...selector(rule.from), target(rule.to)];
+    return [`priority ${rule.priority}`, ...words].join(' ');
+  });
 }
 
-function selector(from: IpRule['from']): string[] {
+function selector(from: OwnIpRule['from']): string[] {
   switch (from.kind) {
     case 'all':
       return [];
@@ -24,7 +26,7 @@ function selector(from: IpRule['from']): string[] {
   }
 }
 
-function target(to: IpRule['to']): string {
+function target(to: OwnIpRule['to']): string {
   if ('refuse' in to) return to.refuse;
   return to.table === 'main' ? 'lookup main suppress_prefixlength 0' : `lookup ${to.table}`;
 }

@@ -74,6 +74,7 @@ const MEMBER: Readonly<Record<SetMatch['kind'], string>> = {
   'destination-in': '-d',
   'out-in': '-o',
   'mac-in': '-m mac --mac-source',
+  'mark-in': '-m mark --mark',
 };
 
 /** A match with one element of a set. */

@@ -92,9 +92,7 @@ class Part {
   /** The functions that print the wanted state. */
   functions(): string[] {
     const routing =
-      this.#wans.length === 0
-        ? []
-        : routingFunctions(this.#config.rules, this.#wans, this.#plan, this.family);
+      this.#wans.length === 0 ? [] : routingFunctions(this.#config, this.#wans, this.#plan, this.family);
     return [...routing, this.#tables.function()];
   }
 

@@ -9,7 +9,8 @@ import {
   resolveNeighbour,
 } from './neighbours.js';
 import { lookupRoute } from './route-lookup.js';
-import { dumpMain, type Route } from './routes.js';
+import { dumpMain, hasDefaultRoute, type Route } from './routes.js';
+import { dumpRules, type Rule } from './rules.js';
 
 /**
  * The kernel's answers by rtnetlink, for this network namespace; replace it in tests. Each throws an Error with `errno`
@@ -20,6 +21,9 @@ export interface Kernel {
   addresses(family: Family): readonly InterfaceAddress[];
   /** See {@link dumpMain}. */
   main(family: Family): readonly Route[];
+  rules(family: Family): readonly Rule[];
+  /** See {@link hasDefaultRoute}. */
+  hasDefault(family: Family, table: number): boolean;
   neighbours(family: Family): readonly Neighbour[];
   /** See {@link lookupRoute}. */
   route(family: Family, address: string, index?: number): Route | undefined;
@@ -45,6 +49,8 @@ export const KERNEL: Kernel = {
   links: dumpLinks,
   addresses: dumpAddresses,
   main: (family) => dumpMain({ family }),
+  rules: dumpRules,
+  hasDefault: hasDefaultRoute,
   neighbours: dumpNeighbours,
   route: lookupRoute,
   resolve: resolveNeighbour,

@@ -10,6 +10,8 @@ export interface Link {
   readonly type: number;
   /** Its IFF_* bits. */
   readonly flags: number;
+  /** Whether it belongs to a VRF; given only where it does. */
+  readonly vrf?: true;
 }
 
 /** A flag of linux/if.h. */
@@ -26,6 +28,8 @@ const RTM_GETLINK = 18;
 const IFINFOMSG_BYTES = 16;
 /** Attributes of linux/if_link.h. */
 const IFLA_IFNAME = 3;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_EXT_MASK = 29;
 /**
  * RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h, since Linux 4.4, leaves out the counters, which would be most of the
@@ -45,8 +49,13 @@ export function parseLinks(messages: Uint8Array): Link[] {
   forEachMessage(messages, RTM_NEWLINK, (view, start, end) => {
     if (end - start < IFINFOMSG_BYTES) return;
     let name = '';
+    let isInVrf = false;
     forEachAttribute(view, start + IFINFOMSG_BYTES, end, (type, _, from, to) => {
       if (type === IFLA_IFNAME) name = readText(view, from, to);
+      if (type !== IFLA_LINKINFO) return;
+      forEachAttribute(view, from, to, (kind, __, first, last) => {
+        if (kind === IFLA_INFO_SLAVE_KIND) isInVrf = readText(view, first, last) === 'vrf';
+      });
     });
     if (name === '') return;
     links.push({
@@ -54,6 +63,7 @@ export function parseLinks(messages: Uint8Array): Link[] {
       type: view.getUint16(start + 2, LITTLE_ENDIAN),
       index: view.getUint32(start + 4, LITTLE_ENDIAN),
       flags: view.getUint32(start + 8, LITTLE_ENDIAN),
+      ...(isInVrf ? { vrf: true as const } : {}),
     });
   });
   return links;

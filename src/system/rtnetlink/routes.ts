@@ -31,7 +31,8 @@ export interface Route {
 /** Message type of linux/rtnetlink.h. */
 export const RTM_NEWROUTE = 24;
 export const RTM_GETROUTE = 26;
-const RT_TABLE_MAIN = 254;
+/** Its number in linux/rtnetlink.h. */
+export const RT_TABLE_MAIN = 254;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RTN_BROADCAST = 3;
@@ -97,6 +98,14 @@ export function holdsForeign(family: Family, table: number, protocol: number): b
     found ||= actual === table;
   });
   return found;
+}
+
+/** Whether a table has a default route that does not ask the next table. @throws Error with `errno` */
+export function hasDefaultRoute(family: Family, table: number): boolean {
+  const body = new Uint8Array(RTMSG_BYTES);
+  body[0] = ADDRESS_FAMILY[family];
+  const routes = parseRoutes(dump(RTM_GETROUTE, body), { family, defaults: true });
+  return routes.some((route) => route.table === table && route.dst === 'default' && route.type !== RTN_THROW);
 }
 
 /** The routes in the messages of a dump. */

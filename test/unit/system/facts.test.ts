@@ -32,6 +32,8 @@ function kernel(found: Record<string, Route> = {}, change: Partial<Kernel> = {})
     links: () => parseLinks(LINKS),
     addresses: (family) => parseAddresses(family === 4 ? ADDRESSES4 : ADDRESSES6),
     main: (family) => parseRoutes(family === 4 ? ROUTES4 : ROUTES6, { family }),
+    rules: () => [],
+    hasDefault: () => assert.fail('no rule leads to another table'),
     neighbours: (family) => (family === 4 ? parseNeighbours(NEIGHBOURS4, 4) : []),
     route: (_, address) => found[address],
     resolve: () => assert.fail('reading facts asks nobody'),

@@ -29,6 +29,8 @@ function router(addresses: readonly InterfaceAddress[], routes: readonly Route[]
     ],
     addresses: (family) => addresses.filter((one) => one.family === family),
     main: (family) => routes.filter((one) => six(one) === (family === 6)),
+    rules: () => assert.fail('no need of rules'),
+    hasDefault: () => assert.fail('no need of rules'),
     neighbours: () => assert.fail('no need of neighbours'),
     route: () => assert.fail('no need of look-ups'),
     resolve: () => assert.fail('nobody is asked'),

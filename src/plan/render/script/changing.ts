@@ -99,7 +99,9 @@ rules_there() {
 			sub(/^[0-9]*:[ \\t]*/, "")
 			sub(/^from all /, "")
 			sub(/lookup 254/, "lookup main")
-			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable") }
+			gsub(/ \\[detached\\]/, "")
+			sub(/ipproto ipproto-/, "ipproto ")
+			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable"); sub(/ 8$/, " prohibit") }
 			# Without a mask ip means all bits.
 			if (/fwmark 0x[0-9a-f]* /) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
 			print "priority " priority " " $0

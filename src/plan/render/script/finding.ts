@@ -1,3 +1,5 @@
+import { PROTOCOL } from '../ip.js';
+
 /**
  * The shell functions by which a printed script finds out what only the machine knows, word for word. Each is left out
  * where nothing calls it, so a short configuration makes a short script.
@@ -157,6 +159,65 @@ own_route() {
 		}'
 }`;
 
+const OTHER_RULES = `# other_rules FAMILY PRIORITY MASK VALUE...: prints a copy of each ip rule of others that stands behind ours and before
+# main's, to stand before ours, so that it leads where it led without us. Those that ask for a whole mark leave our MASK
+# out; those that ask for one of our VALUEs are named and left.
+other_rules() {
+	_family=$1 _priority=$2 _mask=$3
+	shift 3
+	rules_of_others "$_family" "$_priority" | while read -r _stands _number _rule; do
+		_ignores=''
+		case $_rule in *'fwmark '*)
+			_value=\${_rule#*fwmark } && _value=\${_value%% *}
+			_bits=\${_value#*/} _value=\${_value%/*}
+			_hit=''
+			for _ours in "$@"; do [ $(((_ours ^ _value) & _mask & _bits)) != 0 ] || _hit=1; done
+			if [ $((_mask & _bits)) != 0 ]; then
+				[ -z "$_hit" ] || { say "ip -$_family rule $_number '$_rule' of somebody else asks for one of our marks" && continue; }
+				[ $((_value & _mask)) != 0 ] || [ $((_value)) = 0 ] || _ignores=1
+			fi
+			[ -z "$_ignores" ] ||
+				_rule="\${_rule%%fwmark *}fwmark $_value/$(printf '0x%x' $((_bits & ~_mask))) \${_rule#*fwmark * }"
+			;;
+		esac
+		case $_stands:$_rule in
+		before:'lookup main') say "ip -$_family rule $_number '$_rule' of somebody else takes every connection" ;;
+		esac
+		case $_stands:$_ignores in before:) ;; *) printf '%s\\n' "$_rule" ;; esac
+	done | awk -v end="$_priority" '
+		{ rule[NR] = $0 }
+		END { for (i = 1; i <= NR; i++) print "priority " end - NR + i - 1, rule[i] }'
+}
+
+# rules_of_others FAMILY PRIORITY: prints "before PRIORITY RULE" or "behind PRIORITY RULE" for each ip rule of others that
+# is asked before main's and can be copied; a mark has its mask.
+rules_of_others() {
+	ip -N "-$1" rule show | awk -v ours="$2" '
+		/ proto ${PROTOCOL}$/ { next }
+		{
+			priority = $1 + 0
+			sub(/^[0-9]*:[ \\t]*/, "")
+			sub(/^from all /, "")
+			sub(/ proto [^ ]*$/, "")
+			gsub(/ \\[detached\\]/, "")
+			sub(/ipproto ipproto-/, "ipproto ")
+			sub(/lookup 254/, "lookup main")
+			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable"); sub(/ 8$/, " prohibit") }
+			if (/fwmark 0x[0-9a-f]* /) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
+		}
+		priority == 0 || /goto|nop|l3mdev|realms|tun_id/ { next }
+		priority >= ours && $0 == "lookup main" { exit }
+		{ print (priority < ours ? "before" : "behind"), priority, $0 }'
+}`;
+
+const EXEMPT_MARKS = `# exempt_marks FAMILY MASK: prints the whole marks that ip rules of others exempt, such as 51820 with "not fwmark 51820":
+# what a tunnel itself sends would go into the tunnel if we changed its mark.
+exempt_marks() {
+	rules_of_others "$1" 0 | sed -n 's/^behind [0-9]* not .*fwmark \\([^ ]*\\) .*/\\1/p' | while read -r _mark; do
+		[ $((\${_mark#*/} & $2)) = 0 ] || echo "$_mark"
+	done | sort -u
+}`;
+
 const EACH = `# each LIST RULE: prints the rule once for each word of the list, which replaces the @.
 each() {
 	for _one in $1; do printf '%s\\n' "\${2%%@*}$_one\${2#*@}"; done
@@ -175,5 +236,7 @@ export const FINDING = [
   BOUND_RULES,
   ROUTE,
   OWN_ROUTE,
+  OTHER_RULES,
+  EXEMPT_MARKS,
   EACH,
 ];

@@ -1,5 +1,6 @@
-import type { RulesConfig } from '../../../config/rules.js';
+import type { PlanConfig } from '../../../config/config.js';
 import type { Family } from '../../../core/family.js';
+import { hex } from '../../../core/mark.js';
 import { carries } from '../../../core/wan.js';
 import type { FamilyPlan } from '../../plan.js';
 import { ipRuleLines } from '../ip.js';
@@ -8,7 +9,7 @@ import { shellFunction } from './words.js';
 
 /** The functions of a script that print the routes and ip rules of a family. */
 export function routingFunctions(
-  { priority, table }: Pick<RulesConfig, 'priority' | 'table'>,
+  { fields, rules: { priority, table } }: Pick<PlanConfig, 'fields' | 'rules'>,
   all: readonly ScriptWan[],
   plan: FamilyPlan,
   family: Family,
@@ -23,10 +24,13 @@ export function routingFunctions(
     const gateway = shared ? ` "$${viaVariable(stem, family)}"` : '';
     return `addresses ${family} "${device}" ${table + wan.mark}${gateway}`;
   });
+  const values = wans.map(({ wan }) => hex(fields.wans.encode(wan.mark)));
+  const copies = ['other_rules', family, priority, hex(fields.wans.mask), ...values].join(' ');
   return [
     shellFunction(`print_routes${family}`, [...routes, ...(family === 6 ? [`own_route ${table}`] : [])]),
-    `# The order: specific routes, then the mark of a WAN, then the addresses that a socket may be bound to.
+    `# The order: what others made, specific routes, the mark of a WAN, the addresses that a socket may be bound to.
 ${shellFunction(`print_rules${family}`, [
+  copies,
   ...ipRuleLines(plan).map((line) => `echo '${line}'`),
   '{',
   ...sources.map((line) => `\t${line}`),

@@ -164,6 +164,7 @@ function symbolicFacts(wans: readonly Wan[]): Facts {
   return {
     devices: new Map(wans.map(({ dev }) => [dev, device])),
     main: { 4: [], 6: [] },
+    rules: { 4: [], 6: [] },
     addresses: { 4: [], 6: [] },
     onLink: new Set(
       wans.flatMap(({ dev, via, via6 }) =>

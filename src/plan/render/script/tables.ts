@@ -67,6 +67,8 @@ export class ScriptTables {
         );
       case 'route-to':
         return `network_to ${family} "${source.address}"`;
+      case 'exempt-marks':
+        return `exempt_marks ${family} ${hex(source.mask)}`;
     }
   }
 
