@@ -33,14 +33,15 @@ look_routing() {
 	{
 		nowhere = $1 == "7" || $1 == "unreachable"
 		line = nowhere ? "unreachable " $2 : $1
-		table = onlink = ""
+		table = onlink = src = ""
 		for (i = 2; i <= NF; i++) {
 			# IPv6 shows a device for a route that leads nowhere.
 			if (!nowhere && ($i == "via" || $i == "dev")) line = line " " $i " " $(i + 1)
+			if ($i == "src") src = " src " $(i + 1)
 			if ($i == "onlink") onlink = " onlink"
 			if ($i == "table") table = " table " $(i + 1)
 		}
-		print line onlink table > file
+		print line src onlink table > file
 	}' "$1/shown" || fail 'awk failed'
 }
 

@@ -36,6 +36,7 @@ state=/run/wanmark-script # what down needs to know
 print_routes4() {
 	route 4 1001 "$fibre_dev" "$fibre_gateway4" "$fibre_via"
 	route 4 1002 "$dsl_dev" "$dsl_gateway4" "$dsl_via"
+	[ -z "$own_source" ] || own_route 4 1000 "$own_source"
 }
 
 # The order: what others made, specific routes, the mark of a WAN, the addresses that a socket may be bound to.
@@ -48,6 +49,7 @@ print_rules4() {
 		addresses 4 "$fibre_dev" 1001
 		addresses 4 "$dsl_dev" 1002
 	} | bound_rules 20002
+	[ -z "$own_source" ] || echo 'priority 20003 iif lo ipproto 6 lookup 1000'
 }
 
 # Our part of iptables' tables, as iptables-save prints it.
@@ -103,7 +105,7 @@ print_tables4() {
 
 print_routes6() {
 	route 6 1001 "$fibre_dev" "$fibre_gateway6" "$fibre_via6"
-	own_route 1000
+	own_route 6 1000
 }
 
 # The order: what others made, specific routes, the mark of a WAN, the addresses that a socket may be bound to.
@@ -164,6 +166,7 @@ print_tables6() {
 look() {
 	fibre_gateway4=$(gateway 4 "$fibre_dev" "$fibre_via")
 	dsl_gateway4=$(gateway 4 "$dsl_dev" "$dsl_via")
+	own_source=$(own_source "$fibre_dev" "$dsl_dev")
 	specific_4=$(networks 4 "$exclude")
 	exempt_4=$(exempt_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
@@ -348,16 +351,29 @@ route() {
 	esac
 }
 
-# own_route TABLE: prints a copy of the main table's default route for the router's own IPv6 packets. What their sockets
-# learn, such as a path MTU, then stands beside that copy; beside main's route it would win over the tables of the WANs.
+# own_route FAMILY TABLE [SOURCE]: prints a copy of the main table's default route for the router's own packets. What their
+# IPv6 sockets learn, such as a path MTU, then stands beside that copy; beside main's route it would win over the tables
+# of the WANs.
 own_route() {
-	default_routes 6 | awk -v table="$1" '
+	default_routes "$1" | awk -v table="$2" -v source="${3-}" '
 		$3 != "none" && (!found || $1 < least) { found = 1; least = $1; device = $2; gateway = $3 }
 		END {
 			if (!found) exit
 			via = gateway == "dev" ? "" : " via " gateway
-			print "default" via " dev " device (via == "" ? "" : " onlink") " table " table
+			src = source == "" ? "" : " src " source
+			print "default" via " dev " device src (via == "" ? "" : " onlink") " table " table
 		}'
+}
+
+# own_source DEVICE...: prints a private address of a device that is none of these and has no far end. It is the source of
+# the router's own TCP connections until NAT replaces it: the address of a WAN may go, and would take those of all other
+# WANs along. Nothing where somebody routes by source, since that is about the LAN.
+own_source() {
+	[ -z "$exclude" ] || return 0
+	[ -z "$(rules_of_others 4 0 | awk '$3 == "from" || $4 == "from" && $5 != "all"')" ] || return 0
+	ip -o -4 addr show scope global | awk -v wans=" $* " '
+		index(wans, " " $2 " ") || / peer / { next }
+		$4 ~ /^(10|192\.168|172\.(1[6-9]|2[0-9]|3[01]))\./ { sub(/\/.*/, "", $4); print $4; exit }'
 }
 
 # other_rules FAMILY PRIORITY MASK VALUE...: prints a copy of each ip rule of others that stands behind ours and before

@@ -144,7 +144,7 @@ export const RULE_OPTIONS = {
     default: '1000',
     describe: 'Where the routing tables of the WANs begin: the WAN with mark K has table N + K',
     details:
-      "Where the routing tables of the WANs begin: the WAN with mark K has table N + K, and the router's own IPv6 packets have table N. Change it where other programs use these numbers",
+      "Where the routing tables of the WANs begin: the WAN with mark K has table N + K, and the router's own packets have table N. Change it where other programs use these numbers",
   },
   priority: {
     type: 'text',

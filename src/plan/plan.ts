@@ -147,7 +147,7 @@ export interface OwnIpRule {
     | { readonly kind: 'all' }
     | { readonly kind: 'mark'; readonly bits: MarkBits }
     | { readonly kind: 'address'; readonly address: string }
-    | { readonly kind: 'own' };
+    | { readonly kind: 'own'; readonly tcp?: true };
   /** `main` without its default routes, the number of a table, or a refusal. */
   readonly to: { readonly table: 'main' | number } | { readonly refuse: 'unreachable' | 'blackhole' };
 }
@@ -163,6 +163,8 @@ export interface TableRoute {
     | {
         readonly dev: string;
         readonly via: string | undefined;
+        /** The source of what the router itself sends; undefined where the kernel chooses one of the device. */
+        readonly source?: string | undefined;
         /** Whether the gateway counts as a neighbour, whatever the networks of the device. */
         readonly onlink: boolean;
       };

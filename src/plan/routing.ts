@@ -14,7 +14,7 @@ import type { Uplink } from './uplink.js';
  *     P + 1  fwmark K/M lookup T+K                 the chosen WAN
  *     P + 1  fwmark M/M unreachable                where the last resort is to refuse
  *     P + 2  from <address of K> lookup T+K        sockets bound to a WAN's address
- *     P + 3  iif lo lookup T                       IPv6: the router's own packets (own.ts)
+ *     P + 3  iif lo lookup T                       the router's own packets: IPv6, and TCP (own.ts)
  *
  * fwmark stands before from: OUTPUT looks the route up again with the source address that the first look-up chose
  * (ip_route_me_harder), so `from` would undo every choice. Rules of one priority exclude each other, so their order means

@@ -22,7 +22,8 @@ function selector(from: OwnIpRule['from']): string[] {
     case 'address':
       return [`from ${from.address}`];
     case 'own':
-      return ['iif lo'];
+      // The protocol as a number, as `ip -N` prints it.
+      return ['iif lo', ...(from.tcp ? ['ipproto 6'] : [])];
   }
 }
 
@@ -38,8 +39,9 @@ export function ipRouteLines({ routes }: Pick<FamilyPlan, 'routes'>): string[] {
 
 function routeLine({ way, table }: TableRoute): string {
   if ('dead' in way) return `unreachable default table ${table}`;
-  const { dev, via, onlink } = way;
+  const { dev, via, source, onlink } = way;
+  const src = source === undefined ? [] : ['src', source];
   const gateway = via === undefined ? [] : ['via', via];
   const flags = via !== undefined && onlink ? ['onlink'] : [];
-  return ['default', ...gateway, 'dev', dev, ...flags, 'table', table].join(' ');
+  return ['default', ...gateway, 'dev', dev, ...src, ...flags, 'table', table].join(' ');
 }

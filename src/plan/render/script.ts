@@ -2,6 +2,7 @@ import type { PlanConfig } from '../../config/config.js';
 import { FAMILIES, type Family } from '../../core/family.js';
 import { carries } from '../../core/wan.js';
 import { buildPlan } from '../build.js';
+import { mayHaveOwnSource } from '../own.js';
 import type { FamilyPlan } from '../plan.js';
 import { NO_STATES } from '../states.js';
 import { CHANGING } from './script/changing.js';
@@ -104,6 +105,9 @@ class Part {
         ({ stem, device }) =>
           `${gatewayVariable(stem, family)}=$(gateway ${family} "${device}" "$${viaVariable(stem, family)}")`,
       ),
+      ...(family === 4 && mayHaveOwnSource(this.#config)
+        ? [`own_source=$(own_source ${this.#devices()})`]
+        : []),
       ...this.#tables.finders(),
       ...(this.#wans.length === 0
         ? [`routes${family}='' rules${family}=''`]
@@ -115,6 +119,10 @@ class Part {
   /** The router's own IPv6 sockets may have learned exceptions before they had a table of their own. */
   forgetting(): string[] {
     return this.family === 6 && this.#wans.length > 0 ? ['ip -6 route flush cache'] : [];
+  }
+
+  #devices(): string {
+    return [...new Set(this.#wans.map(({ device }) => `"${device}"`))].join(' ');
   }
 
   get tool(): string {

@@ -147,16 +147,29 @@ route() {
 	esac
 }`;
 
-const OWN_ROUTE = `# own_route TABLE: prints a copy of the main table's default route for the router's own IPv6 packets. What their sockets
-# learn, such as a path MTU, then stands beside that copy; beside main's route it would win over the tables of the WANs.
+const OWN_ROUTE = `# own_route FAMILY TABLE [SOURCE]: prints a copy of the main table's default route for the router's own packets. What their
+# IPv6 sockets learn, such as a path MTU, then stands beside that copy; beside main's route it would win over the tables
+# of the WANs.
 own_route() {
-	default_routes 6 | awk -v table="$1" '
+	default_routes "$1" | awk -v table="$2" -v source="\${3-}" '
 		$3 != "none" && (!found || $1 < least) { found = 1; least = $1; device = $2; gateway = $3 }
 		END {
 			if (!found) exit
 			via = gateway == "dev" ? "" : " via " gateway
-			print "default" via " dev " device (via == "" ? "" : " onlink") " table " table
+			src = source == "" ? "" : " src " source
+			print "default" via " dev " device src (via == "" ? "" : " onlink") " table " table
 		}'
+}`;
+
+const OWN_SOURCE = `# own_source DEVICE...: prints a private address of a device that is none of these and has no far end. It is the source of
+# the router's own TCP connections until NAT replaces it: the address of a WAN may go, and would take those of all other
+# WANs along. Nothing where somebody routes by source, since that is about the LAN.
+own_source() {
+	[ -z "$exclude" ] || return 0
+	[ -z "$(rules_of_others 4 0 | awk '$3 == "from" || $4 == "from" && $5 != "all"')" ] || return 0
+	ip -o -4 addr show scope global | awk -v wans=" $* " '
+		index(wans, " " $2 " ") || / peer / { next }
+		$4 ~ /^(10|192\\.168|172\\.(1[6-9]|2[0-9]|3[01]))\\./ { sub(/\\/.*/, "", $4); print $4; exit }'
 }`;
 
 const OTHER_RULES = `# other_rules FAMILY PRIORITY MASK VALUE...: prints a copy of each ip rule of others that stands behind ours and before
@@ -236,6 +249,7 @@ export const FINDING = [
   BOUND_RULES,
   ROUTE,
   OWN_ROUTE,
+  OWN_SOURCE,
   OTHER_RULES,
   EXEMPT_MARKS,
   EACH,

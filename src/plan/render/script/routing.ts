@@ -2,6 +2,7 @@ import type { PlanConfig } from '../../../config/config.js';
 import type { Family } from '../../../core/family.js';
 import { hex } from '../../../core/mark.js';
 import { carries } from '../../../core/wan.js';
+import { mayHaveOwnSource } from '../../own.js';
 import type { FamilyPlan } from '../../plan.js';
 import { ipRuleLines } from '../ip.js';
 import { gatewayVariable, type ScriptWan, viaVariable } from './symbols.js';
@@ -9,11 +10,14 @@ import { shellFunction } from './words.js';
 
 /** The functions of a script that print the routes and ip rules of a family. */
 export function routingFunctions(
-  { fields, rules: { priority, table } }: Pick<PlanConfig, 'fields' | 'rules'>,
+  config: Pick<PlanConfig, 'fields' | 'wans' | 'rules'>,
   all: readonly ScriptWan[],
   plan: FamilyPlan,
   family: Family,
 ): string[] {
+  const { fields, rules } = config;
+  const { priority, table } = rules;
+  const hasSource = family === 4 && mayHaveOwnSource(config);
   const wans = all.filter(({ wan }) => carries(wan, family));
   const routes = wans.map(({ wan, stem, device }) => {
     const [gateway, given] = [gatewayVariable(stem, family), viaVariable(stem, family)];
@@ -27,7 +31,11 @@ export function routingFunctions(
   const values = wans.map(({ wan }) => hex(fields.wans.encode(wan.mark)));
   const copies = ['other_rules', family, priority, hex(fields.wans.mask), ...values].join(' ');
   return [
-    shellFunction(`print_routes${family}`, [...routes, ...(family === 6 ? [`own_route ${table}`] : [])]),
+    shellFunction(`print_routes${family}`, [
+      ...routes,
+      ...(family === 6 ? [`own_route 6 ${table}`] : []),
+      ...(hasSource ? [`[ -z "$own_source" ] || own_route 4 ${table} "$own_source"`] : []),
+    ]),
     `# The order: what others made, specific routes, the mark of a WAN, the addresses that a socket may be bound to.
 ${shellFunction(`print_rules${family}`, [
   copies,
@@ -35,6 +43,9 @@ ${shellFunction(`print_rules${family}`, [
   '{',
   ...sources.map((line) => `\t${line}`),
   `} | bound_rules ${priority + 2}`,
+  ...(hasSource
+    ? [`[ -z "$own_source" ] || echo 'priority ${priority + 3} iif lo ipproto 6 lookup ${table}'`]
+    : []),
 ])}`,
   ];
 }
