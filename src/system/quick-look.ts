@@ -21,7 +21,7 @@ import { rulesetFingerprint } from './ruleset.js';
 
 /** What is wanted and what is there at one moment, good for a comparison with another moment. */
 export interface Sight {
-  /** The whole plan except for the networks in sets. */
+  /** The whole plan, with what a person should know of it, except for the networks in sets. */
   readonly wanted: string;
   /** What the kernel has of ours, except for those networks. */
   readonly found: string;
@@ -94,7 +94,7 @@ function sight(installed: Installed, wished: PlanStates | undefined): Sight {
   const lists = planLists(plan);
   const links = config.wans.map(({ dev }) => linkOf(dev, facts));
   return {
-    wanted: JSON.stringify([[...lists], plan.unusable, links]),
+    wanted: JSON.stringify([[...lists], plan.unusable, plan.notes, links]),
     found: JSON.stringify([
       tables(installed.firewall.variant, lists, config),
       installed.firewall.variant === 'nft' &&
