@@ -20,6 +20,7 @@ export type { Connections } from './core/counts.js';
 export type { Flow } from './core/flow.js';
 export type { Standing } from './core/states.js';
 export { failover } from './core/strategies/failover.js';
+export { byHash, HASH_FIELDS, type HashField } from './core/strategies/hash.js';
 export { leastConnections } from './core/strategies/least-connections.js';
 export { neverQueue } from './core/strategies/never-queue.js';
 export { random } from './core/strategies/random.js';

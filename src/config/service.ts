@@ -10,6 +10,7 @@ import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 import { assignNumbers } from './numbers.js';
 import { textOf, toRecord } from './record.js';
+import { builtIn, isStrategyFile } from './strategy.js';
 import { MAX_WEIGHT, NAME } from './wan.js';
 
 /** Reads the services with their backends and checks them one by one and against each other. @throws UsageError */
@@ -19,7 +20,7 @@ export function parseServices(
   field: MarkField,
   remembered: ReadonlyMap<string, number> = new Map(),
 ): readonly Service[] {
-  const heads = services.map((item) => parseService(toRecord('service', item)));
+  const heads = services.map((item) => parseService(toRecord('service', joinHash(item))));
   heads.forEach((head, i) => {
     if (heads.some((other, j) => j < i && other.name === head.name))
       throw new UsageError(`two services are named "${head.name}"; give each its own name`);
@@ -63,6 +64,12 @@ export function parseServices(
   return Object.freeze(all);
 }
 
+/** Joins the fields of a hash by `+` in a flag, where the commas between them would begin other keys. */
+function joinHash(item: unknown): unknown {
+  if (typeof item !== 'string') return item;
+  return item.replace(/(?<=,strategy=)hash:[^=]*(?=,[^,=]+=|$)/, (hash) => hash.replaceAll(',', '+'));
+}
+
 type Head = Omit<Service, 'backends'>;
 
 /** A backend as configured; its mark is undefined where the configuration gives none. */
@@ -87,7 +94,7 @@ function parseService(record: Readonly<Record<string, unknown>>): Head {
     name,
     ...at,
     snat: parseSnat(where, textOf(record, 'snat') ?? SERVICE_KEYS.snat.default, at.family),
-    strategy: textOf(record, 'strategy') ?? SERVICE_KEYS.strategy.default,
+    strategy: parseStrategyName(where, textOf(record, 'strategy') ?? SERVICE_KEYS.strategy.default),
   };
 }
 
@@ -103,6 +110,16 @@ function parseSnat(where: string, value: string, family: Family): string {
   const fits = family === 4 ? isIPv4(value) : isIPv6(value) && !value.includes('%');
   if (fits) return family === 6 ? shortAddress(value) : value;
   throw new UsageError(`${where}: snat "${value}" must be auto, none or an IPv${family} address`);
+}
+
+function parseStrategyName(where: string, name: string): string {
+  if (isStrategyFile(name)) return name;
+  try {
+    return builtIn(name).name;
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 function parseBackend(

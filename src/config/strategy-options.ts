@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js';
 import type { RawConfig } from './options.js';
 import { readText } from './raw.js';
+import { builtIn, isStrategyFile } from './strategy.js';
 import type { TargetLists } from './targets.js';
 
 /** How the daemon chooses among the WANs or bare marks, and the connections that it counts for that. */
@@ -21,8 +22,10 @@ export function parseStrategy(raw: RawConfig, { targets }: TargetLists): Strateg
   const count = readText(raw, 'count')!;
   if (count !== 'live' && count !== 'established')
     throw new UsageError(`count "${count}" must be live or established`);
+  const name = readText(raw, 'strategy')!;
+  if (!isStrategyFile(name)) builtIn(name);
   return Object.freeze({
-    name: readText(raw, 'strategy')!,
+    name,
     established: count === 'established',
     countsFile: readText(raw, 'counts-file'),
   });

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { byHash, HASH_FIELDS, type HashField } from '../core/strategies/hash.js';
 import { ALIASES, STRATEGIES } from '../core/strategies/registry.js';
 import {
   type NamedStrategy,
@@ -19,18 +20,56 @@ export interface LoadedStrategy extends NamedStrategy {
 }
 
 /**
- * Loads a built-in strategy by name or alias, or the default export of a user's file: any name with a slash or a file
- * extension. A file's strategy says what it needs by `needs`, an export of its own or a property of the function.
+ * Loads a built-in strategy by name or alias, or the default export of a user's file. A file's strategy says what it needs by `needs`, an export of its own or a property of the function.
  * @throws UsageError
  */
 export async function loadStrategy(name: string, context: StrategyContext): Promise<LoadedStrategy> {
-  if (/[/]|\.[cm]?js$/.test(name)) return loadFile(name, context);
+  if (isStrategyFile(name)) return loadFile(name, context);
+  const { name: full, factory } = builtIn(name);
+  const { needs = [], ignoresWeights } = factory;
+  return { name: full, strategy: factory(context), needs, ...(ignoresWeights && { ignoresWeights }) };
+}
+
+/** Whether a name is that of a user's file: any with a slash or a file extension. */
+export function isStrategyFile(name: string): boolean {
+  return /[/]|\.[cm]?js$/.test(name);
+}
+
+/** A built-in strategy and its full name. */
+export interface BuiltIn {
+  readonly name: string;
+  readonly factory: StrategyFactory;
+}
+
+const HASH = 'hash:';
+
+/**
+ * Finds a built-in strategy by name or alias, or makes `hash:src,sport` and the like; `+` may stand for a comma.
+ * @throws UsageError
+ */
+export function builtIn(name: string): BuiltIn {
+  if (name.startsWith(HASH)) return { name, factory: byHash(hashFields(name)) };
   const full = ALIASES.get(name) ?? name;
   const factory = STRATEGIES.get(full);
   if (factory === undefined) {
-    throw new UsageError(`unknown strategy "${name}"${suggestion(name, STRATEGIES.keys())}`);
+    const names = [...STRATEGIES.keys(), `${HASH}src,sport`];
+    throw new UsageError(`unknown strategy "${name}"${suggestion(name, names)}`);
   }
-  return { name: full, strategy: factory(context), needs: factory.needs ?? [] };
+  return { name: full, factory };
+}
+
+function hashFields(name: string): readonly HashField[] {
+  const words = name.slice(HASH.length).split(/[,+]/);
+  return words.map((word, i) => {
+    const field = HASH_FIELDS.find((one) => one === word);
+    if (field === undefined) {
+      throw new UsageError(
+        `strategy "${name}": "${word}" is not a field of a packet${suggestion(word, HASH_FIELDS)}`,
+      );
+    }
+    if (words.indexOf(word) !== i) throw new UsageError(`strategy "${name}" has ${word} twice; give it once`);
+    return field;
+  });
 }
 
 async function loadFile(path: string, context: StrategyContext): Promise<LoadedStrategy> {

@@ -19,6 +19,8 @@ export interface Flow {
   readonly dport: number;
   /** 32-bit hash of the client's address, equal in every run and on every machine. */
   readonly srcHash: number;
+  /** 32-bit hash of the destination's address, equal in every run and on every machine. */
+  readonly dstHash: number;
   /** 32-bit hash of the destination's network, a /24 or a /48, equal in every run and on every machine. */
   readonly dstNetworkHash: number;
   /** Index of the interface that the packet came in by; 0 for the router's own packets. */
@@ -74,6 +76,9 @@ export class BatchFlow implements Flow {
   }
   get srcHash(): number {
     return hashBytes(this.#batch.src, 16 * this.#i, this.family === 6 ? 16 : 4);
+  }
+  get dstHash(): number {
+    return hashBytes(this.#batch.dst, 16 * this.#i, this.family === 6 ? 16 : 4);
   }
   get dstNetworkHash(): number {
     return hashBytes(this.#batch.dst, 16 * this.#i, this.family === 6 ? 6 : 3);

@@ -42,20 +42,25 @@ export interface StrategyFactory {
   (context: StrategyContext): Strategy;
   /** The services that must be ready before the first decision; none by default. */
   readonly needs?: readonly Need[];
+  /** Set where it makes no difference which weight above 0 a candidate has, so that a user can be told. */
+  readonly ignoresWeights?: true;
 }
 
-/** A factory and what it needs. */
+/** A factory, what it needs and what else is to be known of it. */
 export function defineStrategy(
   needs: readonly Need[],
   create: (context: StrategyContext) => Strategy,
+  traits: Pick<StrategyFactory, 'ignoresWeights'> = {},
 ): StrategyFactory {
-  return Object.assign(create, { needs });
+  return Object.assign(create, { needs, ...traits });
 }
 
 /** A strategy ready to be asked, and its name in the log. */
 export interface NamedStrategy {
   readonly name: string;
   readonly strategy: Strategy;
+  /** See {@link StrategyFactory.ignoresWeights}. */
+  readonly ignoresWeights?: true;
 }
 
 /**

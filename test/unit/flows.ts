@@ -21,6 +21,7 @@ export function flow(fields: Partial<Flow> = {}): Flow {
     sport: 40000,
     dport: 80,
     srcHash: hashText(src),
+    dstHash: hashText(dst),
     dstNetworkHash: hashText(networkOf(dst)),
     inIfindex: 2,
     outIfindex: 0,

@@ -3,10 +3,50 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { loadStrategy } from '#wanmark/config/strategy.js';
+import { parseConfig } from '#wanmark/config/config.js';
+import { builtIn, loadStrategy } from '#wanmark/config/strategy.js';
 
 const CONTEXT = { random: () => 0, now: () => 0, connections: () => 0 };
 const FIRST = 'export default function first() { return { pick: (_flow, wans) => wans[0] }; }\n';
+
+describe('hash:FIELDS', () => {
+  it('is any list of fields', async () => {
+    for (const name of ['hash:src', 'hash:src,sport', 'hash:dport+proto', 'hash:proto,dst,dport,src,sport']) {
+      const loaded = await loadStrategy(name, CONTEXT);
+      assert.deepEqual([loaded.name, loaded.needs], [name, []]);
+    }
+  });
+
+  it('is refused in one line with another word, with none and with one twice', () => {
+    for (const [name, message] of [
+      ['hash:src,sprt', 'strategy "hash:src,sprt": "sprt" is not a field of a packet; did you mean "sport"?'],
+      ['hash:', 'strategy "hash:": "" is not a field of a packet; did you mean "src"?'],
+      ['hash:src,src', 'strategy "hash:src,src" has src twice; give it once'],
+      ['hash', 'unknown strategy "hash"; did you mean "hash:src,sport"?'],
+    ] as const) {
+      assert.throws(() => builtIn(name), { code: 'USAGE', message });
+    }
+  });
+
+  it('is checked with the configuration, also of a service in a flag', () => {
+    const wan = 'a,dev=eth1,via=192.0.2.1';
+    assert.throws(() => parseConfig({ wan, strategy: 'hash:srcport' }), {
+      code: 'USAGE',
+      message: /"srcport"/,
+    });
+    const backend = 'web,to=10.0.0.2';
+    const service = (strategy: string) =>
+      parseConfig({ service: `web,strategy=${strategy},listen=192.0.2.1:80/tcp`, backend }).services[0]!
+        .strategy;
+    assert.equal(service('hash:src,sport'), 'hash:src+sport');
+    assert.equal(service('hash:src+dst'), 'hash:src+dst');
+    assert.throws(() => service('hash:src,what'), {
+      code: 'USAGE',
+      message:
+        /^service "web": strategy "hash:src\+what": "what" is not a field of a packet; use one of src, /,
+    });
+  });
+});
 
 describe('what a strategy needs', () => {
   const dir = mkdtempSync(join(tmpdir(), 'wanmark-strategy-'));

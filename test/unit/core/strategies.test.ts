@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Flow } from '#wanmark/core/flow.js';
 import { hashText } from '#wanmark/core/hash.js';
+import { byHash, HASH_FIELDS } from '#wanmark/core/strategies/hash.js';
 import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import type { Wan } from '#wanmark/core/wan.js';
@@ -70,6 +72,15 @@ describe('weighted', () => {
   });
 });
 
+describe('weighted with equal weights', () => {
+  it('is round-robin, whatever the weight', () => {
+    for (const weight of [1, 7]) {
+      const wans = [1, 2, 3].map((mark) => wan(mark, { weight }));
+      assert.deepEqual(picks(make('weighted'), wans, 9), picks(make('round-robin'), wans, 9));
+    }
+  });
+});
+
 describe('random', () => {
   it('draws by weight (chi-square, 2 degrees of freedom, p = 0.001)', () => {
     const wans = [wan(1, { weight: 5 }), wan(2, { weight: 3 }), wan(3, { weight: 1 })];
@@ -133,6 +144,66 @@ describe('source-hash', () => {
     const shuffled = [wan(7, { name: 'wan3' }), wan(8, { name: 'wan1' }), wan(9, { name: 'wan2' })];
     for (const client of CLIENTS.slice(0, 500)) {
       assert.equal(strategy.pick(client, wans).name, strategy.pick(client, shuffled).name);
+    }
+  });
+});
+
+describe('hash:FIELDS', () => {
+  const WANS = [wan(1), wan(2), wan(3)];
+  const made = (...fields: Parameters<typeof byHash>[0]) =>
+    byHash(fields)({ random: seeded(1), now: () => 0, connections: () => 0 });
+  /** The WANs of flows that differ from each other by one field. */
+  const spread = (strategy: Strategy, vary: (i: number) => Partial<Flow>) =>
+    tally(Array.from({ length: 3000 }, (_, i) => strategy.pick(flow(vary(i)), WANS).name));
+
+  const VARY: Readonly<Record<string, (i: number) => Partial<Flow>>> = {
+    src: (i) => ({ src: `10.0.${i >> 8}.${i & 255}` }),
+    sport: (i) => ({ sport: 1024 + i }),
+    dst: (i) => ({ dst: `10.0.${i >> 8}.${i & 255}` }),
+    dport: (i) => ({ dport: 1 + i }),
+    proto: (i) => ({ proto: i & 255 }),
+  };
+
+  it('goes by its fields only, evenly', () => {
+    for (const field of HASH_FIELDS) {
+      for (const [varied, vary] of Object.entries(VARY)) {
+        const counts = Object.values(spread(made(field), vary));
+        if (varied !== field) assert.deepEqual(counts, [3000], `${field} does not go by ${varied}`);
+        else if (field !== 'proto') assert.ok(Math.min(...counts) > 900, `${field}: ${counts}`);
+        else assert.equal(counts.length, 3);
+      }
+    }
+  });
+
+  it('keeps a socket on one WAN for all servers, and spreads the sockets of a client', () => {
+    const strategy = made('src', 'sport');
+    const seen = Array.from({ length: 60 }, (_, sport) =>
+      Object.keys(spread(strategy, (i) => ({ ...VARY.dst!(i), dport: i, sport }))),
+    );
+    assert.ok(seen.every((names) => names.length === 1));
+    assert.ok(Object.values(tally(seen.flat())).every((count) => count > 8));
+  });
+
+  it('of the source is source-hash, and the order of fields does not matter', () => {
+    const [src, source] = [made('src'), make('source-hash')];
+    const [one, other] = [made('dst', 'src'), made('src', 'dst')];
+    for (const client of CLIENTS.slice(0, 500)) {
+      assert.equal(src.pick(client, WANS), source.pick(client, WANS));
+      assert.equal(one.pick(client, WANS), other.pick(client, WANS));
+    }
+  });
+
+  it('does not give all flows with equal ends to one WAN', () => {
+    const counts = spread(made('src', 'dst'), (i) => ({ ...VARY.src!(i), ...VARY.dst!(i) }));
+    assert.ok(Math.min(...Object.values(counts)) > 900, JSON.stringify(counts));
+  });
+
+  it('moves only the flows of a WAN that goes', () => {
+    const strategy = made('src', 'sport', 'proto');
+    const left = [WANS[0]!, WANS[2]!];
+    for (let sport = 0; sport < 1000; sport++) {
+      const before = strategy.pick(flow({ sport }), WANS).name;
+      if (before !== 'wan2') assert.equal(strategy.pick(flow({ sport }), left).name, before);
     }
   });
 });
