@@ -2,6 +2,7 @@ import { hex } from '../core/mark.js';
 import { type Backend, formatListen, type Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import type { PlanConfig } from './config.js';
+import { SERVICE_KEYS } from './keys.js';
 import { DEFAULT_BACKEND_MASK, DEFAULT_MASK } from './options.js';
 
 /** The flags that make the rules of `config`, without defaults: a message can tell a user to run them. */
@@ -68,7 +69,7 @@ function serviceFlag(service: Service): string {
   return record(service.name, [
     ['listen', formatListen(service), undefined],
     ['snat', service.snat, 'auto'],
-    ['strategy', service.strategy, 'round-robin'],
+    ['strategy', service.strategy, SERVICE_KEYS.strategy.default],
   ]);
 }
 

@@ -57,7 +57,7 @@ export const SERVICE_KEYS = {
       'Whose address the servers see: `auto`, `none` or an address. See [services](services.md#the-way-back)',
   },
   strategy: {
-    default: 'round-robin',
+    default: 'weighted',
     details: 'A [strategy](strategies.md), whose candidates are the backends of the service',
   },
 } as const satisfies KeyTable;

@@ -172,8 +172,8 @@ export const RUN_OPTIONS = {
   strategy: {
     type: 'text',
     value: 'NAME|FILE',
-    default: 'round-robin',
-    describe: 'A name (round-robin, weighted, least-connections ...), or a file of your own',
+    default: 'weighted',
+    describe: 'A name (weighted, source-hash, least-connections ...), or a file of your own',
     details: 'A [built-in strategy](strategies.md) by name, or a file of your own',
   },
   count: {

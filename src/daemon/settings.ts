@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { type Change, UnknownWan } from '../config/change.js';
 import type { Member } from '../core/member.js';
 import type { States } from '../core/states.js';
+import type { NamedStrategy } from '../core/strategy.js';
 import { type Target, targetId } from '../core/target.js';
 import { UsageError } from '../errors.js';
 import type { RulesKeeper } from './rules-keeper.js';
@@ -11,6 +12,8 @@ export interface SettingsParts {
   /** The members that can be set: the WANs or bare marks, with their configured weights. */
   readonly members: readonly Pick<Member, 'target' | 'configured'>[];
   readonly states: States;
+  /** The strategy that chooses among them. */
+  readonly strategy: Pick<NamedStrategy, 'name' | 'ignoresWeights'>;
   readonly logger: Logger;
   /** Undefined for bare marks, and without WANs. */
   readonly uplinks: Pick<Uplinks, 'setDown' | 'reconsider'> | undefined;
@@ -97,7 +100,9 @@ export class Settings {
     logger.info({ wan: target.name, what: 'weight', now, was }, 'set');
     uplinks?.reconsider();
     await keeper?.setStates(states);
-    return `weight ${weightText(now)}, was ${weightText(was)}`;
+    const said = `weight ${weightText(now)}, was ${weightText(was)}`;
+    const { name, ignoresWeights } = this.#parts.strategy;
+    return ignoresWeights && now > 0 ? `${said}; strategy ${name} ignores weights above 0` : said;
   }
 
   async #setState({ name, families }: Target, now: 'down' | 'auto'): Promise<string> {

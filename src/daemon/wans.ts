@@ -65,6 +65,7 @@ export class Wans {
     this.#uplinks = wans.length > 0 ? this.#watchUplinks() : undefined;
     this.#settings = new Settings({
       members: this.#pool.members,
+      strategy: parts.strategy,
       states,
       logger,
       uplinks: this.#uplinks,

@@ -111,7 +111,7 @@ describe('wanmark run', needs(nfqueue, addon), () => {
           [wan, mark, strategy, proto, src, sport, dst, dport, dev].join(),
         ),
         flows.map(({ wan, proto, src, sport, dst, dport }, i) =>
-          [wan, wan!.at(-1), 'round-robin', proto, src, sport, dst, dport, i < 6 ? 'lan0' : null].join(),
+          [wan, wan!.at(-1), 'weighted', proto, src, sport, dst, dport, i < 6 ? 'lan0' : null].join(),
         ),
       );
     });

@@ -85,12 +85,12 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
       assert.deepEqual(
         status.services.map(({ name, listen, strategy }) => [name, listen, strategy]),
         [
-          ['web', '192.168.1.1:80/tcp', 'round-robin'],
+          ['web', '192.168.1.1:80/tcp', 'weighted'],
           ['dns', '192.168.1.1:53/udp', 'weighted'],
           ['six', '[2001:db8:1::1]:80/tcp', 'source-hash'],
-          ['six-dns', '[2001:db8:100::1]:53/udp', 'round-robin'],
-          ['range', '192.0.2.100:8000-8010/tcp', 'round-robin'],
-          ['all', '192.0.2.101/any', 'round-robin'],
+          ['six-dns', '[2001:db8:100::1]:53/udp', 'weighted'],
+          ['range', '192.0.2.100:8000-8010/tcp', 'weighted'],
+          ['all', '192.0.2.101/any', 'weighted'],
         ],
       );
       const dns = await backendsOf(lab, 'dns');
@@ -116,7 +116,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
         {
           mark: 1,
           backend: '10.0.0.2:7000',
-          strategy: 'round-robin',
+          strategy: 'weighted',
           proto: 'tcp',
           dst: '192.168.1.1',
           dport: 80,

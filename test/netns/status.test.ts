@@ -100,7 +100,7 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         return (JSON.parse(stdout) as Status).wans.map(({ connections, picks }) => [connections, picks]);
       };
       await lab.connect({ count: 6, hold: true });
-      assert.equal(counting(), false, 'round-robin does not count, so it does not pay for it');
+      assert.equal(counting(), false, 'weighted does not count, so it does not pay for it');
       assert.deepEqual(
         await ask(QUIET),
         [3, 3].map((picks) => [null, picks]),

@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { parseEngine } from '../../config/engine.js';
 import { parseInteger } from '../../config/number.js';
-import { loadStrategy } from '../../config/strategy.js';
+import { RUN_OPTIONS } from '../../config/options.js';
+import { isStrategyFile, loadStrategy } from '../../config/strategy.js';
 import { UsageError } from '../../errors.js';
 import { bringUp, type ExperimentOptions, experiment, MAX_CONNECTIONS } from '../../lab/experiment.js';
 import { Lab } from '../../lab/lab.js';
@@ -42,7 +43,7 @@ export const labCommand: CommandModule = {
         type: 'string',
         requiresArg: true,
         describe: 'As of run',
-        defaultDescription: 'round-robin, or weighted with --weights',
+        defaultDescription: RUN_OPTIONS.strategy.default,
       })
       .option('engine', {
         type: 'string',
@@ -93,7 +94,7 @@ async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
   }
   const wans = argv.wans === undefined ? undefined : parseInteger('wans', argv.wans, 1, MAX_WANS);
   const kernelMode = readKernelMode(argv);
-  const strategy = strategyName(argv.strategy ?? (weights ? 'weighted' : 'round-robin'));
+  const strategy = strategyName(argv.strategy ?? RUN_OPTIONS.strategy.default);
   const { name } = await loadStrategy(strategy, {
     random: Math.random,
     now: () => performance.now(),
@@ -141,7 +142,7 @@ function readKernelMode({
 
 /** A strategy's file must also be found from another directory. */
 function strategyName(name: string): string {
-  return /[/]|\.[cm]?js$/.test(name) ? resolve(name) : name;
+  return isStrategyFile(name) ? resolve(name) : name;
 }
 
 async function use(lab: Lab, options: ExperimentOptions, argv: LabArguments): Promise<void> {

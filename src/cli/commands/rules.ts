@@ -8,6 +8,7 @@ import {
   SERVICE_OPTIONS,
   WAN_OPTIONS,
 } from '../../config/options.js';
+import { unusedSettings } from '../../config/unused.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { NO_STATES } from '../../plan/states.js';
@@ -57,6 +58,7 @@ export const upCommand: CommandModule = {
   handler: async (argv) => {
     const raw = withInstalledFields(await rawConfig(argv));
     const config = rulesConfig(raw, 'up');
+    for (const line of unusedSettings(config)) complain(`warning: ${line}`);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
     for (const line of await markConflicts(config, installedNumbers())) complain(`warning: ${line}`);
@@ -115,6 +117,7 @@ function warnOfOtherConfiguration(raw: RawConfig): boolean {
   if (Object.keys(ruleOptions(raw)).length === 0) return false;
   const installed = readInstalled();
   const config = parseConfig(withInstalledFields(raw), installed?.numbers);
+  for (const line of unusedSettings(config)) complain(`warning: ${line}`);
   if (installed === undefined || ruleFlags(config) === ruleFlags(installedConfig(installed))) return false;
   complain('the rules are those of another configuration; wanmark up with this one goes over to it');
   return true;

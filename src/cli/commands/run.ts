@@ -1,6 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { unusedSettings } from '../../config/unused.js';
 import { startDaemon } from '../../daemon/compose.js';
 import { Isolation } from '../../daemon/isolation.js';
 import { loadStrategies } from '../../daemon/strategies.js';
@@ -33,7 +34,7 @@ export const runCommand: CommandModule = {
     const now = () => performance.now();
     const strategies = await loadStrategies(config, now);
     for (const file of config.hooks.files) checkProgram('--hook', file);
-    const doubts = await findDoubts(config);
+    const doubts = [...unusedSettings(config), ...(await findDoubts(config))];
     const ended = endOfRun();
     const log = await createLog();
     new Isolation(log.logger, now).catchAll();

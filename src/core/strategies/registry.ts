@@ -11,8 +11,8 @@ import { weighted } from './weighted.js';
 
 /** The built-in strategies by name. */
 export const STRATEGIES: ReadonlyMap<string, StrategyFactory> = new Map([
-  ['round-robin', roundRobin],
   ['weighted', weighted],
+  ['round-robin', roundRobin],
   ['random', random],
   ['source-hash', sourceHash],
   ['failover', failover],

@@ -39,7 +39,7 @@ describe('parseConfig', () => {
       ...{ lastResort: 'main', lan: [], exclude: [], table: 1000, priority: 20_000 },
       ...{ logKernel: false, forwardAccept: false },
     });
-    assert.deepEqual(strategy, { name: 'round-robin', established: false, countsFile: undefined });
+    assert.deepEqual(strategy, { name: 'weighted', established: false, countsFile: undefined });
     assert.deepEqual(log, { mark: false, packet: false });
     for (const [name, group] of Object.entries({ config, wan: config.wans[0], ...config })) {
       if (!Array.isArray(group)) assert.ok(Object.isFrozen(group), name);

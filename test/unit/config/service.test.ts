@@ -27,7 +27,7 @@ describe('services in the configuration', () => {
     assert.deepEqual(
       { name, snat, strategy, family, address, proto, ports },
       {
-        ...{ name: 'web', snat: 'auto', strategy: 'round-robin', family: 4, address: '192.0.2.1' },
+        ...{ name: 'web', snat: 'auto', strategy: 'weighted', family: 4, address: '192.0.2.1' },
         ...{ proto: 'tcp', ports: { low: 80, high: 80 } },
       },
     );

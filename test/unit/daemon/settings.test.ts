@@ -7,7 +7,7 @@ import { Settings } from '#wanmark/daemon/settings.js';
 import { statesOf, wan } from '../flows.js';
 
 /** Settings of three WANs, the second drained and the third for IPv4 only; their effects are noted. */
-function recorded({ bare = false, refusal = '' } = {}) {
+function recorded({ bare = false, refusal = '', strategy = {} } = {}) {
   const wans = [wan(1, { weight: 5 }), wan(2, { weight: 0 }), wan(3, { via6: undefined })];
   const done: string[] = [];
   const lines: Record<string, unknown>[] = [];
@@ -27,6 +27,7 @@ function recorded({ bare = false, refusal = '' } = {}) {
   const settings = new Settings({
     members: wans.map((one) => ({ target: wanMember(one).target, configured: one })),
     states,
+    strategy: { name: 'the strategy', ...strategy },
     logger: pino({ base: null, timestamp: false }, { write: (text: string) => lines.push(JSON.parse(text)) }),
     uplinks: bare
       ? undefined
@@ -50,6 +51,13 @@ function recorded({ bare = false, refusal = '' } = {}) {
 }
 
 describe('Settings', () => {
+  it('says that the strategy ignores a weight', async () => {
+    const { settings } = recorded({ strategy: { name: 'round-robin', ignoresWeights: true } });
+    const said = await settings.set({ wan: 'wan1', weight: 7 });
+    assert.equal(said, 'wan1: weight 7, was 5; strategy round-robin ignores weights above 0');
+    assert.equal(await settings.set({ wan: 'wan1', weight: 0 }), 'wan1: weight 0 (drain), was 7');
+  });
+
   it('changes a weight for the daemon and the rules, says what it is now, and restores the configured one', async () => {
     const { settings, done, lines, weights } = recorded();
     assert.equal(await settings.set({ wan: 'wan1', weight: 0 }), 'wan1: weight 0 (drain), was 5');

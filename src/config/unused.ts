@@ -1,0 +1,47 @@
+import type { Config } from './config.js';
+import { builtIn, isStrategyFile } from './strategy.js';
+
+/** A member of a pool, as far as this goes. */
+interface Weighed {
+  readonly name: string;
+  readonly weight: number;
+  readonly tier: number;
+}
+
+/** The strategies whose promise the kernel's own choice keeps as well, by weight and tier. */
+const LIKE_THE_KERNEL: ReadonlySet<string> = new Set(['weighted', 'round-robin', 'random', 'failover']);
+
+/** What a configuration asks for and nobody will do, one line each. What a strategy of the user's own does is unknown. */
+export function unusedSettings(
+  config: Pick<Config, 'targets' | 'services' | 'strategy' | 'rules'>,
+): string[] {
+  const { targets, services, strategy, rules } = config;
+  const pools = [
+    { owner: '', strategy: strategy.name, members: targets },
+    ...services.map(({ name, strategy: own, backends }) => ({
+      owner: `service "${name}": `,
+      strategy: own,
+      members: backends,
+    })),
+  ];
+  const lines = pools.map(({ owner, strategy: name, members }) => {
+    if (members.length === 0) return undefined;
+    const line = rules.engine === 'kernel' ? unusedByKernel(name) : unusedByStrategy(name, members);
+    return line && owner + line;
+  });
+  return lines.filter((line) => line !== undefined);
+}
+
+function unusedByKernel(name: string): string | undefined {
+  if (!isStrategyFile(name) && LIKE_THE_KERNEL.has(builtIn(name).name)) return undefined;
+  return `strategy ${name} needs the daemon; with engine kernel the kernel chooses, by weight`;
+}
+
+function unusedByStrategy(name: string, members: readonly Weighed[]): string | undefined {
+  if (isStrategyFile(name) || !builtIn(name).factory.ignoresWeights) return undefined;
+  const differing = members.find(({ weight, tier }) =>
+    members.some((other) => other.tier === tier && other.weight > 0 && weight > other.weight),
+  );
+  if (differing === undefined) return undefined;
+  return `strategy ${name} ignores weights, and ${differing.name} has weight ${differing.weight}; use weighted`;
+}
