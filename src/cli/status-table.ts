@@ -16,6 +16,7 @@ export function statusTable(status: Status): string {
       ? [
           wanTable(status),
           ...status.wans.flatMap(uplinkLines),
+          ...status.wans.flatMap(checkLines),
           ...status.wans.flatMap(weightLines),
           ...queues.map(queueLine),
           ...faultLines(`strategy ${status.strategy}`, faults),
@@ -66,6 +67,16 @@ function uplinkLines({ name, state, since, reason, warmUp, families }: WanStatus
   return state === 'up' && reason === 'not checked'
     ? []
     : [uplinkLine(name, { state, since, reason }) + warming(warmUp)];
+}
+
+/** What each check found in its last round: `fibre: ping 1.1.1.1: 12 ms, 0.0 % lost in a minute, 2 s ago`. */
+function checkLines({ name, checks }: Pick<WanStatus, 'name' | 'checks'>): string[] {
+  return checks.map(({ kind, targets, at, answered, rttMs, loss }) => {
+    const all = answered === targets.length ? '' : `${answered} of ${targets.length} answered, `;
+    const time = rttMs === null ? '' : `${rttMs} ms, `;
+    const ago = duration(Math.max(0, (Date.now() - Date.parse(at)) / 1000));
+    return `${name}: ${kind} ${targets.join(', ')}: ${all}${time}${percent(loss)} lost in a minute, ${ago} ago`;
+  });
 }
 
 /** The weights that `wanmark set` changed. A WAN that it holds down shows that in its reason. */

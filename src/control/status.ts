@@ -10,6 +10,21 @@ export interface FamilyStatus {
   readonly upAt: string | null;
 }
 
+/** What a check found in its last round. */
+export interface CheckStatus {
+  readonly kind: string;
+  readonly family: Family;
+  readonly targets: readonly string[];
+  /** ISO 8601: when the round ended. */
+  readonly at: string;
+  /** How many of the targets answered. */
+  readonly answered: number;
+  /** The shortest round trip of the round in milliseconds; null where none was measured. */
+  readonly rttMs: number | null;
+  /** The part of the probes of the last minute that were lost, 0..1. */
+  readonly loss: number;
+}
+
 /** One member of a pool. Fields may be added, never renamed. */
 export interface MemberStatus {
   readonly name: string;
@@ -49,6 +64,8 @@ export interface WanStatus extends MemberStatus {
   readonly warmUp: number | null;
   /** The state in each family that the WAN carries. */
   readonly families: readonly FamilyStatus[];
+  /** The last round of each check. */
+  readonly checks: readonly CheckStatus[];
 }
 
 /** One backend of a service; its fields are those of a WAN. */

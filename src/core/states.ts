@@ -58,12 +58,16 @@ export class States {
   readonly #suspicions = new Map<TargetId, Suspicion>();
   /** The targets that have to warm up when they are admitted. */
   readonly #cold = new Set<TargetId>();
+  /** When the weight of a target last changed from or to 0, by name. */
+  readonly #weighed = new Map<string, number>();
+  readonly #now: () => number;
   readonly #byHand = new Set<string>();
   #weights: ReadonlyMap<string, number> = new Map();
   #version = 0;
 
   constructor(targets: readonly Target[], options: StatesOptions = {}) {
     const { now = () => 0, slowStartMs = 0 } = options;
+    this.#now = now;
     this.#slowStart = new SlowStart(slowStartMs, now);
     const start = { ...NOT_CHECKED, since: now() };
     for (const { name, families } of targets) {
@@ -113,6 +117,11 @@ export class States {
   /** The target's current weight. @param configured its weight in the configuration */
   weight(name: string, configured: number): number {
     return this.#weights.get(name) ?? configured;
+  }
+
+  /** When the target's weight last changed from or to 0; undefined where it never did. */
+  weighedSince(name: string): number | undefined {
+    return this.#weighed.get(name);
   }
 
   /**
@@ -189,6 +198,11 @@ export class States {
   setByHand(name: string, down: boolean): void {
     if (down) this.#byHand.add(name);
     else this.#byHand.delete(name);
+  }
+
+  /** Notes that the target's weight changes from or to 0 now. */
+  turnedWeight(name: string): void {
+    this.#weighed.set(name, this.#now());
   }
 
   /** Replaces the configured weight, 0 to 65535; undefined restores the configured one. */

@@ -97,6 +97,7 @@ export class Settings {
     const now = weights.get(target.name) ?? configured.weight;
     if (now === was) return `weight ${weightText(now)}, as before`;
     states.setWeight(target.name, weights.get(target.name));
+    if ((now === 0) !== (was === 0)) states.turnedWeight(target.name);
     logger.info({ wan: target.name, what: 'weight', now, was }, 'set');
     uplinks?.reconsider();
     await keeper?.setStates(states);

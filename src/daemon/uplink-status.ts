@@ -1,7 +1,8 @@
-import type { FamilyStatus, WanStatus } from '../control/status.js';
-import type { States } from '../core/states.js';
+import type { CheckStatus, FamilyStatus, WanStatus } from '../control/status.js';
+import type { Standing, States } from '../core/states.js';
 import { type Target, targetId } from '../core/target.js';
 import { systemClock } from '../wan/clock.js';
+import type { CheckReport } from '../wan/monitor.js';
 
 /**
  * A target's state over all families, with reason and time. When up, it shows the family that has been up longest, when
@@ -32,6 +33,36 @@ export function uplinkStatus(
   );
   const { since, reason } = shown;
   return { since: sinceDate(since).toISOString(), reason, upAt: shown.upAt, families };
+}
+
+/**
+ * Gives a target that drains, or has ended to drain, the time and reason of that, which its weight decides and nothing
+ * that was found.
+ * @param weighedSince when its weight last changed from or to 0, in milliseconds of the clock
+ */
+export function drained<Line extends Pick<WanStatus, 'since' | 'reason'>>(
+  standing: Standing,
+  line: Line,
+  weighedSince: number | undefined,
+): Line {
+  const reason = standing === 'drain' ? 'weight 0' : line.reason;
+  if (weighedSince === undefined || standing === 'down' || standing === 'suspected')
+    return { ...line, reason };
+  const weighed = sinceDate(weighedSince).toISOString();
+  return { ...line, reason, since: weighed > line.since ? weighed : line.since };
+}
+
+/** The last rounds of checks, as status shows them. */
+export function checkStatus(reports: readonly CheckReport[]): CheckStatus[] {
+  return reports.map(({ config, family, at, answered, rttMs, loss }) => ({
+    kind: config.kind,
+    family,
+    targets: config.targets[family],
+    at: sinceDate(at).toISOString(),
+    answered,
+    rttMs: rttMs === undefined ? null : Math.round(10 * rttMs) / 10,
+    loss: Math.round(10 * loss) / 1000,
+  }));
 }
 
 function wait(heldUntil: number | undefined): string {

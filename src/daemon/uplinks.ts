@@ -12,7 +12,7 @@ import { type Links, readLinks } from '../system/links.js';
 import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange } from '../wan/health.js';
-import { Monitor } from '../wan/monitor.js';
+import { type CheckReport, Monitor } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 import { type SuspicionChange, Suspicions } from './suspicions.js';
 
@@ -147,6 +147,11 @@ export class Uplinks {
     );
     // Finds what has changed since the first look.
     this.#lookSoon();
+  }
+
+  /** Does what {@link Monitor.latest} says. */
+  checks(name: string): readonly CheckReport[] {
+    return this.#monitor.latest(name);
   }
 
   /** Notes that a new connection was given to a WAN. */

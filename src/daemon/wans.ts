@@ -19,7 +19,7 @@ import { Mover } from './mover.js';
 import { Renumbering } from './renumbering.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
-import { uplinkStatus } from './uplink-status.js';
+import { checkStatus, drained, uplinkStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
 /** How long a part may take to end. */
@@ -128,7 +128,8 @@ export class Wans {
         dev: configured.dev ?? '',
         ...(line.weight === configured.weight ? {} : { configuredWeight: configured.weight }),
         ...(states.isByHand(target.name) ? { setState: 'down' as const } : {}),
-        ...uplinkStatus(target, states),
+        ...drained(line.state, uplinkStatus(target, states), states.weighedSince(target.name)),
+        checks: checkStatus(this.#uplinks?.checks(target.name) ?? []),
         warmUp: warmUp === 1 ? null : warmUp,
       };
     });

@@ -1,7 +1,8 @@
 import type { CheckConfig } from '../config/check.js';
 import type { Family } from '../core/family.js';
-import { type CheckResult, inMs } from './check/check.js';
+import type { CheckResult } from './check/check.js';
 import { Quality } from './quality.js';
+import { ProbeWindow } from './window.js';
 
 /** One source's opinion of a WAN: whether it works, and why it says so. */
 export interface Verdict {
@@ -13,6 +14,22 @@ export interface Verdict {
   /** Down because somebody wished it, which says nothing about how reliable the WAN is. */
   readonly wished?: boolean;
 }
+
+/** What a check found last, whatever was concluded from it. */
+export interface Latest {
+  /** When the round ended, in milliseconds of the clock. */
+  readonly at: number;
+  /** How many targets answered, and how many were asked. */
+  readonly answered: number;
+  readonly asked: number;
+  /** The shortest round trip of the round in milliseconds; undefined where none was measured. */
+  readonly rttMs: number | undefined;
+  /** Per cent of the probes of the last minute that were lost. */
+  readonly loss: number;
+}
+
+/** The time over which {@link Latest.loss} is taken. */
+const LOSS_MS = 60_000;
 
 /**
  * How many failed rounds take a WAN down that has never worked since the start. It needs no long proof: it is more
@@ -29,6 +46,8 @@ export class CheckHealth {
   readonly #config: CheckConfig;
   readonly #targets: readonly string[];
   readonly #quality: Quality;
+  readonly #minute = new ProbeWindow(LOSS_MS);
+  #latest: Latest | undefined;
   #reached: boolean | undefined;
   #wasUp = false;
   #failed = 0;
@@ -46,17 +65,35 @@ export class CheckHealth {
     return this.#verdict;
   }
 
+  /** Undefined before the first round. */
+  get latest(): Latest | undefined {
+    return this.#latest;
+  }
+
   /** Takes in one round. @param results one for each target, in their order */
   round(results: readonly CheckResult[], now: number): Verdict | undefined {
+    this.#note(results, now);
     const passed = this.#passes(results);
     if (passed === undefined) return this.#told;
-    if (passed) this.#pass(results);
+    if (passed) this.#pass();
     else this.#fail(results);
     if (this.#reached) {
       this.#quality.add(results, now);
       this.#judgeQuality();
     }
     return this.#told;
+  }
+
+  #note(results: readonly CheckResult[], now: number): void {
+    for (const { ok, rttMs, inconclusive } of results) if (!inconclusive) this.#minute.add(ok, rttMs, now);
+    const best = Math.min(...results.flatMap(({ ok, rttMs }) => (ok && rttMs !== undefined ? [rttMs] : [])));
+    this.#latest = {
+      at: now,
+      answered: results.filter(({ ok }) => ok).length,
+      asked: results.length,
+      rttMs: Number.isFinite(best) ? best : undefined,
+      loss: this.#minute.loss,
+    };
   }
 
   get #told(): Verdict | undefined {
@@ -73,7 +110,7 @@ export class CheckHealth {
     return answered + silent >= quorum ? undefined : false;
   }
 
-  #pass(results: readonly CheckResult[]): void {
+  #pass(): void {
     this.#failed = 0;
     this.#passed++;
     const needed = this.#reached === undefined ? 1 : this.#config.rise;
@@ -81,9 +118,7 @@ export class CheckHealth {
     this.#reached = true;
     this.#wasUp = true;
     this.#quality.clear();
-    const best = Math.min(...results.flatMap(({ ok, rttMs }) => (ok && rttMs !== undefined ? [rttMs] : [])));
-    const time = Number.isFinite(best) ? ` (${inMs(best)})` : '';
-    this.#say(true, `${this.#passed} of ${needed} rounds passed${time}`);
+    this.#say(true, `${this.#passed} of ${needed} rounds passed`);
   }
 
   #fail(results: readonly CheckResult[]): void {

@@ -2,7 +2,7 @@ import type { CheckConfig } from '../config/check.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import type { Check, CheckPath } from './check/check.js';
 import { NameCache } from './check/names.js';
-import { CheckHealth } from './check-health.js';
+import { CheckHealth, type Latest } from './check-health.js';
 import { makeCheck } from './checks.js';
 import { type Clock, systemClock } from './clock.js';
 import type { Health } from './health.js';
@@ -27,6 +27,19 @@ export interface MonitorOptions {
   readonly make?: (config: CheckConfig, names: NameCache) => Check;
 }
 
+/** One check of one WAN in one family, and what it found last. */
+export interface CheckReport extends Latest {
+  readonly config: CheckConfig;
+  readonly family: Family;
+}
+
+interface Watched {
+  readonly wan: string;
+  readonly family: Family;
+  readonly config: CheckConfig;
+  readonly health: CheckHealth;
+}
+
 /**
  * Runs the checks of all WANs in parallel and reports what they find to the health, from construction on until {@link
  * Monitor.stop}.
@@ -36,6 +49,7 @@ export class Monitor {
   readonly #clock: Clock;
   readonly #beforeDue: () => void;
   readonly #loops: readonly RoundLoop[];
+  readonly #watched: Watched[] = [];
   #cancelTick = () => {};
   #stopped = false;
 
@@ -61,6 +75,7 @@ export class Monitor {
     });
     this.#loops = jobs.map(({ wan, family, config, check, source }, i) => {
       const health = new CheckHealth(config, family);
+      this.#watched.push({ wan, family, config, health });
       return new RoundLoop(
         {
           config,
@@ -79,6 +94,15 @@ export class Monitor {
         (i / jobs.length) * Math.min(config.intervalMs, SPREAD_MS),
       );
     });
+  }
+
+  /** What the checks of a WAN found in their last rounds; those without a round are left out. */
+  latest(wan: string): readonly CheckReport[] {
+    return this.#watched
+      .filter((one) => one.wan === wan)
+      .flatMap(({ config, family, health: { latest } }) =>
+        latest === undefined ? [] : [{ config, family, ...latest }],
+      );
   }
 
   /** Sets the timer for the end of the next wait; to be called after any other report to the health. */

@@ -34,13 +34,13 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         assert.ok(pid > 0 && uptimeSeconds > 0);
         assert.equal(strategy, 'weighted');
         assert.deepEqual([queue.num, queue.verdicts, queue.kernelDecided], [0, 40, 0]);
-        const lines = wans.map(({ since, reason, families, upAt, warmUp, ...line }) => {
+        const lines = wans.map(({ since, reason, families, upAt, warmUp, checks, ...line }) => {
           assert.ok(Math.abs(Date.parse(since) - Date.now()) < 60_000, since);
           assert.deepEqual(
             [reason, families.map(({ family, state }) => `${family} ${state}`)],
-            ['not checked', ['4 up', '6 up']],
+            [line.weight === 0 ? 'weight 0' : 'not checked', ['4 up', '6 up']],
           );
-          assert.deepEqual([upAt, warmUp], [null, null]);
+          assert.deepEqual([upAt, warmUp, checks], [null, null, []]);
           return line;
         });
         assert.deepEqual(lines, [

@@ -51,6 +51,14 @@ function recorded({ bare = false, refusal = '', strategy = {} } = {}) {
 }
 
 describe('Settings', () => {
+  it('notes when a weight turns from or to 0', async () => {
+    const { settings, states } = recorded();
+    await settings.set({ wan: 'wan1', weight: 7 });
+    assert.equal(states.weighedSince('wan1'), undefined);
+    await settings.set({ wan: 'wan1', weight: 0 });
+    assert.equal(states.weighedSince('wan1'), 0);
+  });
+
   it('says that the strategy ignores a weight', async () => {
     const { settings } = recorded({ strategy: { name: 'round-robin', ignoresWeights: true } });
     const said = await settings.set({ wan: 'wan1', weight: 7 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parseCheck } from '#wanmark/config/check.js';
 import type { TargetId } from '#wanmark/core/target.js';
 import { wanTarget } from '#wanmark/core/wan.js';
-import { uplinkStatus } from '#wanmark/daemon/uplink-status.js';
+import { checkStatus, drained, uplinkStatus } from '#wanmark/daemon/uplink-status.js';
 import { statesOf, wan } from '../flows.js';
 
 /** The status of a WAN: for IPv4 and for IPv6, whether it is up, and for how many seconds. */
@@ -74,6 +75,41 @@ describe('uplinkStatus', () => {
     );
     states.suspect('wan1/6', { since: performance.now(), reason: 'asked in vain, too' });
     assert.equal(uplinkStatus(wanTarget(one), states).reason, 'asked in vain');
+  });
+
+  it('drains since the weight became 0, and is up again since it is not', () => {
+    const line = { since: new Date(Date.now() - 3_600_000).toISOString(), reason: 'ping answers' };
+    const seconds = ({ since }: { since: string }) => Math.round((Date.now() - Date.parse(since)) / 1000);
+    const fiveAgo = performance.now() - 5000;
+    const drain = drained('drain', line, fiveAgo);
+    assert.deepEqual([seconds(drain), drain.reason], [5, 'weight 0']);
+    const configured = drained('drain', line, undefined);
+    assert.deepEqual([seconds(configured), configured.reason], [3600, 'weight 0']);
+    const up = drained('up', line, fiveAgo);
+    assert.deepEqual([seconds(up), up.reason], [5, 'ping answers']);
+    const latelyUp = { ...line, since: new Date(Date.now() - 2000).toISOString() };
+    assert.equal(seconds(drained('up', latelyUp, fiveAgo)), 2);
+    assert.deepEqual(drained('down', line, fiveAgo), line);
+  });
+
+  it('shows the last round of each check', () => {
+    const config = parseCheck('wan1=ping,to=192.0.2.9+192.0.2.10');
+    const [shown] = checkStatus([
+      { config, family: 4, at: performance.now() - 3000, answered: 1, asked: 2, rttMs: 8.14, loss: 12.5 },
+    ]);
+    assert.ok(Math.abs(Date.parse(shown!.at) - Date.now() + 3000) < 1000, shown!.at);
+    assert.deepEqual(
+      { ...shown, at: '' },
+      {
+        kind: 'ping',
+        family: 4,
+        targets: ['192.0.2.9', '192.0.2.10'],
+        at: '',
+        answered: 1,
+        rttMs: 8.1,
+        loss: 0.125,
+      },
+    );
   });
 
   it('says that nobody checks a WAN', () => {

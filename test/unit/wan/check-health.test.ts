@@ -42,7 +42,22 @@ describe('rounds of a check', () => {
     assert.equal(health.verdict?.reason, 'ping 1.1.1.1, 9.9.9.9: 3 of 3 rounds failed (timeout; refused)');
     const back = [...times(4, [good(), lost]), [lost, lost], ...times(5, [good(9.5), lost])];
     assert.equal(feed(health, back, 10), '---------+');
-    assert.equal(health.verdict?.reason, 'ping 1.1.1.1, 9.9.9.9: 5 of 5 rounds passed (9.5 ms)');
+    assert.equal(health.verdict?.reason, 'ping 1.1.1.1, 9.9.9.9: 5 of 5 rounds passed');
+  });
+
+  it('are shown as the last one went, and with the loss of a minute, whatever was concluded', () => {
+    const health = check();
+    feed(health, [[good(12), good(30)]]);
+    assert.deepEqual(health.latest, { at: 0, answered: 2, asked: 2, rttMs: 12, loss: 0 });
+    feed(health, [[lost, good(80)]], 1);
+    assert.deepEqual(health.latest, { at: 2000, answered: 1, asked: 2, rttMs: 80, loss: 25 });
+    assert.match(health.verdict!.reason, /1 of 1 rounds passed$/, 'the reason is that of the change');
+    feed(health, [[lost, lost]], 2);
+    assert.deepEqual(health.latest, { at: 4000, answered: 0, asked: 2, rttMs: undefined, loss: 50 });
+    feed(health, [[good(7), silent]], 30);
+    assert.deepEqual(health.latest, { at: 60_000, answered: 1, asked: 2, rttMs: 7, loss: 60 });
+    feed(health, times(40, [good(7), good(7)]), 40);
+    assert.deepEqual(health.latest, { at: 158_000, answered: 2, asked: 2, rttMs: 7, loss: 0 });
   });
 
   it('need the quorum, and name what was short of it', () => {
