@@ -137,6 +137,9 @@ begin() {
 
 take_lock() {
 	mkdir -p "$HOME_DIR" 2>/dev/null || fail "cannot create $HOME_DIR; set WANMARK_RUN to a directory"
+	# Whoever can write here can make us write elsewhere, by links, and name the programs that we run.
+	# shellcheck disable=SC3067 # -O is in dash, busybox and bash
+	[ -O "$HOME_DIR" ] || fail "$HOME_DIR belongs to another user; run it as that user (as root, wanmark does so by itself)"
 	# Others must not be able to take the lock, and with it keep us from working. A redirection that fails in `exec` ends
 	# a shell at once, so it is tried first.
 	{ (umask 077 && : >>"$HOME_DIR/lock") && chmod 600 "$HOME_DIR/lock"; } 2>/dev/null ||

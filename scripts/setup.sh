@@ -40,6 +40,7 @@ need_system() {
 		need busybox busybox
 		need squid squid
 		need nft nftables
+		need systemd-analyze systemd
 		;;
 	bench)
 		need_run

@@ -208,10 +208,20 @@ remove_tables() {
 	_failed=
 	for PROGRAM in "$IPTABLES" "$IP6TABLES" "$_other4" "$COUNTERPART"; do
 		command -v "$PROGRAM-save" >/dev/null 2>&1 || continue
+		# Whoever may not look at the legacy tables has put nothing there.
+		case $PROGRAM in
+		iptables-legacy) _names=/proc/net/ip_tables_names ;;
+		ip6tables-legacy) _names=/proc/net/ip6_tables_names ;;
+		*) _names= ;;
+		esac
+		[ ! -e "$_names" ] || [ -r "$_names" ] || is_named "$PROGRAM" || continue
 		(remove_from "$PROGRAM") || _failed=1
 	done
 	[ -z "$_failed" ] || exit 1
 }
+
+# is_named PROGRAM: whether the rules are made with this program.
+is_named() { [ "$1" = "$IPTABLES" ] || [ "$1" = "$IP6TABLES" ]; }
 
 # remove_from PROGRAM: removes our part from one variant.
 remove_from() {

@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { WanmarkError } from '../errors.js';
 import { loadCommands } from './commands.js';
+import { runAsOwner } from './owner.js';
 import { rejectSwitchValues, usageError } from './usage.js';
+
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 
 /**
  * Runs one command line and sets the exit code of this process: 0 done, 1 failed, 2 wrong usage or configuration.
@@ -23,6 +27,11 @@ export async function runCommandLine(args: string[]): Promise<void> {
 
 async function run(args: string[]): Promise<void> {
   rejectSwitchValues(args);
+  const code = await runAsOwner(args, [process.execPath, ...process.execArgv, MAIN, ...args]);
+  if (code !== undefined) {
+    process.exitCode = code;
+    return;
+  }
   const commands = await loadCommands(args);
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   let parser = yargs(args)
