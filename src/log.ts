@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { printable, printableJson } from './core/printable.js';
 import { Output } from './output.js';
 
 const STDOUT = 1;
@@ -54,7 +55,10 @@ export async function createLog(): Promise<Log> {
   const forPeople = isatty(STDOUT) ? await pretty() : undefined;
   const logger =
     forPeople === undefined
-      ? pino({ base: null, timestamp: stdTimeFunctions.isoTime }, { write: line })
+      ? pino(
+          { base: null, timestamp: stdTimeFunctions.isoTime },
+          { write: (text: string) => line(printableJson(text)) },
+        )
       : pino({ base: null }, { write: (text) => line(forPeople(text)) });
   return {
     logger,
@@ -71,5 +75,8 @@ export async function createLog(): Promise<Log> {
 async function pretty(): Promise<(line: string) => string> {
   // Loaded only for a terminal: it costs a tenth of a start.
   const { prettyFactory } = await import('pino-pretty');
-  return prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  const format = prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  // The values and not the whole line, which has colours.
+  const clean = (_key: string, value: unknown) => (typeof value === 'string' ? printable(value) : value);
+  return (line) => format(JSON.parse(line, clean));
 }

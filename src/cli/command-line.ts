@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
+import { printableLines } from '../core/printable.js';
 import { WanmarkError } from '../errors.js';
 import { loadCommands } from './commands.js';
 import { runAsOwner } from './owner.js';
+import { complain } from './say.js';
 import { rejectSwitchValues, usageError } from './usage.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -18,9 +20,8 @@ export async function runCommandLine(args: string[]): Promise<void> {
   } catch (error) {
     const expected = error instanceof WanmarkError;
     // A bug is shown with its stack; a mistake or a failed machine is one line.
-    process.stderr.write(
-      `wanmark: ${expected ? error.message : ((error as Error)?.stack ?? String(error))}\n`,
-    );
+    if (expected) complain(error.message);
+    else process.stderr.write(printableLines(`wanmark: ${(error as Error)?.stack ?? String(error)}\n`));
     process.exitCode = expected ? error.exitCode : 1;
   }
 }

@@ -12,8 +12,8 @@ import { textOf, toRecord } from './record.js';
 const KEYS = Object.keys(WAN_KEYS);
 /** Names become parts of iptables comments and log prefixes. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
-/** Names that dev_valid_name() in the kernel accepts: shorter than IFNAMSIZ, no slash, no colon, no space. */
-const DEVICE = /^[^\s/:,;=]{1,15}$/;
+/** Names that dev_valid_name() in the kernel accepts: shorter than IFNAMSIZ, no slash, no colon, no space; and those that can be printed. */
+const DEVICE = /^[^\s\p{C}/:,;=]{1,15}$/u;
 export const MAX_WEIGHT = 65535;
 
 /** The source of numbers that the configuration does not give. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Change, parseChange, UnknownWan } from '../config/change.js';
+import { printableJson } from '../core/printable.js';
 import { UsageError, WanmarkError } from '../errors.js';
 import type { Status } from './status.js';
 
@@ -56,7 +57,7 @@ async function answerStatus(
   status: () => Promise<Status>,
 ): Promise<void> {
   request.socket.setTimeout(STATUS_TIMEOUT_MS);
-  const text = `${JSON.stringify(await status())}\n`;
+  const text = `${printableJson(JSON.stringify(await status()))}\n`;
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
   response.writeHead(200, headers).end(text);
 }
@@ -64,7 +65,7 @@ async function answerStatus(
 /** Answers `POST /set`. Never rejects. */
 async function answerSet(request: IncomingMessage, response: ServerResponse, set: MakeChange): Promise<void> {
   const reply = (code: number, answer: SetAnswer) => {
-    const text = `${JSON.stringify(answer)}\n`;
+    const text = `${printableJson(JSON.stringify(answer))}\n`;
     const length = Buffer.byteLength(text);
     const headers = { 'content-type': 'application/json', 'content-length': length, connection: 'close' };
     response.writeHead(code, headers).end(text);

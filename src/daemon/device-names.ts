@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
+import { printable } from '../core/printable.js';
+
 /**
  * Device names by interface index. An unknown index, as of a new device, makes it read the names again, at most once
  * for each index: one that stays unknown is shown as its number.
@@ -18,7 +20,7 @@ export class DeviceNames {
     const known = this.#names.get(ifindex);
     if (known !== undefined) return known;
     try {
-      for (const [index, name] of this.#read()) this.#names.set(index, name);
+      for (const [index, name] of this.#read()) this.#names.set(index, printable(name));
     } catch {
       return String(ifindex);
     }

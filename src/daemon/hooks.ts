@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { HooksConfig } from '../config/hooks.js';
 import type { Family } from '../core/family.js';
+import { printable, printableJson } from '../core/printable.js';
 import type { States } from '../core/states.js';
 import { type Wan, wanTarget } from '../core/wan.js';
 import { type LimitedEnd, runLimited } from '../system/limited.js';
@@ -106,7 +107,7 @@ export class Hooks {
     const end = await this.#run([file], {
       env: environment(wan, change, socket),
       bareEnv: true,
-      input: `${JSON.stringify(this.#description(wan, change))}\n`,
+      input: `${printableJson(JSON.stringify(this.#description(wan, change)))}\n`,
       timeoutMs: hooks.timeoutMs,
       signal: call.signal,
     });
@@ -163,7 +164,7 @@ function environment(wan: Wan, { family, up, reason }: UplinkChange, socket: str
     DEVICE: wan.dev,
     WANMARK_FAMILY: String(family),
     // The reason may quote a user's check, and a NUL cannot be passed on.
-    WANMARK_REASON: reason.replaceAll(/\p{Cc}+/gu, ' '),
+    WANMARK_REASON: printable(reason.replaceAll(/\p{Cc}+/gu, ' ')),
     WANMARK_SOCKET: resolve(socket),
   };
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { printable } from '../core/printable.js';
 import { SYSTEM_PATH } from './run.js';
 
 export interface LimitedOptions {
@@ -105,5 +106,5 @@ function killGroup(child: ChildProcess): void {
 }
 
 function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)!.slice(-MOST_SAID);
+  return printable(text.trim().split('\n').at(-1)!).slice(-MOST_SAID);
 }

@@ -1,5 +1,6 @@
 import type { CheckConfig } from '../config/check.js';
 import type { Family } from '../core/family.js';
+import { printable } from '../core/printable.js';
 import type { CheckResult } from './check/check.js';
 import { Quality } from './quality.js';
 import { ProbeWindow } from './window.js';
@@ -138,7 +139,8 @@ export class CheckHealth {
   }
 
   #failures(results: readonly CheckResult[]): string {
-    const kinds = [...new Set(results.filter(({ ok }) => !ok).map(({ why }) => why))];
+    // What a server sends may be in it.
+    const kinds = [...new Set(results.filter(({ ok }) => !ok).map(({ why }) => printable(why)))];
     const more = kinds.length > MOST_FAILURES ? ['...'] : [];
     const answered = results.filter(({ ok }) => ok).length;
     const quorum =

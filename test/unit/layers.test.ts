@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   conntrack: ['core', 'native.ts', 'errors.ts'],
   system: ['core', 'config', 'plan', 'native.ts', 'errors.ts'],
   'output.ts': [],
-  'log.ts': ['output.ts', 'errors.ts'],
+  'log.ts': ['core', 'output.ts', 'errors.ts'],
   wan: ['core', 'config', 'conntrack', 'system', 'native.ts', 'errors.ts'],
   control: ['core', 'config', 'errors.ts'],
   daemon: ['core', 'config', 'plan', 'control', 'queue', 'conntrack', 'system', 'wan', 'log.ts', 'errors.ts'],

@@ -48,4 +48,14 @@ describe('the log', {
     mock.timers.tick(50);
     assert.equal(written.length, 1);
   });
+
+  it('holds nothing that a terminal would obey, whatever it is told', () => {
+    written.length = 0;
+    log.logger.warn({ reason: '\x9b2J\u202e\x1b[31m' }, '\x9b2J');
+    mock.timers.tick(50);
+    const [line] = written;
+    assert.doesNotMatch(line!.trimEnd(), /[\p{Cc}\p{Cf}]/u);
+    const { reason, msg } = JSON.parse(line!);
+    assert.deepEqual([reason, msg], ['\x9b2J\u202e\x1b[31m', '\x9b2J']);
+  });
 });

@@ -9,6 +9,7 @@ import {
   WAN_OPTIONS,
 } from '../../config/options.js';
 import { unusedSettings } from '../../config/unused.js';
+import { printableLines } from '../../core/printable.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { NO_STATES } from '../../plan/states.js';
@@ -24,6 +25,7 @@ import {
 import { prepareHost } from '../../system/prepare.js';
 import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, rawConfig } from '../options.js';
+import { complain } from '../say.js';
 
 const RELEVANT = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
 
@@ -33,12 +35,8 @@ const withOptions = (yargs: Argv, help?: boolean) => addOptions(yargs, RELEVANT,
 const TO_STDERR: Listener = {
   said: complain,
   missing: (line) => complain(`missing: ${line}`),
-  changed: (command) => process.stderr.write(command.replaceAll(/^/gm, '# ').concat('\n')),
+  changed: (command) => process.stderr.write(printableLines(command.replaceAll(/^/gm, '# ').concat('\n'))),
 };
-
-function complain(line: string): void {
-  process.stderr.write(`wanmark: ${line}\n`);
-}
 
 /** The configuration of the command line, for a command that needs WANs or services. @throws UsageError */
 function rulesConfig(raw: RawConfig, verb: string, numbers = installedNumbers()): Config {

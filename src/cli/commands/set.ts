@@ -5,6 +5,7 @@ import type { SetAnswer } from '../../control/answers.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import { SystemError, UsageError } from '../../errors.js';
 import { presetSocket } from '../options.js';
+import { say } from '../say.js';
 
 /** How long to wait for the daemon, which answers only after the rules have followed. */
 const TIMEOUT_MS = 60_000;
@@ -44,7 +45,7 @@ export const setCommand: CommandModule<object, SetArguments> = {
       TIMEOUT_MS,
     );
     if (status === 200 && answer.said !== undefined) {
-      process.stdout.write(`${answer.said}\n`);
+      say(`${answer.said}\n`);
       return;
     }
     const complaint = answer.error ?? `the daemon answered ${status}; is it of the same version?`;

@@ -2,9 +2,11 @@ import type { CommandModule } from 'yargs';
 import { DEFAULT_SOCKET } from '../../config/options.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import type { Status } from '../../control/status.js';
+import { printableJson } from '../../core/printable.js';
 import { formatCounts } from '../../daemon/counts-file.js';
 import { UsageError } from '../../errors.js';
 import { presetSocket } from '../options.js';
+import { say } from '../say.js';
 import { statusTable } from '../status-table.js';
 
 const WATCH_MS = 1000;
@@ -44,7 +46,8 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
     });
     do {
       const text = show(await askStatus(socket));
-      process.stdout.write(clear + text);
+      process.stdout.write(clear);
+      say(text);
       if (watch) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
     } while (watch && !ended);
   },
@@ -56,7 +59,7 @@ export async function askStatus(socketPath: string): Promise<Status> {
 }
 
 function toJson(status: Status): string {
-  return `${JSON.stringify(status)}\n`;
+  return `${printableJson(JSON.stringify(status))}\n`;
 }
 
 function toCsv(status: Status): string {

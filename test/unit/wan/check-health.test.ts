@@ -60,6 +60,13 @@ describe('rounds of a check', () => {
     assert.deepEqual(health.latest, { at: 158_000, answered: 2, asked: 2, rttMs: 7, loss: 0 });
   });
 
+  it('show what a server said without what a terminal would obey', () => {
+    const health = check(',fall=1');
+    const portal: CheckResult = { ok: false, why: 'status 302 to http://p/\x9b2J\u202e' };
+    feed(health, [[portal, portal]]);
+    assert.match(health.verdict!.reason, /\(status 302 to http:\/\/p\/\\u009b2J\\u202e\)$/);
+  });
+
   it('need the quorum, and name what was short of it', () => {
     const health = check(',quorum=2,fall=1');
     assert.equal(
