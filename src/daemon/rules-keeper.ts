@@ -90,13 +90,20 @@ export class RulesKeeper {
   /** The targets that were down when the states were given last; the states themselves change meanwhile. */
   #down: ReadonlySet<TargetId> = new Set();
   #said = '';
+  #failure: string | undefined;
   #notes: readonly string[] = [];
 
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
     this.#changing = parts.changing ?? LATER;
     this.#isolation = new Isolation(parts.logger, parts.now);
-    this.#paced = new Paced(() => this.#pass(), this.#isolation.report);
+    this.#paced = new Paced(
+      () => this.#pass(),
+      (error) => {
+        this.#failure = String((error as Error | undefined)?.message ?? error);
+        this.#isolation.report(error);
+      },
+    );
     this.#pace = new RepairPace(parts.now);
     this.#touched = new TouchedDevices(parts.devices);
     this.#tables = new Set([MAIN_TABLE, ...(parts.tables ?? [])]);
@@ -136,7 +143,12 @@ export class RulesKeeper {
     this.#down = states.down;
     // One change after another, since each takes the lock, and a WAN dies in both families at once.
     // A failure must not keep the next change from being made.
-    this.#following = this.#following.then(() => this.#follow(isBack)).catch(this.#isolation.report);
+    this.#following = this.#following
+      .then(() => this.#follow(isBack))
+      .catch((error) => {
+        this.#failure = String((error as Error | undefined)?.message ?? error);
+        this.#isolation.report(error);
+      });
     return this.#following;
   }
 
@@ -146,7 +158,10 @@ export class RulesKeeper {
    */
   async #follow(isBack: boolean): Promise<void> {
     if (this.#states === undefined) return;
-    if (!isBack && (await this.#choose(this.#states))) return;
+    if (!isBack && (await this.#choose(this.#states))) {
+      this.#failure = undefined;
+      return;
+    }
     await this.#paced.now();
   }
 
@@ -167,6 +182,11 @@ export class RulesKeeper {
     if (!rulesAreUp() || installed === undefined) return undefined;
     const { choiceRefusal } = await import('../plan/kernel-choice.js');
     return choiceRefusal(installedConfig(installed), { ...NO_STATES, weights });
+  }
+
+  /** Why the rules do not go by the states at the moment; undefined where they do, or there are none. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   /** What a person should know of the rules at the moment: rules of others that leave ours nothing, for example. */
@@ -207,6 +227,7 @@ export class RulesKeeper {
   async #pass(): Promise<number> {
     const began = this.#parts.now();
     this.#passes = [this.#passes[1], began];
+    this.#failure = undefined;
     if (!rulesAreUp()) {
       this.#parts.onUnusable?.(new Set(), began);
       return 0;
@@ -277,6 +298,7 @@ export class RulesKeeper {
 
   /** Nothing was changed, since something is missing and must not be put back. */
   #left({ missing: all }: Outcome): number {
+    this.#failure = 'rules are missing, and the daemon is not to put them back; wanmark up does';
     const missing = this.#removed(all);
     // Rules that went with a device are not worth a word: the news of the device has asked for the next pass.
     if (missing.length > 0) this.#sayMissing(missing);
@@ -289,6 +311,7 @@ export class RulesKeeper {
   }
 
   #failed({ code, said, missing }: Outcome): number {
+    this.#failure = said.at(-1) ?? `exit code ${code}`;
     if (this.#touched.since(this.#passes[1]).length > 0) {
       // A device may have gone between the look and the command.
       this.#parts.logger.info(

@@ -4,7 +4,7 @@ import type { Member } from '../core/member.js';
 import type { States } from '../core/states.js';
 import type { NamedStrategy } from '../core/strategy.js';
 import { type Target, targetId } from '../core/target.js';
-import { UsageError } from '../errors.js';
+import { SystemError, UsageError } from '../errors.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import type { Uplinks } from './uplinks.js';
 
@@ -18,7 +18,7 @@ export interface SettingsParts {
   /** Undefined for bare marks, and without WANs. */
   readonly uplinks: Pick<Uplinks, 'setDown' | 'reconsider'> | undefined;
   /** Undefined for bare marks. */
-  readonly keeper: Pick<RulesKeeper, 'setStates' | 'refusal'> | undefined;
+  readonly keeper: Pick<RulesKeeper, 'setStates' | 'refusal' | 'failure'> | undefined;
   /** Settles when all consequences of a change of state are done. */
   readonly settled: () => Promise<unknown>;
 }
@@ -37,7 +37,7 @@ export class Settings {
   /**
    * Makes all of a change or nothing; simultaneous changes are made one after the other.
    * @returns one line with the new state, when the daemon and the kernel go by it
-   * @throws UsageError for an impossible change, UnknownWan
+   * @throws UsageError for an impossible change, UnknownWan; SystemError where the daemon goes by it and the rules cannot
    */
   set(change: Change): Promise<string> {
     const done = this.#latest.then(() => this.#set(change));
@@ -64,7 +64,13 @@ export class Settings {
     const said: string[] = [];
     if (weights !== undefined) said.push(await this.#setWeight(member, weights));
     if (state !== undefined) said.push(await this.#setState(member.target, state));
-    return `${name}: ${said.join('; ')}`;
+    const failure = this.#parts.keeper?.failure;
+    const result = `${name}: ${said.join('; ')}`;
+    if (failure === undefined) return result;
+    throw new SystemError(
+      'RULES_BEHIND',
+      `${result}, but only for the daemon, since the rules could not follow: ${failure}; it tries again by itself`,
+    );
   }
 
   /** The weights that replace the configured ones, with a new one for `member`. */

@@ -74,6 +74,7 @@ describe('a keeper of rules that the system refuses to change', () => {
       );
       await keeper.setStates(NO_STATES);
       assert.deepEqual(tries, ['choice', 'refresh', 'choice', 'refresh']);
+      assert.equal(keeper.failure, error().message);
     });
   }
 
@@ -84,6 +85,7 @@ describe('a keeper of rules that the system refuses to change', () => {
     for (const times of [1, 2]) {
       await keeper.setStates(NO_STATES);
       assert.equal(tries.length, times);
+      assert.equal(keeper.failure, 'it is a bug');
     }
     assert.deepEqual(
       lines.map(({ msg, error }) => [msg, error]),

@@ -7,7 +7,7 @@ import { Settings } from '#wanmark/daemon/settings.js';
 import { statesOf, wan } from '../flows.js';
 
 /** Settings of three WANs, the second drained and the third for IPv4 only; their effects are noted. */
-function recorded({ bare = false, refusal = '', strategy = {} } = {}) {
+function recorded({ bare = false, refusal = '', failure = '', strategy = {} } = {}) {
   const wans = [wan(1, { weight: 5 }), wan(2, { weight: 0 }), wan(3, { via6: undefined })];
   const done: string[] = [];
   const lines: Record<string, unknown>[] = [];
@@ -43,6 +43,7 @@ function recorded({ bare = false, refusal = '', strategy = {} } = {}) {
       : {
           refusal: async (weights) => (refusal === '' ? undefined : `${words(weights)}: ${refusal}`),
           setStates: async ({ weights }) => void done.push(`rules ${words(weights) || 'none'}`),
+          failure: failure === '' ? undefined : failure,
         },
     settled: async () => void done.push('settled'),
   });
@@ -64,6 +65,18 @@ describe('Settings', () => {
     const said = await settings.set({ wan: 'wan1', weight: 7 });
     assert.equal(said, 'wan1: weight 7, was 5; strategy round-robin ignores weights above 0');
     assert.equal(await settings.set({ wan: 'wan1', weight: 0 }), 'wan1: weight 0 (drain), was 7');
+  });
+
+  it('fails where the rules did not follow, also when it is asked once more', async () => {
+    const { settings, weights } = recorded({ failure: 'the file system is full' });
+    const refused = /only for the daemon, since the rules could not follow: the file system is full; /;
+    for (const change of [{ weight: 7 }, { weight: 7 }, { state: 'down' }] as const) {
+      await assert.rejects(settings.set({ wan: 'wan1', ...change }), {
+        code: 'RULES_BEHIND',
+        message: refused,
+      });
+    }
+    assert.deepEqual(weights(), [7, 0, 1]);
   });
 
   it('changes a weight for the daemon and the rules, says what it is now, and restores the configured one', async () => {
