@@ -8,6 +8,7 @@ import { type LabWan, SERVER } from '#wanmark/lab/network.js';
 import type { CheckPath } from '#wanmark/wan/check/check.js';
 import type { Checked } from '../helpers/checker.js';
 import { withLab } from '../helpers/lab.js';
+import { WAN_FIELD } from '../helpers/marks.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { packets } from '../helpers/router-state.js';
 
@@ -19,7 +20,7 @@ const inUrl = (address: string) => (address.includes(':') ? `[${address}]` : add
 
 function pathOf(wan: LabWan, family: 4 | 6, more: Partial<CheckPath> = {}): CheckPath {
   const gateway = family === 6 ? wan.via6 : wan.via;
-  return { wan: wan.name, family, mark: wan.mark, device: wan.dev, gateway, ...more };
+  return { wan: wan.name, family, mark: WAN_FIELD.encode(wan.mark), device: wan.dev, gateway, ...more };
 }
 
 /** Runs checks in one process, one after another. */

@@ -4,6 +4,7 @@ import { FAMILIES } from '#wanmark/core/family.js';
 import { plainAddress } from '#wanmark/lab/agent/protocol.js';
 import { SERVER } from '#wanmark/lab/network.js';
 import { masquerade, withLab } from '../helpers/lab.js';
+import { WAN_FIELD } from '../helpers/marks.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { conntrack, eventually, packets } from '../helpers/router-state.js';
 import { dial, release, seen, tally, udpPairs, udpStream } from '../helpers/traffic.js';
@@ -116,7 +117,7 @@ describe('the WAN of a connection', needs(nfqueue, addon, conntrackTable), () =>
         await release(lab.client, [flow]);
         assert.deepEqual(
           entries.map(({ mark, dst }) => [mark, dst]),
-          [[1, SERVER[family]]],
+          [[WAN_FIELD.encode(1), SERVER[family]]],
         );
         assert.equal(await packets(lab.router, 'mangle', 'WANMARK_NEW', /NFQUEUE/, family), 1, 'queued once');
         await daemon.stop();
