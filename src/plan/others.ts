@@ -4,6 +4,8 @@ import type { OtherRule } from './facts.js';
 import type { IpRule, MarkBits, SetPlan } from './plan.js';
 import { refusedBits, type Scene, wanBits } from './scene.js';
 
+const OTHER_BITS = 'give it or wanmark other bits (--mask), docs/marks.md says which are free';
+
 /**
  * The ip rules of others. A rule that somebody made leads where it led without us: those that stand behind ours and
  * before main's are copied before ours, in their order. Those before ours are asked first anyhow (`ip rule add` without a
@@ -36,7 +38,7 @@ export function tellOthers(scene: Scene): void {
   for (const { rule, stands, collision, copy } of all) {
     const which = `ip -${family} rule ${rule.priority} '${textOf(rule, rule.mark)}' of somebody else`;
     if (collision !== undefined) {
-      note(`warning: ${which} asks for a mark of WAN ${collision}; use another --mask`);
+      note(`warning: ${which} asks for a mark of WAN ${collision}; ${OTHER_BITS}`);
     } else if (rule.takesAll && (stands === 'before' || copy !== undefined)) {
       const way = stands === 'before' ? `, or use a --priority below ${rule.priority}` : '';
       note(`warning: ${which} takes every connection, so none is balanced; remove it${way}`);

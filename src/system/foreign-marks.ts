@@ -12,7 +12,7 @@ const SAVES = ['iptables', 'ip6tables', 'iptables-legacy', 'ip6tables-legacy'] a
 
 /**
  * The rules of others that use bits of our fields: iptables and nftables rules that write them, and ip rules that match
- * our marks. One line each, with what to do; rules that cannot be read are taken for none.
+ * a backend's mark. One line each, with what to do; rules that cannot be read are taken for none.
  */
 export async function foreignMarks(
   fields: readonly FieldInUse[],
@@ -31,7 +31,8 @@ export async function foreignMarks(
   const writes = [...saved.flat(), ...native];
   return fields.flatMap((used) => [
     ...few(writes.flatMap((write) => writeLine(write, used, led) ?? [])),
-    ...few(led.flatMap((rule) => takenLines(rule, used))),
+    // The plan follows the ip rules of others, and names those that ask for the mark of a WAN.
+    ...(used.option === 'mask' ? [] : few(led.flatMap((rule) => takenLines(rule, used)))),
   ]);
 }
 

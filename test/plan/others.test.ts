@@ -73,7 +73,7 @@ describe('an ip rule of others', () => {
       assert.deepEqual(copies, []);
       assert.deepEqual(notes, [
         `warning: ip -4 rule ${priority} 'from all fwmark 0x100/0xffffffff lookup 200' of somebody else asks for a mark ` +
-          'of WAN fibre; use another --mask',
+          'of WAN fibre; give it or wanmark other bits (--mask), docs/marks.md says which are free',
       ]);
     }
     assert.deepEqual(follow([rule(5, { mark: whole(0x200) })]).notes, []);

@@ -18,8 +18,8 @@ const saying =
     const stdout = said[argv.join(' ')];
     return { code: stdout === undefined ? 127 : 0, stdout: stdout ?? '', stderr: '' };
   };
-const lines = (field: MarkField, said: Record<string, string>) =>
-  foreignMarks([{ field, option: 'mask', targets: TARGETS }], saying(said));
+const lines = (field: MarkField, said: Record<string, string>, option = 'mask') =>
+  foreignMarks([{ field, option, targets: TARGETS }], saying(said));
 const saved = (field: MarkField, table: string, rule: string) =>
   lines(field, { 'iptables-save': `*${table}\n:PREROUTING ACCEPT [0:0]\n${rule}\nCOMMIT\n` });
 const nft = (field: MarkField, head: string, rule: string) =>
@@ -90,7 +90,7 @@ describe('rules of others that write our bits', () => {
       });
     assert.deepEqual(await marking(FIELD, '0x64'), []);
     assert.deepEqual(await marking(LOW, '0x64'), [], 'a number that is nobody’s is left alone');
-    assert.equal((await marking(LOW, '0x2')).length, 2, 'the rule and the ip rule');
+    assert.equal((await marking(LOW, '0x2')).length, 1);
   });
 
   it('are named five times at most', async () => {
@@ -102,15 +102,19 @@ describe('rules of others that write our bits', () => {
 });
 
 describe('ip rules of others', () => {
-  const rules = (field: MarkField, rule: string) =>
-    lines(field, { 'ip -N -4 rule show': `32765:\t${rule}\n` });
+  const rules = (field: MarkField, rule: string, option = 'backend-mask') =>
+    lines(field, { 'ip -N -4 rule show': `32765:\t${rule}\n` }, option);
 
-  it('that match the mark of a WAN are named', async () => {
+  it('that match the mark of a backend are named', async () => {
     assert.deepEqual(await rules(LOW, 'from all fwmark 0x2 lookup 100'), [
       'ip rule 32765 (from all fwmark 0x2 lookup 100) also matches 0x2/0xff, the mark of WAN b; give it or wanmark other ' +
-        'bits (--mask), docs/marks.md says which are free',
+        'bits (--backend-mask), docs/marks.md says which are free',
     ]);
     assert.equal((await rules(LOW, 'from all fwmark 0/0xfc lookup 100')).length, 2, 'both lack these bits');
+  });
+
+  it('that match the mark of a WAN are left to the plan, which names them', async () => {
+    assert.deepEqual(await rules(LOW, 'from all fwmark 0x2 lookup 100', 'mask'), []);
   });
 
   for (const rule of [
