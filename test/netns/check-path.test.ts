@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { hex } from '#wanmark/core/mark.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { type LabWan, SERVER } from '#wanmark/lab/network.js';
 import type { CheckPath } from '#wanmark/wan/check/check.js';
@@ -207,7 +208,7 @@ describe('checks', needs(nfqueue, addon), () => {
       await lab.router.sh(`
         cat >/run/good <<'X'
 #!/bin/sh
-test "$WANMARK_NAME $WANMARK_DEVICE $WANMARK_FAMILY $WANMARK_GATEWAY $WANMARK_MARK" = "${wan.name} ${wan.dev} 4 ${wan.via} 0x1" || { echo "wrong variables: $(env | grep WANMARK)"; exit 3; }
+test "$WANMARK_NAME $WANMARK_DEVICE $WANMARK_FAMILY $WANMARK_GATEWAY $WANMARK_MARK" = "${wan.name} ${wan.dev} 4 ${wan.via} ${hex(WAN_FIELD.encode(wan.mark))}" || { echo "wrong variables: $(env | grep WANMARK)"; exit 3; }
 X
         printf '#!/bin/sh\\necho it is bad\\nexit 7\\n' >/run/bad
         printf '#!/bin/sh\\nsleep 4321 & sleep 4322\\n' >/run/hangs

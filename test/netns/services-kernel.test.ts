@@ -129,7 +129,7 @@ const MISTAKES: [string, string[], RegExp][] = [
     /unknown service "wbe"; did you mean "web"\?/,
   ],
   ['no backend', ['--service', LISTEN], /service "web" has no backend; add --backend web,to=/],
-  ['masks that overlap', ['--service', LISTEN, '--backend', TO, '--backend-mask', '0xff0'], /share bits/],
+  ['masks that overlap', ['--service', LISTEN, '--backend', TO, '--backend-mask', '0xff00000'], /share bits/],
   [
     'two services for a packet',
     ['--service', LISTEN, '--backend', TO, '--service', 'b,listen=192.0.2.1/any'],

@@ -32,7 +32,7 @@ describe('a mistake of wanmark set', needs(nfqueue, addon), () => {
         daemon.program.lines.filter((line) => line.includes('"msg":"set"')),
         [],
       );
-      assert.deepEqual(await kernelMarks(lab), ['0x1']);
+      assert.deepEqual(await kernelMarks(lab), [1]);
       const [first] = (await statusOf(wanmark)).wans;
       assert.deepEqual([first?.state, first?.weight], ['up', 1]);
       await refuses(

@@ -6,6 +6,7 @@ import { childrenOf } from '#wanmark/lab/program.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
+import { eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
 
 const SOCKET = '/run/wanmark/wanmark.sock';
@@ -100,7 +101,11 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         return (JSON.parse(stdout) as Status).wans.map(({ connections, picks }) => [connections, picks]);
       };
       await lab.connect({ count: 6, hold: true });
-      assert.equal(counting(), false, 'weighted does not count, so it does not pay for it');
+      await eventually(
+        async () => counting(),
+        (isCounting) => !isCounting,
+        'the look at the marks of others has ended',
+      );
       assert.deepEqual(
         await ask(QUIET),
         [3, 3].map((picks) => [null, picks]),
