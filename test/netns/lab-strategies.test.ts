@@ -24,9 +24,9 @@ function each<T>(value: T): T[] {
   return Array.from({ length: 8 }, () => value);
 }
 
-test('round-robin: exact thirds of each of the eight kinds', NEEDS, async () => {
+test('by default: exact thirds of each of the eight kinds', NEEDS, async () => {
   const report = await lab();
-  assert.equal(report.strategy, 'round-robin');
+  assert.equal(report.strategy, 'weighted');
   assert.equal(report.connections, 720);
   assert.deepEqual(bySeen(report), each([30, 30, 30]));
 });
