@@ -41,6 +41,8 @@ need_system() {
 		need squid squid
 		need nft nftables
 		need systemd-analyze systemd
+		need dbus-daemon dbus
+		/usr/bin/python3 -c 'import dbus, gi' 2>/dev/null || missing="$missing python3-dbus python3-gi"
 		;;
 	bench)
 		need_run
@@ -102,6 +104,9 @@ if ! [ -e "$addon" ] || [ -n "$(find native binding.gyp -newer "$addon")" ]; the
 	touch "$addon"
 fi
 npm run --silent build:ts
+
+# Without the packages the tests that need them are skipped, and say so.
+[ "$purpose" != test ] || sh test/helpers/packages.sh dist-test/packages || true
 
 # The benchmark compares wanmark with an npm package, among others; nothing else needs that package.
 others=bench/programs

@@ -68,6 +68,15 @@ export const conntrackTable = once(() =>
     : '/proc/net/nf_conntrack, or the program conntrack: apt-get install conntrack',
 );
 
+/** Requires the unpacked packages of firewalls and what they need of the machine. */
+export const firewalls = once(() => {
+  if (!existsSync(fileURLToPath(new URL('../packages/ready', import.meta.url))))
+    return 'the packages of firewalls: test/helpers/packages.sh dist-test/packages';
+  return succeeds(['/usr/bin/python3', '-c', 'import dbus, gi'])
+    ? undefined
+    : 'what firewalld needs: apt-get install dbus python3-dbus python3-gi';
+});
+
 /** Requires the built addon. */
 export const addon = once(() =>
   existsSync(fileURLToPath(new URL('../../build/Release/nfqueue.node', import.meta.url)))
