@@ -57,21 +57,28 @@ print_tables4() {
 	cat <<-WANMARK
 		*nat
 		:WANMARK_NAT - [0:0]
-		-A WANMARK_NAT -o $port -m mark --mark 0x1000000/0x3f000000 -j RETURN
-		-A WANMARK_NAT -o $port -m mark --mark 0x2000000/0x3f000000 -j RETURN
-		-A WANMARK_NAT -o $port -m mark --mark 0x3000000/0x3f000000 -j RETURN
+		-A WANMARK_NAT -m policy --dir out --pol ipsec -j RETURN
+		$(each "$excluded_4" "-A WANMARK_NAT -d @ -j RETURN")
+		-A WANMARK_NAT -o $port -m connmark --mark 0x1000000/0x3f000000 -j RETURN
+		-A WANMARK_NAT -o $port -m connmark --mark 0x2000000/0x3f000000 -j RETURN
+		-A WANMARK_NAT -o $port -m connmark --mark 0x3000000/0x3f000000 -j RETURN
 		-A WANMARK_NAT -o $port -j RETURN
 		-A POSTROUTING -m comment --comment wanmark -j WANMARK_NAT
 		COMMIT
 		*mangle
 		:WANMARK - [0:0]
+		:WANMARK_MARKED - [0:0]
 		:WANMARK_OUT - [0:0]
 		:WANMARK_NEW - [0:0]
+		:WANMARK_TRUTH - [0:0]
 		:WANMARK_SAVE - [0:0]
+		:WANMARK_CLEAR - [0:0]
 		:WANMARK_COUNT - [0:0]
 		:WANMARK_KERNEL - [0:0]
-		-A WANMARK -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j WANMARK_MARKED
+		-A WANMARK -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
+		-A WANMARK -m policy --dir in --pol ipsec -j RETURN
 		$(each "$mac_of_first_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000")
 		$(each "$mac_of_first_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000")
 		$(each "$mac_of_second_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x2000000/0x3f000000")
@@ -80,8 +87,22 @@ print_tables4() {
 		$(each "$mac_of_third_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x3000000/0x3f000000")
 		-A WANMARK -i $port -j RETURN
 		-A WANMARK -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
+		$(each "$exempt_4" "-A WANMARK_MARKED -m mark --mark @ -j RETURN")
+		-A WANMARK_MARKED -i $port -j MARK --set-xmark 0x0/0x3f000000
+		-A WANMARK_MARKED -m mark --mark 0x3e000000/0x3f000000 -j MARK --set-xmark 0x0/0x3f000000
+		-A WANMARK_MARKED -m mark ! --mark 0x0/0x3f000000 -m connmark --mark 0x3e000000/0x3f000000 -m conntrack --ctstate NEW -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		$(each "$exempt_4" "-A WANMARK_OUT -m mark --mark @ -j RETURN")
-		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_OUT -p 4 -g WANMARK_CLEAR
+		-A WANMARK_OUT -p 41 -g WANMARK_CLEAR
+		-A WANMARK_OUT -p 47 -g WANMARK_CLEAR
+		-A WANMARK_OUT -p 50 -g WANMARK_CLEAR
+		-A WANMARK_OUT -p 51 -g WANMARK_CLEAR
+		-A WANMARK_OUT -p udp --sport 68 --dport 67 -j RETURN
+		-A WANMARK_OUT -m policy --dir out --pol ipsec -j RETURN
+		-A WANMARK_OUT -m mark --mark 0x3e000000/0x3f000000 -j MARK --set-xmark 0x0/0x3f000000
+		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -m connmark --mark 0x3e000000/0x3f000000 -m conntrack --ctstate NEW -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -m connmark ! --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_4" "-A WANMARK_OUT -o @ -j RETURN")
 		-A WANMARK_OUT -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
@@ -89,16 +110,30 @@ print_tables4() {
 		-A WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 		-A WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
 		-A WANMARK_NEW -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_KERNEL
+		-A WANMARK_TRUTH -i $port -j RETURN
+		-A WANMARK_TRUTH -o $port -m connmark --mark 0x1000000/0x3f000000 -j RETURN
+		-A WANMARK_TRUTH -o $port -m connmark --mark 0x2000000/0x3f000000 -j RETURN
+		-A WANMARK_TRUTH -o $port -m connmark --mark 0x3000000/0x3f000000 -j RETURN
+		-A WANMARK_TRUTH -m connmark ! --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x0/0x3f000000
 		$(each "$exempt_4" "-A WANMARK_SAVE -m mark --mark @ -j RETURN")
-		-A WANMARK_SAVE -o $port -m mark --mark 0x1000000/0x3f000000 -m connmark ! --mark 0x1000000/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
-		-A WANMARK_SAVE -o $port -m mark --mark 0x2000000/0x3f000000 -m connmark ! --mark 0x2000000/0x3f000000 -j CONNMARK --set-xmark 0x2000000/0x3f000000
-		-A WANMARK_SAVE -o $port -m mark --mark 0x3000000/0x3f000000 -m connmark ! --mark 0x3000000/0x3f000000 -j CONNMARK --set-xmark 0x3000000/0x3f000000
+		-A WANMARK_SAVE -m policy --dir out --pol ipsec -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x0/0x3f000000
+		-A WANMARK_SAVE -m policy --dir out --pol ipsec -j RETURN
+		-A WANMARK_SAVE -m conntrack --ctstate NEW -m addrtype --src-type LOCAL -j WANMARK_TRUTH
+		-A WANMARK_SAVE -o $port -m mark --mark 0x1000000/0x3f000000 -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x1000000/0x3f000000
+		-A WANMARK_SAVE -o $port -m mark --mark 0x2000000/0x3f000000 -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x2000000/0x3f000000
+		-A WANMARK_SAVE -o $port -m mark --mark 0x3000000/0x3f000000 -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x3000000/0x3f000000
+		-A WANMARK_SAVE -m mark ! --mark 0x0/0x3f000000 -m connmark --mark 0x0/0x3f000000 -m conntrack ! --ctstate NEW --ctdir REPLY -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_CLEAR -j MARK --set-xmark 0x0/0x3f000000
 		-A WANMARK_COUNT -m mark --mark 0x1000000/0x3f000000 -m comment --comment "wanmark first"
 		-A WANMARK_COUNT -m mark --mark 0x2000000/0x3f000000 -m comment --comment "wanmark second"
 		-A WANMARK_COUNT -m mark --mark 0x3000000/0x3f000000 -m comment --comment "wanmark third"
 		$kernel_4
+		-A WANMARK_KERNEL -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A PREROUTING -m comment --comment wanmark -j WANMARK
+		-A FORWARD -m conntrack --ctstate NEW -m comment --comment wanmark -j WANMARK_TRUTH
+		-A INPUT -m conntrack --ctstate NEW -m comment --comment wanmark -j WANMARK_TRUTH
 		-A INPUT -m comment --comment wanmark -j WANMARK_COUNT
+		-A INPUT -m comment --comment wanmark -j WANMARK_CLEAR
 		-A OUTPUT -m comment --comment wanmark -j WANMARK_OUT
 		-A POSTROUTING -m comment --comment wanmark -j WANMARK_SAVE
 		-A POSTROUTING -m comment --comment wanmark -j WANMARK_COUNT
@@ -111,6 +146,7 @@ look() {
 	second_gateway4=$(gateway 4 "$port" "$second_via")
 	third_gateway4=$(gateway 4 "$port" "$third_via")
 	specific_4=$(networks 4 "$exclude")
+	excluded_4=$(of_family 4 "$exclude")
 	exempt_4=$(exempt_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$port")
 	mac_of_first_4=$(mac 4 "$port" "$first_gateway4")
@@ -180,6 +216,11 @@ networks() {
 		$1 ~ /^([a-z]+|[0-9]+)$/ && NF > 1 && $1 != "default" { $1 = $2 }
 		$1 ~ /^fe80:/ && $1 != "fe80::/10" { next }
 		$1 != "default" && $1 != "" && ($1 ~ /:/) == (family == 6) { print $1 }' | sort -u
+}
+
+# of_family FAMILY NETWORKS: prints those of the NETWORKS that are of the family.
+of_family() {
+	echo "$2" | tr ' ' '\n' | awk -v family="$1" '$1 != "" && ($1 ~ /:/) == (family == 6)'
 }
 
 # default_routes FAMILY: prints "METRIC DEVICE GATEWAY" for each way of the main table's default routes. The gateway

@@ -39,7 +39,12 @@ function familyPlan(scene: Scene): FamilyPlan {
   tellOthers(scene);
   return {
     served,
-    sets: new Map<string, SetPlan>([['specific', specific(scene)], ...wanSets(scene), ...serviceSets(scene)]),
+    sets: new Map<string, SetPlan>([
+      ['specific', specific(scene)],
+      ['excluded', excluded(scene)],
+      ...wanSets(scene),
+      ...serviceSets(scene),
+    ]),
     stages: {
       nat: natStage(scene),
       mangle: together(wanMangle(scene), serviceMangle(scene)),
@@ -52,6 +57,11 @@ function familyPlan(scene: Scene): FamilyPlan {
 
 function together(a: StagePlan, b: StagePlan): StagePlan {
   return { chains: [...a.chains, ...b.chains], hooks: [...a.hooks, ...b.hooks] };
+}
+
+/** The networks that are also not translated: those that somebody excluded. */
+function excluded({ config, family }: Scene): SetPlan {
+  return { source: { from: 'excluded' }, elements: widestNetworks(config.rules.exclude, family) };
 }
 
 /**

@@ -20,6 +20,7 @@ export function kernelRules(scene: Scene): Rule[] {
   if (shares.length > 0) {
     return [
       { when: [], action: { kind: 'choose', choice: { mask, mode: config.rules.kernelMode, shares } } },
+      ...(scene.spreads ? [] : [{ when: [], action: { kind: 'save', mask } } as const]),
     ];
   }
   const refused = refusedBits(scene);

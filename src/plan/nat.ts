@@ -1,8 +1,8 @@
 import { kernelRules } from './kernel-choice.js';
 import type { Chain, Match, Rule, StagePlan } from './plan.js';
 import { redirectionChains } from './redirections.js';
-import { comesBy, decided, hasMark, leave, leavesBy } from './rule.js';
-import { type Scene, wanBits } from './scene.js';
+import { comesBy, connection, decided, hasMark, INTO_IPSEC, leave, leavesBy } from './rule.js';
+import { askedBits, type Scene, wanBits } from './scene.js';
 import { serviceNat, serviceSnat } from './services.js';
 import type { Uplink } from './uplink.js';
 import { leftAlone, toNew } from './wans.js';
@@ -25,6 +25,9 @@ export function natStage(scene: Scene): StagePlan {
     name: 'WANMARK_NAT',
     rules: [
       ...snat.entrance,
+      ...(uplinks.length === 0
+        ? []
+        : [leave(INTO_IPSEC), leave({ kind: 'destination-in', set: 'excluded' })]),
       ...uplinks.flatMap((uplink) => wanNat(scene, uplink)),
       ...unmarkedOnShared(scene).flatMap((uplink) => natRules(uplink, [])),
     ],
@@ -51,6 +54,7 @@ function undecidedChains(scene: Scene): Chain[] {
       name: 'WANMARK',
       rules: [
         leave(decided(scene.mask)),
+        ...(scene.spreads ? [] : [leave({ kind: 'connmark', bits: askedBits(scene), not: true })]),
         ...scene.devices.map((device) => leave(comesBy(device))),
         ...toNew(scene),
       ],
@@ -64,10 +68,16 @@ function undecidedChains(scene: Scene): Chain[] {
   ];
 }
 
-/** Rules for the source address of one WAN. On a shared device only the mark tells which WAN's address it has to be. */
+/**
+ * Rules for the source address of one WAN. On a shared device only a mark tells which WAN's address it has to be: the
+ * connection's, since anybody may have changed the packet's own by then.
+ */
 function wanNat(scene: Scene, uplink: Uplink): Rule[] {
   const { value, mask } = wanBits(scene, uplink.wan.mark);
-  return natRules(uplink, uplink.shared ? [hasMark(value, mask)] : []);
+  return natRules(
+    uplink,
+    uplink.shared ? [scene.spreads ? hasMark(value, mask) : connection(value, mask)] : [],
+  );
 }
 
 /** The first WAN of each shared device; packets without a mark are translated as for that WAN. */

@@ -22,6 +22,10 @@ export type Match =
       readonly sport?: PortRange;
       readonly dport?: PortRange;
     }
+  /** Any packet of an IP protocol, by its number. */
+  | { readonly kind: 'protocol'; readonly number: number }
+  /** A packet that an IPsec policy is going to take, or that came out of IPsec. */
+  | { readonly kind: 'ipsec'; readonly direction: 'in' | 'out' }
   /** Any ICMP message of a family, or an error of one kind. */
   | { readonly kind: 'icmp'; readonly family: Family; readonly error?: IcmpError }
   /** The type of an address in the local routing table. */
@@ -119,6 +123,8 @@ export type SetSource =
    * The networks that the main table reaches by more than its default route, and `also`; none that another one covers.
    */
   | { readonly from: 'main-networks'; readonly also: readonly string[] }
+  /** The networks of the option `exclude`. */
+  | { readonly from: 'excluded' }
   /** Those of `devices` that do not carry the main table's default route. */
   | { readonly from: 'other-than-default'; readonly devices: readonly string[] }
   /** The MAC address of a gateway. */

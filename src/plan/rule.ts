@@ -26,12 +26,26 @@ export const NEW: Match = { kind: 'state', state: 'new' };
 /** Matches a new connection that is not an answer to one that conntrack knows from the other side. */
 export const NEW_ORIGINAL: Match = { kind: 'state', state: 'new', direction: 'original' };
 
+/** Matches a packet that IPsec is going to encrypt, where its route is known. */
+export const INTO_IPSEC: Match = { kind: 'ipsec', direction: 'out' };
+
+/** Matches a packet that came out of IPsec. */
+export const OUT_OF_IPSEC: Match = { kind: 'ipsec', direction: 'in' };
+
 export const TO_LOCAL: Match = { kind: 'destination-type', type: 'local' };
 
 export const FROM_OTHERS: Match = { kind: 'source-type', type: 'local', not: true };
 
+export const FROM_LOCAL: Match = { kind: 'source-type', type: 'local' };
+
 /** Ends the chain for packets that match. */
 export const leave = (...when: Match[]): Rule => ({ when, action: RETURN });
+
+/**
+ * A packet that a rule of somebody else exempts keeps its mark as it is, and so does its connection: the mark that comes
+ * back from there is what strict rp_filter looks up.
+ */
+export const EXEMPT: Rule = leave({ kind: 'mark-in', set: 'exempt' });
 
 /** A prefix in the kernel's log has at most 29 bytes (nf_log_common), so a long name is cut. */
 const LOG_PREFIX_BYTES = 29;

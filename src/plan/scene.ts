@@ -76,6 +76,18 @@ export function wanBits({ config, mask }: Scene, number: number): MarkBits {
 }
 
 /**
+ * The mark of a connection about which the daemon is asked: the highest number but one of the field, since the highest
+ * is that of {@link refusedBits}. It never outlives a connection's first packet. 0 where the field has no room for it;
+ * then the kernel also chooses for what no rule in mangle has seen.
+ */
+export function askedBits({ config, mask }: Pick<Scene, 'config' | 'mask'>): MarkBits {
+  const field = config.fields.wans;
+  const number = field.max - 1;
+  const free = config.wans.every(({ mark }) => mark < number);
+  return { value: free ? field.encode(number) : 0, mask };
+}
+
+/**
  * The mark for "no WAN is up" where connections are then refused: the whole field. Undefined where they go by the main
  * table.
  */

@@ -12,20 +12,22 @@ import {
   type StagePlan,
 } from './plan.js';
 import { entranceOf, redirectionChains } from './redirections.js';
+import { ownRules } from './router-own.js';
 import {
   comesBy,
-  connection,
   decided,
+  EXEMPT,
   hasMark,
   leave,
-  leavesBy,
   logPrefix,
   NEW,
   NEW_ORIGINAL,
+  OUT_OF_IPSEC,
   TO_LOCAL,
   undecided,
 } from './rule.js';
-import { type Scene, wanBits } from './scene.js';
+import { answeredRules, clearMark, markedRules, TRUTH_HOOKS, truthChains } from './saving.js';
+import { askedBits, type Scene, wanBits } from './scene.js';
 import { serviceExceptions } from './services.js';
 import { defaultDevices, type Uplink } from './uplink.js';
 
@@ -35,8 +37,10 @@ import { defaultDevices, type Uplink } from './uplink.js';
  *     PREROUTING  -> WANMARK       restore; in by a WAN: that WAN; new: WANMARK_NEW
  *     OUTPUT      -> WANMARK_OUT   restore; bound to another WAN: leave alone; new: WANMARK_NEW
  *                    WANMARK_NEW   specific routes, local, not unicast: leave alone; to the daemon
+ *     FORWARD, INPUT -> WANMARK_TRUTH   a new connection that leaves otherwise than was chosen belongs to nobody yet
  *     POSTROUTING -> WANMARK_SAVE  the connection belongs to the WAN it leaves by
  *     POSTROUTING, INPUT -> WANMARK_COUNT   packets and bytes per mark
+ *     INPUT -> WANMARK_CLEAR       what has arrived has no mark, so neither has what comes out of a tunnel
  *     FORWARD, INPUT     -> WANMARK_ERRORS  "unreachable" about an unanswered connection: to the daemon
  *
  * Where packets are spread, every packet gets a choice of its own, even answers to inbound packets, and nothing is
@@ -54,16 +58,22 @@ export function wanMangle(scene: Scene): StagePlan {
   const errors = spreads || byKernel ? NOTHING : errorStage(scene);
   // The rule by device comes first: a far end that spreads packets, too, may answer by any WAN, and strict rp_filter
   // looks up the way back with the packet's mark.
-  const entrance = spreads
-    ? [leave(decided(scene.mask)), ...inboundRules(scene), ...restoreRules(scene)]
-    : [...restoreRules(scene), ...inboundRules(scene)];
+  const known = [
+    { when: [decided(scene.mask)], action: { kind: 'jump', chain: 'WANMARK_MARKED' } } as const,
+    ...(spreads ? [leave(decided(scene.mask))] : restoreRules(scene)),
+    leave(OUT_OF_IPSEC),
+  ];
+  const entrance = [...known, ...inboundRules(scene), ...(spreads ? restoreRules(scene) : [])];
   const chains: Chain[] = [
     { name: 'WANMARK', rules: [...entrance, ...toNew(scene, isNew)] },
+    { name: 'WANMARK_MARKED', rules: markedRules(scene) },
     ...redirectionChains(scene),
     {
       name: 'WANMARK_OUT',
       rules: [
         EXEMPT,
+        ...ownRules(scene),
+        ...ownMarkRules(scene),
         ...restoreRules(scene),
         ...boundRules(),
         { when: isNew, action: { kind: 'goto', chain: 'WANMARK_NEW' } },
@@ -73,14 +83,15 @@ export function wanMangle(scene: Scene): StagePlan {
       name: 'WANMARK_NEW',
       rules: [
         ...leftAlone(scene),
+        ...(byKernel || spreads || askedBits(scene).value === 0
+          ? []
+          : [{ when: isNew, action: { kind: 'set-connmark', bits: askedBits(scene) } } as const]),
         { when: isNew, action: byKernel ? { kind: 'goto', chain: 'WANMARK_KERNEL' } : toDaemon(scene) },
       ],
     },
-    ...(spreads
-      ? []
-      : [
-          { name: 'WANMARK_SAVE', rules: [EXEMPT, ...scene.uplinks.flatMap((one) => saveRules(scene, one))] },
-        ]),
+    ...(spreads ? [] : truthChains(scene)),
+    // The packet that comes out of a tunnel keeps the mark of the one that it came in, and would be taken for decided.
+    { name: 'WANMARK_CLEAR', rules: [{ when: [], action: clearMark(scene) }] },
     { name: 'WANMARK_COUNT', rules: scene.uplinks.flatMap((one) => countRules(scene, one)) },
     ...(byKernel ? [{ name: 'WANMARK_KERNEL', rules: kernelRules(scene) }] : []),
     ...errors.chains,
@@ -89,19 +100,15 @@ export function wanMangle(scene: Scene): StagePlan {
     // They come first, so that a change of the engine leaves the order of the others as it is.
     ...errors.hooks,
     { base: 'PREROUTING', chain: 'WANMARK' },
+    ...(spreads ? [] : TRUTH_HOOKS),
     { base: 'INPUT', chain: 'WANMARK_COUNT' },
+    { base: 'INPUT', chain: 'WANMARK_CLEAR' },
     { base: 'OUTPUT', chain: 'WANMARK_OUT' },
     ...(spreads ? [] : [{ base: 'POSTROUTING', chain: 'WANMARK_SAVE' } as const]),
     { base: 'POSTROUTING', chain: 'WANMARK_COUNT' },
   ];
   return { chains, hooks };
 }
-
-/**
- * A packet that a rule of somebody else exempts keeps its mark as it is, and so does its connection: the mark that comes
- * back from there is what strict rp_filter looks up.
- */
-const EXEMPT: Rule = leave({ kind: 'mark-in', set: 'exempt' });
 
 function toDaemon({ config: { queues } }: Scene): Action {
   return { kind: 'queue', first: queues.num, last: queues.num + queues.count - 1 };
@@ -111,8 +118,27 @@ function toDaemon({ config: { queues } }: Scene): Action {
  * Restores the mark in any state, because a UDP flow without replies stays NEW for ever. The second rule also ends the
  * second pass after the verdict NF_REPEAT.
  */
-function restoreRules({ mask }: Scene): Rule[] {
-  return [{ when: [undecided(mask)], action: { kind: 'restore', mask } }, leave(decided(mask))];
+function restoreRules(scene: Scene): Rule[] {
+  const { mask } = scene;
+  const unanswered = { kind: 'connmark', bits: askedBits(scene), not: true } as const;
+  return [{ when: [undecided(mask), unanswered], action: { kind: 'restore', mask } }, leave(decided(mask))];
+}
+
+/**
+ * What becomes of the mark that a packet of the router itself has already: the answer of the daemon, the wish of a
+ * program (SO_MARK), or what a tunnel's packet has from the one inside. A connection's own mark is worth more.
+ */
+function ownMarkRules(scene: Scene): Rule[] {
+  if (scene.spreads) return [];
+  const { mask } = scene;
+  const marked = { kind: 'connmark', bits: { value: 0, mask }, not: true } as const;
+  return [
+    ...answeredRules(scene),
+    {
+      when: [decided(mask), marked, { kind: 'connmark', bits: askedBits(scene), not: true }],
+      action: { kind: 'restore', mask },
+    },
+  ];
 }
 
 /**
@@ -172,17 +198,6 @@ export function leftAlone(scene: Scene): Rule[] {
     leave(TO_LOCAL),
     leave({ kind: 'destination-type', type: 'unicast', not: true }),
   ];
-}
-
-function saveRules(scene: Scene, { wan, shared }: Uplink): Rule[] {
-  const { mask } = scene;
-  const bits = wanBits(scene, wan.mark);
-  const save = { kind: 'set-connmark', bits } as const;
-  const chosen: Rule = {
-    when: [leavesBy(wan.dev), hasMark(bits.value, mask), { kind: 'connmark', bits, not: true }],
-    action: save,
-  };
-  return shared ? [chosen] : [chosen, { when: [leavesBy(wan.dev), connection(0, mask)], action: save }];
 }
 
 function countRules(scene: Scene, { wan }: Uplink): Rule[] {

@@ -36,12 +36,20 @@ describe('a destination with a more specific route', needs(nfqueue, addon, connt
     await withLab(
       { wans: 2, ipv6: false, up: ['--exclude', '203.0.113.0/24'], run: [] },
       async ({ lab, daemon }) => {
-        const flows = await lab.connect({ count: 5 });
+        const flows = await lab.connect({ from: lab.router, count: 5 });
         assert.deepEqual(
           flows.map(({ wan }) => wan),
           Array(5).fill('wan1'),
           'by the main table',
         );
+        const [untranslated] = await lab.connect();
+        assert.equal(
+          untranslated?.wan,
+          undefined,
+          'a client keeps its own address, to which nothing comes back',
+        );
+        const entries = await conntrack(lab.router);
+        assert.ok(entries.some(({ src }) => src === lab.client.addresses[4][0]));
         await daemon.stop();
         assert.deepEqual(daemon.decisions, []);
       },

@@ -105,6 +105,10 @@ export function matchWords(match: Exclude<Match, SetMatch>): string {
         ...(match.sport === undefined ? [] : [`--sport ${ports(match.sport)}`]),
         ...(match.dport === undefined ? [] : [`--dport ${ports(match.dport)}`]),
       ].join(' ');
+    case 'protocol':
+      return `-p ${match.number}`;
+    case 'ipsec':
+      return `-m policy --dir ${match.direction} --pol ipsec`;
     case 'icmp':
       return icmpWords(match.family, match.error);
     case 'source-type':

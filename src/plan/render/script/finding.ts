@@ -19,6 +19,11 @@ networks() {
 		$1 != "default" && $1 != "" && ($1 ~ /:/) == (family == 6) { print $1 }' | sort -u
 }`;
 
+const OF_FAMILY = `# of_family FAMILY NETWORKS: prints those of the NETWORKS that are of the family.
+of_family() {
+	echo "$2" | tr ' ' '\\n' | awk -v family="$1" '$1 != "" && ($1 ~ /:/) == (family == 6)'
+}`;
+
 const DEFAULT_ROUTES = `# default_routes FAMILY: prints "METRIC DEVICE GATEWAY" for each way of the main table's default routes. The gateway
 # is "dev" for a way that needs none, and "none" for a way that does not work.
 default_routes() {
@@ -239,6 +244,7 @@ each() {
 /** The functions of the script that find out what only the machine knows. */
 export const FINDING = [
   NETWORKS,
+  OF_FAMILY,
   DEFAULT_ROUTES,
   IS_NEIGHBOUR,
   GATEWAY,

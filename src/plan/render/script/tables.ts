@@ -59,6 +59,8 @@ export class ScriptTables {
         const always = source.also.filter((network) => !this.#config.rules.exclude.includes(network));
         return ['networks', family, ...always, '"$exclude"'].join(' ');
       }
+      case 'excluded':
+        return `of_family ${family} "$exclude"`;
       case 'other-than-default':
         return ['not_default', family, ...source.devices.map((device) => `"${device}"`)].join(' ');
       case 'neighbour':

@@ -1,0 +1,88 @@
+/** What other people's rules, tunnels and programs do to marks, and what must not come of it. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { withLab } from '../helpers/lab.js';
+import { WAN_FIELD, WAN_MASK } from '../helpers/marks.js';
+import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
+import { conntrack, packets } from '../helpers/router-state.js';
+import { tally } from '../helpers/traffic.js';
+
+const SEND_GRE = `
+import socket, sys
+tunnel = socket.socket(socket.AF_INET, socket.SOCK_RAW, 47)
+tunnel.setsockopt(socket.SOL_SOCKET, 36, int(sys.argv[2]))  # SO_MARK
+tunnel.bind((sys.argv[1], 0))
+for host in range(1, 9): tunnel.sendto(b'\\0' * 8, ('203.0.113.%d' % (100 + host), 0))
+`;
+
+const BALANCED = { wan1: 3, wan2: 3, wan3: 3 };
+
+describe('a decision', needs(nfqueue, addon, conntrackTable), () => {
+  it('is taken back by nobody, and made for nothing that is not ours', async () => {
+    await withLab({ wans: 3, ipv6: false, up: [], run: [] }, async ({ lab }) => {
+      const { router } = lab;
+
+      // The rule of wg-quick(8), behind ours and in front of ours. It has no mask.
+      for (const place of ['-A', '-I'] as const) {
+        await router.sh(`iptables -t mangle ${place} PREROUTING -i lan0 -j CONNMARK --restore-mark`);
+        assert.deepEqual(tally(await lab.connect({ count: 9 })), BALANCED, `restored, ${place}`);
+        await router.sh('iptables -t mangle -D PREROUTING -i lan0 -j CONNMARK --restore-mark');
+      }
+
+      // A rule that writes the whole mark of every connection that goes through.
+      await router.sh('iptables -t mangle -A FORWARD -j CONNMARK --set-mark 5');
+      assert.deepEqual(tally(await lab.connect({ count: 9 })), BALANCED, 'overwritten');
+      await router.sh('iptables -t mangle -D FORWARD -j CONNMARK --set-mark 5');
+
+      // A packet that has arrived has no mark, so what comes out of a tunnel inherits none.
+      await router.sh(`iptables -A INPUT -i wan2 -m mark ! --mark 0/${WAN_MASK}
+        iptables -A INPUT -i wan2`);
+      await router.serve(7);
+      const [inbound] = await lab.connect({ from: lab.server, to: lab.wans[1]!.address, count: 1 });
+      assert.equal(inbound?.error, undefined);
+      assert.ok((await packets(router, 'filter', 'INPUT', /-i wan2$/)) > 0);
+      assert.equal(await packets(router, 'filter', 'INPUT', /-m mark/), 0);
+
+      // A tunnel's packets go by the address of the tunnel, whatever the mark of those inside. (A socket's own mark is
+      // what the kernel finds in the packet in both cases.)
+      await router.sh('for wan in wan1 wan2 wan3; do iptables -t mangle -A POSTROUTING -o $wan -p gre; done');
+      const source = lab.wans[0]!.address;
+      await router.exec(['python3', '-c', SEND_GRE, source, String(WAN_FIELD.encode(2))]);
+      const gre = (dev: string) => packets(router, 'mangle', 'POSTROUTING', new RegExp(`-o ${dev} -p gre`));
+      assert.deepEqual([await gre('wan1'), await gre('wan2'), await gre('wan3')], [8, 0, 0]);
+
+      // A new route by another device: what was chosen is not what came of it, so nobody has the connection.
+      await router.sh(`ip link add aside type dummy && ip link set aside up
+        ip rule add priority 10 to 203.0.113.66 lookup 66 && ip route add default dev aside table 66`);
+      await router.sh('bash -c "echo x >/dev/udp/203.0.113.66/9"');
+      const aside = (await conntrack(router)).filter(({ dst }) => dst === '203.0.113.66');
+      assert.deepEqual(
+        aside.map(({ mark }) => mark),
+        [0],
+      );
+    });
+  });
+
+  it('is not made in nat alone, where nothing would keep it', async () => {
+    await withLab({ wans: 3, ipv6: false, up: [] }, async ({ lab }) => {
+      await lab.router.sh('iptables -t mangle -F');
+      assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 9 });
+    });
+  });
+});
+
+describe('a flow that began before up', needs(nfqueue, addon, conntrackTable), () => {
+  it('is translated as soon as the rules are there', async () => {
+    await withLab({ wans: 2, ipv6: false }, async ({ lab, wanmark }) => {
+      // Something asks for conntrack, as a firewall does, and nothing translates yet.
+      await lab.router.sh('iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP');
+      const send = () => lab.client.sh('bash -c "exec 3<>/dev/udp/203.0.113.10/9; echo x >&3"');
+      await send();
+      const before = (await conntrack(lab.router)).filter(({ dport }) => dport === 9);
+      assert.equal(before.length, 1);
+      await wanmark.up();
+      const after = (await conntrack(lab.router)).filter(({ dport }) => dport === 9);
+      assert.deepEqual(after, [], 'its next packet begins anew');
+    });
+  });
+});
