@@ -173,6 +173,7 @@ up() {
 	valid_mark "$port"
 	put 4 "$iptables" "$routes4" "$rules4" "$tables4"
 	undo=
+	[ -z "$fresh" ] || begun_before 0/0x3f000000
 }
 
 refresh() {
@@ -607,6 +608,20 @@ valid_mark() {
 		esac
 		grep -qsF "$_file " "$state" || echo "$_file $_before" >>"$state"
 		echo 1 >"$_file"
+	done
+}
+
+# begun_before MARK/MASK: makes conntrack forget the UDP flows without that mark that have no answer yet. They began
+# before the rules were there, so they are not translated for as long as they go on. Needs conntrack(8).
+begun_before() {
+	command -v conntrack >/dev/null || return 0
+	for _family in ipv4 ipv6; do conntrack -L -f "$_family" -p udp --mark "$1" 2>/dev/null || :; done | awk '
+		/\[UNREPLIED\]/ {
+			n = 0
+			for (i = 1; i <= NF; i++) if (split($i, part, "=") == 2 && part[1] ~ /^(src|dst|sport|dport)$/) value[++n] = part[2]
+			if (n == 8 && value[1] == value[6] && value[2] == value[5]) print value[1], value[2], value[3], value[4]
+		}' | while read -r _source _destination _from _to; do
+		conntrack -D -p udp -s "$_source" -d "$_destination" --sport "$_from" --dport "$_to" >/dev/null 2>&1 || :
 	done
 }
 

@@ -20,9 +20,11 @@ import {
   installedConfig,
   installedNumbers,
   readInstalled,
+  rulesAreUp,
   withInstalledFields,
 } from '../../system/installed.js';
 import { prepareHost } from '../../system/prepare.js';
+import { forgetBegunBefore } from '../begun-before.js';
 import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, rawConfig } from '../options.js';
 import { complain } from '../say.js';
@@ -60,8 +62,12 @@ export const upCommand: CommandModule = {
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
     for (const line of await markConflicts(config, installedNumbers())) complain(`warning: ${line}`);
+    const before = rulesAreUp();
     const outcome = await upRules({ raw, config, firewall, states: NO_STATES }, TO_STDERR);
     if (outcome.code === 0 && outcome.changes.length === 0) complain('already up; nothing to change');
+    const isFirst = outcome.code === 0 && !before && config.wans.length > 0;
+    const failure = isFirst ? await forgetBegunBefore(config.fields.wans) : undefined;
+    if (failure !== undefined) complain(`warning: ${failure}`);
     process.exitCode = outcome.code;
   },
 };

@@ -1,5 +1,6 @@
 import type { PlanConfig } from '../../config/config.js';
 import { FAMILIES, type Family } from '../../core/family.js';
+import { hex } from '../../core/mark.js';
 import { carries } from '../../core/wan.js';
 import { buildPlan } from '../build.js';
 import { mayHaveOwnSource } from '../own.js';
@@ -136,7 +137,8 @@ class Part {
   }
 }
 
-function upLines({ wans, services }: Symbols, parts: readonly Part[], devices: readonly string[]): string[] {
+function upLines(symbols: Symbols, parts: readonly Part[], devices: readonly string[]): string[] {
+  const { wans, services } = symbols;
   const stems = [
     ...wans.map(({ stem }) => stem),
     ...services.flatMap(({ service, stem }) => service.backends.map((_, i) => serverStem(stem, i))),
@@ -160,6 +162,9 @@ function upLines({ wans, services }: Symbols, parts: readonly Part[], devices: r
     ...each((part) => part.put()),
     ...parts.flatMap((part) => part.forgetting()),
     'undo=',
+    ...(wans.length === 0
+      ? []
+      : [`[ -z "$fresh" ] || begun_before 0/${hex(symbols.config.fields.wans.mask)}`]),
   ];
 }
 

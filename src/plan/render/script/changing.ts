@@ -177,6 +177,20 @@ valid_mark() {
 	done
 }`;
 
+const BEGUN_BEFORE = `# begun_before MARK/MASK: makes conntrack forget the UDP flows without that mark that have no answer yet. They began
+# before the rules were there, so they are not translated for as long as they go on. Needs conntrack(8).
+begun_before() {
+	command -v conntrack >/dev/null || return 0
+	for _family in ipv4 ipv6; do conntrack -L -f "$_family" -p udp --mark "$1" 2>/dev/null || :; done | awk '
+		/\\[UNREPLIED\\]/ {
+			n = 0
+			for (i = 1; i <= NF; i++) if (split($i, part, "=") == 2 && part[1] ~ /^(src|dst|sport|dport)$/) value[++n] = part[2]
+			if (n == 8 && value[1] == value[6] && value[2] == value[5]) print value[1], value[2], value[3], value[4]
+		}' | while read -r _source _destination _from _to; do
+		conntrack -D -p udp -s "$_source" -d "$_destination" --sport "$_from" --dport "$_to" >/dev/null 2>&1 || :
+	done
+}`;
+
 const FORGET = `# forget: restores what the state file says, and removes the file.
 forget() {
 	[ -e "$state" ] || return 0
@@ -214,5 +228,6 @@ export const CHANGING = [
   PUT,
   NOTE_TABLES,
   VALID_MARK,
+  BEGUN_BEFORE,
   FORGET,
 ];
