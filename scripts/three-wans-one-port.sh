@@ -155,7 +155,7 @@ look() {
 	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $first_weight ${first_gateway4:-none}" "1 0x2000000 $second_weight ${second_gateway4:-none}" "1 0x3000000 $third_weight ${third_gateway4:-none}")
 	routes4=$(print_routes4)
 	rules4=$(print_rules4)
-	tables4=$(print_tables4)
+	tables4=$(print_tables4 | as_matched "$iptables")
 }
 
 # up: checks everything that can be checked before anything is changed.
@@ -407,6 +407,20 @@ exempt_marks() {
 # each LIST RULE: prints the rule once for each word of the list, which replaces the @.
 each() {
 	for _one in $1; do printf '%s\n' "${2%%@*}$_one${2#*@}"; done
+}
+
+# as_matched PROGRAM: reads tables and prints them without the rules that ask for IPsec, where PROGRAM or the kernel
+# cannot ask (xt_policy). Where the kernel cannot, iptables warns and goes on; where it cannot itself, it ends with 2.
+as_matched() {
+	_code=0
+	_answer=$("$1" -w 10 -t mangle -C POSTROUTING -m policy --dir out --pol ipsec -j RETURN 2>&1) || _code=$?
+	case $_code:$_answer in
+	*'not supported'*) ;;
+	[01]:*) cat && return ;;
+	esac
+	[ -z "$(ip xfrm policy 2>/dev/null)" ] ||
+		say "$1 cannot ask for IPsec (xt_policy), so what its policies should take is balanced and translated; exclude it"
+	sed '/ -m policy /d'
 }
 
 # choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give an undecided packet one of the

@@ -2,6 +2,7 @@ import type { PlanConfig } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import type { Facts } from './facts.js';
 import { heldSetName, MOST_LISTED } from './held-sets.js';
+import { asMatched, tellIpsec } from './ipsec.js';
 import { natStage } from './nat.js';
 import { parseNetwork, widestNetworks } from './network.js';
 import { tellOthers } from './others.js';
@@ -37,6 +38,8 @@ function familyPlan(scene: Scene): FamilyPlan {
     return { served, sets: new Map(), stages, rules: [], routes: [] };
   }
   tellOthers(scene);
+  tellIpsec(scene);
+  const { facts } = scene;
   return {
     served,
     sets: new Map<string, SetPlan>([
@@ -46,8 +49,8 @@ function familyPlan(scene: Scene): FamilyPlan {
       ...serviceSets(scene),
     ]),
     stages: {
-      nat: natStage(scene),
-      mangle: together(wanMangle(scene), serviceMangle(scene)),
+      nat: asMatched(natStage(scene), facts),
+      mangle: asMatched(together(wanMangle(scene), serviceMangle(scene)), facts),
       filter: serviceForward(scene),
     },
     rules: ipRules(scene),

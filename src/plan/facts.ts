@@ -96,7 +96,15 @@ export interface Facts {
   readonly strict: ReadonlySet<string>;
   /** Whether the kernel keeps sets of networks. Undefined, as for a printed script: no. */
   readonly keepsSets?: boolean;
+  /** How the machine stands to IPsec. Undefined, as for a printed script: rules can ask for it. */
+  readonly ipsec?: Ipsec | undefined;
 }
+
+/**
+ * `matched`: rules can ask whether an IPsec policy takes a packet. `unused`: they cannot (no xt_policy in the kernel, or
+ * none for iptables), and there is no policy. `unmatched`: they cannot, although there are policies.
+ */
+export type Ipsec = 'matched' | 'unused' | 'unmatched';
 
 /** No redirections. */
 export const NO_REDIRECTIONS: Facts['redirections'] = { 4: [], 6: [] };

@@ -37,7 +37,8 @@ async function change(wished: PlanStates): Promise<boolean> {
   if (installed === undefined || !rulesAreUp()) return false;
   const config = installedConfig(installed);
   const states = fittingStates(config, wished);
-  const facts = { ...readFacts(config), macs: installed.macs };
+  const { macs, firewall } = installed;
+  const facts = { ...readFacts(config), macs, ipsec: firewall.ipsec };
   const want = planLists(buildPlan(config, facts, states));
   const settled = readSettled();
   const changed = TABLE_LISTS.filter(

@@ -1,6 +1,8 @@
 import { FAMILIES, type Family } from '../core/family.js';
 import { SystemError } from '../errors.js';
+import type { Ipsec } from '../plan/facts.js';
 import { isInPath } from './executable.js';
+import { readIpsec } from './ipsec.js';
 import { type Run, run as runCommand, SYSTEM_PATH } from './run.js';
 
 /** The two variants of iptables: rules in nftables, or in the kernel's older tables. */
@@ -10,6 +12,8 @@ export type Variant = 'nft' | 'legacy';
 export interface Firewall {
   readonly programs: Readonly<Record<Family, string>>;
   readonly variant: Variant;
+  /** Missing in what older versions kept. */
+  readonly ipsec?: Ipsec | undefined;
 }
 
 /** The programs that the environment names in IPTABLES and IP6TABLES. */
@@ -44,7 +48,14 @@ export async function findFirewall(families: readonly Family[], run: Run = runCo
   }
   const variant = first?.variant ?? 'nft';
   await Promise.all(FAMILIES.map((family) => rejectRulesOf(counterpart(programs[family], variant), run)));
-  return { programs, variant };
+  return {
+    programs,
+    variant,
+    ipsec: await readIpsec(
+      families.map((family) => programs[family]),
+      run,
+    ),
+  };
 }
 
 function isInstalled(program: string): boolean {

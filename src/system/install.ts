@@ -212,7 +212,8 @@ class Passage {
     removeAbandonedPlans();
     const macs = await askNeighbours(config, before?.macs ?? new Map());
     const redirections = { 4: readRedirections(folder.saved(4)), 6: readRedirections(folder.saved(6)) };
-    const facts = { ...readFacts(config), macs, redirections };
+    const { ipsec } = asked.firewall;
+    const facts = { ...readFacts(config), macs, redirections, ipsec };
     const plan = buildPlan(config, facts, states);
     if (asked.refusesMistakes) rejectMistakes(plan);
     this.#tell(asked, plan);

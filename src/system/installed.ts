@@ -130,7 +130,7 @@ function fromJson({ raw, numbers, states, firewall, links, unusable, macs }: Kep
       suspected: ids(states.suspected ?? []),
       weights: map(states.weights),
     },
-    firewall: { programs: firewall.programs ?? namedPrograms(), variant: firewall.variant },
+    firewall: { ...firewall, programs: firewall.programs ?? namedPrograms() },
     links: map(links),
     unusable: ids(unusable),
     macs: map(macs),

@@ -89,7 +89,8 @@ function sight(installed: Installed, wished: PlanStates | undefined): Sight {
   const config = installedConfig(installed);
   const states = fittingStates(config, wished ?? installed.states);
   const read = readFacts(config);
-  const facts = { ...read, macs: new Map([...installed.macs, ...read.macs]) };
+  const macs = new Map([...installed.macs, ...read.macs]);
+  const facts = { ...read, macs, ipsec: installed.firewall.ipsec };
   const plan = buildPlan(config, facts, states);
   const lists = planLists(plan);
   const links = config.wans.map(({ dev }) => linkOf(dev, facts));

@@ -52,7 +52,7 @@ describe('a decision', needs(nfqueue, addon, conntrackTable), () => {
       assert.deepEqual([await gre('wan1'), await gre('wan2'), await gre('wan3')], [8, 0, 0]);
 
       // A new route by another device: what was chosen is not what came of it, so nobody has the connection.
-      await router.sh(`ip link add aside type dummy && ip link set aside up
+      await router.sh(`ip link add aside type veth peer name aside2 && ip link set aside up && ip link set aside2 up
         ip rule add priority 10 to 203.0.113.66 lookup 66 && ip route add default dev aside table 66`);
       await router.sh('bash -c "echo x >/dev/udp/203.0.113.66/9"');
       const aside = (await conntrack(router)).filter(({ dst }) => dst === '203.0.113.66');

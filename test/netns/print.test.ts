@@ -114,6 +114,45 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
     }
 
+    test('without a match for IPsec, up and the script leave its rules out, and say so where it matters', () => {
+      const poor = new Programs();
+      for (const name of names) {
+        // The words of iptables where the kernel has no xt_policy.
+        poor.add(
+          name,
+          `case "$*" in *policy*) echo 'Warning: Extension policy revision 0 not supported, missing kernel module?' >&2
+          exit 1 ;; esac\nPATH=\${PATH#*:}; exec ${name} "$@"`,
+        );
+        poor.add(
+          `${name}-restore`,
+          `PATH=\${PATH#*:}; input=$(cat); case $input in *policy*) exit 2 ;; esac
+          printf '%s\\n' "$input" | ${name}-restore "$@"`,
+        );
+      }
+      const env = { ...programs, PATH: `${poor.dir}:${process.env.PATH}` };
+      const up = () => {
+        const { status, stderr } = machine.command(['up', ...wans()], { env });
+        assert.equal(status, 0, stderr);
+        return stderr.split('\n').filter((line) => line.startsWith('wanmark: warning: '));
+      };
+      assert.deepEqual(up(), []);
+      const wanted = ours(machine, names);
+      assert.doesNotMatch(JSON.stringify(wanted), /policy/);
+      machine.sh(`ip xfrm policy add dir out src 10.9.0.0/24 dst 10.8.0.0/24 tmpl proto esp mode tunnel`);
+      assert.match(up().join('\n'), /^wanmark: warning: there are IPsec policies, .*$/);
+      assert.equal(machine.command(['refresh'], { env }).status, 0);
+      assert.equal(machine.command(['down'], { env: programs }).status, 0);
+
+      withScript(wans(), (script) => {
+        const said = succeed(script, 'up', { path: poor.dir });
+        assert.match(said, /^(wanmark: ip6?tables(-legacy)? cannot ask for IPsec \(xt_policy\), .*\n){2}$/);
+        assert.deepEqual(ours(machine, names), wanted);
+        machine.sh('ip xfrm policy flush');
+        assert.equal(succeed(script, 'refresh', { path: poor.dir }), '');
+      });
+      poor.remove();
+    });
+
     // The variant makes no difference to these.
     if (variant === 'nft') {
       test('a setting that a person changed is in force after up', () => {

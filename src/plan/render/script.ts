@@ -113,7 +113,7 @@ class Part {
       ...(this.#wans.length === 0
         ? [`routes${family}='' rules${family}=''`]
         : [`routes${family}=$(print_routes${family})`, `rules${family}=$(print_rules${family})`]),
-      `tables${family}=$(print_tables${family})`,
+      `tables${family}=$(print_tables${family}${this.#tables.asksForIpsec ? ` | as_matched ${this.tool}` : ''})`,
     ];
   }
 

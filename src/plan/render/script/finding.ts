@@ -241,6 +241,20 @@ each() {
 	for _one in $1; do printf '%s\\n' "\${2%%@*}$_one\${2#*@}"; done
 }`;
 
+const AS_MATCHED = `# as_matched PROGRAM: reads tables and prints them without the rules that ask for IPsec, where PROGRAM or the kernel
+# cannot ask (xt_policy). Where the kernel cannot, iptables warns and goes on; where it cannot itself, it ends with 2.
+as_matched() {
+	_code=0
+	_answer=$("$1" -w 10 -t mangle -C POSTROUTING -m policy --dir out --pol ipsec -j RETURN 2>&1) || _code=$?
+	case $_code:$_answer in
+	*'not supported'*) ;;
+	[01]:*) cat && return ;;
+	esac
+	[ -z "$(ip xfrm policy 2>/dev/null)" ] ||
+		say "$1 cannot ask for IPsec (xt_policy), so what its policies should take is balanced and translated; exclude it"
+	sed '/ -m policy /d'
+}`;
+
 /** The functions of the script that find out what only the machine knows. */
 export const FINDING = [
   NETWORKS,
@@ -259,4 +273,5 @@ export const FINDING = [
   OTHER_RULES,
   EXEMPT_MARKS,
   EACH,
+  AS_MATCHED,
 ];

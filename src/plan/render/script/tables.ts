@@ -45,6 +45,11 @@ export class ScriptTables {
     ];
   }
 
+  /** Whether a rule asks for IPsec, which some kernels have no match for. */
+  get asksForIpsec(): boolean {
+    return this.#lines.some((line) => line.includes(' -m policy '));
+  }
+
   /** The shell function that prints the tables. */
   function(): string {
     const body = ['cat <<-WANMARK', ...this.#lines.map((line) => `\t${line}`), 'WANMARK'];
