@@ -151,6 +151,8 @@ function assertCovered(seen: readonly string[], where: string): void {
     if (!/^-A (PREROUTING|OUTPUT) .*-j WANMARK(_OUT)?$/m.test(rules)) continue;
     for (const [, mark] of rules.matchAll(/-j MARK --set-x?mark (0x\w+)\//g)) {
       const k = WAN_FIELD.decode(Number(mark));
+      // The mark is taken away.
+      if (k === 0) continue;
       for (const line of [
         /^-A POSTROUTING .*-j WANMARK_NAT$/m,
         new RegExp(`^-A WANMARK_NAT -o w${k} -j MASQUERADE`, 'm'),
