@@ -29,10 +29,14 @@ describe('a decision', needs(nfqueue, addon, conntrackTable), () => {
         await router.sh('iptables -t mangle -D PREROUTING -i lan0 -j CONNMARK --restore-mark');
       }
 
-      // A rule that writes the whole mark of every connection that goes through.
-      await router.sh('iptables -t mangle -A FORWARD -j CONNMARK --set-mark 5');
-      assert.deepEqual(tally(await lab.connect({ count: 9 })), BALANCED, 'overwritten');
-      await router.sh('iptables -t mangle -D FORWARD -j CONNMARK --set-mark 5');
+      // A rule that writes the whole mark of every connection that passes.
+      for (const chain of ['PREROUTING', 'FORWARD', 'OUTPUT']) {
+        const from = chain === 'OUTPUT' ? router : lab.client;
+        await router.sh(`iptables -t mangle -A ${chain} -j CONNMARK --set-mark 5`);
+        const held = await lab.connect({ from, count: 9, hold: true });
+        assert.deepEqual(tally(await lab.exchange(from, held)), BALANCED, `overwritten in ${chain}`);
+        await router.sh(`iptables -t mangle -D ${chain} -j CONNMARK --set-mark 5`);
+      }
 
       // A packet that has arrived has no mark, so what comes out of a tunnel inherits none.
       await router.sh(`iptables -A INPUT -i wan2 -m mark ! --mark 0/${WAN_MASK}
@@ -67,6 +71,23 @@ describe('a decision', needs(nfqueue, addon, conntrackTable), () => {
     await withLab({ wans: 3, ipv6: false, up: [] }, async ({ lab }) => {
       await lab.router.sh('iptables -t mangle -F');
       assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 9 });
+    });
+  });
+
+  it('outlasts a flush of its table, where NAT gives a fixed address', async () => {
+    await withLab({ wans: 3, ipv6: false }, async ({ lab, wanmark }) => {
+      const wans = lab.wans.flatMap(({ name, dev, via, address }) => [
+        '--wan',
+        `${name},dev=${dev},via=${via},nat=${address}`,
+      ]);
+      await wanmark.command(['up', ...wans, '--kernel-mode', 'nth']);
+      const held = await lab.connect({ count: 9, hold: true });
+      assert.deepEqual(tally(held), BALANCED);
+      await lab.router.sh('iptables -t mangle -F');
+      // Packets leave by another device now, which MASQUERADE takes for the end of the connection.
+      await lab.exchange(lab.client, held, 200);
+      await wanmark.command(['refresh']);
+      assert.deepEqual(tally(await lab.exchange(lab.client, held)), BALANCED);
     });
   });
 });

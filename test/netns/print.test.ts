@@ -405,6 +405,23 @@ describe('a printed script', needs(namespaces, addon), () => {
     });
   });
 
+  test('forgets UDP that began before it and has no answer', needs(program('conntrack')), async () => {
+    // Something asks for conntrack, as a firewall does, and nothing translates yet.
+    machine.sh(`iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP
+      ip netns exec client bash -c 'echo x >/dev/udp/${SERVER}/9'`);
+    const entries = () => machine.sh('conntrack -L -p udp --dport 9 2>/dev/null || :');
+    assert.match(entries(), /^udp .* dport=9 \[UNREPLIED\] /);
+    await use(wans(), async (script) => {
+      assert.equal(entries(), '', 'its next packet begins anew');
+      machine.sh(`ip netns exec client bash -c 'echo x >/dev/udp/${SERVER}/9'`);
+      const port = () => /sport=\d+/.exec(entries())?.[0];
+      const sent = port();
+      assert.match(entries(), / mark=[1-9]/);
+      assert.equal(script.run(machine, 'up').status, 0);
+      assert.ok(sent !== undefined && port() === sent, 'what has a WAN stays');
+    });
+  });
+
   test('refresh where it is not up, and unknown verbs, get one line', () => {
     const script = new Script(machine, wans());
     const refused = script.run(machine, 'refresh');
