@@ -78,7 +78,7 @@ print_tables4() {
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j WANMARK_MARKED
 		-A WANMARK -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
-		-A WANMARK -m policy --dir in --pol ipsec -j RETURN
+		$(each "$carriers_4" "-A WANMARK -i @ -m policy --dir in --pol ipsec -j RETURN")
 		$(each "$mac_of_first_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000")
 		$(each "$mac_of_first_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000")
 		$(each "$mac_of_second_4" "-A WANMARK -i $port -m mac --mac-source @ -m conntrack --ctstate NEW -j MARK --set-xmark 0x2000000/0x3f000000")
@@ -149,6 +149,7 @@ look() {
 	excluded_4=$(of_family 4 "$exclude")
 	exempt_4=$(exempt_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$port")
+	carriers_4=$(carriers "$port")
 	mac_of_first_4=$(mac 4 "$port" "$first_gateway4")
 	mac_of_second_4=$(mac 4 "$port" "$second_gateway4" "$mac_of_first_4")
 	mac_of_third_4=$(mac 4 "$port" "$third_gateway4" "$mac_of_first_4" "$mac_of_second_4")
@@ -285,6 +286,13 @@ not_default() {
 	shift
 	for _device in "$@"; do
 		case $_defaults in *" $_device "*) ;; *) echo "$_device" ;; esac
+	done
+}
+
+# carriers DEVICE...: prints the devices at which no IPsec ends. What came out of IPsec has the device that carried it.
+carriers() {
+	for _device in "$@"; do
+		case $(ip -d -o link show dev "$_device" 2>/dev/null) in *' xfrm '* | *' vti '* | *' vti6 '*) ;; *) echo "$_device" ;; esac
 	done
 }
 

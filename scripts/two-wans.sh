@@ -76,7 +76,7 @@ print_tables4() {
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j WANMARK_MARKED
 		-A WANMARK -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
-		-A WANMARK -m policy --dir in --pol ipsec -j RETURN
+		$(each "$carriers_4" "-A WANMARK -i @ -m policy --dir in --pol ipsec -j RETURN")
 		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK -i $dsl_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x2000000/0x3f000000
@@ -176,7 +176,7 @@ print_tables6() {
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j WANMARK_MARKED
 		-A WANMARK -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
-		-A WANMARK -m policy --dir in --pol ipsec -j RETURN
+		$(each "$carriers_6" "-A WANMARK -i @ -m policy --dir in --pol ipsec -j RETURN")
 		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK -i $fibre_dev -j RETURN
@@ -236,6 +236,7 @@ look() {
 	excluded_4=$(of_family 4 "$exclude")
 	exempt_4=$(exempt_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
+	carriers_4=$(carriers "$fibre_dev" "$dsl_dev")
 	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway4:-none}" "1 0x2000000 $dsl_weight ${dsl_gateway4:-none}")
 	routes4=$(print_routes4)
 	rules4=$(print_rules4)
@@ -245,6 +246,7 @@ look() {
 	excluded_6=$(of_family 6 "$exclude")
 	exempt_6=$(exempt_marks 6 0x3f000000)
 	bound_6=$(not_default 6 "$fibre_dev")
+	carriers_6=$(carriers "$fibre_dev")
 	kernel_6=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway6:-none}")
 	routes6=$(print_routes6)
 	rules6=$(print_rules6)
@@ -387,6 +389,13 @@ not_default() {
 	shift
 	for _device in "$@"; do
 		case $_defaults in *" $_device "*) ;; *) echo "$_device" ;; esac
+	done
+}
+
+# carriers DEVICE...: prints the devices at which no IPsec ends. What came out of IPsec has the device that carried it.
+carriers() {
+	for _device in "$@"; do
+		case $(ip -d -o link show dev "$_device" 2>/dev/null) in *' xfrm '* | *' vti '* | *' vti6 '*) ;; *) echo "$_device" ;; esac
 	done
 }
 

@@ -12,6 +12,8 @@ export interface Device {
   readonly ethernet: boolean;
   /** Whether the device belongs to a VRF; given only where it does. */
   readonly vrf?: true;
+  /** Whether IPsec ends at it (xfrm, vti), so that what comes by it is what was inside; given only where it does. */
+  readonly ipsec?: true;
 }
 
 /** One way of a route. */

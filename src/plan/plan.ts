@@ -7,6 +7,9 @@ export interface MarkBits {
   readonly mask: number;
 }
 
+/** What of a packet may be in a set. `in-in` and `out-in`: the device that it comes or leaves by. */
+export type SetKind = 'source-in' | 'destination-in' | 'in-in' | 'out-in' | 'mac-in' | 'mark-in';
+
 /** A condition on a packet. */
 export type Match =
   | { readonly kind: 'mark' | 'connmark'; readonly bits: MarkBits; readonly not?: true }
@@ -15,7 +18,7 @@ export type Match =
   /** Conditions of somebody else's rule, in the words of iptables-save. */
   | { readonly kind: 'words'; readonly text: string }
   /** `set` is the name of a set in the same family's plan. */
-  | { readonly kind: 'source-in' | 'destination-in' | 'out-in' | 'mac-in' | 'mark-in'; readonly set: string }
+  | { readonly kind: SetKind; readonly set: string }
   | {
       readonly kind: 'transport';
       readonly proto: 'tcp' | 'udp';
@@ -127,6 +130,8 @@ export type SetSource =
   | { readonly from: 'excluded' }
   /** Those of `devices` that do not carry the main table's default route. */
   | { readonly from: 'other-than-default'; readonly devices: readonly string[] }
+  /** Those of `devices` at which no IPsec ends. */
+  | { readonly from: 'carriers'; readonly devices: readonly string[] }
   /** The MAC address of a gateway. */
   | { readonly from: 'neighbour'; readonly device: string; readonly address: string }
   /** The network of the main table's route to an address. */

@@ -61,7 +61,9 @@ export function wanMangle(scene: Scene): StagePlan {
   const known = [
     { when: [decided(scene.mask)], action: { kind: 'jump', chain: 'WANMARK_MARKED' } } as const,
     ...(spreads ? [leave(decided(scene.mask))] : restoreRules(scene)),
-    leave(OUT_OF_IPSEC),
+    // A connection from behind a policy is none of the WAN that carried it. Where IPsec ends at a device of its own, it is
+    // that device's.
+    leave({ kind: 'in-in', set: 'carriers' }, OUT_OF_IPSEC),
   ];
   const entrance = [...known, ...inboundRules(scene), ...(spreads ? restoreRules(scene) : [])];
   const chains: Chain[] = [
@@ -256,6 +258,13 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
       {
         source: { from: 'other-than-default', devices },
         elements: devices.filter((device) => !defaults.has(device)),
+      },
+    ],
+    [
+      'carriers',
+      {
+        source: { from: 'carriers', devices },
+        elements: devices.filter((device) => !facts.devices.get(device)?.ipsec),
       },
     ],
     ...macSets(scene),

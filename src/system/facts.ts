@@ -62,13 +62,14 @@ class Reader {
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#keepsSets = kernel.keepsSets?.() ?? false;
-    for (const { name, index, type, flags, vrf } of kernel.links()) {
+    for (const { name, index, type, flags, vrf, ipsec } of kernel.links()) {
       this.#devices.set(name, {
         index,
         up: (flags & IFF_UP) !== 0,
         pointToPoint: (flags & IFF_POINTOPOINT) !== 0,
         ethernet: type === ARPHRD_ETHER && (flags & (IFF_POINTOPOINT | IFF_NOARP)) === 0,
         ...(vrf === undefined ? {} : { vrf }),
+        ...(ipsec === undefined ? {} : { ipsec }),
       });
       this.#names.set(index, name);
     }

@@ -1,10 +1,12 @@
 /** IPsec on a machine whose rules cannot ask for it. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import { buildPlan } from '#wanmark/plan/build.js';
 import type { Ipsec } from '#wanmark/plan/facts.js';
 import { planLists } from '#wanmark/plan/render/lists.js';
+import { renderScript } from '#wanmark/plan/render/script.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
 import { ROUTER } from './router.js';
 
@@ -21,6 +23,27 @@ function plan(ipsec: Ipsec | undefined) {
 }
 
 const asks = (line: string) => / -m policy /.test(line);
+
+describe('what came out of IPsec', () => {
+  test('is none of the WAN that carried it, but the WAN of a device where IPsec ends', () => {
+    const devices = new Map(ROUTER.devices).set('eth2', { ...ROUTER.devices.get('eth2')!, ipsec: true });
+    const lines = [...planLists(buildPlan(config, { ...ROUTER, devices }, NO_STATES)).values()].flat();
+    assert.ok(lines.includes('-A WANMARK -i eth1 -m policy --dir in --pol ipsec -j RETURN'));
+    assert.ok(!lines.some((line) => /-i eth2 .*policy/.test(line)));
+  });
+
+  test('comes by a device of its own: the script finds those', () => {
+    const script = renderScript(config, { 4: 'iptables', 6: 'ip6tables' });
+    const [carriers] = /^carriers\(\) \{\n[\s\S]*?\n\}$/m.exec(script)!;
+    const ip =
+      'ip() { case $6 in eth1) echo "2: eth1: <UP> mtu 1500" ;; *) echo "3: $6: <UP>\\\\    xfrm if_id 0x1" ;; esac; }';
+    const { stdout } = spawnSync('sh', {
+      input: `${ip}\n${carriers}\ncarriers eth1 ipsec0`,
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, 'eth1\n');
+  });
+});
 
 describe('rules about IPsec', () => {
   test('are there unless the machine cannot ask', () => {

@@ -72,6 +72,7 @@ type SetMatch = Extract<Match, { set: string }>;
 const MEMBER: Readonly<Record<SetMatch['kind'], string>> = {
   'source-in': '-s',
   'destination-in': '-d',
+  'in-in': '-i',
   'out-in': '-o',
   'mac-in': '-m mac --mac-source',
   'mark-in': '-m mark --mark',

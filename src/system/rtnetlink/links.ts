@@ -12,6 +12,8 @@ export interface Link {
   readonly flags: number;
   /** Whether it belongs to a VRF; given only where it does. */
   readonly vrf?: true;
+  /** Whether IPsec ends at it, as at a device of the kinds xfrm, vti and vti6; given only where it does. */
+  readonly ipsec?: true;
 }
 
 /** A flag of linux/if.h. */
@@ -29,6 +31,7 @@ const IFINFOMSG_BYTES = 16;
 /** Attributes of linux/if_link.h. */
 const IFLA_IFNAME = 3;
 const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_EXT_MASK = 29;
 /**
@@ -36,6 +39,8 @@ const IFLA_EXT_MASK = 29;
  * answer.
  */
 const RTEXT_FILTER_SKIP_STATS = 8;
+
+const IPSEC_KINDS = new Set(['xfrm', 'vti', 'vti6']);
 
 /** All devices of this network namespace, in the kernel's order. @throws Error with `errno` */
 export function dumpLinks(): Link[] {
@@ -50,10 +55,12 @@ export function parseLinks(messages: Uint8Array): Link[] {
     if (end - start < IFINFOMSG_BYTES) return;
     let name = '';
     let isInVrf = false;
+    let endsIpsec = false;
     forEachAttribute(view, start + IFINFOMSG_BYTES, end, (type, _, from, to) => {
       if (type === IFLA_IFNAME) name = readText(view, from, to);
       if (type !== IFLA_LINKINFO) return;
       forEachAttribute(view, from, to, (kind, __, first, last) => {
+        if (kind === IFLA_INFO_KIND) endsIpsec = IPSEC_KINDS.has(readText(view, first, last));
         if (kind === IFLA_INFO_SLAVE_KIND) isInVrf = readText(view, first, last) === 'vrf';
       });
     });
@@ -64,6 +71,7 @@ export function parseLinks(messages: Uint8Array): Link[] {
       index: view.getUint32(start + 4, LITTLE_ENDIAN),
       flags: view.getUint32(start + 8, LITTLE_ENDIAN),
       ...(isInVrf ? { vrf: true as const } : {}),
+      ...(endsIpsec ? { ipsec: true as const } : {}),
     });
   });
   return links;

@@ -88,6 +88,13 @@ not_default() {
 	done
 }`;
 
+const CARRIERS = `# carriers DEVICE...: prints the devices at which no IPsec ends. What came out of IPsec has the device that carried it.
+carriers() {
+	for _device in "$@"; do
+		case $(ip -d -o link show dev "$_device" 2>/dev/null) in *' xfrm '* | *' vti '* | *' vti6 '*) ;; *) echo "$_device" ;; esac
+	done
+}`;
+
 const MAC = `# mac FAMILY DEVICE GATEWAY KNOWN...: prints the gateway's MAC address, which tells the WANs on one device apart;
 # prints nothing where it is one of the KNOWN ones.
 mac() {
@@ -263,6 +270,7 @@ export const FINDING = [
   IS_NEIGHBOUR,
   GATEWAY,
   NOT_DEFAULT,
+  CARRIERS,
   MAC,
   NETWORK_TO,
   ADDRESSES,

@@ -68,6 +68,8 @@ export class ScriptTables {
         return `of_family ${family} "$exclude"`;
       case 'other-than-default':
         return ['not_default', family, ...source.devices.map((device) => `"${device}"`)].join(' ');
+      case 'carriers':
+        return ['carriers', ...source.devices.map((device) => `"${device}"`)].join(' ');
       case 'neighbour':
         return [`mac ${family} "${source.device}" "${source.address}"`, ...this.#macsBefore(source)].join(
           ' ',

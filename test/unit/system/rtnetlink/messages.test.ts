@@ -33,6 +33,20 @@ describe('attributes', () => {
   });
 });
 
+/** RTM_NEWLINK (16) with a struct ifinfomsg, IFLA_IFNAME (3), and IFLA_LINKINFO (18) with IFLA_INFO_KIND (1). */
+function newLink(name: string, kind: string): Uint8Array {
+  const text = (string: string) => Buffer.from(`${string}\0`);
+  const body = Buffer.concat([
+    new Uint8Array(16),
+    attribute(3, text(name)),
+    attribute(18, attribute(1, text(kind))),
+  ]);
+  const header = Buffer.alloc(16);
+  new Uint32Array(header.buffer, header.byteOffset, 1)[0] = header.length + body.length;
+  new Uint16Array(header.buffer, header.byteOffset, 3)[2] = 16;
+  return Buffer.concat([header, body]);
+}
+
 describe('parseLinks', () => {
   it('reads names, numbers and flags', () => {
     assert.deepEqual(
@@ -43,6 +57,17 @@ describe('parseLinks', () => {
         ['w1', 3, 0x1001],
       ],
     );
+  });
+
+  it('tells at which devices IPsec ends', () => {
+    for (const [kind, ends] of [
+      ['xfrm', true],
+      ['vti6', true],
+      ['veth', undefined],
+    ] as const) {
+      const [link] = parseLinks(newLink('dev0', kind));
+      assert.deepEqual([link?.name, link?.ipsec], ['dev0', ends], kind);
+    }
   });
 
   it('reads nothing beyond a dump that breaks off, or is damaged', () => parseDamaged(LINKS, parseLinks));
