@@ -2,7 +2,10 @@ import { isAbsolute } from 'node:path';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import type { RawConfig } from './options.js';
-import { readInteger, readList } from './raw.js';
+import { readInteger, readList, readText } from './raw.js';
+
+/** What useradd(8) takes, with the capitals and dots of directory services. */
+const USER_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*\$?$/;
 
 /** Programs that are run after each change of a WAN's state. */
 export interface HooksConfig {
@@ -10,6 +13,8 @@ export interface HooksConfig {
   readonly files: readonly string[];
   /** Milliseconds that a hook may run, 1000..3600000. */
   readonly timeoutMs: number;
+  /** The user whom hooks and check scripts are run as; undefined: the daemon's own. */
+  readonly user: string | undefined;
 }
 
 /** @throws UsageError */
@@ -17,7 +22,14 @@ export function parseHooks(raw: RawConfig, wans: readonly Wan[]): HooksConfig {
   return Object.freeze({
     files: hookFiles(readList(raw, 'hook'), wans),
     timeoutMs: 1000 * readInteger(raw, 'hook-timeout', 1, 3600),
+    user: hookUser(raw),
   });
+}
+
+function hookUser(raw: RawConfig): string | undefined {
+  const user = readText(raw, 'hook-user');
+  if (user === undefined || USER_NAME.test(user)) return user;
+  throw new UsageError(`hook-user "${user}" is not the name of a user; write for example nobody`);
 }
 
 function hookFiles(list: readonly unknown[], wans: readonly Wan[]): readonly string[] {

@@ -254,6 +254,13 @@ export const RUN_OPTIONS = {
     describe: 'How long a hook may run until it is killed',
     details: 'How long a hook may run until it is killed, 1 to 3600',
   },
+  'hook-user': {
+    type: 'text',
+    value: 'USER',
+    describe: "Run hooks and check scripts as this user (default: the daemon's own)",
+    details:
+      "The user whom hooks and checks of the kind `script` are run as, without any capability. Without the flag it is the daemon's own. See [hooks](hooks.md#as-another-user)",
+  },
   'up-after': {
     type: 'text',
     value: 'SECONDS',

@@ -6,6 +6,7 @@ import { States } from '../core/states.js';
 import type { Target } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import type { Log } from '../log.js';
+import type { RunProgram } from '../system/programs.js';
 import { ServiceManager, takeServiceEnvironment } from '../system/service-manager.js';
 import { type ConnectionSource, openBackendConnections, openConnections } from './connections.js';
 import { areNeeded, countConnections } from './counting.js';
@@ -25,6 +26,8 @@ export interface Composition {
   readonly config: Config;
   readonly strategies: Strategies;
   readonly log: Log;
+  /** Runs hooks and scripts. */
+  readonly run: RunProgram;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   /** Called when a queue is lost. */
@@ -97,7 +100,7 @@ async function openCounters({ config, strategies, log }: Composition, counters: 
 
 /** Opens the queues; packets are answered from here on. @throws QueueError, and then no queue is open */
 function openBalancers(
-  { config, strategies, log, now, onLost }: Composition,
+  { config, strategies, log, run, now, onLost }: Composition,
   counters: Counters,
 ): Pick<DaemonParts, 'states' | 'keeper' | 'services' | 'wans'> {
   const { logger, line } = log;
@@ -119,7 +122,7 @@ function openBalancers(
   try {
     if (config.targets.length > 0) {
       const { strategy } = strategies.wans;
-      wans = new Wans({ ...common, strategy, connections: counters.wans, keeper });
+      wans = new Wans({ ...common, strategy, run, connections: counters.wans, keeper });
     }
   } catch (error) {
     services?.balancer.closeNow();

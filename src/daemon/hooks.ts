@@ -6,7 +6,8 @@ import type { Family } from '../core/family.js';
 import { printable, printableJson } from '../core/printable.js';
 import type { States } from '../core/states.js';
 import { type Wan, wanTarget } from '../core/wan.js';
-import { type LimitedEnd, runLimited } from '../system/limited.js';
+import type { LimitedEnd } from '../system/limited.js';
+import { programsAs, type RunProgram } from '../system/programs.js';
 import { sinceDate, uplinkStatus } from './uplink-status.js';
 import type { UplinkChange } from './uplinks.js';
 
@@ -17,14 +18,15 @@ const GRACE_MS = 2000;
 
 export interface HooksParts {
   readonly wans: readonly Wan[];
-  readonly hooks: HooksConfig;
+  readonly hooks: Omit<HooksConfig, 'user'>;
   /** Path of the control socket. */
   readonly socket: string;
   readonly states: Pick<States, 'state' | 'suspicion'>;
   readonly logger: Logger;
   /** Told when telling a hook fails in an unexpected way. */
   readonly onFault: (error: unknown) => void;
-  readonly run?: typeof runLimited;
+  /** Runs a hook; as this process by default. */
+  readonly run?: RunProgram;
   readonly mostActingMs?: number;
   readonly graceMs?: number;
 }
@@ -50,14 +52,14 @@ interface Line {
  */
 export class Hooks {
   readonly #parts: HooksParts;
-  readonly #run: typeof runLimited;
+  readonly #run: RunProgram;
   readonly #lines = new Map<string, Line>();
   readonly #running = new Set<AbortController>();
   readonly #ending = new AbortController();
 
   constructor(parts: HooksParts) {
     this.#parts = parts;
-    this.#run = parts.run ?? runLimited;
+    this.#run = parts.run ?? programsAs(undefined);
     // There are as many listeners as WANs.
     setMaxListeners(0, this.#ending.signal);
   }
@@ -146,7 +148,9 @@ export class Hooks {
           ? `was killed after ${limit} s, its time limit`
           : why === 'cancelled'
             ? 'was killed: the daemon ends'
-            : `failed: ${why}`;
+            : why?.startsWith('not run')
+              ? `was ${why}`
+              : `failed: ${why}`;
     logger.warn({ wan, family, action: action(up), hook: file, said }, `a hook ${how}`);
   }
 }

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.js';
 import { type LoadedStrategy, loadStrategy } from '../config/strategy.js';
 import { Counts } from '../core/counts.js';
+import { checkStrategyFile } from '../system/executable.js';
 import type { NamedService } from './services.js';
 
 /** A strategy with a state of its own, and the connection counts that it sees. */
@@ -22,6 +23,7 @@ export async function loadStrategies(
   now: () => number,
 ): Promise<Strategies> {
   const load = async (name: string): Promise<CountingStrategy> => {
+    checkStrategyFile(name);
     const counts = new Counts();
     const { connections } = counts;
     return { strategy: await loadStrategy(name, { random: Math.random, now, connections }), counts };

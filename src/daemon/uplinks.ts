@@ -10,6 +10,7 @@ import type { Tuple } from '../core/tuple.js';
 import { carries, type Wan, wanTarget } from '../core/wan.js';
 import { type Links, readLinks } from '../system/links.js';
 import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
+import type { RunProgram } from '../system/programs.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange } from '../wan/health.js';
 import { type CheckReport, Monitor } from '../wan/monitor.js';
@@ -52,6 +53,8 @@ export interface UplinksParts {
   readonly onLinks?: (links: Links) => void;
   /** Told when a WAN's device, address or gateway differs from the last look. */
   readonly onMoved?: () => void;
+  /** Runs the scripts of checks; as this process by default. */
+  readonly run?: RunProgram | undefined;
   readonly links?: () => Links;
   readonly clock?: Clock;
 }
@@ -108,6 +111,7 @@ export class Uplinks {
       path,
       // After a stall, the news of a device that is back may still be on the way.
       beforeDue: () => this.#look(),
+      run: parts.run,
       clock: this.#clock,
     });
     this.#suspicions = new Suspicions({

@@ -9,6 +9,7 @@ import type { NamedStrategy } from '../core/strategy.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import { readQueueTable } from '../queue/proc.js';
+import type { RunProgram } from '../system/programs.js';
 import { Balancer, type BalancerContext } from './balancer.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
@@ -29,6 +30,8 @@ export interface WansParts extends BalancerContext {
   /** A configuration with WANs or bare marks. */
   readonly config: Pick<Config, 'wans' | 'marks' | 'fields' | 'queues' | 'health' | 'hooks' | 'socket'>;
   readonly strategy: NamedStrategy;
+  /** Runs hooks and scripts. */
+  readonly run: RunProgram;
   /** Undefined where the rules belong to the user. */
   readonly keeper: RulesKeeper | undefined;
   /** Undefined when decisions are not logged. */
@@ -61,7 +64,7 @@ export class Wans {
     this.#pool = this.balancer.pools[0]!;
     this.#mover = new Mover({ field: fields.wans, onUp: health.onUp, balancer: this.balancer, logger });
     const onFault = this.#isolation.report;
-    this.#hooks = new Hooks({ wans, hooks, socket, logger, states, onFault });
+    this.#hooks = new Hooks({ wans, hooks, socket, logger, states, onFault, run: parts.run });
     this.#uplinks = wans.length > 0 ? this.#watchUplinks() : undefined;
     this.#settings = new Settings({
       members: this.#pool.members,
@@ -176,7 +179,7 @@ export class Wans {
    * already are found at once.
    */
   #watchUplinks(): Uplinks {
-    const { config, states, logger, keeper } = this.#parts;
+    const { config, states, logger, keeper, run } = this.#parts;
     const { wans, health } = config;
     const field = config.fields.wans;
     const failover = new Failover({
@@ -196,6 +199,7 @@ export class Wans {
       health,
       states,
       logger,
+      run,
       hasOther: (name, family) => this.#pool.hasOther(name, family),
       forget: (mark) => this.balancer.forget(mark),
       onSuspicion: (change) => void this.#alsoSettle(() => failover.suspicionChanged(change)),

@@ -1,9 +1,20 @@
 import type { CheckConfig } from '../config/check.js';
+import { programsAs, type RunProgram } from '../system/programs.js';
 import type { Check } from './check/check.js';
 import type { NameCache } from './check/names.js';
 
-/** Makes the function that does a configured check. @param names shared by the checks that resolve names */
-export function makeCheck(config: CheckConfig, names?: NameCache): Check {
+/** What checks share. */
+export interface CheckTools {
+  readonly names?: NameCache;
+  /** Runs scripts; as this process by default. */
+  readonly run?: RunProgram;
+}
+
+/** Makes the function that does a configured check. */
+export function makeCheck(
+  config: CheckConfig,
+  { names, run = programsAs(undefined) }: CheckTools = {},
+): Check {
   switch (config.kind) {
     case 'ping':
       return loaded(async () => (await import('./check/ping.js')).ping);
@@ -14,7 +25,7 @@ export function makeCheck(config: CheckConfig, names?: NameCache): Check {
     case 'dns':
       return loaded(async () => (await import('./check/dns.js')).dnsCheck(config.name));
     case 'script':
-      return loaded(async () => (await import('./check/script.js')).script);
+      return loaded(async () => (await import('./check/script.js')).scriptCheck(run));
   }
 }
 

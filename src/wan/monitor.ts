@@ -1,9 +1,10 @@
 import type { CheckConfig } from '../config/check.js';
 import { FAMILIES, type Family } from '../core/family.js';
+import type { RunProgram } from '../system/programs.js';
 import type { Check, CheckPath } from './check/check.js';
 import { NameCache } from './check/names.js';
 import { CheckHealth, type Latest } from './check-health.js';
-import { makeCheck } from './checks.js';
+import { type CheckTools, makeCheck } from './checks.js';
 import { type Clock, systemClock } from './clock.js';
 import type { Health } from './health.js';
 import { RoundLoop } from './round-loop.js';
@@ -24,7 +25,9 @@ export interface MonitorOptions {
   readonly clock?: Clock;
   /** Returns 0 up to 1. */
   readonly random?: () => number;
-  readonly make?: (config: CheckConfig, names: NameCache) => Check;
+  readonly make?: (config: CheckConfig, tools: CheckTools) => Check;
+  /** Runs scripts; as this process by default. */
+  readonly run?: RunProgram | undefined;
 }
 
 /** One check of one WAN in one family, and what it found last. */
@@ -59,9 +62,9 @@ export class Monitor {
     this.#beforeDue = options.beforeDue ?? (() => {});
     this.#clock = options.clock ?? systemClock;
     const clock = this.#clock;
-    const names = new NameCache();
+    const tools: CheckTools = { names: new NameCache(), ...(options.run && { run: options.run }) };
     const jobs = checks.flatMap((config, number) => {
-      const check = make(config, names);
+      const check = make(config, tools);
       const those = config.wan === 'all' ? wans : [config.wan];
       return those.flatMap((wan) =>
         FAMILIES.filter((family) => config.targets[family].length > 0).map((family) => ({

@@ -142,6 +142,13 @@ describe('--hook', needs(nfqueue, addon), () => {
       await device(lab, 'wan1', false);
       await hook.until(2);
       assert.deepEqual(hook.called(), ['disconnected wan3 4', 'disconnected wan1 4']);
+
+      chmodSync(hook.file, 0o757);
+      await device(lab, 'wan2', false);
+      await daemon.program.waitForLine(
+        /"msg":"a hook was not run, since others can write \S+start \(mode 0757\)"/,
+      );
+      assert.equal(hook.called().length, 2);
       await daemon.stop();
     });
   });
@@ -206,6 +213,27 @@ describe('--hook', needs(nfqueue, addon), () => {
         const { code, stdout, stderr } = await wanmark.command(args, 'any');
         assert.deepEqual([code, stdout], [2, '']);
         assert.match(stderr, complaint);
+      }
+    });
+  });
+
+  it('is refused at the start when others can write it, as are scripts of checks and strategy files', async () => {
+    const open = join(dir, 'open.js');
+    writeFileSync(open, '#!/bin/sh\n');
+    chmodSync(open, 0o757);
+    await withLab({ wans: 1, ipv6: false }, async ({ wanmark }) => {
+      for (const [option, value, what] of [
+        ['--hook', open, '--hook'],
+        ['--check', `all=script,to=${open}`, 'check of "all": script'],
+        ['--strategy', open, 'strategy file'],
+      ] as const) {
+        const args = ['run', '--wan', 'wan1,dev=wan1,via=198.51.100.1', option, value];
+        const { code, stdout, stderr } = await wanmark.command(args, 'any');
+        const why = `others can write ${open} (mode 0757); chmod go-w ${open}`;
+        assert.deepEqual(
+          [code, stdout, stderr],
+          [2, '', `wanmark: ${what} ${open} is refused, since ${why}\n`],
+        );
       }
     });
   });

@@ -14,6 +14,7 @@ import { tellProgress } from '../../lab/progress.js';
 import { renderReport } from '../../lab/table.js';
 import { describeHosts, interactiveShell } from '../../lab/terminal.js';
 import { Wanmark } from '../../lab/wanmark.js';
+import { checkStrategyFile } from '../../system/executable.js';
 
 /** The number of connections of each kind by default; rounded up to whole rounds of the weights. */
 const CONNECTIONS = 90;
@@ -95,6 +96,7 @@ async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
   const wans = argv.wans === undefined ? undefined : parseInteger('wans', argv.wans, 1, MAX_WANS);
   const kernelMode = readKernelMode(argv);
   const strategy = strategyName(argv.strategy ?? RUN_OPTIONS.strategy.default);
+  checkStrategyFile(strategy);
   const { name } = await loadStrategy(strategy, {
     random: Math.random,
     now: () => performance.now(),

@@ -10,7 +10,9 @@ import { createLog, type Log } from '../../log.js';
 import { checkIproute2, missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
 import { fedQueues } from '../../system/feed.js';
+import { findHookUser, type HookUser } from '../../system/hook-user.js';
 import { installedNumbers, withInstalledFields } from '../../system/installed.js';
+import { programsAs } from '../../system/programs.js';
 import { feedAdvice, feedCommand } from '../feed-advice.js';
 import { addOptions, rawConfig } from '../options.js';
 
@@ -33,14 +35,22 @@ export const runCommand: CommandModule = {
     }
     const now = () => performance.now();
     const strategies = await loadStrategies(config, now);
-    for (const file of config.hooks.files) checkProgram('--hook', file);
+    const user = config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user);
+    checkPrograms(config, user);
     const doubts = [...unusedSettings(config), ...(await findDoubts(config))];
     const ended = endOfRun();
     const log = await createLog();
     new Isolation(log.logger, now).catchAll();
     try {
       for (const doubt of doubts) log.logger.warn(doubt);
-      const daemon = await startDaemon({ config, strategies, log, now, onLost: ended.fail });
+      const daemon = await startDaemon({
+        config,
+        strategies,
+        log,
+        run: programsAs(user),
+        now,
+        onLost: ended.fail,
+      });
       try {
         await adviseFeed(config, log);
         await adviseMarks(config, log);
@@ -56,6 +66,18 @@ export const runCommand: CommandModule = {
     }
   },
 };
+
+/** Looks at the programs that will be run. @throws UsageError for one that is not as it should be */
+function checkPrograms({ hooks, health }: Config, user: HookUser | undefined): void {
+  const owners = user === undefined ? [] : [user.uid];
+  for (const file of hooks.files) checkProgram('--hook', file, owners);
+  for (const { wan, kind, targets } of health.checks) {
+    if (kind !== 'script') continue;
+    for (const file of new Set([...targets[4], ...targets[6]])) {
+      checkProgram(`check of "${wan}": script`, file, owners);
+    }
+  }
+}
 
 /**
  * What may be wrong with the devices. These are doubts and not errors, since devices may come later and the other WANs

@@ -1,4 +1,4 @@
-import { runLimited } from '../../system/limited.js';
+import type { RunProgram } from '../../system/programs.js';
 import { sourceOf } from '../probe-socket.js';
 import { CANCELLED, type Check, type CheckPath, inMs } from './check.js';
 
@@ -18,16 +18,17 @@ function environment(target: string, path: CheckPath): Record<string, string> {
 /**
  * Runs a program, whose exit code 0 means that the WAN works. At the time limit it is killed with all that it started.
  * The program itself has to use the WAN, for example with `ping -m $WANMARK_MARK` or `curl --interface
- * $WANMARK_DEVICE`.
+ * $WANMARK_DEVICE`. A program that cannot be run, or is killed by somebody else, has found nothing out.
  */
-export const script: Check = async (target, path, timeoutMs, signal) => {
-  const began = performance.now();
-  const env = environment(target, path);
-  const { code, why, said } = await runLimited([target], { env, timeoutMs, signal });
-  if (code === 0) return { ok: true, why: `exit code 0 after ${inMs(performance.now() - began)}` };
-  if (why === 'cancelled') return CANCELLED;
-  const words = said === '' ? '' : `: ${said}`;
-  if (code !== undefined) return { ok: false, why: `exit code ${code}${words}` };
-  if (why === 'EAGAIN' || why === 'ENOMEM' || why === 'EMFILE') return { ok: false, why, inconclusive: true };
-  return { ok: false, why: why === 'timeout' ? why : `cannot run (${why})` };
-};
+export function scriptCheck(run: RunProgram): Check {
+  return async (target, path, timeoutMs, signal) => {
+    const began = performance.now();
+    const env = environment(target, path);
+    const { code, why, said } = await run([target], { env, timeoutMs, signal });
+    if (code === 0) return { ok: true, why: `exit code 0 after ${inMs(performance.now() - began)}` };
+    if (why === 'cancelled') return CANCELLED;
+    if (why === 'timeout') return { ok: false, why };
+    if (code === undefined) return { ok: false, why: `cannot run (${why})`, inconclusive: true };
+    return { ok: false, why: `exit code ${code}${said === '' ? '' : `: ${said}`}` };
+  };
+}

@@ -219,7 +219,7 @@ export class Inquiries {
 /** The targets of a check as questions. A script is left out: it may take long, and do more than ask. */
 function questionsOf(config: CheckConfig, make: typeof makeCheck) {
   if (config.kind === 'script') return [];
-  const check = make(config, new NameCache());
+  const check = make(config, { names: new NameCache() });
   return FAMILIES.flatMap((family) =>
     config.targets[family].map((target) => {
       const text = `${config.kind} ${target}`;

@@ -59,8 +59,14 @@ describe('--up-after, --slow-start and --on-up', () => {
 describe('--hook', () => {
   it('is a list of absolute paths, from flags and the file alike, each for 30 seconds', () => {
     const hooks = (given: object) => parseConfig({ wan: WANS, ...given }).hooks;
-    assert.deepEqual(hooks({}), { files: [], timeoutMs: 30_000 });
-    assert.deepEqual(hooks({ hook: '/etc/a', 'hook-timeout': 5 }), { files: ['/etc/a'], timeoutMs: 5000 });
+    assert.deepEqual(hooks({}), { files: [], timeoutMs: 30_000, user: undefined });
+    assert.deepEqual(hooks({ hook: '/etc/a', 'hook-timeout': 5 }), {
+      files: ['/etc/a'],
+      timeoutMs: 5000,
+      user: undefined,
+    });
+    assert.equal(hooks({ 'hook-user': 'nobody' }).user, 'nobody');
+    assert.throws(() => hooks({ 'hook-user': '-n' }), /is not the name of a user/);
     assert.deepEqual(hooks({ hook: ['/etc/b', '/etc/a'] }).files, ['/etc/b', '/etc/a']);
   });
 

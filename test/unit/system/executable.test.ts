@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -24,6 +24,12 @@ describe('checkProgram', () => {
     refuses(file('plain', 0o644), /^--hook \S+plain is not executable; chmod \+x \S+plain$/);
     refuses(join(dir, 'gone'), /^--hook \S+gone does not exist; correct the path$/);
     refuses(join(dir, 'good', 'below'), /^--hook \S+below cannot be used: ENOTDIR/);
+    const open = file('open', 0o755);
+    chmodSync(open, 0o757);
+    refuses(
+      open,
+      /^--hook \S+open is refused, since others can write \S+open \(mode 0757\); chmod go-w \S+open$/,
+    );
     refuses(dir, /^--hook \S+ is not a file; give a program$/);
   });
 });
