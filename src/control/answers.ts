@@ -3,6 +3,7 @@ import { type Change, parseChange, UnknownWan } from '../config/change.js';
 import { printableJson } from '../core/printable.js';
 import { UsageError, WanmarkError } from '../errors.js';
 import type { Status } from './status.js';
+import type { Visitors } from './visitors.js';
 
 /** The largest body that is accepted; a change takes about a hundred bytes. */
 const MAX_BODY_BYTES = 1024;
@@ -27,18 +28,23 @@ export type Look = (counted: boolean) => Promise<Status>;
 /** Makes a change. @returns one line with the state after it @throws WanmarkError */
 export type MakeChange = (change: Change) => Promise<string>;
 
-/** Answers one request; never throws. */
+/** Answers one request, the only one of its connection; never throws. */
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
   status: Look,
   set: MakeChange,
+  visitors: Visitors,
 ): void {
+  const { socket } = request;
+  response.setHeader('connection', 'close');
+  response.once('prefinish', () => visitors.answered(socket));
   if (request.url === '/set' && request.method === 'POST') {
-    void answerSet(request, response, set);
+    void answerSet(request, response, set, () => visitors.asked(socket, CHANGE_TIMEOUT_MS));
     return;
   }
   request.resume();
+  visitors.asked(socket, STATUS_TIMEOUT_MS);
   const counted = request.url === '/status';
   if (request.url === '/set') {
     response.writeHead(405, { allow: 'POST' }).end();
@@ -47,27 +53,27 @@ export function answer(
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET' }).end();
   } else {
-    void answerStatus(request, response, () => status(counted));
+    void answerStatus(response, () => status(counted));
   }
 }
 
-async function answerStatus(
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: () => Promise<Status>,
-): Promise<void> {
-  request.socket.setTimeout(STATUS_TIMEOUT_MS);
+async function answerStatus(response: ServerResponse, status: () => Promise<Status>): Promise<void> {
   const text = `${printableJson(JSON.stringify(await status()))}\n`;
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
   response.writeHead(200, headers).end(text);
 }
 
-/** Answers `POST /set`. Never rejects. */
-async function answerSet(request: IncomingMessage, response: ServerResponse, set: MakeChange): Promise<void> {
+/** Answers `POST /set`. Never rejects. @param asked called when the request is complete */
+async function answerSet(
+  request: IncomingMessage,
+  response: ServerResponse,
+  set: MakeChange,
+  asked: () => void,
+): Promise<void> {
   const reply = (code: number, answer: SetAnswer) => {
     const text = `${printableJson(JSON.stringify(answer))}\n`;
     const length = Buffer.byteLength(text);
-    const headers = { 'content-type': 'application/json', 'content-length': length, connection: 'close' };
+    const headers = { 'content-type': 'application/json', 'content-length': length };
     response.writeHead(code, headers).end(text);
   };
   try {
@@ -75,7 +81,7 @@ async function answerSet(request: IncomingMessage, response: ServerResponse, set
     // A client that leaves before its request is complete has asked for nothing.
     if (text === undefined) return;
     const change = parseChange(parseJson(text));
-    request.socket.setTimeout(CHANGE_TIMEOUT_MS);
+    asked();
     reply(200, { said: await set(change) });
   } catch (error) {
     reply(codeOf(error), { error: (error as Error).message });

@@ -4,15 +4,11 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { SystemError } from '../errors.js';
 import { answer, type Look, type MakeChange } from './answers.js';
+import { Visitors } from './visitors.js';
 
-/**
- * Limits the requests that can come before a decision: both share the thread, and each request takes a fraction of a
- * millisecond.
- */
-const MAX_CONNECTIONS = 8;
 const MAX_HEADER_BYTES = 4096;
-/** Ends a client that does not complete its request or does not read the answer. */
-const CLIENT_TIMEOUT_MS = 2000;
+/** When to listen again after a connection could not be accepted. */
+const AGAIN_MS = 1000;
 /** Gives the socket mode 0660 from the moment it exists. */
 const UMASK = 0o117;
 
@@ -26,35 +22,54 @@ const UMASK = 0o117;
 export class Control {
   readonly #server: Server;
   readonly #path: string;
+  readonly #onFault: (error: unknown) => void;
+  #again: NodeJS.Timeout | undefined;
 
-  /** @throws SystemError when the path cannot be used, or another daemon answers there */
-  static async open(path: string, status: Look, set: MakeChange): Promise<Control> {
+  /**
+   * @param onFault told when nobody can be answered for a moment
+   * @throws SystemError when the path cannot be used, or another daemon answers there
+   */
+  static async open(
+    path: string,
+    status: Look,
+    set: MakeChange,
+    onFault: (error: unknown) => void = () => undefined,
+  ): Promise<Control> {
     await removeStale(path);
-    const control = new Control(path, status, set);
+    const control = new Control(path, status, set, onFault);
     await control.#listen();
     return control;
   }
 
-  private constructor(path: string, status: Look, set: MakeChange) {
+  private constructor(path: string, status: Look, set: MakeChange, onFault: (error: unknown) => void) {
     this.#path = path;
-    this.#server = createServer(
-      {
-        maxHeaderSize: MAX_HEADER_BYTES,
-        requestTimeout: CLIENT_TIMEOUT_MS,
-        keepAliveTimeout: CLIENT_TIMEOUT_MS,
-      },
-      (request, response) => answer(request, response, status, set),
+    this.#onFault = onFault;
+    const visitors = new Visitors();
+    this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) =>
+      answer(request, response, status, set, visitors),
     );
-    this.#server.maxConnections = MAX_CONNECTIONS;
-    this.#server.timeout = CLIENT_TIMEOUT_MS;
+    // Requests that come together would all be answered before the next decision.
+    this.#server.maxRequestsPerSocket = 1;
+    this.#server.on('connection', (socket) => visitors.came(socket));
     this.#server.on('clientError', (_error, socket) => socket.destroy());
     this.#server.unref();
   }
 
   /** Ends all connections and removes the socket. */
   close(): void {
+    clearTimeout(this.#again);
     this.#server.close();
     this.#server.closeAllConnections();
+  }
+
+  /**
+   * Where a connection cannot be accepted for want of a descriptor, libuv would try again without a pause, for as long as it
+   * waits. Clients are refused instead, until there are descriptors.
+   */
+  #refuseForNow(error: Error): void {
+    this.#onFault(error);
+    this.#server.close();
+    this.#again = setTimeout(() => this.#listen().catch((why) => this.#refuseForNow(why)), AGAIN_MS).unref();
   }
 
   #listen(): Promise<void> {
@@ -69,7 +84,10 @@ export class Control {
       this.#server.once('error', fail);
       // libuv binds before listen() returns, so the umask is changed only until then.
       const umask = process.umask(UMASK);
-      this.#server.listen(this.#path, () => resolve());
+      this.#server.listen(this.#path, () => {
+        this.#server.off('error', fail).once('error', (error) => this.#refuseForNow(error));
+        resolve();
+      });
       process.umask(umask);
     });
   }

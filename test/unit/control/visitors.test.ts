@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Control } from '#wanmark/control/control.js';
+import { askDaemon } from '#wanmark/control/daemon-client.js';
+import type { Status } from '#wanmark/control/status.js';
+
+/** More than the kernel's buffers of a socket hold. */
+const LARGE = 'x'.repeat(1 << 20);
+const GET = 'GET /status HTTP/1.1\r\nHost: wanmark\r\n\r\n';
+
+describe('slow clients of the control socket', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'wanmark-visitors-'));
+  const path = join(dir, 'socket');
+  let control: Control;
+  let looks = 0;
+  let answer: () => Promise<object> = async () => ({ pid: 7 });
+
+  before(async () => {
+    const look = () => {
+      looks++;
+      return answer() as Promise<Status>;
+    };
+    control = await Control.open(path, look, async () => 'done');
+  });
+  after(() => {
+    control.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  async function guest(text = ''): Promise<Socket> {
+    const socket = connect(path).on('error', () => undefined);
+    await once(socket, 'connect');
+    if (text !== '') socket.write(text);
+    return socket;
+  }
+
+  /** The time in ms until the other side has hung up, while a byte of `text` comes now and then behind `head`. */
+  async function patienceWith(head: string, text: string): Promise<number> {
+    const began = performance.now();
+    const socket = await guest(head);
+    let at = 0;
+    const drip = setInterval(() => socket.write(text[at++ % text.length]!), 50);
+    await once(socket.resume(), 'close');
+    clearInterval(drip);
+    return performance.now() - began;
+  }
+
+  const status = async () => (await askDaemon<{ pid: number }>(path, '/status')).answer.pid;
+
+  it('that say nothing, however many, keep nobody out', async () => {
+    const idle: Socket[] = [];
+    for (let i = 0; i < 60; i++) idle.push(await guest());
+    assert.equal(await status(), 7);
+    assert.equal((await askDaemon(path, '/set', { wan: 'fibre', weight: 1 })).status, 200);
+    // The ones that are left are sent away by themselves.
+    await Promise.all(idle.map((one) => (one.closed ? undefined : once(one.resume(), 'close'))));
+  });
+
+  it('have two seconds for a head and for a body, though a byte comes now and then', async () => {
+    const body = 'POST /set HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n';
+    const all = await Promise.all([
+      patienceWith('', `GET /status HTTP/1.1\r\nX: ${'y'.repeat(4000)}`),
+      patienceWith(body, ' '),
+    ]);
+    // The limit, and not the thirty seconds after which Node looks.
+    for (const ms of all) assert.ok(ms > 1500 && ms < 20_000, `${ms} ms`);
+  });
+
+  it('that do not read a large answer keep nobody out, and are sent away', async () => {
+    answer = async () => ({ pid: 8, LARGE });
+    const ends = () => process.getActiveResourcesInfo().filter((one) => one === 'PipeWrap').length;
+    const before = ends();
+    const slow: Socket[] = [];
+    for (let i = 0; i < 20; i++) slow.push((await guest(GET)).pause());
+    answer = async () => ({ pid: 8 });
+    assert.equal(await status(), 8);
+    const end = performance.now() + 60_000;
+    // Our ends stay, since nobody reads that the others are closed.
+    while (ends() > before + slow.length) {
+      assert.ok(performance.now() < end, 'the other ends are closed');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    for (const one of slow) one.destroy();
+  });
+
+  it('that ask a thousand times at once are answered once', async () => {
+    answer = async () => ({ pid: 7 });
+    looks = 0;
+    const socket = await guest(GET.repeat(1000));
+    let said = '';
+    socket.on('data', (text) => {
+      said += text;
+    });
+    await once(socket, 'close');
+    assert.equal(looks, 1);
+    assert.equal(said.match(/ 200 OK/g)?.length, 1);
+  });
+});
