@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { printableLines } from '../core/printable.js';
 import { WanmarkError } from '../errors.js';
+import { isExhausted } from '../system/exhausted.js';
 import { loadCommands } from './commands.js';
 import { runAsOwner } from './owner.js';
 import { complain } from './say.js';
@@ -12,12 +13,15 @@ const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 
 /**
  * Runs one command line and sets the exit code of this process: 0 done, 1 failed, 2 wrong usage or configuration.
- * Never rejects; an error is a line on standard error.
+ * An error is a line on standard error.
+ * @throws what isExhausted() knows, and what the loader of modules throws
  */
 export async function runCommandLine(args: string[]): Promise<void> {
   try {
     await run(args);
   } catch (error) {
+    // The entry tells it, since that may happen before this file is loaded.
+    if (isExhausted(error) || (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND') throw error;
     const expected = error instanceof WanmarkError;
     // A bug is shown with its stack; a mistake or a failed machine is one line.
     if (expected) complain(error.message);

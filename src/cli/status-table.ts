@@ -71,11 +71,12 @@ function uplinkLines({ name, state, since, reason, warmUp, families }: WanStatus
 
 /** What each check found in its last round: `fibre: ping 1.1.1.1: 12 ms, 0.0 % lost in a minute, 2 s ago`. */
 function checkLines({ name, checks }: Pick<WanStatus, 'name' | 'checks'>): string[] {
-  return checks.map(({ kind, targets, at, answered, rttMs, loss }) => {
+  return checks.map(({ kind, targets, at, answered, rttMs, loss, unknown }) => {
     const all = answered === targets.length ? '' : `${answered} of ${targets.length} answered, `;
     const time = rttMs === null ? '' : `${rttMs} ms, `;
     const ago = duration(Math.max(0, (Date.now() - Date.parse(at)) / 1000));
-    return `${name}: ${kind} ${targets.join(', ')}: ${all}${time}${percent(loss)} lost in a minute, ${ago} ago`;
+    const nothing = unknown === null ? '' : `not known, ${unknown}; `;
+    return `${name}: ${kind} ${targets.join(', ')}: ${nothing}${all}${time}${percent(loss)} lost in a minute, ${ago} ago`;
   });
 }
 

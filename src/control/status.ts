@@ -23,6 +23,8 @@ export interface CheckStatus {
   readonly rttMs: number | null;
   /** The part of the probes of the last minute that were lost, 0..1. */
   readonly loss: number;
+  /** Why the round found nothing out about the WAN, such as `socket: EMFILE`; null when it did. */
+  readonly unknown: string | null;
 }
 
 /** One member of a pool. Fields may be added, never renamed. */

@@ -64,6 +64,7 @@ export class Daemon {
         parts.config.socket,
         (counted) => daemon.#look(counted),
         (change) => daemon.#set(change),
+        daemon.#isolation.report,
       );
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;

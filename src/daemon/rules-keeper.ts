@@ -27,6 +27,7 @@ const QUICK_PAUSE_FACTOR = 99;
 const LATER: Changing = {
   install: () => import('../system/install.js'),
   choice: () => import('../system/choice.js'),
+  refusal: () => import('../plan/kernel-choice.js'),
   look: async () => new (await import('../system/quick-look.js')).QuickLook(),
 };
 
@@ -34,6 +35,7 @@ const LATER: Changing = {
 export interface Changing {
   readonly install: () => Promise<Pick<typeof import('../system/install.js'), 'refreshRules'>>;
   readonly choice: () => Promise<Pick<typeof import('../system/choice.js'), 'changeChoice'>>;
+  readonly refusal: () => Promise<Pick<typeof import('../plan/kernel-choice.js'), 'choiceRefusal'>>;
   /** Undefined: every pass starts programs. */
   readonly look?: () => Promise<QuickLook>;
 }
@@ -126,8 +128,9 @@ export class RulesKeeper {
     );
     this.#timers = [setInterval(() => this.#compare(), LOOK_MS), setInterval(() => this.#sweep(), SWEEP_MS)];
     for (const timer of this.#timers) timer.unref();
-    // A WAN's death must not wait for it.
-    void this.#changing.choice();
+    // A WAN's death must not wait for it, and Node never loads again what could not be loaded for want of a descriptor.
+    const { choice, install } = this.#changing;
+    void Promise.all([choice(), install()]).catch(this.#isolation.report);
     if (states === undefined) return;
     this.#states ??= states;
     void this.#paced.now();
@@ -180,7 +183,7 @@ export class RulesKeeper {
   async refusal(weights: ReadonlyMap<string, number>): Promise<string | undefined> {
     const installed = readInstalled();
     if (!rulesAreUp() || installed === undefined) return undefined;
-    const { choiceRefusal } = await import('../plan/kernel-choice.js');
+    const { choiceRefusal } = await this.#changing.refusal();
     return choiceRefusal(installedConfig(installed), { ...NO_STATES, weights });
   }
 

@@ -54,7 +54,7 @@ export function drained<Line extends Pick<WanStatus, 'since' | 'reason'>>(
 
 /** The last rounds of checks, as status shows them. */
 export function checkStatus(reports: readonly CheckReport[]): CheckStatus[] {
-  return reports.map(({ config, family, at, answered, rttMs, loss }) => ({
+  return reports.map(({ config, family, at, answered, rttMs, loss, unknown }) => ({
     kind: config.kind,
     family,
     targets: config.targets[family],
@@ -62,6 +62,7 @@ export function checkStatus(reports: readonly CheckReport[]): CheckStatus[] {
     answered,
     rttMs: rttMs === undefined ? null : Math.round(10 * rttMs) / 10,
     loss: Math.round(10 * loss) / 1000,
+    unknown: unknown ?? null,
   }));
 }
 

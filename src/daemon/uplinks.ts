@@ -8,17 +8,23 @@ import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import type { Tuple } from '../core/tuple.js';
 import { carries, type Wan, wanTarget } from '../core/wan.js';
+import { isExhausted } from '../system/exhausted.js';
 import { type Links, readLinks } from '../system/links.js';
 import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
 import type { RunProgram } from '../system/programs.js';
+import type { Verdict } from '../wan/check-health.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange } from '../wan/health.js';
 import { type CheckReport, Monitor } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
+import { Isolation } from './isolation.js';
+import { RateLimit } from './rate-limit.js';
 import { type SuspicionChange, Suspicions } from './suspicions.js';
 
 /** How often to look, in case a change is not told. A look takes a millisecond, for which packets wait. */
 const LOOK_MS = 2000;
+/** How often it is said of a check that it cannot tell. */
+const SAID_EVERY_MS = 60_000;
 /** How often to look once no news come any more. */
 const ALONE_LOOK_MS = 500;
 /** The pause after a look, as a multiple of its duration: with constant changes, looking takes a fifth of the time. */
@@ -68,6 +74,15 @@ interface Look {
   readonly dead: boolean;
 }
 
+/** What its device tells of a WAN at one moment, in one family. */
+interface Found {
+  readonly wan: Wan;
+  readonly family: Family;
+  readonly id: TargetId;
+  readonly verdict: Verdict;
+  readonly way: string;
+}
+
 /** Knows whether each WAN works: by its device, its checks, and the fate of its connections. */
 export class Uplinks {
   readonly #parts: UplinksParts;
@@ -80,6 +95,8 @@ export class Uplinks {
   readonly #readLinks: () => Links;
   #links: Links;
   readonly #looks = new Map<TargetId, Look>();
+  readonly #isolation: Isolation;
+  readonly #saidUnknown = new Map<string, RateLimit>();
   #nextLook: NodeJS.Timeout | undefined;
   #notBefore = 0;
   /** How long the last look took, and how many turns of the timer there have been since, with the next one. */
@@ -91,6 +108,7 @@ export class Uplinks {
     this.#parts = parts;
     const { wans, health, field } = parts;
     this.#clock = parts.clock ?? systemClock;
+    this.#isolation = new Isolation(parts.logger, () => this.#clock.now());
     this.#readLinks = parts.links ?? readLinks;
     this.#links = this.#readLinks();
     this.#health = new Health({
@@ -112,6 +130,7 @@ export class Uplinks {
       // After a stall, the news of a device that is back may still be on the way.
       beforeDue: () => this.#look(),
       run: parts.run,
+      onUnknown: (wan, report) => this.#unknown(wan, report),
       clock: this.#clock,
     });
     this.#suspicions = new Suspicions({
@@ -222,6 +241,19 @@ export class Uplinks {
     await this.#monitor.stop();
   }
 
+  /** Says that a check cannot tell, once a minute for each. */
+  #unknown(wan: string, { config: { kind }, family, unknown }: CheckReport): void {
+    const key = `${kind} ${targetId(wan, family)}`;
+    const limit = this.#saidUnknown.get(key) ?? new RateLimit(SAID_EVERY_MS, () => this.#clock.now());
+    this.#saidUnknown.set(key, limit);
+    limit.run(() =>
+      this.#parts.logger.warn(
+        { wan, family, check: kind, why: unknown },
+        'a check found nothing out; the WAN stays as it is',
+      ),
+    );
+  }
+
   /** Looks at once, unless routes change all the time. */
   #lookSoon(): void {
     const waitMs = this.#notBefore - performance.now();
@@ -243,22 +275,35 @@ export class Uplinks {
     clearTimeout(this.#nextLook);
     this.#nextLook = undefined;
     const start = performance.now();
-    this.#links = this.#readLinks();
-    this.#parts.onLinks?.(this.#links);
-    this.#judge();
+    try {
+      const links = this.#readLinks();
+      const found = this.#verdicts(links);
+      this.#links = links;
+      this.#parts.onLinks?.(links);
+      this.#judge(found);
+    } catch (error) {
+      if (!isExhausted(error)) throw error;
+      // What was seen last holds until the devices can be looked at again.
+      this.#isolation.report(error);
+    }
     const end = performance.now();
     this.#notBefore = end + PAUSE_FACTOR * (end - start);
     this.#lookMs = end - start;
     this.#idleTurns = 1;
   }
 
-  #judge(): void {
+  /** What the devices tell of each WAN: all of it, or nothing. */
+  #verdicts(links: Links): Found[] {
+    return this.#carried().map(([wan, family, id]) => {
+      return { wan, family, id, verdict: linkVerdict(wan, family, links)!, way: wayOf(wan, family, links) };
+    });
+  }
+
+  #judge(found: readonly Found[]): void {
     const now = this.#clock.now();
     let moved = false;
     const findings: Finding[] = [];
-    for (const [wan, family, id] of this.#carried()) {
-      const verdict = linkVerdict(wan, family, this.#links)!;
-      const way = wayOf(wan, family, this.#links);
+    for (const { wan, family, id, verdict, way } of found) {
       const before = this.#looks.get(id);
       const since = before?.way === way ? before.since : now;
       this.#looks.set(id, { way, since, dead: !verdict.up });

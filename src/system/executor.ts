@@ -67,13 +67,19 @@ export interface Execution {
 export function execute({ verb, folder, environment, onEvent, onLooked }: Execution): Promise<number> {
   const stay = () => undefined;
   process.on('SIGINT', stay);
-  return new Promise<number>((resolve, reject) => {
+  const ended = new Promise<number>((resolve, reject) => {
     const asks = onLooked !== undefined && verb !== 'check';
     const args = [verb, ...(folder === undefined ? [] : [folder]), ...(asks ? ['--ask'] : [])];
     const child = spawn('sh', [`${SCRIPTS_DIR}wanmark.sh`, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...environment, ...process.env, PATH: SYSTEM_PATH },
     });
+    const cannotRun = (why: string) => reject(new SystemError('NO_SHELL', `cannot run sh: ${why}`));
+    // Without descriptors for its pipes, spawn(2) is not even tried, and there are none.
+    if (child.stdin === undefined) {
+      child.on('error', (error) => cannotRun(error.message));
+      return;
+    }
     const pass = () => child.kill('SIGTERM');
     process.once('SIGTERM', pass);
     let trouble: unknown;
@@ -100,9 +106,8 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       complaint += text;
     });
-    child.on('error', (error) => reject(new SystemError('NO_SHELL', `cannot run sh: ${error.message}`)));
+    child.on('error', (error) => cannotRun(error.message));
     child.on('close', async (code, signal) => {
-      process.off('SIGINT', stay);
       process.off('SIGTERM', pass);
       await asked;
       // A complaint of the shell itself is a bug of the script, and must not be lost.
@@ -112,6 +117,7 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
       else reject(trouble);
     });
   });
+  return ended.finally(() => process.off('SIGINT', stay));
 }
 
 /** Says that a signal ended the script. It undid nothing then, but any later command puts things right. */

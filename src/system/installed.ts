@@ -7,6 +7,7 @@ import { readList } from '../config/raw.js';
 import { parseTargetId, type TargetId } from '../core/target.js';
 import type { Lists } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
+import { isExhausted } from './exhausted.js';
 import { type Firewall, namedPrograms } from './firewall.js';
 import { readLists } from './plan-folder.js';
 import { runDirectory } from './run-directory.js';
@@ -42,12 +43,14 @@ export function rulesAreUp(): boolean {
   return existsSync(join(stateDirectory(), 'up'));
 }
 
-/** Reads what is in force; undefined where nothing is, or another version wrote it. */
+/** Reads what is in force; undefined where nothing is, or another version wrote it. @throws what isExhausted() knows */
 export function readInstalled(): Installed | undefined {
   try {
     const kept = JSON.parse(readFileSync(join(stateDirectory(), KEPT_FILE), 'utf8'));
     return kept.format === FORMAT ? fromJson(kept) : undefined;
-  } catch {
+  } catch (error) {
+    // Without its numbers, every WAN could get another one.
+    if (isExhausted(error)) throw error;
     return undefined;
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { formatAddress, parseAddress } from '../core/address.js';
 import type { Family } from '../core/family.js';
+import { isExhausted } from './exhausted.js';
 import { type DefaultWay, defaultGateway, deviceIndex, isOnLink, readDefaultWays } from './main-routes.js';
 
 /** Whether packets can leave by a device, or why not. */
@@ -35,7 +36,10 @@ export interface Links {
 const IFF_UP = 1;
 const IFF_POINTOPOINT = 0x10;
 
-/** Reads the devices, which takes a fraction of a millisecond. */
+/**
+ * Reads the devices, which takes a fraction of a millisecond.
+ * @throws what isExhausted() knows, as do the answers: what cannot be looked at now is not gone
+ */
 export function readLinks(): Links {
   const devices = readDevices();
   const interfaces = readInterfaces();
@@ -80,7 +84,8 @@ export function readDevices(): ReadonlySet<string> | undefined {
     // Lines are "  eth0: 123 ..." below a heading of two lines; a name has no colon and no blank (dev_valid_name).
     const lines = readFileSync('/proc/net/dev', 'utf8').trimEnd().split('\n').slice(2);
     return new Set(lines.map((line) => line.trim().split(':', 1)[0]!));
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error;
     return undefined;
   }
 }
@@ -112,7 +117,8 @@ function flagsOf(device: string): number {
 function readInterfaces(): NodeJS.Dict<NetworkInterfaceInfo[]> {
   try {
     return networkInterfaces();
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error;
     return {};
   }
 }

@@ -1,5 +1,6 @@
 import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
+import { isExhausted } from './exhausted.js';
 import { isOnLink as isOnLinkBy, lookupRoute } from './rtnetlink/route-lookup.js';
 import { dumpMain, type Route, RTN_UNICAST } from './rtnetlink/routes.js';
 
@@ -17,6 +18,7 @@ export interface DefaultWay {
  * and IPv4 ones by an IPv6 gateway. Takes some 30 microseconds, or 15 ms with 15,000 routes in the table.
  *
  * @returns undefined when the routes cannot be read
+ * @throws what isExhausted() knows
  */
 export function readDefaultWays(family: Family): DefaultWay[] | undefined {
   return known(() => defaultWays(dumpMain({ family, defaults: true })));
@@ -54,10 +56,12 @@ export function isOnLink(family: Family, address: string, index: number): boolea
   return known(() => isOnLinkBy(lookupRoute(family, address, index), index));
 }
 
+/** @throws what isExhausted() knows */
 function known<T>(ask: () => T): T | undefined {
   try {
     return ask();
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error;
     return undefined;
   }
 }

@@ -24,7 +24,9 @@ export const run: Run = ([file, ...args]) =>
     const env = { ...process.env, PATH: SYSTEM_PATH, LC_ALL: 'C' };
     try {
       execFile(file, args, { env, maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
-        resolve({ code: exitCode(error), stdout, stderr });
+        const code = exitCode(error);
+        // A program that was never started has said nothing.
+        resolve({ code, stdout, stderr: code === 128 && stderr === '' ? `${error!.message}\n` : stderr });
       });
     } catch (error) {
       // Node reports some errors of spawn(2) and fork(2) by a callback and throws the others; ENOMEM must not end the

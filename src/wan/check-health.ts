@@ -27,6 +27,8 @@ export interface Latest {
   readonly rttMs: number | undefined;
   /** Per cent of the probes of the last minute that were lost. */
   readonly loss: number;
+  /** Why the round decided nothing, such as `socket: EMFILE`; only then. */
+  readonly unknown?: string;
 }
 
 /** The time over which {@link Latest.loss} is taken. */
@@ -73,8 +75,8 @@ export class CheckHealth {
 
   /** Takes in one round. @param results one for each target, in their order */
   round(results: readonly CheckResult[], now: number): Verdict | undefined {
-    this.#note(results, now);
     const passed = this.#passes(results);
+    this.#note(results, passed === undefined, now);
     if (passed === undefined) return this.#told;
     if (passed) this.#pass();
     else this.#fail(results);
@@ -85,7 +87,7 @@ export class CheckHealth {
     return this.#told;
   }
 
-  #note(results: readonly CheckResult[], now: number): void {
+  #note(results: readonly CheckResult[], isUnknown: boolean, now: number): void {
     for (const { ok, rttMs, inconclusive } of results) if (!inconclusive) this.#minute.add(ok, rttMs, now);
     const best = Math.min(...results.flatMap(({ ok, rttMs }) => (ok && rttMs !== undefined ? [rttMs] : [])));
     this.#latest = {
@@ -94,6 +96,7 @@ export class CheckHealth {
       asked: results.length,
       rttMs: Number.isFinite(best) ? best : undefined,
       loss: this.#minute.loss,
+      ...(isUnknown && { unknown: printable(results.find(({ inconclusive }) => inconclusive)!.why) }),
     };
   }
 

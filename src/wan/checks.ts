@@ -30,12 +30,12 @@ export function makeCheck(
 }
 
 /**
- * Loads a check with its first probe. Loading all checks is 20 ms of a start, mostly TLS, and few routers use them all.
+ * Loads a check at once, but not with this file: loading all checks is 20 ms of a start, mostly TLS, and few routers use
+ * them all. Node never loads again what could not be loaded, so nothing may be left for when descriptors are short.
  */
 function loaded(load: () => Promise<Check>): Check {
-  let check: Promise<Check> | undefined;
-  return async (...probe) => {
-    check ??= load();
-    return (await check)(...probe);
-  };
+  const check = load();
+  // Each probe says what is wrong.
+  check.catch(() => undefined);
+  return async (...probe) => (await check)(...probe);
 }

@@ -20,6 +20,8 @@ export interface MonitorOptions {
   readonly health: Health;
   /** The way by a WAN, asked for before each round; undefined while the WAN has none in this family. */
   readonly path: (wan: string, family: Family) => CheckPath | undefined;
+  /** Told of each round that decided nothing. */
+  readonly onUnknown?: (wan: string, report: CheckReport) => void;
   /** Called before a wait of the health ends, to report what would be news to it. */
   readonly beforeDue?: () => void;
   readonly clock?: Clock;
@@ -91,6 +93,7 @@ export class Monitor {
             if (this.#health.excuses(wan, family, began)) return;
             const now = clock.now();
             this.#health.report(wan, family, source, health.round(results, now), now);
+            if (health.latest?.unknown) options.onUnknown?.(wan, { config, family, ...health.latest });
             this.awaitHolds();
           },
         },

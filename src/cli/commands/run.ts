@@ -16,6 +16,8 @@ import { programsAs } from '../../system/programs.js';
 import { feedAdvice, feedCommand } from '../feed-advice.js';
 import { addOptions, rawConfig } from '../options.js';
 
+/** How long the daemon waits for programs that tell it about others' rules before it waits for its end. */
+const MOST_ADVISING_MS = 60_000;
 /** How long the process may live on after its end. */
 const GRACE_MS = 2000;
 
@@ -40,7 +42,8 @@ export const runCommand: CommandModule = {
     const doubts = [...unusedSettings(config), ...(await findDoubts(config))];
     const ended = endOfRun();
     const log = await createLog();
-    new Isolation(log.logger, now).catchAll();
+    const isolation = new Isolation(log.logger, now);
+    isolation.catchAll();
     try {
       for (const doubt of doubts) log.logger.warn(doubt);
       const daemon = await startDaemon({
@@ -52,8 +55,8 @@ export const runCommand: CommandModule = {
         onLost: ended.fail,
       });
       try {
-        await adviseFeed(config, log);
-        await adviseMarks(config, log);
+        await isolation.settle(() => adviseFeed(config, log), MOST_ADVISING_MS);
+        await isolation.settle(() => adviseMarks(config, log), MOST_ADVISING_MS);
         await ended.wait;
       } finally {
         await daemon.stop();

@@ -22,7 +22,10 @@ export interface CheckResult {
   readonly rttMs?: number;
   /** A few words: `timeout`, `status 302 (captive portal?)`, or how it went well. */
   readonly why: string;
-  /** Set when the result says nothing about the WAN: no descriptors left, or a name that could not be resolved. */
+  /**
+   * Set when the result says nothing about the WAN, since the fault is this machine's: no descriptors left, say, or a name that
+   * could not be resolved.
+   */
   readonly inconclusive?: true;
 }
 
@@ -83,17 +86,34 @@ export function probe(
   });
 }
 
-/** Errors of this machine and not of the WAN. EPERM and EACCES mean that the daemon lacks a capability. */
-const LOCAL = new Set([
+/**
+ * Errors of this machine and not of the WAN: no descriptor, memory, buffer or port is left, a family or protocol that the kernel
+ * or the service's limits do not have, a firewall rule of our own that drops what the router sends (EPERM), a clock that is
+ * behind. EACCES is not among them, which ICMPv6 says for "administratively prohibited" (icmpv6_err_convert).
+ */
+const OF_MACHINE = new Set([
   'EMFILE',
   'ENFILE',
   'ENOMEM',
   'ENOBUFS',
+  'ENOSPC',
+  'ENOSR',
   'EAGAIN',
   'EPERM',
-  'EACCES',
+  'EADDRINUSE',
+  'EAFNOSUPPORT',
+  'EPROTONOSUPPORT',
+  'ESOCKTNOSUPPORT',
+  'ENOSYS',
+  'ERR_MEMORY_ALLOCATION_FAILED',
+  'CERT_NOT_YET_VALID',
   'ADDON_MISSING',
+  'ADDON_BROKEN',
 ]);
+/** The steps of a probe at which it has not got as far as the network. */
+const BEFORE_NETWORK = new Set(['socket', 'mark', 'device', 'source', 'loop']);
+/** What these steps say when the WAN's device or address is not there. */
+const GONE = new Set(['ENODEV', 'ENXIO', 'EADDRNOTAVAIL']);
 
 const WORDS: Readonly<Record<string, string>> = {
   ENODEV: 'no such device',
@@ -109,9 +129,10 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** The result that an error with a `code` such as ENETUNREACH means. */
 export function failure(error: unknown): CheckResult {
-  const { code, message } = error as { code?: string; message?: string };
-  const why = (code !== undefined && WORDS[code]) || message?.split('\n', 1)[0] || String(error);
-  return code !== undefined && LOCAL.has(code) ? { ok: false, why, inconclusive: true } : { ok: false, why };
+  const { code = '', message, step = '' } = error as { code?: string; message?: string; step?: string };
+  const why = WORDS[code] || message?.split('\n', 1)[0] || String(error);
+  const ofMachine = OF_MACHINE.has(code) || (BEFORE_NETWORK.has(step) && !GONE.has(code));
+  return ofMachine ? { ok: false, why, inconclusive: true } : { ok: false, why };
 }
 
 /** Writes a time with its unit, such as `1.2 ms` or `12 ms`. */

@@ -25,7 +25,7 @@ export function dnsCheck(name = '.'): Check {
       try {
         socket.send(query);
       } catch (error) {
-        settle({ ok: false, why: failure(error).why });
+        settle(failure(error));
       }
       return () => socket.close();
     });

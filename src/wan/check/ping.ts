@@ -23,8 +23,7 @@ export const ping: Check = (target, path, timeoutMs, signal) =>
     try {
       socket.send(echoRequest(path.family, randomInt(1, 0x10000), payload));
     } catch (error) {
-      // EPERM and EACCES in sending come from a firewall or the route, not from a missing capability.
-      settle({ ok: false, why: failure(error).why });
+      settle(failure(error));
     }
     return () => socket.close();
   });

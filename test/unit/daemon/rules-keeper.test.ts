@@ -41,6 +41,7 @@ describe('a keeper of rules that the system refuses to change', () => {
           return refuse();
         },
       }),
+      refusal: async () => ({ choiceRefusal: () => undefined }),
       install: async () => ({
         refreshRules: async () => {
           tries.push('refresh');

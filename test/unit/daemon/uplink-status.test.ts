@@ -108,6 +108,7 @@ describe('uplinkStatus', () => {
         answered: 1,
         rttMs: 8.1,
         loss: 0.125,
+        unknown: null,
       },
     );
   });

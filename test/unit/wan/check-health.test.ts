@@ -56,6 +56,13 @@ describe('rounds of a check', () => {
     assert.deepEqual(health.latest, { at: 4000, answered: 0, asked: 2, rttMs: undefined, loss: 50 });
     feed(health, [[good(7), silent]], 30);
     assert.deepEqual(health.latest, { at: 60_000, answered: 1, asked: 2, rttMs: 7, loss: 60 });
+    feed(health, [[silent, lost]], 31);
+    assert.deepEqual(Object.entries(health.latest!).at(-1), ['unknown', 'EMFILE']);
+    assert.match(
+      health.verdict!.reason,
+      /1 of 1 rounds passed$/,
+      'a fault of the machine is none of the WAN',
+    );
     feed(health, times(40, [good(7), good(7)]), 40);
     assert.deepEqual(health.latest, { at: 158_000, answered: 2, asked: 2, rttMs: 7, loss: 0 });
   });

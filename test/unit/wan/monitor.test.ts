@@ -58,6 +58,26 @@ describe('the monitor', () => {
     assert.equal(probes.length, length);
   });
 
+  it('tells of rounds that find nothing out, as where no descriptor is left, and of nothing else', async () => {
+    const unknown: string[] = [];
+    const {
+      monitor: it,
+      clock,
+      changes,
+    } = monitor(
+      ['all=ping,to=192.0.2.1'],
+      async (_, { wan }) => (wan === 'b' ? { ok: false, why: 'socket: EMFILE', inconclusive: true } : GOOD),
+      { onUnknown: (wan, { unknown: why }) => unknown.push(`${wan} ${why}`) },
+    );
+    await clock.pass(9_900);
+    assert.deepEqual(
+      unknown,
+      Array.from({ length: 5 }, () => 'b socket: EMFILE'),
+    );
+    assert.deepEqual(changes, []);
+    await it.stop();
+  });
+
   it('tells of a WAN that goes down and comes back, IPv6 apart, and after a hold by itself', async () => {
     let broken = false;
     const {
