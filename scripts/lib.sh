@@ -183,6 +183,16 @@ keep() {
 	if [ $? -gt 1 ] || ! mv "$_kept.new" "$_kept"; then fail "cannot write $_kept; is the file system full?"; fi
 }
 
+# reserve FOLDER: takes the room that the rest of the work needs in the state's file system, while nothing is changed: a
+# full one is refused here. All of it is some times what FOLDER holds. release gives it back, to who needs it next.
+reserve() {
+	_blocks=$(du -sk "$1" 2>/dev/null | sed 's/[^0-9].*//')
+	dd if=/dev/zero of="$WORK/reserve" bs=1024 count=$((2 * ${_blocks:-0} + 32)) 2>/dev/null ||
+		fail "cannot write below $HOME_DIR; is the file system full?"
+}
+
+release() { rm -f "$WORK/reserve"; }
+
 # report_missing HAVE: reports what the last settle noted and is not there any more.
 report_missing() {
 	_gone=$(missing_tables "$1" && missing_routing "$1" && missing_settings)

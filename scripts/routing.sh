@@ -7,7 +7,7 @@ CONF=/proc/sys/net/ipv4/conf
 # the number of its type (RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT), and a route that leads nowhere begins with it.
 look_routing() {
 	for _list in rules4 routes4 rules6 routes6; do : >"$1/$_list" || fail "cannot write $1"; done
-	: >"$1/shown"
+	: >"$1/shown" || fail "cannot write $1"
 	for _family in 4 6; do
 		shown "rules$_family" "$1" "-$_family" rule show
 		shown "routes$_family" "$1" "-$_family" route show table all proto "$PROTOCOL"
@@ -42,7 +42,7 @@ look_routing() {
 			if ($i == "table") table = " table " $(i + 1)
 		}
 		print line src onlink table > file
-	}' "$1/shown" || fail 'awk failed'
+	}' "$1/shown" || fail "cannot write $1; is the file system full?"
 }
 
 # shown HEADING DIR ARGUMENT...: appends what ip shows to DIR/shown. What cannot be read must not be taken for nothing,
@@ -61,12 +61,12 @@ shown() {
 # removed after them.
 routing_steps() {
 	{
-		without "$3/routes$1" "$2/routes$1" "route replace"
-		without "$3/rules$1" "$2/rules$1" "rule add"
+		without "$3/routes$1" "$2/routes$1" "route replace" &&
+			without "$3/rules$1" "$2/rules$1" "rule add"
 	} >"$4/$1.add" || fail "cannot write $4"
 	{
-		without "$2/rules$1" "$3/rules$1" "rule del"
-		without "$2/routes$1" "$3/routes$1" "route del"
+		without "$2/rules$1" "$3/rules$1" "rule del" &&
+			without "$2/routes$1" "$3/routes$1" "route del"
 	} >"$4/$1.drop" || fail "cannot write $4"
 }
 
@@ -158,7 +158,7 @@ remember_settings() {
 # any point. One program reads all of them, since there may be hundreds of devices.
 put_settings() {
 	[ -e "$1" ] || return 0
-	differing "$1" >"$WORK/differing" || fail 'awk failed'
+	differing "$1" >"$WORK/differing" || fail "cannot write $WORK; is the file system full?"
 	while read -r _device _key _value _old <&4; do
 		grep -qs "^$_device " "$STATE/sysctl" || printf '%s\n' "$_device $_old" >>"$STATE/sysctl" ||
 			fail "cannot write $STATE/sysctl; is the file system full?"

@@ -10,29 +10,33 @@
 look_tables() {
 	program "$1"
 	for _table in $TABLES; do : >"$2/$1.$_table" || fail "cannot write $2"; done
-	: >"$2/$1.present"
+	: >"$2/$1.present" || fail "cannot write $2"
 	command -v "$PROGRAM-save" >/dev/null 2>&1 || return 0
-	saved "$2/$1.saved"
-	ours "$2/$1." <"$2/$1.saved"
+	saved
+	# The caller that is asked reads it, too.
+	[ -z "$ASK" ] || show_saved >"$2/$1.saved" || fail "cannot write $2; is the file system full?"
+	show_saved | ours "$2/$1." || fail "cannot write $2; is the file system full?"
 }
 
-# saved FILE: writes to FILE what the iptables-save of PROGRAM shows. What cannot be read must not be taken for empty.
+# saved: puts what the iptables-save of PROGRAM shows into SAVED. What cannot be read must not be taken for empty, and
+# iptables-save does not notice when its output cannot be written.
 saved() {
-	"$PROGRAM-save" >"$1" 2>"$1.complaint" || failed "$PROGRAM-save" "$(sed -n '/./{p;q;}' "$1.complaint")"
-	_hidden=$(hidden "$1" | sed -n 1p)
+	SAVED=$("$PROGRAM-save" 2>/dev/null) || failed "$PROGRAM-save" "$("$PROGRAM-save" 2>&1 >/dev/null | sed -n '/./{p;q;}')"
+	_hidden=$(show_saved | hidden | sed -n 1p)
 	[ -z "$_hidden" ] || [ -n "${LEAVE_HIDDEN-}" ] || failed "$PROGRAM-save" \
 		"table $_hidden has rules of another program that only nft shows; see 'nft list ruleset', and take them away first"
 }
 
-# hidden FILE: prints the names of the tables that are missing in the output of an iptables-save, each on a line. A table
-# that holds a rule which only nft can make is not shown at all, and that is no failure (iptables-nft).
-hidden() { sed -n "s/^# Table .\([a-z]*\). is incompatible.*/\1/p" "$1"; }
+show_saved() { printf '%s\n' "$SAVED"; }
+
+# hidden: prints the names of the tables that are missing in the output of an iptables-save, which it reads, each on a
+# line. A table that holds a rule which only nft can make is not shown at all, and that is no failure (iptables-nft).
+hidden() { sed -n "s/^# Table .\([a-z]*\). is incompatible.*/\1/p"; }
 
 # remove_hidden FAMILY: for `down`, which must not wait for other people; removes our part from the tables that iptables-save does not show, in the words of nft.
 remove_hidden() {
-	"$PROGRAM-save" >"$WORK/saved" 2>/dev/null
 	if [ "$1" = 4 ]; then _ip=ip; else _ip=ip6; fi
-	for _table in $(hidden "$WORK/saved"); do
+	for _table in $("$PROGRAM-save" 2>/dev/null | hidden); do
 		_said=$(nft -a list table $_ip "$_table" 2>&1) || failed "nft list table $_ip $_table" "$_said"
 		printf '%s\n' "$_said" | awk -v table="$_ip $_table" '
 			$1 == "chain" { chain = $2; ours = chain ~ /^WANMARK(_[A-Z0-9]+)?$/; if (ours) all[++count] = chain }
@@ -42,7 +46,7 @@ remove_hidden() {
 			END {
 				for (i = 1; i <= count; i++) print "flush chain", table, all[i]
 				for (i = 1; i <= count; i++) print "delete chain", table, all[i]
-			}' >"$WORK/nft"
+			}' >"$WORK/nft" || fail "cannot write $WORK; is the file system full?"
 		[ -s "$WORK/nft" ] || continue
 		ran "nft -f -" "$WORK/nft"
 		_said=$(nft -f "$WORK/nft" 2>&1) || failed "nft -f" "$_said"
@@ -91,7 +95,7 @@ replace_tables() {
 		BEGIN {
 			count = split(tables, list, " ")
 			for (t = 1; t <= count; t++) replace(list[t])
-		}' >"$4/$1.tables" || fail 'awk failed'
+		}' >"$4/$1.tables" || fail "cannot write $4; is the file system full?"
 }
 
 # test_tables FAMILY STEPS: lets iptables read the steps before anything is changed.
@@ -254,12 +258,11 @@ unmake_tables() {
 	for _table in $TABLES; do
 		grep -qsFx "$1 $_table" "$STATE/absent" || continue
 		! grep -qsx "$_table" "$2/$1.present" || continue
-		saved "$WORK/saved"
-		awk -v table="*$_table" '/^\*/ { on = $0 == table } on && !/^#/' "$WORK/saved" >"$WORK/left"
-		if [ -s "$WORK/left" ] && ! grep -q -e '^-A' -e '^:[^ ]* -' -e '^:[^ ]* DROP' "$WORK/left"; then
+		saved
+		_left=$(show_saved | awk -v table="*$_table" '/^\*/ { on = $0 == table } on && !/^#/')
+		if [ -n "$_left" ] && ! printf '%s\n' "$_left" | grep -q -e '^-A' -e '^:[^ ]* -' -e '^:[^ ]* DROP'; then
 			ran "printf '*$_table\\nCOMMIT\\n' | $PROGRAM-restore"
-			printf '*%s\nCOMMIT\n' "$_table" >"$WORK/empty"
-			_said=$("$PROGRAM-restore" <"$WORK/empty" 2>&1) || failed "$PROGRAM-restore" "$_said"
+			_said=$(printf '*%s\nCOMMIT\n' "$_table" | "$PROGRAM-restore" 2>&1) || failed "$PROGRAM-restore" "$_said"
 		fi
 		keep "$STATE/absent" grep -vFx "$1 $_table" "$STATE/absent"
 	done

@@ -68,6 +68,7 @@ install() {
 		steps_between "$FOLDER/have" "$FOLDER/want" "$FOLDER/steps" 'nat mangle filter'
 	fi
 	for _family in 4 6; do test_tables $_family "$FOLDER/steps"; done
+	reserve "$FOLDER/have"
 	UNDO=1
 	put_settings "$FOLDER/want/settings"
 	apply "$FOLDER/steps" "$FOLDER/have"
@@ -93,6 +94,7 @@ settle() {
 # undo: goes back to the state at the beginning of the transaction, whatever the present state is.
 undo() {
 	UNDO=
+	release
 	say_event undoing
 	look "$WORK/now"
 	steps_between "$WORK/now" "$FOLDER/have" "$WORK/back" 'filter mangle nat'
@@ -134,8 +136,11 @@ drop_sets() {
 # down: removes every part, even if another part cannot be removed.
 down() {
 	begin
+	# Without a state there is hardly anything to remove, which the little that is left may be enough for.
+	[ -n "$FRESH" ] || reserve "$STATE"
+	release
 	FRESH='' _failed=''
-	rm -f "$STATE/up"
+	rm -f "$STATE/up" || fail "cannot write $STATE"
 	(remove_tables) || _failed=1
 	drop_sets
 	if mkdir -p "$WORK/none" && (look_routing "$WORK"); then

@@ -20,6 +20,7 @@ export async function downRules(listener: Listener = {}): Promise<number> {
       for (const command of changes) listener.changed?.(command);
     },
   });
-  dropNetworkSets([]);
+  // Where rules are left, they still ask their sets.
+  if (code === 0) dropNetworkSets([]);
   return code;
 }

@@ -84,6 +84,7 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
     process.once('SIGTERM', pass);
     let trouble: unknown;
     let complaint = '';
+    let hasFailed = false;
     let asked: Promise<void> = Promise.resolve();
     // EPIPE means that the script has ended, which its exit code tells.
     child.stdin.on('error', () => {});
@@ -100,6 +101,7 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
     createInterface(child.stdout).on('line', (line) => {
       const event = parseEvent(line);
       if (event === undefined) return;
+      hasFailed ||= event.event === 'failed';
       onEvent(event);
       if (event.event === 'looked') asked = answer();
     });
@@ -110,8 +112,9 @@ export function execute({ verb, folder, environment, onEvent, onLooked }: Execut
     child.on('close', async (code, signal) => {
       process.off('SIGTERM', pass);
       await asked;
-      // A complaint of the shell itself is a bug of the script, and must not be lost.
-      if (complaint !== '') onEvent({ event: 'failed', said: complaint.trim().split('\n')[0]! });
+      // A complaint of the shell itself is a bug of the script, and must not be lost, unless the script has said more of it.
+      if (complaint !== '' && !hasFailed)
+        onEvent({ event: 'failed', said: complaint.trim().split('\n')[0]! });
       if (signal !== null) onEvent({ event: 'failed', said: interrupted(signal) });
       if (trouble === undefined) resolve(code ?? 1);
       else reject(trouble);

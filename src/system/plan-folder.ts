@@ -26,9 +26,14 @@ export class PlanFolder {
   constructor() {
     const base = makeRunDirectory();
     this.path = written(base, () => mkdtempSync(join(base, `${PREFIX}${process.pid}.`)));
-    this.#write(() => {
-      for (const part of PARTS) mkdirSync(join(this.path, part));
-    });
+    try {
+      this.#write(() => {
+        for (const part of PARTS) mkdirSync(join(this.path, part));
+      });
+    } catch (error) {
+      this.remove();
+      throw error;
+    }
   }
 
   programs({ programs, variant }: Firewall): void {
@@ -77,9 +82,8 @@ function written<T>(path: string, act: () => T): T {
     return act();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new SystemError('PLAN_FOLDER', `cannot write below ${path}: ${code}; is the file system full?`, {
-      cause: error,
-    });
+    const hint = code === 'EROFS' ? 'mount it read-write, or set WANMARK_RUN' : 'is the file system full?';
+    throw new SystemError('PLAN_FOLDER', `cannot write below ${path}: ${code}; ${hint}`, { cause: error });
   }
 }
 
