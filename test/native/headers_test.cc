@@ -8,6 +8,7 @@
 #include <random>
 
 #include "check.h"
+#include "fuzz.h"
 #include "packets.h"
 
 using namespace wanmark;
@@ -163,13 +164,12 @@ void TestOthers() {
  * Parses noise, and good packets with some bytes changed. Nothing is read outside, and the fields make sense.
  */
 void TestFuzz() {
-  std::mt19937 random(20240611);
   const Bytes seeds[] = {Ipv4(IPPROTO_TCP, Ports(), Bytes(8, 1)),
                          Ipv4(IPPROTO_ICMP, {8, 0, 0, 0, 1, 2, 3, 4}),
                          Ipv6(IPPROTO_HOPOPTS, Bytes{IPPROTO_FRAGMENT, 0, 1, 4, 0, 0, 0, 0} +
                                                    Bytes{IPPROTO_UDP, 0, 0, 1, 0, 0, 0, 9} + Ports()),
                          Ipv6(IPPROTO_AH, Bytes{IPPROTO_TCP, 1} + Bytes(10, 0) + Ports())};
-  for (int i = 0; i < 200'000; i++) {
+  Fuzz("headers", [&seeds](std::mt19937& random) {
     Bytes packet = seeds[random() % std::size(seeds)];
     if (random() % 4 == 0) {
       packet.resize(random() % 129);
@@ -185,7 +185,7 @@ void TestFuzz() {
     CHECK(key.family != 0 || key == FlowKey{});
     CHECK(key.flags == 0 || (key.sport == 0 && key.dport == 0));
     CHECK(key.flags <= kFlagTruncated);
-  }
+  });
 }
 
 }  // namespace
