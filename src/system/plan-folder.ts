@@ -102,7 +102,15 @@ export function removeAbandonedPlans(): void {
   const base = runDirectory();
   for (const name of readdirSync(base)) {
     const pid = new RegExp(`^\\${PREFIX}(\\d+)\\.`).exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`))
-      rmSync(join(base, name), { recursive: true, force: true });
+    if (pid !== undefined && !lives(Number(pid))) rmSync(join(base, name), { recursive: true, force: true });
+  }
+}
+
+/** Whether a process is there. /proc may hide it: ProtectProc= and hidepid= do, even from its own user. */
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
