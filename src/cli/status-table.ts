@@ -2,10 +2,10 @@ import Table from 'cli-table3';
 import type {
   BackendStatus,
   FaultCounts,
+  JudgedStatus,
   QueueStatus,
   ServiceStatus,
   Status,
-  WanStatus,
 } from '../control/status.js';
 
 /** The output of `status` for people. */
@@ -61,7 +61,7 @@ function wanTable(status: Status): string {
 }
 
 /** Why each WAN is in its state: one line, or one for each family where these differ; none where nobody has looked. */
-function uplinkLines({ name, state, since, reason, warmUp, families }: WanStatus): string[] {
+function uplinkLines({ name, state, since, reason, warmUp, families }: JudgedStatus): string[] {
   const differ = families.some((one) => one.state !== families[0]!.state);
   if (differ) return families.map((one) => uplinkLine(`${name} IPv${one.family}`, one));
   return state === 'up' && reason === 'not checked'
@@ -70,7 +70,7 @@ function uplinkLines({ name, state, since, reason, warmUp, families }: WanStatus
 }
 
 /** What each check found in its last round: `fibre: ping 1.1.1.1: 12 ms, 0.0 % lost in a minute, 2 s ago`. */
-function checkLines({ name, checks }: Pick<WanStatus, 'name' | 'checks'>): string[] {
+function checkLines({ name, checks }: Pick<JudgedStatus, 'name' | 'checks'>): string[] {
   return checks.map(({ kind, targets, at, answered, rttMs, loss, unknown }) => {
     const all = answered === targets.length ? '' : `${answered} of ${targets.length} answered, `;
     const time = rttMs === null ? '' : `${rttMs} ms, `;
@@ -81,12 +81,12 @@ function checkLines({ name, checks }: Pick<WanStatus, 'name' | 'checks'>): strin
 }
 
 /** The weights that `wanmark set` changed. A WAN that it holds down shows that in its reason. */
-function weightLines({ name, weight, configuredWeight }: WanStatus): string[] {
+function weightLines({ name, weight, configuredWeight }: JudgedStatus): string[] {
   if (configuredWeight === undefined) return [];
   return [`${name}: weight ${weight} by wanmark set, ${configuredWeight} by the configuration`];
 }
 
-type Uplink = Pick<WanStatus, 'state' | 'since' | 'reason'>;
+type Uplink = Pick<JudgedStatus, 'state' | 'since' | 'reason'>;
 
 function uplinkLine(name: string, { state, since, reason }: Uplink): string {
   const seconds = Math.max(0, (Date.now() - Date.parse(since)) / 1000);
@@ -98,12 +98,18 @@ function warming(warmUp: number | null): string {
 }
 
 function serviceTable({ name, listen, strategy, backends }: ServiceStatus): string {
-  const head = ['backend', 'mark', 'state', 'weight', ...CONNECTION_HEADS];
+  const head = ['backend', 'mark', 'state', 'weight', 'tier', ...CONNECTION_HEADS];
   const table = newTable(head, ['backend', 'state']);
   for (const backend of backends) {
-    table.push([backend.name, backend.mark, backend.state, backend.weight, ...connectionCells(backend)]);
+    const { name: to, mark, state, weight, tier } = backend;
+    table.push([to, mark, state, weight, tier, ...connectionCells(backend)]);
   }
-  return `service ${name}, ${listen}, strategy ${strategy}\n${table.toString()}`;
+  const lines = [
+    ...backends.flatMap(uplinkLines),
+    ...backends.flatMap(checkLines),
+    ...backends.flatMap(weightLines),
+  ];
+  return [`service ${name}, ${listen}, strategy ${strategy}`, table.toString(), ...lines].join('\n');
 }
 
 function queueLine(queue: QueueStatus): string {

@@ -7,7 +7,7 @@ import { MAX_WEIGHT } from './wan.js';
 
 /** A request of `wanmark set` to the running daemon; anything left out stays as it is. */
 export interface Change {
-  /** A WAN's name; only the daemon knows whether it has such a WAN. */
+  /** A WAN's or backend's name; only the daemon knows whether it has such a WAN. */
   readonly wan: string;
   /** A weight, 0..65535, or `auto` for the configured one. */
   readonly weight?: number | 'auto';
@@ -17,11 +17,12 @@ export interface Change {
 
 /** A WAN that the daemon does not have. */
 export class UnknownWan extends WanmarkError {
-  constructor(name: string, names: readonly string[]) {
+  /** @param what is missing, such as `WAN` @param names what there is */
+  constructor(name: string, names: readonly string[], what = 'WAN') {
     const near = nearest(name, names);
     const hint = near === undefined ? '' : `did you mean "${near}"? `;
-    const what = names.length === 0 ? 'this daemon has none' : `there are ${names.join(', ')}`;
-    super('UNKNOWN_WAN', `there is no WAN "${name}"; ${hint}${what}`, 2);
+    const there = names.length === 0 ? 'this daemon has none' : `there are ${names.join(', ')}`;
+    super('UNKNOWN_WAN', `there is no ${what} "${name}"; ${hint}${there}`, 2);
   }
 }
 

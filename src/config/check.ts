@@ -13,9 +13,9 @@ export interface Hysteresis {
   readonly up: number;
 }
 
-/** One configured check of a WAN. */
+/** One configured check of a WAN or a backend. */
 export interface CheckConfig {
-  /** Name of the WAN, or `all`. */
+  /** Name of the WAN, or `all`; a backend's name as a target. */
   readonly wan: string;
   readonly kind: CheckKind;
   /** The targets of each family. A family without targets is not judged by this check. */
@@ -62,24 +62,12 @@ const MOST_ROUNDS = 1000;
  */
 const DNS_NAME = /^(\.|(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)$/;
 
-/** Reads the checks; each must name a WAN that exists. @throws UsageError */
-export function parseChecks(raw: readonly unknown[], wans: readonly string[]): readonly CheckConfig[] {
-  return raw.map((item) => {
-    const check = parseCheck(item);
-    if (check.wan !== 'all' && !wans.includes(check.wan)) {
-      const hint = suggestion(check.wan, [...wans, 'all']);
-      throw new UsageError(`check of "${check.wan}": there is no such WAN${hint}`);
-    }
-    return check;
-  });
-}
-
 /**
  * Reads `fibre=ping,to=1.1.1.1+9.9.9.9,interval=2`, or a map of the same keys with `wan` and `check`. @throws
  * UsageError
  */
 export function parseCheck(item: unknown): CheckConfig {
-  const record = toRecord(item);
+  const record = checkRecord(item);
   const text = (key: string): string | undefined => {
     const value = record[key];
     if (value === undefined || value === null) return undefined;
@@ -131,7 +119,8 @@ export function parseCheck(item: unknown): CheckConfig {
   });
 }
 
-function toRecord(item: unknown): Readonly<Record<string, unknown>> {
+/** A check as its keys, with what it is for under `wan`. @throws UsageError */
+export function checkRecord(item: unknown): Readonly<Record<string, unknown>> {
   if (typeof item === 'object' && item !== null && !Array.isArray(item))
     return item as Record<string, unknown>;
   if (typeof item !== 'string') {

@@ -44,7 +44,7 @@ export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Conf
     queues: parseQueues(raw, lists),
     rules: parseRules(raw, lists, fields.wans),
     strategy: parseStrategy(raw, lists),
-    health: parseHealth(raw, lists.wans),
+    health: parseHealth(raw, lists),
     hooks: parseHooks(raw, lists.wans),
     log: parseLog(raw),
     repair: !readSwitch(raw, 'no-repair'),

@@ -77,6 +77,7 @@ function backendFlag(service: Service, backend: Backend, position: number): stri
   return record(service.name, [
     ['to', backend.name, undefined],
     ['weight', backend.weight, 1],
+    ['tier', backend.tier, 1],
     ['mark', backend.mark, position],
   ]);
 }

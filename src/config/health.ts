@@ -1,13 +1,16 @@
-import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
-import { type CheckConfig, parseChecks } from './check.js';
+import type { CheckConfig } from './check.js';
+import { parseChecks } from './checks.js';
 import type { RawConfig } from './options.js';
 import { readChoice, readInteger, readList } from './raw.js';
+import type { TargetLists } from './targets.js';
 
 /** How WANs are judged, and what happens to connections when a WAN goes down or comes up. */
 export interface HealthConfig {
   /** How WANs are probed; may be empty. */
   readonly checks: readonly CheckConfig[];
+  /** How backends are probed, each by its name as a target; may be empty. */
+  readonly serverChecks: readonly CheckConfig[];
   /** The connections that are cut when their WAN goes down; those that were never answered are cut in any case. */
   readonly onDown: 'all' | 'udp' | 'none';
   /** How long a WAN that was down must work without a break until it is up, 0..3600000. */
@@ -30,15 +33,15 @@ export interface HealthConfig {
 }
 
 /** @throws UsageError */
-export function parseHealth(raw: RawConfig, wans: readonly Wan[]): HealthConfig {
+export function parseHealth(raw: RawConfig, { wans, services }: TargetLists): HealthConfig {
   const list = readList(raw, 'check');
-  if (list.length > 0 && wans.length === 0)
-    throw new UsageError('--check is for the uplinks of --wan; leave it out, or add them');
+  if (list.length > 0 && wans.length === 0 && services.length === 0)
+    throw new UsageError('--check is for the uplinks of --wan and for services; leave it out, or add them');
+  const names = wans.map((wan) => wan.name);
+  const checks = parseChecks(list, names, services);
   return Object.freeze({
-    checks: parseChecks(
-      list,
-      wans.map((wan) => wan.name),
-    ),
+    checks: checks.wans,
+    serverChecks: checks.backends,
     onDown: readChoice(raw, 'on-down', ['all', 'udp', 'none']),
     upAfterMs: 1000 * readInteger(raw, 'up-after', 0, 3600),
     slowStartMs: 1000 * readInteger(raw, 'slow-start', 0, 3600),

@@ -74,6 +74,10 @@ export const BACKEND_KEYS = {
     default: '1',
     details: 'Its share of new connections, 0 to 65535. 0 drains: it keeps what it has and gets nothing new',
   },
+  tier: {
+    default: '1',
+    details: 'Lower tiers are preferred. A higher one is used when every backend of the lower ones is down',
+  },
   mark: {
     details: 'Its number in the backend mask. Without the key it is its place in the list of all backends',
   },
@@ -81,14 +85,17 @@ export const BACKEND_KEYS = {
 
 /** The keys of `--check`; a flag begins with `WAN=KIND`. */
 export const CHECK_KEYS = {
-  wan: { details: 'The name of a WAN, or `all`; a flag begins with it: `fibre=ping,...`' },
+  wan: {
+    details:
+      'The name of a WAN, `all` for every WAN, a service for each of its backends, or one of these as `web/10.0.0.2:8080`. A flag begins with it: `fibre=ping,...`',
+  },
   check: {
     details:
       'The kind, behind the `=` of a flag: `ping`, `tcp`, `http`, `dns` (asks a server) or `script` (a program; exit code 0 means up; it learns about the WAN from `WANMARK_DEVICE`, `_SOURCE`, `_MARK`, `_GATEWAY`, `_NAME` and `_FAMILY`)',
   },
   to: {
     details:
-      'The targets, joined by `+`: addresses, for `tcp` with a port (`192.0.2.1:443`), URLs for `http`, a path for `script`. IPv4 targets judge IPv4 and IPv6 targets IPv6; a URL with a name, or a script, judges both',
+      'The targets, joined by `+`: addresses, for `tcp` with a port (`192.0.2.1:443`), URLs for `http`, a path for `script`. IPv4 targets judge IPv4 and IPv6 targets IPv6; a URL with a name, or a script, judges both. A backend itself is asked where the key is left out; `:8081`, `/health` and `:8081/health` ask another port or page of it',
   },
   interval: { default: '2', details: 'Seconds between rounds. All WANs and targets are asked in parallel' },
   timeout: {
@@ -114,7 +121,8 @@ export const CHECK_KEYS = {
   },
   status: {
     default: '204',
-    details: 'For `http`: the expected status. A captive portal answers with another',
+    details:
+      'For `http`: the expected status; for a backend the default is 200. A captive portal answers with another',
   },
   name: { default: '.', details: 'For `dns`: the name that the server is asked for' },
 } as const satisfies KeyTable;

@@ -159,7 +159,7 @@ function parseBackend(
       MAX_WEIGHT,
     ),
     mark,
-    tier: 1,
+    tier: parseInteger(`${where}: tier`, textOf(record, 'tier') ?? BACKEND_KEYS.tier.default, 1, MAX_WEIGHT),
   });
 }
 

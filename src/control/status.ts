@@ -48,30 +48,34 @@ export interface MemberStatus {
   readonly target: number;
 }
 
-/** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
-export interface WanStatus extends MemberStatus {
-  /** Empty for a bare mark. */
-  readonly dev: string;
+/** A member that is judged, and can be set by hand. Fields may be added, never renamed. */
+export interface JudgedStatus extends MemberStatus {
   /** The weight in the configuration; given only where `wanmark set` changed it. */
   readonly configuredWeight?: number;
-  /** Given only where `wanmark set` holds the WAN down. */
+  /** Given only where `wanmark set` holds it down. */
   readonly setState?: 'down';
   /** ISO 8601: when its state last changed. */
   readonly since: string;
-  /** Why the WAN is in this state. */
+  /** Why it is in this state. */
   readonly reason: string;
-  /** ISO 8601: when the WAN will be up if it keeps working; null while it is up, or does not work. */
+  /** ISO 8601: when it will be up if it keeps working; null while it is up, or does not work. */
   readonly upAt: string | null;
-  /** The part of its usual share that a WAN gets while it warms up, 0.1 to 1; null when it gets all of it. */
+  /** The part of its usual share that it gets while it warms up, 0.1 to 1; null when it gets all of it. */
   readonly warmUp: number | null;
-  /** The state in each family that the WAN carries. */
+  /** The state in each family that it carries. */
   readonly families: readonly FamilyStatus[];
   /** The last round of each check. */
   readonly checks: readonly CheckStatus[];
 }
 
+/** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
+export interface WanStatus extends JudgedStatus {
+  /** Empty for a bare mark. */
+  readonly dev: string;
+}
+
 /** One backend of a service; its fields are those of a WAN. */
-export type BackendStatus = MemberStatus;
+export type BackendStatus = JudgedStatus;
 
 /** One service in `wanmark status --json`. */
 export interface ServiceStatus {

@@ -117,7 +117,7 @@ function openBalancers(
       : makeKeeper({ config, log, now }, (...unusable) => wans?.unusable(...unusable));
   const services =
     config.services.length > 0
-      ? new Services({ ...common, services: strategies.services, connections: counters.backends })
+      ? new Services({ ...common, services: strategies.services, connections: counters.backends, keeper })
       : undefined;
   try {
     if (config.targets.length > 0) {

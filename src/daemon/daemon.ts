@@ -101,8 +101,7 @@ export class Daemon {
     await setImmediate();
     isolation.run(() => wans?.begin(), undefined);
     await setImmediate();
-    // Without WANs nobody reports which of them work, so the keeper gets no states.
-    isolation.run(() => keeper?.begin(wans === undefined ? undefined : states), undefined);
+    isolation.run(() => keeper?.begin(states), undefined);
   }
 
   /**
@@ -123,9 +122,18 @@ export class Daemon {
   }
 
   async #set(change: Change): Promise<string> {
-    const { wans } = this.#parts;
-    if (wans === undefined) throw new UnknownWan(change.wan, []);
-    return wans.set(change);
+    const { wans, services } = this.#parts;
+    const name = change.wan;
+    if (services === undefined || wans?.names.includes(name) === true) {
+      if (wans === undefined) throw new UnknownWan(name, []);
+      return wans.set(change);
+    }
+    const set = services.setter(name);
+    if (set === undefined) {
+      const what = wans === undefined ? 'backend' : 'WAN or backend';
+      throw new UnknownWan(name, [...(wans?.names ?? []), ...services.names], what);
+    }
+    return set(change);
   }
 
   /** The status for `wanmark status`. It may have to wait for connection counts, where they are made only on demand. */

@@ -16,7 +16,8 @@ import type { UplinkChange } from './uplinks.js';
 
 /** A connection that was never answered can still go another way without the client noticing. */
 const UNANSWERED: Selection = { unanswered: true };
-const SELECTIONS: Readonly<Record<HealthConfig['onDown'], Selection>> = {
+/** The connections that each value of `--on-down` cuts. */
+export const CUT_ON_DOWN: Readonly<Record<HealthConfig['onDown'], Selection>> = {
   all: {},
   udp: { ...UNANSWERED, proto: UDP },
   none: UNANSWERED,
@@ -71,7 +72,7 @@ export class Failover {
     this.#parts.logger.info({ wan, family, reason }, 'outage lasts');
     // The rules are changed by then.
     await this.#acting.get(id);
-    if (this.#isLost(id)) await this.#cut(this.#named(wan), family, SELECTIONS[this.#parts.onDown]);
+    if (this.#isLost(id)) await this.#cut(this.#named(wan), family, CUT_ON_DOWN[this.#parts.onDown]);
   }
 
   /**
@@ -111,7 +112,7 @@ export class Failover {
     // Packets without an answer yet are decided anew at their next retransmission.
     await Promise.all([this.#cut(wan, family, UNANSWERED), follow()]);
     // The WAN may be up again by now.
-    if (!brief && this.#isLost(targetId(wan.name, family))) await this.#cut(wan, family, SELECTIONS[onDown]);
+    if (!brief && this.#isLost(targetId(wan.name, family))) await this.#cut(wan, family, CUT_ON_DOWN[onDown]);
   }
 
   /** The rules come first, since the device, and with it the route, may have been away. */

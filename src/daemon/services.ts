@@ -1,3 +1,4 @@
+import type { Change } from '../config/change.js';
 import type { Config } from '../config/config.js';
 import type { ServiceStatus } from '../control/status.js';
 import { hex } from '../core/mark.js';
@@ -5,10 +6,16 @@ import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
 import { type Backend, backendMember, formatListen, type Service } from '../core/service.js';
 import type { NamedStrategy } from '../core/strategy.js';
+import { UsageError } from '../errors.js';
 import { Balancer, type BalancerContext } from './balancer.js';
 import { type DecisionListener, NO_INBOUND } from './decider.js';
+import { CUT_ON_DOWN } from './failover.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
+import type { RulesKeeper } from './rules-keeper.js';
+import { Servers } from './servers.js';
 import { findByService } from './service-pools.js';
+import { Settings } from './settings.js';
+import { judgedStatus } from './uplink-status.js';
 
 /** A service and its own instance of its strategy. */
 export interface NamedService {
@@ -17,17 +24,26 @@ export interface NamedService {
 }
 
 export interface ServicesParts extends BalancerContext {
-  readonly config: Pick<Config, 'fields' | 'queues'>;
+  readonly config: Pick<Config, 'fields' | 'queues' | 'health'>;
+  readonly keeper: RulesKeeper | undefined;
   /** The services; never empty. */
   readonly services: readonly NamedService[];
   /** Undefined when decisions are not logged. */
   readonly markLog: MarkLogOptions | undefined;
 }
 
+/** What belongs to one service. */
+interface Watched {
+  readonly pool: Pool;
+  readonly servers: Servers;
+  readonly settings: Settings;
+}
+
 /** The balancer of incoming connections: one queue for all services, a pool for each. */
 export class Services {
   readonly balancer: Balancer;
   readonly #parts: ServicesParts;
+  readonly #watched: readonly Watched[];
 
   /** Binds the queue; packets are answered from here on. @throws QueueError */
   constructor(parts: ServicesParts) {
@@ -55,10 +71,37 @@ export class Services {
         maxLen: config.queues.length,
       },
     });
+    this.#watched = services.map((one, i) => this.#watch(one, this.balancer.pools[i]!));
   }
 
-  /** Ends the balancer and logs its end. */
+  /** The names of the backends as targets: `web/10.0.0.2:80`. */
+  get names(): readonly string[] {
+    return this.#watched.flatMap(({ pool }) => pool.members.map(({ target }) => target.name));
+  }
+
+  /**
+   * Finds who sets a backend; undefined where there is no such backend.
+   * @param name as a target, or as in `to=` where only one service has it
+   * @throws UsageError for the name of a service, or one that several services have
+   */
+  setter(name: string): ((change: Change) => Promise<string>) | undefined {
+    const all = this.#watched.flatMap(({ pool, settings }) =>
+      pool.members.map(({ target, configured }) => ({ pool, settings, target, to: configured.name })),
+    );
+    const exact = all.filter(({ target }) => target.name === name);
+    const found = exact.length > 0 ? exact : all.filter(({ pool, to }) => to === name || pool.name === name);
+    const [first, ...more] = found;
+    if (first === undefined) return undefined;
+    if (more.length > 0 || (first.to !== name && first.target.name !== name)) {
+      const names = found.map(({ target }) => target.name).join(', ');
+      throw new UsageError(`"${name}" is not one backend; set one of ${names}`);
+    }
+    return (change) => first.settings.set({ ...change, wan: first.target.name });
+  }
+
+  /** Ends the watch and the balancer, and logs its end. */
   async stop(): Promise<void> {
+    await Promise.all(this.#watched.map(({ servers }) => servers.stop()));
     const serviceQueue = await this.balancer.stop();
     this.#parts.logger.info({ serviceQueue }, 'services stopped');
   }
@@ -80,12 +123,44 @@ export class Services {
 
   /** The services' status, as `wanmark status` shows it. */
   status(): ServiceStatus[] {
-    const backends = this.balancer.status();
-    return this.#parts.services.map(({ service, strategy }, i) => ({
-      name: service.name,
-      listen: formatListen(service),
-      strategy: strategy.name,
-      backends: backends[i]!,
-    }));
+    const lines = this.balancer.status();
+    return this.#parts.services.map(({ service, strategy }, i) => {
+      const { pool, servers } = this.#watched[i]!;
+      return {
+        name: service.name,
+        listen: formatListen(service),
+        strategy: strategy.name,
+        backends: pool.members.map((member, j) =>
+          judgedStatus(lines[i]![j]!, member, this.#parts.states, servers.checks(member.target.name)),
+        ),
+      };
+    });
+  }
+
+  #watch({ service, strategy }: NamedService, pool: Pool): Watched {
+    const { config, states, logger, keeper } = this.#parts;
+    const servers = new Servers({
+      service,
+      field: config.fields.backends,
+      health: config.health,
+      cut: CUT_ON_DOWN[config.health.onDown],
+      states,
+      logger,
+      candidates: () => new Set(pool.candidates(service.family).map(({ target }) => target.name)),
+      forget: (mark) => this.balancer.forget(mark),
+      follow: () => keeper?.setStates(states) ?? Promise.resolve(),
+    });
+    const settings = new Settings({
+      what: `backend of ${service.name}`,
+      label: (name) => ({ service: service.name, backend: name.slice(service.name.length + 1) }),
+      members: pool.members,
+      states,
+      strategy,
+      logger,
+      uplinks: servers,
+      keeper,
+      settled: () => servers.settled(),
+    });
+    return { pool, servers, settings };
   }
 }

@@ -9,7 +9,11 @@ import type { RulesKeeper } from './rules-keeper.js';
 import type { Uplinks } from './uplinks.js';
 
 export interface SettingsParts {
-  /** The members that can be set: the WANs or bare marks, with their configured weights. */
+  /** What the members are, for messages: `WAN`, or `backend of web`. */
+  readonly what: string;
+  /** Names a member in the log, by the field that users know. */
+  readonly label: (name: string) => object;
+  /** The members that can be set, of one pool: the WANs or bare marks, or the backends of a service. */
   readonly members: readonly Pick<Member, 'target' | 'configured'>[];
   readonly states: States;
   /** The strategy that chooses among them. */
@@ -88,7 +92,7 @@ export class Settings {
     const { members, keeper } = this.#parts;
     if (members.every((one) => (weights.get(one.target.name) ?? one.configured.weight) === 0)) {
       throw new UsageError(
-        `with weight 0 for ${target.name} every WAN has weight 0, so none takes new connections; give another 1 or more first`,
+        `with weight 0 for ${target.name} every ${this.#parts.what} has weight 0, so none takes new connections; give another 1 or more first`,
       );
     }
     const refusal = await keeper?.refusal(weights);
@@ -98,13 +102,13 @@ export class Settings {
   }
 
   async #setWeight({ target, configured }: Settable, weights: ReadonlyMap<string, number>): Promise<string> {
-    const { states, keeper, logger, uplinks } = this.#parts;
+    const { states, keeper, logger, uplinks, label } = this.#parts;
     const was = states.weight(target.name, configured.weight);
     const now = weights.get(target.name) ?? configured.weight;
     if (now === was) return `weight ${weightText(now)}, as before`;
     states.setWeight(target.name, weights.get(target.name));
     if ((now === 0) !== (was === 0)) states.turnedWeight(target.name);
-    logger.info({ wan: target.name, what: 'weight', now, was }, 'set');
+    logger.info({ ...label(target.name), what: 'weight', now, was }, 'set');
     uplinks?.reconsider();
     await keeper?.setStates(states);
     const said = `weight ${weightText(now)}, was ${weightText(was)}`;
@@ -113,11 +117,11 @@ export class Settings {
   }
 
   async #setState({ name, families }: Target, now: 'down' | 'auto'): Promise<string> {
-    const { uplinks, states, logger, settled } = this.#parts;
+    const { uplinks, states, logger, settled, label } = this.#parts;
     const was = states.isByHand(name) ? 'down' : 'auto';
     if (now !== was) {
       states.setByHand(name, now === 'down');
-      logger.info({ wan: name, what: 'state', now, was }, 'set');
+      logger.info({ ...label(name), what: 'state', now, was }, 'set');
     }
     // Called even if the state was `auto` before, since that ends a hold-down.
     uplinks?.setDown(name, now === 'down');

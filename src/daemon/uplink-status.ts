@@ -1,4 +1,5 @@
-import type { CheckStatus, FamilyStatus, WanStatus } from '../control/status.js';
+import type { CheckStatus, FamilyStatus, JudgedStatus, MemberStatus } from '../control/status.js';
+import type { Member } from '../core/member.js';
 import type { Standing, States } from '../core/states.js';
 import { type Target, targetId } from '../core/target.js';
 import { systemClock } from '../wan/clock.js';
@@ -11,7 +12,7 @@ import type { CheckReport } from '../wan/monitor.js';
 export function uplinkStatus(
   { name, families: carried }: Target,
   states: Pick<States, 'state' | 'suspicion'>,
-): Pick<WanStatus, 'since' | 'reason' | 'upAt' | 'families'> {
+): Pick<JudgedStatus, 'since' | 'reason' | 'upAt' | 'families'> {
   const all = carried.map((family) => {
     const id = targetId(name, family);
     const { up, since, reason, heldUntil } = states.state(id);
@@ -35,12 +36,30 @@ export function uplinkStatus(
   return { since: sinceDate(since).toISOString(), reason, upAt: shown.upAt, families };
 }
 
+/** All that is known of a member, as status shows it. @param reports the last rounds of its checks */
+export function judgedStatus(
+  line: MemberStatus,
+  { target, configured }: Member,
+  states: States,
+  reports: readonly CheckReport[],
+): JudgedStatus {
+  const warmUp = Math.min(...target.families.map((family) => states.warmUp(targetId(target.name, family))));
+  return {
+    ...line,
+    ...(line.weight === configured.weight ? {} : { configuredWeight: configured.weight }),
+    ...(states.isByHand(target.name) ? { setState: 'down' as const } : {}),
+    ...drained(line.state, uplinkStatus(target, states), states.weighedSince(target.name)),
+    checks: checkStatus(reports),
+    warmUp: warmUp === 1 ? null : warmUp,
+  };
+}
+
 /**
  * Gives a target that drains, or has ended to drain, the time and reason of that, which its weight decides and nothing
  * that was found.
  * @param weighedSince when its weight last changed from or to 0, in milliseconds of the clock
  */
-export function drained<Line extends Pick<WanStatus, 'since' | 'reason'>>(
+export function drained<Line extends Pick<JudgedStatus, 'since' | 'reason'>>(
   standing: Standing,
   line: Line,
   weighedSince: number | undefined,

@@ -6,7 +6,7 @@ import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
 import type { NamedStrategy } from '../core/strategy.js';
-import { type TargetId, targetId } from '../core/target.js';
+import type { TargetId } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import { readQueueTable } from '../queue/proc.js';
 import type { RunProgram } from '../system/programs.js';
@@ -20,7 +20,7 @@ import { Mover } from './mover.js';
 import { Renumbering } from './renumbering.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
-import { checkStatus, drained, uplinkStatus } from './uplink-status.js';
+import { judgedStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
 /** How long a part may take to end. */
@@ -67,6 +67,8 @@ export class Wans {
     this.#hooks = new Hooks({ wans, hooks, socket, logger, states, onFault, run: parts.run });
     this.#uplinks = wans.length > 0 ? this.#watchUplinks() : undefined;
     this.#settings = new Settings({
+      what: 'WAN',
+      label: (wan) => ({ wan }),
       members: this.#pool.members,
       strategy: parts.strategy,
       states,
@@ -85,6 +87,11 @@ export class Wans {
   /** Does what {@link Uplinks.unusable} says. */
   unusable(ids: ReadonlySet<TargetId>, asOf: number): void {
     this.#uplinks?.unusable(ids, asOf);
+  }
+
+  /** The names by which they can be set. */
+  get names(): readonly string[] {
+    return this.#pool.members.map(({ target }) => target.name);
   }
 
   /** Does what {@link Settings.set} says. */
@@ -120,21 +127,10 @@ export class Wans {
   /** The WANs' status, as `wanmark status` shows it. */
   status(): WanStatus[] {
     const lines = this.balancer.status()[0]!;
-    return this.#pool.members.map(({ target, configured }, i): WanStatus => {
-      const { states } = this.#parts;
-      const line = lines[i]!;
-      const warmUp = Math.min(
-        ...target.families.map((family) => states.warmUp(targetId(target.name, family))),
-      );
-      return {
-        ...line,
-        dev: configured.dev ?? '',
-        ...(line.weight === configured.weight ? {} : { configuredWeight: configured.weight }),
-        ...(states.isByHand(target.name) ? { setState: 'down' as const } : {}),
-        ...drained(line.state, uplinkStatus(target, states), states.weighedSince(target.name)),
-        checks: checkStatus(this.#uplinks?.checks(target.name) ?? []),
-        warmUp: warmUp === 1 ? null : warmUp,
-      };
+    return this.#pool.members.map((member, i): WanStatus => {
+      const reports = this.#uplinks?.checks(member.target.name) ?? [];
+      const status = judgedStatus(lines[i]!, member, this.#parts.states, reports);
+      return { ...status, dev: member.configured.dev ?? '' };
     });
   }
 

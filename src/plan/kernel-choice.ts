@@ -1,13 +1,14 @@
 import type { PlanConfig } from '../config/config.js';
 import { FAMILIES } from '../core/family.js';
+import { backendName } from '../core/service.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
+import { sharesOf, weightOf } from './candidates.js';
 import { tooLong } from './choice.js';
 import type { Rule, Share } from './plan.js';
 import { FROM_OTHERS, undecided } from './rule.js';
 import { refusedBits, type Scene, wanBits } from './scene.js';
 import type { PlanStates } from './states.js';
-import type { Uplink } from './uplink.js';
 
 /**
  * The rules of WANMARK_KERNEL: the WANs' shares of the packets that nobody else decided. Where no WAN is up, the last
@@ -28,35 +29,13 @@ export function kernelRules(scene: Scene): Rule[] {
   return [{ when: [undecided(mask), FROM_OTHERS], action: { kind: 'set-mark', bits: refused } }];
 }
 
-/**
- * The shares of the WANs that are up and have a weight, in the lowest tier that has any. Suspected ones are left out
- * unless all are.
- */
+/** The shares of the WANs that can be used, in the order of their numbers. */
 function candidates(scene: Scene): Share[] {
-  const { states } = scene;
-  const working = scene.uplinks.filter(
-    (uplink) => weightOf(uplink.wan, states) > 0 && !isAway(uplink, states),
-  );
-  const trusted = working.filter(({ id }) => !states.suspected.has(id));
-  const able = trusted.length > 0 ? trusted : working;
-  const tier = Math.min(...able.map(({ wan }) => wan.tier));
-  return able
-    .filter(({ wan }) => wan.tier === tier)
-    .toSorted((a, b) => a.wan.mark - b.wan.mark)
-    .map(({ wan }) => ({
-      name: wan.name,
-      value: wanBits(scene, wan.mark).value,
-      weight: weightOf(wan, scene.states),
-    }));
-}
-
-function isAway({ id, unusable }: Uplink, states: PlanStates): boolean {
-  return unusable !== undefined || states.down.has(id);
-}
-
-/** The current weight. */
-function weightOf(wan: Wan, states: PlanStates): number {
-  return states.weights.get(wan.name) ?? wan.weight;
+  const options = scene.uplinks
+    .filter(({ unusable }) => unusable === undefined)
+    .map(({ wan, id }) => ({ ...wan, id, value: wanBits(scene, wan.mark).value }))
+    .toSorted((a, b) => a.mark - b.mark);
+  return sharesOf(options, scene.states);
 }
 
 /** What the kernel's own choice depends on. */
@@ -80,15 +59,29 @@ export function choiceRefusal(config: ChoiceConfig, states: PlanStates): string 
       if (refusal !== undefined) return refusal;
     }
   }
-  return services
-    .map(({ name, backends }) => tooLong(`service ${name}`, rules.kernelMode, backends))
-    .find((refusal) => refusal !== undefined);
+  for (const service of services) {
+    const backends = service.backends.map((backend) => ({
+      tier: backend.tier,
+      weight: weightOf({ name: backendName(service, backend), weight: backend.weight }, states),
+    }));
+    if (backends.every(({ weight }) => weight === 0))
+      return `every backend of service ${service.name} has weight 0; give one of them a weight`;
+    for (const tier of new Set(backends.map((one) => one.tier))) {
+      const those = backends.filter((one) => one.tier === tier);
+      const refusal = tooLong(`service ${service.name}`, rules.kernelMode, those);
+      if (refusal !== undefined) return refusal;
+    }
+  }
+  return undefined;
 }
 
-/** Drops states of targets that the configuration does not have, and weights that would leave every WAN with 0. */
+/** Drops states of targets that the configuration does not have, and weights that would leave a pool with nothing but 0. */
 export function fittingStates(config: ChoiceConfig, states: PlanStates): PlanStates {
-  const ids = new Set(config.wans.flatMap((wan) => FAMILIES.map((family) => targetId(wan.name, family))));
-  const names = new Set(config.wans.map((wan) => wan.name));
+  const names = new Set([
+    ...config.wans.map((wan) => wan.name),
+    ...config.services.flatMap((service) => service.backends.map((one) => backendName(service, one))),
+  ]);
+  const ids = new Set([...names].flatMap((name) => FAMILIES.map((family) => targetId(name, family))));
   const known = (those: ReadonlySet<TargetId>) => new Set([...those].filter((id) => ids.has(id)));
   const [down, suspected] = [known(states.down), known(states.suspected)];
   const weights = new Map([...states.weights].filter(([name]) => names.has(name)));

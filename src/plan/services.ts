@@ -1,4 +1,6 @@
-import type { Backend, PortRange, Service } from '../core/service.js';
+import { type Backend, backendName, type PortRange, type Service } from '../core/service.js';
+import { targetId } from '../core/target.js';
+import { sharesOf } from './candidates.js';
 import {
   type Chain,
   type Match,
@@ -84,15 +86,7 @@ function poolChains(scene: Scene, service: Service): Chain[] {
   const pool = poolChain(scene, service);
   const to = pool.replace('POOL', 'TO');
   const jump = { kind: 'jump', chain: to } as const;
-  const shares = service.backends
-    .filter(({ weight }) => weight > 0)
-    .map(
-      (backend): Share => ({
-        name: backend.name,
-        value: bitsOf(scene, backend).value,
-        weight: backend.weight,
-      }),
-    );
+  const shares = sharesOfService(scene, service);
   return [
     {
       name: pool,
@@ -111,6 +105,19 @@ function poolChains(scene: Scene, service: Service): Chain[] {
       ],
     },
   ];
+}
+
+/**
+ * The shares of the backends that are up. Where none is, all are tried as if they were: what is not translated would
+ * reach the router's own programs.
+ */
+function sharesOfService(scene: Scene, service: Service): Share[] {
+  const options = service.backends.map((backend) => {
+    const name = backendName(service, backend);
+    return { ...backend, name, id: targetId(name, service.family), value: bitsOf(scene, backend).value };
+  });
+  const shares = sharesOf(options, scene.states);
+  return shares.length > 0 ? shares : sharesOf(options, { ...scene.states, down: new Set() });
 }
 
 function toBackend(scene: Scene, service: Service, backend: Backend): Rule[] {

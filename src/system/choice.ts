@@ -17,7 +17,8 @@ import {
 import { runLimited } from './limited.js';
 import { underLock } from './lock.js';
 
-const CHAIN = 'WANMARK_KERNEL';
+/** The chains that choose: among the WANs, and among the backends of each service. */
+const CHOOSING = /^-A (WANMARK_(?:KERNEL|POOL\d+)) /;
 const TIMEOUT_MS = 15_000;
 
 /**
@@ -41,24 +42,34 @@ async function change(wished: PlanStates): Promise<boolean> {
   const facts = { ...readFacts(config), macs, ipsec: firewall.ipsec };
   const want = planLists(buildPlan(config, facts, states));
   const settled = readSettled();
-  const changed = TABLE_LISTS.filter(
-    ({ list }) => !isEqual(chainOf(settled.want, list), chainOf(want, list)),
-  );
-  if (!changed.every(({ list }) => isLiteral(settled, list))) return false;
+  const changed = TABLE_LISTS.map((table) => ({
+    ...table,
+    chains: choosing(settled.want, want, table.list).filter(
+      (chain) => !isEqual(chainOf(settled.want, table.list, chain), chainOf(want, table.list, chain)),
+    ),
+  })).filter(({ chains }) => chains.length > 0);
+  if (!changed.every(({ list, chains }) => chains.every((chain) => isLiteral(settled, list, chain))))
+    return false;
   const done = await Promise.all(
-    changed.map(({ family, stage, list }) => {
-      const input = [`*${stage}`, `:${CHAIN} - [0:0]`, ...chainOf(want, list), 'COMMIT', ''].join('\n');
+    changed.map(({ family, stage, list, chains }) => {
+      const heads = chains.map((chain) => `:${chain} - [0:0]`);
+      const rules = chains.flatMap((chain) => chainOf(want, list, chain));
+      const input = [`*${stage}`, ...heads, ...rules, 'COMMIT', ''].join('\n');
       return restore(installed.firewall.programs[family], input);
     }),
   );
   if (!done.every(Boolean)) return false;
-  for (const { list } of changed) {
+  for (const { list, chains } of changed) {
     // The order matters: a crash in between leaves a `have` that the kernel does not have, so nothing is trusted.
     for (const [folder, lists] of [
       ['want', settled.want],
       ['have', settled.have],
     ] as const) {
-      keep(join(folder, list), withChain(lists.get(list) ?? [], chainOf(want, list)));
+      const lines = chains.reduce<readonly string[]>(
+        (all, chain) => withChain(all, chain, chainOf(want, list, chain)),
+        lists.get(list) ?? [],
+      );
+      keep(join(folder, list), lines);
     }
   }
   keep(
@@ -70,14 +81,24 @@ async function change(wished: PlanStates): Promise<boolean> {
   return true;
 }
 
-function chainOf(lists: Lists, list: string): readonly string[] {
-  return (lists.get(list) ?? []).filter((line) => line.startsWith(`-A ${CHAIN} `));
+/** The names of the chains that choose in either state of a table. */
+function choosing(before: Lists, after: Lists, list: string): readonly string[] {
+  const lines = [...(before.get(list) ?? []), ...(after.get(list) ?? [])];
+  return [...new Set(lines.flatMap((line) => CHOOSING.exec(line)?.[1] ?? []))];
+}
+
+function chainOf(lists: Lists, list: string, chain: string): readonly string[] {
+  return (lists.get(list) ?? []).filter((line) => line.startsWith(`-A ${chain} `));
 }
 
 /** Whether the kernel prints the chain as we wrote it. For an empty chain that cannot be known. */
-function isLiteral({ have, want }: { readonly have: Lists; readonly want: Lists }, list: string): boolean {
-  const chain = chainOf(want, list);
-  return chain.length > 0 && isEqual(chain, chainOf(have, list));
+function isLiteral(
+  { have, want }: { readonly have: Lists; readonly want: Lists },
+  list: string,
+  chain: string,
+): boolean {
+  const lines = chainOf(want, list, chain);
+  return lines.length > 0 && isEqual(lines, chainOf(have, list, chain));
 }
 
 function isEqual(a: readonly string[], b: readonly string[]): boolean {
@@ -91,10 +112,10 @@ async function restore(program: string, input: string): Promise<boolean> {
 }
 
 /** The table with a new text for the chain, in the place where it stood. */
-function withChain(lines: readonly string[], chain: readonly string[]): string[] {
-  const isOld = (line: string) => line.startsWith(`-A ${CHAIN} `);
+function withChain(lines: readonly string[], chain: string, text: readonly string[]): string[] {
+  const isOld = (line: string) => line.startsWith(`-A ${chain} `);
   const at = lines.findIndex(isOld);
-  return [...lines.slice(0, at), ...chain, ...lines.slice(at).filter((line) => !isOld(line))];
+  return [...lines.slice(0, at), ...text, ...lines.slice(at).filter((line) => !isOld(line))];
 }
 
 /** Replaces a file of the state at once; a crash leaves the old file or the new one. */

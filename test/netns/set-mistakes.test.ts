@@ -17,7 +17,7 @@ describe('a mistake of wanmark set', needs(nfqueue, addon), () => {
         assert.deepEqual([result.code, result.stdout], [code, '']);
       };
       for (const [args, complaint] of [
-        [[], /set needs the name of a WAN first, for example wanmark set fibre weight=0/],
+        [[], /set needs the name of a WAN or backend first, for example wanmark set fibre weight=0/],
         [['wan1'], /nothing to set for wan1; add for example weight=0 or state=down/],
         [['wna1', 'weight=5'], /there is no WAN "wna1"; did you mean "wan1"\? there are wan1, wan2/],
         [['wan1', 'wieght=5'], /unknown key "wieght"; did you mean "weight"\?/],

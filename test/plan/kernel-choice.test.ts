@@ -42,6 +42,47 @@ describe('the choice of the kernel', () => {
   });
 });
 
+describe('the choice of the kernel among backends', () => {
+  const raw = {
+    service: 'web,listen=192.0.2.1:80/tcp',
+    backend: ['web,to=10.0.0.1', 'web,to=10.0.0.2,weight=3', 'web,to=10.0.0.3,tier=2'],
+  };
+  const pool = (down: TargetId[], given: Record<string, number> = {}) => {
+    const plan = buildPlan(parseConfig(raw), ROUTER, { ...weights(given), down: new Set(down) });
+    const chain = plan.families[4].stages.nat.chains.find(({ name }) => name === 'WANMARK_POOL1')!;
+    const [choice] = chain.rules.flatMap(({ action }) => (action?.kind === 'choose' ? [action.choice] : []));
+    return choice!.shares.map(({ name, weight }) => `${name.slice(-1)}=${weight}`).join(' ');
+  };
+
+  it('goes by states, weights and tiers', () => {
+    assert.equal(pool([]), '1=1 2=3');
+    assert.equal(pool(['web/10.0.0.1/4']), '2=3');
+    assert.equal(pool(['web/10.0.0.1/4'], { 'web/10.0.0.2': 0 }), '3=1');
+    assert.equal(pool([], { 'web/10.0.0.1': 7 }), '1=7 2=3');
+  });
+
+  it('tries all where none is up', () => {
+    assert.equal(pool(['web/10.0.0.1/4', 'web/10.0.0.2/4', 'web/10.0.0.3/4']), '1=1 2=3');
+  });
+
+  it('is not made with weight 0 for all', () => {
+    const all = { 'web/10.0.0.1': 0, 'web/10.0.0.2': 0, 'web/10.0.0.3': 0 };
+    assert.match(
+      choiceRefusal(parseConfig(raw), weights(all))!,
+      /^every backend of service web has weight 0; /,
+    );
+  });
+
+  it('keeps the states of its backends', () => {
+    const states = {
+      ...weights({ 'web/10.0.0.1': 2, 'db/10.0.0.1': 3 }),
+      down: new Set<TargetId>(['web/10.0.0.2/4']),
+    };
+    const { down, weights: fitting } = fittingStates(parseConfig(raw), states);
+    assert.deepEqual([[...down], [...fitting]], [['web/10.0.0.2/4'], [['web/10.0.0.1', 2]]]);
+  });
+});
+
 describe('a choice is refused', () => {
   it('where a rotation would be too long, in any tier, of WANs or of a service', () => {
     for (const raw of [

@@ -19,10 +19,13 @@ interface SetArguments {
 /** The command `set`: changes a WAN of the running daemon. */
 export const setCommand: CommandModule<object, SetArguments> = {
   command: 'set [wan] [settings..]',
-  describe: 'Change a WAN of the running daemon: weight=N|auto, state=down|auto',
+  describe: 'Change a WAN or backend of the running daemon: weight=N|auto, state=down|auto',
   builder: (yargs) =>
     yargs
-      .positional('wan', { type: 'string', describe: 'Its name' })
+      .positional('wan', {
+        type: 'string',
+        describe: 'Its name; a backend has SERVICE/TO, as web/10.0.0.2:8080',
+      })
       .positional('settings', {
         type: 'string',
         array: true,
@@ -36,7 +39,9 @@ export const setCommand: CommandModule<object, SetArguments> = {
       }),
   handler: async ({ wan, settings = [], socket = presetSocket().socket ?? DEFAULT_SOCKET }) => {
     if (wan === undefined || wan.includes('=')) {
-      throw new UsageError('set needs the name of a WAN first, for example wanmark set fibre weight=0');
+      throw new UsageError(
+        'set needs the name of a WAN or backend first, for example wanmark set fibre weight=0',
+      );
     }
     const { status, answer } = await askDaemon<SetAnswer>(
       socket,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseCheck, parseChecks } from '#wanmark/config/check.js';
+import { parseCheck } from '#wanmark/config/check.js';
 import { assertRefused } from './refused.js';
 
 describe('the text of a check', () => {
@@ -90,13 +90,4 @@ describe('the text of a check', () => {
       assertRefused(() => parseCheck(text), message);
     });
   }
-
-  it('must name a WAN that exists', () => {
-    const raw = ['fibre=ping,to=192.0.2.1', 'all=ping,to=192.0.2.1'];
-    assert.equal(parseChecks(raw, ['fibre', 'dsl']).length, 2);
-    assert.throws(
-      () => parseChecks(raw, ['fiber']),
-      /check of "fibre": there is no such WAN; did you mean "fiber"/,
-    );
-  });
 });

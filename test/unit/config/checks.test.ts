@@ -33,7 +33,7 @@ describe('--check and --on-down', () => {
     const service = 'web,listen=192.0.2.1:80/tcp';
     assert.throws(
       () => parseConfig({ service, backend: 'web,to=10.0.0.2:80', check }),
-      /--check is for the uplinks of --wan/,
+      /check of "all": there is no such service or backend; use one of web/,
     );
     assert.throws(() => parseConfig({ wan: WANS, 'on-down': 'tcp' }), /unknown on-down "tcp"/);
   });

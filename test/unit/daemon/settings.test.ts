@@ -25,6 +25,8 @@ function recorded({ bare = false, refusal = '', failure = '', strategy = {} } = 
     }
   };
   const settings = new Settings({
+    what: 'WAN',
+    label: (wan) => ({ wan }),
     members: wans.map((one) => ({ target: wanMember(one).target, configured: one })),
     states,
     strategy: { name: 'the strategy', ...strategy },

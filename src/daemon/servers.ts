@@ -1,0 +1,155 @@
+import type { Logger } from 'pino';
+import type { HealthConfig } from '../config/health.js';
+import { flush, type Selection } from '../conntrack/requests.js';
+import type { Family } from '../core/family.js';
+import type { MarkField } from '../core/mark.js';
+import { type Backend, backendName, type Service } from '../core/service.js';
+import type { States } from '../core/states.js';
+import { type TargetId, targetId } from '../core/target.js';
+import { type Clock, systemClock } from '../wan/clock.js';
+import { Health, type HealthChange } from '../wan/health.js';
+import { type CheckReport, Monitor } from '../wan/monitor.js';
+import { sinceDate } from './uplink-status.js';
+
+/** A connection that was never answered can still go to another server without the client noticing. */
+const UNANSWERED: Selection = { unanswered: true };
+
+export interface ServersParts {
+  readonly service: Service;
+  /** That of the backends. */
+  readonly field: MarkField;
+  readonly health: Pick<HealthConfig, 'serverChecks' | 'upAfterMs'>;
+  /** The connections that are cut when their server dies. */
+  readonly cut: Selection;
+  /** Takes the findings, and has the current weights. */
+  readonly states: States;
+  readonly logger: Logger;
+  /** The names of the targets that new connections to the service may be given to. */
+  readonly candidates: () => ReadonlySet<string>;
+  /** Drops the remembered decisions for a backend. @param mark its number */
+  readonly forget: (mark: number) => void;
+  /** Makes the kernel's own choice go by the states; see {@link RulesKeeper.setStates}. */
+  readonly follow: () => Promise<void>;
+  readonly clock?: Clock;
+  readonly flush?: typeof flush;
+}
+
+/**
+ * Knows whether each server of one service works, and acts on it as on WANs. Down: neither the daemon nor the kernel
+ * chooses the server any more, then its connections are cut, unless no other server is left. Up: first the rules know
+ * it, then the daemon chooses it.
+ */
+export class Servers {
+  readonly #parts: ServersParts;
+  readonly #clock: Clock;
+  readonly #flush: typeof flush;
+  readonly #health: Health;
+  readonly #monitor: Monitor;
+  readonly #family: Family;
+  /** The last change of each target, so that work for an older one can tell that it is out of date. */
+  readonly #latest = new Map<TargetId, HealthChange>();
+  #settled: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ServersParts) {
+    this.#parts = parts;
+    const { service, health, states } = parts;
+    this.#clock = parts.clock ?? systemClock;
+    this.#flush = parts.flush ?? flush;
+    this.#family = service.family;
+    const names = service.backends.map((backend) => backendName(service, backend));
+    const weight = (name: string) => states.weight(name, this.#named(name).weight);
+    this.#health = new Health({
+      upAfterMs: health.upAfterMs,
+      taking: () => names.filter((name) => weight(name) > 0),
+      onState: (change) => this.#found(change),
+    });
+    this.#monitor = new Monitor({
+      wans: names,
+      checks: health.serverChecks.filter(({ wan }) => names.includes(wan)),
+      health: this.#health,
+      // By the main table, as the connections themselves go.
+      path: (wan, family) => ({ wan, family, mark: 0, device: undefined }),
+      clock: this.#clock,
+    });
+  }
+
+  /** Holds a server down, or lets it go by its findings again. @param name its name as a target */
+  setDown(name: string, down: boolean): void {
+    const now = this.#clock.now();
+    const verdict = { up: false, reason: 'set down by hand', wished: true };
+    if (down) this.#health.report(name, this.#family, 'set', verdict, now);
+    else this.#health.release(name, this.#family, 'set', now);
+    this.#monitor.awaitHolds();
+  }
+
+  /** To be called when a weight changed: a server that waits to come up may be the only one left. */
+  reconsider(): void {
+    this.#health.tick(this.#clock.now());
+    this.#monitor.awaitHolds();
+  }
+
+  /** What the checks of a server found in their last rounds. @param name its name as a target */
+  checks(name: string): readonly CheckReport[] {
+    return this.#monitor.latest(name);
+  }
+
+  /** Settles when all consequences of the changes so far are done. */
+  settled(): Promise<unknown> {
+    return this.#settled;
+  }
+
+  stop(): Promise<void> {
+    return this.#monitor.stop();
+  }
+
+  #found(change: HealthChange): void {
+    const { wan, family, ...state } = change;
+    const id = targetId(wan, family);
+    const lastedMs = this.#parts.states.found(id, state);
+    if (lastedMs === undefined) return;
+    this.#latest.set(id, change);
+    const acted = this.#act(this.#named(wan), change, lastedMs);
+    // Drops the results, since otherwise each promise would hold all earlier ones.
+    this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
+  }
+
+  /** Never rejects. */
+  async #act(backend: Backend, change: HealthChange, lastedMs: number): Promise<void> {
+    const { service, logger, states, forget, follow, cut } = this.#parts;
+    const { wan, family, up, reason, since } = change;
+    const id = targetId(wan, family);
+    const lasted = Math.round(lastedMs / 1000);
+    const line = { service: service.name, backend: backend.name, reason, since: sinceDate(since), lasted };
+    if (up) {
+      await follow();
+      // After another change meanwhile, that change does the rest.
+      if (this.#latest.get(id) !== change) return;
+      states.admit(id);
+      logger.info(line, 'backend up');
+      return;
+    }
+    logger.warn(line, 'backend down');
+    forget(backend.mark);
+    // Packets without an answer yet are decided anew at their next retransmission.
+    await Promise.all([this.#cut(backend, UNANSWERED), follow()]);
+    // The server may be up again by now.
+    if (states.down.has(id)) await this.#cut(backend, cut);
+  }
+
+  /** Cuts connections of a server, unless there is no other one: then they may as well wait for this one. */
+  async #cut(backend: Backend, selection: Selection): Promise<void> {
+    const { field, candidates, logger, service } = this.#parts;
+    if (candidates().size === 0) return;
+    try {
+      await this.#flush(field.encode(backend.mark), field.mask, { ...selection, family: this.#family });
+    } catch (error) {
+      const name = backendName(service, backend);
+      logger.error(`connections of backend ${name} could not be cut: ${(error as Error).message}`);
+    }
+  }
+
+  #named(name: string): Backend {
+    const { service } = this.#parts;
+    return service.backends.find((backend) => backendName(service, backend) === name)!;
+  }
+}

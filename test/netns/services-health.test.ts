@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { BackendStatus } from '#wanmark/control/status.js';
+import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
+import { conntrack, eventually } from '../helpers/router-state.js';
+import { PORT, ROUTER, type ServicesLab, server, withServices } from '../helpers/services.js';
+
+const NAMES = [1, 2, 3, 4].map((k) => `${server(k)}:${PORT}`);
+/** Three servers, and a fourth for when none of them works. */
+const FLAGS = [
+  '--kernel-mode=nth',
+  '--service',
+  `web,listen=${ROUTER[4]}:80/tcp`,
+  ...NAMES.flatMap((name, i) => ['--backend', `web,to=${name}${i === 3 ? ',tier=2' : ''}`]),
+];
+const WATCH = [
+  ...['--check', 'web=tcp,interval=0.2,timeout=0.3,fall=2,rise=2', '--check', 'web=ping,interval=0.5'],
+  ...['--up-after', '0', '--slow-start', '0'],
+];
+
+const backends = async (lab: ServicesLab): Promise<readonly BackendStatus[]> =>
+  (await lab.status()).services[0]!.backends;
+
+const waitForStates = (lab: ServicesLab, states: string) =>
+  eventually(
+    async () => (await backends(lab)).map(({ state }) => state).join(' '),
+    (found) => found === states,
+    `the servers to be ${states}`,
+  );
+
+const link = (lab: ServicesLab, k: number, state: 'up' | 'down') =>
+  lab.servers[k - 1]!.sh(
+    `ip link set back0 ${state}${state === 'up' ? '; ip route replace default via 10.0.0.1' : ''}`,
+  );
+
+describe('servers of a service', needs(nfqueue, addon, conntrackTable), () => {
+  it('leave the pool when they are dead, for the daemon and the kernel, with their connections; and come back', async () => {
+    await withServices({ servers: 4 }, async (lab) => {
+      await lab.up(...FLAGS);
+      const daemon = await lab.run(...FLAGS, ...WATCH);
+      await eventually(
+        async () => (await backends(lab)).every(({ checks }) => checks.length === 2),
+        Boolean,
+        'the first round of each check',
+      );
+      const held = await lab.connect({ count: 9, hold: true, tag: 'held' });
+      assert.deepEqual(await lab.counts('held'), [3, 3, 3, 0], 'the fourth is of a higher tier');
+
+      await link(lab, 2, 'down');
+      await waitForStates(lab, 'up down up up');
+      assert.deepEqual(await lab.spread({ count: 10, tag: 'two' }), [5, 0, 5, 0]);
+      await eventually(
+        async () => (await conntrack(lab.router)).filter(({ mark }) => mark === 0x200).length,
+        (left) => left === 0,
+        'the connections of the dead server to be cut',
+      );
+      const lost = new Set((await lab.seen('held'))[1]!.map(({ sport }) => sport));
+      const others = held.filter(({ sport }) => !lost.has(sport));
+      assert.deepEqual(
+        (await lab.exchange(others)).filter(({ error }) => error),
+        [],
+      );
+      const [, dead] = await backends(lab);
+      assert.match(dead!.reason, /^(tcp|ping) 10.0.0.3(:7000)?: 2 of 2 rounds failed|3 of 3 rounds failed/);
+      const table = (await lab.wanmark('status')).stdout;
+      assert.match(table, /\n10.0.0.3:7000: down for /);
+      assert.match(table, /\n10.0.0.2:7000: tcp 10.0.0.2:7000: [\d.]+ ms, 0.0 % lost in a minute/);
+
+      await daemon.crash();
+      assert.deepEqual(
+        await lab.spread({ count: 10, tag: 'kernel' }),
+        [5, 0, 5, 0],
+        'the kernel knows it, too',
+      );
+
+      const next = await lab.run(...FLAGS, ...WATCH);
+      await waitForStates(lab, 'up down up up');
+      await link(lab, 2, 'up');
+      await waitForStates(lab, 'up up up up');
+      assert.deepEqual(await lab.spread({ count: 9, tag: 'back' }), [3, 3, 3, 0]);
+      for (const k of [1, 2, 3]) await link(lab, k, 'down');
+      await waitForStates(lab, 'down down down up');
+      assert.deepEqual(await lab.spread({ count: 4, tag: 'reserve' }), [0, 0, 0, 4]);
+      await next.stop();
+    });
+  });
+
+  it('are drained and set down by hand, until the next start', async () => {
+    await withServices({ servers: 4 }, async (lab) => {
+      await lab.up(...FLAGS);
+      const daemon = await lab.run(...FLAGS);
+      const set = async (...words: string[]) => {
+        const { stdout, stderr, code } = await lab.wanmark('set', ...words);
+        return code === 0 ? stdout.trim() : `${code}: ${stderr.trim()}`;
+      };
+      const held = await lab.connect({ count: 3, hold: true, tag: 'held' });
+      assert.equal(await set(`web/${NAMES[0]}`, 'weight=0'), `web/${NAMES[0]}: weight 0 (drain), was 1`);
+      assert.equal(await set(NAMES[1]!, 'state=down'), `web/${NAMES[1]}: state down, was auto`);
+      assert.deepEqual(await lab.spread({ count: 4, tag: 'one' }), [0, 0, 4, 0]);
+      const kept = await lab.exchange(held);
+      assert.equal(
+        kept.filter(({ error }) => error).length,
+        1,
+        'only those of the server that is down are cut',
+      );
+      const [drained, down] = await backends(lab);
+      assert.deepEqual(
+        [
+          drained!.state,
+          drained!.configuredWeight,
+          drained!.reason,
+          down!.state,
+          down!.setState,
+          down!.reason,
+        ],
+        ['drain', 1, 'weight 0', 'down', 'down', 'set down by hand'],
+      );
+      assert.match(
+        await set('web', 'state=down'),
+        /^2: wanmark: "web" is not one backend; set one of web\/10.0.0.2:7000, /,
+      );
+      assert.match(
+        await set('wbe/10.0.0.2:7000', 'weight=0'),
+        /^2: .*there is no backend "wbe\/.*did you mean "web\/10.0.0.2:7000"/,
+      );
+      for (const name of NAMES.slice(1, 3)) await set(name, 'weight=0');
+      assert.match(await set(NAMES[3]!, 'weight=0'), /every backend of web has weight 0/);
+      assert.deepEqual(await lab.spread({ count: 4, tag: 'reserve' }), [0, 0, 0, 4]);
+      await daemon.crash();
+      assert.deepEqual(await lab.spread({ count: 4, tag: 'kernel' }), [0, 0, 0, 4], 'the kernel keeps to it');
+      const next = await lab.run(...FLAGS);
+      await eventually(
+        async () => (await lab.router.sh('iptables -t nat -S WANMARK_POOL1')).stdout,
+        (rules) => rules.includes('0x300/'),
+        'the rules to go by the configuration again',
+      );
+      assert.deepEqual(await lab.spread({ count: 3, tag: 'again' }), [1, 1, 1, 0]);
+      await next.stop();
+    });
+  });
+});
