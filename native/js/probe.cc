@@ -31,6 +31,7 @@ ProbeOptions ReadOptions(const Napi::Object& object, ProbeKind kind) {
   options.mark = NumberOption(object, "mark");
   options.device = TextOption(object, "device");
   options.source = TextOption(object, "source");
+  options.half_open = object.Get("halfOpen").ToBoolean().Value();
   return options;
 }
 

@@ -6,6 +6,7 @@
 #include <linux/icmpv6.h>
 #include <linux/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,6 +50,16 @@ int KeepReplies(int fd, int family) {
   return SetOption(fd, IPPROTO_ICMPV6, ICMPV6_FILTER, filter);
 }
 
+/**
+ * Delays the ACK of the SYN/ACK (tcp_rcv_synsent_state_process asks inet_csk_in_pingpong_mode) and makes
+ * close send a reset. The ACK waits for some 40 ms (TCP_ATO_MIN); a program that is slower is noticed, which
+ * does no harm.
+ */
+int StayHalfOpen(int fd) {
+  if (const int error = SetOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0)) return error;
+  return SetOption(fd, SOL_SOCKET, SO_LINGER, linger{1, 0});
+}
+
 }  // namespace
 
 int ProbeSocket::OpenEcho() {
@@ -81,6 +92,9 @@ int ProbeSocket::Open(const ProbeOptions& options) {
     const int type = kind_ == ProbeKind::kTcp ? SOCK_STREAM : SOCK_DGRAM;
     fd_ = socket(family_, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) return Fail(ProbeStep::kSocket, errno);
+  }
+  if (options.half_open) {
+    if (const int error = StayHalfOpen(fd_)) return Fail(ProbeStep::kSocket, error);
   }
   if (options.mark != 0) {
     if (const int error = SetOption(fd_, SOL_SOCKET, SO_MARK, options.mark)) {

@@ -23,6 +23,11 @@ struct ProbeOptions {
   std::string device;
   /** The source address, of `family`. When it is empty, the kernel chooses by the route. */
   std::string source;
+  /**
+   * TCP: a peer that answers the SYN gets a reset instead of the ACK when the socket is closed at once, so
+   * its program accepts nothing.
+   */
+  bool half_open = false;
 };
 
 /** The step that failed, for the error that JS sees. */

@@ -15,6 +15,10 @@ export interface Hysteresis {
 
 /** One configured check of a WAN or a backend. */
 export interface CheckConfig {
+  /**
+   * Set where nobody asked for the check, so that silence from the start says nothing: many hosts answer no pings.
+   */
+  readonly onceAnswered?: true;
   /** Name of the WAN, or `all`; a backend's name as a target. */
   readonly wan: string;
   readonly kind: CheckKind;

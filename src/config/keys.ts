@@ -91,7 +91,7 @@ export const CHECK_KEYS = {
   },
   check: {
     details:
-      'The kind, behind the `=` of a flag: `ping`, `tcp`, `http`, `dns` (asks a server) or `script` (a program; exit code 0 means up; it learns about the WAN from `WANMARK_DEVICE`, `_SOURCE`, `_MARK`, `_GATEWAY`, `_NAME` and `_FAMILY`)',
+      'The kind, behind the `=` of a flag: `ping`, `tcp`, `http`, `dns` (asks a server) or `script` (a program; exit code 0 means up; it learns about the WAN from `WANMARK_DEVICE`, `_SOURCE`, `_MARK`, `_GATEWAY`, `_NAME` and `_FAMILY`). For a service or a backend also `none`: not even [the default check](services.md#servers-that-die)',
   },
   to: {
     details:

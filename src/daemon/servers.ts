@@ -8,7 +8,7 @@ import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { Health, type HealthChange } from '../wan/health.js';
-import { type CheckReport, Monitor } from '../wan/monitor.js';
+import { type CheckReport, Monitor, type MonitorOptions } from '../wan/monitor.js';
 import { sinceDate } from './uplink-status.js';
 
 /** A connection that was never answered can still go to another server without the client noticing. */
@@ -32,12 +32,16 @@ export interface ServersParts {
   readonly follow: () => Promise<void>;
   readonly clock?: Clock;
   readonly flush?: typeof flush;
+  /** Makes the checks; tests have their own. */
+  readonly make?: MonitorOptions['make'];
 }
 
 /**
  * Knows whether each server of one service works, and acts on it as on WANs. Down: neither the daemon nor the kernel
- * chooses the server any more, then its connections are cut, unless no other server is left. Up: first the rules know
- * it, then the daemon chooses it.
+ * chooses the server any more, then its connections are cut. Up: first the rules know it, then the daemon chooses it.
+ *
+ * What hinders the probes of all servers, as a firewall does, seems to kill one after the other. So the connections of a
+ * server are cut only when another one passes a round that began after this one was called down.
  */
 export class Servers {
   readonly #parts: ServersParts;
@@ -48,6 +52,8 @@ export class Servers {
   readonly #family: Family;
   /** The last change of each target, so that work for an older one can tell that it is out of date. */
   readonly #latest = new Map<TargetId, HealthChange>();
+  /** Servers that are down, with connections that are cut once another server has shown that it works. */
+  readonly #toCut = new Map<TargetId, HealthChange>();
   #settled: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ServersParts) {
@@ -68,8 +74,10 @@ export class Servers {
       checks: health.serverChecks.filter(({ wan }) => names.includes(wan)),
       health: this.#health,
       // By the main table, as the connections themselves go.
-      path: (wan, family) => ({ wan, family, mark: 0, device: undefined }),
+      path: (wan, family) => ({ wan, family, mark: 0, device: undefined, unnoticed: true }),
+      onPassed: (_wan, _family, began) => this.#cutAfter(began),
       clock: this.#clock,
+      ...(parts.make && { make: parts.make }),
     });
   }
 
@@ -121,6 +129,7 @@ export class Servers {
     const lasted = Math.round(lastedMs / 1000);
     const line = { service: service.name, backend: backend.name, reason, since: sinceDate(since), lasted };
     if (up) {
+      this.#toCut.delete(id);
       await follow();
       // After another change meanwhile, that change does the rest.
       if (this.#latest.get(id) !== change) return;
@@ -130,10 +139,29 @@ export class Servers {
     }
     logger.warn(line, 'backend down');
     forget(backend.mark);
+    const waits = !states.isByHand(wan) && this.#isAnotherAsked(wan);
+    if (waits) this.#toCut.set(id, change);
+    // With none left, the cause is likely common to all, so none is cut, nor when the first of them is back.
+    if (this.#parts.candidates().size === 0) this.#toCut.clear();
     // Packets without an answer yet are decided anew at their next retransmission.
     await Promise.all([this.#cut(backend, UNANSWERED), follow()]);
     // The server may be up again by now.
-    if (states.down.has(id)) await this.#cut(backend, cut);
+    if (!waits && states.down.has(id)) await this.#cut(backend, cut);
+  }
+
+  /** Whether a check of another server can show that this one alone is down. */
+  #isAnotherAsked(name: string): boolean {
+    const { candidates, health } = this.#parts;
+    return health.serverChecks.some(({ wan }) => wan !== name && candidates().has(wan));
+  }
+
+  /** Cuts what waits for a round that began at `began`. */
+  #cutAfter(began: number): void {
+    for (const [id, { wan, since }] of this.#toCut) {
+      if (began < since) continue;
+      this.#toCut.delete(id);
+      void this.#cut(this.#named(wan), this.#parts.cut);
+    }
   }
 
   /** Cuts connections of a server, unless there is no other one: then they may as well wait for this one. */

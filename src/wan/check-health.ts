@@ -128,7 +128,8 @@ export class CheckHealth {
   #fail(results: readonly CheckResult[]): void {
     this.#passed = 0;
     this.#failed++;
-    const { fall } = this.#config;
+    const { fall, onceAnswered } = this.#config;
+    if (onceAnswered && !this.#wasUp) return;
     const needed = this.#wasUp ? fall : Math.min(fall, FALL_AT_START);
     if (this.#reached === false || this.#failed < needed) return;
     this.#reached = false;

@@ -24,6 +24,11 @@ export interface MonitorOptions {
   readonly onUnknown?: (wan: string, report: CheckReport) => void;
   /** Called before a wait of the health ends, to report what would be news to it. */
   readonly beforeDue?: () => void;
+  /**
+   * Told of each round that leaves its WAN without a failure, after the health knows it.
+   * @param began when the round began, in milliseconds of the clock
+   */
+  readonly onPassed?: (wan: string, family: Family, began: number) => void;
   readonly clock?: Clock;
   /** Returns 0 up to 1. */
   readonly random?: () => number;
@@ -59,7 +64,7 @@ export class Monitor {
   #stopped = false;
 
   constructor(options: MonitorOptions) {
-    const { wans, checks, path, random = Math.random, make = makeCheck } = options;
+    const { wans, checks, path, random = Math.random, make = makeCheck, onPassed } = options;
     this.#health = options.health;
     this.#beforeDue = options.beforeDue ?? (() => {});
     this.#clock = options.clock ?? systemClock;
@@ -92,9 +97,11 @@ export class Monitor {
           onRound: (results, began) => {
             if (this.#health.excuses(wan, family, began)) return;
             const now = clock.now();
-            this.#health.report(wan, family, source, health.round(results, now), now);
+            const verdict = health.round(results, now);
+            this.#health.report(wan, family, source, verdict, now);
             if (health.latest?.unknown) options.onUnknown?.(wan, { config, family, ...health.latest });
             this.awaitHolds();
+            if (verdict?.up === true && !verdict.shaky) onPassed?.(wan, family, began);
           },
         },
         (i / jobs.length) * Math.min(config.intervalMs, SPREAD_MS),

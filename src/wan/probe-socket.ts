@@ -14,6 +14,8 @@ interface NativeOptions {
   mark: number;
   device: string | undefined;
   source: string | undefined;
+  /** TCP: the ACK that ends the handshake waits for data, and closing sends a reset. */
+  halfOpen?: boolean;
 }
 
 /** The socket's own end. `address` is the one of zeros where connecting will choose it. */
@@ -80,12 +82,14 @@ const UNCONNECTED = { readable: true, writable: true, manualStart: true } as Soc
  * ends unanswered conntrack forgets it, which would otherwise keep it as one for two minutes
  * (nf_conntrack_tcp_timeout_syn_sent).
  *
+ * @param halfOpen resets the connection when it is closed as soon as it is answered, so that the peer's program never
+ *   sees it: it would log each one, or, like MySQL, refuse a host that connects and says nothing (max_connect_errors)
  * @throws ProbeError
  */
-export function tcpSocket(path: CheckPath): Socket {
+export function tcpSocket(path: CheckPath, halfOpen = false): Socket {
   let opened: ReturnType<ProbeAddon['openTcpProbe']>;
   try {
-    opened = loadAddon<ProbeAddon>().openTcpProbe(options(path));
+    opened = loadAddon<ProbeAddon>().openTcpProbe({ ...options(path), halfOpen });
   } catch (error) {
     throw describe(error);
   }

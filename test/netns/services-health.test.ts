@@ -6,17 +6,27 @@ import { conntrack, eventually } from '../helpers/router-state.js';
 import { PORT, ROUTER, type ServicesLab, server, withServices } from '../helpers/services.js';
 
 const NAMES = [1, 2, 3, 4].map((k) => `${server(k)}:${PORT}`);
+const BACKENDS = NAMES.flatMap((name, i) => ['--backend', `web,to=${name}${i === 3 ? ',tier=2' : ''}`]);
 /** Three servers, and a fourth for when none of them works. */
-const FLAGS = [
-  '--kernel-mode=nth',
-  '--service',
-  `web,listen=${ROUTER[4]}:80/tcp`,
-  ...NAMES.flatMap((name, i) => ['--backend', `web,to=${name}${i === 3 ? ',tier=2' : ''}`]),
-];
+const FLAGS = ['--kernel-mode=nth', '--service', `web,listen=${ROUTER[4]}:80/tcp`, ...BACKENDS];
 const WATCH = [
   ...['--check', 'web=tcp,interval=0.2,timeout=0.3,fall=2,rise=2', '--check', 'web=ping,interval=0.5'],
   ...['--up-after', '0', '--slow-start', '0'],
 ];
+
+/** A counter of TCP of each server; see /proc/net/snmp. */
+const tcpCounter = (name: 'PassiveOpens' | 'AttemptFails') => (lab: ServicesLab) =>
+  Promise.all(
+    lab.servers.map(async (one) => {
+      const [names, values] = (await one.sh('grep ^Tcp: /proc/net/snmp')).stdout.trim().split('\n');
+      return Number(values!.split(' ')[names!.split(' ').indexOf(name)]);
+    }),
+  );
+
+/** How many connections its programs could accept. */
+const passiveOpens = tcpCounter('PassiveOpens');
+/** How many were reset before that. */
+const tcpResets = tcpCounter('AttemptFails');
 
 const backends = async (lab: ServicesLab): Promise<readonly BackendStatus[]> =>
   (await lab.status()).services[0]!.backends;
@@ -26,6 +36,14 @@ const waitForStates = (lab: ServicesLab, states: string) =>
     async () => (await backends(lab)).map(({ state }) => state).join(' '),
     (found) => found === states,
     `the servers to be ${states}`,
+  );
+
+/** Waits until the kernel's own choice has the third server again. */
+const waitForThird = (lab: ServicesLab) =>
+  eventually(
+    async () => (await lab.router.sh('iptables -t nat -S WANMARK_POOL1')).stdout,
+    (rules) => rules.includes('0x300/'),
+    'the rules to have the third server',
   );
 
 const link = (lab: ServicesLab, k: number, state: 'up' | 'down') =>
@@ -85,6 +103,44 @@ describe('servers of a service', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
+  it('are asked without a word of configuration or to their programs, and all kept where all are silent', async () => {
+    await withServices({ servers: 3 }, async (lab) => {
+      const flags = [
+        '--kernel-mode=nth',
+        '--service',
+        `web,listen=${ROUTER[4]}:80/tcp`,
+        ...BACKENDS.slice(0, 6),
+      ];
+      await lab.up(...flags);
+      const opened = await passiveOpens(lab);
+      const daemon = await lab.run(...flags);
+      await eventually(
+        async () => (await tcpResets(lab)).every((count) => count >= 2),
+        Boolean,
+        'two probes of each server that were reset',
+      );
+      assert.deepEqual(await passiveOpens(lab), opened, 'no program accepted any of them');
+      await daemon.stop();
+
+      const quick = await lab.run(...flags, ...WATCH);
+
+      const held = await lab.connect({ count: 3, hold: true, tag: 'held' });
+      const block = (how: '-I' | '-D') => lab.router.sh(`iptables ${how} OUTPUT -d 10.0.0.0/24 -j DROP`);
+      await block('-I');
+      await waitForStates(lab, 'down down down');
+      await waitForThird(lab);
+      assert.deepEqual(await lab.spread({ count: 6, tag: 'blocked' }), [2, 2, 2]);
+      await block('-D');
+      await waitForStates(lab, 'up up up');
+      const kept = await lab.exchange(held);
+      assert.deepEqual(
+        kept.filter(({ error }) => error),
+        [],
+      );
+      await quick.stop();
+    });
+  });
+
   it('are drained and set down by hand, until the next start', async () => {
     await withServices({ servers: 4 }, async (lab) => {
       await lab.up(...FLAGS);
@@ -129,11 +185,7 @@ describe('servers of a service', needs(nfqueue, addon, conntrackTable), () => {
       await daemon.crash();
       assert.deepEqual(await lab.spread({ count: 4, tag: 'kernel' }), [0, 0, 0, 4], 'the kernel keeps to it');
       const next = await lab.run(...FLAGS);
-      await eventually(
-        async () => (await lab.router.sh('iptables -t nat -S WANMARK_POOL1')).stdout,
-        (rules) => rules.includes('0x300/'),
-        'the rules to go by the configuration again',
-      );
+      await waitForThird(lab);
       assert.deepEqual(await lab.spread({ count: 3, tag: 'again' }), [1, 1, 1, 0]);
       await next.stop();
     });

@@ -1,8 +1,8 @@
 import type { Family } from '../../core/family.js';
 
-/** The path of a probe: out of one WAN, whatever the router's main table says. */
+/** The path of a probe: out of one WAN, whatever the router's main table says; or to a backend, by that table. */
 export interface CheckPath {
-  /** Name of the WAN. */
+  /** Name of the WAN, or of the backend as a target. */
   readonly wan: string;
   readonly family: Family;
   /** The WAN's mark, shifted into its mask: `ip rule fwmark` routes the probe by it. */
@@ -11,6 +11,8 @@ export interface CheckPath {
   readonly device: string | undefined;
   /** The source address; when undefined the kernel chooses it by the route. */
   readonly source?: string | undefined;
+  /** Set where a program should not notice that its port was only tried; see {@link tcpSocket}. */
+  readonly unnoticed?: true;
   /** The gateway for scripts: an address, or `dev` where none is needed. */
   readonly gateway?: string | undefined;
 }

@@ -7,7 +7,7 @@ export const tcp: Check = (target, path, timeoutMs, signal) =>
   probe(timeoutMs, signal, (settle, elapsed) => {
     const to = parseEndpoint(target);
     if (to === undefined) throw new Error(`"${target}" is not an address:port`);
-    const socket = tcpSocket(path);
+    const socket = tcpSocket(path, path.unnoticed);
     socket.on('error', (error) => settle(failure(error)));
     socket.on('connect', () => {
       const rttMs = elapsed();

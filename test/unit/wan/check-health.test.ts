@@ -30,6 +30,12 @@ describe('rounds of a check', () => {
     assert.equal(feed(check(',fall=1'), times(2, [lost, lost])), '--');
   });
 
+  it('that nobody asked for, such as pings, say nothing until one passed', () => {
+    const health = new CheckHealth({ ...parseCheck('a=ping,to=1.1.1.1'), onceAnswered: true }, 4);
+    assert.equal(feed(health, times(5, [lost])), '?????');
+    assert.equal(feed(health, [[good()], ...times(3, [lost])], 5), '+++-');
+  });
+
   it('take it down after fall in a row, up after rise in a row', () => {
     const health = check();
     const rounds = [

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { pino } from 'pino';
+import { parseConfig } from '#wanmark/config/config.js';
+import { Pool } from '#wanmark/core/pool.js';
+import { backendMember } from '#wanmark/core/service.js';
+import { States } from '#wanmark/core/states.js';
+import { Servers } from '#wanmark/daemon/servers.js';
+import { FakeClock } from '../wan/fake-clock.js';
+
+const FIELD = 0xff00;
+/** Longer than any of the default rounds takes to be counted three times. */
+const SOON_MS = 8000;
+
+/** Three servers of a service, asked in the default way; those whose addresses are in `dead` do not answer. */
+function world(t: TestContext, check: string[] = []) {
+  const config = parseConfig({
+    service: 'web,listen=192.0.2.1:80/tcp',
+    backend: ['web,to=10.0.0.1', 'web,to=10.0.0.2', 'web,to=10.0.0.3'],
+    check,
+    'up-after': 0,
+    'backend-mask': '0xff00',
+  });
+  const service = config.services[0]!;
+  const clock = new FakeClock();
+  const members = service.backends.map((backend) => backendMember(service, backend));
+  const states = new States(
+    members.map(({ target }) => target),
+    { now: () => clock.now() },
+  );
+  const strategy = { name: 'first', strategy: { pick: (_: unknown, all: readonly unknown[]) => all[0] } };
+  const pool = new Pool({ name: 'web', members, states, strategy: strategy as never, onFault: () => {} });
+  const dead = new Set<string>();
+  const done: string[] = [];
+  const servers = new Servers({
+    service,
+    field: config.fields.backends,
+    health: config.health,
+    cut: {},
+    states,
+    logger: pino({ enabled: false }),
+    candidates: () => new Set(pool.candidates(4).map(({ target }) => target.name)),
+    forget: (mark) => void done.push(`forget ${mark}`),
+    follow: async () => void done.push(`rules without ${[...states.down].join(' ') || 'none'}`),
+    clock,
+    flush: async (mark, mask, selection = {}) => {
+      assert.equal(mask, FIELD);
+      done.push(`cut ${selection.unanswered ? 'unanswered' : 'all'} of ${mark >> 8}`);
+    },
+    make: () => async (target) => {
+      const ok = !dead.has(target.replace(':80', ''));
+      return { ok, why: ok ? '1 ms' : 'timeout' };
+    },
+  });
+  t.after(() => servers.stop());
+  const seen = async (ms: number) => {
+    await clock.pass(ms);
+    return done.splice(0);
+  };
+  const down = () => [...states.down].map((id) => id.slice('web/10.0.0.'.length, -2)).join('');
+  return { servers, states, dead, seen, down, clock };
+}
+
+describe('the servers of a service', () => {
+  it('are left out at once, and cut when another has answered since', async (t) => {
+    const { dead, seen, down } = world(t);
+    assert.deepEqual(await seen(SOON_MS), []);
+    dead.add('10.0.0.2');
+    assert.deepEqual(await seen(SOON_MS), [
+      'forget 2',
+      'cut unanswered of 2',
+      'rules without web/10.0.0.2/4',
+      'cut all of 2',
+    ]);
+    assert.equal(down(), '2');
+    dead.clear();
+    assert.deepEqual(await seen(60_000), ['rules without none']);
+    assert.equal(down(), '');
+  });
+
+  it('are not cut when all fall silent, whichever comes first, nor when they are back', async (t) => {
+    const { dead, seen, down } = world(t);
+    await seen(SOON_MS);
+    for (const k of [1, 2, 3]) dead.add(`10.0.0.${k}`);
+    const done = await seen(SOON_MS);
+    assert.equal(down().length, 3);
+    assert.deepEqual(
+      done.filter((one) => one.startsWith('cut all')),
+      [],
+    );
+    dead.clear();
+    const back = await seen(120_000);
+    assert.equal(down(), '');
+    assert.deepEqual(
+      back.filter((one) => one.startsWith('cut')),
+      [],
+    );
+  });
+
+  it('are cut at once by hand, and where no other is asked', async (t) => {
+    const one = world(t);
+    one.states.setByHand('web/10.0.0.1', true);
+    one.servers.setDown('web/10.0.0.1', true);
+    await one.servers.settled();
+    assert.ok((await one.seen(0)).includes('cut all of 1'));
+
+    const alone = world(t, ['web=none', 'web/10.0.0.1=tcp']);
+    alone.dead.add('10.0.0.1');
+    assert.ok((await alone.seen(SOON_MS)).includes('cut all of 1'));
+  });
+});
