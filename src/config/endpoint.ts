@@ -4,6 +4,7 @@ import type { Family } from '../core/family.js';
 import type { PortRange, Service, ServiceProto } from '../core/service.js';
 import { UsageError } from '../errors.js';
 import { parseInteger } from './number.js';
+import { DEVICE } from './wan.js';
 
 const MAX_PORT = 65535;
 const LISTEN_FORM = 'use for example 192.0.2.1:80/tcp, [2001:db8::1]:8000-8100/udp or 192.0.2.1/any';
@@ -20,25 +21,46 @@ NOBODY.addAddress('::1', 'ipv6');
 NOBODY.addSubnet('fe80::', 10, 'ipv6');
 NOBODY.addSubnet('ff00::', 8, 'ipv6');
 
-/** The address and ports that a service listens on. */
-export type Listen = Pick<Service, 'family' | 'address' | 'proto' | 'ports'>;
+/** The address, or device, and ports that a service listens on. */
+export type Listen = Pick<Service, 'address' | 'device' | 'proto' | 'ports'> & {
+  /** Undefined for a device. */
+  readonly family: Family | undefined;
+};
 
-/** Reads `192.168.1.1:27017/tcp` and the like. @param where the beginning of error messages. @throws UsageError */
+/** What a device begins with in place of an address. */
+const DEVICE_PREFIX = 'dev:';
+
+/**
+ * Reads `192.168.1.1:27017/tcp`, `dev:ppp0:443/tcp` and the like.
+ * @param where the beginning of error messages
+ * @throws UsageError
+ */
 export function parseListen(where: string, text: string): Listen {
   const slash = text.lastIndexOf('/');
   const proto = text.slice(slash + 1);
   if (slash < 0 || !isProto(proto)) {
     throw new UsageError(`${where}: listen "${text}" must end in /tcp, /udp or /any; ${LISTEN_FORM}`);
   }
-  const { address, family, port } = splitAddress(`${where}: listen "${text}"`, text.slice(0, slash));
+  const { port, ...at } = splitPlace(`${where}: listen "${text}"`, text.slice(0, slash));
   if (proto === 'any') {
     if (port !== undefined)
       throw new UsageError(`${where}: listen "${text}": /any is every port; leave ":${port}" out`);
-    return { family, address, proto, ports: undefined };
+    return { ...at, proto, ports: undefined };
   }
   if (port === undefined)
     throw new UsageError(`${where}: listen "${text}" has no port; use ADDRESS:PORT/${proto} or ADDRESS/any`);
-  return { family, address, proto, ports: parsePorts(`${where}: listen port`, port) };
+  return { ...at, proto, ports: parsePorts(`${where}: listen port`, port) };
+}
+
+function splitPlace(
+  what: string,
+  text: string,
+): Pick<Listen, 'family' | 'address' | 'device'> & { port: string | undefined } {
+  if (!text.startsWith(DEVICE_PREFIX)) return { ...splitAddress(what, text), device: undefined };
+  const [device = '', port, ...rest] = text.slice(DEVICE_PREFIX.length).split(':');
+  if (rest.length > 0 || !DEVICE.test(device))
+    throw new UsageError(`${what}: "${device}" is not a device name; use for example dev:eth1:80/tcp`);
+  return { family: undefined, address: undefined, device, port };
 }
 
 function isProto(text: string): text is ServiceProto {

@@ -49,7 +49,7 @@ export const SERVICE_KEYS = {
   name: { details: 'The name of the service, by which `--backend` refers to it' },
   listen: {
     details:
-      "Its address: `192.0.2.1:80/tcp`, `192.0.2.1:53/udp`, `[2001:db8::1]:80/tcp`, ports as in `192.0.2.1:8000-8100/tcp`, or all of an address, `192.0.2.1/any`. It is the router's own, or one whose way leads by the router",
+      "Its address: `192.0.2.1:80/tcp`, `192.0.2.1:53/udp`, `[2001:db8::1]:80/tcp`, ports as in `192.0.2.1:8000-8100/tcp`, or all of an address, `192.0.2.1/any`. It is the router's own, or one whose way leads by the router. [Any address of a device](services.md#on-a-device) is `dev:ppp0:80/tcp`",
   },
   snat: {
     default: 'auto',

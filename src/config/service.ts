@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { formatEndpoint } from '../core/endpoint.js';
+import { formatEndpoint, splitEndpoint } from '../core/endpoint.js';
 import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
 import { type Backend, backendName, formatListen, type PortRange, type Service } from '../core/service.js';
@@ -20,7 +20,10 @@ export function parseServices(
   field: MarkField,
   remembered: ReadonlyMap<string, number> = new Map(),
 ): readonly Service[] {
-  const heads = services.map((item) => parseService(toRecord('service', joinHash(item))));
+  const records = backends.map((item) => toRecord('backend', item));
+  const heads = services.map((item) =>
+    parseService(toRecord('service', joinHash(item)), (name) => firstFamily(records, name)),
+  );
   heads.forEach((head, i) => {
     if (heads.some((other, j) => j < i && other.name === head.name))
       throw new UsageError(`two services are named "${head.name}"; give each its own name`);
@@ -30,10 +33,8 @@ export function parseServices(
       `${backends.length} backends do not fit the mask, which holds ${field.max}; use a wider --backend-mask`,
     );
   }
-  const parsed = backends.map((item) => {
-    const record = toRecord('backend', item);
-    // The first word of a flag stands under `name`.
-    const owner = textOf(record, 'service') ?? textOf(record, 'name') ?? '';
+  const parsed = records.map((record) => {
+    const owner = ownerOf(record);
     const head = heads.find((one) => one.name === owner);
     if (head === undefined) {
       const known = heads.map((one) => one.name);
@@ -72,13 +73,27 @@ function joinHash(item: unknown): unknown {
 
 type Head = Omit<Service, 'backends'>;
 
+/** The name of a backend's service. */
+function ownerOf(record: Readonly<Record<string, unknown>>): string {
+  // The first word of a flag stands under `name`.
+  return textOf(record, 'service') ?? textOf(record, 'name') ?? '';
+}
+
+/** The family of a service's first backend; IPv4 where that is not there or has no address, which is refused later. */
+function firstFamily(records: readonly Readonly<Record<string, unknown>>[], service: string): Family {
+  const first = records.find((record) => ownerOf(record) === service);
+  const to = first === undefined ? undefined : textOf(first, 'to');
+  return (to === undefined ? undefined : splitEndpoint(to).family) ?? 4;
+}
+
 /** A backend as configured; its mark is undefined where the configuration gives none. */
 interface ParsedBackend {
   readonly head: Head;
   readonly backend: Omit<Backend, 'mark'> & { readonly mark: number | undefined };
 }
 
-function parseService(record: Readonly<Record<string, unknown>>): Head {
+/** @param familyOf the family of a service that listens on a device, which has addresses of both */
+function parseService(record: Readonly<Record<string, unknown>>, familyOf: (name: string) => Family): Head {
   const name = textOf(record, 'name') ?? '';
   if (!NAME.test(name)) {
     throw new UsageError(
@@ -90,10 +105,12 @@ function parseService(record: Readonly<Record<string, unknown>>): Head {
   const listen = textOf(record, 'listen');
   if (listen === undefined) throw new UsageError(`${where} has no address; add listen=ADDRESS:PORT/tcp`);
   const at = parseListen(where, listen);
+  const family = at.family ?? familyOf(name);
   return {
     name,
     ...at,
-    snat: parseSnat(where, textOf(record, 'snat') ?? SERVICE_KEYS.snat.default, at.family),
+    family,
+    snat: parseSnat(where, textOf(record, 'snat') ?? SERVICE_KEYS.snat.default, family),
     strategy: parseStrategyName(where, textOf(record, 'strategy') ?? SERVICE_KEYS.strategy.default),
   };
 }
@@ -135,7 +152,9 @@ function parseBackend(
   const { address, family, port } = splitAddress(where, to);
   if (family !== head.family) {
     throw new UsageError(
-      `${where} is IPv${family}, but the service listens on IPv${head.family}; NAT cannot change the family`,
+      head.device === undefined
+        ? `${where} is IPv${family}, but the service listens on IPv${head.family}; NAT cannot change the family`
+        : `${where} is IPv${family}, but its first backend is IPv${head.family}; use a service for each family`,
     );
   }
   if (port !== undefined && head.proto === 'any')
@@ -211,8 +230,9 @@ function rejectOverlaps(services: readonly Service[]): void {
   });
 }
 
+/** A device may have the address of another service; that one is then asked first. */
 function overlap(a: Service, b: Service): boolean {
-  if (a.address !== b.address) return false;
+  if (a.address !== b.address || a.device !== b.device || a.family !== b.family) return false;
   if (a.ports === undefined || b.ports === undefined) return true;
   return a.proto === b.proto && a.ports.low <= b.ports.high && b.ports.low <= a.ports.high;
 }

@@ -33,8 +33,10 @@ export type ServiceSnat = 'auto' | 'none' | string;
 export interface Service {
   readonly name: string;
   readonly family: Family;
-  /** The address that clients connect to, in the form of RFC 5952. */
-  readonly address: string;
+  /** The address that clients connect to, in the form of RFC 5952; undefined where it is any address of `device`. */
+  readonly address: string | undefined;
+  /** The device whose addresses clients connect to, whatever these are at the moment. */
+  readonly device: string | undefined;
   readonly proto: ServiceProto;
   /** Undefined for `any`. */
   readonly ports: PortRange | undefined;
@@ -45,11 +47,15 @@ export interface Service {
   readonly backends: readonly Backend[];
 }
 
-/** The form that `listen=` takes: `192.168.1.1:27017/tcp`, `[2001:db8::1]:8000-8100/udp`, `192.168.1.1/any`. */
-export function formatListen({ family, address, proto, ports }: Omit<Service, 'backends'>): string {
-  if (ports === undefined) return `${address}/${proto}`;
+/**
+ * The form that `listen=` takes: `192.168.1.1:27017/tcp`, `[2001:db8::1]:8000-8100/udp`, `192.168.1.1/any`,
+ * `dev:ppp0:443/tcp`.
+ */
+export function formatListen({ family, address, device, proto, ports }: Omit<Service, 'backends'>): string {
+  const place = address ?? `dev:${device}`;
+  if (ports === undefined) return `${place}/${proto}`;
   const range = ports.low === ports.high ? `${ports.low}` : `${ports.low}-${ports.high}`;
-  return `${family === 6 ? `[${address}]` : address}:${range}/${proto}`;
+  return `${address !== undefined && family === 6 ? `[${address}]` : place}:${range}/${proto}`;
 }
 
 /** The name of a backend as a target, under which its number is remembered as well: `web/10.0.0.2:80`. */

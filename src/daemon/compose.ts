@@ -142,10 +142,11 @@ function makeKeeper(
   onUnusable: Wans['unusable'],
 ): RulesKeeper {
   const devices = [...new Set(config.wans.map((wan) => wan.dev))];
+  const listened = config.services.flatMap(({ device }) => device ?? []);
   return new RulesKeeper({
     logger: log.logger,
     now,
-    devices,
+    devices: [...devices, ...listened],
     tables: config.wans.map(({ mark }) => config.rules.table + mark),
     repair: config.repair,
     fingerprint: () => rulesFingerprint(devices, config.rules.forwardAccept),

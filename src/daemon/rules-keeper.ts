@@ -43,7 +43,7 @@ export interface Changing {
 export interface RulesKeeperParts {
   readonly logger: Logger;
   readonly now: () => number;
-  /** The WANs' devices. */
+  /** The devices of WANs and services. */
   readonly devices: readonly string[];
   /** The WANs' routing tables. */
   readonly tables?: readonly number[];

@@ -1,12 +1,14 @@
 import type { Change } from '../config/change.js';
 import type { Config } from '../config/config.js';
 import type { ServiceStatus } from '../control/status.js';
+import type { Family } from '../core/family.js';
 import { hex } from '../core/mark.js';
 import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
 import { type Backend, backendMember, formatListen, type Service } from '../core/service.js';
 import type { NamedStrategy } from '../core/strategy.js';
 import { UsageError } from '../errors.js';
+import { readLinks } from '../system/links.js';
 import { Balancer, type BalancerContext } from './balancer.js';
 import { type DecisionListener, NO_INBOUND } from './decider.js';
 import { CUT_ON_DOWN } from './failover.js';
@@ -16,6 +18,11 @@ import { Servers } from './servers.js';
 import { findByService } from './service-pools.js';
 import { Settings } from './settings.js';
 import { judgedStatus } from './uplink-status.js';
+
+function readAddresses() {
+  const links = readLinks();
+  return (device: string, family: Family) => links.addresses(device, family).map(({ address }) => address);
+}
 
 /** A service and its own instance of its strategy. */
 export interface NamedService {
@@ -59,7 +66,11 @@ export class Services {
         strategy,
         members: service.backends.map((backend) => backendMember(service, backend)),
       })),
-      find: (pools) => findByService(services.map(({ service }, i) => ({ service, pool: pools[i]! }))),
+      find: (pools) =>
+        findByService(
+          services.map(({ service }, i) => ({ service, pool: pools[i]! })),
+          { now: parts.now, read: readAddresses },
+        ),
       inbound: NO_INBOUND,
       poolField: 'service',
       label,

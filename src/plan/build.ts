@@ -9,7 +9,7 @@ import { tellOthers } from './others.js';
 import { type FamilyPlan, NOTHING, type Plan, type SetPlan, type StagePlan } from './plan.js';
 import { deviceSettings, ipRules, tableRoutes } from './routing.js';
 import { makeScene, type Scene } from './scene.js';
-import { serviceForward, serviceMangle, serviceSets } from './services.js';
+import { serviceForward, serviceMangle, serviceSets, tellServices } from './services.js';
 import type { PlanStates } from './states.js';
 import { wanMangle, wanSets } from './wans.js';
 
@@ -39,6 +39,7 @@ function familyPlan(scene: Scene): FamilyPlan {
   }
   tellOthers(scene);
   tellIpsec(scene);
+  tellServices(scene);
   const { facts } = scene;
   return {
     served,

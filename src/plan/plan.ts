@@ -134,6 +134,8 @@ export type SetSource =
   | { readonly from: 'carriers'; readonly devices: readonly string[] }
   /** The MAC address of a gateway. */
   | { readonly from: 'neighbour'; readonly device: string; readonly address: string }
+  /** The addresses of a device, without those of the link. */
+  | { readonly from: 'device'; readonly device: string }
   /** The network of the main table's route to an address. */
   | { readonly from: 'route-to'; readonly address: string }
   /** The marks that ip rules of others exempt, as VALUE/MASK, apart from our field. */

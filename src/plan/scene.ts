@@ -16,7 +16,7 @@ export interface Scene {
   readonly uplinks: readonly Uplink[];
   /** The devices of `uplinks`, each once. */
   readonly devices: readonly string[];
-  /** The services of the family. */
+  /** The services of the family, those with an address of their own first. */
   readonly services: readonly Service[];
   /** Whether each packet gets a choice of its own, and nothing is saved in connections. */
   readonly spreads: boolean;
@@ -51,7 +51,10 @@ export function makeScene(
     family,
     uplinks,
     devices: [...new Set(uplinks.map(({ wan }) => wan.dev))],
-    services: config.services.filter((service) => service.family === family),
+    // A device may have the very address of another service.
+    services: config.services
+      .filter((service) => service.family === family)
+      .toSorted((a, b) => Number(a.address === undefined) - Number(b.address === undefined)),
     spreads: config.rules.per === 'packet' && uplinks.length > 0 && translator === undefined,
     mask: config.fields.wans.mask,
     backendMask: config.fields.backends.mask,

@@ -218,15 +218,39 @@ function forwardRules(service: Service, { address, port }: Backend): Rule[] {
 }
 
 /** The sets that the services' rules use. */
-export function serviceSets({ services, facts }: Scene): [string, SetPlan][] {
+export function serviceSets(scene: Scene): [string, SetPlan][] {
+  const { services, facts } = scene;
   const asked = services.filter(({ snat }) => snat === 'auto').flatMap(({ backends }) => backends);
-  return asked.map((backend) => [
-    networkSet(backend),
-    {
-      source: { from: 'route-to', address: backend.address },
-      elements: [facts.networks.get(backend.address) ?? backend.address],
-    },
-  ]);
+  return [
+    ...asked.map((backend): [string, SetPlan] => [
+      networkSet(backend),
+      {
+        source: { from: 'route-to', address: backend.address },
+        elements: [facts.networks.get(backend.address) ?? backend.address],
+      },
+    ]),
+    ...services.flatMap(({ device }) => (device === undefined ? [] : [deviceSet(scene, device)])),
+  ];
+}
+
+function deviceSet({ facts, family }: Scene, device: string): [string, SetPlan] {
+  const own = facts.addresses[family].filter(({ dev }) => dev === device);
+  const elements = own.map(({ address }) => address.split('/', 1)[0]!);
+  return [addressSet(device), { source: { from: 'device', device }, elements }];
+}
+
+/** Names each service that nobody can reach, since its device has no address. */
+export function tellServices({ services, facts, family, note }: Scene): void {
+  for (const { name, device } of services) {
+    if (device === undefined || facts.addresses[family].some(({ dev }) => dev === device)) continue;
+    note(
+      `warning: service ${name}: device ${device} has no IPv${family} address, so nobody can reach it yet`,
+    );
+  }
+}
+
+function addressSet(device: string): string {
+  return `addresses of ${device}`;
 }
 
 function networkSet({ address }: Backend): string {
@@ -235,8 +259,12 @@ function networkSet({ address }: Backend): string {
 
 /** The matches for packets to a service. */
 function isFor(service: Service): Match[] {
-  const { address, ports } = service;
-  return [{ kind: 'destination', network: address }, ...transport(service, ports && { dport: ports })];
+  const { address, device, ports } = service;
+  const place: Match =
+    address === undefined
+      ? { kind: 'destination-in', set: addressSet(device!) }
+      : { kind: 'destination', network: address };
+  return [place, ...transport(service, ports && { dport: ports })];
 }
 
 function transport(

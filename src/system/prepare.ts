@@ -101,12 +101,13 @@ async function warnOfWholeAddresses(
   warn: (line: string) => void,
   run: Run,
 ): Promise<void> {
-  for (const { name, family, address, proto } of services) {
+  const isLocal = async (family: Family, address: string) =>
+    (await run(['ip', '-N', `-${family}`, 'route', 'get', address])).stdout.startsWith('local');
+  for (const { name, family, address, device, proto } of services) {
     if (proto !== 'any') continue;
-    const { stdout } = await run(['ip', '-N', `-${family}`, 'route', 'get', address]);
-    if (!stdout.startsWith('local')) continue;
+    if (address !== undefined && !(await isLocal(family, address))) continue;
     warn(
-      `service ${name} takes all that comes to ${address}, so this machine's own programs are no longer reached there`,
+      `service ${name} takes all that comes to ${address ?? `the addresses of ${device}`}, so this machine's own programs are no longer reached there`,
     );
   }
 }

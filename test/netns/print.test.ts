@@ -20,6 +20,15 @@ const SERVICES = [
   ...['--service', 'web,listen=192.0.1.2:80/tcp', '--backend', 'web,to=10.9.0.2:8080,weight=3'],
   ...['--backend', 'web,to=10.9.0.3', '--backend', 'web,to=203.0.113.9,weight=0', '--forward-accept'],
   ...['--service', 'dns,listen=[2001:db8:1::2]:53/udp,snat=fd09::1', '--backend', 'dns,to=[fd09::2]:5353'],
+  ...[
+    '--service',
+    'own,listen=dev:w1:443/tcp',
+    '--backend',
+    'own,to=10.9.0.3,tier=2',
+    '--backend',
+    'own,to=10.9.0.2',
+  ],
+  ...['--service', 'own6,listen=dev:w1:443/tcp', '--backend', 'own6,to=fd09::2'],
 ];
 
 const CONFIGURATIONS: Record<string, string[]> = {

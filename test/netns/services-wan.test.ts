@@ -114,6 +114,88 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
     });
   });
 
+  it('on a device follow its addresses in both families, with the daemon and by refresh', async () => {
+    await withLab({ wans: 2, clients: 2 }, async ({ lab, wanmark }) => {
+      await Promise.all(lab.clients.map((client) => client.serve(PORT)));
+      const [wan] = lab.wans;
+      const backends = (family: 4 | 6) =>
+        lab.clients.flatMap((client) => {
+          const to = family === 4 ? client.addresses[4][0]! : `[${client.addresses[6][0]!}]`;
+          return ['--backend', `web${family},to=${to}:${PORT}`];
+        });
+      const services = ([4, 6] as const).flatMap((family) => [
+        ...['--service', `web${family},listen=dev:${wan!.dev}:80/tcp`],
+        ...backends(family),
+      ]);
+      const flags = [...services, '--kernel-mode', 'nth'];
+      await wanmark.up(...flags);
+      const reach = async (address: string, family: 4 | 6, tag: string) => {
+        const flows = await lab.connect({
+          ...{
+            from: lab.server,
+            to: address,
+            family,
+            port: 80,
+            count: 4,
+            tag,
+            concurrency: 1,
+            timeoutMs: 5000,
+          },
+        });
+        return [...(await counts(lab, tag)), ...flows.flatMap(({ error }) => error ?? [])];
+      };
+      const both = async (last: number, when: string) => {
+        const four = wan!.address.replace(/\d+$/, String(last));
+        assert.deepEqual(await reach(four, 4, `${when}-4`), [2, 2], when);
+        assert.deepEqual(
+          await reach(wan!.address6!.replace(/2$/, String(last)), 6, `${when}-6`),
+          [2, 2],
+          when,
+        );
+      };
+      const readdress = async (from: number, to: number) => {
+        const four = wan!.address.replace(/\d+$/, '');
+        const six = wan!.address6!.replace(/2$/, '');
+        await lab.server.sh(`
+          ip route add ${four}${to} via 203.0.113.${100 + wan!.mark}
+          ip route add ${six}${to} via 2001:db8:f::${100 + wan!.mark}`);
+        await lab.router.sh(`
+          ip addr del ${four}${from}/29 dev ${wan!.dev}; ip addr add ${four}${to}/29 dev ${wan!.dev}
+          ip addr del ${six}${from}/64 dev ${wan!.dev}; ip addr add ${six}${to}/64 dev ${wan!.dev} nodad
+          ip route replace default via ${wan!.via} dev ${wan!.dev}`);
+      };
+      // The answers need the route of the WAN, which goes with its last address.
+      const rules = async () => {
+        const route = `ip route show table all default dev ${wan!.dev} proto 119`;
+        const chain = 'tables -t nat -S WANMARK_SERVICE';
+        return (await lab.router.sh(`${route}; ip${chain}; ip6${chain}`)).stdout;
+      };
+      await both(2, 'kernel');
+
+      const daemon = await wanmark.run(...flags);
+      await both(2, 'daemon');
+      await readdress(2, 3);
+      await eventually(
+        rules,
+        (text) =>
+          [/^default via/, /\.3\/32/, /::3\/128/].every((one) => one.test(text)) && !text.includes('.2/32'),
+        'the rules to have the new addresses, and the route',
+      );
+      await both(3, 'followed');
+      const status = JSON.parse((await wanmark.command(['status', '--json'])).stdout) as Status;
+      assert.deepEqual(
+        status.services.map(({ name, listen }) => `${name} ${listen}`),
+        ['web4 dev:wan1:80/tcp', 'web6 dev:wan1:80/tcp'],
+      );
+      await daemon.stop();
+      assert.ok(daemon.decisions.length >= 8, `${daemon.decisions.length} decisions`);
+
+      await readdress(3, 4);
+      assert.equal((await wanmark.command(['refresh'])).code, 0);
+      await both(4, 'refreshed');
+    });
+  });
+
   it('follow the routes while the daemon runs: a server’s network that changes is known again', async () => {
     await withLab({ wans: 2, clients: 1, ipv6: false }, async ({ lab, wanmark }) => {
       const flags = ['--service', 'web,listen=10.0.0.1:80/tcp', '--backend', 'web,to=10.0.0.11:7000'];

@@ -82,6 +82,7 @@ const CASES: Record<string, Case> = {
       service: [
         'web,listen=192.0.2.2:80/tcp',
         'dns,listen=[2001:db8:1::2]:53/udp,snat=fd00:9::1',
+        'own,listen=dev:eth1:443/tcp',
         'ftp,listen=192.0.2.2:8000-8100/tcp,snat=none',
       ],
       backend: [
@@ -91,6 +92,8 @@ const CASES: Record<string, Case> = {
         'dns,to=[fd00:9::53]:5353',
         'dns,to=fd00:9::54',
         'ftp,to=10.1.2.3',
+        'own,to=10.1.2.3',
+        'own,to=10.1.2.4,tier=2',
       ],
       'kernel-mode': 'nth',
       'forward-accept': true,

@@ -134,10 +134,15 @@ export function randomRouter(seed: number): RandomRouter {
     const six = chance(0.3);
     const proto = oneOf(['tcp', 'udp', 'any']);
     const ports = proto === 'any' ? '' : `:${oneOf(['80', '443', '8000-8100'])}`;
-    const address = six ? `2001:db8:50::${i + 1}` : `192.0.50.${i + 1}`;
+    const onDevice = chance(0.3);
+    const address = onDevice
+      ? `dev:${oneOf(['eth1', 'lan0', 'nowhere'])}`
+      : six
+        ? `2001:db8:50::${i + 1}`
+        : `192.0.50.${i + 1}`;
     service.push({
       name: `svc${i}${chance(0.1) ? '-is-longish' : ''}`,
-      listen: `${six && ports ? `[${address}]` : address}${ports}/${proto}`,
+      listen: `${six && ports && !onDevice ? `[${address}]` : address}${ports}/${proto}`,
       snat: oneOf(['auto', 'auto', 'none', six ? 'fd00:9::1' : '10.0.0.1']),
     });
     const owner = service.at(-1)!.name;

@@ -56,6 +56,48 @@ describe('services in the configuration', () => {
     );
   });
 
+  it('listen on a device in the family of their backends', () => {
+    const all = services({
+      service: [
+        'a,listen=dev:ppp0:443/tcp',
+        'b,listen=dev:ppp0:443/tcp,snat=fd00::9',
+        'c,listen=dev:eth1.5/any',
+        WEB,
+      ],
+      backend: ['a,to=10.0.0.1', 'b,to=[fd00::1]:80', 'c,to=10.0.0.1', ONE],
+    });
+    assert.deepEqual(
+      all.map((one) => [one.device, one.address, one.family, formatListen(one)]),
+      [
+        ['ppp0', undefined, 4, 'dev:ppp0:443/tcp'],
+        ['ppp0', undefined, 6, 'dev:ppp0:443/tcp'],
+        ['eth1.5', undefined, 4, 'dev:eth1.5/any'],
+        [undefined, '192.0.2.1', 4, '192.0.2.1:80/tcp'],
+      ],
+    );
+    for (const [listen, backend, message] of [
+      [
+        'dev:ppp0:443/tcp',
+        ['a,to=10.0.0.1', 'a,to=fd00::1'],
+        /its first backend is IPv4; use a service for each family$/,
+      ],
+      ['dev:ppp0/tcp', ['a,to=10.0.0.1'], /has no port/],
+      ['dev:/any', ['a,to=10.0.0.1'], /"" is not a device name/],
+      ['dev:ppp0:80:90/tcp', ['a,to=10.0.0.1'], /use for example dev:eth1:80\/tcp/],
+      ['ppp0:80/tcp', ['a,to=10.0.0.1'], /"ppp0" is not an address/],
+    ] as const) {
+      assertRefused(() => services({ service: [`a,listen=${listen}`], backend: [...backend] }), message);
+    }
+    assertRefused(
+      () =>
+        services({
+          service: ['a,listen=dev:ppp0:443/tcp', 'b,listen=dev:ppp0/any'],
+          backend: ['a,to=10.0.0.1', 'b,to=10.0.0.1'],
+        }),
+      /services "a" \(dev:ppp0:443\/tcp\) and "b" \(dev:ppp0\/any\) overlap/,
+    );
+  });
+
   it('are maps in a file', () => {
     const file = {
       service: [

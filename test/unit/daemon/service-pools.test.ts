@@ -7,13 +7,20 @@ import { backendMember } from '#wanmark/core/service.js';
 import { States } from '#wanmark/core/states.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import { Decider, type DecisionListener, NO_INBOUND } from '#wanmark/daemon/decider.js';
-import { findByService } from '#wanmark/daemon/service-pools.js';
+import { type DeviceAddresses, findByService } from '#wanmark/daemon/service-pools.js';
 import { emptyBatch } from '../flows.js';
 
 const TCP = 6;
 const UDP = 17;
 
-function decider(service: string[], backend: string[], listener: DecisionListener = () => undefined) {
+const NO_DEVICES = { now: () => 0, read: () => () => assert.fail('no service listens on a device') };
+
+function decider(
+  service: string[],
+  backend: string[],
+  listener: DecisionListener = () => undefined,
+  addresses: DeviceAddresses = NO_DEVICES,
+) {
   const { services, fields } = parseConfig({ service, backend });
   const pools = services.map((one) => {
     const strategy = STRATEGIES.get('round-robin')!({
@@ -31,7 +38,10 @@ function decider(service: string[], backend: string[], listener: DecisionListene
     });
     return { service: one, pool };
   });
-  return { pools, decider: new Decider(findByService(pools), fields.backends, NO_INBOUND, listener) };
+  return {
+    pools,
+    decider: new Decider(findByService(pools, addresses), fields.backends, NO_INBOUND, listener),
+  };
 }
 
 /** Packets as [destination, protocol, port]. */
@@ -76,6 +86,39 @@ describe('the pools of services', () => {
       [...batch.marks].map((mark) => mark >> 8),
       [1, 2, 3, 3, 4, 5, 0, 0, 0, 0, 0],
     );
+  });
+
+  it('follows the addresses of a device, and prefers a service with the very address', () => {
+    let now = 0;
+    const own: Record<string, string[]> = { 'wan1 4': ['192.0.2.1', '192.0.2.2'], 'wan1 6': ['2001:db8::1'] };
+    let reads = 0;
+    const read = () => {
+      reads++;
+      return (device: string, family: number) => own[`${device} ${family}`] ?? [];
+    };
+    const { decider: subject } = decider(
+      [
+        'any,listen=dev:wan1/any',
+        'one,listen=192.0.2.2:80/tcp',
+        'six,listen=dev:wan1:80/tcp',
+        'two,listen=dev:wan2:80/tcp',
+      ],
+      ['any,to=10.0.0.1', 'one,to=10.0.0.1', 'six,to=fd00::1', 'two,to=10.0.0.1'],
+      undefined,
+      { now: () => now, read },
+    );
+    const marksOf = (...addresses: string[]) => {
+      const batch = batchOf(addresses.map((address) => [address, TCP, 80]));
+      subject.decide(batch, addresses.length);
+      return [...batch.marks].map((mark) => mark >> 8);
+    };
+    assert.deepEqual(marksOf('192.0.2.1', '192.0.2.2', '2001:db8::1', '192.0.2.3'), [1, 2, 3, 0]);
+    own['wan1 4'] = ['192.0.2.3'];
+    own['wan2 4'] = ['192.0.2.1'];
+    assert.deepEqual(marksOf('192.0.2.3'), [0], 'the kernel decides until the addresses are read again');
+    now = 1001;
+    assert.deepEqual(marksOf('192.0.2.3', '192.0.2.1', '192.0.2.2'), [1, 4, 2]);
+    assert.equal(reads, 2);
   });
 
   it('takes turns in each service separately, counts, and tells the listener', () => {

@@ -125,6 +125,11 @@ network_to() {
 		END { print network ? network : address }'
 }`;
 
+const ADDRESSES_OF = `# addresses_of FAMILY DEVICE: prints the addresses of the device, without those of the link.
+addresses_of() {
+	ip -o "-$1" addr show dev "$2" scope global 2>/dev/null | awk '{ sub(/\\/.*/, "", $4); print $4 }'
+}`;
+
 const ADDRESSES = `# addresses FAMILY DEVICE TABLE [GATEWAY]: prints "ADDRESS TABLE" for each address of the device; with a GATEWAY, only
 # for addresses on its network, since the device has several gateways.
 addresses() {
@@ -273,6 +278,7 @@ export const FINDING = [
   CARRIERS,
   MAC,
   NETWORK_TO,
+  ADDRESSES_OF,
   ADDRESSES,
   BOUND_RULES,
   ROUTE,

@@ -130,7 +130,8 @@ export function serverStem(stem: string, i: number): string {
 function symbolicService(service: Service, stem: string): Service {
   return {
     ...service,
-    address: `$${stem}_address`,
+    address: service.address === undefined ? undefined : `$${stem}_address`,
+    device: service.device === undefined ? undefined : `$${stem}_dev`,
     backends: service.backends.map(
       (backend, i): Backend => ({
         ...backend,
@@ -144,7 +145,13 @@ function symbolicService(service: Service, stem: string): Service {
 
 function serviceVariables(service: Service, stem: string): Variable[] {
   return [
-    { name: `${stem}_address`, value: service.address, comment: `what clients of ${service.name} ask` },
+    service.address === undefined
+      ? {
+          name: `${stem}_dev`,
+          value: quoted(service.device!),
+          comment: `clients of ${service.name} ask its addresses`,
+        }
+      : { name: `${stem}_address`, value: service.address, comment: `what clients of ${service.name} ask` },
     ...service.backends.flatMap(({ address, port, weight }, i) => {
       const name = serverStem(stem, i);
       const to =

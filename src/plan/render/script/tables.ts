@@ -74,6 +74,8 @@ export class ScriptTables {
         return [`mac ${family} "${source.device}" "${source.address}"`, ...this.#macsBefore(source)].join(
           ' ',
         );
+      case 'device':
+        return `addresses_of ${family} "${source.device}"`;
       case 'route-to':
         return `network_to ${family} "${source.address}"`;
       case 'exempt-marks':
@@ -134,11 +136,15 @@ export class ScriptTables {
       });
   }
 
+  /** The backends as `choose` takes them, in the order of their tiers. */
   #poolMembers(index: number): string[] {
     const { service, stem } = this.#symbols.services[index]!;
-    return service.backends.map(({ mark }, i) => {
-      const value = hex(this.#config.fields.backends.encode(mark));
-      return `"1 ${value} $${serverStem(stem, i)}_weight"`;
-    });
+    return service.backends
+      .map(({ mark, tier }, i) => ({ mark, tier, weight: `$${serverStem(stem, i)}_weight` }))
+      .toSorted((a, b) => a.tier - b.tier)
+      .map(({ mark, tier, weight }) => {
+        const value = hex(this.#config.fields.backends.encode(mark));
+        return `"${tier} ${value} ${weight}"`;
+      });
   }
 }
