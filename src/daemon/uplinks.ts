@@ -256,7 +256,7 @@ export class Uplinks {
 
   /** Looks at once, unless routes change all the time. */
   #lookSoon(): void {
-    const waitMs = this.#notBefore - performance.now();
+    const waitMs = this.#notBefore - this.#clock.now();
     if (waitMs <= 0) this.#look();
     else this.#nextLook ??= setTimeout(() => this.#look(), waitMs);
   }
@@ -274,7 +274,7 @@ export class Uplinks {
   #look(): void {
     clearTimeout(this.#nextLook);
     this.#nextLook = undefined;
-    const start = performance.now();
+    const start = this.#clock.now();
     try {
       const links = this.#readLinks();
       const found = this.#verdicts(links);
@@ -286,7 +286,7 @@ export class Uplinks {
       // What was seen last holds until the devices can be looked at again.
       this.#isolation.report(error);
     }
-    const end = performance.now();
+    const end = this.#clock.now();
     this.#notBefore = end + PAUSE_FACTOR * (end - start);
     this.#lookMs = end - start;
     this.#idleTurns = 1;
