@@ -51,7 +51,8 @@ async function installed(router: Host, iptables = 'iptables'): Promise<string> {
   const { stdout } = await router.sh(`
     for table in mangle nat; do ${iptables}-save -t $table; ${six}-save -t $table; done | sed '/^-A/!d'
     for family in 4 6; do
-      ip -$family rule | sed /lookup.local/d
+      # Those of one priority do not depend on each other.
+      ip -$family rule | sed /lookup.local/d | sort
       ip -$family route show table all proto 119
     done
     cat /proc/sys/net/ipv4/conf/wan*/src_valid_mark`);
