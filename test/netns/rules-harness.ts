@@ -268,7 +268,9 @@ export class Machine {
         echo "== $program"; $program-save | sed -e '/^#/d' -e 's/ \\[[0-9:]*\\]$//'
       done
       for family in 4 6; do
-        ip -$family rule; ip -$family route show table all | sed 's/ expires [0-9]*sec//'
+        # Those of one priority do not depend on each other; which of them was made last does not matter.
+        ip -$family rule | sort -n
+        ip -$family route show table all | sed 's/ expires [0-9]*sec//'
       done
       grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all | sort`);
   }
