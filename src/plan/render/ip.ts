@@ -17,8 +17,6 @@ function selector(from: OwnIpRule['from']): string[] {
   switch (from.kind) {
     case 'all':
       return [];
-    case 'in':
-      return [`iif ${from.device}`];
     case 'mark':
       return [`fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)}`];
     case 'address':
@@ -31,7 +29,6 @@ function selector(from: OwnIpRule['from']): string[] {
 
 function target(to: OwnIpRule['to']): string {
   if ('refuse' in to) return to.refuse;
-  if (to.table === 'whole main') return 'lookup main';
   return to.table === 'main' ? 'lookup main suppress_prefixlength 0' : `lookup ${to.table}`;
 }
 
