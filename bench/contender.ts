@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, type Program } from '#wanmark/lab/program.js';
 import { BenchDaemon } from './daemon.js';
+import { marksOf } from './marks.js';
 import { buildGo, built, source } from './programs.js';
 import { queuesOn } from './waiting.js';
 
@@ -97,7 +98,7 @@ function program(
     rules: [],
     absent,
     start: async (lab) => {
-      const marks = lab.wans.map(({ mark }) => String(mark));
+      const marks = marksOf(lab).map(String);
       const running = lab.router.spawn([...argv, String(QUEUE), ...marks]);
       await running.waitForLine(/^ready$/);
       const [pid] = childrenOf(running.pid);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Bench } from '../bench.js';
 import { writeHeld } from '../held.js';
+import { marksOf } from '../marks.js';
 import { LIMIT } from '../size.js';
 import { median, ratio } from '../stats.js';
 import { type Sample, Tracked } from '../tracked.js';
@@ -28,7 +29,7 @@ function cells(name: string, samples: readonly Sample[]): string[] {
 export async function tracked(bench: Bench): Promise<void> {
   const { field, report, directory, rounds } = bench;
   const { few, many, count, rate, holdSeconds } = bench.size.tracked;
-  const marks = field.lab.wans.map(({ mark }) => mark);
+  const marks = marksOf(field.lab);
   const file = { [few]: writeHeld(directory, few, marks), [many]: writeHeld(directory, many, marks) };
   const samples: Record<number, Sample[]> = { [few]: [], [many]: [] };
   // A long deadline: after a late answer the kernel decides, and there is no decision of ours to measure.

@@ -1,0 +1,9 @@
+import { DEFAULT_MASK } from '#wanmark/config/options.js';
+import { MarkField } from '#wanmark/core/mark.js';
+import type { Lab } from '#wanmark/lab/lab.js';
+
+/** The marks of the lab's WANs as packets and connections have them: each WAN's number in the default field. */
+export function marksOf(lab: Lab): number[] {
+  const field = new MarkField(Number(DEFAULT_MASK));
+  return lab.wans.map(({ mark }) => field.encode(mark));
+}
