@@ -42,6 +42,9 @@ print_routes4() {
 print_rules4() {
 	other_rules 4 20000 0x3f000000 0x1000000 0x2000000 0x3000000
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
+	echo "priority 20000 fwmark 0x1000000/0x3f000000 iif $port lookup main"
+	echo "priority 20000 fwmark 0x2000000/0x3f000000 iif $port lookup main"
+	echo "priority 20000 fwmark 0x3000000/0x3f000000 iif $port lookup main"
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	echo 'priority 20001 fwmark 0x2000000/0x3f000000 lookup 1002'
 	echo 'priority 20001 fwmark 0x3000000/0x3f000000 lookup 1003'

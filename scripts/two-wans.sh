@@ -43,6 +43,8 @@ print_routes4() {
 print_rules4() {
 	other_rules 4 20000 0x3f000000 0x1000000 0x2000000
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
+	echo "priority 20000 fwmark 0x1000000/0x3f000000 iif $fibre_dev lookup main"
+	echo "priority 20000 fwmark 0x2000000/0x3f000000 iif $dsl_dev lookup main"
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	echo 'priority 20001 fwmark 0x2000000/0x3f000000 lookup 1002'
 	{
@@ -146,6 +148,7 @@ print_routes6() {
 print_rules6() {
 	other_rules 6 20000 0x3f000000 0x1000000
 	echo 'priority 20000 lookup main suppress_prefixlength 0'
+	echo "priority 20000 fwmark 0x1000000/0x3f000000 iif $fibre_dev lookup main"
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	echo 'priority 20003 iif lo lookup 1000'
 	{

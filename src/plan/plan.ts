@@ -155,14 +155,17 @@ export type IpRule = OwnIpRule | { readonly priority: number; readonly words: st
 /** An ip rule of our own. */
 export interface OwnIpRule {
   readonly priority: number;
-  /** The packets that the rule is for: all, those with a mark, those from an address, or the router's own. */
+  /** The packets that the rule is for: all, those that come by a device with a mark, have a mark, are from an address, or our own. */
   readonly from:
     | { readonly kind: 'all' }
+    | { readonly kind: 'in'; readonly device: string; readonly bits: MarkBits }
     | { readonly kind: 'mark'; readonly bits: MarkBits }
     | { readonly kind: 'address'; readonly address: string }
     | { readonly kind: 'own'; readonly tcp?: true };
-  /** `main` without its default routes, the number of a table, or a refusal. */
-  readonly to: { readonly table: 'main' | number } | { readonly refuse: 'unreachable' | 'blackhole' };
+  /** `main` without its default routes or with them, the number of a table, or a refusal. */
+  readonly to:
+    | { readonly table: 'main' | 'whole main' | number }
+    | { readonly refuse: 'unreachable' | 'blackhole' };
 }
 
 /** The default route of a WAN's table, or of the router's own. */

@@ -11,13 +11,21 @@ import type { Uplink } from './uplink.js';
  *
  *     before P                                     copies of rules that somebody else made (others.ts)
  *     P      lookup main suppress_prefixlength 0   specific routes win over every WAN's table
+ *     P      fwmark K/M iif <device of K> lookup main   what came by a WAN goes on by main
  *     P + 1  fwmark K/M lookup T+K                 the chosen WAN
  *     P + 1  fwmark M/M unreachable                where the last resort is to refuse
  *     P + 2  from <address of K> lookup T+K        sockets bound to a WAN's address
  *     P + 3  iif lo lookup T                       the router's own packets: IPv6, and TCP (own.ts)
  *
  * fwmark stands before from: OUTPUT looks the route up again with the source address that the first look-up chose
- * (ip_route_me_harder), so `from` would undo every choice. Rules of one priority exclude each other, so their order means
+ * (ip_route_me_harder), so `from` would undo every choice.
+ *
+ * What comes by a WAN has the mark of its connection, for strict rp_filter, whose look-up of the way back has the mark
+ * but not the device (fib_validate_source). Going by it would send a packet for the Internet, as a hub of tunnels has
+ * them, back to where it came from. Only the answers, which come by another device, are led by it. What comes by the
+ * device with another WAN's mark is from clients that share it with the WAN's gateway.
+ *
+ * Rules of one priority exclude each other, so their order means
  * nothing.
  */
 export function ipRules(scene: Scene): IpRule[] {
@@ -28,6 +36,13 @@ export function ipRules(scene: Scene): IpRule[] {
   return [
     ...followOthers(scene),
     { priority, from: { kind: 'all' }, to: { table: 'main' } },
+    ...uplinks.map(
+      ({ wan }): IpRule => ({
+        priority,
+        from: { kind: 'in', device: wan.dev, bits: wanBits(scene, wan.mark) },
+        to: { table: 'whole main' },
+      }),
+    ),
     ...uplinks.map(
       ({ wan }): IpRule => ({
         priority: priority + 1,

@@ -36,6 +36,48 @@ async function forwardPort(lab: Lab): Promise<void> {
 }
 
 describe('an inbound connection', needs(nfqueue, addon), () => {
+  it('that goes on to the Internet does so by main, strict rp_filter on, and is answered by the WAN it came in by', async () => {
+    await withLab({ wans: 2, clients: 1, up: [], run: [] }, async ({ lab, daemon }) => {
+      // The client is what main's default route leads to, as the Internet beyond a hub of tunnels is.
+      const [client] = lab.clients;
+      const far = { 4: '192.0.2.77', 6: '2001:db8:77::7' } as const;
+      await client!.sh(`ip addr add ${far[4]}/32 dev lo; ip addr add ${far[6]}/128 dev lo nodad`);
+      await client!.agent.request({ op: 'serve', port: ROUTER_PORT, addresses: [far[4], far[6]] });
+      const lan = { 4: client!.addresses[4][0]!, 6: client!.addresses[6][0]! };
+      await lab.router.sh(
+        `ip route replace default via ${lan[4]}; ip -6 route replace default via ${lan[6]}`,
+      );
+      for (const wan of lab.wans) {
+        await lab.gateway(wan).sh(`
+          ip route replace ${far[4]} via ${wan.address}; ip route replace ${far[6]} via ${wan.address6}`);
+        await lab.server.sh(`
+          ip route replace ${far[4]} via 203.0.113.${100 + wan.mark}
+          ip route replace ${far[6]} via 2001:db8:f::${100 + wan.mark}`);
+        for (const family of [4, 6] as const) {
+          await lab
+            .gateway(wan)
+            .sh(`ip${family === 6 ? '6' : ''}tables -t raw -A PREROUTING -s ${far[family]}`);
+          for (const proto of ['tcp', 'udp'] as const) {
+            const [flow] = await lab.connect({
+              ...{ from: lab.server, to: far[family], port: ROUTER_PORT, proto, family, timeoutMs: 5000 },
+            });
+            assert.equal(flow?.error, undefined, `${proto} by ${wan.name} to ${far[family]}`);
+          }
+          const back = await packets(
+            lab.gateway(wan),
+            'raw',
+            'PREROUTING',
+            new RegExp(`-s ${far[family]}/`),
+            family,
+          );
+          assert.ok(back > 0, `answers by ${wan.name}`);
+        }
+      }
+      await daemon.stop();
+      assert.deepEqual(daemon.decisions, []);
+    });
+  });
+
   for (const sharedPort of [false, true]) {
     const ports = sharedPort ? 'three gateways behind one port' : 'a port for each WAN';
     it(`is answered by the WAN it came in by, strict rp_filter on (${ports})`, async () => {

@@ -279,6 +279,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             const net = family === 4 ? '192.0.3.' : '2001:db8:3::';
             return [
               `-${family} route replace default via ${net}1 dev w3 table 1003 protocol 119`,
+              `-${family} rule add priority 20000 fwmark ${markOf(3)} iif w3 lookup main protocol 119`,
               `-${family} rule add priority 20001 fwmark ${markOf(3)} lookup 1003 protocol 119`,
               `-${family} rule add priority 20002 from ${net}2 lookup 1003 protocol 119`,
             ];

@@ -17,6 +17,8 @@ function selector(from: OwnIpRule['from']): string[] {
   switch (from.kind) {
     case 'all':
       return [];
+    case 'in':
+      return [`fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)} iif ${from.device}`];
     case 'mark':
       return [`fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)}`];
     case 'address':
@@ -29,6 +31,7 @@ function selector(from: OwnIpRule['from']): string[] {
 
 function target(to: OwnIpRule['to']): string {
   if ('refuse' in to) return to.refuse;
+  if (to.table === 'whole main') return 'lookup main';
   return to.table === 'main' ? 'lookup main suppress_prefixlength 0' : `lookup ${to.table}`;
 }
 

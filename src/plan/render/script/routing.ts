@@ -39,7 +39,7 @@ export function routingFunctions(
     `# The order: what others made, specific routes, the mark of a WAN, the addresses that a socket may be bound to.
 ${shellFunction(`print_rules${family}`, [
   copies,
-  ...ipRuleLines(plan).map((line) => `echo '${line}'`),
+  ...ipRuleLines(plan).map((line) => (line.includes('$') ? `echo "${line}"` : `echo '${line}'`)),
   '{',
   ...sources.map((line) => `\t${line}`),
   `} | bound_rules ${priority + 2}`,
