@@ -40,7 +40,12 @@ describe('a daemon without descriptors', needs(nfqueue, addon, program('prlimit'
       }
       const decided = daemon.decisions.length;
       tally(await lab.connect({ count: 30 }));
-      assert.equal(daemon.decisions.length - decided, 30);
+      // The log is written a moment after the verdicts.
+      await running.until(
+        () => daemon.decisions.length - decided === 30 || undefined,
+        'a line for each decision',
+        60_000,
+      );
       await running.waitForLine((line) => line.includes(FAILED) && line.includes('/proc/net/dev'));
       // Nobody can be accepted on the socket, and nobody waits for that.
       assert.equal((await wanmark.command(['status'], 'any')).code, 1);

@@ -50,13 +50,19 @@ describe('slow clients of the control socket', () => {
     return performance.now() - began;
   }
 
+  /** The ends of connections that this process has open, those of the control and of its guests. */
+  const ends = () => process.getActiveResourcesInfo().filter((one) => one === 'PipeWrap').length;
+
   const status = async () => (await askDaemon<{ pid: number }>(path, '/status')).answer.pid;
 
   it('that say nothing, however many, keep nobody out', async () => {
     const idle: Socket[] = [];
+    const before = ends();
     for (let i = 0; i < 60; i++) idle.push(await guest());
     assert.equal(await status(), 7);
     assert.equal((await askDaemon(path, '/set', { wan: 'fibre', weight: 1 })).status, 200);
+    // Our ends stay, since nobody reads that the others are closed.
+    assert.ok(ends() - before <= idle.length + 16, 'those that came first have gone');
     // The ones that are left are sent away by themselves.
     await Promise.all(idle.map((one) => (one.closed ? undefined : once(one.resume(), 'close'))));
   });
@@ -73,7 +79,6 @@ describe('slow clients of the control socket', () => {
 
   it('that do not read a large answer keep nobody out, and are sent away', async () => {
     answer = async () => ({ pid: 8, LARGE });
-    const ends = () => process.getActiveResourcesInfo().filter((one) => one === 'PipeWrap').length;
     const before = ends();
     const slow: Socket[] = [];
     for (let i = 0; i < 20; i++) slow.push((await guest(GET)).pause());
