@@ -119,7 +119,7 @@ begin() {
 	find_namespace
 	find_home
 	take_lock
-	# Whoever had the lock may have been another namespace's first `up`.
+	# The process that had the lock may have been another namespace's first `up`, which takes this folder.
 	_locked=$HOME_DIR
 	find_home
 	[ "$HOME_DIR" = "$_locked" ] || take_lock
@@ -137,7 +137,7 @@ begin() {
 
 take_lock() {
 	mkdir -p "$HOME_DIR" 2>/dev/null || fail "cannot create $HOME_DIR; set WANMARK_RUN to a directory"
-	# Whoever can write here can make us write elsewhere, by links, and name the programs that we run.
+	# A user who can write to this folder can make us write elsewhere, by links, and name the programs that we run.
 	# shellcheck disable=SC3067 # -O is in dash, busybox and bash
 	[ -O "$HOME_DIR" ] || fail "$HOME_DIR belongs to another user; run it as that user (as root, wanmark does so by itself)"
 	# Others must not be able to take the lock, and with it keep us from working. A redirection that fails in `exec` ends

@@ -212,7 +212,7 @@ remove_tables() {
 	_failed=
 	for PROGRAM in "$IPTABLES" "$IP6TABLES" "$_other4" "$COUNTERPART"; do
 		command -v "$PROGRAM-save" >/dev/null 2>&1 || continue
-		# Whoever may not look at the legacy tables has put nothing there.
+		# A user who may not look at the legacy tables has put nothing there.
 		case $PROGRAM in
 		iptables-legacy) _names=/proc/net/ip_tables_names ;;
 		ip6tables-legacy) _names=/proc/net/ip6_tables_names ;;

@@ -80,7 +80,7 @@ interface Considered {
   readonly copy: string | undefined;
 }
 
-/** Those that are asked before main. */
+/** The ip rules of others that are asked before main's own. */
 function others(scene: Scene): Considered[] {
   if (scene.uplinks.length === 0) return [];
   const { facts, family, config, mask } = scene;

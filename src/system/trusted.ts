@@ -11,7 +11,7 @@ const MOST_LINKS = 40;
 export interface Doubt {
   /** The file, directory or link. */
   readonly part: string;
-  /** Such as `others can write /srv/hooks (mode 0777)`. */
+  /** Says what is wrong with a file, such as `others can write /srv/hooks (mode 0777)`. */
   readonly why: string;
   /** The command that mends it. */
   readonly remedy: string;
