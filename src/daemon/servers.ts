@@ -9,6 +9,7 @@ import { type TargetId, targetId } from '../core/target.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { Health, type HealthChange } from '../wan/health.js';
 import { type CheckReport, Monitor, type MonitorOptions } from '../wan/monitor.js';
+import { UnknownRounds } from './unknown-rounds.js';
 import { sinceDate } from './uplink-status.js';
 
 /** A connection that was never answered can still go to another server without the client noticing. */
@@ -63,6 +64,7 @@ export class Servers {
     this.#flush = parts.flush ?? flush;
     this.#family = service.family;
     const names = service.backends.map((backend) => backendName(service, backend));
+    const unknown = new UnknownRounds(parts.logger, this.#clock, (name) => this.#label(name), 'backend');
     const weight = (name: string) => states.weight(name, this.#named(name).weight);
     this.#health = new Health({
       upAfterMs: health.upAfterMs,
@@ -75,6 +77,7 @@ export class Servers {
       health: this.#health,
       // By the main table, as the connections themselves go.
       path: (wan, family) => ({ wan, family, mark: 0, device: undefined, unnoticed: true }),
+      onUnknown: (wan, report) => unknown.say(wan, report),
       onPassed: (_wan, _family, began) => this.#cutAfter(began),
       clock: this.#clock,
       ...(parts.make && { make: parts.make }),
@@ -110,6 +113,11 @@ export class Servers {
     return this.#monitor.stop();
   }
 
+  /** Names a server in the log. */
+  #label(name: string) {
+    return { service: this.#parts.service.name, backend: this.#named(name).name };
+  }
+
   #found(change: HealthChange): void {
     const { wan, family, ...state } = change;
     const id = targetId(wan, family);
@@ -123,11 +131,11 @@ export class Servers {
 
   /** Never rejects. */
   async #act(backend: Backend, change: HealthChange, lastedMs: number): Promise<void> {
-    const { service, logger, states, forget, follow, cut } = this.#parts;
+    const { logger, states, forget, follow, cut } = this.#parts;
     const { wan, family, up, reason, since } = change;
     const id = targetId(wan, family);
     const lasted = Math.round(lastedMs / 1000);
-    const line = { service: service.name, backend: backend.name, reason, since: sinceDate(since), lasted };
+    const line = { ...this.#label(wan), reason, since: sinceDate(since), lasted };
     if (up) {
       this.#toCut.delete(id);
       await follow();

@@ -18,13 +18,11 @@ import { type Finding, Health, type HealthChange } from '../wan/health.js';
 import { type CheckReport, Monitor } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 import { Isolation } from './isolation.js';
-import { RateLimit } from './rate-limit.js';
 import { type SuspicionChange, Suspicions } from './suspicions.js';
+import { UnknownRounds } from './unknown-rounds.js';
 
 /** How often to look, in case a change is not told. A look takes a millisecond, for which packets wait. */
 const LOOK_MS = 2000;
-/** How often it is said of a check that it cannot tell. */
-const SAID_EVERY_MS = 60_000;
 /** How often to look once no news come any more. */
 const ALONE_LOOK_MS = 500;
 /** The pause after a look, as a multiple of its duration: with constant changes, looking takes a fifth of the time. */
@@ -96,7 +94,6 @@ export class Uplinks {
   #links: Links;
   readonly #looks = new Map<TargetId, Look>();
   readonly #isolation: Isolation;
-  readonly #saidUnknown = new Map<string, RateLimit>();
   #nextLook: NodeJS.Timeout | undefined;
   #notBefore = 0;
   /** How long the last look took, and how many turns of the timer there have been since, with the next one. */
@@ -122,6 +119,7 @@ export class Uplinks {
       return pathOf(wan, family, this.#links, field.encode(wan.mark));
     };
     const names = wans.map((wan) => wan.name);
+    const unknown = new UnknownRounds(parts.logger, this.#clock, (wan) => ({ wan }), 'WAN');
     this.#monitor = new Monitor({
       wans: names,
       checks: health.checks,
@@ -130,7 +128,7 @@ export class Uplinks {
       // After a stall, the news of a device that is back may still be on the way.
       beforeDue: () => this.#look(),
       run: parts.run,
-      onUnknown: (wan, report) => this.#unknown(wan, report),
+      onUnknown: (wan, report) => unknown.say(wan, report),
       clock: this.#clock,
     });
     this.#suspicions = new Suspicions({
@@ -239,19 +237,6 @@ export class Uplinks {
     this.#news?.stop();
     this.#suspicions.stop();
     await this.#monitor.stop();
-  }
-
-  /** Says that a check cannot tell, once a minute for each. */
-  #unknown(wan: string, { config: { kind }, family, unknown }: CheckReport): void {
-    const key = `${kind} ${targetId(wan, family)}`;
-    const limit = this.#saidUnknown.get(key) ?? new RateLimit(SAID_EVERY_MS, () => this.#clock.now());
-    this.#saidUnknown.set(key, limit);
-    limit.run(() =>
-      this.#parts.logger.warn(
-        { wan, family, check: kind, why: unknown },
-        'a check found nothing out; the WAN stays as it is',
-      ),
-    );
   }
 
   /** Looks at once, unless routes change all the time. */

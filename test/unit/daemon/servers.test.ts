@@ -31,14 +31,17 @@ function world(t: TestContext, check: string[] = []) {
   const strategy = { name: 'first', strategy: { pick: (_: unknown, all: readonly unknown[]) => all[0] } };
   const pool = new Pool({ name: 'web', members, states, strategy: strategy as never, onFault: () => {} });
   const dead = new Set<string>();
+  /** Servers whose checks find nothing out. */
+  const unknown = new Set<string>();
   const done: string[] = [];
+  const lines: Record<string, unknown>[] = [];
   const servers = new Servers({
     service,
     field: config.fields.backends,
     health: config.health,
     cut: {},
     states,
-    logger: pino({ enabled: false }),
+    logger: pino({ base: null, timestamp: false }, { write: (text: string) => lines.push(JSON.parse(text)) }),
     candidates: () => new Set(pool.candidates(4).map(({ target }) => target.name)),
     forget: (mark) => void done.push(`forget ${mark}`),
     follow: async () => void done.push(`rules without ${[...states.down].join(' ') || 'none'}`),
@@ -48,7 +51,9 @@ function world(t: TestContext, check: string[] = []) {
       done.push(`cut ${selection.unanswered ? 'unanswered' : 'all'} of ${mark >> 8}`);
     },
     make: () => async (target) => {
-      const ok = !dead.has(target.replace(':80', ''));
+      const address = target.replace(':80', '');
+      if (unknown.has(address)) return { ok: false, why: 'socket: EMFILE', inconclusive: true };
+      const ok = !dead.has(address);
       return { ok, why: ok ? '1 ms' : 'timeout' };
     },
   });
@@ -58,7 +63,7 @@ function world(t: TestContext, check: string[] = []) {
     return done.splice(0);
   };
   const down = () => [...states.down].map((id) => id.slice('web/10.0.0.'.length, -2)).join('');
-  return { servers, states, dead, seen, down, clock };
+  return { servers, states, dead, unknown, seen, down, clock, lines };
 }
 
 describe('the servers of a service', () => {
@@ -107,5 +112,18 @@ describe('the servers of a service', () => {
     const alone = world(t, ['web=none', 'web/10.0.0.1=tcp']);
     alone.dead.add('10.0.0.1');
     assert.ok((await alone.seen(SOON_MS)).includes('cut all of 1'));
+  });
+
+  it('stay as they are where a check finds nothing out, which is said once a minute', async (t) => {
+    const { unknown, seen, down, lines } = world(t);
+    await seen(SOON_MS);
+    unknown.add('10.0.0.1');
+    await seen(59_000);
+    assert.equal(down(), '');
+    const said = { service: 'web', backend: '10.0.0.1', family: 4, check: 'tcp', why: 'socket: EMFILE' };
+    const line = { level: 40, ...said, msg: 'a check found nothing out; the backend stays as it is' };
+    assert.deepEqual(lines, [line]);
+    await seen(5000);
+    assert.deepEqual(lines, [line, line]);
   });
 });
