@@ -290,7 +290,7 @@ export const RUN_OPTIONS = {
     default: 'on',
     describe: 'Give a TCP connection that its WAN does not answer another WAN with its next SYN',
     details:
-      'Gives a TCP connection that its WAN does not answer within 0.9 s another WAN with its next SYN. See [health](health.md#a-second-chance)',
+      'Gives a TCP connection that its WAN does not answer within 0.9 s another WAN with its next SYN, and so for the servers of a service. See [health](health.md#a-second-chance)',
   },
   passive: {
     type: 'text',

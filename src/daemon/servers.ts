@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import type { HealthConfig } from '../config/health.js';
-import { flush, type Selection } from '../conntrack/requests.js';
+import { flush, forget, lookup, type Selection } from '../conntrack/requests.js';
 import type { Family } from '../core/family.js';
+import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
 import { type Backend, backendName, type Service } from '../core/service.js';
 import type { States } from '../core/states.js';
@@ -9,8 +10,12 @@ import { type TargetId, targetId } from '../core/target.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { Health, type HealthChange } from '../wan/health.js';
 import { type CheckReport, Monitor, type MonitorOptions } from '../wan/monitor.js';
+import { Destinations } from '../wan/passive/destinations.js';
+import { Evidence } from '../wan/passive/evidence.js';
+import type { Watch } from '../wan/passive/watch.js';
 import { UnknownRounds } from './unknown-rounds.js';
 import { sinceDate } from './uplink-status.js';
+import { type Conntrack, watchTargets } from './watch-targets.js';
 
 /** A connection that was never answered can still go to another server without the client noticing. */
 const UNANSWERED: Selection = { unanswered: true };
@@ -19,7 +24,7 @@ export interface ServersParts {
   readonly service: Service;
   /** That of the backends. */
   readonly field: MarkField;
-  readonly health: Pick<HealthConfig, 'serverChecks' | 'upAfterMs'>;
+  readonly health: Pick<HealthConfig, 'serverChecks' | 'upAfterMs' | 'secondChance' | 'passive'>;
   /** The connections that are cut when their server dies. */
   readonly cut: Selection;
   /** Takes the findings, and has the current weights. */
@@ -27,12 +32,15 @@ export interface ServersParts {
   readonly logger: Logger;
   /** The names of the targets that new connections to the service may be given to. */
   readonly candidates: () => ReadonlySet<string>;
+  /** Whether a connection that must keep off a target could be given to another one. */
+  readonly hasOther: (name: string) => boolean;
   /** Drops the remembered decisions for a backend. @param mark its number */
   readonly forget: (mark: number) => void;
   /** Makes the kernel's own choice go by the states; see {@link RulesKeeper.setStates}. */
   readonly follow: () => Promise<void>;
   readonly clock?: Clock;
   readonly flush?: typeof flush;
+  readonly conntrack?: Conntrack;
   /** Makes the checks; tests have their own. */
   readonly make?: MonitorOptions['make'];
 }
@@ -43,6 +51,10 @@ export interface ServersParts {
  *
  * What hinders the probes of all servers, as a firewall does, seems to kill one after the other. So the connections of a
  * server are cut only when another one passes a round that began after this one was called down.
+ *
+ * A client's TCP connection that its server does not answer goes to another server with its next SYN, and makes the
+ * checks ask that server at once. If they get no answer either, the server is suspected: it gets nothing new while
+ * another works, until a round passes.
  */
 export class Servers {
   readonly #parts: ServersParts;
@@ -51,6 +63,10 @@ export class Servers {
   readonly #health: Health;
   readonly #monitor: Monitor;
   readonly #family: Family;
+  /** Undefined where nothing would follow from what it sees. */
+  readonly #watch: Watch | undefined;
+  /** The servers that have left a client without an answer since their checks passed last. */
+  readonly #doubted = new Set<string>();
   /** The last change of each target, so that work for an older one can tell that it is out of date. */
   readonly #latest = new Map<TargetId, HealthChange>();
   /** Servers that are down, with connections that are cut once another server has shown that it works. */
@@ -78,10 +94,27 @@ export class Servers {
       // By the main table, as the connections themselves go.
       path: (wan, family) => ({ wan, family, mark: 0, device: undefined, unnoticed: true }),
       onUnknown: (wan, report) => unknown.say(wan, report),
-      onPassed: (_wan, _family, began) => this.#cutAfter(began),
+      onPassed: (wan, _family, began) => {
+        this.#cutAfter(began);
+        this.#passed(wan);
+      },
+      onFailed: (wan, _family, why) => {
+        if (this.#doubted.has(wan)) this.#suspect(wan, why);
+      },
       clock: this.#clock,
       ...(parts.make && { make: parts.make }),
     });
+    this.#watch = this.#openWatch();
+  }
+
+  /** Notes that a new connection was given to a server. @param name its name as a target */
+  decided(name: string, flow: Flow): void {
+    this.#watch?.decided(name, flow);
+  }
+
+  /** The servers that did not answer this connection before; undefined for nearly all. */
+  tried(flow: Flow): ReadonlySet<string> | undefined {
+    return this.#watch?.tried(flow);
   }
 
   /** Holds a server down, or lets it go by its findings again. @param name its name as a target */
@@ -110,12 +143,67 @@ export class Servers {
   }
 
   stop(): Promise<void> {
+    this.#watch?.stop();
     return this.#monitor.stop();
+  }
+
+  #openWatch(): Watch | undefined {
+    const { service, field, health, hasOther, conntrack = { lookup, forget }, forget: drop } = this.#parts;
+    const { secondChance, passive } = health;
+    // Alone, a server has nothing that it could be replaced by.
+    if (service.backends.length < 2 || (passive === 'off' && !secondChance)) return undefined;
+    return watchTargets({
+      targets: service.backends.map((backend) => ({
+        name: backendName(service, backend),
+        mark: backend.mark,
+      })),
+      field,
+      conntrack,
+      forget: drop,
+      mayMove: (name) => secondChance && hasOther(name),
+      evidence: { 4: new Evidence(), 6: new Evidence() },
+      destinations: { 4: new Destinations(), 6: new Destinations() },
+      clock: this.#clock,
+      onUnanswered: (name) => {
+        if (passive === 'off') return;
+        this.#doubted.add(name);
+        this.#monitor.hurry(name);
+      },
+    });
+  }
+
+  #suspect(name: string, why: string): void {
+    const { states, logger, forget: drop, follow } = this.#parts;
+    const id = targetId(name, this.#family);
+    if (states.suspicion(id) !== undefined || states.down.has(id)) return;
+    const reason = `connections unanswered; ${why}`;
+    states.suspect(id, { since: this.#clock.now(), reason });
+    logger.warn({ ...this.#label(name), reason }, 'backend suspected');
+    const backend = this.#named(name);
+    drop(backend.mark);
+    this.#settle(Promise.all([this.#cut(backend, UNANSWERED), follow()]));
+  }
+
+  /** A round of a server's checks has passed. */
+  #passed(name: string): void {
+    const { states, logger, follow } = this.#parts;
+    if (this.#monitor.isFailing(name)) return;
+    this.#doubted.delete(name);
+    const id = targetId(name, this.#family);
+    if (states.suspicion(id) === undefined) return;
+    states.suspect(id, undefined);
+    logger.info(this.#label(name), 'backend not suspected any more');
+    this.#settle(follow());
   }
 
   /** Names a server in the log. */
   #label(name: string) {
     return { service: this.#parts.service.name, backend: this.#named(name).name };
+  }
+
+  #settle(acted: Promise<unknown>): void {
+    // Drops the results, since otherwise each promise would hold all earlier ones.
+    this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
   }
 
   #found(change: HealthChange): void {
@@ -124,9 +212,7 @@ export class Servers {
     const lastedMs = this.#parts.states.found(id, state);
     if (lastedMs === undefined) return;
     this.#latest.set(id, change);
-    const acted = this.#act(this.#named(wan), change, lastedMs);
-    // Drops the results, since otherwise each promise would hold all earlier ones.
-    this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
+    this.#settle(this.#act(this.#named(wan), change, lastedMs));
   }
 
   /** Never rejects. */

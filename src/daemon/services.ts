@@ -2,6 +2,7 @@ import type { Change } from '../config/change.js';
 import type { Config } from '../config/config.js';
 import type { ServiceStatus } from '../control/status.js';
 import type { Family } from '../core/family.js';
+import type { Flow } from '../core/flow.js';
 import { hex } from '../core/mark.js';
 import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
@@ -10,8 +11,9 @@ import type { NamedStrategy } from '../core/strategy.js';
 import { UsageError } from '../errors.js';
 import { readLinks } from '../system/links.js';
 import { Balancer, type BalancerContext } from './balancer.js';
-import { type DecisionListener, NO_INBOUND } from './decider.js';
+import { NO_INBOUND } from './decider.js';
 import { CUT_ON_DOWN } from './failover.js';
+import { Isolation } from './isolation.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Servers } from './servers.js';
@@ -57,7 +59,11 @@ export class Services {
     this.#parts = parts;
     const { config, services } = parts;
     const label = (pool: Pool, { configured }: Member) => ({ service: pool.name, backend: configured.name });
-    const quiet: DecisionListener = () => undefined;
+    const log = parts.markLog && markLog(label, parts.markLog);
+    const watch = new Isolation(parts.logger, parts.now).around(
+      (pool: Pool, name: string, flow: Flow) => this.#of(pool).servers.decided(name, flow),
+      undefined,
+    );
     this.balancer = new Balancer({
       ...parts,
       field: config.fields.backends,
@@ -74,7 +80,12 @@ export class Services {
       inbound: NO_INBOUND,
       poolField: 'service',
       label,
-      onDecision: parts.markLog === undefined ? quiet : markLog(label, parts.markLog),
+      tried: (flow) => this.#tried(flow),
+      onDecision: (pool, member, flow, packet) => {
+        // This cannot throw, so the log gets its line whatever becomes of the watch.
+        watch(pool, member.target.name, flow);
+        log?.(pool, member, flow, packet);
+      },
       queues: {
         num: config.queues.services,
         count: 1,
@@ -148,6 +159,19 @@ export class Services {
     });
   }
 
+  #of(pool: Pool): Watched {
+    return this.#watched[this.balancer.pools.indexOf(pool)]!;
+  }
+
+  /** Only the service that a connection is for knows it. */
+  #tried(flow: Flow): ReadonlySet<string> | undefined {
+    for (const { servers } of this.#watched) {
+      const tried = servers.tried(flow);
+      if (tried !== undefined) return tried;
+    }
+    return undefined;
+  }
+
   #watch({ service, strategy }: NamedService, pool: Pool): Watched {
     const { config, states, logger, keeper } = this.#parts;
     const servers = new Servers({
@@ -158,6 +182,7 @@ export class Services {
       states,
       logger,
       candidates: () => new Set(pool.candidates(service.family).map(({ target }) => target.name)),
+      hasOther: (name) => pool.hasOther(name, service.family),
       forget: (mark) => this.balancer.forget(mark),
       follow: () => keeper?.setStates(states) ?? Promise.resolve(),
     });

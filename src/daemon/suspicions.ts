@@ -14,7 +14,8 @@ import type { Clock } from '../wan/clock.js';
 import { type Finding, Inquiries, type InquiriesOptions } from '../wan/inquiry/inquiries.js';
 import { Destinations } from '../wan/passive/destinations.js';
 import { Evidence } from '../wan/passive/evidence.js';
-import { Watch } from '../wan/passive/watch.js';
+import type { Watch } from '../wan/passive/watch.js';
+import { type Conntrack, watchTargets } from './watch-targets.js';
 
 /** A change of a WAN's suspicion. */
 export interface SuspicionChange {
@@ -49,9 +50,7 @@ export interface SuspicionsParts {
 }
 
 /** What suspicions need from outside of the process. */
-export interface Outside extends Pick<InquiriesOptions, 'makeCheck' | 'reach'> {
-  readonly lookup: typeof lookup;
-  readonly forget: typeof forget;
+export interface Outside extends Conntrack, Pick<InquiriesOptions, 'makeCheck' | 'reach'> {
   /** Returns 0 up to 1. */
   readonly random?: () => number;
 }
@@ -77,7 +76,6 @@ export class Suspicions {
     const { wans, field, health, states, clock, working, hasOther, path, gateway } = parts;
     const outside: Outside = parts.outside ?? { lookup, forget };
     const destinations = { 4: new Destinations(outside.random), 6: new Destinations(outside.random) };
-    const marks = new Map(wans.map(({ name, mark }) => [name, mark]));
     const { passive, secondChance } = health;
     // Alone, a WAN has nothing that it could be compared with, or replaced by.
     if (wans.length < 2 || (passive === 'off' && !secondChance)) return;
@@ -98,23 +96,16 @@ export class Suspicions {
             clock,
             onFinding: (finding) => this.#found(finding),
           });
-    this.#watch = new Watch({
-      ...outside,
-      lookup: async (tuple) => {
-        const entry = await outside.lookup(tuple);
-        const wan = entry && this.#names.get(field.decode(entry.mark));
-        return wan === undefined ? undefined : { entry: entry!, wan };
-      },
-      forget: async (those) => {
-        for (const mark of new Set(those.map(({ wan }) => marks.get(wan)!))) parts.forget(mark);
-        const asked = those.map(({ tuple, wan }) => ({ tuple, mark: field.encode(marks.get(wan)!) }));
-        return outside.forget(asked, field.mask, 'unanswered');
-      },
+    this.#watch = watchTargets({
+      targets: wans,
+      field,
+      conntrack: outside,
+      forget: parts.forget,
       mayMove: (wan, family) => secondChance && hasOther(wan, family),
       evidence: this.#evidence,
       destinations,
-      wans: wans.length,
       clock,
+      ...(outside.random && { random: outside.random }),
       onEvidence: () => {
         for (const family of FAMILIES) this.#inquiries?.consider(family);
       },

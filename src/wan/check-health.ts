@@ -56,6 +56,7 @@ export class CheckHealth {
   #failed = 0;
   #passed = 0;
   #verdict: Verdict | undefined;
+  #failing: string | undefined;
 
   constructor(config: CheckConfig, family: Family) {
     this.#config = config;
@@ -71,6 +72,14 @@ export class CheckHealth {
   /** Undefined before the first round. */
   get latest(): Latest | undefined {
     return this.#latest;
+  }
+
+  /**
+   * Why the last round that said anything failed; undefined where it passed. It says nothing where silence says nothing
+   * ({@link CheckConfig.onceAnswered}).
+   */
+  get failing(): string | undefined {
+    return this.#failing;
   }
 
   /** Takes in one round. @param results one for each target, in their order */
@@ -115,6 +124,7 @@ export class CheckHealth {
   }
 
   #pass(): void {
+    this.#failing = undefined;
     this.#failed = 0;
     this.#passed++;
     const needed = this.#reached === undefined ? 1 : this.#config.rise;
@@ -130,6 +140,7 @@ export class CheckHealth {
     this.#failed++;
     const { fall, onceAnswered } = this.#config;
     if (onceAnswered && !this.#wasUp) return;
+    this.#failing = `${this.#what}: ${this.#failures(results)}`;
     const needed = this.#wasUp ? fall : Math.min(fall, FALL_AT_START);
     if (this.#reached === false || this.#failed < needed) return;
     this.#reached = false;
@@ -140,6 +151,10 @@ export class CheckHealth {
     const { good } = this.#quality;
     if (good === this.#verdict?.up) return;
     this.#verdict = { up: good, reason: `${this.#config.kind} ${this.#quality.describe()}` };
+  }
+
+  get #what(): string {
+    return `${this.#config.kind} ${this.#targets.join(', ')}`;
   }
 
   #failures(results: readonly CheckResult[]): string {
@@ -153,6 +168,6 @@ export class CheckHealth {
   }
 
   #say(up: boolean, figures: string): void {
-    this.#verdict = { up, reason: `${this.#config.kind} ${this.#targets.join(', ')}: ${figures}` };
+    this.#verdict = { up, reason: `${this.#what}: ${figures}` };
   }
 }

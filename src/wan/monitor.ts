@@ -29,6 +29,8 @@ export interface MonitorOptions {
    * @param began when the round began, in milliseconds of the clock
    */
   readonly onPassed?: (wan: string, family: Family, began: number) => void;
+  /** Told of each failed round, after the health knows it. @param why such as `tcp 10.0.0.3:80: timeout` */
+  readonly onFailed?: (wan: string, family: Family, why: string) => void;
   readonly clock?: Clock;
   /** Returns 0 up to 1. */
   readonly random?: () => number;
@@ -48,6 +50,7 @@ interface Watched {
   readonly family: Family;
   readonly config: CheckConfig;
   readonly health: CheckHealth;
+  readonly loop: RoundLoop;
 }
 
 /**
@@ -58,13 +61,12 @@ export class Monitor {
   readonly #health: Health;
   readonly #clock: Clock;
   readonly #beforeDue: () => void;
-  readonly #loops: readonly RoundLoop[];
-  readonly #watched: Watched[] = [];
+  readonly #watched: readonly Watched[];
   #cancelTick = () => {};
   #stopped = false;
 
   constructor(options: MonitorOptions) {
-    const { wans, checks, path, random = Math.random, make = makeCheck, onPassed } = options;
+    const { wans, checks, path, random = Math.random, make = makeCheck, onPassed, onFailed } = options;
     this.#health = options.health;
     this.#beforeDue = options.beforeDue ?? (() => {});
     this.#clock = options.clock ?? systemClock;
@@ -83,10 +85,9 @@ export class Monitor {
         })),
       );
     });
-    this.#loops = jobs.map(({ wan, family, config, check, source }, i) => {
+    this.#watched = jobs.map(({ wan, family, config, check, source }, i) => {
       const health = new CheckHealth(config, family);
-      this.#watched.push({ wan, family, config, health });
-      return new RoundLoop(
+      const loop = new RoundLoop(
         {
           config,
           targets: config.targets[family],
@@ -102,10 +103,13 @@ export class Monitor {
             if (health.latest?.unknown) options.onUnknown?.(wan, { config, family, ...health.latest });
             this.awaitHolds();
             if (verdict?.up === true && !verdict.shaky) onPassed?.(wan, family, began);
+            if (health.failing !== undefined && !health.latest?.unknown)
+              onFailed?.(wan, family, health.failing);
           },
         },
         (i / jobs.length) * Math.min(config.intervalMs, SPREAD_MS),
       );
+      return { wan, family, config, health, loop };
     });
   }
 
@@ -116,6 +120,16 @@ export class Monitor {
       .flatMap(({ config, family, health: { latest } }) =>
         latest === undefined ? [] : [{ config, family, ...latest }],
       );
+  }
+
+  /** Makes the next rounds of a WAN's checks begin at once, since something speaks against it. */
+  hurry(wan: string): void {
+    for (const one of this.#watched) if (one.wan === wan) one.loop.hurry();
+  }
+
+  /** Whether any check of a WAN failed in its last round. */
+  isFailing(wan: string): boolean {
+    return this.#watched.some((one) => one.wan === wan && one.health.failing !== undefined);
   }
 
   /** Sets the timer for the end of the next wait; to be called after any other report to the health. */
@@ -134,6 +148,6 @@ export class Monitor {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTick();
-    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    await Promise.all(this.#watched.map(({ loop }) => loop.stop()));
   }
 }

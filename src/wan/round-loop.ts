@@ -5,6 +5,8 @@ import type { Clock } from './clock.js';
 
 /** The part of the interval by which a round may begin earlier or later, so that loops do not fall into step. */
 const JITTER = 0.05;
+/** The shortest time from the beginning of one round to the next: {@link RoundLoop.hurry} may be called all the time. */
+const LEAST_MS = 500;
 
 export interface RoundLoopOptions {
   readonly config: CheckConfig;
@@ -25,14 +27,26 @@ export interface RoundLoopOptions {
  */
 export class RoundLoop {
   readonly #options: RoundLoopOptions;
-  #cancel: () => void;
+  #cancel = () => {};
+  /** When the last round began, and when the next one is due. */
+  #began = Number.NEGATIVE_INFINITY;
+  #due = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
   #abort: AbortController | undefined;
   #stopped = false;
 
   constructor(options: RoundLoopOptions, firstAfterMs: number) {
     this.#options = options;
-    this.#cancel = options.clock.after(firstAfterMs, () => this.#begin());
+    this.#beginAfter(firstAfterMs);
+  }
+
+  /** Begins the next round at once, or as soon after the last one as may be; a round that is running is enough. */
+  hurry(): void {
+    const now = this.#options.clock.now();
+    const at = Math.max(now, this.#began + LEAST_MS);
+    if (this.#stopped || this.#running !== undefined || at >= this.#due) return;
+    this.#cancel();
+    this.#beginAfter(at - now);
   }
 
   /** Resolves when a running round has ended. That is soon, since it is cancelled; its result is dropped. */
@@ -43,6 +57,12 @@ export class RoundLoop {
     await this.#running;
   }
 
+  #beginAfter(ms: number): void {
+    const { clock } = this.#options;
+    this.#due = clock.now() + ms;
+    this.#cancel = clock.after(ms, () => this.#begin());
+  }
+
   #begin(): void {
     this.#running = this.#round();
   }
@@ -50,6 +70,7 @@ export class RoundLoop {
   async #round(): Promise<void> {
     const { clock, config, random, onRound, path } = this.#options;
     const began = clock.now();
+    this.#began = began;
     try {
       const way = path();
       const results = way && (await this.#probe(way));
@@ -59,7 +80,7 @@ export class RoundLoop {
       this.#running = undefined;
       const intervalMs = config.intervalMs * (1 + JITTER * (2 * random() - 1));
       const restMs = Math.max(0, began + intervalMs - clock.now());
-      if (!this.#stopped) this.#cancel = clock.after(restMs, () => this.#begin());
+      if (!this.#stopped) this.#beginAfter(restMs);
     }
   }
 

@@ -62,7 +62,7 @@ export function byWan(lab: Lab, { sources }: LoadReport): Record<string, number>
  * Makes the lab's client send SYNs again after 1, 3 and 7 s, as most systems do. Linux from 6.5 on does so after 1, 2,
  * 3, 4, 5 and 7 s by default (tcp_syn_linear_timeouts).
  */
-export async function exponentialSyns(lab: Lab): Promise<void> {
+export async function exponentialSyns(lab: Pick<Lab, 'client'>): Promise<void> {
   const file = '/proc/sys/net/ipv4/tcp_syn_linear_timeouts';
   await lab.client.sh(`! [ -e ${file} ] || echo 0 >${file}`);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BackendStatus } from '#wanmark/control/status.js';
+import { exponentialSyns } from '../helpers/load.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { conntrack, eventually } from '../helpers/router-state.js';
 import { PORT, ROUTER, type ServicesLab, server, withServices } from '../helpers/services.js';
@@ -138,6 +139,37 @@ describe('servers of a service', needs(nfqueue, addon, conntrackTable), () => {
         [],
       );
       await quick.stop();
+    });
+  });
+
+  it('fail no client by dying, since its next SYN goes to another one, and few by refusing', async () => {
+    await withServices({ servers: 3 }, async (lab) => {
+      const flags = ['--service', `web,listen=${ROUTER[4]}:80/tcp`, ...BACKENDS.slice(0, 6)];
+      await lab.up(...flags);
+      // The kernel's own choice knows no second chance, so it must not have to step in for a busy machine.
+      const daemon = await lab.run(...flags, '--deadline', '5000');
+      await exponentialSyns(lab);
+      await eventually(
+        async () => (await backends(lab)).every(({ checks }) => checks.length === 1),
+        Boolean,
+        'the first round of each check',
+      );
+      const failed = async (count: number) =>
+        (await lab.connect({ count, concurrency: count, timeoutMs: 6000 })).filter(({ error }) => error)
+          .length;
+      const refuse = (how: '-A' | '-D') =>
+        lab.servers[2]!.sh(`iptables ${how} INPUT -p tcp --dport ${PORT} -j REJECT --reject-with tcp-reset`);
+      await refuse('-A');
+      assert.equal(await failed(3), 1, 'the client itself is refused');
+      await waitForStates(lab, 'up up suspected');
+      assert.equal(await failed(6), 0);
+      await refuse('-D');
+      await waitForStates(lab, 'up up up');
+
+      await link(lab, 2, 'down');
+      assert.equal(await failed(12), 0);
+      await waitForStates(lab, 'up suspected up');
+      await daemon.stop();
     });
   });
 

@@ -96,7 +96,12 @@ export interface WatchOptions {
   /** Returns 0 up to 1. */
   readonly random?: () => number;
   /** Called some ten times a second while there is something to judge. */
-  readonly onEvidence: () => void;
+  readonly onEvidence?: () => void;
+  /**
+   * Told each time that a look finds a TCP connection without an answer, or gone: conntrack forgets a connection at once
+   * that a reset answers (nf_conntrack_tcp_packet), as from a closed port.
+   */
+  readonly onUnanswered?: (wan: string, family: Family) => void;
 }
 
 /**
@@ -242,7 +247,7 @@ export class Watch {
     const judges = now - this.#judgedAt >= JUDGED_EVERY_MS;
     if (judges) {
       this.#judgedAt = now;
-      this.#options.onEvidence();
+      this.#options.onEvidence?.();
     }
     // Looks since the last judgement have yet to be judged.
     if (this.#samples.length > 0 || this.#moves.size > 0 || !judges) this.#arm();
@@ -259,7 +264,7 @@ export class Watch {
   /** @returns the sample where it has no answer yet */
   async #look(sample: Sample): Promise<Sample | undefined> {
     const { tuple, decidedAt, bornMs, knownMs } = sample;
-    const { evidence, destinations, clock } = this.#options;
+    const { evidence, destinations, clock, onUnanswered } = this.#options;
     // Taken before the look-up, whose answer may be late on a busy machine.
     const lookedAt = clock.now();
     const ageMs = this.#aliveMs() - bornMs;
@@ -279,6 +284,7 @@ export class Watch {
       this.#pair(sample, ageMs, lookedAt);
       return undefined;
     }
+    if (tuple.proto === TCP && (answered === false || found === undefined)) onUnanswered?.(wan, tuple.family);
     if (answered === false && sample.move === undefined) {
       evidence[tuple.family].unanswered(wan, unansweredOf(sample, ageMs));
     }

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { parseConfig } from '#wanmark/config/config.js';
+import type { Entry } from '#wanmark/conntrack/requests.js';
 import { Pool } from '#wanmark/core/pool.js';
 import { backendMember } from '#wanmark/core/service.js';
 import { States } from '#wanmark/core/states.js';
 import { Servers } from '#wanmark/daemon/servers.js';
+import { flow } from '../flows.js';
 import { FakeClock } from '../wan/fake-clock.js';
 
 const FIELD = 0xff00;
@@ -33,6 +35,7 @@ function world(t: TestContext, check: string[] = []) {
   const dead = new Set<string>();
   /** Servers whose checks find nothing out. */
   const unknown = new Set<string>();
+  const entries = new Map<number, Entry>();
   const done: string[] = [];
   const lines: Record<string, unknown>[] = [];
   const servers = new Servers({
@@ -43,6 +46,11 @@ function world(t: TestContext, check: string[] = []) {
     states,
     logger: pino({ base: null, timestamp: false }, { write: (text: string) => lines.push(JSON.parse(text)) }),
     candidates: () => new Set(pool.candidates(4).map(({ target }) => target.name)),
+    hasOther: (name) => pool.hasOther(name, 4),
+    conntrack: {
+      lookup: async ({ sport }) => entries.get(sport),
+      forget: async (those) => those.map(({ tuple }) => entries.delete(tuple.sport)),
+    },
     forget: (mark) => void done.push(`forget ${mark}`),
     follow: async () => void done.push(`rules without ${[...states.down].join(' ') || 'none'}`),
     clock,
@@ -63,8 +71,20 @@ function world(t: TestContext, check: string[] = []) {
     return done.splice(0);
   };
   const down = () => [...states.down].map((id) => id.slice('web/10.0.0.'.length, -2)).join('');
-  return { servers, states, dead, unknown, seen, down, clock, lines };
+  /** Gives a client's connection to a server, which leaves it without an answer, or closed where there is no entry. */
+  const decide = (k: number, sport: number, status: number | undefined) => {
+    if (status !== undefined)
+      entries.set(sport, { mark: k << 8, status, timeout: 100, tcpState: 'SYN_SENT' });
+    servers.decided(`web/10.0.0.${k}`, flow({ dst: '192.0.2.1', sport }));
+  };
+  const tried = (sport: number) => [...(servers.tried(flow({ dst: '192.0.2.1', sport })) ?? [])];
+  const suspected = () => [...states.suspected].map((id) => id.slice('web/10.0.0.'.length, -2)).join('');
+  return { servers, states, dead, unknown, seen, down, clock, lines, decide, tried, suspected };
 }
+
+/** Status bits of conntrack: an unanswered connection, and one that was answered. */
+const UNREPLIED = 8;
+const REPLIED = 10;
 
 describe('the servers of a service', () => {
   it('are left out at once, and cut when another has answered since', async (t) => {
@@ -112,6 +132,44 @@ describe('the servers of a service', () => {
     const alone = world(t, ['web=none', 'web/10.0.0.1=tcp']);
     alone.dead.add('10.0.0.1');
     assert.ok((await alone.seen(SOON_MS)).includes('cut all of 1'));
+  });
+
+  it('leave a connection without an answer to another one, and get nothing new while their checks fail', async (t) => {
+    const { dead, seen, decide, tried, suspected, down, lines } = world(t);
+    await seen(SOON_MS);
+    dead.add('10.0.0.2');
+    decide(2, 1001, UNREPLIED);
+    decide(1, 1002, REPLIED);
+    // The client's next SYN comes after a second.
+    assert.deepEqual(await seen(950), ['forget 2', 'cut unanswered of 2', 'rules without none', 'forget 2']);
+    assert.deepEqual(tried(1001), ['web/10.0.0.2']);
+    assert.deepEqual(tried(1002), []);
+    assert.deepEqual([suspected(), down()], ['2', '']);
+    dead.clear();
+    assert.deepEqual(await seen(2500), ['rules without none']);
+    assert.equal(suspected(), '');
+    assert.deepEqual(lines, [
+      {
+        level: 40,
+        service: 'web',
+        backend: '10.0.0.2',
+        reason: 'connections unanswered; tcp 10.0.0.2:80: timeout',
+        msg: 'backend suspected',
+      },
+      { level: 30, service: 'web', backend: '10.0.0.2', msg: 'backend not suspected any more' },
+    ]);
+  });
+
+  it('are asked at once when they refuse a connection, and believed when they answer', async (t) => {
+    const { dead, seen, decide, suspected } = world(t);
+    await seen(SOON_MS);
+    decide(3, 1001, undefined);
+    await seen(500);
+    assert.equal(suspected(), '');
+    dead.add('10.0.0.3');
+    decide(3, 1002, undefined);
+    await seen(800);
+    assert.equal(suspected(), '3');
   });
 
   it('stay as they are where a check finds nothing out, which is said once a minute', async (t) => {
