@@ -10,7 +10,7 @@ export type {
 export {
   type Batch,
   COPY_BYTES,
-  DROP_ERROR,
+  DROP,
   FLAG_FRAGMENT,
   FLAG_TRUNCATED,
   KERNEL_DECIDES,

@@ -225,6 +225,7 @@ Napi::Value Queue::GetStats(const Napi::CallbackInfo& info) {
   set(result, "kernelDecided", stats.kernel_decided.Get());
   set(result, "marked", stats.marked.Get());
   set(result, "droppedErrors", stats.dropped_errors.Get());
+  set(result, "dropped", stats.dropped.Get());
   set(result, "loops", stats.loops.Get());
   set(result, "late", stats.late.Get());
   set(result, "lateFlows", stats.late_flows.Get());

@@ -16,9 +16,8 @@ struct BatchMemory {
   static constexpr uint32_t kCopyBytes = 128;
   /** This answer leaves a packet to the kernel (KERNEL_DECIDES in src/core/batch.ts). */
   static constexpr uint32_t kKernelDecides = 0;
-  /** This answer drops an ICMP error (DROP_ERROR in src/core/batch.ts). For other packets it is only a mark.
-   */
-  static constexpr uint32_t kDropError = UINT32_MAX;
+  /** This answer drops a packet (DROP in src/core/batch.ts); see QueueLoop::IsDropped. */
+  static constexpr uint32_t kDrop = UINT32_MAX;
 
   uint32_t marks[kCapacity] = {};
   uint32_t old_mark[kCapacity] = {};

@@ -247,14 +247,20 @@ void QueueLoop::ReadAnswers(uint64_t now_ms) {
     const uint32_t mark = std::atomic_ref(memory_.marks[i]).load(std::memory_order_relaxed);
     if (mark == BatchMemory::kKernelDecides) continue;
     const Misses::Miss& miss = misses_[i];
-    const bool dropped = mark == BatchMemory::kDropError && miss.packet->flow.is_icmp_error();
+    const bool dropped = IsDropped(*miss.packet, mark);
     if (mark & ~options_.mask && !dropped) {
       stats_.invalid.Add();
       continue;
     }
     answers_[i] = mark;
-    if (miss.packet->flow.identifies_flow()) cache_.Remember(miss.packet->flow, miss.hash, mark, now_ms);
+    if (!dropped && miss.packet->flow.identifies_flow())
+      cache_.Remember(miss.packet->flow, miss.hash, mark, now_ms);
   }
+}
+
+/** With a mask of all 32 bits kDrop is a mark like others, except for ICMP errors, which never need one. */
+bool QueueLoop::IsDropped(const Packet& packet, uint32_t mark) const {
+  return mark == BatchMemory::kDrop && (packet.flow.is_icmp_error() || mark & ~options_.mask);
 }
 
 void QueueLoop::SendVerdicts(bool missed) {
@@ -275,9 +281,9 @@ void QueueLoop::SendVerdicts(bool missed) {
       continue;
     }
     const bool is_error = packet.flow.is_icmp_error();
-    if (is_error && mark == BatchMemory::kDropError) {
+    if (IsDropped(packet, mark)) {
       verdicts_.Add(packet.id, NF_DROP);
-      stats_.dropped_errors.Add();
+      (is_error ? stats_.dropped_errors : stats_.dropped).Add();
       continue;
     }
     const bool looping = slot.kind == Slot::kLooping;

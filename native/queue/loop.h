@@ -117,6 +117,7 @@ class QueueLoop {
   bool AskForMisses();
   void ReadAnswers(uint64_t now_ms);
   /** Sends the verdicts of the misses, or of the others. */
+  bool IsDropped(const Packet& packet, uint32_t mark) const;
   void SendVerdicts(bool missed);
   void ReportTrouble(Trouble trouble, int error);
   void SayLate();

@@ -6,7 +6,7 @@
 namespace wanmark {
 
 /**
- * The counters add up: packets = decisions + cache_hits + kernel_decided + marked + dropped_errors,
+ * The counters add up: packets = decisions + cache_hits + kernel_decided + marked + dropped_errors + dropped,
  * and these are the verdicts, unless sending fails.
  */
 struct Stats {
@@ -24,6 +24,8 @@ struct Stats {
   Counter marked;
   /** ICMP errors that were dropped, as decide() said. */
   Counter dropped_errors;
+  /** Other packets that were dropped, as decide() said. */
+  Counter dropped;
   /** The cache hits that were accepted instead of repeated, because the rules seem to loop. */
   Counter loops;
   /** Calls of decide() that had not answered by the deadline. */

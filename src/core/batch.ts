@@ -42,8 +42,8 @@ export interface Batch {
   /** The copied bytes, from the network header on; {@link COPY_BYTES} of room for each packet. */
   readonly bytes: Uint8Array;
   /**
-   * The answers: a mark inside the mask, {@link KERNEL_DECIDES}, or for an ICMP error {@link DROP_ERROR}. Every element
-   * is {@link KERNEL_DECIDES} beforehand.
+   * The answers: a mark inside the mask, {@link KERNEL_DECIDES} or {@link DROP}. Every element is {@link KERNEL_DECIDES}
+   * beforehand.
    */
   readonly marks: Uint32Array;
 }
@@ -51,5 +51,9 @@ export interface Batch {
 /** The answer that leaves a packet to the kernel's own choice: its mark stays as it is. */
 export const KERNEL_DECIDES = 0;
 
-/** The answer that drops an ICMP error, so that nobody hears of it. It drops no other packet. */
-export const DROP_ERROR = 0xffff_ffff;
+/**
+ * The answer that drops a packet: an ICMP error, so that nobody hears of it, or the first packet of a connection. With a
+ * mask of all 32 bits it is a mark like others, except for ICMP errors. It is not remembered, so the next packet is shown,
+ * too.
+ */
+export const DROP = 0xffff_ffff;

@@ -15,6 +15,8 @@ export interface PoolParts<Seen extends Candidate = Candidate> {
   readonly members: readonly MemberParts<Seen>[];
   readonly strategy: NamedStrategy;
   readonly states: States;
+  /** Whether it takes no new connections while all its members are down by hand; otherwise the kernel chooses then. */
+  readonly closes?: boolean;
   /** @param given what the strategy threw or returned */
   readonly onFault: (fault: Fault, given: unknown) => void;
 }
@@ -40,6 +42,7 @@ export class Pool<Seen extends Candidate = Candidate> {
   readonly members: readonly Member<Seen>[];
   readonly strategy: NamedStrategy;
   readonly #states: States;
+  readonly #closes: boolean;
   readonly #onFault: PoolParts['onFault'];
   /** Candidate sets, keyed by names and weights. */
   readonly #sets = new Map<string, Candidates<Seen>>();
@@ -47,11 +50,12 @@ export class Pool<Seen extends Candidate = Candidate> {
   #four: Candidates<Seen>;
   #six: Candidates<Seen>;
 
-  constructor({ name, members, strategy, states, onFault }: PoolParts<Seen>) {
+  constructor({ name, members, strategy, states, closes = false, onFault }: PoolParts<Seen>) {
     this.name = name;
     this.members = members.map((parts) => new Member(parts));
     this.strategy = strategy;
     this.#states = states;
+    this.#closes = closes;
     this.#onFault = onFault;
     this.#four = this.#oneOf([]);
     this.#six = this.#four;
@@ -73,6 +77,11 @@ export class Pool<Seen extends Candidate = Candidate> {
     if (this.#states.isWarming(family)) member = this.#thin(member, flow, candidates, family);
     if (member !== undefined) member.picks++;
     return member;
+  }
+
+  /** Whether somebody wants it to take no new connections at all. */
+  get isClosed(): boolean {
+    return this.#closes && this.members.every(({ target }) => this.#states.isByHand(target.name));
   }
 
   /** The members that new connections of a family may be given to. */

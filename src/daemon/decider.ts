@@ -1,4 +1,4 @@
-import { type Batch, DROP_ERROR } from '../core/batch.js';
+import { type Batch, DROP } from '../core/batch.js';
 import { BatchFlow, type Flow } from '../core/flow.js';
 import { isUnreachable, quotedTuple } from '../core/icmp-error.js';
 import type { MarkField } from '../core/mark.js';
@@ -48,7 +48,7 @@ export interface DeciderOptions {
  *
  * A connection that came in by a WAN, which only a user's own rules queue, keeps that WAN and is not a decision. A
  * packet without a pool, as after a change of the rules, and one that its pool does not answer stay at KERNEL_DECIDES:
- * the kernel chooses.
+ * the kernel chooses. A pool that is closed has its packets dropped.
  *
  * A packet that has a mark of ours already is an ICMP error about a connection, and no new connection: a listener may
  * have it dropped, and otherwise it passes.
@@ -84,7 +84,7 @@ export class Decider {
     for (let i = 0; i < count; i++) {
       const given = this.#field.decode(batch.oldMark[i]!);
       if (given !== 0) {
-        if (this.#takesAway(batch, i, given)) batch.marks[i] = DROP_ERROR;
+        if (this.#takesAway(batch, i, given)) batch.marks[i] = DROP;
         continue;
       }
       const entry = this.#inbound.get(batch.inIfindex[i]!);
@@ -94,7 +94,10 @@ export class Decider {
       }
       const pool = this.#find(batch, i);
       const member = pool?.select(flow.at(i), this.#tried(flow));
-      if (pool === undefined || member === undefined) continue;
+      if (pool === undefined || member === undefined) {
+        if (pool?.isClosed) batch.marks[i] = DROP;
+        continue;
+      }
       batch.marks[i] = this.#field.encode(member.configured.mark);
       current = i;
       this.#listener(pool, member, flow, packet);

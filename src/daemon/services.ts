@@ -71,6 +71,7 @@ export class Services {
         name: service.name,
         strategy,
         members: service.backends.map((backend) => backendMember(service, backend)),
+        closes: true,
       })),
       find: (pools) =>
         findByService(
@@ -102,19 +103,21 @@ export class Services {
   }
 
   /**
-   * Finds who sets a backend; undefined where there is no such backend.
-   * @param name as a target, or as in `to=` where only one service has it
-   * @throws UsageError for the name of a service, or one that several services have
+   * Finds who sets a backend, or all of a service's at once; undefined where there is neither.
+   * @param name of a service, or of a backend as a target, or as in `to=` where only one service has it
+   * @throws UsageError for a backend that several services have
    */
   setter(name: string): ((change: Change) => Promise<string>) | undefined {
     const all = this.#watched.flatMap(({ pool, settings }) =>
-      pool.members.map(({ target, configured }) => ({ pool, settings, target, to: configured.name })),
+      pool.members.map(({ target, configured }) => ({ settings, target, to: configured.name })),
     );
     const exact = all.filter(({ target }) => target.name === name);
-    const found = exact.length > 0 ? exact : all.filter(({ pool, to }) => to === name || pool.name === name);
+    const whole = this.#watched.find(({ pool }) => pool.name === name);
+    if (exact.length === 0 && whole !== undefined) return (change) => whole.settings.setAll(change);
+    const found = exact.length > 0 ? exact : all.filter(({ to }) => to === name);
     const [first, ...more] = found;
     if (first === undefined) return undefined;
-    if (more.length > 0 || (first.to !== name && first.target.name !== name)) {
+    if (more.length > 0) {
       const names = found.map(({ target }) => target.name).join(', ');
       throw new UsageError(`"${name}" is not one backend; set one of ${names}`);
     }

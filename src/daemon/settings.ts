@@ -44,30 +44,42 @@ export class Settings {
    * @throws UsageError for an impossible change, UnknownWan; SystemError where the daemon goes by it and the rules cannot
    */
   set(change: Change): Promise<string> {
-    const done = this.#latest.then(() => this.#set(change));
+    return this.#next(async () => this.#set(change.wan, [this.#member(change.wan)], change));
+  }
+
+  /** Does the same for all members at once. @param change names what they belong to */
+  setAll(change: Change): Promise<string> {
+    return this.#next(() => this.#set(change.wan, this.#parts.members, change));
+  }
+
+  #next(set: () => Promise<string>): Promise<string> {
+    const done = this.#latest.then(set);
     this.#latest = done.catch(() => undefined);
     return done;
   }
 
-  async #set({ wan: name, weight, state }: Change): Promise<string> {
-    const { members, uplinks } = this.#parts;
+  #member(name: string): Settable {
+    const { members } = this.#parts;
     const member = members.find(({ target }) => target.name === name);
-    if (member === undefined) {
-      throw new UnknownWan(
-        name,
-        members.map(({ target }) => target.name),
-      );
-    }
+    if (member !== undefined) return member;
+    throw new UnknownWan(
+      name,
+      members.map(({ target }) => target.name),
+    );
+  }
+
+  async #set(name: string, those: readonly Settable[], { weight, state }: Change): Promise<string> {
+    const { uplinks } = this.#parts;
     if (state !== undefined && uplinks === undefined) {
       throw new UsageError(
         `${name} is a bare mark, and only your own rules know where it leads; use weight=0`,
       );
     }
-    const weights = weight === undefined ? undefined : this.#with(member, weight);
-    if (weights !== undefined) await this.#refuseWeights(member, weights);
+    const weights = weight === undefined ? undefined : this.#with(those, weight);
+    if (weights !== undefined) await this.#refuseWeights(name, String(weight), weights);
     const said: string[] = [];
-    if (weights !== undefined) said.push(await this.#setWeight(member, weights));
-    if (state !== undefined) said.push(await this.#setState(member.target, state));
+    if (weights !== undefined) said.push(together(those, await this.#setWeights(those, weights)));
+    if (state !== undefined) said.push(together(those, await this.#setState(those, state)));
     const failure = this.#parts.keeper?.failure;
     const result = `${name}: ${said.join('; ')}`;
     if (failure === undefined) return result;
@@ -77,57 +89,74 @@ export class Settings {
     );
   }
 
-  /** The weights that replace the configured ones, with a new one for `member`. */
-  #with({ target, configured }: Settable, weight: number | 'auto'): ReadonlyMap<string, number> {
+  /** The weights that replace the configured ones, with a new one for some members. */
+  #with(those: readonly Settable[], weight: number | 'auto'): ReadonlyMap<string, number> {
     const weights = new Map(this.#parts.states.weights);
-    if (weight === 'auto' || weight === configured.weight) weights.delete(target.name);
-    else weights.set(target.name, weight);
+    for (const { target, configured } of those) {
+      if (weight === 'auto' || weight === configured.weight) weights.delete(target.name);
+      else weights.set(target.name, weight);
+    }
     return weights;
   }
 
-  async #refuseWeights(
-    { target, configured }: Settable,
-    weights: ReadonlyMap<string, number>,
-  ): Promise<void> {
-    const { members, keeper } = this.#parts;
+  async #refuseWeights(name: string, weight: string, weights: ReadonlyMap<string, number>): Promise<void> {
+    const { members, keeper, what } = this.#parts;
     if (members.every((one) => (weights.get(one.target.name) ?? one.configured.weight) === 0)) {
+      const remedy = members.some(({ target }) => target.name === name)
+        ? 'give another 1 or more first'
+        : 'use state=down, which leaves it the connections that it has';
       throw new UsageError(
-        `with weight 0 for ${target.name} every ${this.#parts.what} has weight 0, so none takes new connections; give another 1 or more first`,
+        `with weight 0 for ${name} every ${what} has weight 0, so none takes new connections; ${remedy}`,
       );
     }
     const refusal = await keeper?.refusal(weights);
     if (refusal === undefined) return;
-    const weight = weights.get(target.name) ?? configured.weight;
-    throw new UsageError(`weight ${weight} for ${target.name} does not go with the rules: ${refusal}`);
+    throw new UsageError(`weight ${weight} for ${name} does not go with the rules: ${refusal}`);
   }
 
-  async #setWeight({ target, configured }: Settable, weights: ReadonlyMap<string, number>): Promise<string> {
-    const { states, keeper, logger, uplinks, label } = this.#parts;
+  async #setWeights(
+    those: readonly Settable[],
+    weights: ReadonlyMap<string, number>,
+  ): Promise<readonly string[]> {
+    const { states, keeper, uplinks } = this.#parts;
+    const version = states.version;
+    const said = those.map((member) => this.#setWeight(member, weights));
+    if (states.version !== version) {
+      uplinks?.reconsider();
+      await keeper?.setStates(states);
+    }
+    return said;
+  }
+
+  #setWeight({ target, configured }: Settable, weights: ReadonlyMap<string, number>): string {
+    const { states, logger, label } = this.#parts;
     const was = states.weight(target.name, configured.weight);
     const now = weights.get(target.name) ?? configured.weight;
     if (now === was) return `weight ${weightText(now)}, as before`;
     states.setWeight(target.name, weights.get(target.name));
     if ((now === 0) !== (was === 0)) states.turnedWeight(target.name);
     logger.info({ ...label(target.name), what: 'weight', now, was }, 'set');
-    uplinks?.reconsider();
-    await keeper?.setStates(states);
     const said = `weight ${weightText(now)}, was ${weightText(was)}`;
     const { name, ignoresWeights } = this.#parts.strategy;
     return ignoresWeights && now > 0 ? `${said}; strategy ${name} ignores weights above 0` : said;
   }
 
-  async #setState({ name, families }: Target, now: 'down' | 'auto'): Promise<string> {
+  async #setState(those: readonly Settable[], now: 'down' | 'auto'): Promise<readonly string[]> {
     const { uplinks, states, logger, settled, label } = this.#parts;
-    const was = states.isByHand(name) ? 'down' : 'auto';
-    if (now !== was) {
-      states.setByHand(name, now === 'down');
-      logger.info({ ...label(name), what: 'state', now, was }, 'set');
+    const before = those.map(({ target: { name } }) => (states.isByHand(name) ? 'down' : 'auto'));
+    for (const [i, { target }] of those.entries()) {
+      const was = before[i];
+      if (now === was) continue;
+      states.setByHand(target.name, now === 'down');
+      logger.info({ ...label(target.name), what: 'state', now, was }, 'set');
     }
     // Called even if the state was `auto` before, since that ends a hold-down.
-    uplinks?.setDown(name, now === 'down');
+    for (const { target } of those) uplinks?.setDown(target.name, now === 'down');
     await settled();
-    const text = now === 'down' ? now : `auto (${this.#found({ name, families })})`;
-    return now === was ? `state ${text}, as before` : `state ${text}, was ${was}`;
+    return those.map(({ target }, i) => {
+      const text = now === 'down' ? now : `auto (${this.#found(target)})`;
+      return now === before[i] ? `state ${text}, as before` : `state ${text}, was ${before[i]}`;
+    });
   }
 
   /** The state that the daemon finds for a WAN: `up`, or why it is down, by family where the families differ. */
@@ -139,6 +168,14 @@ export class Settings {
     const same = found.every(({ text }) => text === found[0]!.text);
     return same ? found[0]!.text : found.map(({ family, text }) => `IPv${family} ${text}`).join(', ');
   }
+}
+
+/** What is said of several members, in one line; once where it is the same of all. */
+function together(those: readonly Settable[], said: readonly string[]): string {
+  const [first] = said;
+  if (said.every((one) => one === first))
+    return those.length === 1 ? first! : `${first} (all ${those.length})`;
+  return those.map(({ target }, i) => `${target.name} ${said[i]}`).join('; ');
 }
 
 function weightText(weight: number): string {

@@ -40,6 +40,7 @@ export interface NativeStats {
   kernelDecided: number;
   marked: number;
   droppedErrors: number;
+  dropped: number;
   loops: number;
   late: number;
   lateFlows: number;

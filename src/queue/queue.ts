@@ -45,15 +45,16 @@ export interface QueueOptions {
 export type Decide = (batch: Batch, count: number) => void;
 
 /**
- * Counters since the queue was opened: `packets = decisions + cacheHits + kernelDecided + marked + droppedErrors`.
+ * Counters since the queue was opened: `packets = decisions + cacheHits + kernelDecided + marked + droppedErrors +
+ * dropped`.
  *
  * - `verdicts`: packets answered; `batches`: messages that carried them
  * - `decisions`: packets that `decide` gave a mark; `cacheHits`: later packets of their flows
  * - `kernelDecided`: packets left to the kernel; `late`: calls of `decide` that missed the deadline,
  *   `lateFlows`: flows that were left to the kernel for that
  * - `marked`: packets that arrived with a mark in our bits and pass as they are; `droppedErrors`: ICMP errors that
- *   `decide` had dropped; `loops`: cache hits that were accepted instead of repeated, because rules that wipe the mark
- *   kept queueing them
+ *   `decide` had dropped, `dropped`: other packets; `loops`: cache hits that were accepted instead of repeated,
+ *   because rules that wipe the mark kept queueing them
  * - `invalid`: answers with bits outside the mask; `callbackErrors`: calls of `decide` that threw
  * - `malformed`: messages without a packet id; `enobufs`: overruns of the receive buffer
  * - `errors`: the kernel's errors for verdicts. `enoent` is normal now and then: a packet left the queue

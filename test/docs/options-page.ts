@@ -79,7 +79,7 @@ ${keys(CHECK_KEYS)}
 
 ## Keys of set
 
-\`wanmark set WAN key=value...\`
+\`wanmark set WAN key=value...\`; in place of a WAN also a backend, or a service, which is all of its backends
 
 ${keys(CHANGE_KEYS)}
 

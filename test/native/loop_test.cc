@@ -431,7 +431,7 @@ Bytes Unreachable(uint32_t id, uint16_t sport, uint32_t mark) {
  * connection that they are about. They are dropped or accepted, and never repeated or remembered.
  */
 void TestIcmpErrors() {
-  constexpr uint32_t kDrop = BatchMemory::kDropError, kPass = BatchMemory::kKernelDecides;
+  constexpr uint32_t kDrop = BatchMemory::kDrop, kPass = BatchMemory::kKernelDecides;
   Lab lab;
   for (uint32_t id = 1; id <= 3; id++) lab.Queue(Unreachable(id, static_cast<uint16_t>(id), 0xab02));
   lab.Queue(Udp(4, 1000));
@@ -439,10 +439,9 @@ void TestIcmpErrors() {
   CHECK_EQUAL(lab.Take(), 4);
   CHECK_EQUAL(lab.memory.old_mark[2], 0xab02);
   CHECK_EQUAL(lab.memory.dport[2], 3 << 8 | 1);
-  // Only errors can be dropped.
-  lab.Answer({kDrop, kPass, 0x105, kDrop});
-  lab.Expect({Drop(1), Accept(2), Accept(3), Accept(4)});
-  CHECK_EQUAL(lab.stats.invalid.Get(), 2);
+  lab.Answer({kDrop, kPass, 0x105, 1});
+  lab.Expect({Drop(1), Accept(2), Accept(3), Repeat(4, 1)});
+  CHECK_EQUAL(lab.stats.invalid.Get(), 1);
 
   // A loop of the rules ends here, because an error that got a mark is accepted.
   for (uint32_t id = 5; id <= 6; id++) {
@@ -456,8 +455,25 @@ void TestIcmpErrors() {
   CHECK_EQUAL(lab.stats.packets.Get(), 6);
   CHECK_EQUAL(lab.stats.dropped_errors.Get(), 1);
   CHECK_EQUAL(lab.stats.marked.Get(), 2);
-  CHECK_EQUAL(lab.stats.kernel_decided.Get(), 1);
-  CHECK_EQUAL(lab.stats.decisions.Get(), 2);
+  CHECK_EQUAL(lab.stats.kernel_decided.Get(), 0);
+  CHECK_EQUAL(lab.stats.decisions.Get(), 3);
+}
+
+/** A connection's first packet can be dropped, and that is not remembered: the next one is asked about, too.
+ */
+void TestDrop() {
+  Lab lab;
+  lab.Start();
+  for (uint32_t id = 1; id <= 2; id++) {
+    lab.Queue(Udp(id, 1000));
+    CHECK_EQUAL(lab.Take(), 1);
+    lab.Answer({BatchMemory::kDrop});
+    lab.Expect({Drop(id)});
+  }
+  lab.Decide(3, 1000, 1);
+  lab.Close();
+  CHECK_EQUAL(lab.stats.dropped.Get(), 2);
+  CHECK_EQUAL(lab.stats.invalid.Get(), 0);
 }
 
 Bytes ErrorMessage(int error) {
@@ -546,5 +562,6 @@ int main() {
   TestForget();
   TestKnownDoesNotWait();
   TestIcmpErrors();
+  TestDrop();
   TestErrors();
 }

@@ -111,8 +111,8 @@ export async function assertConsistent(queue: Queue): Promise<void> {
   // A packet arrives during the sendmsg that carries its verdict, and the verdict is counted after that.
   while (queue.stats().verdicts < queue.stats().packets) await new Promise(setImmediate);
   const stats = queue.stats();
-  const { packets, decisions, cacheHits, kernelDecided, marked, droppedErrors } = stats;
-  assert.equal(packets, decisions + cacheHits + kernelDecided + marked + droppedErrors);
+  const { packets, decisions, cacheHits, kernelDecided, marked, droppedErrors, dropped } = stats;
+  assert.equal(packets, decisions + cacheHits + kernelDecided + marked + droppedErrors + dropped);
   assert.equal(stats.verdicts, stats.packets);
   assert.deepEqual(stats.errors, { enoent: 0, eperm: 0, enodev: 0, other: 0 });
   assert.equal(stats.malformed, 0);

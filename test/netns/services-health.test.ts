@@ -204,16 +204,24 @@ describe('servers of a service', needs(nfqueue, addon, conntrackTable), () => {
         ['drain', 1, 'weight 0', 'down', 'down', 'set down by hand'],
       );
       assert.match(
-        await set('web', 'state=down'),
-        /^2: wanmark: "web" is not one backend; set one of web\/10.0.0.2:7000, /,
-      );
-      assert.match(
         await set('wbe/10.0.0.2:7000', 'weight=0'),
         /^2: .*there is no backend "wbe\/.*did you mean "web\/10.0.0.2:7000"/,
       );
       for (const name of NAMES.slice(1, 3)) await set(name, 'weight=0');
       assert.match(await set(NAMES[3]!, 'weight=0'), /every backend of web has weight 0/);
       assert.deepEqual(await lab.spread({ count: 4, tag: 'reserve' }), [0, 0, 0, 4]);
+
+      assert.match(await set('web', 'weight=0'), /^2: .*use state=down/);
+      const last = await lab.connect({ hold: true, tag: 'last' });
+      assert.match(await set('web', 'state=down'), /^web: .*web\/10.0.0.5:7000 state down, was auto/);
+      const [refused] = await lab.connect({ tag: 'closed', timeoutMs: 500 });
+      assert.match(refused!.error ?? '', /./, 'nobody takes new connections');
+      assert.deepEqual(
+        (await lab.exchange(last)).map(({ error }) => error),
+        [undefined],
+      );
+      assert.match(await set('web', 'state=auto'), /^web: state auto \(up\), was down \(all 4\)/);
+      assert.deepEqual(await lab.spread({ count: 4, tag: 'open' }), [0, 0, 0, 4]);
       await daemon.crash();
       assert.deepEqual(await lab.spread({ count: 4, tag: 'kernel' }), [0, 0, 0, 4], 'the kernel keeps to it');
       const next = await lab.run(...FLAGS);

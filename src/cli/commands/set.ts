@@ -16,15 +16,16 @@ interface SetArguments {
   readonly socket: string | undefined;
 }
 
-/** The command `set`: changes a WAN of the running daemon. */
+/** The command `set`: changes a WAN, a backend or a service of the running daemon. */
 export const setCommand: CommandModule<object, SetArguments> = {
   command: 'set [wan] [settings..]',
-  describe: 'Change a WAN or backend of the running daemon: weight=N|auto, state=down|auto',
+  describe: 'Change a WAN, backend or service of the running daemon: weight=N|auto, state=down|auto',
   builder: (yargs) =>
     yargs
       .positional('wan', {
         type: 'string',
-        describe: 'Its name; a backend has SERVICE/TO, as web/10.0.0.2:8080',
+        describe:
+          'Its name; a backend has SERVICE/TO, as web/10.0.0.2:8080, and SERVICE means all of its backends',
       })
       .positional('settings', {
         type: 'string',

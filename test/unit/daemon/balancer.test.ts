@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { DROP_ERROR } from '#wanmark/core/batch.js';
+import { DROP } from '#wanmark/core/batch.js';
 import { MarkField } from '#wanmark/core/mark.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import { wanMember } from '#wanmark/core/wan.js';
@@ -98,7 +98,7 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
 describe('Balancer', () => {
   it('drops an error about a connection of its own when its listener says so', () => {
     const { errors, done } = made({ wans: LAST });
-    assert.deepEqual(errors(1, 2), [DROP_ERROR, 0]);
+    assert.deepEqual(errors(1, 2), [DROP, 0]);
     assert.deepEqual(done, [], 'no strategy was asked');
   });
 

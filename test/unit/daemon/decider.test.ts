@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DROP_ERROR } from '#wanmark/core/batch.js';
+import { DROP } from '#wanmark/core/batch.js';
 import { MarkField } from '#wanmark/core/mark.js';
+import { Pool } from '#wanmark/core/pool.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import { wanMember } from '#wanmark/core/wan.js';
 import { Decider, type DeciderOptions, type DecisionListener } from '#wanmark/daemon/decider.js';
-import { emptyBatch, poolOf, statesOf, wan } from '../flows.js';
+import { emptyBatch, statesOf, turn, wan } from '../flows.js';
 
 const LAN = 2;
 const WAN2 = 5;
 
-function decider(listener: DecisionListener = () => undefined, options: DeciderOptions = {}) {
+function decider(listener: DecisionListener = () => undefined, options: DeciderOptions = {}, closes = false) {
   const wans = [wan(1), wan(2), wan(3, { via6: undefined })];
   const strategy = STRATEGIES.get('round-robin')!({
     random: Math.random,
@@ -17,7 +19,9 @@ function decider(listener: DecisionListener = () => undefined, options: DeciderO
     connections: () => 0,
   });
   const states = statesOf(wans);
-  const pool = poolOf(wans, strategy, states);
+  const members = wans.map(wanMember);
+  const named = { name: 'round-robin', strategy };
+  const pool = new Pool({ name: 'all', members, strategy: named, states, closes, onFault: () => {} });
   const inbound = new Map([[WAN2, wans[1]!]]);
   const picks = () => pool.members.map((member) => member.picks);
   return {
@@ -148,7 +152,7 @@ describe('Decider', () => {
     });
     const batch = errors();
     subject.decide(batch, 2);
-    assert.deepEqual([...batch.marks], [DROP_ERROR, 0, 0]);
+    assert.deepEqual([...batch.marks], [DROP, 0, 0]);
     const tuple = { family: 4, proto: 6, src: '10.0.0.2', dst: '203.0.113.1', sport: 40000, dport: 443 };
     assert.deepEqual(heard, [
       [tuple, 2],
@@ -166,6 +170,25 @@ describe('Decider', () => {
     const { decider: without } = decider();
     without.decide(deaf, 3);
     assert.deepEqual([...odd.marks, ...deaf.marks], [0, 0, 0, 0, 0, 0x100]);
+  });
+
+  it('drops what is for a pool that is closed, as a service whose servers are all down by hand', () => {
+    for (const closes of [true, false]) {
+      const { decider: subject, states } = decider(undefined, {}, closes);
+      const marks = () => {
+        const batch = batchOf([[4, LAN]]);
+        subject.decide(batch, 1);
+        return batch.marks[0];
+      };
+      for (const k of [1, 2, 3]) {
+        states.setByHand(`wan${k}`, true);
+        turn(states, wan(k), false);
+        assert.equal(marks() === DROP, closes && k === 3);
+      }
+      // One that died is tried all the same, since the checks may be wrong.
+      states.setByHand('wan2', false);
+      assert.equal(marks(), 0);
+    }
   });
 
   it('keeps a connection off the members that did not answer it before', () => {

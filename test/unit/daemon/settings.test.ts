@@ -62,6 +62,20 @@ describe('Settings', () => {
     assert.equal(states.weighedSince('wan1'), 0);
   });
 
+  it('sets all members at once, and says once what holds for all', async () => {
+    const { settings, states, done } = recorded();
+    assert.equal(await settings.setAll({ wan: 'web', state: 'down' }), 'web: state down, was auto (all 3)');
+    assert.deepEqual(done, ['wan1 down', 'wan2 down', 'wan3 down', 'settled']);
+    assert.equal(states.down.size, 5);
+    assert.equal(
+      await settings.setAll({ wan: 'web', state: 'auto', weight: 3 }),
+      'web: wan1 weight 3, was 5; wan2 weight 3, was 0 (drain); wan3 weight 3, was 1; ' +
+        'state auto (up), was down (all 3)',
+    );
+    await assert.rejects(settings.setAll({ wan: 'web', weight: 0 }), /use state=down/);
+    assert.equal(states.weight('wan1', 5), 3);
+  });
+
   it('says that the strategy ignores a weight', async () => {
     const { settings } = recorded({ strategy: { name: 'round-robin', ignoresWeights: true } });
     const said = await settings.set({ wan: 'wan1', weight: 7 });
