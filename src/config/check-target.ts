@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { parseEndpoint } from '../core/endpoint.js';
+import { splitEndpoint } from '../core/endpoint.js';
 import { FAMILIES, type Family } from '../core/family.js';
 
 export const KINDS = ['ping', 'tcp', 'http', 'dns', 'script'] as const;
@@ -13,20 +13,31 @@ export interface Targets {
   readonly 6: readonly string[];
 }
 
-const DNS_PORT = 53;
+/**
+ * The characters that names of hosts and services have: letters, digits, dashes, underscores; lengths by RFC 1035
+ * section 2.3.4.
+ */
+const DNS_NAME = /^(\.|(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)$/;
+/** At least two labels, so that a misspelled WAN is none; and no number at the end, so that a misspelled address is none. */
+const HOST_NAME = /\.(?!\d+\.?$)[^.]+\.?$/;
+
+/** Whether a text is a name that a DNS server can be asked for; `.` is the root. */
+export function isDnsName(text: string): boolean {
+  return DNS_NAME.test(text);
+}
 
 /**
- * The families that a target judges; none where it is not a valid target of that kind. Names are allowed only in URLs:
- * anywhere else the name would have to be looked up, and a check must not depend on another WAN.
+ * The families that a target judges; none where it is not a valid target of that kind. A name judges both, whatever
+ * addresses it has.
  */
 export function targetFamilies(kind: CheckKind, target: string): readonly Family[] {
   switch (kind) {
     case 'ping':
-      return ofAddress(target);
+      return isIP(target) !== 0 || !target.includes(':') ? ofEndpoint(target, false) : [];
     case 'tcp':
-      return ofEndpoint(target, undefined);
+      return ofEndpoint(target, true);
     case 'dns':
-      return ofEndpoint(target, DNS_PORT);
+      return ofEndpoint(target, false);
     case 'http':
       return ofUrl(target);
     case 'script':
@@ -34,14 +45,16 @@ export function targetFamilies(kind: CheckKind, target: string): readonly Family
   }
 }
 
-function ofAddress(text: string): readonly Family[] {
-  const family = text.includes('%') ? 0 : isIP(text);
-  return family === 0 ? [] : [family as Family];
+function ofEndpoint(text: string, needsPort: boolean): readonly Family[] {
+  const { address, family, port } = splitEndpoint(text);
+  if (port === undefined ? needsPort : !isPort(port)) return [];
+  if (family !== undefined) return [family];
+  const isName = !text.startsWith('[') && isDnsName(address) && HOST_NAME.test(address);
+  return isName ? FAMILIES : [];
 }
 
-function ofEndpoint(text: string, defaultPort: number | undefined): readonly Family[] {
-  const endpoint = parseEndpoint(text, defaultPort);
-  return endpoint === undefined ? [] : [endpoint.family];
+function isPort(text: string): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 0xffff;
 }
 
 function ofUrl(text: string): readonly Family[] {

@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { FAMILIES } from '../core/family.js';
 import { UsageError } from '../errors.js';
-import { type CheckKind, KINDS, type Targets, targetFamilies } from './check-target.js';
+import { type CheckKind, isDnsName, KINDS, type Targets, targetFamilies } from './check-target.js';
 import { CHECK_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
@@ -25,7 +25,13 @@ export interface CheckConfig {
   /** The targets of each family. A family without targets is not judged by this check. */
   readonly targets: Targets;
   readonly intervalMs: number;
+  /** In place of `intervalMs` after a round that failed. */
+  readonly failIntervalMs: number;
+  /** In place of `intervalMs` after a round that passed while the check calls the WAN down. */
+  readonly recoverIntervalMs: number;
   readonly timeoutMs: number;
+  /** Probes to each target in a round, 1 to 20; a target has answered when one of them was answered. */
+  readonly count: number;
   /** Rounds in a row that must fail before the WAN is down, 1 or more. */
   readonly fall: number;
   /** Rounds in a row that must pass before it is up again. */
@@ -37,7 +43,7 @@ export interface CheckConfig {
   /** Milliseconds of the median answer; undefined when latency is not judged. */
   readonly latency: Hysteresis | undefined;
   /** The HTTP status that counts as success. */
-  readonly status: number;
+  readonly status: number | 'any';
   /** The name that a DNS server is asked for. */
   readonly name: string;
 }
@@ -48,7 +54,7 @@ const FOREIGN_KEYS: Readonly<Record<CheckKind, readonly string[]>> = {
   tcp: ['status', 'name'],
   http: ['name'],
   dns: ['status'],
-  script: ['status', 'name', 'latency'],
+  script: ['status', 'name', 'latency', 'count'],
 };
 
 /** The default timeout in seconds. Fetching a page takes several round trips, and a script has to start. */
@@ -60,11 +66,7 @@ const DEFAULT_TIMEOUT: Readonly<Record<CheckKind, string>> = {
   script: '5',
 };
 const MOST_ROUNDS = 1000;
-/**
- * The characters that names of hosts and services have: letters, digits, dashes, underscores; lengths by RFC 1035
- * section 2.3.4.
- */
-const DNS_NAME = /^(\.|(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)$/;
+const MOST_PROBES = 20;
 
 /**
  * Reads `fibre=ping,to=1.1.1.1+9.9.9.9,interval=2`, or a map of the same keys with `wan` and `check`. @throws
@@ -92,8 +94,12 @@ export function parseCheck(item: unknown): CheckConfig {
   for (const key of Object.keys(record)) {
     if (!known.includes(key)) throw new UsageError(`${where}: unknown key "${key}"${suggestion(key, known)}`);
   }
-  const count = (key: 'fall' | 'rise' | 'quorum') =>
-    parseInteger(`${where}: ${key}`, text(key) ?? CHECK_KEYS[key].default, 1, MOST_ROUNDS);
+  const count = (key: 'fall' | 'rise' | 'quorum' | 'count', most = MOST_ROUNDS) =>
+    parseInteger(`${where}: ${key}`, text(key) ?? CHECK_KEYS[key].default, 1, most);
+  const seconds = (key: string, standard: string) =>
+    parseSeconds(where, key, text(key) ?? standard, 0.2, 3600);
+  const interval = text('interval') ?? CHECK_KEYS.interval.default;
+  const status = text('status') ?? CHECK_KEYS.status.default;
   const targets = parseTargets(where, kind, text('to'), text('family'));
   const quorum = count('quorum');
   for (const family of FAMILIES) {
@@ -105,20 +111,22 @@ export function parseCheck(item: unknown): CheckConfig {
     );
   }
   const name = text('name') ?? CHECK_KEYS.name.default;
-  if (!DNS_NAME.test(name))
-    throw new UsageError(`${where}: "${name}" is not a DNS name; use for example name=.`);
+  if (!isDnsName(name)) throw new UsageError(`${where}: "${name}" is not a DNS name; use for example name=.`);
   return Object.freeze({
     wan,
     kind,
     targets,
-    intervalMs: parseSeconds(where, 'interval', text('interval') ?? CHECK_KEYS.interval.default, 0.2, 3600),
+    intervalMs: seconds('interval', interval),
+    failIntervalMs: seconds('fail-interval', interval),
+    recoverIntervalMs: seconds('recover-interval', interval),
     timeoutMs: parseSeconds(where, 'timeout', text('timeout') ?? DEFAULT_TIMEOUT[kind], 0.05, 60),
+    count: count('count', MOST_PROBES),
     fall: count('fall'),
     rise: count('rise'),
     quorum,
     loss: parseHysteresis(where, 'loss', text('loss'), 100, '20:10'),
     latency: parseHysteresis(where, 'latency', text('latency'), 60_000, '300:150'),
-    status: parseInteger(`${where}: status`, text('status') ?? CHECK_KEYS.status.default, 100, 599),
+    status: status === 'any' ? status : parseInteger(`${where}: status`, status, 100, 599),
     name,
   });
 }

@@ -33,6 +33,7 @@ function wanFlag(wan: Wan, position: number): string {
     ['weight', wan.weight, 1],
     ['tier', wan.tier, 1],
     ['mark', wan.mark, position],
+    ['initial', wan.startsDown ? 'down' : undefined, undefined],
     ['nat', wan.nat, 'masquerade'],
     ['nat6', wan.nat6, wan.nat === 'none' ? 'none' : 'masquerade'],
   ];

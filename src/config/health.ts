@@ -1,3 +1,6 @@
+import type { Family } from '../core/family.js';
+import { type TargetId, targetId } from '../core/target.js';
+import { type Wan, wanTarget } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import type { CheckConfig } from './check.js';
 import { parseChecks } from './checks.js';
@@ -30,6 +33,39 @@ export interface HealthConfig {
   readonly passive: 'off' | 'avoid' | 'on';
   /** Whether destinations that clients reached lately may be asked for an answer when a WAN is in doubt. */
   readonly probeClientsDestinations: boolean;
+}
+
+/**
+ * What is down until its checks have passed once: the WANs that start down, in each family that a check judges. Without a
+ * check nobody could say that it is up.
+ */
+export function startsDown(wans: readonly Wan[], checks: HealthConfig['checks']): ReadonlySet<TargetId> {
+  const waiting = wans.filter((wan) => wan.startsDown);
+  const isJudged = (name: string, family: Family) =>
+    checks.some(({ wan, targets }) => (wan === 'all' || wan === name) && targets[family].length > 0);
+  return new Set(
+    waiting.flatMap((wan) =>
+      wanTarget(wan)
+        .families.filter((family) => isJudged(wan.name, family))
+        .map((family) => targetId(wan.name, family)),
+    ),
+  );
+}
+
+/** @throws UsageError for a WAN that starts down and has no check that could bring it up */
+export function rejectUncheckedStart({
+  wans,
+  health,
+}: Pick<TargetLists, 'wans'> & { readonly health: HealthConfig }): void {
+  const down = startsDown(wans, health.checks);
+  const unchecked = wans.find(
+    (wan) =>
+      wan.startsDown && !wanTarget(wan).families.some((family) => down.has(targetId(wan.name, family))),
+  );
+  if (unchecked === undefined) return;
+  throw new UsageError(
+    `WAN "${unchecked.name}" has initial=down and no check that could find it up; add --check ${unchecked.name}=ping,to=ADDRESS, or leave initial out`,
+  );
 }
 
 /** @throws UsageError */

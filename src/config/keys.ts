@@ -34,6 +34,11 @@ export const WAN_KEYS = {
     details:
       'Its number in the mask. Without the key, a WAN gets a free number at its first `up`, which is its place in the list unless that is taken, and keeps it until `down`, however the list changes',
   },
+  initial: {
+    default: 'up',
+    details:
+      '`down`: the WAN gets no new connections until its checks have passed once. See [health](health.md#wans-that-start-down)',
+  },
   nat: {
     default: 'masquerade',
     details: 'How IPv4 is translated: `masquerade`, `none`, an address (SNAT) or a prefix (NETMAP)',
@@ -95,13 +100,26 @@ export const CHECK_KEYS = {
   },
   to: {
     details:
-      'The targets, joined by `+`: addresses, for `tcp` with a port (`192.0.2.1:443`), URLs for `http`, a path for `script`. IPv4 targets judge IPv4 and IPv6 targets IPv6; a URL with a name, or a script, judges both. A backend itself is asked where the key is left out; `:8081`, `/health` and `:8081/health` ask another port or page of it',
+      'The targets, joined by `+`: addresses or [names](health.md#names), for `tcp` with a port (`192.0.2.1:443`), URLs for `http`, a path for `script`. IPv4 targets judge IPv4 and IPv6 targets IPv6; a name or a script judges both. A backend itself is asked where the key is left out; `:8081`, `/health` and `:8081/health` ask another port or page of it',
   },
   interval: { default: '2', details: 'Seconds between rounds. All WANs and targets are asked in parallel' },
+  'fail-interval': {
+    details:
+      'In place of `interval` after a round that failed, also while the WAN is down; without the key, `interval`',
+  },
+  'recover-interval': {
+    details:
+      'In place of `interval` after a round that passed while the WAN is down; without the key, `interval`',
+  },
   timeout: {
     default: '1.5',
     details:
       'Seconds until a target counts as silent; for `http` the default is 3, for `script` 5. A failed round lasts that long, so a short `interval` alone finds little sooner',
+  },
+  count: {
+    default: '1',
+    details:
+      'Probes to each target in a round, 1 to 20, spread over the `timeout`. A target answers when one of them is answered; each of them counts for `loss` and `latency`. Not for `script`',
   },
   fall: {
     default: '3',
@@ -122,7 +140,7 @@ export const CHECK_KEYS = {
   status: {
     default: '204',
     details:
-      'For `http`: the expected status; for a backend the default is 200. A captive portal answers with another',
+      'For `http`: the expected status; for a backend the default is 200. A captive portal answers with another. `any` takes every answer, also that of a portal',
   },
   name: { default: '.', details: 'For `dns`: the name that the server is asked for' },
 } as const satisfies KeyTable;

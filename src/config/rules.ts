@@ -30,8 +30,15 @@ export interface RulesConfig extends EngineConfig {
  * @throws UsageError
  */
 export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field: MarkField): RulesConfig {
+  const engine = parseEngine(raw);
+  const waiting = engine.engine === 'kernel' ? wans.find(({ startsDown }) => startsDown) : undefined;
+  if (waiting !== undefined) {
+    throw new UsageError(
+      `WAN "${waiting.name}" has initial=down, but with engine kernel nobody checks it, so it would never be up; leave it out`,
+    );
+  }
   return Object.freeze({
-    ...parseEngine(raw),
+    ...engine,
     lastResort: parseLastResort(raw, targets, field),
     lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),

@@ -81,6 +81,9 @@ function parseWan(record: Readonly<Record<string, unknown>>, field: MarkField): 
   if (mark !== undefined && mark > field.max)
     throw new UsageError(`${where}: mark ${mark} is outside the mask, which holds 1..${field.max}`);
   const nat = parseNat(where, 'nat', text('nat') ?? WAN_KEYS.nat.default, 4);
+  const initial = text('initial') ?? WAN_KEYS.initial.default;
+  if (initial !== 'up' && initial !== 'down')
+    throw new UsageError(`${where}: initial "${initial}" must be up or down`);
   return Object.freeze({
     name,
     dev,
@@ -90,6 +93,7 @@ function parseWan(record: Readonly<Record<string, unknown>>, field: MarkField): 
     weight: parseInteger(`${where}: weight`, text('weight') ?? WAN_KEYS.weight.default, 0, MAX_WEIGHT),
     tier: parseInteger(`${where}: tier`, text('tier') ?? WAN_KEYS.tier.default, 1, MAX_WEIGHT),
     mark,
+    ...(initial === 'down' ? { startsDown: true } : {}),
     nat,
     // `nat=none` means that the gateway translates, and it does so for both families. An IPv4 address cannot serve
     // IPv6.

@@ -22,6 +22,9 @@ export interface TargetState {
 /** The state of a target that nobody has reported on. */
 export const NOT_CHECKED: TargetState = { up: true, since: 0, reason: 'not checked', heldUntil: undefined };
 
+/** Why a target is down from the start. */
+export const WAITING = 'has not passed its first check';
+
 /** Why a target gets no new connections although nothing calls it down. */
 export interface Suspicion {
   readonly since: number;
@@ -39,6 +42,8 @@ export interface StatesOptions {
   readonly now?: () => number;
   /** How long a target that came up takes to get its full share; with 0, the default, it gets it at once. */
   readonly slowStartMs?: number;
+  /** The targets that are down from the start. */
+  readonly down?: ReadonlySet<TargetId>;
 }
 
 /**
@@ -66,12 +71,18 @@ export class States {
   #version = 0;
 
   constructor(targets: readonly Target[], options: StatesOptions = {}) {
-    const { now = () => 0, slowStartMs = 0 } = options;
+    const { now = () => 0, slowStartMs = 0, down = new Set() } = options;
     this.#now = now;
     this.#slowStart = new SlowStart(slowStartMs, now);
     const start = { ...NOT_CHECKED, since: now() };
     for (const { name, families } of targets) {
       for (const family of families) this.#states.set(targetId(name, family), start);
+    }
+    this.#down = down;
+    for (const id of down) {
+      this.#states.set(id, { ...start, up: false, reason: WAITING });
+      this.#out.add(id);
+      this.#cold.add(id);
     }
   }
 

@@ -28,6 +28,8 @@ export interface Wan {
   readonly tier: number;
   /** The WAN's number inside the mark field, 1..max of the field. */
   readonly mark: number;
+  /** Whether it gets no new connections before its checks have passed once. */
+  readonly startsDown?: boolean;
   readonly nat: Nat;
   readonly nat6: Nat;
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js';
+import { startsDown } from '../config/health.js';
 import type { TargetLists } from '../config/targets.js';
 import { markMember } from '../core/bare-mark.js';
 import { backendMember } from '../core/service.js';
@@ -104,7 +105,8 @@ function openBalancers(
   counters: Counters,
 ): Pick<DaemonParts, 'states' | 'keeper' | 'services' | 'wans'> {
   const { logger, line } = log;
-  const states = new States(targetsOf(config), { now, slowStartMs: config.health.slowStartMs });
+  const { slowStartMs, checks } = config.health;
+  const states = new States(targetsOf(config), { now, slowStartMs, down: startsDown(config.wans, checks) });
   const markLog = config.log.mark
     ? { logger, line, devices: new DeviceNames(), packet: config.log.packet }
     : undefined;

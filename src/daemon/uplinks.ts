@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Logger } from 'pino';
-import type { HealthConfig } from '../config/health.js';
+import { type HealthConfig, startsDown } from '../config/health.js';
 import type { Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
@@ -120,11 +120,13 @@ export class Uplinks {
     };
     const names = wans.map((wan) => wan.name);
     const unknown = new UnknownRounds(parts.logger, this.#clock, (wan) => ({ wan }), 'WAN');
+    const down = startsDown(wans, health.checks);
     this.#monitor = new Monitor({
       wans: names,
       checks: health.checks,
       health: this.#health,
       path,
+      startsDown: (name, family) => down.has(targetId(name, family)),
       // After a stall, the news of a device that is back may still be on the way.
       beforeDue: () => this.#look(),
       run: parts.run,

@@ -1,4 +1,5 @@
-import type { TargetId } from '../core/target.js';
+import { type TargetId, targetId } from '../core/target.js';
+import { type Wan, wanTarget } from '../core/wan.js';
 
 /** The part of the targets' states that the kernel's own choice goes by. */
 export interface PlanStates {
@@ -12,3 +13,11 @@ export interface PlanStates {
 
 /** No states: every target is up and has its configured weight. */
 export const NO_STATES: PlanStates = { down: new Set(), suspected: new Set(), weights: new Map() };
+
+/** The states before any daemon has looked: WANs that start down get no new connections. */
+export function initialStates(wans: readonly Wan[]): PlanStates {
+  const down = wans
+    .filter(({ startsDown }) => startsDown)
+    .flatMap((wan) => wanTarget(wan).families.map((family) => targetId(wan.name, family)));
+  return { ...NO_STATES, down: new Set(down) };
+}

@@ -1,7 +1,9 @@
 import type { CheckConfig } from '../config/check.js';
 import type { Family } from '../core/family.js';
 import { printable } from '../core/printable.js';
+import { WAITING } from '../core/states.js';
 import type { CheckResult } from './check/check.js';
+import { probesOf, type RoundResult } from './probes.js';
 import { Quality } from './quality.js';
 import { ProbeWindow } from './window.js';
 
@@ -58,13 +60,16 @@ export class CheckHealth {
   #verdict: Verdict | undefined;
   #failing: string | undefined;
 
-  constructor(config: CheckConfig, family: Family) {
+  /** @param startsDown whether the WAN is down until the check has passed once */
+  constructor(config: CheckConfig, family: Family, startsDown = false) {
     this.#config = config;
+    // Nothing failed yet, so nothing is held against it.
+    if (startsDown) this.#verdict = { up: false, reason: WAITING, wished: true };
     this.#targets = config.targets[family];
     this.#quality = new Quality(config, this.#targets);
   }
 
-  /** Undefined until the check has decided; the WAN counts as up until then. */
+  /** Undefined until the check has decided, unless the WAN starts down; it counts as up until then. */
   get verdict(): Verdict | undefined {
     return this.#verdict;
   }
@@ -82,8 +87,15 @@ export class CheckHealth {
     return this.#failing;
   }
 
+  /** How long after the beginning of the last round the next one is to begin. */
+  get intervalMs(): number {
+    const { intervalMs, failIntervalMs, recoverIntervalMs } = this.#config;
+    if (this.#failed > 0) return failIntervalMs;
+    return this.#reached === false && this.#passed > 0 ? recoverIntervalMs : intervalMs;
+  }
+
   /** Takes in one round. @param results one for each target, in their order */
-  round(results: readonly CheckResult[], now: number): Verdict | undefined {
+  round(results: readonly RoundResult[], now: number): Verdict | undefined {
     const passed = this.#passes(results);
     this.#note(results, passed === undefined, now);
     if (passed === undefined) return this.#told;
@@ -96,8 +108,9 @@ export class CheckHealth {
     return this.#told;
   }
 
-  #note(results: readonly CheckResult[], isUnknown: boolean, now: number): void {
-    for (const { ok, rttMs, inconclusive } of results) if (!inconclusive) this.#minute.add(ok, rttMs, now);
+  #note(results: readonly RoundResult[], isUnknown: boolean, now: number): void {
+    for (const { ok, rttMs, inconclusive } of results.flatMap(probesOf))
+      if (!inconclusive) this.#minute.add(ok, rttMs, now);
     const best = Math.min(...results.flatMap(({ ok, rttMs }) => (ok && rttMs !== undefined ? [rttMs] : [])));
     this.#latest = {
       at: now,

@@ -1,7 +1,8 @@
 import type { CheckConfig } from '../config/check.js';
+import { formatEndpoint, splitEndpoint } from '../core/endpoint.js';
 import { programsAs, type RunProgram } from '../system/programs.js';
 import type { Check } from './check/check.js';
-import type { NameCache } from './check/names.js';
+import { NameCache, probeByName } from './check/names.js';
 
 /** What checks share. */
 export interface CheckTools {
@@ -13,17 +14,26 @@ export interface CheckTools {
 /** Makes the function that does a configured check. */
 export function makeCheck(
   config: CheckConfig,
-  { names, run = programsAs(undefined) }: CheckTools = {},
+  { names = new NameCache(), run = programsAs(undefined) }: CheckTools = {},
 ): Check {
   switch (config.kind) {
     case 'ping':
-      return loaded(async () => (await import('./check/ping.js')).ping);
+      return byName(
+        loaded(async () => (await import('./check/ping.js')).ping),
+        names,
+      );
     case 'tcp':
-      return loaded(async () => (await import('./check/tcp.js')).tcp);
+      return byName(
+        loaded(async () => (await import('./check/tcp.js')).tcp),
+        names,
+      );
     case 'http':
       return loaded(async () => (await import('./check/http.js')).httpCheck(config.status, names));
     case 'dns':
-      return loaded(async () => (await import('./check/dns.js')).dnsCheck(config.name));
+      return byName(
+        loaded(async () => (await import('./check/dns.js')).dnsCheck(config.name)),
+        names,
+      );
     case 'script':
       return loaded(async () => (await import('./check/script.js')).scriptCheck(run));
   }
@@ -38,4 +48,17 @@ function loaded(load: () => Promise<Check>): Check {
   // Each probe says what is wrong.
   check.catch(() => undefined);
   return async (...probe) => (await check)(...probe);
+}
+
+/** A check whose targets may have names in place of addresses. */
+function byName(check: Check, names: NameCache): Check {
+  return (target, path, timeoutMs, signal) => {
+    const { address: name, family, port } = splitEndpoint(target);
+    if (family !== undefined) return check(target, path, timeoutMs, signal);
+    const endpoint = (address: string) =>
+      formatEndpoint(path.family, address, port === undefined ? undefined : Number(port));
+    return probeByName(names, name, { path, timeoutMs, signal }, (address) =>
+      check(endpoint(address), path, timeoutMs, signal),
+    );
+  };
 }

@@ -60,11 +60,14 @@ class Entry {
   #upMs = 0;
   #lastUp = '';
 
-  constructor(wan: string, family: Family, upAfterMs: number, now: number) {
+  /** @param startsDown why it is down from the start; undefined where it is up */
+  constructor(wan: string, family: Family, upAfterMs: number, now: number, startsDown?: string) {
     this.wan = wan;
     this.family = family;
     this.#upAfterMs = upAfterMs;
     this.#since = now;
+    this.#up = startsDown === undefined;
+    this.#reason = startsDown ?? this.#reason;
   }
 
   get up(): boolean {
@@ -217,6 +220,15 @@ export class Health {
       if (entry !== undefined) entries.add(entry);
     }
     if ([...entries].some((entry) => this.#settle(entry, now))) this.tick(now);
+  }
+
+  /** Notes that a WAN is down from the start, which is no change of its state and no failure. */
+  startDown(wan: string, family: Family, source: string, verdict: Verdict, now: number): void {
+    const id = targetId(wan, family);
+    const entry =
+      this.#entries.get(id) ?? new Entry(wan, family, this.#options.upAfterMs ?? 0, now, verdict.reason);
+    this.#entries.set(id, entry);
+    entry.set(source, verdict);
   }
 
   /**

@@ -20,6 +20,8 @@ export interface MonitorOptions {
   readonly health: Health;
   /** The way by a WAN, asked for before each round; undefined while the WAN has none in this family. */
   readonly path: (wan: string, family: Family) => CheckPath | undefined;
+  /** Whether a WAN is down until its checks have passed once; by default none is. */
+  readonly startsDown?: (wan: string, family: Family) => boolean;
   /** Told of each round that decided nothing. */
   readonly onUnknown?: (wan: string, report: CheckReport) => void;
   /** Called before a wait of the health ends, to report what would be news to it. */
@@ -66,7 +68,16 @@ export class Monitor {
   #stopped = false;
 
   constructor(options: MonitorOptions) {
-    const { wans, checks, path, random = Math.random, make = makeCheck, onPassed, onFailed } = options;
+    const {
+      wans,
+      checks,
+      path,
+      random = Math.random,
+      make = makeCheck,
+      onPassed,
+      onFailed,
+      startsDown,
+    } = options;
     this.#health = options.health;
     this.#beforeDue = options.beforeDue ?? (() => {});
     this.#clock = options.clock ?? systemClock;
@@ -86,7 +97,9 @@ export class Monitor {
       );
     });
     this.#watched = jobs.map(({ wan, family, config, check, source }, i) => {
-      const health = new CheckHealth(config, family);
+      const health = new CheckHealth(config, family, startsDown?.(wan, family));
+      if (health.verdict !== undefined)
+        this.#health.startDown(wan, family, source, health.verdict, clock.now());
       const loop = new RoundLoop(
         {
           config,
@@ -95,6 +108,7 @@ export class Monitor {
           path: () => path(wan, family),
           clock,
           random,
+          intervalMs: () => health.intervalMs,
           onRound: (results, began) => {
             if (this.#health.excuses(wan, family, began)) return;
             const now = clock.now();

@@ -1,5 +1,6 @@
 import type { CheckConfig, Hysteresis } from '../config/check.js';
 import type { CheckResult } from './check/check.js';
+import { probesOf, type RoundResult } from './probes.js';
 import { ProbeWindow } from './window.js';
 
 /** The shortest window: long enough to measure a loss of a few per cent with one probe in two seconds. */
@@ -75,14 +76,14 @@ export class Quality {
 
   constructor(config: CheckConfig, targets: readonly string[]) {
     this.#config = config;
-    const windowMs = Math.max(LEAST_WINDOW_MS, PROBES_IN_WINDOW * config.intervalMs);
+    const windowMs = Math.max(LEAST_WINDOW_MS, (PROBES_IN_WINDOW * config.intervalMs) / config.count);
     this.#targets = targets.map((target) => new TargetQuality(target, windowMs));
   }
 
   /** @param results the results of one round, in the order of the targets */
-  add(results: readonly CheckResult[], now: number): void {
+  add(results: readonly RoundResult[], now: number): void {
     this.#targets.forEach((target, i) => {
-      target.add(results[i]!, now);
+      for (const probe of probesOf(results[i]!)) target.add(probe, now);
       target.judge('loss', this.#config.loss);
       target.judge('latency', this.#config.latency);
     });

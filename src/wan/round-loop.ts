@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { CheckConfig } from '../config/check.js';
 import { type Check, type CheckPath, type CheckResult, failure } from './check/check.js';
 import type { Clock } from './clock.js';
+import { probeRepeatedly, type RoundResult } from './probes.js';
 
 /** The part of the interval by which a round may begin earlier or later, so that loops do not fall into step. */
 const JITTER = 0.05;
@@ -17,8 +18,10 @@ export interface RoundLoopOptions {
   readonly clock: Clock;
   /** Returns 0 up to 1. */
   readonly random: () => number;
+  /** Asked after each round: how long after its beginning the next one is to begin, in milliseconds. */
+  readonly intervalMs: () => number;
   /** @param began when the round began, in milliseconds of the clock */
-  readonly onRound: (results: readonly CheckResult[], began: number) => void;
+  readonly onRound: (results: readonly RoundResult[], began: number) => void;
 }
 
 /**
@@ -68,7 +71,7 @@ export class RoundLoop {
   }
 
   async #round(): Promise<void> {
-    const { clock, config, random, onRound, path } = this.#options;
+    const { clock, random, onRound, path } = this.#options;
     const began = clock.now();
     this.#began = began;
     try {
@@ -78,14 +81,14 @@ export class RoundLoop {
     } finally {
       // The next round comes whatever became of this one: a WAN that nobody checks any more would stay as it is for ever.
       this.#running = undefined;
-      const intervalMs = config.intervalMs * (1 + JITTER * (2 * random() - 1));
+      const intervalMs = this.#options.intervalMs() * (1 + JITTER * (2 * random() - 1));
       const restMs = Math.max(0, began + intervalMs - clock.now());
       if (!this.#stopped) this.#beginAfter(restMs);
     }
   }
 
-  async #probe(path: CheckPath): Promise<CheckResult[]> {
-    const { check, config, targets } = this.#options;
+  async #probe(path: CheckPath): Promise<RoundResult[]> {
+    const { check, config, targets, clock } = this.#options;
     const abort = new AbortController();
     // A listener for each target is not a leak.
     setMaxListeners(0, abort.signal);
@@ -94,7 +97,9 @@ export class RoundLoop {
     // A check must not reject. If one does it is broken, which says nothing about the WAN.
     const safe = (target: string) =>
       one(target).catch((error): CheckResult => ({ ...failure(error), inconclusive: true }));
-    const results = await Promise.all(targets.map(safe));
+    const results = await Promise.all(
+      targets.map((target) => probeRepeatedly(() => safe(target), config, clock, abort.signal)),
+    );
     this.#abort = undefined;
     return results;
   }

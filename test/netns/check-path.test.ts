@@ -25,10 +25,19 @@ function pathOf(wan: LabWan, family: 4 | 6, more: Partial<CheckPath> = {}): Chec
 }
 
 /** Runs checks in one process, one after another. */
-async function checkAll(lab: Lab, texts: readonly string[], path: CheckPath, rounds = 1): Promise<Checked[]> {
+async function checkAll(
+  lab: Lab,
+  texts: readonly string[],
+  path: CheckPath,
+  { rounds = 1, nameserver = '' } = {},
+): Promise<Checked[]> {
   const all = texts.map((text) => `all=${text}`);
   const argv = [process.execPath, CHECKER, JSON.stringify(path), String(rounds), ...all];
-  const { stdout } = await lab.router.exec(argv);
+  // A program of `ip netns exec` has mounts of its own.
+  const resolving = `echo nameserver ${nameserver} >/run/resolv.conf; mount --bind /run/resolv.conf /etc/resolv.conf; exec "$@"`;
+  const { stdout } = await lab.router.exec(
+    nameserver === '' ? argv : ['sh', '-ec', resolving, 'sh', ...argv],
+  );
   return stdout
     .trim()
     .split('\n')
@@ -36,7 +45,7 @@ async function checkAll(lab: Lab, texts: readonly string[], path: CheckPath, rou
 }
 
 async function check(lab: Lab, text: string, path: CheckPath, rounds = 1): Promise<Checked> {
-  return (await checkAll(lab, [text], path, rounds))[0]!;
+  return (await checkAll(lab, [text], path, { rounds }))[0]!;
 }
 
 async function serve(lab: Lab) {
@@ -180,6 +189,40 @@ describe('checks', needs(nfqueue, addon), () => {
         assert.deepEqual(await whys(one, texts, family), Array(4).fill('no such device'));
       }
       assert.equal((await by(two, kinds(6).http!, 6)).results[0]!.ok, true, 'the other WAN');
+      await targets.kill();
+    });
+  });
+
+  it('resolve a name by their WAN, or as the router does where nobody answers there', async () => {
+    await withLab({ wans: 2, up: [] }, async ({ lab }) => {
+      const targets = await serve(lab);
+      await countAtGateways(lab);
+      const [, two] = lab.wans as [LabWan, LabWan];
+      for (const family of [4, 6] as const) {
+        const texts = [
+          'ping,to=here.example,timeout=10',
+          'tcp,to=here.example:80,timeout=10',
+          'dns,to=here.example,timeout=10',
+          'http,to=http://here.example/,timeout=10',
+          'http,to=http://here.example:82/,timeout=10,status=any',
+          'ping,to=nowhere.example,timeout=10',
+        ];
+        const all = await checkAll(lab, texts, pathOf(two, family), { nameserver: SERVER[family] });
+        assert.deepEqual(
+          all.map(({ results: [first] }) => (first!.ok ? 'ok' : first!.why)),
+          ['ok', 'ok', 'ok', 'ok', 'ok', `nowhere.example has no IPv${family} address`],
+        );
+        const [byOne, byTwo] = await seen(lab, family);
+        assert.equal(byOne, 0);
+        assert.ok(byTwo! >= 11, `${byTwo} packets: a question for each check, and its probe`);
+      }
+      // By the WAN nobody can be asked here, but the router can ask itself.
+      const here = lab.router.spawn([process.execPath, TARGETS, '127.0.0.1']);
+      await here.waitForLine(/^ready/);
+      const texts = ['ping,to=nowhere.example,timeout=10'];
+      const [own] = await checkAll(lab, texts, pathOf(two, 4), { nameserver: '127.0.0.1' });
+      assert.equal(own!.results[0]!.why, 'nowhere.example has no IPv4 address');
+      await here.kill();
       await targets.kill();
     });
   });

@@ -12,7 +12,7 @@ import { unusedSettings } from '../../config/unused.js';
 import { printableLines } from '../../core/printable.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
-import { NO_STATES } from '../../plan/states.js';
+import { initialStates, NO_STATES } from '../../plan/states.js';
 import { missingDevices } from '../../system/devices.js';
 import { downRules } from '../../system/down.js';
 import { checkRules, type Listener, refreshRules, upRules } from '../../system/install.js';
@@ -64,7 +64,7 @@ export const upCommand: CommandModule = {
     const before = rulesAreUp();
     // Side by side, since the look at others takes as long as the rest; what is ours it leaves out.
     const [outcome, conflicts] = await Promise.all([
-      upRules({ raw, config, firewall, states: NO_STATES }, TO_STDERR),
+      upRules({ raw, config, firewall, states: initialStates(config.wans) }, TO_STDERR),
       markConflicts(config, installedNumbers()),
     ]);
     for (const line of conflicts) complain(`warning: ${line}`);

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
+import { rejectUncheckedStart } from '../../config/health.js';
 import { RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { unusedSettings } from '../../config/unused.js';
 import { startDaemon } from '../../daemon/compose.js';
@@ -35,6 +36,7 @@ export const runCommand: CommandModule = {
         'with engine kernel there is nothing for a daemon to decide; wanmark up --engine kernel is all that is needed',
       );
     }
+    rejectUncheckedStart(config);
     const now = () => performance.now();
     const strategies = await loadStrategies(config, now);
     const user = config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user);

@@ -5,7 +5,7 @@ import { carries } from '../../core/wan.js';
 import { buildPlan } from '../build.js';
 import { mayHaveOwnSource } from '../own.js';
 import type { FamilyPlan } from '../plan.js';
-import { NO_STATES } from '../states.js';
+import { initialStates } from '../states.js';
 import { CHANGING } from './script/changing.js';
 import { chooseFunction } from './script/choosing.js';
 import { FINDING } from './script/finding.js';
@@ -32,7 +32,7 @@ export type Programs = Readonly<Record<Family, string>>;
  */
 export function renderScript(config: PlanConfig, programs: Programs): string {
   const symbols = makeSymbols(config);
-  const plan = buildPlan(symbols.config, symbols.facts, NO_STATES);
+  const plan = buildPlan(symbols.config, symbols.facts, initialStates(config.wans));
   const parts = FAMILIES.filter((family) => plan.families[family].served).map(
     (family) => new Part(config, symbols, plan.families[family], family),
   );

@@ -32,8 +32,8 @@ export interface CheckResult {
 }
 
 /**
- * Probes `target` once. The promise always resolves, within `timeoutMs` or at once when `signal` aborts. By then no
- * descriptor, listener, timer or process of the probe is left.
+ * Probes `target` once. The promise always resolves, within `timeoutMs`, or twice that where a name has to be resolved
+ * first, or at once when `signal` aborts. By then no descriptor, listener, timer or process of the probe is left.
  */
 export type Check = (
   target: string,

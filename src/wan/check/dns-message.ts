@@ -1,7 +1,10 @@
+import { formatAddress } from '../../core/address.js';
+import type { Family } from '../../core/family.js';
+
 /** Length of the header (RFC 1035 section 4.1.1). */
 const HEADER_BYTES = 12;
-const TYPE_A = 1;
-const TYPE_NS = 2;
+/** Types of records (RFC 1035 section 3.2.2, RFC 3596). */
+export const TYPE = { A: 1, NS: 2, AAAA: 28 } as const;
 const CLASS_IN = 1;
 const RCODES: Readonly<Record<number, string>> = {
   0: 'NOERROR',
@@ -12,8 +15,8 @@ const RCODES: Readonly<Record<number, string>> = {
   5: 'REFUSED',
 };
 
-/** Builds a query for the name servers of `.`, or for the IPv4 address of any other name. */
-export function dnsQuery(id: number, name: string): Uint8Array {
+/** Builds a query for the name servers of `.`, or for an address of any other name. */
+export function dnsQuery(id: number, name: string, addressType: number = TYPE.A): Uint8Array {
   const labels = name.split('.').filter((label) => label !== '');
   const parts = labels.map((label) => {
     const bytes = Buffer.from(label, 'ascii');
@@ -24,7 +27,7 @@ export function dnsQuery(id: number, name: string): Uint8Array {
   // Recursion desired.
   header.writeUInt16BE(0x0100, 2);
   header.writeUInt16BE(1, 4);
-  const type = labels.length === 0 ? TYPE_NS : TYPE_A;
+  const type = labels.length === 0 ? TYPE.NS : addressType;
   return Buffer.concat([header, ...parts, Buffer.from([0, 0, type, 0, CLASS_IN])]);
 }
 
@@ -45,4 +48,35 @@ export function dnsAnswer(query: Uint8Array, message: Uint8Array): string | unde
   if (questions === 0 && rcode === 0) return undefined;
   if (questions !== 0 && Buffer.compare(repeats, question) !== 0) return undefined;
   return RCODES[rcode] ?? `rcode ${rcode}`;
+}
+
+/**
+ * The addresses in an answer to `query` that {@link dnsAnswer} takes for one. The names of records are not looked at, since
+ * an alias has the address of another name. What is cut off is left out.
+ */
+export function dnsAddresses(query: Uint8Array, message: Uint8Array, family: Family): string[] {
+  const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+  const [type, bytes] = family === 4 ? [TYPE.A, 4] : [TYPE.AAAA, 16];
+  const found: string[] = [];
+  let at = query.length;
+  for (let left = view.getUint16(6); left > 0; left--) {
+    at = endOfName(message, at);
+    // Type, class, time to live and length (RFC 1035 section 4.1.3).
+    const data = at + 10;
+    if (data > message.length) break;
+    const length = view.getUint16(at + 8);
+    if (view.getUint16(at) === type && length === bytes && data + length <= message.length)
+      found.push(formatAddress(message, data, family));
+    at = data + length;
+  }
+  return found;
+}
+
+/** Where a name ends that begins at `at`: with the label of the root, or a pointer (RFC 1035 section 4.1.4). */
+function endOfName(message: Uint8Array, at: number): number {
+  for (let i = at; i < message.length; i += 1 + message[i]!) {
+    if (message[i] === 0) return i + 1;
+    if (message[i]! >= 0xc0) return i + 2;
+  }
+  return message.length;
 }

@@ -4,46 +4,30 @@ import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { tcpSocket } from '../probe-socket.js';
 import { type Check, type CheckPath, type CheckResult, failure, inMs, probe } from './check.js';
-import { NameCache } from './names.js';
+import { NameCache, probeByName } from './names.js';
 
 /** The status of "generate_204" pages, which are made for this check: a captive portal never answers with it. */
 const DEFAULT_STATUS = 204;
 
 /**
- * Requests a URL and expects one status. A captive portal sends a redirect or a page instead; the check does not follow
- * redirects or read pages.
+ * Requests a URL and expects one status, or any. A captive portal sends a redirect or a page instead; the check does not
+ * follow redirects or read pages.
  */
-export function httpCheck(status = DEFAULT_STATUS, names = new NameCache()): Check {
+export function httpCheck(status: number | 'any' = DEFAULT_STATUS, names = new NameCache()): Check {
   return (target, path, timeoutMs, signal) => {
-    let resolving = false;
     const url = new URL(target);
-    const round = probe(timeoutMs, signal, (settle, elapsed) => {
-      let request: ClientRequest | undefined;
-      let ended = false;
-      const send = ([address]: readonly string[]) => {
-        resolving = false;
-        if (ended) return;
-        if (address === undefined) return settle(noAddress(url, path));
-        const beganMs = elapsed();
-        request = open(url, address, path);
+    return probeByName(names, host(url), { path, timeoutMs, signal }, (address) =>
+      probe(timeoutMs, signal, (settle, elapsed) => {
+        const request = open(url, address, path);
         request.on('error', (error) => settle(failure(error)));
         request.on('response', (response) => {
           response.on('error', () => {});
-          settle(judge(response, status, elapsed() - beganMs));
+          settle(judge(response, status, elapsed()));
         });
         request.end();
-      };
-      resolving = true;
-      names
-        .addresses(host(url), path.family)
-        .then(send)
-        .catch((error) => settle(resolving ? unresolved(url) : failure(error)));
-      return () => {
-        ended = true;
-        request?.destroy();
-      };
-    });
-    return round.then((result) => (resolving && result.why === 'timeout' ? unresolved(url) : result));
+        return () => void request.destroy();
+      }),
+    );
   };
 }
 
@@ -73,9 +57,9 @@ function open(url: URL, address: string, path: CheckPath): ClientRequest {
   }
 }
 
-function judge(response: IncomingMessage, wanted: number, rttMs: number): CheckResult {
+function judge(response: IncomingMessage, wanted: number | 'any', rttMs: number): CheckResult {
   const status = response.statusCode ?? 0;
-  if (status === wanted) return { ok: true, rttMs, why: inMs(rttMs) };
+  if (wanted === 'any' || status === wanted) return { ok: true, rttMs, why: inMs(rttMs) };
   const to = response.headers.location;
   const where = to === undefined ? '' : ` to ${to.slice(0, 80)}`;
   // A portal answers with a redirect, or with a page where none is expected.
@@ -85,12 +69,4 @@ function judge(response: IncomingMessage, wanted: number, rttMs: number): CheckR
     rttMs,
     why: `status ${status}${where} instead of ${wanted}${portal ? ', a captive portal?' : ''}`,
   };
-}
-
-function noAddress(url: URL, { family }: CheckPath): CheckResult {
-  return { ok: false, why: `${host(url)} has no IPv${family} address`, inconclusive: true };
-}
-
-function unresolved(url: URL): CheckResult {
-  return { ok: false, why: `cannot resolve ${host(url)}`, inconclusive: true };
 }

@@ -6,14 +6,17 @@ import { assertRefused } from './refused.js';
 describe('the text of a check', () => {
   it('can have every key', () => {
     const check = parseCheck(
-      'fibre=ping,to=1.1.1.1+9.9.9.9+2620:fe::fe,interval=0.5,timeout=2,fall=4,rise=6,quorum=1,loss=20:10,latency=300:150',
+      'fibre=ping,to=1.1.1.1+9.9.9.9+2620:fe::fe,interval=0.5,fail-interval=0.3,recover-interval=1,timeout=2,count=3,fall=4,rise=6,quorum=1,loss=20:10,latency=300:150',
     );
     assert.deepEqual(check, {
       wan: 'fibre',
       kind: 'ping',
       targets: { 4: ['1.1.1.1', '9.9.9.9'], 6: ['2620:fe::fe'] },
       intervalMs: 500,
+      failIntervalMs: 300,
+      recoverIntervalMs: 1000,
       timeoutMs: 2000,
+      count: 3,
       fall: 4,
       rise: 6,
       quorum: 1,
@@ -28,9 +31,12 @@ describe('the text of a check', () => {
     const of = (text: string) => parseCheck(`all=${text}`).targets;
     const ping = parseCheck('all=ping,to=192.0.2.1');
     assert.deepEqual(
-      [ping.intervalMs, ping.timeoutMs, ping.fall, ping.rise, ping.quorum],
-      [2000, 1500, 3, 5, 1],
+      [ping.intervalMs, ping.timeoutMs, ping.count, ping.fall, ping.rise, ping.quorum],
+      [2000, 1500, 1, 3, 5, 1],
     );
+    const slow = parseCheck('all=ping,to=192.0.2.1,interval=30,fail-interval=5');
+    assert.deepEqual([slow.intervalMs, slow.failIntervalMs, slow.recoverIntervalMs], [30_000, 5000, 30_000]);
+    assert.equal(parseCheck('all=http,to=http://example.net/,status=any').status, 'any');
     assert.deepEqual(of('tcp,to=192.0.2.1:443+[2001:db8::1]:80'), {
       4: ['192.0.2.1:443'],
       6: ['[2001:db8::1]:80'],
@@ -42,6 +48,10 @@ describe('the text of a check', () => {
     const urls = ['http://example.net/a+b', 'https://192.0.2.1/x'];
     assert.deepEqual(of(`http,to=${urls.join('+')}`), { 4: urls, 6: [urls[0]] });
     assert.deepEqual(of('http,to=http://example.net/,family=6'), { 4: [], 6: ['http://example.net/'] });
+    const name = ['example.net'];
+    assert.deepEqual(of('ping,to=example.net'), { 4: name, 6: name });
+    assert.deepEqual(of('dns,to=ns.example.net:5353,family=4'), { 4: ['ns.example.net:5353'], 6: [] });
+    assert.deepEqual(of('tcp,to=example.net:443,family=6'), { 4: [], 6: ['example.net:443'] });
     assert.deepEqual(of('script,to=/bin/a+b'), { 4: ['/bin/a+b'], 6: ['/bin/a+b'] });
   });
 
@@ -60,7 +70,15 @@ describe('the text of a check', () => {
     [['x'], /not \["x"\]/],
     ['a=pong,to=1.1.1.1', /unknown kind "pong"; did you mean "ping"/],
     ['a=ping', /needs targets.*to=1\.1\.1\.1/],
-    ['a=ping,to=example.net', /"example.net" is not a target of ping/],
+    ['a=ping,to=fibre', /"fibre" is not a target of ping/],
+    ['a=ping,to=1.1.1.256', /"1.1.1.256" is not a target of ping/],
+    ['a=ping,to=example.net:80', /is not a target of ping/],
+    ['a=tcp,to=example.net', /is not a target of tcp/],
+    ['a=tcp,to=[example.net]:80', /is not a target of tcp/],
+    ['a=ping,to=1.1.1.1,count=0', /count "0" must be a whole number, 1 to 20/],
+    ['a=ping,to=1.1.1.1,count=21', /count/],
+    ['a=script,to=/bin/a,count=2', /unknown key "count"/],
+    ['a=ping,to=1.1.1.1,fail-interval=0', /fail-interval "0" must be seconds/],
     ['a=ping,to=fe80::1%eth0', /is not a target of ping/],
     ['a=tcp,to=192.0.2.1', /is not a target of tcp; write for example to=192.0.2.1:443/],
     ['a=tcp,to=192.0.2.1:0', /is not a target of tcp/],

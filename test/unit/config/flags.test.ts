@@ -22,7 +22,7 @@ describe('ruleFlags', () => {
       exclude: ['10.0.0.0/8'],
       'log-kernel': true,
     },
-    { wan: ['six,dev=eth1,via6=fe80::1'] },
+    { wan: ['six,dev=eth1,via6=fe80::1', 'late,dev=eth2,initial=down'] },
     { wan: ['lease,dev=eth1,via=auto,via6=auto', 'six,dev=eth2,via6=auto'] },
     {
       wan: ['a,dev=eth1'],

@@ -24,6 +24,18 @@ describe('States', () => {
     assert.deepEqual([states.down.size, states.takes('fibre/6')], [0, true]);
   });
 
+  it('has targets that are down from the start, and come up as any other', () => {
+    const down = new Set(['fibre/6'] as const);
+    const states = new States(TARGETS, { now: () => 1000, slowStartMs: 1000, down });
+    assert.deepEqual([states.takes('fibre/4'), states.takes('fibre/6')], [true, false]);
+    assert.deepEqual([...states.down], ['fibre/6']);
+    const { up, since, reason } = states.state('fibre/6');
+    assert.deepEqual([up, since, reason], [false, 1000, 'has not passed its first check']);
+    states.found('fibre/6', { up: true, since: 2000, reason: 'it answers', heldUntil: undefined });
+    states.admit('fibre/6');
+    assert.deepEqual([states.takes('fibre/6'), states.warmUp('fibre/6')], [true, 0.1]);
+  });
+
   it('says how long the previous state lasted, once for each change', () => {
     const { clock, states, found } = made();
     clock.now = 1500;

@@ -1,9 +1,10 @@
 /** What comes back to probes from anywhere: whatever it is, it is an answer or none. */
 import assert from 'node:assert/strict';
+import { isIP } from 'node:net';
 import { describe, it } from 'node:test';
 import { quotedTuple } from '#wanmark/core/icmp-error.js';
 import { decodePacket } from '#wanmark/core/packet.js';
-import { dnsAnswer, dnsQuery } from '#wanmark/wan/check/dns-message.js';
+import { dnsAddresses, dnsAnswer, dnsQuery } from '#wanmark/wan/check/dns-message.js';
 import { echoRequest, isEchoReply } from '#wanmark/wan/check/icmp.js';
 import { fuzz } from '../../helpers/fuzz.js';
 
@@ -23,7 +24,11 @@ describe('replies', () => {
       const query = dnsQuery(draw.below(0x10000), draw.pick(['.', 'example.net', 'a.b.c.example']));
       const reply = Buffer.from(query);
       reply[2]! |= 0x80;
-      const words = dnsAnswer(query, draw.mutated(reply));
+      const mutated = draw.mutated(Buffer.concat([reply, draw.bytes(draw.below(80))]));
+      const words = dnsAnswer(query, mutated);
+      if (words !== undefined)
+        for (const family of FAMILIES)
+          for (const address of dnsAddresses(query, mutated, family)) assert.equal(isIP(address), family);
       assert.ok(words === undefined || /^[A-Z]+$|^rcode \d+$/.test(words), words);
       assert.equal(dnsAnswer(query, reply), 'NOERROR', 'a good one is one');
       assert.equal(dnsAnswer(query, draw.bytes(draw.below(11))), undefined);

@@ -30,6 +30,42 @@ describe('rounds of a check', () => {
     assert.equal(feed(check(',fall=1'), times(2, [lost, lost])), '--');
   });
 
+  it('ask at another pace after a failure, and while a WAN recovers', () => {
+    const health = check(',interval=10,fail-interval=2,recover-interval=5,fall=2,rise=2');
+    const pace = (results: readonly CheckResult[]) => {
+      health.round(results, 0);
+      return health.intervalMs;
+    };
+    assert.equal(health.intervalMs, 10_000);
+    const rounds = [good(), lost, silent, good(), lost, lost, lost, good(), lost, good(), good(), good()];
+    const paces = rounds.map((one) => pace([one, one]) / 1000).join(' ');
+    assert.equal(paces, '10 2 2 10 2 2 2 5 2 5 10 10');
+  });
+
+  it('take each of several probes into account, and one answer for an answer', () => {
+    const health = check(',quorum=2,loss=40:20');
+    const of = (...probes: CheckResult[]) => ({ ...probes[0]!, probes });
+    const round = [of(good(), lost, lost), of(good(), good(), lost)];
+    assert.equal(feed(health, times(3, round)), '+++');
+    assert.equal(health.latest?.loss, 50);
+    assert.equal(feed(health, [round], 3), '-', 'ten probes are enough to judge the loss');
+    assert.match(health.verdict!.reason, /^ping 1\.1\.1\.1 loss 67 %/);
+  });
+
+  it('leave a WAN that starts down as it is until one passes, which needs no more', () => {
+    const health = new CheckHealth(parseCheck('a=ping,to=1.1.1.1,rise=5'), 4, true);
+    assert.deepEqual(health.verdict, {
+      up: false,
+      reason: 'has not passed its first check',
+      wished: true,
+    });
+    assert.equal(feed(health, [[lost], [silent], [good()], [lost]]), '--++');
+    const dead = new CheckHealth(parseCheck('a=ping,to=1.1.1.1'), 4, true);
+    assert.equal(feed(dead, times(2, [lost])), '--');
+    assert.equal(dead.verdict?.wished, undefined);
+    assert.match(dead.verdict!.reason, /2 of 2 rounds failed/);
+  });
+
   it('that nobody asked for, such as pings, say nothing until one passed', () => {
     const health = new CheckHealth({ ...parseCheck('a=ping,to=1.1.1.1'), onceAnswered: true }, 4);
     assert.equal(feed(health, times(5, [lost])), '?????');

@@ -58,6 +58,52 @@ describe('the monitor', () => {
     assert.equal(probes.length, length);
   });
 
+  it('spreads several probes of a round over its time limit, and ends those under way when it stops', async () => {
+    const at: number[] = [];
+    const {
+      monitor: it,
+      clock,
+      health,
+    } = monitor(['a=ping,to=192.0.2.1,count=3,timeout=1.5,interval=2,fail-interval=10'], async () => {
+      at.push(clock.now());
+      return at.length % 3 === 0 ? GOOD : { ok: false, why: 'timeout' };
+    });
+    await clock.pass(3_900);
+    assert.deepEqual(at, [0, 500, 1000, 2000, 2500, 3000]);
+    assert.match(health.state('a', 4).reason, /1 of 1 rounds passed/);
+    assert.deepEqual(it.latest('a')[0]?.loss, 400 / 6);
+    await clock.pass(200);
+    await it.stop();
+    assert.equal(clock.pending, 0);
+  });
+
+  it('keeps a WAN that starts down so until all of its checks have passed', async () => {
+    let works = false;
+    const {
+      monitor: it,
+      clock,
+      health,
+      changes,
+    } = monitor(
+      ['a=ping,to=192.0.2.1,rise=5', 'all=ping,to=192.0.2.2'],
+      async (target) => (works || target === '192.0.2.2' ? GOOD : { ok: false, why: 'timeout' }),
+      { startsDown: (wan) => wan === 'a' },
+    );
+    assert.equal(health.state('a', 4).up, false);
+    assert.equal(health.state('b', 4).up, true);
+    await clock.pass(1_500);
+    assert.equal(health.state('a', 4).reason, 'has not passed its first check');
+    assert.ok(changes.every(({ up }) => !up));
+    changes.length = 0;
+    works = true;
+    await clock.pass(2_000);
+    assert.deepEqual(
+      changes.map(({ wan, up }) => [wan, up]),
+      [['a', true]],
+    );
+    await it.stop();
+  });
+
   it('tells of rounds that find nothing out, as where no descriptor is left, and of nothing else', async () => {
     const unknown: string[] = [];
     const {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { dnsAnswer, dnsQuery } from '#wanmark/wan/check/dns-message.js';
+import { dnsAddresses, dnsAnswer, dnsQuery, TYPE } from '#wanmark/wan/check/dns-message.js';
 
 describe('a message of DNS', () => {
   it('asks for the root’s servers, or the address of a name', () => {
@@ -52,5 +52,25 @@ describe('a message of DNS', () => {
     refused[3] = 5;
     refused[5] = 0;
     assert.equal(dnsAnswer(query, refused), 'REFUSED', 'without the question');
+  });
+
+  it('has addresses of a family, also those of an alias, and leaves out what is cut off', () => {
+    const query = dnsQuery(1, 'a.example', TYPE.AAAA);
+    assert.equal(Buffer.from(query).toString('hex').slice(-8), '001c0001');
+    const record = (name: string, type: string, data: string) =>
+      `${name}${type}0001${'0000003c'}${(data.length / 2).toString(16).padStart(4, '0')}${data}`;
+    const records = [
+      record('c00c', '0005', '0162c00e'),
+      record('0162c00e', '0001', 'c0000201'),
+      record('c00c', '001c', `20010db8${'0'.repeat(22)}05`),
+      record('00', '0001', 'c0000202'),
+    ].join('');
+    const message = Buffer.from(`${Buffer.from(query).toString('hex')}${records}`, 'hex');
+    message[7] = 4;
+    assert.deepEqual(dnsAddresses(query, message, 4), ['192.0.2.1', '192.0.2.2']);
+    assert.deepEqual(dnsAddresses(query, message, 6), ['2001:db8::5']);
+    assert.deepEqual(dnsAddresses(query, message.subarray(0, -1), 4), ['192.0.2.1']);
+    for (let length = query.length; length < message.length; length++)
+      assert.ok(dnsAddresses(query, message.subarray(0, length), 4).length < 2, `${length}`);
   });
 });
