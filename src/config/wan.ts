@@ -1,7 +1,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import type { Family } from '../core/family.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
-import type { Wan } from '../core/wan.js';
+import { carries, gatewayOf, type Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import { WAN_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
@@ -151,14 +151,20 @@ function rejectSameWay(wans: readonly Wan[]): void {
   });
 }
 
-/** The main table has one gateway for a device, so `auto` cannot tell two WANs apart. */
+/**
+ * The main table has one gateway of a family for a device, so `auto` cannot tell two WANs of that family apart. One WAN
+ * for each family of a device, as OpenWrt has them, is no such case.
+ */
 function rejectSharedAuto(wans: readonly Wan[]): void {
   for (const wan of wans) {
-    if (wan.via !== 'auto' && wan.via6 !== 'auto') continue;
-    const twin = wans.find((other) => other !== wan && other.dev === wan.dev);
-    if (twin === undefined) continue;
-    throw new UsageError(
-      `WANs "${wan.name}" and "${twin.name}" have the same device, which via=auto needs for itself; give each its gateway`,
-    );
+    for (const family of FAMILIES) {
+      if (gatewayOf(wan, family) !== 'auto') continue;
+      const twin = wans.find((other) => other !== wan && other.dev === wan.dev && carries(other, family));
+      if (twin === undefined) continue;
+      const key = family === 6 ? 'via6' : 'via';
+      throw new UsageError(
+        `WANs "${wan.name}" and "${twin.name}" have IPv${family} by the same device, which ${key}=auto needs for itself; give each its gateway`,
+      );
+    }
   }
 }

@@ -23,11 +23,11 @@ export type ErrorListener = (tuple: Tuple, number: number) => boolean;
 export type FindPool = (batch: Batch, i: number) => Pool | undefined;
 
 /**
- * The target whose mark a connection gets because it came in by this interface index; undefined where a strategy
- * chooses.
+ * The target whose mark a connection of a family gets because it came in by this interface index; undefined where a
+ * strategy chooses.
  */
 export interface Inbound {
-  get(ifindex: number): { readonly mark: number } | undefined;
+  get(ifindex: number, family: number): { readonly mark: number } | undefined;
 }
 
 /** The names of the members that did not answer this connection before; undefined for nearly all. */
@@ -87,7 +87,7 @@ export class Decider {
         if (this.#takesAway(batch, i, given)) batch.marks[i] = DROP;
         continue;
       }
-      const entry = this.#inbound.get(batch.inIfindex[i]!);
+      const entry = this.#inbound.get(batch.inIfindex[i]!, batch.family[i]!);
       if (entry !== undefined) {
         batch.marks[i] = this.#field.encode(entry.mark);
         continue;

@@ -110,6 +110,34 @@ describe('via=auto', needs(namespaces), () => {
     assert.deepEqual(sorted(), clean.split('\n').sort());
   });
 
+  test('a WAN for each family of a device, each with its own share, table and fate', async () => {
+    const SPLIT = {
+      ...AUTO,
+      wan: [
+        'wan,dev=w1,via=auto,weight=2',
+        'wan6,dev=w1,via6=auto',
+        'b,dev=w2,via=auto',
+        'b6,dev=w2,via6=auto',
+      ],
+    };
+    ok('up', SPLIT);
+    const tables = (family: 4 | 6) => [1, 2, 3, 4].map((k) => routes(family, 1000 + k).split(' ', 5)[4]);
+    assert.deepEqual(tables(4), ['w1', undefined, 'w2', undefined]);
+    assert.deepEqual(tables(6), [undefined, 'w1', undefined, 'w2']);
+    assert.deepEqual(await left(), { '192.0.1.2': 4, '192.0.2.2': 2 });
+    assert.deepEqual(await left(SERVER6), { '2001:db8:1::2': 3, '2001:db8:2::2': 3 });
+    // IPv4 goes, and IPv6 by the same device stays.
+    machine.sh('ip route del default dev w1');
+    assert.match(ok('refresh'), /WAN wan: the main table has no IPv4 default route by w1/);
+    assert.deepEqual(await left(), { '192.0.2.2': 6 });
+    assert.deepEqual(await left(SERVER6), { '2001:db8:1::2': 3, '2001:db8:2::2': 3 });
+    machine.sh('ip route add default via 192.0.1.1');
+    ok('down');
+    assert.deepEqual(sorted(), clean.split('\n').sort());
+    const twice = machine.wanmark('up', { wan: ['wan,dev=w1,via=auto', 'b,dev=w1,via=192.0.1.1'] });
+    assert.deepEqual([twice.status, twice.stderr.split('\n').length], [2, 2], twice.stderr);
+  });
+
   test('a device that goes and comes back as another one, and one that did not exist at up', async () => {
     ok('up', AUTO);
     const index = machine.sh('ip -o link show dev w2').split(':')[0];

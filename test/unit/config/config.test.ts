@@ -113,7 +113,7 @@ describe('parseConfig', () => {
     [
       'auto on a shared device',
       { wan: ['a,dev=eth1,via=auto', 'b,dev=eth1,via=192.0.2.1'] },
-      /"a" and "b" have the same device, which via=auto needs for itself/,
+      /"a" and "b" have IPv4 by the same device, which via=auto needs for itself/,
     ],
     ['last resort of another kind', { wan: [A], 'last-resort': 'drop' }, /unknown last-resort "drop"/],
     [
