@@ -132,6 +132,14 @@ export const RULE_OPTIONS = {
     details:
       'Balances only what comes in by this device; repeat it for each. Without the flag, what comes in by any device that is not a WAN is balanced',
   },
+  own: {
+    type: 'text',
+    value: 'on|off',
+    default: 'on',
+    describe: "Balance the router's own connections, or leave them all to the main table",
+    details:
+      "Whether the router's own connections are balanced, too. With `off` the main table has all of them; answers to what came in, sockets bound to a WAN's address, and marks that programs set go by that WAN all the same",
+  },
   exclude: {
     type: 'list',
     value: 'NET',

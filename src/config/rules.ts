@@ -5,7 +5,7 @@ import { UsageError } from '../errors.js';
 import { type EngineConfig, parseEngine } from './engine.js';
 import { type LastResort, parseLastResort } from './last-resort.js';
 import type { RawConfig } from './options.js';
-import { readInteger, readList, readSwitch } from './raw.js';
+import { readChoice, readInteger, readList, readSwitch } from './raw.js';
 import type { TargetLists } from './targets.js';
 
 /** The options of the kernel's rules and routes. */
@@ -13,6 +13,8 @@ export interface RulesConfig extends EngineConfig {
   readonly lastResort: LastResort;
   /** Devices whose connections are balanced; when empty, every device that is not a WAN. */
   readonly lan: readonly string[];
+  /** Whether the router's own connections are balanced; otherwise the main table has them. */
+  readonly own: boolean;
   /** Destination networks that are left alone besides those that the main table knows. */
   readonly exclude: readonly string[];
   /** The WAN with mark K has the routing table `table` + K, the router's own packets have `table`; 256..999999999, since 253 to 255 are the kernel's own. */
@@ -41,6 +43,7 @@ export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field
     ...engine,
     lastResort: parseLastResort(raw, targets, field),
     lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
+    own: readChoice(raw, 'own', ['on', 'off']) === 'on',
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),
     table: readInteger(raw, 'table', 256, 999_999_999),
     priority: readInteger(raw, 'priority', 1, 32_762),

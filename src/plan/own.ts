@@ -54,6 +54,8 @@ const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map((text) => 
 
 /** Whether the configuration lets the router's own TCP connections have an address of the LAN: NAT replaces it everywhere. */
 export function mayHaveOwnSource({ wans, rules }: Pick<PlanConfig, 'wans' | 'rules'>): boolean {
+  // An own connection by main's default route lives by the address that this route gives it.
+  if (!rules.own) return false;
   const carried = wans.filter((wan) => carries(wan, 4));
   const isTranslated = carried.every((wan) => natOf(wan, 4) !== 'none' && !natOf(wan, 4).includes('/'));
   return new Set(carried.map(({ dev }) => dev)).size > 1 && isTranslated && rules.exclude.length === 0;

@@ -33,6 +33,13 @@ export function ownRules({ family }: Scene): Rule[] {
   ];
 }
 
+/**
+ * A packet of a connection that the router began, where the main table has all of them. It keeps a mark that its program
+ * gave it. Neither is the connection's mark restored, since main's default route may have changed since it began. What
+ * answers a connection that came in is in the direction of replies; an error is about the connection of others that it quotes.
+ */
+export const LEAVE_OWN: Rule = leave({ kind: 'state', state: 'related', direction: 'original', not: true });
+
 function port(number: number) {
   return { low: number, high: number };
 }

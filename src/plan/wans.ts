@@ -12,7 +12,7 @@ import {
   type StagePlan,
 } from './plan.js';
 import { entranceOf, redirectionChains } from './redirections.js';
-import { ownRules } from './router-own.js';
+import { LEAVE_OWN, ownRules } from './router-own.js';
 import {
   comesBy,
   decided,
@@ -35,7 +35,7 @@ import { defaultDevices, type Uplink } from './uplink.js';
  * The mangle stage of the WANs:
  *
  *     PREROUTING  -> WANMARK       restore; in by a WAN: that WAN; new: WANMARK_NEW
- *     OUTPUT      -> WANMARK_OUT   restore; bound to another WAN: leave alone; new: WANMARK_NEW
+ *     OUTPUT      -> WANMARK_OUT   restore; bound to another WAN: leave alone; new: WANMARK_NEW (not with `own: off`)
  *                    WANMARK_NEW   specific routes, local, not unicast: leave alone; to the daemon
  *     FORWARD, INPUT -> WANMARK_TRUTH   a new connection that leaves otherwise than was chosen belongs to nobody yet
  *     POSTROUTING -> WANMARK_SAVE  the connection belongs to the WAN it leaves by
@@ -75,10 +75,12 @@ export function wanMangle(scene: Scene): StagePlan {
       rules: [
         EXEMPT,
         ...ownRules(scene),
+        ...(config.rules.own ? [] : [LEAVE_OWN]),
         ...ownMarkRules(scene),
         ...restoreRules(scene),
-        ...boundRules(),
-        { when: isNew, action: { kind: 'goto', chain: 'WANMARK_NEW' } },
+        ...(config.rules.own
+          ? [...boundRules(), { when: isNew, action: { kind: 'goto', chain: 'WANMARK_NEW' } } as const]
+          : []),
       ],
     },
     {
@@ -247,10 +249,10 @@ function errorStage(scene: Scene): StagePlan {
 
 /** The sets that the WANs' rules use. */
 export function wanSets(scene: Scene): [string, SetPlan][] {
-  const { uplinks, devices, facts, family } = scene;
+  const { config, uplinks, devices, facts, family } = scene;
   if (uplinks.length === 0) return [];
   const defaults = defaultDevices(facts.main[family]);
-  noteEqualDefaults(scene, defaults);
+  if (config.rules.own) noteEqualDefaults(scene, defaults);
   return [
     ['exempt', exemptMarks(scene)],
     [

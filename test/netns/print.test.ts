@@ -47,6 +47,7 @@ const CONFIGURATIONS: Record<string, string[]> = {
     ...['--wan', 'wan1,dev=w1,via=auto,via6=auto', '--wan', 'wan2,dev=w2,via=auto'],
     ...['--wan', 'wan3,dev=w3,via=dev', '--wan', 'lte,dev=wwan9,via=dev', ...KERNEL],
   ],
+  "the router's own connections are left to main": [...wans(), ...['--own', 'off'], ...KERNEL],
   'a WAN for each family of a device': [
     ...['--wan', 'wan,dev=w1,via=auto', '--wan', 'wan6,dev=w1,via6=auto'],
     ...['--wan', 'wanb,dev=w2,via=192.0.2.1', '--wan', 'wanb6,dev=w2,via6=2001:db8:2::1'],

@@ -1,5 +1,5 @@
 /**
- * What `up` does on a router where nothing is up yet, word for word, for nine configurations of one router.
+ * What `up` does on a router where nothing is up yet, word for word, for ten configurations of one router.
  * `WANMARK_GOLDEN=write` writes the texts instead; read the difference before you keep it.
  */
 import assert from 'node:assert/strict';
@@ -56,6 +56,7 @@ const CASES: Record<string, Case> = {
     },
     states: { down: new Set(['dsl/4', 'fibre/6'] as const) },
   },
+  own: { raw: { wan: [FIBRE, DSL], own: 'off' } },
   // A rotation of 2 and 1; the third WAN, in the first tier, has a weight only in the configuration.
   weights: {
     raw: { wan: [FIBRE, DSL, 'lte,dev=ppp0,via=dev'], 'kernel-mode': 'nth' },

@@ -36,7 +36,7 @@ describe('parseConfig', () => {
     assert.deepEqual(queues, { num: 0, count: 1, services: 0, length: 8192, deadlineMs: 50 });
     assert.deepEqual(rules, {
       ...{ engine: 'nfqueue', kernelMode: 'random', per: 'connection' },
-      ...{ lastResort: 'main', lan: [], exclude: [], table: 1000, priority: 20_000 },
+      ...{ lastResort: 'main', lan: [], own: true, exclude: [], table: 1000, priority: 20_000 },
       ...{ logKernel: false, forwardAccept: false },
     });
     assert.deepEqual(strategy, { name: 'weighted', established: false, countsFile: undefined });

@@ -20,6 +20,7 @@ describe('ruleFlags', () => {
       'last-resort': 'blackhole',
       lan: ['br0', 'br1'],
       exclude: ['10.0.0.0/8'],
+      own: 'off',
       'log-kernel': true,
     },
     { wan: ['six,dev=eth1,via6=fe80::1', 'late,dev=eth2,initial=down'] },
