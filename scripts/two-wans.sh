@@ -27,6 +27,7 @@ dsl_dev=ppp0
 dsl_via=auto # the gateway of the main table's default route by the device
 dsl_weight=1
 exclude="" # networks to leave alone
+respect_marks=on # whether ip rules of others by mark hold before ours
 iptables=iptables
 ip6tables=ip6tables
 state=/run/wanmark-script # what down needs to know
@@ -106,6 +107,7 @@ print_tables4() {
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_4" "-A WANMARK_OUT -o @ -j RETURN")
 		-A WANMARK_OUT -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
+		$(each "$led_4" "-A WANMARK_NEW -m mark --mark @ -j RETURN")
 		$(each "$specific_4" "-A WANMARK_NEW -d @ -j RETURN")
 		-A WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 		-A WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
@@ -202,6 +204,7 @@ print_tables6() {
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_6" "-A WANMARK_OUT -o @ -j RETURN")
 		-A WANMARK_OUT -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
+		$(each "$led_6" "-A WANMARK_NEW -m mark --mark @ -j RETURN")
 		$(each "$specific_6" "-A WANMARK_NEW -d @ -j RETURN")
 		-A WANMARK_NEW -m addrtype --dst-type LOCAL -j RETURN
 		-A WANMARK_NEW -m addrtype ! --dst-type UNICAST -j RETURN
@@ -238,6 +241,7 @@ look() {
 	specific_4=$(networks 4 "$exclude")
 	excluded_4=$(of_family 4 "$exclude")
 	exempt_4=$(exempt_marks 4 0x3f000000)
+	led_4=$(led_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
 	carriers_4=$(carriers "$fibre_dev" "$dsl_dev")
 	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway4:-none}" "1 0x2000000 $dsl_weight ${dsl_gateway4:-none}")
@@ -248,6 +252,7 @@ look() {
 	specific_6=$(networks 6 fe80::/10 "$exclude")
 	excluded_6=$(of_family 6 "$exclude")
 	exempt_6=$(exempt_marks 6 0x3f000000)
+	led_6=$(led_marks 6 0x3f000000)
 	bound_6=$(not_default 6 "$fibre_dev")
 	carriers_6=$(carriers "$fibre_dev")
 	kernel_6=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway6:-none}")
@@ -494,7 +499,7 @@ other_rules() {
 # rules_of_others FAMILY PRIORITY: prints "before PRIORITY RULE" or "behind PRIORITY RULE" for each ip rule of others that
 # is asked before main's and can be copied; a mark has its mask.
 rules_of_others() {
-	ip -N "-$1" rule show | awk -v ours="$2" '
+	ip -N "-$1" rule show | awk -v ours="$2" -v respect="$respect_marks" '
 		/ proto 119$/ { next }
 		{
 			priority = $1 + 0
@@ -507,6 +512,7 @@ rules_of_others() {
 			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable"); sub(/ 8$/, " prohibit") }
 			if (/fwmark 0x[0-9a-f]* /) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
 		}
+		respect == "off" && /fwmark/ && !/^not / { next }
 		priority == 0 || /goto|nop|l3mdev|realms|tun_id/ { next }
 		priority >= ours && $0 == "lookup main" { exit }
 		{ print (priority < ours ? "before" : "behind"), priority, $0 }'
@@ -517,6 +523,21 @@ rules_of_others() {
 exempt_marks() {
 	rules_of_others "$1" 0 | sed -n 's/^behind [0-9]* not .*fwmark \([^ ]*\) .*/\1/p' | while read -r _mark; do
 		[ $((${_mark#*/} & $2)) = 0 ] || echo "$_mark"
+	done | sort -u
+}
+
+# led_marks FAMILY MASK: prints the marks that ip rules of others lead to tables of theirs, or refuse, without our MASK: what
+# has such a mark is left to them. A table without a default route may leave the packet to later rules.
+led_marks() {
+	rules_of_others "$1" 0 | while read -r _stands _number _word _mark _action _table _more; do
+		case $_word:$_more in fwmark:) ;; *) continue ;; esac
+		_value=${_mark%/*} _bits=${_mark#*/}
+		[ $((_value & _bits & $2)) = 0 ] || continue
+		[ $((_bits & ~$2)) != 0 ] || continue
+		case $_action in
+		lookup) ip -N "-$1" route show table "$_table" 2>/dev/null | grep -Eq '^([a-z]+ )?default' || continue ;;
+		esac
+		printf '%s/0x%x\n' "$_value" $((_bits & ~$2))
 	done | sort -u
 }
 

@@ -20,6 +20,7 @@ export function ruleFlags(config: PlanConfig): string {
   if (rules.priority !== 20_000) flags.push(`--priority ${rules.priority}`);
   for (const dev of rules.lan) flags.push(`--lan ${dev}`);
   if (!rules.own) flags.push('--own off');
+  if (!rules.respectMarks) flags.push('--respect-marks off');
   for (const net of rules.exclude) flags.push(`--exclude ${net}`);
   if (rules.logKernel) flags.push('--log-kernel');
   flags.push(...serviceFlags(config));

@@ -140,6 +140,14 @@ export const RULE_OPTIONS = {
     details:
       "Whether the router's own connections are balanced, too. With `off` the main table has all of them; answers to what came in, sockets bound to a WAN's address, and marks that programs set go by that WAN all the same",
   },
+  'respect-marks': {
+    type: 'text',
+    value: 'on|off',
+    default: 'on',
+    describe: 'Leave alone what another program marked for a routing table of its own',
+    details:
+      'Whether ip rules of others that ask for a mark hold before ours, so that what they lead takes no WAN. With `off` only those in front of `--priority` do. See [policy routing](coexistence.md#pbr-tailscale-and-others-that-mark-packets)',
+  },
   exclude: {
     type: 'list',
     value: 'NET',

@@ -15,6 +15,8 @@ export interface RulesConfig extends EngineConfig {
   readonly lan: readonly string[];
   /** Whether the router's own connections are balanced; otherwise the main table has them. */
   readonly own: boolean;
+  /** Whether ip rules of others that ask for a mark hold before ours. */
+  readonly respectMarks: boolean;
   /** Destination networks that are left alone besides those that the main table knows. */
   readonly exclude: readonly string[];
   /** The WAN with mark K has the routing table `table` + K, the router's own packets have `table`; 256..999999999, since 253 to 255 are the kernel's own. */
@@ -44,6 +46,7 @@ export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field
     lastResort: parseLastResort(raw, targets, field),
     lan: readList(raw, 'lan').map((dev) => lanDevice(String(dev), wans)),
     own: readChoice(raw, 'own', ['on', 'off']) === 'on',
+    respectMarks: readChoice(raw, 'respect-marks', ['on', 'off']) === 'on',
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),
     table: readInteger(raw, 'table', 256, 999_999_999),
     priority: readInteger(raw, 'priority', 1, 32_762),

@@ -50,6 +50,8 @@ export interface OtherRule {
   readonly action: string | undefined;
   /** Whether it is for all packets, and none of them comes to a later rule. */
   readonly takesAll: boolean;
+  /** Given where it asks for a mark and nothing else, and no packet with that mark comes to a later rule. */
+  readonly leads?: true;
 }
 
 /** An address of global scope. */
@@ -67,10 +69,10 @@ export interface Redirection {
   /** The rule's conditions in the words of iptables-save; empty for all packets. */
   readonly words: string;
   /**
-   * `router`: a program of this router takes it (REDIRECT, TPROXY); an address: DNAT leads it there; `nobody`: the rules
-   * behind this one do not see it.
+   * `router`: a program of this router takes it (REDIRECT, TPROXY); an address: DNAT leads it there; `table`: it gets a
+   * mark that an ip rule of somebody else leads; `nobody`: the rules behind this one do not see it.
    */
-  readonly to: 'router' | 'nobody' | string;
+  readonly to: 'router' | 'nobody' | 'table' | string;
 }
 
 /** The state of the machine at one moment, as far as a plan depends on it. Plain data, so a plan can be made anywhere. */

@@ -27,22 +27,47 @@ export function followOthers(scene: Scene): IpRule[] {
 export function exemptMarks(scene: Scene): SetPlan {
   const elements = others(scene)
     .filter(({ rule, overlaps, collision }) => rule.inverted && overlaps && collision === undefined)
-    .map(({ rule: { mark } }) => words(mark!));
+    .map(({ rule: { mark } }) => markWords(mark!));
   return { source: { from: 'exempt-marks', mask: scene.mask }, elements: [...new Set(elements)] };
+}
+
+/**
+ * The marks that rules of others lead to tables of theirs, or refuse (pbr, Tailscale, wg-quick). What has one before our rules
+ * takes no decision, since that would have no effect. Whether a rule with further conditions, or a table without a default route,
+ * takes a packet cannot be told beforehand; such a packet is decided, and goes where it is led all the same.
+ */
+export function ledMarks({
+  facts,
+  family,
+  config,
+  mask,
+}: Pick<Scene, 'facts' | 'family' | 'config' | 'mask'>): MarkBits[] {
+  if (!config.rules.respectMarks) return [];
+  const led = askedRules(facts.rules[family], config.rules.priority).flatMap(({ leads, mark }) =>
+    leads && mark !== undefined && (mark.value & mark.mask & mask) === 0 ? mark : [],
+  );
+  const kept = led
+    .map((mark) => ({ value: mark.value, mask: (mark.mask & ~mask) >>> 0 }))
+    .filter((one) => one.mask !== 0);
+  return kept.filter((one, i) => kept.findIndex((other) => isSameMark(other, one)) === i);
+}
+
+function isSameMark(a: MarkBits, b: MarkBits): boolean {
+  return a.value === b.value && a.mask === b.mask;
 }
 
 /** Names what of others cannot be respected, and what leaves us nothing. */
 export function tellOthers(scene: Scene): void {
   const { config, note, family } = scene;
   const all = others(scene);
-  for (const { rule, stands, collision, copy } of all) {
+  for (const { rule, stands, isWanted, collision, copy } of all) {
     const which = `ip -${family} rule ${rule.priority} '${textOf(rule, rule.mark)}' of somebody else`;
     if (collision !== undefined) {
       note(`warning: ${which} asks for a mark of WAN ${collision}; ${OTHER_BITS}`);
     } else if (rule.takesAll && (stands === 'before' || copy !== undefined)) {
       const way = stands === 'before' ? `, or use a --priority below ${rule.priority}` : '';
       note(`warning: ${which} takes every connection, so none is balanced; remove it${way}`);
-    } else if (stands === 'behind' && copy === undefined) {
+    } else if (isWanted && stands === 'behind' && copy === undefined) {
       const way = `give it a priority below ${config.rules.priority}, or use a --priority above its own`;
       note(
         `warning: ${which} stands behind ours and cannot be copied, so it does not hold for WANs' connections; ${way}`,
@@ -70,6 +95,8 @@ interface Considered {
   readonly rule: OtherRule;
   /** Where it stands, seen from ours. */
   readonly stands: 'before' | 'behind';
+  /** Whether it is to hold before ours. */
+  readonly isWanted: boolean;
   /** Whether it asks for bits of our field. */
   readonly overlaps: boolean;
   /** Whether it does so without knowing of them, as one without a mask. */
@@ -86,8 +113,7 @@ function others(scene: Scene): Considered[] {
   const { facts, family, config, mask } = scene;
   const { priority } = config.rules;
   const rules = facts.rules[family];
-  const main = rules.findIndex((rule) => rule.priority >= priority && isMain(rule));
-  const asked = main < 0 ? rules : rules.slice(0, main);
+  const asked = askedRules(rules, priority);
   // Each copy needs a priority of its own.
   let room = priority - 1;
   return asked.map((rule) => {
@@ -96,13 +122,21 @@ function others(scene: Scene): Considered[] {
     const collision = ours === 0 ? undefined : findCollision(scene, rule.mark!);
     const ignoresUs =
       ours !== 0 && collision === undefined && (rule.mark!.value & mask) === 0 && rule.mark!.value !== 0;
-    const found = { rule, stands, overlaps: ours !== 0, ignoresUs, collision } as const;
-    const needed = collision === undefined && rule.action !== undefined && (stands === 'behind' || ignoresUs);
+    const isWanted = config.rules.respectMarks || rule.mark === undefined || rule.inverted;
+    const found = { rule, stands, isWanted, overlaps: ours !== 0, ignoresUs, collision } as const;
+    const needed =
+      isWanted && collision === undefined && rule.action !== undefined && (stands === 'behind' || ignoresUs);
     if (!needed || room <= 0) return { ...found, copy: undefined };
     room -= 1;
     const kept = ignoresUs ? { value: rule.mark!.value, mask: (rule.mark!.mask & ~mask) >>> 0 } : rule.mark;
     return { ...found, copy: textOf(rule, kept) };
   });
+}
+
+/** The rules that are asked before main's own, wherever that stands behind ours. */
+function askedRules(rules: readonly OtherRule[], priority: number): readonly OtherRule[] {
+  const main = rules.findIndex((rule) => rule.priority >= priority && isMain(rule));
+  return main < 0 ? rules : rules.slice(0, main);
 }
 
 /** The first WAN with a mark that the bits match; a packet may have any bits outside our field. */
@@ -126,10 +160,11 @@ function isMain(rule: OtherRule): boolean {
 }
 
 function textOf({ inverted, before, after, action }: OtherRule, mark: MarkBits | undefined): string {
-  const asked = mark === undefined ? [] : [`fwmark ${words(mark)}`];
+  const asked = mark === undefined ? [] : [`fwmark ${markWords(mark)}`];
   return [...(inverted ? ['not'] : []), ...before, ...asked, ...after, action ?? '...'].join(' ');
 }
 
-function words({ value, mask }: MarkBits): string {
+/** A mark in the words of iptables and `ip rule`. */
+export function markWords({ value, mask }: MarkBits): string {
   return `${hex(value)}/${hex(mask)}`;
 }

@@ -139,7 +139,9 @@ export type SetSource =
   /** The network of the main table's route to an address. */
   | { readonly from: 'route-to'; readonly address: string }
   /** The marks that ip rules of others exempt, as VALUE/MASK, apart from our field. */
-  | { readonly from: 'exempt-marks'; readonly mask: number };
+  | { readonly from: 'exempt-marks'; readonly mask: number }
+  /** The marks that ip rules of others lead to tables of theirs, as VALUE/MASK, apart from our field. */
+  | { readonly from: 'led-marks'; readonly mask: number };
 
 /** A set of values that only the machine knows. */
 export interface SetPlan {

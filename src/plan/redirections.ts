@@ -7,8 +7,8 @@ import type { Scene } from './scene.js';
 /**
  * An intercepting proxy takes a client's connection in nat or behind our rules, and makes one of its own. The client's
  * goes nowhere, so it takes no decision: with two WANs in turn, every request would otherwise take two turns, and all of
- * the proxy's own connections would leave by the same WAN. Nothing tells beforehand what a rule behind ours will do, so
- * their conditions are copied.
+ * the proxy's own connections would leave by the same WAN. What policy routing marks for a table of its own is alike. Nothing
+ * tells beforehand what a rule behind ours will do, so their conditions are copied.
  */
 const CHAIN = 'WANMARK_PROXY';
 
@@ -25,7 +25,7 @@ export function redirectionChains(scene: Scene): Chain[] {
 
 const TO_NEW = { kind: 'goto', chain: 'WANMARK_NEW' } as const;
 
-/** The rules up to the last one that leads a connection to this router or a network behind it. */
+/** The rules up to the last one that leads a connection to this router, a network behind it or another's table. */
 function redirectionRules(scene: Scene): Rule[] {
   const all = scene.facts.redirections[scene.family];
   const stays = all.map((one) => staysHere(one, scene));
@@ -35,8 +35,9 @@ function redirectionRules(scene: Scene): Rule[] {
   });
 }
 
+/** Whether the connection is none of a WAN's, or another rule's: it ends here, or is led elsewhere. */
 function staysHere({ to }: Redirection, { facts, family }: Scene): boolean {
-  if (to === 'router' || to === 'nobody') return to === 'router';
+  if (to === 'router' || to === 'table' || to === 'nobody') return to !== 'nobody';
   const address = parseNetwork(to);
   return facts.main[family].some(({ dst, isThrow }) => {
     const network = dst === 'default' || isThrow ? undefined : parseNetwork(dst);

@@ -47,6 +47,9 @@ export const leave = (...when: Match[]): Rule => ({ when, action: RETURN });
  */
 export const EXEMPT: Rule = leave({ kind: 'mark-in', set: 'exempt' });
 
+/** A packet that an ip rule of somebody else leads by its mark is none of ours. */
+export const LED: Rule = leave({ kind: 'mark-in', set: 'led' });
+
 /** A prefix in the kernel's log has at most 29 bytes (nf_log_common), so a long name is cut. */
 const LOG_PREFIX_BYTES = 29;
 

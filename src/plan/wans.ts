@@ -1,6 +1,6 @@
 import { neighbourKey } from './facts.js';
 import { kernelRules } from './kernel-choice.js';
-import { exemptMarks } from './others.js';
+import { exemptMarks, ledMarks, markWords } from './others.js';
 import {
   type Action,
   type Chain,
@@ -18,6 +18,7 @@ import {
   decided,
   EXEMPT,
   hasMark,
+  LED,
   leave,
   logPrefix,
   NEW,
@@ -198,6 +199,7 @@ function boundRules(): Rule[] {
 export function leftAlone(scene: Scene): Rule[] {
   return [
     ...serviceExceptions(scene),
+    LED,
     leave({ kind: 'destination-in', set: 'specific' }),
     leave(TO_LOCAL),
     leave({ kind: 'destination-type', type: 'unicast', not: true }),
@@ -255,6 +257,7 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
   if (config.rules.own) noteEqualDefaults(scene, defaults);
   return [
     ['exempt', exemptMarks(scene)],
+    ['led', { source: { from: 'led-marks', mask: scene.mask }, elements: ledMarks(scene).map(markWords) }],
     [
       'bound',
       {

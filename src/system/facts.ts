@@ -106,22 +106,19 @@ class Reader {
       }));
   }
 
-  /** The ip rules without ours. The table of a rule for all packets is looked at, in case it answers for everything. */
+  /** The ip rules without ours. The table of a rule for all packets, or all of a mark, is looked at, in case it answers for everything. */
   #rules(family: Family): OtherRule[] {
     return this.#kernel
       .rules(family)
       .filter(({ protocol }) => protocol !== PROTOCOL)
       .map((rule) => {
         const { priority, inverted, mark, before, after, action, suppresses } = rule;
-        const forAll =
-          isOthers(priority) &&
-          !inverted &&
-          mark === undefined &&
-          before.join() === 'from all' &&
-          after.length === 0;
+        const isPlain = isOthers(priority) && !inverted && before.join() === 'from all' && after.length === 0;
+        const answers = isPlain && !suppresses && this.#answersAll(family, rule);
         return {
           ...{ priority, inverted, mark, before, after, action },
-          takesAll: forAll && !suppresses && this.#answersAll(family, rule),
+          takesAll: answers && mark === undefined,
+          ...(answers && mark !== undefined ? { leads: true } : {}),
         };
       });
   }

@@ -1,6 +1,7 @@
 import type { Config, PlanConfig } from '../config/config.js';
 import { lostNumbers, type Numbers, rememberNumbers } from '../config/numbers.js';
 import type { RawConfig } from '../config/options.js';
+import type { Family } from '../core/family.js';
 import { backendName } from '../core/service.js';
 import { targetId } from '../core/target.js';
 import { SystemError, UsageError } from '../errors.js';
@@ -9,6 +10,7 @@ import { planSteps } from '../plan/diff/steps.js';
 import type { Facts } from '../plan/facts.js';
 import { type HeldSet, heldSets } from '../plan/held-sets.js';
 import { fittingStates } from '../plan/kernel-choice.js';
+import { ledMarks } from '../plan/others.js';
 import type { Plan } from '../plan/plan.js';
 import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
@@ -211,9 +213,13 @@ class Passage {
     const { config, states, before } = asked;
     removeAbandonedPlans();
     const macs = await askNeighbours(config, before?.macs ?? new Map());
-    const redirections = { 4: readRedirections(folder.saved(4)), 6: readRedirections(folder.saved(6)) };
+    const read = readFacts(config);
+    const { mask } = config.fields.wans;
+    const redirected = (family: Family) =>
+      readRedirections(folder.saved(family), ledMarks({ facts: read, family, config, mask }));
+    const redirections = { 4: redirected(4), 6: redirected(6) };
     const { ipsec } = asked.firewall;
-    const facts = { ...readFacts(config), macs, redirections, ipsec };
+    const facts = { ...read, macs, redirections, ipsec };
     const plan = buildPlan(config, facts, states);
     if (asked.refusesMistakes) rejectMistakes(plan);
     this.#tell(asked, plan);

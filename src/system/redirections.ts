@@ -1,4 +1,5 @@
 import type { Redirection } from '../plan/facts.js';
+import type { MarkBits } from '../plan/plan.js';
 
 /** The most rules that are copied; a machine with more of them is a cluster's node, whose rules change all the time. */
 export const MOST_REDIRECTIONS = 64;
@@ -15,14 +16,15 @@ const PASSING = new Set(
 
 /**
  * What other people's rules in PREROUTING do with a new connection, by the output of iptables-save: whether a program of
- * this router takes it (REDIRECT, TPROXY), or DNAT leads it elsewhere. The order matters: the first that matches holds.
- * What cannot be copied ends the list, so a connection may be missing in it, but none is in it wrongly.
+ * this router takes it (REDIRECT, TPROXY), DNAT leads it elsewhere, or MARK gives it one of the marks in `led`, which ip
+ * rules lead. The order matters: the first that matches holds. What cannot be copied ends the list, so a connection may be
+ * missing in it, but none is in it wrongly.
  */
-export function readRedirections(saved: string): Redirection[] {
+export function readRedirections(saved: string, led: readonly MarkBits[] = []): Redirection[] {
   const tables = readTables(saved);
   const found: Redirection[] = [];
   for (const name of ['mangle', 'nat']) {
-    const reader = new Reader(tables.get(name) ?? new Map());
+    const reader = new Reader(tables.get(name) ?? new Map(), name === 'mangle' ? led : []);
     if (!reader.read('PREROUTING', [], found)) break;
   }
   return found.length > MOST_REDIRECTIONS ? [] : found;
@@ -77,8 +79,12 @@ function readConditions(words: readonly string[]): Conditions | undefined {
   return known.every(isPure) ? known : undefined;
 }
 
-function isPure(condition: string): boolean {
+/** Packets that nobody has marked are so in front of our rules, too (`-m mark --mark 0x0/0xff0000`, as pbr asks). */
+const UNMARKED = /^--mark 0x0(\/|$)/;
+
+function isPure(condition: string, i: number, all: Conditions): boolean {
   const [option = '', value = ''] = condition.replace('! ', '').split(' ');
+  if (condition === '-m mark') return UNMARKED.test(all[i + 1] ?? '');
   return option === '-m' ? PURE.has(value) : option.startsWith('--') || PLAIN.has(option);
 }
 
@@ -96,20 +102,23 @@ function both(outer: Conditions, inner: Conditions): Conditions | undefined {
 /** Walks through the chains of one table. */
 class Reader {
   readonly #chains: Chains;
+  readonly #led: readonly MarkBits[];
 
-  constructor(chains: Chains) {
+  constructor(chains: Chains, led: readonly MarkBits[]) {
     this.#chains = chains;
+    this.#led = led;
   }
 
   /** @param outer the conditions under which the chain is entered @returns whether the rules behind it can be read */
   read(chain: string, outer: Conditions, found: Redirection[]): boolean {
     for (const { conditions, target, options, isGoto } of this.#chains.get(chain) ?? []) {
-      if (PASSING.has(target) || target === '') continue;
+      const isLed = target === 'MARK' && conditions !== undefined && this.#leads(options);
+      if ((PASSING.has(target) && !isLed) || target === '') continue;
       if (found.length > MOST_REDIRECTIONS) return false;
-      const to = destination(target, options);
+      const to = isLed ? 'table' : destination(target, options);
       const all = conditions && both(outer, conditions);
       if (all === undefined) {
-        if (to === 'router') continue;
+        if (to === 'router' || to === 'table') continue;
         return false;
       }
       if (!this.#chains.has(target)) found.push({ words: all.join(' '), to });
@@ -119,6 +128,12 @@ class Reader {
       }
     }
     return true;
+  }
+
+  /** Whether a packet that had no mark has one that is led, once MARK has set it. */
+  #leads(options: readonly string[]): boolean {
+    const [, given = ''] = /--set-x?mark (0x[0-9a-f]+)/i.exec(options.join(' ')) ?? [];
+    return given !== '' && this.#led.some(({ value, mask }) => (Number(given) & mask) >>> 0 === value);
   }
 }
 

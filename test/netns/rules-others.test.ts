@@ -3,8 +3,10 @@ import { describe, it } from 'node:test';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
 import { withLab } from '../helpers/lab.js';
+import { WAN_FIELD } from '../helpers/marks.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
 import { eventually, ipRules } from '../helpers/router-state.js';
+import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
 
 /** Tables that refuse, as of a VPN whose far end does not answer: what leaves by a WAN has leaked. */
@@ -64,6 +66,50 @@ iptables -t mangle -A PREROUTING -p udp -j MARK --or-mark ${MARK}`);
       assert.equal(await lost(lab, { proto: 'udp' }), 6, 'by a whole mark, with a rule that came after up');
     });
   });
+
+  it(
+    'have what they mark for a WAN of theirs, which takes no turn',
+    needs(program('conntrack')),
+    async () => {
+      const PBR = '0x30000/0xff0000';
+      const prepare = async (lab: Lab) => {
+        const { via, dev } = lab.wans[2]!;
+        await lab.router.sh(`ip route add default via ${via} dev ${dev} table 300
+ip rule add priority 29998 fwmark ${PBR} lookup 300
+iptables -t mangle -N PBR; iptables -t mangle -N PBR_3
+iptables -t mangle -A PREROUTING -m mark --mark 0/0xff0000 -j PBR
+iptables -t mangle -A PBR -p tcp -s ${lab.client.addresses[4][0]} -g PBR_3
+iptables -t mangle -A PBR_3 -j MARK --set-xmark ${PBR}
+iptables -t mangle -A PBR_3 -j RETURN
+iptables -t raw -A PREROUTING -p udp -s ${lab.client.addresses[4][0]} -j MARK --set-xmark ${PBR}`);
+      };
+      const options = { wans: 3, clients: 2, ipv6: false, prepare, up: [] };
+      const [led, others] = [{ wan3: 6 }, { wan1: 2, wan2: 2, wan3: 2 }];
+      await withLab({ ...options, run: [] }, async ({ lab, wanmark, daemon }) => {
+        const [, second] = lab.clients;
+        const held = await lab.connect({ count: 6, hold: true });
+        assert.deepEqual(tally(held), led, 'marked behind our rules');
+        assert.deepEqual(tally(await lab.connect({ count: 6, proto: 'udp' })), led, 'marked before them');
+        assert.deepEqual(tally(await lab.connect({ count: 6, from: second! })), others);
+        assert.deepEqual(tally(await lab.exchange(lab.client, held)), led);
+        const counts = (await statusOf(wanmark)).wans.map(({ picks }) => picks);
+        assert.deepEqual(counts, [2, 2, 2]);
+        assert.deepEqual(
+          (await lab.router.sh(`conntrack -L -p tcp -s ${lab.client.addresses[4][0]} 2>/dev/null`)).stdout
+            .match(/mark=\d+/g)
+            ?.map((mark) => WAN_FIELD.decode(Number(mark.slice(5)))),
+          [3, 3, 3, 3, 3, 3],
+        );
+        await daemon.stop();
+        assert.deepEqual(tally(await lab.connect({ count: 6 })), led, 'without the daemon');
+
+        await wanmark.up('--engine', 'kernel', '--kernel-mode', 'nth');
+        assert.deepEqual(tally(await lab.connect({ count: 6 })), led, 'where the kernel chooses');
+        await wanmark.up('--engine', 'kernel', '--kernel-mode', 'nth', '--respect-marks', 'off');
+        assert.deepEqual(tally(await lab.connect({ count: 6 })), others, 'not respected');
+      });
+    },
+  );
 
   it('keep a full tunnel full, and the tunnel’s own packets out of it', needs(program('ping')), async () => {
     const tunnel =

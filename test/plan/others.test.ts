@@ -23,7 +23,8 @@ function follow(rules: readonly OtherRule[], raw: RawConfig = {}) {
   const lines = ipRuleLines(plan.families[4]);
   const first = lines.findIndex((line) => line.endsWith('lookup main suppress_prefixlength 0'));
   const exempt = plan.families[4].sets.get('exempt')?.elements;
-  return { copies: lines.slice(0, first), notes: plan.notes, exempt };
+  const led = plan.families[4].sets.get('led')?.elements;
+  return { copies: lines.slice(0, first), notes: plan.notes, exempt, led };
 }
 
 describe('an ip rule of others', () => {
@@ -46,7 +47,7 @@ describe('an ip rule of others', () => {
 
   it('has a say only before main, wherever main stands', () => {
     const main = rule(30_000, { action: 'lookup main', takesAll: true });
-    assert.deepEqual(follow([main, rule(32_765)]), { copies: [], notes: [], exempt: [] });
+    assert.deepEqual(follow([main, rule(32_765)]), { copies: [], notes: [], exempt: [], led: [] });
   });
 
   it('that asks for a whole mark does not ask for our field, wherever it stands', () => {
@@ -58,6 +59,41 @@ describe('an ip rule of others', () => {
     assert.deepEqual(follow([rule(32_765, { mark: whole(0) })]).copies, [
       'priority 19999 fwmark 0x0/0xffffffff lookup 200',
     ]);
+  });
+
+  it('that leads all packets of a mark keeps these from a decision, unless they could have one of ours', () => {
+    const leads = (value: number, mask: number, more: Partial<OtherRule> = {}) =>
+      rule(30_000, { mark: { value, mask }, leads: true, ...more });
+    const { led, copies } = follow([
+      leads(0x10000, 0xff0000),
+      leads(0x10000, 0xff0000, { priority: 30_001, action: 'lookup 201' }),
+      leads(0x2a, 0xffffffff, { priority: 5 }),
+      leads(0x500, 0xf00),
+      rule(30_002, { mark: { value: 0x20000, mask: 0xff0000 } }),
+      rule(32_766, { action: 'lookup main', takesAll: true }),
+      leads(0x30000, 0xff0000, { priority: 32_768 }),
+    ]);
+    assert.deepEqual(led, ['0x10000/0xff0000', '0x2a/0xffff00ff']);
+    assert.equal(copies.length, 5);
+  });
+
+  it('that asks for a mark is behind ours where marks are not respected, and nobody is told of it', () => {
+    const { led, copies, notes, exempt } = follow(
+      [
+        rule(30_000, { mark: { value: 0x10000, mask: 0xff0000 }, leads: true }),
+        rule(30_001, { mark: { value: 1, mask: 1 }, action: undefined }),
+        rule(30_002, { before: ['from 192.0.2.9'] }),
+        rule(30_003, { inverted: true, mark: whole(51) }),
+      ],
+      { 'respect-marks': 'off' },
+    );
+    assert.deepEqual(led, []);
+    assert.deepEqual(copies, [
+      'priority 19998 from 192.0.2.9 lookup 200',
+      'priority 19999 not from all fwmark 0x33/0xffff00ff lookup 200',
+    ]);
+    assert.equal(notes.length, 1);
+    assert.deepEqual(exempt, ['0x33/0xffffffff']);
   });
 
   it('that exempts a whole mark lets packets with that mark alone', () => {

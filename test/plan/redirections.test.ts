@@ -26,6 +26,7 @@ describe('redirected connections', () => {
       { words: '-s 10.0.0.9/32', to: 'nobody' },
       { words: '-p tcp -m tcp --dport 80', to: 'router' },
       { words: '-p udp', to: '203.0.113.5' },
+      { words: '-s 10.0.0.8/32', to: 'table' },
       { words: '-p tcp', to: '10.1.2.3' },
       { words: '', to: 'nobody' },
     ];
@@ -33,6 +34,7 @@ describe('redirected connections', () => {
       '-A WANMARK_PROXY -s 10.0.0.9/32 -g WANMARK_NEW',
       '-A WANMARK_PROXY -p tcp -m tcp --dport 80 -j RETURN',
       '-A WANMARK_PROXY -p udp -g WANMARK_NEW',
+      '-A WANMARK_PROXY -s 10.0.0.8/32 -j RETURN',
       '-A WANMARK_PROXY -p tcp -j RETURN',
       '-A WANMARK_PROXY -g WANMARK_NEW',
     ];

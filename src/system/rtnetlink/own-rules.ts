@@ -26,6 +26,9 @@ const RULE_USERDATA = 7;
 const EXPR_NAME = 1;
 /** Targets of iptables' own, as their names stand in a rule. */
 const REDIRECTING = ['REDIRECT\0', 'TPROXY\0', 'DNAT\0'];
+const MARKING = 'MARK\0';
+/** The beginning of the names of our chains. */
+const OURS = 'WANMARK';
 const ENOENT = 2;
 
 /** The ip rules of a protocol. @throws Error with `errno` */
@@ -55,25 +58,35 @@ export function chainText(family: Family, table: string, chain: string, only?: s
 }
 
 /**
- * What leads new connections elsewhere: the rules of PREROUTING, and all that redirect or translate. Those of a machine
+ * What leads new connections elsewhere: the rules of PREROUTING, and all that redirect, translate or mark. Those of a machine
  * with more of them than `most` are left out, since a cluster's node changes them all the time.
  * @throws Error with `errno`
  */
 export function redirectionsText(family: Family, most: number): string {
   return ['mangle', 'nat']
     .flatMap((table) => {
-      const redirecting = rulesText(dumpRules(family, table), REDIRECTING);
-      return [chainText(family, table, 'PREROUTING'), ...(redirecting.length > most ? [] : redirecting)];
+      const all = dumpRules(family, table);
+      const few = (rules: string[]) => (rules.length > most ? [] : rules);
+      return [
+        chainText(family, table, 'PREROUTING'),
+        ...few(rulesText(all, REDIRECTING)),
+        ...(table === 'mangle' ? few(rulesText(all, [MARKING], OURS)) : []),
+      ];
     })
     .join('\n');
 }
 
-/** One text for each rule. @param only takes just those rules whose bytes contain one of these texts */
-function rulesText(messages: Uint8Array, only?: readonly string[]): string[] {
+/**
+ * One text for each rule.
+ * @param only takes just those rules whose bytes contain one of these texts
+ * @param without takes none of those whose bytes contain this text
+ */
+function rulesText(messages: Uint8Array, only?: readonly string[], without?: string): string[] {
   const rules: string[] = [];
   forEachMessage(messages, NFT_NEWRULE, (view, start, end) => {
     const bytes = slice(view, start, end);
     if (only?.every((text) => bytes.indexOf(text) < 0)) return;
+    if (without !== undefined && bytes.indexOf(without) >= 0) return;
     const texts: string[] = [];
     forEachAttribute(view, start + NFGENMSG_BYTES, end, (type, _, from, to) => {
       if (type === RULE_USERDATA) texts.push(slice(view, from, to).toString('latin1'));

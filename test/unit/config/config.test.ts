@@ -36,7 +36,15 @@ describe('parseConfig', () => {
     assert.deepEqual(queues, { num: 0, count: 1, services: 0, length: 8192, deadlineMs: 50 });
     assert.deepEqual(rules, {
       ...{ engine: 'nfqueue', kernelMode: 'random', per: 'connection' },
-      ...{ lastResort: 'main', lan: [], own: true, exclude: [], table: 1000, priority: 20_000 },
+      ...{
+        lastResort: 'main',
+        lan: [],
+        own: true,
+        respectMarks: true,
+        exclude: [],
+        table: 1000,
+        priority: 20_000,
+      },
       ...{ logKernel: false, forwardAccept: false },
     });
     assert.deepEqual(strategy, { name: 'weighted', established: false, countsFile: undefined });

@@ -47,6 +47,32 @@ describe('redirections', () => {
     );
   });
 
+  it('are marks that ip rules lead, in mangle, as pbr sets them, and no others', () => {
+    const led = [{ value: 0x30000, mask: 0xff0000 }];
+    const rules = [
+      '-A PREROUTING -m mark --mark 0x0/0xff0000 -j PBR',
+      '-A PREROUTING -p udp -j MARK --set-xmark 0xa/0xffffffff',
+      '-A PREROUTING -m mark --mark 0x5 -j MARK --set-xmark 0x30000/0xff0000',
+      '-A PREROUTING -p tcp -j MARK --set-xmark 0x3000a/0xffffffff',
+      '-A PBR -s 10.0.0.9/32 -g PBR_3',
+      '-A PBR -m set --match-set video dst -g PBR_3',
+      '-A PBR_3 -j MARK --set-xmark 0x30000/0xff0000',
+      '-A PBR_3 -j RETURN',
+    ];
+    const found = (those: readonly string[]) =>
+      readRedirections(table('mangle', those), led).map(({ words, to }) => `${words} > ${to}`);
+    const ofPbr = ['table', 'nobody', 'nobody'].map(
+      (to) => `-m mark --mark 0x0/0xff0000 -s 10.0.0.9/32 > ${to}`,
+    );
+    assert.deepEqual(found(rules), ofPbr, 'as far as they can be copied');
+    assert.deepEqual(found(rules.filter((rule) => !rule.includes('--match-set'))), [
+      ...ofPbr,
+      '-p tcp > table',
+    ]);
+    assert.deepEqual(readRedirections(table('nat', rules.slice(1, 4)), led), [], 'too late in nat');
+    assert.deepEqual(readRedirections(table('mangle', rules.slice(1, 4))), [], 'nobody leads them');
+  });
+
   it('have each option once, as iptables wants it', () => {
     assert.deepEqual(
       read([

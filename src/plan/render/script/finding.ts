@@ -222,7 +222,7 @@ other_rules() {
 # rules_of_others FAMILY PRIORITY: prints "before PRIORITY RULE" or "behind PRIORITY RULE" for each ip rule of others that
 # is asked before main's and can be copied; a mark has its mask.
 rules_of_others() {
-	ip -N "-$1" rule show | awk -v ours="$2" '
+	ip -N "-$1" rule show | awk -v ours="$2" -v respect="$respect_marks" '
 		/ proto ${PROTOCOL}$/ { next }
 		{
 			priority = $1 + 0
@@ -235,6 +235,7 @@ rules_of_others() {
 			if (!/lookup/) { sub(/ 6$/, " blackhole"); sub(/ 7$/, " unreachable"); sub(/ 8$/, " prohibit") }
 			if (/fwmark 0x[0-9a-f]* /) sub(/fwmark 0x[0-9a-f]*/, "&/0xffffffff")
 		}
+		respect == "off" && /fwmark/ && !/^not / { next }
 		priority == 0 || /goto|nop|l3mdev|realms|tun_id/ { next }
 		priority >= ours && $0 == "lookup main" { exit }
 		{ print (priority < ours ? "before" : "behind"), priority, $0 }'
@@ -245,6 +246,21 @@ const EXEMPT_MARKS = `# exempt_marks FAMILY MASK: prints the whole marks that ip
 exempt_marks() {
 	rules_of_others "$1" 0 | sed -n 's/^behind [0-9]* not .*fwmark \\([^ ]*\\) .*/\\1/p' | while read -r _mark; do
 		[ $((\${_mark#*/} & $2)) = 0 ] || echo "$_mark"
+	done | sort -u
+}`;
+
+const LED_MARKS = `# led_marks FAMILY MASK: prints the marks that ip rules of others lead to tables of theirs, or refuse, without our MASK: what
+# has such a mark is left to them. A table without a default route may leave the packet to later rules.
+led_marks() {
+	rules_of_others "$1" 0 | while read -r _stands _number _word _mark _action _table _more; do
+		case $_word:$_more in fwmark:) ;; *) continue ;; esac
+		_value=\${_mark%/*} _bits=\${_mark#*/}
+		[ $((_value & _bits & $2)) = 0 ] || continue
+		[ $((_bits & ~$2)) != 0 ] || continue
+		case $_action in
+		lookup) ip -N "-$1" route show table "$_table" 2>/dev/null | grep -Eq '^([a-z]+ )?default' || continue ;;
+		esac
+		printf '%s/0x%x\\n' "$_value" $((_bits & ~$2))
 	done | sort -u
 }`;
 
@@ -286,6 +302,7 @@ export const FINDING = [
   OWN_SOURCE,
   OTHER_RULES,
   EXEMPT_MARKS,
+  LED_MARKS,
   EACH,
   AS_MATCHED,
 ];

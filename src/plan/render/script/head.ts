@@ -46,7 +46,12 @@ export function settingsText(
     ...variables.map(
       ({ name, value, comment }) => `${name}=${value}${comment === undefined ? '' : ` # ${comment}`}`,
     ),
-    ...(wans.length > 0 ? [`exclude="${rules.exclude.join(' ')}" # networks to leave alone`] : []),
+    ...(wans.length > 0
+      ? [
+          `exclude="${rules.exclude.join(' ')}" # networks to leave alone`,
+          `respect_marks=${rules.respectMarks ? 'on' : 'off'} # whether ip rules of others by mark hold before ours`,
+        ]
+      : []),
     ...tools.map(([tool, program]) => `${tool}=${quoted(program)}`),
     'state=/run/wanmark-script # what down needs to know',
   ].join('\n');
