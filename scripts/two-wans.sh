@@ -98,6 +98,7 @@ print_tables4() {
 		-A WANMARK_OUT -p 47 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 50 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 51 -g WANMARK_CLEAR
+		$(each "$far_ends_4" "-A WANMARK_OUT -p 17 -d @ -g WANMARK_CLEAR")
 		-A WANMARK_OUT -p udp --sport 68 --dport 67 -j RETURN
 		-A WANMARK_OUT -m policy --dir out --pol ipsec -j RETURN
 		-A WANMARK_OUT -m mark --mark 0x3e000000/0x3f000000 -j MARK --set-xmark 0x0/0x3f000000
@@ -195,6 +196,7 @@ print_tables6() {
 		-A WANMARK_OUT -p 41 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 47 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 50 -g WANMARK_CLEAR
+		$(each "$far_ends_6" "-A WANMARK_OUT -p 17 -d @ -g WANMARK_CLEAR")
 		-A WANMARK_OUT -p udp --sport 546 --dport 547 -j RETURN
 		-A WANMARK_OUT -m policy --dir out --pol ipsec -j RETURN
 		-A WANMARK_OUT -m mark --mark 0x3e000000/0x3f000000 -j MARK --set-xmark 0x0/0x3f000000
@@ -241,6 +243,7 @@ look() {
 	specific_4=$(networks 4 "$exclude")
 	excluded_4=$(of_family 4 "$exclude")
 	exempt_4=$(exempt_marks 4 0x3f000000)
+	far_ends_4=$(far_ends 4 "$fibre_dev" "$dsl_dev")
 	led_4=$(led_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
 	carriers_4=$(carriers "$fibre_dev" "$dsl_dev")
@@ -252,6 +255,7 @@ look() {
 	specific_6=$(networks 6 fe80::/10 "$exclude")
 	excluded_6=$(of_family 6 "$exclude")
 	exempt_6=$(exempt_marks 6 0x3f000000)
+	far_ends_6=$(far_ends 6 "$fibre_dev" "$dsl_dev")
 	led_6=$(led_marks 6 0x3f000000)
 	bound_6=$(not_default 6 "$fibre_dev")
 	carriers_6=$(carriers "$fibre_dev")
@@ -539,6 +543,18 @@ led_marks() {
 		esac
 		printf '%s/0x%x\n' "$_value" $((_bits & ~$2))
 	done | sort -u
+}
+
+# far_ends FAMILY DEVICE...: prints the far ends of the devices that are tunnels. What such a tunnel sends itself must not be led
+# into it.
+far_ends() {
+	_family=$1
+	shift
+	for _device in "$@"; do
+		ip -d -o link show dev "$_device" 2>/dev/null | sed -n 's/.* remote \([^ ]*\) .*/\1/p'
+		wg show "$_device" endpoints 2>/dev/null | awk '{ sub(/:[0-9]+$/, "", $2); gsub(/[][]/, "", $2); print $2 }'
+	done | awk -v family="$_family" '
+		/^[0-9a-f.:]+$/ && ($1 ~ /:/) == (family == 6) && !/^(0\.0\.0\.0|::|22[4-9]\.|23[0-9]\.|ff)/' | sort -u
 }
 
 # each LIST RULE: prints the rule once for each word of the list, which replaces the @.

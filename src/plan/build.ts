@@ -1,6 +1,7 @@
 import type { PlanConfig } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import type { Facts } from './facts.js';
+import { tellFarEnds } from './far-ends.js';
 import { heldSetName, MOST_LISTED } from './held-sets.js';
 import { asMatched, tellIpsec } from './ipsec.js';
 import { natStage } from './nat.js';
@@ -39,6 +40,7 @@ function familyPlan(scene: Scene): FamilyPlan {
   }
   tellOthers(scene);
   tellIpsec(scene);
+  tellFarEnds(scene);
   tellServices(scene);
   const { facts } = scene;
   return {

@@ -14,6 +14,8 @@ export interface Device {
   readonly vrf?: true;
   /** Whether IPsec ends at it (xfrm, vti), so that what comes by it is what was inside; given only where it does. */
   readonly ipsec?: true;
+  /** The tunnel that it is the end of, with the far end where the device knows one; given only for tunnels. */
+  readonly tunnel?: { readonly kind: string; readonly remote?: string };
 }
 
 /** One way of a route. */
@@ -96,6 +98,8 @@ export interface Facts {
   readonly networks: ReadonlyMap<string, string>;
   /** What other people's rules redirect; the first that matches holds. */
   readonly redirections: Readonly<Record<Family, readonly Redirection[]>>;
+  /** The far ends of tunnels that only a program knows, by device. Undefined: none. */
+  readonly endpoints?: ReadonlyMap<string, readonly string[]>;
   /** Devices where strict rp_filter looks up the way back without the packet's mark, unless the device says otherwise. */
   readonly strict: ReadonlySet<string>;
   /** Whether the kernel keeps sets of networks. Undefined, as for a printed script: no. */

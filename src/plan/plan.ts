@@ -140,6 +140,8 @@ export type SetSource =
   | { readonly from: 'route-to'; readonly address: string }
   /** The marks that ip rules of others exempt, as VALUE/MASK, apart from our field. */
   | { readonly from: 'exempt-marks'; readonly mask: number }
+  /** The far ends of those of `devices` that are tunnels. */
+  | { readonly from: 'far-ends'; readonly devices: readonly string[] }
   /** The marks that ip rules of others lead to tables of theirs, as VALUE/MASK, apart from our field. */
   | { readonly from: 'led-marks'; readonly mask: number };
 

@@ -1,3 +1,4 @@
+import { UDP } from '../core/protocol.js';
 import type { Rule } from './plan.js';
 import { INTO_IPSEC, leave } from './rule.js';
 import type { Scene } from './scene.js';
@@ -16,7 +17,8 @@ const DHCP = { 4: { client: 68, server: 67 }, 6: { client: 546, server: 547 } } 
  * of a tunnel expects the address that the tunnel was given.
  *
  * A tunnel's packet has the mark of the packet inside (skb_scrub_packet clears it only between network namespaces), and
- * IPsec looks its route up with that mark. Without the mark the packet is routed again, by the address it comes from.
+ * IPsec looks its route up with that mark. Without the mark the packet is routed again, by the address it comes from. Tunnels
+ * over UDP are known by their far ends (far-ends.ts).
  */
 export function ownRules({ family }: Scene): Rule[] {
   const { client, server } = DHCP[family];
@@ -28,6 +30,13 @@ export function ownRules({ family }: Scene): Rule[] {
         action: { kind: 'goto', chain: 'WANMARK_CLEAR' },
       }),
     ),
+    {
+      when: [
+        { kind: 'protocol', number: UDP },
+        { kind: 'destination-in', set: 'far ends' },
+      ],
+      action: { kind: 'goto', chain: 'WANMARK_CLEAR' },
+    },
     leave({ kind: 'transport', proto: 'udp', sport: port(client), dport: port(server) }),
     leave(INTO_IPSEC),
   ];

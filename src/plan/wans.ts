@@ -1,4 +1,5 @@
 import { neighbourKey } from './facts.js';
+import { farEnds } from './far-ends.js';
 import { kernelRules } from './kernel-choice.js';
 import { exemptMarks, ledMarks, markWords } from './others.js';
 import {
@@ -257,6 +258,7 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
   if (config.rules.own) noteEqualDefaults(scene, defaults);
   return [
     ['exempt', exemptMarks(scene)],
+    ['far ends', farEnds(scene)],
     ['led', { source: { from: 'led-marks', mask: scene.mask }, elements: ledMarks(scene).map(markWords) }],
     [
       'bound',

@@ -38,8 +38,8 @@ async function change(wished: PlanStates): Promise<boolean> {
   if (installed === undefined || !rulesAreUp()) return false;
   const config = installedConfig(installed);
   const states = fittingStates(config, wished);
-  const { macs, firewall } = installed;
-  const facts = { ...readFacts(config), macs, ipsec: firewall.ipsec };
+  const { macs, endpoints, firewall } = installed;
+  const facts = { ...readFacts(config), macs, endpoints, ipsec: firewall.ipsec };
   const want = planLists(buildPlan(config, facts, states));
   const settled = readSettled();
   const changed = TABLE_LISTS.map((table) => ({

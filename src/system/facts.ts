@@ -62,7 +62,7 @@ class Reader {
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#keepsSets = kernel.keepsSets?.() ?? false;
-    for (const { name, index, type, flags, vrf, ipsec } of kernel.links()) {
+    for (const { name, index, type, flags, vrf, ipsec, tunnel } of kernel.links()) {
       this.#devices.set(name, {
         index,
         up: (flags & IFF_UP) !== 0,
@@ -70,6 +70,7 @@ class Reader {
         ethernet: type === ARPHRD_ETHER && (flags & (IFF_POINTOPOINT | IFF_NOARP)) === 0,
         ...(vrf === undefined ? {} : { vrf }),
         ...(ipsec === undefined ? {} : { ipsec }),
+        ...(tunnel === undefined ? {} : { tunnel }),
       });
       this.#names.set(index, name);
     }

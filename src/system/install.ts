@@ -14,6 +14,7 @@ import { ledMarks } from '../plan/others.js';
 import type { Plan } from '../plan/plan.js';
 import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
+import { readEndpoints } from './endpoints.js';
 import { type ExecutorEvent, type ExecutorVerb, execute, type Missing } from './executor.js';
 import { readFacts } from './facts.js';
 import type { Firewall } from './firewall.js';
@@ -218,8 +219,12 @@ class Passage {
     const redirected = (family: Family) =>
       readRedirections(folder.saved(family), ledMarks({ facts: read, family, config, mask }));
     const redirections = { 4: redirected(4), 6: redirected(6) };
+    const endpoints = await readEndpoints(
+      config.wans.map(({ dev }) => dev),
+      read.devices,
+    );
     const { ipsec } = asked.firewall;
-    const facts = { ...read, macs, redirections, ipsec };
+    const facts = { ...read, macs, redirections, endpoints, ipsec };
     const plan = buildPlan(config, facts, states);
     if (asked.refusesMistakes) rejectMistakes(plan);
     this.#tell(asked, plan);
@@ -277,6 +282,7 @@ function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, w
     links: new Map(config.wans.map(({ dev }) => [dev, linkOf(dev, facts)])),
     unusable: new Set(plan.unusable.map(({ wan, family }) => targetId(wan, family))),
     macs: facts.macs,
+    endpoints: facts.endpoints ?? new Map(),
   });
   folder.keep(KEPT_FILE, kept);
   folder.keep('settings', (want.get('settings') ?? []).map((line) => `${line}\n`).join(''));

@@ -31,6 +31,8 @@ export interface Installed {
   readonly unusable: ReadonlySet<TargetId>;
   /** MAC addresses of gateways on shared devices, as in the plan's facts. */
   readonly macs: ReadonlyMap<string, string>;
+  /** The far ends of tunnels that only a program knows, as in the plan's facts. */
+  readonly endpoints: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The folder where the executor keeps its state from `up` to `down`. */
@@ -92,7 +94,7 @@ export function readSettled(): { readonly want: Lists; readonly have: Lists } {
 
 /** The text of {@link KEPT_FILE}. */
 export function keptText(installed: Installed): string {
-  const { raw, numbers, states, firewall, links, unusable, macs } = installed;
+  const { raw, numbers, states, firewall, links, unusable, macs, endpoints } = installed;
   return `${JSON.stringify({
     format: FORMAT,
     raw: noting(ruleOptions(raw), { mask: DEFAULT_MASK, backendMask: DEFAULT_BACKEND_MASK }),
@@ -106,6 +108,7 @@ export function keptText(installed: Installed): string {
     links: Object.fromEntries(links),
     unusable: [...unusable],
     macs: Object.fromEntries(macs),
+    endpoints: Object.fromEntries(endpoints),
   })}\n`;
 }
 
@@ -122,9 +125,20 @@ interface Kept {
   readonly links: Record<string, string>;
   readonly unusable: string[];
   readonly macs: Record<string, string>;
+  /** Missing in what older versions kept. */
+  readonly endpoints?: Record<string, string[]>;
 }
 
-function fromJson({ raw, numbers, states, firewall, links, unusable, macs }: Kept): Installed {
+function fromJson({
+  raw,
+  numbers,
+  states,
+  firewall,
+  links,
+  unusable,
+  macs,
+  endpoints = {},
+}: Kept): Installed {
   return {
     raw: noting(raw, { mask: FORMER_MASK, backendMask: DEFAULT_BACKEND_MASK }),
     numbers: { wans: map(numbers.wans), backends: map(numbers.backends) },
@@ -137,6 +151,7 @@ function fromJson({ raw, numbers, states, firewall, links, unusable, macs }: Kep
     links: map(links),
     unusable: ids(unusable),
     macs: map(macs),
+    endpoints: map(endpoints),
   };
 }
 

@@ -90,7 +90,8 @@ function sight(installed: Installed, wished: PlanStates | undefined): Sight {
   const states = fittingStates(config, wished ?? installed.states);
   const read = readFacts(config);
   const macs = new Map([...installed.macs, ...read.macs]);
-  const facts = { ...read, macs, ipsec: installed.firewall.ipsec };
+  const { endpoints, firewall } = installed;
+  const facts = { ...read, macs, endpoints, ipsec: firewall.ipsec };
   const plan = buildPlan(config, facts, states);
   const lists = planLists(plan);
   const links = config.wans.map(({ dev }) => linkOf(dev, facts));

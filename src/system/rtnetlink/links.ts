@@ -1,4 +1,4 @@
-import { attribute, forEachAttribute, numberValue, readText } from './attributes.js';
+import { attribute, forEachAttribute, numberValue, readAddress, readText } from './attributes.js';
 import { forEachMessage, LITTLE_ENDIAN } from './messages.js';
 import { dump } from './socket.js';
 
@@ -14,6 +14,16 @@ export interface Link {
   readonly vrf?: true;
   /** Whether IPsec ends at it, as at a device of the kinds xfrm, vti and vti6; given only where it does. */
   readonly ipsec?: true;
+  /** Given only where it is a tunnel. */
+  readonly tunnel?: LinkTunnel;
+}
+
+/** The tunnel that a device is the end of. */
+export interface LinkTunnel {
+  /** Its kind in the words of `ip link`, such as `vxlan`; `tun` for one that a program makes (OpenVPN). */
+  readonly kind: string;
+  /** The address of its one far end; undefined where it has none or several, or the device does not know. */
+  readonly remote?: string;
 }
 
 /** A flag of linux/if.h. */
@@ -32,6 +42,7 @@ const IFINFOMSG_BYTES = 16;
 const IFLA_IFNAME = 3;
 const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_EXT_MASK = 29;
 /**
@@ -39,6 +50,27 @@ const IFLA_EXT_MASK = 29;
  * answer.
  */
 const RTEXT_FILTER_SKIP_STATS = 8;
+
+/** The attributes of each kind of tunnel that hold its far end (linux/if_tunnel.h, linux/if_link.h). */
+const REMOTE: Readonly<Record<string, readonly number[]>> = {
+  gre: [7],
+  gretap: [7],
+  ip6gre: [7],
+  ip6gretap: [7],
+  ipip: [3],
+  sit: [3],
+  ip6tnl: [3],
+  // IFLA_VXLAN_GROUP and _GROUP6, which also hold the address of one host.
+  vxlan: [2, 16],
+  geneve: [2, 7],
+  wireguard: [],
+  tun: [],
+};
+/** IFLA_TUN_TYPE, and its value for a device of packets; one of frames (TAP) is mostly the port of a virtual machine. */
+const IFLA_TUN_TYPE = 3;
+const IFF_TUN = 1;
+/** No far end, or more than one. */
+const NOWHERE = /^(0\.0\.0\.0|::|22[4-9]\..*|23\d\..*|ff..:.*)$/;
 
 const IPSEC_KINDS = new Set(['xfrm', 'vti', 'vti6']);
 
@@ -56,9 +88,11 @@ export function parseLinks(messages: Uint8Array): Link[] {
     let name = '';
     let isInVrf = false;
     let endsIpsec = false;
+    let tunnel: LinkTunnel | undefined;
     forEachAttribute(view, start + IFINFOMSG_BYTES, end, (type, _, from, to) => {
       if (type === IFLA_IFNAME) name = readText(view, from, to);
       if (type !== IFLA_LINKINFO) return;
+      tunnel = parseTunnel(view, from, to);
       forEachAttribute(view, from, to, (kind, __, first, last) => {
         if (kind === IFLA_INFO_KIND) endsIpsec = IPSEC_KINDS.has(readText(view, first, last));
         if (kind === IFLA_INFO_SLAVE_KIND) isInVrf = readText(view, first, last) === 'vrf';
@@ -72,7 +106,27 @@ export function parseLinks(messages: Uint8Array): Link[] {
       flags: view.getUint32(start + 8, LITTLE_ENDIAN),
       ...(isInVrf ? { vrf: true as const } : {}),
       ...(endsIpsec ? { ipsec: true as const } : {}),
+      ...(tunnel === undefined ? {} : { tunnel }),
     });
   });
   return links;
+}
+
+/** Reads IFLA_LINKINFO; undefined where the device is not a tunnel. */
+function parseTunnel(view: DataView, start: number, end: number): LinkTunnel | undefined {
+  let kind = '';
+  let tunnel: LinkTunnel | undefined;
+  // The kind comes before its data.
+  forEachAttribute(view, start, end, (type, _, from, to) => {
+    if (type === IFLA_INFO_KIND) kind = readText(view, from, to);
+    if (type === IFLA_INFO_KIND && Object.hasOwn(REMOTE, kind)) tunnel = { kind };
+    if (type !== IFLA_INFO_DATA || tunnel === undefined) return;
+    forEachAttribute(view, from, to, (attribute, __, first, last) => {
+      if (kind === 'tun' && attribute === IFLA_TUN_TYPE && last > first && view.getUint8(first) !== IFF_TUN)
+        tunnel = undefined;
+      const remote = REMOTE[kind]!.includes(attribute) ? readAddress(view, first, last) : undefined;
+      if (remote !== undefined && !NOWHERE.test(remote)) tunnel = { kind, remote };
+    });
+  });
+  return tunnel;
 }

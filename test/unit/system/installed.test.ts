@@ -38,6 +38,7 @@ describe('the fields of rules that are up', () => {
       links: new Map(),
       unusable: new Set(),
       macs: new Map(),
+      endpoints: new Map([['wg0', ['192.0.2.9']]]),
     });
   const masks = (raw: RawConfig) => {
     const { fields } = parseConfig(withInstalledFields(raw));

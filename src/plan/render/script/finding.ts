@@ -264,6 +264,18 @@ led_marks() {
 	done | sort -u
 }`;
 
+const FAR_ENDS = `# far_ends FAMILY DEVICE...: prints the far ends of the devices that are tunnels. What such a tunnel sends itself must not be led
+# into it.
+far_ends() {
+	_family=$1
+	shift
+	for _device in "$@"; do
+		ip -d -o link show dev "$_device" 2>/dev/null | sed -n 's/.* remote \\([^ ]*\\) .*/\\1/p'
+		wg show "$_device" endpoints 2>/dev/null | awk '{ sub(/:[0-9]+$/, "", $2); gsub(/[][]/, "", $2); print $2 }'
+	done | awk -v family="$_family" '
+		/^[0-9a-f.:]+$/ && ($1 ~ /:/) == (family == 6) && !/^(0\\.0\\.0\\.0|::|22[4-9]\\.|23[0-9]\\.|ff)/' | sort -u
+}`;
+
 const EACH = `# each LIST RULE: prints the rule once for each word of the list, which replaces the @.
 each() {
 	for _one in $1; do printf '%s\\n' "\${2%%@*}$_one\${2#*@}"; done
@@ -303,6 +315,7 @@ export const FINDING = [
   OTHER_RULES,
   EXEMPT_MARKS,
   LED_MARKS,
+  FAR_ENDS,
   EACH,
   AS_MATCHED,
 ];

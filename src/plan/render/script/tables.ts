@@ -80,6 +80,8 @@ export class ScriptTables {
         return `network_to ${family} "${source.address}"`;
       case 'exempt-marks':
         return `exempt_marks ${family} ${hex(source.mask)}`;
+      case 'far-ends':
+        return ['far_ends', family, ...source.devices.map((device) => `"${device}"`)].join(' ');
       case 'led-marks':
         return `led_marks ${family} ${hex(source.mask)}`;
     }

@@ -33,14 +33,14 @@ describe('attributes', () => {
   });
 });
 
-/** RTM_NEWLINK (16) with a struct ifinfomsg, IFLA_IFNAME (3), and IFLA_LINKINFO (18) with IFLA_INFO_KIND (1). */
-function newLink(name: string, kind: string): Uint8Array {
+/**
+ * RTM_NEWLINK (16) with a struct ifinfomsg, IFLA_IFNAME (3), and IFLA_LINKINFO (18) with IFLA_INFO_KIND (1) and
+ * IFLA_INFO_DATA (2).
+ */
+function newLink(name: string, kind: string, data: Uint8Array = new Uint8Array(0)): Uint8Array {
   const text = (string: string) => Buffer.from(`${string}\0`);
-  const body = Buffer.concat([
-    new Uint8Array(16),
-    attribute(3, text(name)),
-    attribute(18, attribute(1, text(kind))),
-  ]);
+  const info = Buffer.concat([attribute(1, text(kind)), attribute(2, data)]);
+  const body = Buffer.concat([new Uint8Array(16), attribute(3, text(name)), attribute(18, info)]);
   const header = Buffer.alloc(16);
   new Uint32Array(header.buffer, header.byteOffset, 1)[0] = header.length + body.length;
   new Uint16Array(header.buffer, header.byteOffset, 3)[2] = 16;
@@ -68,6 +68,27 @@ describe('parseLinks', () => {
       const [link] = parseLinks(newLink('dev0', kind));
       assert.deepEqual([link?.name, link?.ipsec], ['dev0', ends], kind);
     }
+  });
+
+  it('knows tunnels, and the far end of those that have one', () => {
+    const host = Uint8Array.of(203, 0, 113, 9);
+    const six = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9);
+    const tunnel = (kind: string, ...data: Uint8Array[]) =>
+      parseLinks(newLink('dev0', kind, Buffer.concat(data)))[0]?.tunnel;
+    assert.deepEqual(tunnel('gre', attribute(6, Uint8Array.of(192, 0, 2, 1)), attribute(7, host)), {
+      kind: 'gre',
+      remote: '203.0.113.9',
+    });
+    assert.deepEqual(tunnel('ipip', attribute(3, host)), { kind: 'ipip', remote: '203.0.113.9' });
+    assert.deepEqual(tunnel('vxlan', attribute(16, six)), { kind: 'vxlan', remote: '2001:db8::9' });
+    assert.deepEqual(tunnel('vxlan', attribute(2, Uint8Array.of(239, 1, 1, 1))), { kind: 'vxlan' });
+    assert.deepEqual(tunnel('ipip', attribute(3, new Uint8Array(4))), { kind: 'ipip' });
+    assert.deepEqual(tunnel('wireguard'), { kind: 'wireguard' });
+    assert.deepEqual(tunnel('tun', attribute(3, Uint8Array.of(1))), { kind: 'tun' });
+    assert.equal(tunnel('tun', attribute(3, Uint8Array.of(2))), undefined, 'TAP');
+    assert.equal(tunnel('veth', attribute(2, host)), undefined);
+    const whole = newLink('dev0', 'tun', attribute(3, Uint8Array.of(1)));
+    parseDamaged(whole, parseLinks);
   });
 
   it('reads nothing beyond a dump that breaks off, or is damaged', () => parseDamaged(LINKS, parseLinks));
