@@ -121,6 +121,7 @@ export class RulesKeeper {
     this.#monitor = new News(
       ['rule', 'route', 'address', 'link'],
       (items) => {
+        void this.#hear(items).catch(this.#isolation.report);
         if (this.#touched.hear(items, now())) this.#paced.soon();
         else if (items.some((item) => this.#matters(item))) this.#paced.request();
       },
@@ -220,6 +221,12 @@ export class RulesKeeper {
   async #sweep(): Promise<void> {
     (await this.#look)?.forget();
     this.#paced.request();
+  }
+
+  /** Does at once what need not wait for a pass. */
+  async #hear(items: readonly NewsItem[]): Promise<void> {
+    const look = await this.#look;
+    if (rulesAreUp()) await look?.hear(items);
   }
 
   #compare(): void {

@@ -33,22 +33,20 @@ export function widestNetworks(texts: readonly string[], family: Family): string
     const networks = texts.flatMap((text) => parseNetwork(text) ?? []);
     return widest(networks.filter((network) => network.family === 6)).map(({ text }) => text);
   }
-  const keys: number[] = [];
-  const byKey = new Map<number, string>();
+  const networks: { readonly key: number; readonly text: string }[] = [];
   for (const text of texts) {
     const key = ipv4Key(text);
-    if (key === undefined || key % PREFIXES === 0) continue;
-    const known = byKey.get(key);
-    if (known === undefined) keys.push(key);
-    if (known === undefined || text < known) byKey.set(key, text);
+    if (key !== undefined && key % PREFIXES !== 0) networks.push({ key, text });
   }
+  // The kernel tells its routes nearly in this order, so there is little to sort.
+  networks.sort((a, b) => a.key - b.key || compare(a.text, b.text));
   const kept: string[] = [];
   let end = -1;
-  for (const key of Float64Array.from(keys).sort()) {
+  for (const { key, text } of networks) {
     const base = Math.floor(key / PREFIXES);
     if (base <= end) continue;
     end = base + 2 ** (32 - (key % PREFIXES)) - 1;
-    kept.push(byKey.get(key)!);
+    kept.push(text);
   }
   return kept;
 }

@@ -1,5 +1,6 @@
 import type { PlanConfig } from '../config/config.js';
 import { carries, natOf } from '../core/wan.js';
+import type { Address } from './facts.js';
 import { covers, parseNetwork } from './network.js';
 import type { IpRule, TableRoute } from './plan.js';
 import type { Scene } from './scene.js';
@@ -69,11 +70,13 @@ function ownSource(scene: Scene): string | undefined {
   const { facts, devices, config, family } = scene;
   const bySource = facts.rules[4].some(({ before }) => before[0] !== 'from all');
   if (family === 6 || !mayHaveOwnSource(config) || bySource) return undefined;
-  const fits = facts.addresses[4].filter(({ dev, address }) => {
+  const { lan } = config.rules;
+  const fits = ({ dev, address }: Address) => {
+    if (devices.includes(dev) || facts.devices.get(dev)?.pointToPoint !== false) return false;
     const network = parseNetwork(address);
-    const isLan = !devices.includes(dev) && facts.devices.get(dev)?.pointToPoint === false;
-    return isLan && network !== undefined && PRIVATE.some((one) => covers(one, network));
-  });
-  const best = fits.find(({ dev }) => config.rules.lan.includes(dev)) ?? fits[0];
+    return network !== undefined && PRIVATE.some((one) => covers(one, network));
+  };
+  const addresses = facts.addresses[4];
+  const best = addresses.find((one) => lan.includes(one.dev) && fits(one)) ?? addresses.find(fits);
   return best?.address.split('/', 1)[0];
 }

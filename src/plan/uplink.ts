@@ -85,9 +85,15 @@ export function defaultDevices(main: readonly MainRoute[]): ReadonlySet<string> 
   return new Set(best.flatMap(({ ways }) => ways.map(({ dev }) => dev)));
 }
 
-/** The default routes of the main table, in its order. */
-export function defaultRoutes(main: readonly MainRoute[]): MainRoute[] {
-  return main.filter(({ dst }) => dst === 'default');
+const knownDefaults = new WeakMap<readonly MainRoute[], readonly MainRoute[]>();
+
+/** The default routes of the main table, in its order. They are kept, since every WAN asks, and a table may be long. */
+export function defaultRoutes(main: readonly MainRoute[]): readonly MainRoute[] {
+  const known = knownDefaults.get(main);
+  if (known !== undefined) return known;
+  const found = main.filter(({ dst }) => dst === 'default');
+  knownDefaults.set(main, found);
+  return found;
 }
 
 function hasAddress(dev: string, family: Family, facts: Facts): boolean {

@@ -52,6 +52,11 @@ export function fillNetworkSets(held: readonly HeldSet[], before: SetsBefore): v
   }
 }
 
+/** Adds networks to a family's set, which must exist. @throws Error with `errno` */
+export function addToNetworkSet(family: Family, networks: readonly string[]): void {
+  setOf(family).add(networks);
+}
+
 /** Removes the sets that are not among `held`. One that a rule still asks stays, and goes with a later run. */
 export function dropNetworkSets(held: readonly HeldSet[]): void {
   const kept = new Set(held.map(({ family }) => heldSetName(family)));

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.js';
-import { FAMILIES } from '../core/family.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import { isRefusal } from '../errors.js';
 import { buildPlan } from '../plan/build.js';
 import { type HeldSet, heldSets } from '../plan/held-sets.js';
@@ -13,7 +13,8 @@ import type { Variant } from './firewall.js';
 import { type Installed, installedConfig, readInstalled } from './installed.js';
 import { linkOf } from './link-changes.js';
 import { underLock } from './lock.js';
-import { fillNetworkSets, readNetworkSets, type SetsBefore } from './network-sets.js';
+import { addToNetworkSet, fillNetworkSets, readNetworkSets } from './network-sets.js';
+import { MAIN_TABLE, type NewsItem } from './news.js';
 import { MOST_REDIRECTIONS } from './redirections.js';
 import { chainText, ipRulesText, redirectionsText } from './rtnetlink/own-rules.js';
 import { dumpOfProtocol } from './rtnetlink/routes.js';
@@ -36,7 +37,7 @@ export interface Sight {
 export class QuickLook {
   #settled: Sight | undefined;
   /** What the sets hold, as far as it is known to be so. */
-  #sets: SetsBefore | undefined;
+  #sets: Map<Family, Set<string>> | undefined;
 
   /** Looks; undefined where that cannot tell. @param states as for a refresh */
   look(states: PlanStates | undefined): Sight | undefined {
@@ -69,6 +70,28 @@ export class QuickLook {
     }
     this.#sets = new Map(held.map(({ family, elements }) => [family, new Set(elements)]));
     return true;
+  }
+
+  /**
+   * Puts the networks of new routes into the sets at once, since a look at 15,000 routes takes a while. A look later finds
+   * what that leaves: a network that a wider one covers already, say.
+   */
+  async hear(news: readonly NewsItem[]): Promise<void> {
+    for (const { family } of this.#settled?.held ?? []) {
+      const known = this.#sets?.get(family);
+      const networks = newNetworks(news, family).filter((network) => known?.has(network) !== true);
+      if (networks.length === 0) continue;
+      try {
+        const done = await underLock(async () => {
+          addToNetworkSet(family, networks);
+          return true;
+        });
+        if (done) for (const network of networks) known?.add(network);
+      } catch (error) {
+        if (!(error instanceof Error && 'errno' in error)) throw error;
+        this.#sets = undefined;
+      }
+    }
   }
 
   /**
@@ -129,6 +152,17 @@ function tables(variant: Variant, lists: Lists, { rules }: Pick<Config, 'rules'>
       ...[...new Set(bases)].map((chain) => chainText(family, stage, chain, 'WANMARK')),
     ];
   });
+}
+
+/** The networks that routes of the main table lead to since the news. */
+function newNetworks(news: readonly NewsItem[], family: Family): string[] {
+  return news
+    .flatMap((item) =>
+      item.kind === 'route' && item.family === family && item.table === MAIN_TABLE && item.leads
+        ? [item.dst]
+        : [],
+    )
+    .filter((dst) => dst !== 'default' && !dst.endsWith('/0'));
 }
 
 function setting(device: string, key: string): string {

@@ -7,9 +7,13 @@ import { KernelSet } from '#wanmark/system/rtnetlink/kernel-set.js';
 
 const look = new QuickLook();
 let items: NewsItem[] = [];
+let hears = false;
 new News(
   ['rule', 'route'],
-  (news) => items.push(...news),
+  (news) => {
+    items.push(...news);
+    if (hears) void look.hear(news);
+  },
   () => say('ended'),
 );
 
@@ -23,7 +27,11 @@ function text(item: NewsItem): string {
 
 async function answer(line: string): Promise<string> {
   const [word, count] = line.split(' ');
-  const sight = look.look(undefined);
+  if (word === 'hear') {
+    hears = true;
+    return 'hears';
+  }
+  const sight = word === 'set' ? undefined : look.look(undefined);
   switch (word) {
     case 'settle':
       look.forget();
@@ -41,7 +49,9 @@ async function answer(line: string): Promise<string> {
     }
     default: {
       const networks = new KernelSet('WANMARK_4', 4).networks();
-      return ['10.9.9.0/24', '10.100.0.0/24'].map((one) => `${one} ${networks?.has(one)}`).join(', ');
+      return ['10.9.8.0/24', '10.9.9.0/24', '10.100.0.0/24']
+        .map((one) => `${one} ${networks?.has(one)}`)
+        .join(', ');
     }
   }
 }

@@ -40,8 +40,22 @@ EOF`);
     machine.sh('ip route add 10.9.9.0/24 via 192.0.2.1; ip route del 10.100.0.0/24');
     assert.equal(await look(), 'nothing to do');
     assert.equal(await heard(2), 'route:254:10.9.9.0/24 route:254:10.100.0.0/24');
-    assert.equal(await peer.ask('set'), '10.9.9.0/24 true, 10.100.0.0/24 false');
+    assert.equal(await peer.ask('set'), '10.9.8.0/24 false, 10.9.9.0/24 true, 10.100.0.0/24 false');
     assert.equal(machine.wanmark('refresh', undefined, { env: VARIANTS.nft! }).stderr, '');
+  });
+
+  test('of a route that comes is in the set as soon as it is heard of, without a look', async () => {
+    assert.equal(await peer.ask('hear'), 'hears');
+    machine.sh('ip route add throw 10.9.8.0/24; ip route add 10.100.0.0/24 via 192.0.2.1');
+    assert.equal(await heard(2), 'route:254:10.9.8.0/24 route:254:10.100.0.0/24');
+    assert.equal(await peer.ask('set'), '10.9.8.0/24 false, 10.9.9.0/24 true, 10.100.0.0/24 true');
+    machine.sh('ip route del 10.9.9.0/24; ip route add 10.100.0.0/21 via 192.0.2.1');
+    assert.equal(await heard(2), 'route:254:10.9.9.0/24 route:254:10.100.0.0/21');
+    assert.equal(await look(), 'nothing to do');
+    assert.equal(await peer.ask('set'), '10.9.8.0/24 false, 10.9.9.0/24 false, 10.100.0.0/24 false');
+    assert.equal(machine.wanmark('refresh', undefined, { env: VARIANTS.nft! }).stderr, '');
+    machine.sh('ip route del 10.100.0.0/21');
+    assert.equal(await look(), 'nothing to do');
   });
 
   for (const [what, breaks, mends] of [

@@ -2,7 +2,7 @@ import { formatAddress } from '../../core/address.js';
 import { align, LITTLE_ENDIAN } from './messages.js';
 
 /** struct rtattr of linux/rtnetlink.h: length, type; the same as nlattr. */
-const RTATTR_BYTES = 4;
+export const RTATTR_BYTES = 4;
 /** NLA_TYPE_MASK of linux/netlink.h: without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
 const TYPE_MASK = 0x3fff;
 
@@ -14,12 +14,26 @@ export type VisitAttribute = (type: number, view: DataView, start: number, end: 
  * not whole, so a value is always inside the message.
  */
 export function forEachAttribute(view: DataView, start: number, end: number, visit: VisitAttribute): void {
-  for (let at = start; at + RTATTR_BYTES <= end; ) {
-    const length = view.getUint16(at, LITTLE_ENDIAN);
-    if (length < RTATTR_BYTES || at + length > end) return;
-    visit(view.getUint16(at + 2, LITTLE_ENDIAN) & TYPE_MASK, view, at + RTATTR_BYTES, at + length);
-    at += align(length);
+  for (let at = start, next = 0; ; at = align(next)) {
+    next = attributeEnd(view, at, end);
+    if (next === 0) return;
+    visit(attributeType(view, at), view, at + RTATTR_BYTES, next);
   }
+}
+
+/**
+ * Where the attribute at `at` ends, before its padding; 0 where it is not whole. With {@link attributeType} it goes through
+ * thousands of messages without an object for each: the value begins {@link RTATTR_BYTES} behind `at`, and the next
+ * attribute at {@link align} of the end, as messages begin at multiples of 4.
+ */
+export function attributeEnd(view: DataView, at: number, end: number): number {
+  if (at + RTATTR_BYTES > end) return 0;
+  const length = view.getUint16(at, LITTLE_ENDIAN);
+  return length < RTATTR_BYTES || at + length > end ? 0 : at + length;
+}
+
+export function attributeType(view: DataView, at: number): number {
+  return view.getUint16(at + 2, LITTLE_ENDIAN) & TYPE_MASK;
 }
 
 /** A 32-bit number; 0 where the value is too short for one. */
@@ -30,8 +44,11 @@ export function readNumber(view: DataView, start: number, end: number): number {
 /** An address of 4 or 16 bytes; undefined for any other length. */
 export function readAddress(view: DataView, start: number, end: number): string | undefined {
   const length = end - start;
-  if (length !== 4 && length !== 16) return undefined;
-  return formatAddress(bytesOf(view, start, end), 0, length === 4 ? 4 : 6);
+  if (length === 4) {
+    const byte = (i: number) => view.getUint8(start + i);
+    return `${byte(0)}.${byte(1)}.${byte(2)}.${byte(3)}`;
+  }
+  return length === 16 ? formatAddress(bytesOf(view, start, end), 0, 6) : undefined;
 }
 
 /** Text up to its closing 0. */

@@ -1,7 +1,7 @@
-import { FAMILIES } from '../../core/family.js';
+import { FAMILIES, type Family } from '../../core/family.js';
 import { forEachAttribute, readNumber, readText } from './attributes.js';
 import { ADDRESS_FAMILY, forEachMessageOf, LITTLE_ENDIAN } from './messages.js';
-import { parseRouteMessage, RTMSG_BYTES } from './routes.js';
+import { parseRouteMessage, RTMSG_BYTES, RTN_THROW } from './routes.js';
 
 /** A change that rtnetlink told of. */
 export type Change =
@@ -11,11 +11,14 @@ export type Change =
   | { readonly kind: 'rule' }
   | {
       readonly kind: 'route';
+      readonly family: Family;
       readonly table: number;
       /** `default`, a network or an address. */
       readonly dst: string;
       /** Whether a way of it needs no gateway. */
       readonly direct: boolean;
+      /** Whether it came, or was replaced, and leads somewhere: a `throw` route does not. */
+      readonly leads: boolean;
     };
 
 /** Messages of linux/rtnetlink.h; the one for what goes follows the one for what comes. */
@@ -69,9 +72,16 @@ function parseChange(type: number, view: DataView, start: number, end: number): 
         (one) => bytes >= RTMSG_BYTES && ADDRESS_FAMILY[one] === view.getUint8(start),
       );
       if (family === undefined) return undefined;
-      const { table, dst, cloned, hops } = parseRouteMessage(view, start, end, family);
+      const { table, dst, cloned, hops, type: way } = parseRouteMessage(view, start, end, family);
       if (cloned) return undefined;
-      return { kind: 'route', table, dst, direct: hops.some(({ gateway, foreign }) => !gateway && !foreign) };
+      return {
+        kind: 'route',
+        family,
+        table,
+        dst,
+        direct: hops.some(({ gateway, foreign }) => !gateway && !foreign),
+        leads: type === RTM_NEWROUTE && way !== RTN_THROW,
+      };
     }
     case RTM_NEWRULE:
     case RTM_DELRULE:

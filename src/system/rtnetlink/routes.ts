@@ -1,5 +1,14 @@
 import type { Family } from '../../core/family.js';
-import { attribute, forEachAttribute, numberValue, readAddress, readNumber } from './attributes.js';
+import {
+  attribute,
+  attributeEnd,
+  attributeType,
+  forEachAttribute,
+  numberValue,
+  RTATTR_BYTES,
+  readAddress,
+  readNumber,
+} from './attributes.js';
 import { ADDRESS_FAMILY, align, forEachMessage, LITTLE_ENDIAN } from './messages.js';
 import { dump } from './socket.js';
 
@@ -128,26 +137,51 @@ export function parseRouteMessage(view: DataView, start: number, end: number, fa
   return parseRoute(view, start, end, family, view.getUint8(start + 1));
 }
 
+/** One pass without an object for each attribute, since a router that speaks BGP has a hundred thousand routes. */
 function parseRoute(view: DataView, start: number, end: number, family: Family, length: number): Route {
   const flags = view.getUint32(start + 8, LITTLE_ENDIAN);
   let dst: string | undefined;
   let table = view.getUint8(start + 4);
   let metric = 0;
+  let index = 0;
+  let gateway: string | undefined;
+  let foreign = false;
   let multipath: NextHop[] | undefined;
-  const body = start + RTMSG_BYTES;
-  forEachAttribute(view, body, end, (type, _, from, to) => {
-    if (type === RTA_DST) dst = readAddress(view, from, to);
-    else if (type === RTA_TABLE) table = readNumber(view, from, to);
-    else if (type === RTA_PRIORITY) metric = readNumber(view, from, to);
-    else if (type === RTA_MULTIPATH) multipath = parseHops(view, from, to);
-  });
+  for (let at = start + RTMSG_BYTES, next = 0; ; at = align(next)) {
+    next = attributeEnd(view, at, end);
+    if (next === 0) break;
+    const from = at + RTATTR_BYTES;
+    switch (attributeType(view, at)) {
+      case RTA_DST:
+        dst = readAddress(view, from, next);
+        break;
+      case RTA_OIF:
+        index = readNumber(view, from, next);
+        break;
+      case RTA_GATEWAY:
+        gateway = readAddress(view, from, next);
+        break;
+      case RTA_PRIORITY:
+        metric = readNumber(view, from, next);
+        break;
+      case RTA_MULTIPATH:
+        multipath = parseHops(view, from, next);
+        break;
+      case RTA_TABLE:
+        table = readNumber(view, from, next);
+        break;
+      case RTA_VIA:
+        foreign = true;
+        break;
+    }
+  }
   return {
     dst: formatDestination(dst, length, family),
     type: view.getUint8(start + 7),
     table,
     cloned: (flags & RTM_F_CLONED) !== 0,
     metric,
-    hops: multipath ?? [parseHop(view, body, end, undefined, flags)],
+    hops: multipath ?? [{ index, gateway, foreign, dead: (flags & RTNH_F_DEAD) !== 0 }],
   };
 }
 
@@ -168,20 +202,11 @@ function parseHops(view: DataView, start: number, end: number): NextHop[] {
   return hops;
 }
 
-/** @param known the device's number where it stands before the attributes instead of among them */
-function parseHop(
-  view: DataView,
-  start: number,
-  end: number,
-  known: number | undefined,
-  flags: number,
-): NextHop {
-  let index = known ?? 0;
+function parseHop(view: DataView, start: number, end: number, index: number, flags: number): NextHop {
   let gateway: string | undefined;
   let foreign = false;
   forEachAttribute(view, start, end, (type, _, from, to) => {
-    if (type === RTA_OIF && known === undefined) index = readNumber(view, from, to);
-    else if (type === RTA_GATEWAY) gateway = readAddress(view, from, to);
+    if (type === RTA_GATEWAY) gateway = readAddress(view, from, to);
     else if (type === RTA_VIA) foreign = true;
   });
   return { index, gateway, foreign, dead: (flags & RTNH_F_DEAD) !== 0 };
