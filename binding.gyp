@@ -17,6 +17,7 @@
         'native/js/addon.cc',
         'native/js/call.cc',
         'native/js/conntrack.cc',
+        'native/js/descriptor_watch.cc',
         'native/js/host.cc',
         'native/js/probe.cc',
         'native/js/queue.cc',

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <string>
-#include <utility>
 
 #include "js/call.h"
 #include "js/error.h"
@@ -104,26 +103,22 @@ DatagramProbe::DatagramProbe(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     MakeError(env, StepName(socket_.failed()), error).ThrowAsJavaScriptException();
     return;
   }
-  uv_loop_t* loop = nullptr;
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
-    MakeError(env, "loop", EINVAL).ThrowAsJavaScriptException();
-    return;
+  error = watch_.Open(env, socket_.fd(),
+                      {
+                          .on_readable = [this](int status) { OnReadable(status); },
+                          .close = [this] { socket_.Close(); },
+                          .on_env_gone =
+                              [this] {
+                                on_event_.Reset();
+                                async_context_.reset();
+                              },
+                      });
+  if (!error) {
+    error = watch_.Await();
+    if (error) watch_.Close();
   }
-  auto watch = std::make_unique<Watch>();
-  watch->owner = this;
-  watch->handle.data = watch.get();
-  if (const int status = uv_poll_init(loop, &watch->handle, socket_.fd())) {
-    MakeError(env, "loop", -status).ThrowAsJavaScriptException();
-    return;
-  }
-  watch_ = watch.release();
-  napi_add_async_cleanup_hook(env, OnEnvCleanup, watch_, &watch_->hook);
-  const int status = uv_poll_start(&watch_->handle, UV_READABLE, [](uv_poll_t* handle, int status, int) {
-    if (DatagramProbe* owner = static_cast<Watch*>(handle->data)->owner) owner->OnReadable(status);
-  });
-  if (status) {
-    StopWatching();
-    MakeError(env, "loop", -status).ThrowAsJavaScriptException();
+  if (error) {
+    MakeError(env, "loop", error).ThrowAsJavaScriptException();
     return;
   }
   on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
@@ -142,7 +137,7 @@ Napi::Value DatagramProbe::Send(const Napi::CallbackInfo& info) {
   }
   const auto array = info[0].As<Napi::TypedArray>();
   const auto* bytes = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  return Napi::Number::New(env, watch_ ? socket_.Send(bytes, array.ByteLength()) : EBADF);
+  return Napi::Number::New(env, watch_.is_open() ? socket_.Send(bytes, array.ByteLength()) : EBADF);
 }
 
 void DatagramProbe::OnReadable(int status) {
@@ -157,7 +152,7 @@ void DatagramProbe::OnReadable(int status) {
       return;
     }
     if (error) {
-      uv_poll_stop(&watch_->handle);
+      watch_.Pause();
       Emit(error, nullptr, 0);
       return;
     }
@@ -178,35 +173,14 @@ bool DatagramProbe::Emit(int error, const void* data, size_t size) {
            {Napi::Number::New(env, error),
             data ? napi_value(Napi::Buffer<uint8_t>::Copy(env, static_cast<const uint8_t*>(data), size))
                  : napi_value(Napi::Env(env).Undefined())});
-  return watch_ != nullptr;
+  return watch_.is_open();
 }
 
 void DatagramProbe::Close(const Napi::CallbackInfo&) {
-  if (!watch_) return;
-  StopWatching();
+  if (!watch_.is_open()) return;
+  watch_.Close();
   on_event_.Reset();
   Unref();
-}
-
-void DatagramProbe::StopWatching() {
-  Watch* watch = std::exchange(watch_, nullptr);
-  watch->owner = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(&watch->handle), [](uv_handle_t* handle) {
-    const std::unique_ptr<Watch> watch(static_cast<Watch*>(handle->data));
-    napi_remove_async_cleanup_hook(watch->hook);
-  });
-  // A descriptor may be closed right after uv_close() (libuv: uv_poll_t).
-  socket_.Close();
-}
-
-void DatagramProbe::OnEnvCleanup(napi_async_cleanup_hook_handle, void* data) {
-  auto* watch = static_cast<Watch*>(data);
-  // The owner is null when the probe is being closed already; its close callback will come.
-  if (!watch->owner) return;
-  DatagramProbe* owner = watch->owner;
-  owner->StopWatching();
-  owner->on_event_.Reset();
-  owner->async_context_.reset();
 }
 
 }  // namespace wanmark

@@ -4,11 +4,10 @@
 #pragma once
 
 #include <napi.h>
-#include <node_api.h>
-#include <uv.h>
 
 #include <memory>
 
+#include "js/descriptor_watch.h"
 #include "probe/socket.h"
 
 namespace wanmark {
@@ -28,14 +27,6 @@ class DatagramProbe : public Napi::ObjectWrap<DatagramProbe> {
   explicit DatagramProbe(const Napi::CallbackInfo& info);
 
  private:
-  /** What the async cleanup hook and the uv handle need after the JS object is gone. */
-  struct Watch {
-    uv_poll_t handle;
-    // The owner is null once the environment is being torn down, since no JS may run then.
-    DatagramProbe* owner;
-    napi_async_cleanup_hook_handle hook;
-  };
-
   /** For JS: send(bytes) returns 0 or errno, EBADF when the probe is closed. */
   Napi::Value Send(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
@@ -44,11 +35,9 @@ class DatagramProbe : public Napi::ObjectWrap<DatagramProbe> {
   bool Emit(int error, const void* data, size_t size);
   /** Reports the error that made libuv stop, or `status` when the socket knows of none. */
   void EndWith(int status);
-  void StopWatching();
-  static void OnEnvCleanup(napi_async_cleanup_hook_handle hook, void* watch);
 
   ProbeSocket socket_;
-  Watch* watch_ = nullptr;
+  DescriptorWatch watch_;
   Napi::FunctionReference on_event_;
   std::unique_ptr<Napi::AsyncContext> async_context_;
 };

@@ -1,8 +1,6 @@
 #include "js/route_news.h"
 
-#include <cerrno>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "js/call.h"
@@ -38,23 +36,23 @@ RouteNews::RouteNews(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RouteNew
     MakeError(env, error).ThrowAsJavaScriptException();
     return;
   }
-  uv_loop_t* loop = nullptr;
-  auto watch = std::make_unique<Watch>();
-  watch->owner = this;
-  watch->handle.data = watch.get();
-  const int error = napi_get_uv_event_loop(env, &loop) == napi_ok
-                        ? -uv_poll_init(loop, &watch->handle, socket_.fd())
-                        : EINVAL;
+  int error = watch_.Open(env, socket_.fd(),
+                          {
+                              .on_readable = [this](int) { OnReadable(); },
+                              .close = [this] { socket_.Close(); },
+                              .on_env_gone =
+                                  [this] {
+                                    on_readable_.Reset();
+                                    async_context_.reset();
+                                  },
+                          });
+  if (!error) {
+    watch_.Unref();
+    error = watch_.Await();
+    if (error) watch_.Close();
+  }
   if (error) {
     MakeError(env, error).ThrowAsJavaScriptException();
-    return;
-  }
-  watch_ = watch.release();
-  uv_unref(reinterpret_cast<uv_handle_t*>(&watch_->handle));
-  napi_add_async_cleanup_hook(env, OnEnvCleanup, watch_, &watch_->hook);
-  if (const int refused = Await()) {
-    StopWatching();
-    MakeError(env, refused).ThrowAsJavaScriptException();
     return;
   }
   on_readable_ = Napi::Persistent(info[1].As<Napi::Function>());
@@ -62,15 +60,10 @@ RouteNews::RouteNews(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RouteNew
   Ref();
 }
 
-int RouteNews::Await() {
-  return -uv_poll_start(&watch_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    // A negative status means ENOBUFS, which the next read takes; libuv has stopped the handle then as well.
-    uv_poll_stop(handle);
-    if (RouteNews* owner = static_cast<Watch*>(handle->data)->owner) owner->OnReadable();
-  });
-}
-
 void RouteNews::OnReadable() {
+  // Until the next read. A negative status means ENOBUFS, which that takes; libuv has stopped the handle then
+  // as well.
+  watch_.Pause();
   const napi_env env = Env();
   const Napi::HandleScope scope(env);
   const Napi::CallbackScope callback_scope(env, *async_context_);
@@ -79,12 +72,12 @@ void RouteNews::OnReadable() {
 
 Napi::Value RouteNews::Read(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!watch_) return env.Undefined();
+  if (!watch_.is_open()) return env.Undefined();
   std::vector<uint8_t> messages;
   bool lost = false;
   bool more = false;
   int error = socket_.Read(messages, lost, more);
-  if (!error) error = Await();
+  if (!error) error = watch_.Await();
   if (error) {
     MakeError(env, error).ThrowAsJavaScriptException();
     return env.Undefined();
@@ -97,31 +90,10 @@ Napi::Value RouteNews::Read(const Napi::CallbackInfo& info) {
 }
 
 void RouteNews::Close(const Napi::CallbackInfo&) {
-  if (!watch_) return;
-  StopWatching();
+  if (!watch_.is_open()) return;
+  watch_.Close();
   on_readable_.Reset();
   Unref();
-}
-
-void RouteNews::StopWatching() {
-  Watch* watch = std::exchange(watch_, nullptr);
-  watch->owner = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(&watch->handle), [](uv_handle_t* handle) {
-    const std::unique_ptr<Watch> watch(static_cast<Watch*>(handle->data));
-    napi_remove_async_cleanup_hook(watch->hook);
-  });
-  // A descriptor may be closed right after uv_close() (libuv: uv_poll_t).
-  socket_.Close();
-}
-
-void RouteNews::OnEnvCleanup(napi_async_cleanup_hook_handle, void* data) {
-  auto* watch = static_cast<Watch*>(data);
-  // The owner is null when it is being closed already; its close callback will come.
-  if (!watch->owner) return;
-  RouteNews* owner = watch->owner;
-  owner->StopWatching();
-  owner->on_readable_.Reset();
-  owner->async_context_.reset();
 }
 
 }  // namespace wanmark

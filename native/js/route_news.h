@@ -2,11 +2,10 @@
 #pragma once
 
 #include <napi.h>
-#include <node_api.h>
-#include <uv.h>
 
 #include <memory>
 
+#include "js/descriptor_watch.h"
 #include "route/news.h"
 
 namespace wanmark {
@@ -24,27 +23,16 @@ class RouteNews : public Napi::ObjectWrap<RouteNews> {
   explicit RouteNews(const Napi::CallbackInfo& info);
 
  private:
-  /** What the async cleanup hook and the uv handle need after the JS object is gone. */
-  struct Watch {
-    uv_poll_t handle;
-    // The owner is null once the environment is being torn down, since no JS may run then.
-    RouteNews* owner;
-    napi_async_cleanup_hook_handle hook;
-  };
-
   /**
    * For JS: read() returns `{messages, lost, more}`. `lost`: something is missing among the messages; `more`:
    * it should be called again. Undefined once it is closed.
    */
   Napi::Value Read(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
-  int Await();
   void OnReadable();
-  void StopWatching();
-  static void OnEnvCleanup(napi_async_cleanup_hook_handle hook, void* watch);
 
   NewsSocket socket_;
-  Watch* watch_ = nullptr;
+  DescriptorWatch watch_;
   Napi::FunctionReference on_readable_;
   std::unique_ptr<Napi::AsyncContext> async_context_;
 };
