@@ -23,7 +23,8 @@ export interface NetworkOptions {
 /** One uplink of the lab. Its addresses have no prefix length. */
 export interface LabWan {
   readonly name: string;
-  readonly mark: number;
+  /** Its place among the WANs, from 1 on; wanmark gives it the same number in the field of the mark. */
+  readonly number: number;
   readonly weight: number;
   readonly tier: number;
   /** The router's device. */

@@ -23,7 +23,7 @@ function planWan(k: number, options: NetworkOptions, ipv6: boolean): LabWan {
   const wan = {
     name: `wan${k}`,
     gateway: `gw${k}`,
-    mark: k,
+    number: k,
     weight: options.weights?.[k - 1] ?? 1,
     tier: options.tiers?.[k - 1] ?? 1,
   };
@@ -91,7 +91,7 @@ function planRouter(wans: readonly LabWan[], vpn: boolean, ipv6: boolean): HostP
 
 function planGateway(wan: LabWan, ipv6: boolean): HostPlan {
   const shared = wan.nat === 'none';
-  const at = only(ipv6, [`203.0.113.${100 + wan.mark}`, `2001:db8:f::${100 + wan.mark}`]);
+  const at = only(ipv6, [`203.0.113.${100 + wan.number}`, `2001:db8:f::${100 + wan.number}`]);
   return {
     name: wan.gateway,
     addresses: [
@@ -110,8 +110,8 @@ function planServer(wans: readonly LabWan[], ipv6: boolean): HostPlan {
     wan.nat === 'none'
       ? []
       : [
-          `${wan.address}/32 via 203.0.113.${100 + wan.mark}`,
-          `${wan.address6}/128 via 2001:db8:f::${100 + wan.mark}`,
+          `${wan.address}/32 via 203.0.113.${100 + wan.number}`,
+          `${wan.address6}/128 via 2001:db8:f::${100 + wan.number}`,
         ],
   );
   return {

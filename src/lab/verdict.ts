@@ -184,7 +184,7 @@ export function judgeRun(
     const forwarded = seen.filter((flow) => flow.origin === 'client').length;
     return {
       name: wan.name,
-      mark: wan.mark,
+      mark: wan.number,
       weight: wan.weight,
       tier: wan.tier,
       expected: share ? rounded(share[i]! * flows.length) : null,

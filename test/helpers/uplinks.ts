@@ -88,7 +88,7 @@ export async function waitForKernel(lab: Lab, wans: number): Promise<void> {
 
 /** Waits until the kernel chooses none of the WANs, because all are down; until then it gives new connections to one. */
 export async function waitForLastResort(lab: Lab): Promise<void> {
-  const known = lab.wans.map(({ mark }) => mark);
+  const known = lab.wans.map(({ number }) => number);
   await eventually(
     () => kernelMarks(lab),
     (marks) => marks.every((mark) => !known.includes(mark)),

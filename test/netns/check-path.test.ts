@@ -21,7 +21,7 @@ const inUrl = (address: string) => (address.includes(':') ? `[${address}]` : add
 
 function pathOf(wan: LabWan, family: 4 | 6, more: Partial<CheckPath> = {}): CheckPath {
   const gateway = family === 6 ? wan.via6 : wan.via;
-  return { wan: wan.name, family, mark: WAN_FIELD.encode(wan.mark), device: wan.dev, gateway, ...more };
+  return { wan: wan.name, family, mark: WAN_FIELD.encode(wan.number), device: wan.dev, gateway, ...more };
 }
 
 /** Runs checks in one process, one after another. */
@@ -251,7 +251,7 @@ describe('checks', needs(nfqueue, addon), () => {
       await lab.router.sh(`
         cat >/run/good <<'X'
 #!/bin/sh
-test "$WANMARK_NAME $WANMARK_DEVICE $WANMARK_FAMILY $WANMARK_GATEWAY $WANMARK_MARK" = "${wan.name} ${wan.dev} 4 ${wan.via} ${hex(WAN_FIELD.encode(wan.mark))}" || { echo "wrong variables: $(env | grep WANMARK)"; exit 3; }
+test "$WANMARK_NAME $WANMARK_DEVICE $WANMARK_FAMILY $WANMARK_GATEWAY $WANMARK_MARK" = "${wan.name} ${wan.dev} 4 ${wan.via} ${hex(WAN_FIELD.encode(wan.number))}" || { echo "wrong variables: $(env | grep WANMARK)"; exit 3; }
 X
         printf '#!/bin/sh\\necho it is bad\\nexit 7\\n' >/run/bad
         printf '#!/bin/sh\\nsleep 4321 & sleep 4322\\n' >/run/hangs

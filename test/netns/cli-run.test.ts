@@ -40,8 +40,8 @@ const OWN_RULES = {
 
 async function ownRules(lab: Lab, rules: string): Promise<void> {
   const tables = lab.wans.map(
-    ({ mark, via, dev }) => `ip rule add fwmark ${mark} table ${100 + mark}
-      ip route add default via ${via} dev ${dev} table ${100 + mark}`,
+    ({ number, via, dev }) => `ip rule add fwmark ${number} table ${100 + number}
+      ip route add default via ${via} dev ${dev} table ${100 + number}`,
   );
   await lab.router.sh(`${tables.join('\n')}
     ip rule add lookup main suppress_prefixlength 0 priority 1

@@ -42,7 +42,8 @@ function listed(lab: Lab, count: number, kind: (entry: ConntrackEntry) => boolea
     () => conntrack(lab.router),
     (all) =>
       lab.wans.every(
-        ({ mark }) => all.filter((one) => WAN_FIELD.decode(one.mark) === mark && kind(one)).length >= count,
+        ({ number }) =>
+          all.filter((one) => WAN_FIELD.decode(one.mark) === number && kind(one)).length >= count,
       ),
     `${count} entries for each WAN`,
   );
@@ -138,7 +139,7 @@ describe('what is no connection of a WAN', needs(nfqueue, addon, conntrackTable)
         `for i in $(seq 30); do timeout 1 bash -c '>/dev/tcp/${wan!.inbound[0]}/${SILENT}' & done; wait`,
       ]);
       assert.ok(
-        (await conntrack(lab.router)).filter(({ mark }) => WAN_FIELD.decode(mark) === wan!.mark).length >=
+        (await conntrack(lab.router)).filter(({ mark }) => WAN_FIELD.decode(mark) === wan!.number).length >=
           240,
       );
 

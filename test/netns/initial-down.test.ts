@@ -11,7 +11,7 @@ import { kernelMarks, swallow, waitForAllBack, waitForState } from '../helpers/u
 
 describe('a WAN with initial=down', needs(nfqueue, addon), () => {
   it('waits for its check, and keeps what it had when the daemon starts again', async () => {
-    const tell = (wan: LabWan) => (wan.mark === 2 ? { ...wan, via: `${wan.via},initial=down` } : wan);
+    const tell = (wan: LabWan) => (wan.number === 2 ? { ...wan, via: `${wan.via},initial=down` } : wan);
     await withLab({ wans: 2, ipv6: false, tell, up: [] }, async ({ lab, wanmark }) => {
       assert.deepEqual(await kernelMarks(lab), [1]);
       assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 6 });

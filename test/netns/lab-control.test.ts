@@ -43,11 +43,11 @@ test('the lab tells the WANs apart: statistic rules typed by hand give exact thi
       echo 1 >/proc/sys/net/ipv4/conf/all/src_valid_mark
       ip rule add to 10.0.0.0/24 lookup main priority 1
       ip -6 rule add to 2001:db8:10::/64 lookup main priority 1`);
-    for (const { mark, via, via6, dev } of lab.wans) {
+    for (const { number, via, via6, dev } of lab.wans) {
       await lab.router.sh(`
-        ip rule add fwmark ${mark} lookup ${100 + mark} priority 10; ip route add default via ${via} dev ${dev} table ${100 + mark}
-        ip -6 rule add fwmark ${mark} lookup ${100 + mark} priority 10
-        ip -6 route add default via ${via6} dev ${dev} table ${100 + mark}
+        ip rule add fwmark ${number} lookup ${100 + number} priority 10; ip route add default via ${via} dev ${dev} table ${100 + number}
+        ip -6 rule add fwmark ${number} lookup ${100 + number} priority 10
+        ip -6 route add default via ${via6} dev ${dev} table ${100 + number}
       `);
     }
     for (const kind of KINDS) {

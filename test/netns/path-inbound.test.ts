@@ -51,8 +51,8 @@ describe('an inbound connection', needs(nfqueue, addon), () => {
         await lab.gateway(wan).sh(`
           ip route replace ${far[4]} via ${wan.address}; ip route replace ${far[6]} via ${wan.address6}`);
         await lab.server.sh(`
-          ip route replace ${far[4]} via 203.0.113.${100 + wan.mark}
-          ip route replace ${far[6]} via 2001:db8:f::${100 + wan.mark}`);
+          ip route replace ${far[4]} via 203.0.113.${100 + wan.number}
+          ip route replace ${far[6]} via 2001:db8:f::${100 + wan.number}`);
         for (const family of [4, 6] as const) {
           await lab
             .gateway(wan)

@@ -84,7 +84,7 @@ describe('a server that drops what comes by one WAN', needs(nfqueue, addon), () 
 
 describe('a WAN that dies', needs(nfqueue, addon), () => {
   it('fails no client although its backup is of another tier, and nothing that was answered is cut', async () => {
-    const tell = (wan: Lab['wans'][number]) => ({ ...wan, tier: wan.mark });
+    const tell = (wan: Lab['wans'][number]) => ({ ...wan, tier: wan.number });
     await withLab({ wans: 2, ipv6: true, up: [], run: PATIENT, tell }, async ({ lab, daemon }) => {
       await exponentialSyns(lab);
       const held = await lab.connect({ count: 4, hold: true });

@@ -66,7 +66,9 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
         const entries = (await conntrack(lab.router)).filter(({ dport }) => dport === 80);
         for (const [k, wan] of lab.wans.entries()) {
           const marks = entries.filter(({ dst }) => wan.inbound.includes(dst)).map(({ mark }) => mark);
-          const expected = [0, 1, 2, 3, 4, 5].map((b) => ((6 * k + b + 1) << 8) | WAN_FIELD.encode(wan.mark));
+          const expected = [0, 1, 2, 3, 4, 5].map(
+            (b) => ((6 * k + b + 1) << 8) | WAN_FIELD.encode(wan.number),
+          );
           assert.deepEqual(
             [...new Set(marks)].sort((a, b) => a - b),
             expected,
@@ -157,8 +159,8 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
         const four = wan!.address.replace(/\d+$/, '');
         const six = wan!.address6!.replace(/2$/, '');
         await lab.server.sh(`
-          ip route add ${four}${to} via 203.0.113.${100 + wan!.mark}
-          ip route add ${six}${to} via 2001:db8:f::${100 + wan!.mark}`);
+          ip route add ${four}${to} via 203.0.113.${100 + wan!.number}
+          ip route add ${six}${to} via 2001:db8:f::${100 + wan!.number}`);
         await lab.router.sh(`
           ip addr del ${four}${from}/29 dev ${wan!.dev}; ip addr add ${four}${to}/29 dev ${wan!.dev}
           ip addr del ${six}${from}/64 dev ${wan!.dev}; ip addr add ${six}${to}/64 dev ${wan!.dev} nodad
