@@ -1,3 +1,4 @@
+import { checkInteger } from '../core/integer.js';
 import { MarkField } from '../core/mark.js';
 import { loadAddon } from '../native.js';
 import { type ConntrackError, describeConntrackError } from './errors.js';
@@ -209,13 +210,5 @@ export class ConntrackCounter {
     this.#resolveReady();
     openCounters.delete(this);
     if (openCounters.size === 0) process.off('exit', closeAllNow);
-  }
-}
-
-function checkInteger(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(
-      `Expected the "${name}" option to be an integer from ${min} to ${max}, not ${value}`,
-    );
   }
 }

@@ -11,7 +11,7 @@ import type { Wan } from '../core/wan.js';
 import type { NeighbourGateway } from '../system/gateways.js';
 import type { CheckPath } from '../wan/check/check.js';
 import type { Clock } from '../wan/clock.js';
-import { type Finding, Inquiries, type InquiriesOptions } from '../wan/inquiry/inquiries.js';
+import { Inquiries, type InquiriesOptions, type InquiryResult } from '../wan/inquiry/inquiries.js';
 import { Destinations } from '../wan/passive/destinations.js';
 import { Evidence } from '../wan/passive/evidence.js';
 import type { Watch } from '../wan/passive/watch.js';
@@ -146,7 +146,7 @@ export class Suspicions {
     this.#inquiries?.stop();
   }
 
-  #found({ wan, family, ruling, doubt }: Finding): void {
+  #found({ wan, family, ruling, doubt }: InquiryResult): void {
     const id = targetId(wan, family);
     const { onAsked } = this.#parts;
     switch (ruling.kind) {

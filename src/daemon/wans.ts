@@ -23,8 +23,8 @@ import { Settings } from './settings.js';
 import { judgedStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
-/** How long a part may take to end. */
-const MOST_STOPPING_MS = 3000;
+/** How long a part of this may take to end. */
+const PART_STOPPING_MS = 3000;
 
 export interface WansParts extends BalancerContext {
   /** A configuration with WANs or bare marks. */
@@ -103,9 +103,9 @@ export class Wans {
   async stop(): Promise<void> {
     const { logger } = this.#parts;
     const isolation = this.#isolation;
-    await isolation.settle(() => this.#mover.stop(), MOST_STOPPING_MS);
-    await isolation.settle(() => this.#uplinks?.stop(), MOST_STOPPING_MS);
-    const hooks = isolation.settle(() => this.#hooks.stop(), MOST_STOPPING_MS);
+    await isolation.settle(() => this.#mover.stop(), PART_STOPPING_MS);
+    await isolation.settle(() => this.#uplinks?.stop(), PART_STOPPING_MS);
+    const hooks = isolation.settle(() => this.#hooks.stop(), PART_STOPPING_MS);
     const nums = this.balancer.queueStatuses().map(({ num }) => num);
     const kernel = readQueueTable()?.filter(({ num }) => nums.includes(num));
     const [queue] = await Promise.all([this.balancer.stop(), hooks]);

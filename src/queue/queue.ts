@@ -1,4 +1,5 @@
 import type { Batch } from '../core/batch.js';
+import { checkInteger } from '../core/integer.js';
 import { loadAddon } from '../native.js';
 import { describeEvent, describeOpenError, type QueueError } from './errors.js';
 import type { NativeOpenError, NativeQueue, NativeStats, QueueAddon } from './native.js';
@@ -213,13 +214,5 @@ export class Queue {
   #forgetQueue(): void {
     openQueues.delete(this);
     if (openQueues.size === 0) process.off('exit', closeAllNow);
-  }
-}
-
-function checkInteger(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(
-      `Expected the "${name}" option to be an integer from ${min} to ${max}, not ${value}`,
-    );
   }
 }

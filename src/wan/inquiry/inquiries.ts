@@ -25,7 +25,7 @@ const BLIND_MS = 10_000;
 const AGAIN_MS = 3000;
 
 /** What an inquiry found of a WAN, or that it began because of a doubt. */
-export interface Finding {
+export interface InquiryResult {
   readonly wan: string;
   readonly family: Family;
   readonly ruling: Ruling;
@@ -53,7 +53,7 @@ export interface InquiriesOptions {
   readonly makeCheck?: typeof makeCheck;
   /** How the destinations of clients are asked. */
   readonly reach?: Check;
-  readonly onFinding: (finding: Finding) => void;
+  readonly onFinding: (finding: InquiryResult) => void;
 }
 
 /** Asks about the WANs that are in doubt, each family apart. */
@@ -134,7 +134,7 @@ export class Inquiries {
     this.#running.set(id, inquiry);
   }
 
-  #ruled(finding: Finding): void {
+  #ruled(finding: InquiryResult): void {
     const { wan, family, ruling } = finding;
     const { clock, evidence, isSuspected } = this.#options;
     const id = targetId(wan, family);

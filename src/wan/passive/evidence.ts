@@ -32,7 +32,7 @@ const LOOK_MS = 100;
 const STALE_MS = 30_000;
 const MOST = 128;
 
-class Record {
+class WanRecord {
   readonly times = new AnswerTimes();
   /** Unanswered connections that were decided after the latest answered one, by id. */
   run = new Map<number, Unanswered>();
@@ -65,7 +65,7 @@ class Record {
  * asked: clients choose their destinations, and a destination may be dead, or refuse one WAN's address.
  */
 export class Evidence {
-  readonly #records = new Map<string, Record>();
+  readonly #records = new Map<string, WanRecord>();
 
   /** How long the WAN takes to answer. */
   times(wan: string): AnswerTimes {
@@ -142,7 +142,7 @@ export class Evidence {
   }
 
   /** Nothing is answered any more, while the others answer. */
-  #silence(record: Record, others: readonly string[], now: number): Doubt | undefined {
+  #silence(record: WanRecord, others: readonly string[], now: number): Doubt | undefined {
     const usualMs = record.times.usualMs(now);
     if (now - record.heardAt < usualMs) return undefined;
     // A look finds an answer some time after it came, and the answer clears the WAN of all that was sent before it.
@@ -159,10 +159,10 @@ export class Evidence {
     return { reason, broad: false };
   }
 
-  #record(wan: string): Record {
+  #record(wan: string): WanRecord {
     let record = this.#records.get(wan);
     if (record === undefined) {
-      record = new Record();
+      record = new WanRecord();
       this.#records.set(wan, record);
     }
     return record;

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { parseConfig } from '#wanmark/config/config.js';
 import type { Check } from '#wanmark/wan/check/check.js';
-import { type Finding, Inquiries } from '#wanmark/wan/inquiry/inquiries.js';
+import { Inquiries, type InquiryResult } from '#wanmark/wan/inquiry/inquiries.js';
 import { Destinations } from '#wanmark/wan/passive/destinations.js';
 import { Evidence } from '#wanmark/wan/passive/evidence.js';
 import { FakeClock } from '../fake-clock.js';
@@ -27,7 +27,7 @@ function made({
   if (knows) {
     for (const n of [1, 2, 3]) destinations[4].note(`10.0.0.${n}`, `198.18.${n}.1`, 443, 'b', 0);
   }
-  const findings: (Finding & { at: number })[] = [];
+  const findings: (InquiryResult & { at: number })[] = [];
   const asked: [wan: string, target: string][] = [];
   const suspected = new Set<string>();
   let answers = false;
