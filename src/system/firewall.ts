@@ -3,6 +3,7 @@ import { SystemError } from '../errors.js';
 import type { Ipsec } from '../plan/facts.js';
 import { isInPath } from './executable.js';
 import { readIpsec } from './ipsec.js';
+import { hasLegacyTables } from './legacy-tables.js';
 import { type Run, run as runCommand, SYSTEM_PATH } from './run.js';
 
 /** The two variants of iptables: rules in nftables, or in the kernel's older tables. */
@@ -47,7 +48,8 @@ export async function findFirewall(families: readonly Family[], run: Run = runCo
     );
   }
   const variant = first?.variant ?? 'nft';
-  await Promise.all(FAMILIES.map((family) => rejectRulesOf(counterpart(programs[family], variant), run)));
+  const others = FAMILIES.filter((family) => variant === 'legacy' || hasLegacyTables(family));
+  await Promise.all(others.map((family) => rejectRulesOf(counterpart(programs[family], variant), run)));
   return {
     programs,
     variant,

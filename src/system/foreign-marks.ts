@@ -1,14 +1,18 @@
+import { FAMILIES, type Family } from '../core/family.js';
 import { hex } from '../core/mark.js';
 import type { FieldInUse } from './foreign-marks/field.js';
 import { iptablesWrites } from './foreign-marks/iptables.js';
 import { nftWrites } from './foreign-marks/nft.js';
 import { type MarkRule, markRules, matches, takenLines } from './foreign-marks/rules.js';
 import type { MarkWrite } from './foreign-marks/write.js';
+import { hasLegacyTables } from './legacy-tables.js';
 import { type Run, run as runCommand } from './run.js';
 
 /** The most lines that are said of one kind; a firewall can have thousands of rules. */
 const MOST = 5;
-const SAVES = ['iptables', 'ip6tables', 'iptables-legacy', 'ip6tables-legacy'] as const;
+const SAVES = ['iptables', 'ip6tables'] as const;
+/** What shows the rules of iptables-legacy, where the kernel has any. */
+const LEGACY_SAVES: Readonly<Record<Family, string>> = { 4: 'iptables-legacy', 6: 'ip6tables-legacy' };
 
 /**
  * The rules of others that use bits of our fields: iptables and nftables rules that write them, and ip rules that match
@@ -17,13 +21,18 @@ const SAVES = ['iptables', 'ip6tables', 'iptables-legacy', 'ip6tables-legacy'] a
 export async function foreignMarks(
   fields: readonly FieldInUse[],
   run: Run = runCommand,
+  isLegacyInUse: (family: Family) => boolean = hasLegacyTables,
 ): Promise<readonly string[]> {
+  const saves = [
+    ...SAVES,
+    ...FAMILIES.filter((family) => isLegacyInUse(family)).map((family) => LEGACY_SAVES[family]),
+  ];
   const outputOf = async (argv: readonly [string, ...string[]]) => {
     const { code, stdout } = await run(argv);
     return code === 0 ? stdout : '';
   };
   const [saved, native, rules] = await Promise.all([
-    Promise.all(SAVES.map(async (name) => iptablesWrites(name, await outputOf([`${name}-save`])))),
+    Promise.all(saves.map(async (name) => iptablesWrites(name, await outputOf([`${name}-save`])))),
     outputOf(['nft', '-s', '-t', 'list', 'ruleset']).then(nftWrites),
     Promise.all(([4, 6] as const).map((family) => outputOf(['ip', '-N', `-${family}`, 'rule', 'show']))),
   ]);

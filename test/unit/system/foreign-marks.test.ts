@@ -19,7 +19,7 @@ const saying =
     return { code: stdout === undefined ? 127 : 0, stdout: stdout ?? '', stderr: '' };
   };
 const lines = (field: MarkField, said: Record<string, string>, option = 'mask') =>
-  foreignMarks([{ field, option, targets: TARGETS }], saying(said));
+  foreignMarks([{ field, option, targets: TARGETS }], saying(said), () => true);
 const saved = (field: MarkField, table: string, rule: string) =>
   lines(field, { 'iptables-save': `*${table}\n:PREROUTING ACCEPT [0:0]\n${rule}\nCOMMIT\n` });
 const nft = (field: MarkField, head: string, rule: string) =>
