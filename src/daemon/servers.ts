@@ -148,7 +148,8 @@ export class Servers {
   }
 
   #openWatch(): Watch | undefined {
-    const { service, field, health, hasOther, conntrack = { lookup, forget }, forget: drop } = this.#parts;
+    const { service, field, health, states, hasOther, forget: drop } = this.#parts;
+    const { conntrack = { lookup, forget } } = this.#parts;
     const { secondChance, passive } = health;
     // Alone, a server has nothing that it could be replaced by.
     if (service.backends.length < 2 || (passive === 'off' && !secondChance)) return undefined;
@@ -165,7 +166,9 @@ export class Servers {
       destinations: { 4: new Destinations(), 6: new Destinations() },
       clock: this.#clock,
       onUnanswered: (name) => {
-        if (passive === 'off') return;
+        // Further rounds come in their time: how many must fail, and how far apart, is configured.
+        const isKnown = states.suspicion(targetId(name, this.#family)) !== undefined;
+        if (passive === 'off' || isKnown) return;
         this.#doubted.add(name);
         this.#monitor.hurry(name);
       },

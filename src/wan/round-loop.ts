@@ -7,7 +7,7 @@ import { probeRepeatedly, type RoundResult } from './probes.js';
 /** The part of the interval by which a round may begin earlier or later, so that loops do not fall into step. */
 const JITTER = 0.05;
 /** The shortest time from the beginning of one round to the next: {@link RoundLoop.hurry} may be called all the time. */
-const LEAST_MS = 500;
+const LEAST_MS = 200;
 
 export interface RoundLoopOptions {
   readonly config: CheckConfig;

@@ -13,9 +13,13 @@ import { Sampler } from './sampler.js';
 /** IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h). */
 const SEEN_REPLY = 1 << 1;
 /** Ages at which a connection is looked at, until it is answered. */
-const LOOKS_MS = [250, 500, FIRST_SYN_MS, 1250, 1750, 2300, LATER_SYN_MS] as const;
+const FIRST_LOOK_MS = 250;
+const LOOKS_MS = [FIRST_LOOK_MS, 500, FIRST_SYN_MS, 1250, 1750, 2300, LATER_SYN_MS] as const;
+/** Where resets are looked for: most have come by then, and each moment more makes others hear of one. */
+const RESET_LOOK_MS = 25;
 /** A moved connection is looked at sooner as well, since its answer speaks against the WAN that did not answer it. */
 const MOVED_LOOKS_MS = [100, ...LOOKS_MS] as const;
+const RESETS_LOOKS_MS = [RESET_LOOK_MS, ...LOOKS_MS] as const;
 /** Unanswered UDP is looked at less often, since it is mostly one-way on purpose. */
 const UDP_LOOKS_MS = [250, 500, FIRST_SYN_MS] as const;
 /** Looks are spread, since decisions wait for them; those of one moment together take a millisecond. */
@@ -99,7 +103,8 @@ export interface WatchOptions {
   readonly onEvidence?: () => void;
   /**
    * Told each time that a look finds a TCP connection without an answer, or gone: conntrack forgets a connection at once
-   * that a reset answers (nf_conntrack_tcp_packet), as from a closed port.
+   * that a reset answers (nf_conntrack_tcp_packet), as from a closed port. With it there is one more look, soon after
+   * the decision, which tells only of what is gone.
    */
   readonly onUnanswered?: (wan: string, family: Family) => void;
 }
@@ -235,7 +240,7 @@ export class Watch {
       }
     }
     this.#forgetMoves(now);
-    const isDue = (sample: Sample) => now - sample.bornMs >= looksOf(sample)[sample.looks]!;
+    const isDue = (sample: Sample) => now - sample.bornMs >= this.#looksOf(sample)[sample.looks]!;
     const due = this.#samples.filter(isDue);
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
     const unanswered = await Promise.all(due.map((sample) => this.#look(sample)));
@@ -284,14 +289,15 @@ export class Watch {
       this.#pair(sample, ageMs, lookedAt);
       return undefined;
     }
-    if (tuple.proto === TCP && (answered === false || found === undefined)) onUnanswered?.(wan, tuple.family);
+    const isDue = answered === false && ageMs >= FIRST_LOOK_MS;
+    if (tuple.proto === TCP && (isDue || found === undefined)) onUnanswered?.(wan, tuple.family);
     if (answered === false && sample.move === undefined) {
       evidence[tuple.family].unanswered(wan, unansweredOf(sample, ageMs));
     }
     sample.looks++;
     sample.knownMs = ageMs;
     // UDP is looked at again as well, since an answer may still come.
-    if (entry !== undefined && sample.looks < looksOf(sample).length) this.#follow(sample);
+    if (entry !== undefined && sample.looks < this.#looksOf(sample).length) this.#follow(sample);
     return answered === false ? sample : undefined;
   }
 
@@ -313,6 +319,12 @@ export class Watch {
     if (move !== undefined || tuple.proto !== TCP) return false;
     const patienceMs = evidence[tuple.family].times(wan).patienceMs(this.#options.clock.now());
     return knownMs >= patienceMs && mayMove(wan, tuple.family);
+  }
+
+  #looksOf({ tuple, move }: Sample): readonly number[] {
+    if (move !== undefined) return MOVED_LOOKS_MS;
+    if (tuple.proto === UDP) return UDP_LOOKS_MS;
+    return this.#options.onUnanswered === undefined ? LOOKS_MS : RESETS_LOOKS_MS;
   }
 
   async #moveAll(samples: readonly Sample[]): Promise<void> {
@@ -338,11 +350,6 @@ export class Watch {
       else this.#options.evidence[tuple.family].withdraw(wan, id);
     }
   }
-}
-
-function looksOf({ tuple, move }: Sample): readonly number[] {
-  if (move !== undefined) return MOVED_LOOKS_MS;
-  return tuple.proto === UDP ? UDP_LOOKS_MS : LOOKS_MS;
 }
 
 function unansweredOf({ id, decidedAt, tuple }: Sample, ageMs: number): Unanswered {

@@ -164,11 +164,11 @@ describe('the servers of a service', () => {
     const { dead, seen, decide, suspected } = world(t);
     await seen(SOON_MS);
     decide(3, 1001, undefined);
-    await seen(500);
+    await seen(400);
     assert.equal(suspected(), '');
     dead.add('10.0.0.3');
     decide(3, 1002, undefined);
-    await seen(800);
+    await seen(200);
     assert.equal(suspected(), '3');
   });
 

@@ -22,7 +22,15 @@ afterEach(() => {
 });
 
 /** A watch of two WANs, `a` and `b`, and a conntrack for it, keyed by the client's port. */
-function made({ mayMove = true, forgets = true } = {}) {
+function made({
+  mayMove = true,
+  forgets = true,
+  onUnanswered,
+}: {
+  mayMove?: boolean;
+  forgets?: boolean;
+  onUnanswered?: (wan: string) => void;
+} = {}) {
   const clock = new FakeClock();
   const entries = new Map<number, { entry: Entry; wan: string }>();
   const evidence = { 4: new Evidence(), 6: new Evidence() };
@@ -49,6 +57,7 @@ function made({ mayMove = true, forgets = true } = {}) {
     clock,
     random: seeded(1),
     onEvidence: () => judged++,
+    ...(onUnanswered && { onUnanswered }),
   });
   watches.push(watch);
   /** Gives a new connection to a WAN. */
@@ -381,5 +390,18 @@ describe('a watch', () => {
     decide('a', connection(1, { family: 6, src: 'fd00::1', dst: '2001:db8::1' }), REPLIED);
     await clock.pass(500);
     assert.deepEqual([evidence[4].heardAt('a'), evidence[6].heardAt('a')], [Number.NEGATIVE_INFINITY, 250]);
+  });
+
+  it('tells soon of what is gone, as after a reset, and of what has no answer from a quarter of a second on', async () => {
+    const told: [string, number][] = [];
+    const { clock, decide, entries } = made({ onUnanswered: (wan) => told.push([wan, clock.now()]) });
+    decide('a', connection(1001));
+    decide('b', connection(1002));
+    decide('b', connection(1003), REPLIED);
+    entries.delete(1001);
+    await clock.pass(100);
+    assert.deepEqual(told.splice(0), [['a', 25]]);
+    await clock.pass(300);
+    assert.deepEqual(told.splice(0), [['b', 250]]);
   });
 });
