@@ -205,12 +205,12 @@ describe('checks', needs(nfqueue, addon), () => {
           'dns,to=here.example,timeout=10',
           'http,to=http://here.example/,timeout=10',
           'http,to=http://here.example:82/,timeout=10,status=any',
-          'ping,to=nowhere.example,timeout=10',
+          'ping,to=unknown.example,timeout=10',
         ];
         const all = await checkAll(lab, texts, pathOf(two, family), { nameserver: SERVER[family] });
         assert.deepEqual(
           all.map(({ results: [first] }) => (first!.ok ? 'ok' : first!.why)),
-          ['ok', 'ok', 'ok', 'ok', 'ok', `nowhere.example has no IPv${family} address`],
+          ['ok', 'ok', 'ok', 'ok', 'ok', `unknown.example has no IPv${family} address`],
         );
         const [byOne, byTwo] = await seen(lab, family);
         assert.equal(byOne, 0);
@@ -219,9 +219,9 @@ describe('checks', needs(nfqueue, addon), () => {
       // By the WAN nobody can be asked here, but the router can ask itself.
       const here = lab.router.spawn([process.execPath, TARGETS, '127.0.0.1']);
       await here.waitForLine(/^ready/);
-      const texts = ['ping,to=nowhere.example,timeout=10'];
+      const texts = ['ping,to=unknown.example,timeout=10'];
       const [own] = await checkAll(lab, texts, pathOf(two, 4), { nameserver: '127.0.0.1' });
-      assert.equal(own!.results[0]!.why, 'nowhere.example has no IPv4 address');
+      assert.equal(own!.results[0]!.why, 'unknown.example has no IPv4 address');
       await here.kill();
       await targets.kill();
     });

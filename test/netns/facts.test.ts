@@ -91,7 +91,8 @@ describe('facts', needs(namespaces, addon), () => {
       const has = (flag: string) => flags!.split(',').includes(flag);
       const pointToPoint = has('POINTOPOINT');
       const ethernet = line.includes('link/ether') && !has('NOARP') && !pointToPoint;
-      return [name, { index: Number(index), up: has('UP'), pointToPoint, ethernet }];
+      const tunnel = name === 'tun0' ? { tunnel: { kind: 'tun' } } : {};
+      return [name, { index: Number(index), up: has('UP'), pointToPoint, ethernet, ...tunnel }];
     });
     const { devices } = read();
     assert.deepEqual(devices, expected);
