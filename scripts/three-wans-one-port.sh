@@ -49,6 +49,7 @@ print_rules4() {
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	echo 'priority 20001 fwmark 0x2000000/0x3f000000 lookup 1002'
 	echo 'priority 20001 fwmark 0x3000000/0x3f000000 lookup 1003'
+	for _end in $far_ends_4; do echo "priority 20000 to $_end iif lo ipproto 17 lookup main"; done
 	{
 		addresses 4 "$port" 1001 "$first_via"
 		addresses 4 "$port" 1002 "$second_via"

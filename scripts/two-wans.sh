@@ -48,6 +48,7 @@ print_rules4() {
 	echo "priority 20000 fwmark 0x2000000/0x3f000000 iif $dsl_dev lookup main"
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	echo 'priority 20001 fwmark 0x2000000/0x3f000000 lookup 1002'
+	for _end in $far_ends_4; do echo "priority 20000 to $_end iif lo ipproto 17 lookup main"; done
 	{
 		addresses 4 "$fibre_dev" 1001
 		addresses 4 "$dsl_dev" 1002
@@ -154,6 +155,7 @@ print_rules6() {
 	echo "priority 20000 fwmark 0x1000000/0x3f000000 iif $fibre_dev lookup main"
 	echo 'priority 20001 fwmark 0x1000000/0x3f000000 lookup 1001'
 	echo 'priority 20003 iif lo lookup 1000'
+	for _end in $far_ends_6; do echo "priority 20000 to $_end iif lo ipproto 17 lookup main"; done
 	{
 		addresses 6 "$fibre_dev" 1001
 	} | bound_rules 20002

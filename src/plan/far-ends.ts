@@ -1,18 +1,31 @@
 import { parseNetwork } from './network.js';
-import type { SetPlan } from './plan.js';
+import type { IpRule, SetPlan } from './plan.js';
 import type { Scene } from './scene.js';
 import { defaultDevices } from './uplink.js';
 
 /**
  * The far ends of tunnels that are WANs. What such a tunnel itself sends (WireGuard, VXLAN) is a connection of the router: a
- * WAN would be chosen for it, perhaps the tunnel, which then swallows its own packets; or it has the mark of the packet inside,
- * which leads into the tunnel for certain. So it goes by the main table.
+ * WAN would be chosen for it, perhaps the tunnel, which then swallows its own packets. So it goes by the main table.
+ *
+ * VXLAN and Geneve look its route up with the mark of the packet inside, which leads into the tunnel for certain, and drop
+ * what would go there (vxlan_xmit_one: ELOOP). That is before OUTPUT, so it takes an ip rule; and as OUTPUT looks the route up
+ * again where a mark changed, it takes both.
  */
 export function farEnds({ uplinks, devices, facts, family, config }: Scene): SetPlan {
   const all = uplinks.length === 0 ? [] : wanDevices(config);
   const ends = all.flatMap((device) => endsOf(device, facts));
   const elements = [...new Set(ends)].filter((one) => parseNetwork(one)?.family === family);
   return { source: { from: 'far-ends', devices: devices.length === 0 ? [] : all }, elements };
+}
+
+/** The ip rules that lead what tunnels send to their far ends by the main table, before the marks of WANs. */
+export function farEndRules(scene: Scene): IpRule[] {
+  const { priority } = scene.config.rules;
+  return farEnds(scene).elements.map((address) => ({
+    priority,
+    from: { kind: 'own to', address },
+    to: { table: 'whole main' },
+  }));
 }
 
 /** Names the tunnels that nothing keeps from swallowing what they send themselves. */

@@ -165,7 +165,9 @@ export interface OwnIpRule {
     | { readonly kind: 'in'; readonly device: string; readonly bits: MarkBits }
     | { readonly kind: 'mark'; readonly bits: MarkBits }
     | { readonly kind: 'address'; readonly address: string }
-    | { readonly kind: 'own'; readonly tcp?: true };
+    | { readonly kind: 'own'; readonly tcp?: true }
+    /** What the router sends over UDP to an address. */
+    | { readonly kind: 'own to'; readonly address: string };
   /** `main` without its default routes or with them, the number of a table, or a refusal. */
   readonly to:
     | { readonly table: 'main' | 'whole main' | number }

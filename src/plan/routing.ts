@@ -1,4 +1,5 @@
 import type { Family } from '../core/family.js';
+import { farEndRules } from './far-ends.js';
 import { covers, parseNetwork } from './network.js';
 import { followOthers } from './others.js';
 import { ownRoutes, ownRule } from './own.js';
@@ -12,6 +13,7 @@ import type { Uplink } from './uplink.js';
  *     before P                                     copies of rules that somebody else made (others.ts)
  *     P      lookup main suppress_prefixlength 0   specific routes win over every WAN's table
  *     P      fwmark K/M iif <device of K> lookup main   what came by a WAN goes on by main
+ *     P      to <far end> iif lo ipproto udp lookup main   what a tunnel that is a WAN sends (far-ends.ts)
  *     P + 1  fwmark K/M lookup T+K                 the chosen WAN
  *     P + 1  fwmark M/M unreachable                where the last resort is to refuse
  *     P + 2  from <address of K> lookup T+K        sockets bound to a WAN's address
@@ -36,6 +38,7 @@ export function ipRules(scene: Scene): IpRule[] {
   return [
     ...followOthers(scene),
     { priority, from: { kind: 'all' }, to: { table: 'main' } },
+    ...farEndRules(scene),
     ...uplinks.map(
       ({ wan }): IpRule => ({
         priority,

@@ -21,7 +21,7 @@ function plan(devices: Readonly<Record<string, Device>>, more: Partial<Facts> = 
   const lists = planLists(built);
   const of = (family: 4 | 6) =>
     lists.get(`${family}.mangle`)!.filter((line) => /-p 17 -d .* -g WANMARK_CLEAR/.test(line));
-  return { 4: of(4), 6: of(6), notes: built.notes.filter((note) => note.includes('is a tunnel')) };
+  return { 4: of(4), 6: of(6), lists, notes: built.notes.filter((note) => note.includes('is a tunnel')) };
 }
 
 const toMain = (end: string) => `-A WANMARK_OUT -p 17 -d ${end} -g WANMARK_CLEAR`;
@@ -30,9 +30,15 @@ describe('the far ends of tunnels', () => {
   it('are left to main, in the family that the tunnel itself uses, whatever it carries', () => {
     const devices = { vx0: tunnel('vxlan', '203.0.113.9'), wg0: tunnel('wireguard') };
     const endpoints = new Map([['wg0', ['2001:db8:99::9', '203.0.113.9']]]);
-    const { notes, ...rules } = plan(devices, { endpoints });
+    const { notes, lists, ...rules } = plan(devices, { endpoints });
     assert.deepEqual(rules, { 4: [toMain('203.0.113.9')], 6: [toMain('2001:db8:99::9')] });
     assert.deepEqual(notes, []);
+    assert.deepEqual(
+      [4, 6].map((family) => lists.get(`rules${family}`)!.filter((line) => line.includes(' to '))),
+      ['203.0.113.9', '2001:db8:99::9'].map((end) => [
+        `priority 20000 to ${end} iif lo ipproto 17 lookup main`,
+      ]),
+    );
   });
 
   it('are named where they are not known, unless no WAN can be chosen for them', () => {

@@ -23,6 +23,8 @@ function selector(from: OwnIpRule['from']): string[] {
       return [`fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)}`];
     case 'address':
       return [`from ${from.address}`];
+    case 'own to':
+      return [`to ${from.address} iif lo ipproto 17`];
     case 'own':
       // The protocol as a number, as `ip -N` prints it.
       return ['iif lo', ...(from.tcp ? ['ipproto 6'] : [])];

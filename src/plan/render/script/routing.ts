@@ -40,6 +40,8 @@ export function routingFunctions(
 ${shellFunction(`print_rules${family}`, [
   copies,
   ...ipRuleLines(plan).map((line) => (line.includes('$') ? `echo "${line}"` : `echo '${line}'`)),
+  // The variable of the set, which is found before.
+  `for _end in $far_ends_${family}; do echo "priority ${priority} to $_end iif lo ipproto 17 lookup main"; done`,
   '{',
   ...sources.map((line) => `\t${line}`),
   `} | bound_rules ${priority + 2}`,
