@@ -116,6 +116,7 @@ Napi::Object Queue::MakeBatch(Napi::Env env) {
       {"outIfindex", napi_uint32_array, n, offsetof(BatchMemory, out_ifindex)},
       {"oldMark", napi_uint32_array, n, offsetof(BatchMemory, old_mark)},
       {"length", napi_uint32_array, n, offsetof(BatchMemory, length)},
+      {"mac", napi_float64_array, n, offsetof(BatchMemory, mac)},
       {"copied", napi_uint8_array, n, offsetof(BatchMemory, copied)},
       {"bytes", napi_uint8_array, n * BatchMemory::kCopyBytes, offsetof(BatchMemory, bytes)},
       {"marks", napi_uint32_array, n, offsetof(BatchMemory, marks)},

@@ -19,6 +19,8 @@ struct BatchMemory {
   /** This answer drops a packet (DROP in src/core/batch.ts); see QueueLoop::IsDropped. */
   static constexpr uint32_t kDrop = UINT32_MAX;
 
+  /** A double holds a number of 48 bits exactly, and JS reads it without making an object. */
+  double mac[kCapacity] = {};
   uint32_t marks[kCapacity] = {};
   uint32_t old_mark[kCapacity] = {};
   uint32_t in_ifindex[kCapacity] = {};
@@ -42,6 +44,7 @@ struct BatchMemory {
     in_ifindex[i] = packet.in_ifindex;
     out_ifindex[i] = packet.out_ifindex;
     length[i] = packet.length;
+    mac[i] = static_cast<double>(packet.mac);
     sport[i] = flow.sport;
     dport[i] = flow.dport;
     family[i] = flow.family;

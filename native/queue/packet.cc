@@ -19,6 +19,15 @@ void ReadBe32(const nlattr* attribute, uint32_t& value) {
   if (mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t)) value = ntohl(mnl_attr_get_u32(attribute));
 }
 
+/** Addresses of other lengths, as of InfiniBand, are left out. */
+uint64_t ReadMac(const nfqnl_msg_packet_hw* hardware) {
+  constexpr int kBytes = 6;
+  if (ntohs(hardware->hw_addrlen) != kBytes) return 0;
+  uint64_t mac = 0;
+  for (int i = 0; i < kBytes; i++) mac = mac << 8 | hardware->hw_addr[i];
+  return mac;
+}
+
 int IpVersion(uint8_t nfgen_family, uint16_t hw_protocol) {
   if (nfgen_family == AF_INET || hw_protocol == ETH_P_IP) return 4;
   if (nfgen_family == AF_INET6 || hw_protocol == ETH_P_IPV6) return 6;
@@ -58,6 +67,10 @@ bool ParsePacket(const uint8_t* message, size_t size, Packet& packet) {
         break;
       case NFQA_IFINDEX_OUTDEV:
         ReadBe32(attribute, packet.out_ifindex);
+        break;
+      case NFQA_HWADDR:
+        if (mnl_attr_get_payload_len(attribute) >= sizeof(nfqnl_msg_packet_hw))
+          packet.mac = ReadMac(static_cast<const nfqnl_msg_packet_hw*>(mnl_attr_get_payload(attribute)));
         break;
       case NFQA_CAP_LEN:
         ReadBe32(attribute, packet.length);

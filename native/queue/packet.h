@@ -20,6 +20,8 @@ struct Packet {
   /** The copied bytes. They are inside the receive buffer, so they are valid until the next receive. */
   const uint8_t* bytes = nullptr;
   uint32_t copied = 0;
+  /** The Ethernet address of the sender, a number of 48 bits; 0 where the packet came without one. */
+  uint64_t mac = 0;
   FlowKey flow;
 };
 

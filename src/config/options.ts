@@ -200,6 +200,12 @@ export const RUN_OPTIONS = {
     details:
       'Which connections count: `live` takes TCP from SYN_SENT to ESTABLISHED, and other protocols for as long as conntrack has them; `established` takes only TCP in ESTABLISHED',
   },
+  'pair-families': {
+    type: 'switch',
+    describe: "Send a host's IPv4 and IPv6 connections by the same WAN, by its MAC address",
+    details:
+      "Sends a host's IPv4 and IPv6 connections by the same WAN, by its MAC address. See [strategies](strategies.md#both-families-of-a-host-by-one-wan)",
+  },
   'counts-file': {
     type: 'text',
     value: 'FILE',

@@ -29,6 +29,8 @@ export function unusedSettings(
     const line = rules.engine === 'kernel' ? unusedByKernel(name) : unusedByStrategy(name, members);
     return line && owner + line;
   });
+  if (strategy.pairFamilies && rules.engine === 'kernel')
+    lines.push('pair-families needs the daemon; with engine kernel each connection is chosen for alone');
   return lines.filter((line) => line !== undefined);
 }
 

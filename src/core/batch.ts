@@ -37,6 +37,8 @@ export interface Batch {
   readonly oldMark: Uint32Array;
   /** Length of the packet on the wire, in bytes. */
   readonly length: Uint32Array;
+  /** The sender's MAC address as a number of 48 bits; 0 for the router's own packets, and where a device has none. */
+  readonly mac: Float64Array;
   /** How many bytes of the packet were copied, at most {@link COPY_BYTES}. */
   readonly copied: Uint8Array;
   /** The copied bytes, from the network header on; {@link COPY_BYTES} of room for each packet. */

@@ -33,6 +33,11 @@ export interface Flow {
   readonly oldMark: number;
   /** Length of the packet in bytes. */
   readonly length: number;
+  /**
+   * The sender's MAC address as a number of 48 bits: that of the client, or of the router that it is behind. 0 for the
+   * router's own packets, and where a device has none.
+   */
+  readonly mac: number;
 }
 
 /**
@@ -94,5 +99,8 @@ export class BatchFlow implements Flow {
   }
   get length(): number {
     return this.#batch.length[this.#i]!;
+  }
+  get mac(): number {
+    return this.#batch.mac[this.#i]!;
   }
 }

@@ -2,6 +2,7 @@ import type { Candidate } from './candidate.js';
 import type { Family } from './family.js';
 import type { Flow } from './flow.js';
 import { Member, type MemberParts } from './member.js';
+import type { Pairs } from './pairs.js';
 import type { States } from './states.js';
 import type { NamedStrategy } from './strategy.js';
 
@@ -17,6 +18,8 @@ export interface PoolParts<Seen extends Candidate = Candidate> {
   readonly states: States;
   /** Whether it takes no new connections while all its members are down by hand; otherwise the kernel chooses then. */
   readonly closes?: boolean;
+  /** Where a host's connections of both families go by one member; by default each connection is chosen for alone. */
+  readonly pairs?: Pairs | undefined;
   /** @param given what the strategy threw or returned */
   readonly onFault: (fault: Fault, given: unknown) => void;
 }
@@ -44,19 +47,21 @@ export class Pool<Seen extends Candidate = Candidate> {
   readonly #states: States;
   readonly #closes: boolean;
   readonly #onFault: PoolParts['onFault'];
+  readonly #pairs: Pairs | undefined;
   /** Candidate sets, keyed by names and weights. */
   readonly #sets = new Map<string, Candidates<Seen>>();
   #version = Number.NaN;
   #four: Candidates<Seen>;
   #six: Candidates<Seen>;
 
-  constructor({ name, members, strategy, states, closes = false, onFault }: PoolParts<Seen>) {
+  constructor({ name, members, strategy, states, closes = false, pairs, onFault }: PoolParts<Seen>) {
     this.name = name;
     this.members = members.map((parts) => new Member(parts));
     this.strategy = strategy;
     this.#states = states;
     this.#closes = closes;
     this.#onFault = onFault;
+    this.#pairs = pairs;
     this.#four = this.#oneOf([]);
     this.#six = this.#four;
   }
@@ -72,9 +77,11 @@ export class Pool<Seen extends Candidate = Candidate> {
     const usual = this.#candidates(family);
     const candidates = tried === undefined ? usual : this.#find(family, tried);
     if (candidates.list.length === 0) return undefined;
-    let member = this.#ask(flow, candidates);
-    if (member === undefined) return undefined;
-    if (this.#states.isWarming(family)) member = this.#thin(member, flow, candidates, family);
+    const pairs = flow.mac === 0 ? undefined : this.#pairs;
+    const member =
+      pairs === undefined
+        ? this.#choose(flow, candidates, family)
+        : this.#choosePaired(flow, candidates, family, pairs);
     if (member !== undefined) member.picks++;
     return member;
   }
@@ -82,6 +89,32 @@ export class Pool<Seen extends Candidate = Candidate> {
   /** Whether somebody wants it to take no new connections at all. */
   get isClosed(): boolean {
     return this.#closes && this.members.every(({ target }) => this.#states.isByHand(target.name));
+  }
+
+  #choose(flow: Flow, candidates: Candidates<Seen>, family: Family): Member<Seen> | undefined {
+    const member = this.#ask(flow, candidates);
+    if (member === undefined || !this.#states.isWarming(family)) return member;
+    return this.#thin(member, flow, candidates, family);
+  }
+
+  /**
+   * Gives a host the member that it has, while that can carry the connection. Otherwise one is chosen that can carry both
+   * families, where there is one, and is the host's from now on.
+   */
+  #choosePaired(
+    flow: Flow,
+    candidates: Candidates<Seen>,
+    family: Family,
+    pairs: Pairs,
+  ): Member<Seen> | undefined {
+    const name = pairs.of(flow.mac);
+    const kept = candidates.members.find(({ target }) => target.name === name);
+    const others = this.#candidates(family === 4 ? 6 : 4).members;
+    const both = candidates.members.filter((member) => others.includes(member));
+    const able = both.length === 0 ? candidates : this.#oneOf(both);
+    const member = kept ?? this.#choose(flow, able, family);
+    if (member !== undefined && others.includes(member)) pairs.note(flow.mac, member.target.name);
+    return member;
   }
 
   /** The members that new connections of a family may be given to. */

@@ -4,6 +4,7 @@ import type { WanStatus } from '../control/status.js';
 import { markMember } from '../core/bare-mark.js';
 import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
+import { Pairs } from '../core/pairs.js';
 import type { Pool } from '../core/pool.js';
 import type { NamedStrategy } from '../core/strategy.js';
 import type { TargetId } from '../core/target.js';
@@ -28,7 +29,10 @@ const PART_STOPPING_MS = 3000;
 
 export interface WansParts extends BalancerContext {
   /** A configuration with WANs or bare marks. */
-  readonly config: Pick<Config, 'wans' | 'marks' | 'fields' | 'queues' | 'health' | 'hooks' | 'socket'>;
+  readonly config: Pick<
+    Config,
+    'wans' | 'marks' | 'fields' | 'queues' | 'strategy' | 'health' | 'hooks' | 'socket'
+  >;
   readonly strategy: NamedStrategy;
   /** Runs hooks and scripts. */
   readonly run: RunProgram;
@@ -146,7 +150,12 @@ export class Wans {
       ...this.#parts,
       field: config.fields.wans,
       pools: [
-        { name: 'wans', strategy, members: [...config.wans.map(wanMember), ...config.marks.map(markMember)] },
+        {
+          name: 'wans',
+          strategy,
+          members: [...config.wans.map(wanMember), ...config.marks.map(markMember)],
+          pairs: config.strategy.pairFamilies ? new Pairs(this.#parts.now) : undefined,
+        },
       ],
       find: ([pool]) => {
         return () => pool;

@@ -54,7 +54,18 @@ void TestDefaults() {
   CHECK_EQUAL(parsed.packet.old_mark, 0);
   CHECK_EQUAL(parsed.packet.in_ifindex, 0);
   CHECK_EQUAL(parsed.packet.length, ip.size());
+  CHECK_EQUAL(parsed.packet.mac, 0);
   CHECK_EQUAL(parsed.packet.flow.family, 6);
+}
+
+void TestMac() {
+  const Bytes ip = Ipv4(IPPROTO_UDP, Ports());
+  const auto mac = [&](uint16_t length) {
+    const Bytes message = PacketMessage(5, ip, 0, AF_INET, 3, 0, 0, length);
+    return Parse(message, message.size()).packet.mac;
+  };
+  CHECK_EQUAL(mac(6), 0xfe0102030405);
+  CHECK_EQUAL(mac(8), 0);
 }
 
 /** A packet that came over a bridge has family 7. Its own header says what it is. */
@@ -95,6 +106,7 @@ void TestFuzz() {
 int main() {
   TestAttributes();
   TestDefaults();
+  TestMac();
   TestBridge();
   TestTruncations();
   TestFuzz();

@@ -112,7 +112,8 @@ inline Bytes Ports(uint16_t sport = 0x1234, uint16_t dport = 53) {
 
 /** An NFQNL_MSG_PACKET as the kernel lays it out (nfqnl_build_packet_message). */
 inline Bytes PacketMessage(uint32_t id, const Bytes& packet, uint32_t mark = 0, uint8_t family = AF_INET,
-                           uint32_t in_ifindex = 3, uint32_t out_ifindex = 0, uint32_t cap_len = 0) {
+                           uint32_t in_ifindex = 3, uint32_t out_ifindex = 0, uint32_t cap_len = 0,
+                           uint16_t hw_addrlen = 0) {
   alignas(8) char buffer[2048] = {};
   nlmsghdr* message = mnl_nlmsg_put_header(buffer);
   message->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET;
@@ -123,6 +124,8 @@ inline Bytes PacketMessage(uint32_t id, const Bytes& packet, uint32_t mark = 0, 
   if (in_ifindex) mnl_attr_put_u32(message, NFQA_IFINDEX_INDEV, htonl(in_ifindex));
   if (out_ifindex) mnl_attr_put_u32(message, NFQA_IFINDEX_OUTDEV, htonl(out_ifindex));
   if (mark) mnl_attr_put_u32(message, NFQA_MARK, htonl(mark));
+  const nfqnl_msg_packet_hw hardware{htons(hw_addrlen), 0, {0xfe, 0x01, 0x02, 0x03, 0x04, 0x05, 0x99, 0x99}};
+  if (hw_addrlen) mnl_attr_put(message, NFQA_HWADDR, sizeof(hardware), &hardware);
   if (cap_len) mnl_attr_put_u32(message, NFQA_CAP_LEN, htonl(cap_len));
   mnl_attr_put(message, NFQA_PAYLOAD, packet.size(), packet.data());
   return Bytes(buffer, buffer + message->nlmsg_len);

@@ -27,6 +27,7 @@ export function flow(fields: Partial<Flow> = {}): Flow {
     outIfindex: 0,
     oldMark: 0,
     length: 60,
+    mac: 0,
     ...fields,
   };
 }
@@ -62,6 +63,7 @@ export function emptyBatch(capacity: number): Batch {
     outIfindex: new Uint32Array(capacity),
     oldMark: new Uint32Array(capacity),
     length: new Uint32Array(capacity),
+    mac: new Float64Array(capacity),
     copied: new Uint8Array(capacity),
     bytes: new Uint8Array(COPY_BYTES * capacity),
     marks: new Uint32Array(capacity),

@@ -47,7 +47,12 @@ describe('parseConfig', () => {
       },
       ...{ logKernel: false, forwardAccept: false },
     });
-    assert.deepEqual(strategy, { name: 'weighted', established: false, countsFile: undefined });
+    assert.deepEqual(strategy, {
+      name: 'weighted',
+      established: false,
+      countsFile: undefined,
+      pairFamilies: false,
+    });
     assert.deepEqual(log, { mark: false, packet: false });
     for (const [name, group] of Object.entries({ config, wan: config.wans[0], ...config })) {
       if (!Array.isArray(group)) assert.ok(Object.isFrozen(group), name);

@@ -32,6 +32,15 @@ describe('unusedSettings', () => {
     ]);
   });
 
+  it('names pairs of families where the kernel chooses', () => {
+    const raw = { wan: WANS, 'pair-families': true };
+    assert.deepEqual(lines({ ...raw, engine: 'kernel' }), [
+      'pair-families needs the daemon; with engine kernel each connection is chosen for alone',
+    ]);
+    assert.deepEqual(lines(raw), []);
+    assert.throws(() => lines({ 'high-mark': 3, 'pair-families': true }), /is for the uplinks of --wan/);
+  });
+
   it('is silent where weights count, or could make no difference', () => {
     for (const strategy of [
       'weighted',
