@@ -670,11 +670,13 @@ valid_mark() {
 	done
 }
 
-# begun_before MARK/MASK: makes conntrack forget the UDP flows without that mark that have no answer yet. They began
-# before the rules were there, so they are not translated for as long as they go on. Needs conntrack(8).
+# begun_before MARK/MASK...: makes conntrack forget the UDP flows with these marks that have no answer and are not
+# translated. They began before the rules were there, so they would not be for as long as they go on. Needs conntrack(8).
 begun_before() {
 	command -v conntrack >/dev/null || return 0
-	for _family in ipv4 ipv6; do conntrack -L -f "$_family" -p udp --mark "$1" 2>/dev/null || :; done | awk '
+	for _mark in "$@"; do
+		for _family in ipv4 ipv6; do conntrack -L -f "$_family" -p udp --mark "$_mark" 2>/dev/null || :; done
+	done | awk '
 		/\[UNREPLIED\]/ {
 			n = 0
 			for (i = 1; i <= NF; i++) if (split($i, part, "=") == 2 && part[1] ~ /^(src|dst|sport|dport)$/) value[++n] = part[2]

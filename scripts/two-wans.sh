@@ -289,7 +289,7 @@ up() {
 	put 6 "$ip6tables" "$routes6" "$rules6" "$tables6"
 	ip -6 route flush cache
 	undo=
-	[ -z "$fresh" ] || begun_before 0/0x3f000000
+	[ -z "$fresh" ] || begun_before 0/0x3f000000 0x1000000/0x3f000000 0x2000000/0x3f000000
 }
 
 refresh() {
@@ -780,11 +780,13 @@ valid_mark() {
 	done
 }
 
-# begun_before MARK/MASK: makes conntrack forget the UDP flows without that mark that have no answer yet. They began
-# before the rules were there, so they are not translated for as long as they go on. Needs conntrack(8).
+# begun_before MARK/MASK...: makes conntrack forget the UDP flows with these marks that have no answer and are not
+# translated. They began before the rules were there, so they would not be for as long as they go on. Needs conntrack(8).
 begun_before() {
 	command -v conntrack >/dev/null || return 0
-	for _family in ipv4 ipv6; do conntrack -L -f "$_family" -p udp --mark "$1" 2>/dev/null || :; done | awk '
+	for _mark in "$@"; do
+		for _family in ipv4 ipv6; do conntrack -L -f "$_family" -p udp --mark "$_mark" 2>/dev/null || :; done
+	done | awk '
 		/\[UNREPLIED\]/ {
 			n = 0
 			for (i = 1; i <= NF; i++) if (split($i, part, "=") == 2 && part[1] ~ /^(src|dst|sport|dport)$/) value[++n] = part[2]

@@ -1,5 +1,7 @@
+import type { Config } from '../config/config.js';
 import { flush } from '../conntrack/requests.js';
-import type { MarkField } from '../core/mark.js';
+import { FAMILIES } from '../core/family.js';
+import { natOf } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 
 /** Bits of a connection's status (linux/netfilter/nf_conntrack_common.h). */
@@ -10,13 +12,21 @@ const [EXPECTED, SEEN_REPLY, TRANSLATED] = [1 << 0, 1 << 1, (1 << 4) | (1 << 5)]
  * is settled by its first packet, so a phone that keeps sending from one port would have its private address for as long
  * as it goes on. Its next packet begins anew.
  *
- * What was answered works as it is; what somebody translates, or a helper expects, is somebody else's matter.
+ * What was answered works as it is; what somebody translates, or a helper expects, is somebody else's matter. What sends
+ * while the rules are being made can have a WAN's mark by now, and is still not translated, though that WAN translates.
  *
  * @returns why it could not be done; undefined where it was
  */
-export async function forgetBegunBefore({ mask }: MarkField): Promise<string | undefined> {
+export async function forgetBegunBefore({ wans, fields }: Config): Promise<string | undefined> {
   try {
-    await flush(0, mask, { status: 0, statusMask: EXPECTED | SEEN_REPLY | TRANSLATED });
+    const { mask } = fields.wans;
+    const begun = { status: 0, statusMask: EXPECTED | SEEN_REPLY | TRANSLATED };
+    await flush(0, mask, begun);
+    for (const wan of wans) {
+      for (const family of FAMILIES.filter((one) => natOf(wan, one) !== 'none')) {
+        await flush(fields.wans.encode(wan.mark), mask, { ...begun, family });
+      }
+    }
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     return (

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { withLab } from '../helpers/lab.js';
-import { WAN_FIELD, WAN_MASK } from '../helpers/marks.js';
+import { markOf, WAN_FIELD, WAN_MASK } from '../helpers/marks.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { conntrack, packets } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
@@ -93,17 +93,23 @@ describe('a decision', needs(nfqueue, addon, conntrackTable), () => {
 });
 
 describe('a flow that began before up', needs(nfqueue, addon, conntrackTable), () => {
-  it('is translated as soon as the rules are there', async () => {
+  it('is translated as soon as the rules are there, also when it sends while they are made', async () => {
     await withLab({ wans: 2, ipv6: false }, async ({ lab, wanmark }) => {
       // Something asks for conntrack, as a firewall does, and nothing translates yet.
       await lab.router.sh('iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP');
-      const send = () => lab.client.sh('bash -c "exec 3<>/dev/udp/203.0.113.10/9; echo x >&3"');
-      await send();
-      const before = (await conntrack(lab.router)).filter(({ dport }) => dport === 9);
-      assert.equal(before.length, 1);
+      const send = (port: number) =>
+        lab.client.sh(`bash -c "exec 3<>/dev/udp/203.0.113.10/${port}; echo x >&3"`);
+      await send(9);
+      // What our rules in mangle do to a packet that comes before those in nat are there.
+      const early = `POSTROUTING -p udp -j CONNMARK --set-xmark ${markOf(1)}`;
+      await lab.router.sh(`iptables -t mangle -A ${early}`);
+      await send(10);
+      await lab.router.sh(`iptables -t mangle -D ${early}`);
+      const begun = async () =>
+        (await conntrack(lab.router)).filter(({ dport }) => dport === 9 || dport === 10);
+      assert.deepEqual((await begun()).map(({ mark }) => mark).sort(), [0, WAN_FIELD.encode(1)]);
       await wanmark.up();
-      const after = (await conntrack(lab.router)).filter(({ dport }) => dport === 9);
-      assert.deepEqual(after, [], 'its next packet begins anew');
+      assert.deepEqual(await begun(), [], 'its next packet begins anew');
     });
   });
 });

@@ -70,7 +70,7 @@ export const upCommand: CommandModule = {
     for (const line of conflicts) complain(`warning: ${line}`);
     if (outcome.code === 0 && outcome.changes.length === 0) complain('already up; nothing to change');
     const isFirst = outcome.code === 0 && !before && config.wans.length > 0;
-    const failure = isFirst ? await forgetBegunBefore(config.fields.wans) : undefined;
+    const failure = isFirst ? await forgetBegunBefore(config) : undefined;
     if (failure !== undefined) complain(`warning: ${failure}`);
     process.exitCode = outcome.code;
   },

@@ -1,7 +1,7 @@
 import type { PlanConfig } from '../../config/config.js';
 import { FAMILIES, type Family } from '../../core/family.js';
 import { hex } from '../../core/mark.js';
-import { carries } from '../../core/wan.js';
+import { carries, natOf } from '../../core/wan.js';
 import { buildPlan } from '../build.js';
 import { mayHaveOwnSource } from '../own.js';
 import type { FamilyPlan } from '../plan.js';
@@ -162,10 +162,15 @@ function upLines(symbols: Symbols, parts: readonly Part[], devices: readonly str
     ...each((part) => part.put()),
     ...parts.flatMap((part) => part.forgetting()),
     'undo=',
-    ...(wans.length === 0
-      ? []
-      : [`[ -z "$fresh" ] || begun_before 0/${hex(symbols.config.fields.wans.mask)}`]),
+    ...(wans.length === 0 ? [] : [`[ -z "$fresh" ] || begun_before ${begunMarks(symbols)}`]),
   ];
+}
+
+/** No mark, and those of WANs that translate: while the rules are made, what began before can get one, but no translation. */
+function begunMarks({ config }: Symbols): string {
+  const { wans: field } = config.fields;
+  const translate = config.wans.filter((wan) => FAMILIES.some((family) => natOf(wan, family) !== 'none'));
+  return [`0/${hex(field.mask)}`, ...translate.map(({ mark }) => field.format(mark))].join(' ');
 }
 
 /** The function `down`. It empties the tables in an order in which nothing is sent elsewhere after its NAT is gone. */
