@@ -31,8 +31,9 @@ export async function findHookUser(name: string): Promise<HookUser> {
   const [setpriv, ...args] = asUser(user);
   const { code, stderr } = await run([setpriv, ...args, 'true']);
   if (code === 0) return user;
+  // setpriv itself ends with 127, too, where the kernel refuses (SETPRIV_EXIT_PRIVERR).
   const why =
-    code === 127
+    code === 127 && !stderr.startsWith('setpriv:')
       ? 'there is no setpriv; apt-get install util-linux'
       : `it needs root, or CAP_SETUID, CAP_SETGID and CAP_KILL (${stderr.trim().split('\n')[0]})`;
   throw new SystemError('HOOK_USER', `cannot run programs as hook-user ${name}: ${why}`);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { checkProgram } from '#wanmark/system/executable.js';
+import { checkProgram, checkStrategyFile } from '#wanmark/system/executable.js';
 
 describe('checkProgram', () => {
   let dir: string;
@@ -31,5 +31,18 @@ describe('checkProgram', () => {
       /^--hook \S+open is refused, since others can write \S+open \(mode 0757\); chmod go-w \S+open$/,
     );
     refuses(dir, /^--hook \S+ is not a file; give a program$/);
+  });
+
+  it('refuses a strategy file that others can write, too, by any path to it', () => {
+    const path = join(dir, 'strategy.mjs');
+    writeFileSync(path, '');
+    chmodSync(path, 0o644);
+    for (const name of [path, 'round-robin', join(dir, 'gone.mjs')]) checkStrategyFile(name);
+    chmodSync(path, 0o666);
+    const message =
+      /^strategy file \S+strategy\.mjs is refused, since others can write \S+ \(mode 0666\); chmod go-w /;
+    for (const name of [path, relative(process.cwd(), path)]) {
+      assert.throws(() => checkStrategyFile(name), { message, exitCode: 2 });
+    }
   });
 });

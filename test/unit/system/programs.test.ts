@@ -1,12 +1,26 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { findHookUser, parseUser } from '#wanmark/system/hook-user.js';
 import { programsAs } from '#wanmark/system/programs.js';
 
 const LIMITS = { timeoutMs: 60_000 };
+const MODULES = ['hook-user', 'programs'].map((name) =>
+  fileURLToPath(import.meta.resolve(`#wanmark/system/${name}.js`)),
+);
+
+/** Runs a process with the rights that a command gives it. It prints what an expression resolves to, as JSON. */
+function runAs(rights: string, expression: string) {
+  const load = `const [{ findHookUser }, { programsAs }] = await Promise.all(${JSON.stringify(MODULES)}.map((file) => import(file)));`;
+  const script = `${load} console.log(JSON.stringify(await ${expression}));`;
+  const [command, ...args] = rights.split(' ');
+  return promisify(execFile)(command!, [...args, process.execPath, '--input-type=module', '-e', script]);
+}
 
 describe('programs of the configuration', () => {
   let dir: string;
@@ -39,9 +53,33 @@ describe('programs of the configuration', () => {
 
   it('are run as another user, without capabilities', { skip: process.geteuid!() !== 0 }, async () => {
     const user = await findHookUser('nobody');
-    const file = program('whoami', 'echo "$(id -un) $HOME $(grep CapEff /proc/self/status | tr -d "\\t")"');
-    const { said } = await programsAs(user)([file], LIMITS);
-    assert.match(said, new RegExp(`^nobody ${user.home} CapEff:0+$`));
+    const file = program(
+      'whoami',
+      'echo $(id -un) $(id -gn) $HOME $(grep -E "Cap(Inh|Eff|Amb)" /proc/self/status)',
+    );
+    const whoami = new RegExp(`^nobody nogroup ${user.home}(\\s+Cap...:\\s+0+){3}$`);
+    assert.match((await programsAs(user)([file], LIMITS)).said, whoami);
+    // A service that is not root has capabilities that programs inherit; it can read this test's files, too.
+    const caps = '+setuid,+setgid,+kill,+net_admin,+dac_override';
+    const service = `setpriv --reuid 1 --regid 1 --clear-groups --inh-caps ${caps} --ambient-caps ${caps}`;
+    const { stdout } = await runAs(
+      service,
+      `programsAs(${JSON.stringify(user)})(['${file}'], { timeoutMs: 60000 })`,
+    );
+    assert.match(JSON.parse(stdout).said, whoami);
+  });
+
+  it('are not begun where this process cannot become that user', {
+    skip: process.geteuid!() !== 0,
+  }, async () => {
+    const { stdout } = await runAs(
+      'setpriv --bounding-set -setuid,-setgid --inh-caps=-all',
+      "findHookUser('nobody').catch(({ message }) => message)",
+    );
+    assert.match(
+      JSON.parse(stdout),
+      /^cannot run programs as hook-user nobody: it needs root, or CAP_SETUID, /,
+    );
   });
 
   it('cannot be run as that user: the reason is not an exit code of theirs', async () => {
