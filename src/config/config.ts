@@ -4,6 +4,7 @@ import { type HooksConfig, parseHooks } from './hooks.js';
 import { type LogConfig, parseLog } from './log.js';
 import { NO_NUMBERS, type Numbers } from './numbers.js';
 import type { RawConfig } from './options.js';
+import { type PoliciesConfig, parsePoliciesConfig } from './policies.js';
 import { parseQueues, type QueuesConfig } from './queues.js';
 import { readSwitch, rejectUnknown } from './raw.js';
 import { parseRules, type RulesConfig } from './rules.js';
@@ -16,6 +17,7 @@ export interface Config extends TargetLists {
   readonly fields: MarkFields;
   readonly queues: QueuesConfig;
   readonly rules: RulesConfig;
+  readonly policies: PoliciesConfig;
   readonly strategy: StrategyConfig;
   readonly health: HealthConfig;
   readonly hooks: HooksConfig;
@@ -27,7 +29,7 @@ export interface Config extends TargetLists {
 }
 
 /** What the rules and routes depend on. */
-export type PlanConfig = Pick<Config, 'wans' | 'services' | 'fields' | 'queues' | 'rules'>;
+export type PlanConfig = Pick<Config, 'wans' | 'services' | 'fields' | 'queues' | 'rules' | 'policies'>;
 
 /**
  * Checks everything that can be checked without asking the system.
@@ -38,11 +40,18 @@ export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Conf
   rejectUnknown(raw);
   const fields = parseFields(raw);
   const lists = parseTargetLists(raw, fields, numbers);
+  const rules = parseRules(raw, lists, fields.wans);
   return Object.freeze({
     ...lists,
     fields,
     queues: parseQueues(raw, lists),
-    rules: parseRules(raw, lists, fields.wans),
+    rules,
+    policies: parsePoliciesConfig(raw, {
+      wans: lists.wans,
+      lastResort: rules.lastResort,
+      fields,
+      remembered: numbers.policies,
+    }),
     strategy: parseStrategy(raw, lists),
     health: parseHealth(raw, lists),
     hooks: parseHooks(raw, lists.wans),

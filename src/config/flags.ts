@@ -4,11 +4,15 @@ import type { Wan } from '../core/wan.js';
 import type { PlanConfig } from './config.js';
 import { SERVICE_KEYS } from './keys.js';
 import { DEFAULT_BACKEND_MASK, DEFAULT_MASK } from './options.js';
+import { policyText } from './policy.js';
+import { ruleText } from './rule.js';
+import { setText } from './set.js';
 
 /** The flags that make the rules of `config`, without defaults: a message can tell a user to run them. */
 export function ruleFlags(config: PlanConfig): string {
   const { fields, queues, rules } = config;
   const flags = config.wans.map((wan, i) => `--wan ${wanFlag(wan, i + 1)}`);
+  flags.push(...policyFlags(config));
   if (fields.wans.mask !== Number(DEFAULT_MASK)) flags.push(`--mask ${hex(fields.wans.mask)}`);
   if (queues.num !== 0) flags.push(`--queue-num ${queues.num}`);
   if (queues.count !== 1) flags.push(`--queues ${queues.count}`);
@@ -25,6 +29,19 @@ export function ruleFlags(config: PlanConfig): string {
   if (rules.logKernel) flags.push('--log-kernel');
   flags.push(...serviceFlags(config));
   return flags.join(' ');
+}
+
+function policyFlags({ policies }: PlanConfig): string[] {
+  return [
+    ...policies.given.map((one) => `--policy ${quoted(policyText(one))}`),
+    ...policies.sets.map((one) => `--set ${quoted(setText(one))}`),
+    ...policies.rules.map((one) => `--rule ${quoted(ruleText(one))}`),
+  ];
+}
+
+/** A word as the shell reads it. */
+function quoted(word: string): string {
+  return /^[\w.,:=+/@%-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function wanFlag(wan: Wan, position: number): string {

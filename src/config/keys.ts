@@ -49,6 +49,65 @@ export const WAN_KEYS = {
   },
 } as const satisfies KeyTable;
 
+/** The keys of `--policy`. */
+export const POLICY_KEYS = {
+  name: {
+    details:
+      'The name of the policy: 1 to 15 letters, digits, dots, dashes or underscores. `default`, `direct`, `unreachable`, `blackhole` and the names of WANs are policies already',
+  },
+  use: {
+    details:
+      'Its WANs, joined by `+`, each with a weight and a tier of its own in this policy: `dsl+lte:tier=2`, `fibre:weight=5+dsl`. Without them both are 1. In a file a list, as in `[dsl, { wan: lte, tier: 2 }]`',
+  },
+  strategy: { details: 'A [strategy](strategies.md); without the key, the one of `--strategy`' },
+  none: {
+    details:
+      'What becomes of its connections when none of its WANs is up: `main` (they go by the main table), `unreachable` (an ICMP error), `blackhole`, or the name of another policy. Without the key, what `--last-resort` says',
+  },
+} as const satisfies KeyTable;
+
+/** The keys of `--rule`; a flag begins with the policy. */
+export const RULE_KEYS = {
+  policy: {
+    details:
+      'The policy of the connections that match: one of `--policy`, a WAN (by it and by no other), `default` (every WAN), `direct` (the main table), `unreachable` or `blackhole`. A flag begins with it: `--rule voice,from=192.168.9.50`',
+  },
+  from: {
+    details:
+      'Where they come from: addresses, networks, ranges (`192.168.1.5-192.168.1.9`), masks with holes (`0.0.0.1/0.0.0.1`: the odd addresses)',
+  },
+  to: { details: 'Where they go, in the same forms' },
+  proto: { details: 'Protocols, by name or number: `tcp`, `udp`, `icmp`, `gre`, `50`' },
+  sport: { details: 'Source ports: numbers, ranges, names of /etc/services. Needs `proto`' },
+  dport: { details: 'Destination ports: `5060+10000-20000`, `https`. Needs `proto`' },
+  in: {
+    details: 'Devices that they come in by; a `+` at the end of a name stands for any characters: `wg+`',
+  },
+  mac: { details: 'MAC addresses of the senders' },
+  family: { details: '`4` or `6`. Without the key both, or that of the addresses' },
+  set: { details: 'Names of sets, one of which has the destination' },
+  dscp: { details: 'Values of the DSCP field: 0 to 63, or names such as `ef` and `af41`' },
+  fwmark: { details: 'Bits of the mark that others set, as `VALUE/MASK`, apart from those of `--mask`' },
+  time: {
+    details:
+      'Days, hours and a time zone: `mon-fri 08:00-18:00`, `sat+sun`, `22:00-06:00 utc`, `08:00-18:00 Europe/Berlin`. A night belongs to the day on which it begins. In a file also a map of `days`, `hours` and `zone`',
+  },
+  own: {
+    details: "`true`: only the router's own connections; `false`: only those of others. Without the key both",
+  },
+  uid: { details: 'The users whose programs on the router make them: names, ids, ranges of ids' },
+} as const satisfies KeyTable;
+
+/** The keys of `--set`. */
+export const SET_KEYS = {
+  name: { details: 'The name by which a rule asks it: 1 to 20 letters, digits, dots, dashes or underscores' },
+  net: { details: 'Its networks, of either family, joined by `+`' },
+  file: { details: 'The absolute path of a file with a network to a line; behind `#` is a comment' },
+  external: {
+    details: 'An ipset of that name, which somebody else fills; `external=NAME` where it has another name',
+  },
+} as const satisfies KeyTable;
+
 /** The keys of `--service`. */
 export const SERVICE_KEYS = {
   name: { details: 'The name of the service, by which `--backend` refers to it' },

@@ -5,10 +5,12 @@ export interface Numbers {
   readonly wans: ReadonlyMap<string, number>;
   /** The numbers of backends, by `SERVICE/TO`. */
   readonly backends: ReadonlyMap<string, number>;
+  /** The numbers of policies, by name. */
+  readonly policies: ReadonlyMap<string, number>;
 }
 
 /** No target has had a number yet. */
-export const NO_NUMBERS: Numbers = { wans: new Map(), backends: new Map() };
+export const NO_NUMBERS: Numbers = { wans: new Map(), backends: new Map(), policies: new Map() };
 
 /** A target that needs a number. */
 export interface Numbered {

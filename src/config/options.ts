@@ -62,6 +62,30 @@ export const WAN_OPTIONS = {
   },
 } as const satisfies Record<string, Option>;
 
+/** Options of the policies: which traffic goes by which WANs. The rules and the daemon both read them. */
+export const POLICY_OPTIONS = {
+  policy: {
+    type: 'list',
+    value: 'NAME,key=value,...',
+    describe: 'By which WANs some traffic goes: use, strategy, none',
+    details: 'By which WANs some traffic goes; repeat it for each. [Its keys](#keys-of-a-policy)',
+  },
+  rule: {
+    type: 'list',
+    value: 'POLICY,key=value,...',
+    describe:
+      'Which traffic goes by the policy: from, to, proto, dport, in, set ...; the first that matches holds',
+    details:
+      'Which traffic goes by the policy; repeat it for each. The first that matches holds, and what matches none is for every WAN. [Its keys](#keys-of-a-rule)',
+  },
+  set: {
+    type: 'list',
+    value: 'NAME,key=value,...',
+    describe: 'Networks that rules ask for by a name: net, file, external',
+    details: 'Networks that rules ask for by a name; repeat it for each. [Its keys](#keys-of-a-set)',
+  },
+} as const satisfies Record<string, Option>;
+
 /** Options of the services, their backends and the backends' marks. The rules and the daemon both read them. */
 export const SERVICE_OPTIONS = {
   service: {
@@ -166,9 +190,9 @@ export const RULE_OPTIONS = {
     type: 'text',
     value: 'N',
     default: '20000',
-    describe: 'The first of four priorities of our ip rules: N to N + 3',
+    describe: 'The first of five priorities of our ip rules: N to N + 4',
     details:
-      'The first of four priorities of our ip rules: N to N + 3. Rules of other programs [hold before ours](coexistence.md)',
+      'The first of five priorities of our ip rules: N to N + 4. Rules of other programs [hold before ours](coexistence.md)',
   },
   'log-kernel': {
     type: 'switch',
@@ -362,6 +386,7 @@ export const CONFIG_OPTION = {
 /** Every option that a configuration file may hold, no matter which command reads it. */
 export const OPTIONS: Readonly<Record<string, Option>> = {
   ...WAN_OPTIONS,
+  ...POLICY_OPTIONS,
   ...SERVICE_OPTIONS,
   ...RULE_OPTIONS,
   ...RUN_OPTIONS,
@@ -372,6 +397,6 @@ export type RawConfig = Readonly<Record<string, unknown>>;
 
 /** The options among these that the rules depend on. */
 export function ruleOptions(raw: RawConfig): RawConfig {
-  const keys = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
+  const keys = { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
   return Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(keys, key)));
 }

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.js';
+import { suggestion } from './nearest.js';
 
 /**
  * Splits `fibre,dev=eth1,via=192.0.2.1` into its keys; the first word becomes `name`. @param kind its name in errors
@@ -35,4 +36,21 @@ export function toRecord(kind: string, item: unknown): Readonly<Record<string, u
 export function textOf(record: Readonly<Record<string, unknown>>, key: string): string | undefined {
   const value = record[key];
   return value === undefined || value === null ? undefined : String(value);
+}
+
+/** @throws UsageError for a key that the item does not have */
+export function rejectUnknownKeys(
+  where: string,
+  record: Readonly<Record<string, unknown>>,
+  keys: readonly string[],
+): void {
+  for (const key of Object.keys(record)) {
+    if (!keys.includes(key)) throw new UsageError(`${where}: unknown key "${key}"${suggestion(key, keys)}`);
+  }
+}
+
+/** Joins the fields of a hash by `+` in a flag, where the commas between them would begin other keys. */
+export function joinHash(item: unknown): unknown {
+  if (typeof item !== 'string') return item;
+  return item.replace(/(?<=,strategy=)hash:[^=]*(?=,[^,=]+=|$)/, (hash) => hash.replaceAll(',', '+'));
 }

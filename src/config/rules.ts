@@ -21,7 +21,7 @@ export interface RulesConfig extends EngineConfig {
   readonly exclude: readonly string[];
   /** The WAN with mark K has the routing table `table` + K, the router's own packets have `table`; 256..999999999, since 253 to 255 are the kernel's own. */
   readonly table: number;
-  /** Priority of the first of four kinds of ip rules, 1..32762: a rule behind main's (32766) is never asked. */
+  /** Priority of the first of five kinds of ip rules, 1..32761: a rule behind main's (32766) is never asked. */
   readonly priority: number;
   /** Whether the first packet of each connection is written to the kernel log. */
   readonly logKernel: boolean;
@@ -49,7 +49,7 @@ export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field
     respectMarks: readChoice(raw, 'respect-marks', ['on', 'off']) === 'on',
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),
     table: readInteger(raw, 'table', 256, 999_999_999),
-    priority: readInteger(raw, 'priority', 1, 32_762),
+    priority: readInteger(raw, 'priority', 1, 32_761),
     logKernel: readSwitch(raw, 'log-kernel'),
     forwardAccept: readSwitch(raw, 'forward-accept'),
   });

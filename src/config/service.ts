@@ -5,11 +5,11 @@ import type { MarkField } from '../core/mark.js';
 import { type Backend, backendName, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
 import { parseListen, parsePort, shortAddress, splitAddress } from './endpoint.js';
-import { BACKEND_KEYS, type KeyTable, SERVICE_KEYS } from './keys.js';
+import { BACKEND_KEYS, SERVICE_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 import { assignNumbers } from './numbers.js';
-import { textOf, toRecord } from './record.js';
+import { joinHash, rejectUnknownKeys, textOf, toRecord } from './record.js';
 import { builtIn, isStrategyFile } from './strategy.js';
 import { MAX_WEIGHT, NAME } from './wan.js';
 
@@ -65,12 +65,6 @@ export function parseServices(
   return Object.freeze(all);
 }
 
-/** Joins the fields of a hash by `+` in a flag, where the commas between them would begin other keys. */
-function joinHash(item: unknown): unknown {
-  if (typeof item !== 'string') return item;
-  return item.replace(/(?<=,strategy=)hash:[^=]*(?=,[^,=]+=|$)/, (hash) => hash.replaceAll(',', '+'));
-}
-
 type Head = Omit<Service, 'backends'>;
 
 /** The name of a backend's service. */
@@ -101,7 +95,7 @@ function parseService(record: Readonly<Record<string, unknown>>, familyOf: (name
     );
   }
   const where = `service "${name}"`;
-  rejectUnknownKeys(where, record, SERVICE_KEYS);
+  rejectUnknownKeys(where, record, Object.keys(SERVICE_KEYS));
   const listen = textOf(record, 'listen');
   if (listen === undefined) throw new UsageError(`${where} has no address; add listen=ADDRESS:PORT/tcp`);
   const at = parseListen(where, listen);
@@ -113,13 +107,6 @@ function parseService(record: Readonly<Record<string, unknown>>, familyOf: (name
     snat: parseSnat(where, textOf(record, 'snat') ?? SERVICE_KEYS.snat.default, family),
     strategy: parseStrategyName(where, textOf(record, 'strategy') ?? SERVICE_KEYS.strategy.default),
   };
-}
-
-function rejectUnknownKeys(where: string, record: Readonly<Record<string, unknown>>, table: KeyTable): void {
-  const keys = Object.keys(table);
-  for (const key of Object.keys(record)) {
-    if (!keys.includes(key)) throw new UsageError(`${where}: unknown key "${key}"${suggestion(key, keys)}`);
-  }
 }
 
 function parseSnat(where: string, value: string, family: Family): string {
@@ -146,7 +133,7 @@ function parseBackend(
 ): ParsedBackend['backend'] {
   const to = textOf(record, 'to');
   const where = `backend "${to ?? ''}" of service "${head.name}"`;
-  rejectUnknownKeys(where, record, BACKEND_KEYS);
+  rejectUnknownKeys(where, record, Object.keys(BACKEND_KEYS));
   if (to === undefined)
     throw new UsageError(`a backend of service "${head.name}" has no address; add to=ADDRESS`);
   const { address, family, port } = splitAddress(where, to);

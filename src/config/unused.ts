@@ -13,11 +13,17 @@ const LIKE_THE_KERNEL: ReadonlySet<string> = new Set(['weighted', 'round-robin',
 
 /** What a configuration asks for and nobody will do, one line each. What a strategy of the user's own does is unknown. */
 export function unusedSettings(
-  config: Pick<Config, 'targets' | 'services' | 'strategy' | 'rules'>,
+  config: Pick<Config, 'targets' | 'services' | 'strategy' | 'rules' | 'policies'>,
 ): string[] {
-  const { targets, services, strategy, rules } = config;
+  const { targets, services, strategy, rules, policies } = config;
   const pools = [
     { owner: '', strategy: strategy.name, members: targets },
+    ...policies.used.map(({ name, strategy: own, members }) => ({
+      owner: `policy "${name}": `,
+      // A policy of one WAN has nothing to choose.
+      strategy: members.length > 1 ? (own ?? strategy.name) : 'weighted',
+      members: members.map((member) => ({ ...member, name: member.wan })),
+    })),
     ...services.map(({ name, strategy: own, backends }) => ({
       owner: `service "${name}": `,
       strategy: own,
@@ -31,7 +37,10 @@ export function unusedSettings(
   });
   if (strategy.pairFamilies && rules.engine === 'kernel')
     lines.push('pair-families needs the daemon; with engine kernel each connection is chosen for alone');
-  return lines.filter((line) => line !== undefined);
+  const idle = policies.given
+    .filter(({ name }) => policies.used.every((used) => used.name !== name))
+    .map(({ name }) => `no --rule leads to policy "${name}"`);
+  return [...lines.filter((line) => line !== undefined), ...idle];
 }
 
 function unusedByKernel(name: string): string | undefined {

@@ -298,17 +298,27 @@ function settledIn(lists: Lists): Lists {
   return new Map(unchanged.map(({ list }) => [list, settled.want.get(list) ?? []]));
 }
 
-function numbersOf({ wans, services }: Pick<Config, 'wans' | 'services'>): Numbers {
+type NumberedConfig = Pick<Config, 'wans' | 'services' | 'policies'>;
+
+function numbersOf({ wans, services, policies }: NumberedConfig): Numbers {
   const backends = services.flatMap((service) =>
     service.backends.map((backend) => [backendName(service, backend), backend.mark] as const),
   );
-  return { wans: new Map(wans.map(({ name, mark }) => [name, mark])), backends: new Map(backends) };
+  return {
+    wans: new Map(wans.map(({ name, mark }) => [name, mark])),
+    backends: new Map(backends),
+    policies: new Map(
+      policies.used.flatMap(({ name, number }) => (number === undefined ? [] : [[name, number] as const])),
+    ),
+  };
 }
 
-function numbersToKeep(config: Pick<Config, 'wans' | 'services'>, before: Numbers | undefined): Numbers {
+function numbersToKeep(config: NumberedConfig, before: Numbers | undefined): Numbers {
   const now = numbersOf(config);
   return {
     wans: rememberNumbers(now.wans, before?.wans ?? new Map()),
     backends: rememberNumbers(now.backends, before?.backends ?? new Map()),
+    // No connection has the number of a policy, so what is not used any more is not remembered.
+    policies: now.policies,
   };
 }

@@ -98,7 +98,11 @@ export function keptText(installed: Installed): string {
   return `${JSON.stringify({
     format: FORMAT,
     raw: noting(ruleOptions(raw), { mask: DEFAULT_MASK, backendMask: DEFAULT_BACKEND_MASK }),
-    numbers: { wans: Object.fromEntries(numbers.wans), backends: Object.fromEntries(numbers.backends) },
+    numbers: {
+      wans: Object.fromEntries(numbers.wans),
+      backends: Object.fromEntries(numbers.backends),
+      policies: Object.fromEntries(numbers.policies),
+    },
     states: {
       down: [...states.down],
       suspected: [...states.suspected],
@@ -114,7 +118,12 @@ export function keptText(installed: Installed): string {
 
 interface Kept {
   readonly raw: RawConfig;
-  readonly numbers: { readonly wans: Record<string, number>; readonly backends: Record<string, number> };
+  readonly numbers: {
+    readonly wans: Record<string, number>;
+    readonly backends: Record<string, number>;
+    /** Missing in what older versions kept. */
+    readonly policies?: Record<string, number>;
+  };
   readonly states: {
     readonly down: string[];
     /** Missing in what older versions kept. */
@@ -141,7 +150,11 @@ function fromJson({
 }: Kept): Installed {
   return {
     raw: noting(raw, { mask: FORMER_MASK, backendMask: DEFAULT_BACKEND_MASK }),
-    numbers: { wans: map(numbers.wans), backends: map(numbers.backends) },
+    numbers: {
+      wans: map(numbers.wans),
+      backends: map(numbers.backends),
+      policies: map(numbers.policies ?? {}),
+    },
     states: {
       down: ids(states.down),
       suspected: ids(states.suspected ?? []),

@@ -3,12 +3,16 @@ import {
   CHANGE_KEYS,
   CHECK_KEYS,
   type KeyTable,
+  POLICY_KEYS,
+  RULE_KEYS,
   SERVICE_KEYS,
+  SET_KEYS,
   WAN_KEYS,
 } from '#wanmark/config/keys.js';
 import {
   CONFIG_OPTION,
   type Option,
+  POLICY_OPTIONS,
   RULE_OPTIONS,
   RUN_OPTIONS,
   SERVICE_OPTIONS,
@@ -41,6 +45,10 @@ last \`up\`. \`wanmark COMMAND --help\` lists what a command uses.
 
 ${flags({ ...WAN_OPTIONS, config: CONFIG_OPTION })}
 
+## Flags of policies
+
+${flags(POLICY_OPTIONS)}
+
 ## Flags of services
 
 ${flags(SERVICE_OPTIONS)}
@@ -58,6 +66,27 @@ ${flags(RUN_OPTIONS)}
 \`--wan NAME,key=value,...\`
 
 ${keys(WAN_KEYS)}
+
+## Keys of a policy
+
+\`--policy NAME,key=value,...\`
+
+${keys(POLICY_KEYS)}
+
+## Keys of a rule
+
+\`--rule POLICY,key=value,...\`
+
+All that is given must hold. Several values of a key are joined by \`+\` in a flag, and are a list in a file; any of them will do.
+A \`!\` before the first stands for none of them.
+
+${keys(RULE_KEYS)}
+
+## Keys of a set
+
+\`--set NAME,key=value,...\`
+
+${keys(SET_KEYS)}
 
 ## Keys of a service
 

@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { parseConfig } from '../../config/config.js';
-import { RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { POLICY_OPTIONS, RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { renderScript } from '../../plan/render/script.js';
@@ -13,7 +13,7 @@ export const printCommand: CommandModule = {
   command: 'print',
   describe: 'Print a shell script that does what up does, for a router without wanmark',
   builder: (yargs, help?: boolean) =>
-    addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
+    addOptions(yargs, { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
   handler: async (argv) => {
     const config = parseConfig(await rawConfig(argv));
     if (config.marks.length > 0)

@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { ruleFlags } from '../../config/flags.js';
 import {
+  POLICY_OPTIONS,
   type RawConfig,
   RULE_OPTIONS,
   ruleOptions,
@@ -29,7 +30,7 @@ import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, rawConfig } from '../options.js';
 import { complain } from '../say.js';
 
-const RELEVANT = { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
+const RELEVANT = { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
 
 const withOptions = (yargs: Argv, help?: boolean) => addOptions(yargs, RELEVANT, help);
 

@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { rejectUncheckedStart } from '../../config/health.js';
-import { RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { POLICY_OPTIONS, RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { unusedSettings } from '../../config/unused.js';
 import { startDaemon } from '../../daemon/compose.js';
 import { Isolation } from '../../daemon/isolation.js';
@@ -27,7 +27,7 @@ export const runCommand: CommandModule = {
   command: 'run',
   describe: 'Choose a mark for each new connection (the daemon)',
   builder: (yargs, help?: boolean) =>
-    addOptions(yargs, { ...WAN_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }, help),
+    addOptions(yargs, { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }, help),
   handler: async (argv) => {
     // A WAN keeps the number that the rules know it by, whatever its place in the list is now, and the rules their bits.
     const config = parseConfig(withInstalledFields(await rawConfig(argv)), installedNumbers());

@@ -88,10 +88,12 @@ describe('a configuration with remembered numbers', () => {
     const first = parseConfig(raw);
     const marks = (config: typeof first) => ({
       wans: new Map(config.wans.map(({ name, mark }) => [name, mark])),
+      policies: new Map(),
       backends: new Map(config.services[0]!.backends.map(({ name, mark }) => [`web/${name}`, mark])),
     });
     const turned = { ...raw, wan: raw.wan.toReversed(), backend: raw.backend.toReversed() };
     assert.deepEqual(marks(parseConfig(turned, marks(first))), {
+      policies: new Map(),
       wans: new Map([
         ['b', 2],
         ['a', 1],

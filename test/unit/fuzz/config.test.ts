@@ -28,6 +28,13 @@ check:
 exclude: [10.0.0.0/8, "fd00::/8"]
 service: [{ name: web, listen: "192.0.2.1:80/tcp" }]
 backend: [{ service: web, to: "10.0.0.2:8080" }]
+policy:
+  - { name: voice, use: [dsl, { wan: fibre, tier: 2 }], none: unreachable }
+set: [{ name: office, net: [198.51.100.0/24] }, { name: ads, external: true }]
+rule:
+  - { from: 192.168.9.50, policy: voice }
+  - { proto: [tcp, udp], dport: [5060, 10000-20000], time: mon-fri 08:00-18:00, policy: voice }
+  - "direct,set=!office,in=wg+,dscp=ef,uid=0"
 hook: /etc/wanmark/hook
 `;
 /** Values of every kind, some of which belong to some option. */
@@ -44,6 +51,7 @@ const VALUES = [
     '\0',
     '\u202e',
   ],
+  ...['fibre,from=10.0.0.0/8', 'p,use=fibre:tier=2+dsl', 'office,net=10.0.0.0/8', 'mon-fri 08:00-18:00'],
   ...['constructor', '__proto__', '/etc/passwd', '::1', '10.0.0.0/8', 'on', 'web,listen=192.0.2.1:80/tcp'],
   ...[0, -1, 1.5, 2 ** 53, Number.NaN, null, true, [], {}, [[]], [null], { name: 'fibre', dev: [] }],
 ];

@@ -32,7 +32,7 @@ describe('the fields of rules that are up', () => {
   const left = (raw: RawConfig) =>
     keptText({
       raw,
-      numbers: { wans: new Map(), backends: new Map() },
+      numbers: { wans: new Map(), backends: new Map(), policies: new Map() },
       states: NO_STATES,
       firewall: { programs: { 4: 'iptables', 6: 'ip6tables' }, variant: 'nft' },
       links: new Map(),
