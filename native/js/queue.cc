@@ -27,6 +27,7 @@ LoopOptions ReadOptions(const Napi::Object& object) {
   options.queue.fail_open = BooleanOption(object, "failOpen");
   options.queue.receive_buffer = NumberOption(object, "receiveBuffer");
   options.mask = NumberOption(object, "mask");
+  options.undecided_from = NumberOption(object, "undecidedFrom");
   options.deadline = std::chrono::milliseconds(NumberOption(object, "deadlineMs"));
   options.cache_ms = NumberOption(object, "cacheMs");
   options.verdict = BooleanOption(object, "repeat") ? NF_REPEAT : NF_ACCEPT;

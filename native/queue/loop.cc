@@ -201,11 +201,16 @@ void QueueLoop::SettleMisses() {
   SendVerdicts(true);
 }
 
+bool QueueLoop::IsMarked(const Packet& packet) const {
+  const uint32_t field = packet.old_mark & options_.mask;
+  return field != 0 && (options_.undecided_from == 0 || field < options_.undecided_from);
+}
+
 QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
   // A packet that has a mark already comes from rules that do not look at it, and would be queued again after
   // NF_REPEAT for ever. An ICMP error has the mark of the connection that it is about, and never gets
   // NF_REPEAT.
-  if (packet.old_mark & options_.mask && !packet.flow.is_icmp_error()) return Slot{Slot::kMarked, 0, 0};
+  if (IsMarked(packet) && !packet.flow.is_icmp_error()) return Slot{Slot::kMarked, 0, 0};
   const uint64_t hash = packet.flow.Hash(hash_key_);
   uint32_t finds = 0;
   const auto known =
@@ -277,7 +282,7 @@ void QueueLoop::SendVerdicts(bool missed) {
     const uint32_t mark = slot.kind == Slot::kMissed ? answers_[slot.miss] : slot.mark;
     if (mark == BatchMemory::kKernelDecides) {
       verdicts_.Add(packet.id, NF_ACCEPT);
-      (packet.old_mark & options_.mask ? stats_.marked : stats_.kernel_decided).Add();
+      (IsMarked(packet) ? stats_.marked : stats_.kernel_decided).Add();
       continue;
     }
     const bool is_error = packet.flow.is_icmp_error();

@@ -27,6 +27,10 @@ struct LoopOptions {
   QueueConfig queue;
   /** The field of the packet mark that is ours. All other bits survive. */
   uint32_t mask = 0xff;
+  /**
+   * The lowest value of the field that says how a packet is to be decided, and not that it is; 0: none does.
+   */
+  uint32_t undecided_from = 0;
   std::chrono::milliseconds deadline{50};
   uint32_t cache_ms = 3000;
   /** The verdict for packets that got a mark: NF_REPEAT or NF_ACCEPT. */
@@ -113,6 +117,7 @@ class QueueLoop {
   void SettleKnown(uint64_t now_ms);
   void SettleMisses();
   Slot FindDecision(const Packet& packet, uint64_t now_ms);
+  bool IsMarked(const Packet& packet) const;
   /** Returns whether JS answered in time. */
   bool AskForMisses();
   void ReadAnswers(uint64_t now_ms);

@@ -4,6 +4,8 @@ import type { Batch } from '../core/batch.js';
 export interface NativeQueueOptions {
   num: number;
   mask: number;
+  /** 0: every packet with a mark is decided. */
+  undecidedFrom: number;
   maxLen: number;
   deadlineMs: number;
   cacheMs: number;

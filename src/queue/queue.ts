@@ -12,6 +12,11 @@ export interface QueueOptions {
   num: number;
   /** The bits of the packet mark that belong to us, not 0: the verdict's mark is `(old & ~mask) | answer`. */
   mask: number;
+  /**
+   * Marks inside the mask from here on say how a packet is to be decided: it is asked about as one without a mark is.
+   * Default 0: none does.
+   */
+  undecidedFrom?: number;
   /** How many packets the kernel holds, 1..65536. Default 8192. */
   maxLen?: number;
   /** How long packets wait for `decide` before the kernel decides, in milliseconds, 1..10000. Default 50. */
@@ -39,7 +44,7 @@ export interface QueueOptions {
 
 /**
  * Decides a batch: writes `batch.marks[0..count)`, each inside the mask; packets whose mark it leaves alone are the
- * kernel's to decide. Packets that have a mark already are not asked about, except for ICMP errors, which have the mark
+ * kernel's to decide. Packets that have a mark already are not asked about, unless it is one of `undecidedFrom`, except for ICMP errors, which have the mark
  * of the connection that they are about; their answers are never remembered. It runs on the thread that opened the
  * queue, and may not use the batch after it has returned.
  */
@@ -68,6 +73,7 @@ export interface QueueStats extends NativeStats {}
 const BYTES_PER_PACKET = 1024;
 
 const DEFAULTS = {
+  undecidedFrom: 0,
   maxLen: 8192,
   deadlineMs: 50,
   cacheMs: 3000,
@@ -107,6 +113,7 @@ export class Queue {
     const receiveBuffer = all.receiveBuffer ?? all.maxLen * BYTES_PER_PACKET;
     checkInteger('num', all.num, 0, 0xffff);
     checkInteger('mask', all.mask, 1, 0xffffffff);
+    checkInteger('undecidedFrom', all.undecidedFrom, 0, 0xffffffff);
     // More than 65536 packets never wait at once: the kernel's table of waiting packets is full then.
     checkInteger('maxLen', all.maxLen, 1, 65536);
     checkInteger('deadlineMs', all.deadlineMs, 1, 10_000);
@@ -123,6 +130,7 @@ export class Queue {
         {
           num: all.num,
           mask: all.mask,
+          undecidedFrom: all.undecidedFrom,
           maxLen: all.maxLen,
           deadlineMs: all.deadlineMs,
           cacheMs: all.cacheMs,

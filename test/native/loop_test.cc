@@ -40,7 +40,8 @@ Bytes Udp(uint32_t id, uint16_t sport, uint32_t mark = 0) {
 /** A loop with its fake kernel. The test itself is the JS thread. */
 class Lab {
  public:
-  explicit Lab(std::chrono::milliseconds deadline = std::chrono::seconds(60), uint32_t max_length = 1024) {
+  explicit Lab(std::chrono::milliseconds deadline = std::chrono::seconds(60), uint32_t max_length = 1024,
+               uint32_t undecided_from = 0) {
     int ends[2];
     CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
     kernel_ = ends[0];
@@ -48,6 +49,7 @@ class Lab {
     options.queue.num = 3;
     options.queue.max_length = max_length;
     options.mask = 0xff;
+    options.undecided_from = undecided_from;
     options.deadline = deadline;
     options.verdict = NF_REPEAT;
     options.now_ms = [this, test = pthread_self()] {
@@ -233,6 +235,23 @@ void TestMarked() {
   lab.Close();
   CHECK_EQUAL(lab.stats.marked.Get(), 1);
   CHECK_EQUAL(lab.stats.kernel_decided.Get(), 0);
+}
+
+/** A mark that says how a packet is to be decided is no decision, and the answer takes its place. */
+void TestUndecidedMark() {
+  Lab lab(std::chrono::seconds(60), 1024, 0xf0);
+  lab.Queue(Udp(1, 1000, 0xabef));
+  lab.Queue(Udp(2, 1001, 0xabf0));
+  lab.Queue(Udp(3, 1002, 0xabff));
+  lab.Start();
+  CHECK_EQUAL(lab.Take(), 2);
+  CHECK_EQUAL(lab.memory.old_mark[0], 0xabf0);
+  lab.Expect({Accept(1)});
+  lab.Answer({1, BatchMemory::kKernelDecides});
+  lab.Expect({Repeat(2, 0xab01), Accept(3)});
+  lab.Close();
+  CHECK_EQUAL(lab.stats.marked.Get(), 1);
+  CHECK_EQUAL(lab.stats.kernel_decided.Get(), 1);
 }
 
 /**
@@ -552,6 +571,7 @@ int main() {
   TestTwoAtOnce();
   TestBatch();
   TestMarked();
+  TestUndecidedMark();
   TestLoop();
   TestManyBatches();
   TestLate();
