@@ -39,8 +39,8 @@ remove_hidden() {
 	for _table in $("$PROGRAM-save" 2>/dev/null | hidden); do
 		_said=$(nft -a list table $_ip "$_table" 2>&1) || failed "nft list table $_ip $_table" "$_said"
 		printf '%s\n' "$_said" | awk -v table="$_ip $_table" '
-			$1 == "chain" { chain = $2; ours = chain ~ /^WANMARK(_[A-Z0-9]+)?$/; if (ours) all[++count] = chain }
-			!ours && / (jump|goto) WANMARK(_[A-Z0-9]+)? .*# handle [0-9]+$/ {
+			$1 == "chain" { chain = $2; ours = chain ~ /^WANMARK(_[A-Z0-9]+|_(TO|BY)_[A-Za-z0-9._-]+)?$/; if (ours) all[++count] = chain }
+			!ours && / (jump|goto) WANMARK(_[A-Z0-9]+|_(TO|BY)_[A-Za-z0-9._-]+)? .*# handle [0-9]+$/ {
 				print "delete rule", table, chain, "handle", $NF
 			}
 			END {
@@ -58,9 +58,9 @@ remove_hidden() {
 ours() {
 	awk -v prefix="$1" '
 	/^\*/ { file = prefix substr($0, 2); print substr($0, 2) > (prefix "present") }
-	/^:WANMARK(_[A-Z0-9]+)? / { print $1, "- [0:0]" > file }
-	/^-A WANMARK(_[A-Z0-9]+)? / { print > file }
-	/^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$/ && $2 !~ /^WANMARK/ { print > file }'
+	/^:WANMARK(_[A-Z0-9]+|_(TO|BY)_[A-Za-z0-9._-]+)? / { print $1, "- [0:0]" > file }
+	/^-A WANMARK(_[A-Z0-9]+|_(TO|BY)_[A-Za-z0-9._-]+)? / { print > file }
+	/^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+|_(TO|BY)_[A-Za-z0-9._-]+)?$/ && $2 !~ /^WANMARK/ { print > file }'
 }
 
 # replace_tables FAMILY NOW THEN STEPS STAGES: writes the input of iptables-restore that turns our part of the tables

@@ -130,7 +130,7 @@ check() {
 # for whoever runs this script by hand, and a set that stays does nothing.
 drop_sets() {
 	command -v ipset >/dev/null 2>&1 || return 0
-	for _family in 4 6; do ipset destroy WANMARK_$_family 2>/dev/null || :; done
+	for _set in $(ipset list -n 2>/dev/null | grep '^WANMARK_'); do ipset destroy "$_set" 2>/dev/null || :; done
 }
 
 # down: removes every part, even if another part cannot be removed.

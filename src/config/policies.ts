@@ -13,7 +13,7 @@ import { type NamedSet, parseSets } from './set.js';
 export interface UsedPolicy extends Policy {
   /**
    * The number by which a rule tells packets of the policy from others, in the field of the WANs and above all of them;
-   * undefined where only another policy leads to it.
+   * undefined where only another policy's `none` leads to it, and it does not refuse.
    */
   readonly number: number | undefined;
 }
@@ -68,13 +68,20 @@ function usedPolicies(
   policies: ReadonlyMap<string, Policy>,
   context: PoliciesContext,
 ): UsedPolicy[] {
-  const ruled = new Set(rules.map(({ policy }) => policy).filter((name) => policies.has(name)));
-  const numbers = assignPolicyNumbers([...ruled], context);
+  const ruled = rules.map(({ policy }) => policy).filter((name) => policies.has(name));
   const used = new Set(ruled);
+  const refusals = new Set<string>();
   for (const name of used) {
     const { none } = policies.get(name)!;
     if (typeof none !== 'string' && policies.has(none.policy)) used.add(none.policy);
+    // What is refused has the mark of the refusal, whose ip rule stays when WANs come and go.
+    const end =
+      typeof none === 'string' ? none : none.policy === DEFAULT_POLICY ? context.lastResort : 'main';
+    if (end === 'main') continue;
+    used.add(end);
+    refusals.add(end);
   }
+  const numbers = assignPolicyNumbers([...new Set([...ruled, ...refusals])], context);
   return [...used].map((name) => Object.freeze({ ...policies.get(name)!, number: numbers.get(name) }));
 }
 

@@ -9,6 +9,7 @@ import { parseNetwork, widestNetworks } from './network.js';
 import { tellOthers } from './others.js';
 import { type FamilyPlan, NOTHING, type Plan, type SetPlan, type StagePlan } from './plan.js';
 import { deviceSettings, ipRules, tableRoutes } from './routing.js';
+import { tellSets } from './rule-sets.js';
 import { makeScene, type Scene } from './scene.js';
 import { serviceForward, serviceMangle, serviceSets, tellServices } from './services.js';
 import type { PlanStates } from './states.js';
@@ -42,6 +43,7 @@ function familyPlan(scene: Scene): FamilyPlan {
   tellIpsec(scene);
   tellFarEnds(scene);
   tellServices(scene);
+  tellSets(scene);
   const { facts } = scene;
   return {
     served,

@@ -104,6 +104,17 @@ export interface Facts {
   readonly strict: ReadonlySet<string>;
   /** Whether the kernel keeps sets of networks. Undefined, as for a printed script: no. */
   readonly keepsSets?: boolean;
+  /** The sets that are files. Undefined, as for a printed script: none were read. */
+  readonly files?: {
+    /** Their networks, by the sets' names. */
+    readonly networks: ReadonlyMap<string, readonly string[]>;
+    /** Why a file could not be read, a line each. */
+    readonly faults: readonly string[];
+  };
+  /** The ipsets of others that rules ask and that are there, as `NAME/FAMILY`. */
+  readonly ipsets?: ReadonlySet<string>;
+  /** How many minutes the time zones of rules are before UTC, by name. */
+  readonly zones?: ReadonlyMap<string, number>;
   /** How the machine stands to IPsec. Undefined, as for a printed script: rules can ask for it. */
   readonly ipsec?: Ipsec | undefined;
 }

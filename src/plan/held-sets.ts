@@ -3,6 +3,8 @@ import type { Plan } from './plan.js';
 
 /** A set of networks that the kernel keeps, beside the rules that ask it. */
 export interface HeldSet {
+  /** At most 31 bytes (IPSET_MAXNAMELEN). */
+  readonly name: string;
   readonly family: Family;
   readonly elements: readonly string[];
 }
@@ -13,6 +15,9 @@ export interface HeldSet {
  */
 export const MOST_LISTED = 64;
 
+/** What the names of all our sets begin with, and nobody else's. */
+export const HELD_PREFIX = 'WANMARK_';
+
 /** The name of a family's set of networks that are left alone. */
 export function heldSetName(family: Family): string {
   return `WANMARK_${family}`;
@@ -21,8 +26,8 @@ export function heldSetName(family: Family): string {
 /** The sets that a plan wants the kernel to keep. */
 export function heldSets({ families }: Pick<Plan, 'families'>): HeldSet[] {
   return FAMILIES.flatMap((family) =>
-    [...families[family].sets.values()]
-      .filter(({ held }) => held !== undefined)
-      .map(({ elements }) => ({ family, elements })),
+    [...families[family].sets.values()].flatMap(({ held, elements }) =>
+      held === undefined ? [] : [{ name: held, family, elements }],
+    ),
   );
 }

@@ -3,11 +3,12 @@ import { FAMILIES } from '../core/family.js';
 import { backendName } from '../core/service.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
-import { sharesOf, weightOf } from './candidates.js';
+import { weightOf } from './candidates.js';
 import { tooLong } from './choice.js';
-import type { Rule, Share } from './plan.js';
+import type { Rule } from './plan.js';
+import { defaultShares } from './policies.js';
 import { FROM_OTHERS, undecided } from './rule.js';
-import { refusedBits, type Scene, wanBits } from './scene.js';
+import { refusedBits, type Scene } from './scene.js';
 import type { PlanStates } from './states.js';
 
 /**
@@ -17,7 +18,7 @@ import type { PlanStates } from './states.js';
  */
 export function kernelRules(scene: Scene): Rule[] {
   const { config, mask } = scene;
-  const shares = candidates(scene);
+  const shares = defaultShares(scene);
   if (shares.length > 0) {
     return [
       { when: [], action: { kind: 'choose', choice: { mask, mode: config.rules.kernelMode, shares } } },
@@ -29,17 +30,8 @@ export function kernelRules(scene: Scene): Rule[] {
   return [{ when: [undecided(mask), FROM_OTHERS], action: { kind: 'set-mark', bits: refused } }];
 }
 
-/** The shares of the WANs that can be used, in the order of their numbers. */
-function candidates(scene: Scene): Share[] {
-  const options = scene.uplinks
-    .filter(({ unusable }) => unusable === undefined)
-    .map(({ wan, id }) => ({ ...wan, id, value: wanBits(scene, wan.mark).value }))
-    .toSorted((a, b) => a.mark - b.mark);
-  return sharesOf(options, scene.states);
-}
-
 /** What the kernel's own choice depends on. */
-type ChoiceConfig = Pick<PlanConfig, 'wans' | 'services' | 'rules'>;
+type ChoiceConfig = Pick<PlanConfig, 'wans' | 'services' | 'rules' | 'policies'>;
 
 /**
  * Why the kernel's own choice cannot be made with these weights; undefined when it can. Every tier is checked, since
@@ -47,7 +39,7 @@ type ChoiceConfig = Pick<PlanConfig, 'wans' | 'services' | 'rules'>;
  * divisor not.
  */
 export function choiceRefusal(config: ChoiceConfig, states: PlanStates): string | undefined {
-  const { wans, services, rules } = config;
+  const { wans, services, rules, policies } = config;
   if (wans.length > 0 && wans.every((wan) => weightOf(wan, states) === 0)) {
     return 'every WAN has weight 0; give one of them a weight';
   }
@@ -56,6 +48,13 @@ export function choiceRefusal(config: ChoiceConfig, states: PlanStates): string 
     for (const tier of new Set(wans.map((wan) => wan.tier))) {
       const those = wans.filter((wan) => wan.tier === tier && carries(wan, family));
       const refusal = tooLong('WANs', rules.kernelMode, withWeights(those));
+      if (refusal !== undefined) return refusal;
+    }
+  }
+  for (const { name, members } of policies.used) {
+    for (const tier of new Set(members.map((one) => one.tier))) {
+      const those = members.filter((one) => one.tier === tier);
+      const refusal = tooLong(`policy ${name}`, rules.kernelMode, those);
       if (refusal !== undefined) return refusal;
     }
   }

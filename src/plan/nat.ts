@@ -1,9 +1,11 @@
 import { kernelRules } from './kernel-choice.js';
 import type { Chain, Match, Rule, StagePlan } from './plan.js';
+import { choiceChain, policyChoice } from './policies.js';
 import { redirectionChains } from './redirections.js';
 import { comesBy, connection, decided, hasMark, INTO_IPSEC, leave, leavesBy } from './rule.js';
-import { askedBits, type Scene, wanBits } from './scene.js';
+import { askedBits, numberedPolicies, type Scene, wanBits } from './scene.js';
 import { serviceNat, serviceSnat } from './services.js';
+import { steers } from './steering.js';
 import type { Uplink } from './uplink.js';
 import { leftAlone, toNew } from './wans.js';
 
@@ -11,6 +13,7 @@ import { leftAlone, toNew } from './wans.js';
  * The nat stage: the kernel's own choice, the services' servers, and the source address.
  *
  *     PREROUTING  -> WANMARK -> WANMARK_NEW -> WANMARK_KERNEL   a new connection that nobody chose for
+ *     PREROUTING  -> WANMARK -> WANMARK_POLICY -> WANMARK_BY_<policy>   one that mangle led to a policy
  *     POSTROUTING -> WANMARK_NAT                                masquerade, SNAT or NETMAP per WAN
  *
  * The kernel's choice stands here and not in front of the queue in mangle: in OUTPUT a packet that was queued is routed
@@ -53,7 +56,9 @@ function undecidedChains(scene: Scene): Chain[] {
     {
       name: 'WANMARK',
       rules: [
-        leave(decided(scene.mask)),
+        steers(scene)
+          ? { when: [decided(scene.mask)], action: { kind: 'goto', chain: 'WANMARK_POLICY' } }
+          : leave(decided(scene.mask)),
         ...(scene.spreads ? [] : [leave({ kind: 'connmark', bits: askedBits(scene), not: true })]),
         ...scene.devices.map((device) => leave(comesBy(device))),
         ...toNew(scene),
@@ -65,6 +70,30 @@ function undecidedChains(scene: Scene): Chain[] {
       rules: [...leftAlone(scene), { when: [], action: { kind: 'goto', chain: 'WANMARK_KERNEL' } }],
     },
     { name: 'WANMARK_KERNEL', rules: kernelRules(scene) },
+    ...(steers(scene) ? policyChains(scene) : []),
+  ];
+}
+
+/** The choice for what mangle led to a policy and nobody chose for. */
+function policyChains(scene: Scene): Chain[] {
+  const policies = numberedPolicies(scene);
+  return [
+    {
+      name: 'WANMARK_POLICY',
+      rules: [
+        leave({ kind: 'connmark', bits: askedBits(scene), not: true }),
+        ...policies.map(
+          ({ policy, bits }): Rule => ({
+            when: [hasMark(bits.value, bits.mask)],
+            action: { kind: 'goto', chain: choiceChain(policy) },
+          }),
+        ),
+      ],
+    },
+    ...policies.map(({ policy, bits }) => ({
+      name: choiceChain(policy),
+      rules: policyChoice(scene, policy, bits.value),
+    })),
   ];
 }
 

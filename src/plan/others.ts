@@ -2,7 +2,7 @@ import type { Family } from '../core/family.js';
 import { hex } from '../core/mark.js';
 import type { OtherRule } from './facts.js';
 import type { IpRule, MarkBits, SetPlan } from './plan.js';
-import { refusedBits, type Scene, wanBits } from './scene.js';
+import { numberedPolicies, refusedBits, type Scene, wanBits } from './scene.js';
 
 const OTHER_BITS = 'give it or wanmark other bits (--mask), docs/marks.md says which are free';
 
@@ -63,7 +63,7 @@ export function tellOthers(scene: Scene): void {
   for (const { rule, stands, isWanted, collision, copy } of all) {
     const which = `ip -${family} rule ${rule.priority} '${textOf(rule, rule.mark)}' of somebody else`;
     if (collision !== undefined) {
-      note(`warning: ${which} asks for a mark of WAN ${collision}; ${OTHER_BITS}`);
+      note(`warning: ${which} asks for a mark of ${collision}; ${OTHER_BITS}`);
     } else if (rule.takesAll && (stands === 'before' || copy !== undefined)) {
       const way = stands === 'before' ? `, or use a --priority below ${rule.priority}` : '';
       note(`warning: ${which} takes every connection, so none is balanced; remove it${way}`);
@@ -101,7 +101,7 @@ interface Considered {
   readonly overlaps: boolean;
   /** Whether it does so without knowing of them, as one without a mask. */
   readonly ignoresUs: boolean;
-  /** The WAN whose packets it would take by their mark. */
+  /** The WAN or policy whose packets it would take by their mark, with its kind. */
   readonly collision: string | undefined;
   /** The words of its copy before ours; undefined where it needs or can have none. */
   readonly copy: string | undefined;
@@ -139,15 +139,16 @@ function askedRules(rules: readonly OtherRule[], priority: number): readonly Oth
   return main < 0 ? rules : rules.slice(0, main);
 }
 
-/** The first WAN with a mark that the bits match; a packet may have any bits outside our field. */
+/** The first WAN or policy with a mark that the bits match; a packet may have any bits outside our field. */
 function findCollision(scene: Scene, asked: MarkBits): string | undefined {
   const ours = (asked.mask & scene.mask) >>> 0;
   const hits = ({ value }: MarkBits) => ((value ^ asked.value) & ours) === 0;
   const refused = refusedBits(scene);
-  return (
-    scene.uplinks.find(({ wan }) => hits(wanBits(scene, wan.mark)))?.wan.name ??
-    (refused !== undefined && hits(refused) ? '"none is up"' : undefined)
-  );
+  const wan = scene.uplinks.find((one) => hits(wanBits(scene, one.wan.mark)))?.wan.name;
+  if (wan !== undefined) return `WAN ${wan}`;
+  const policy = numberedPolicies(scene).find(({ bits }) => hits(bits))?.policy.name;
+  if (policy !== undefined) return `policy ${policy}`;
+  return refused !== undefined && hits(refused) ? 'WAN "none is up"' : undefined;
 }
 
 function isForAll({ inverted, mark, before, after }: OtherRule): boolean {

@@ -14,11 +14,20 @@ export type SetKind = 'source-in' | 'destination-in' | 'in-in' | 'out-in' | 'mac
 export type Match =
   | { readonly kind: 'mark' | 'connmark'; readonly bits: MarkBits; readonly not?: true }
   | { readonly kind: 'in' | 'out'; readonly device: string; readonly not?: true }
-  | { readonly kind: 'source' | 'destination'; readonly network: string }
+  /** An address, a network, or an address and a mask that may have holes. */
+  | { readonly kind: 'source' | 'destination'; readonly network: string; readonly not?: true }
+  /** `LOW-HIGH`. */
+  | { readonly kind: 'source-range' | 'destination-range'; readonly range: string; readonly not?: true }
   /** Conditions of somebody else's rule, in the words of iptables-save. */
   | { readonly kind: 'words'; readonly text: string }
   /** `set` is the name of a set in the same family's plan. */
-  | { readonly kind: SetKind; readonly set: string }
+  | {
+      readonly kind: SetKind;
+      readonly set: string /** Only for a set that the kernel keeps. */;
+      readonly not?: true;
+    }
+  /** A set of somebody else that has the destination. */
+  | { readonly kind: 'in-ipset'; readonly ipset: string; readonly not?: true }
   | {
       readonly kind: 'transport';
       readonly proto: 'tcp' | 'udp';
@@ -26,7 +35,19 @@ export type Match =
       readonly dport?: PortRange;
     }
   /** Any packet of an IP protocol, by its number. */
-  | { readonly kind: 'protocol'; readonly number: number }
+  | { readonly kind: 'protocol'; readonly number: number; readonly not?: true }
+  /** Ports of a packet whose protocol has some, which another match asks for; at most 15, where a range counts twice. */
+  | {
+      readonly kind: 'source-ports' | 'destination-ports';
+      readonly ports: readonly PortRange[];
+      readonly not?: true;
+    }
+  | { readonly kind: 'mac'; readonly address: string; readonly not?: true }
+  | { readonly kind: 'dscp'; readonly value: number; readonly not?: true }
+  /** In UTC: days from 0, Sunday, and seconds after midnight, both included. */
+  | { readonly kind: 'time'; readonly days: readonly number[]; readonly from: number; readonly to: number }
+  /** The router's own packets of some users. */
+  | { readonly kind: 'user'; readonly low: number; readonly high: number; readonly not?: true }
   /** A packet that an IPsec policy is going to take, or that came out of IPsec. */
   | { readonly kind: 'ipsec'; readonly direction: 'in' | 'out' }
   /** Any ICMP message of a family, or an error of one kind. */
@@ -63,6 +84,8 @@ export interface Share {
 /** The kernel's own choice: gives an undecided packet one of several marks. */
 export interface Choice {
   readonly mask: number;
+  /** What stands in the field of an undecided packet: the number of its policy, shifted; 0 without one. */
+  readonly undecided?: number;
   /** `random` draws by weight; `nth` rotates, exactly by weight. */
   readonly mode: 'random' | 'nth';
   readonly shares: readonly Share[];
@@ -128,6 +151,8 @@ export type SetSource =
   | { readonly from: 'main-networks'; readonly also: readonly string[] }
   /** The networks of the option `exclude`. */
   | { readonly from: 'excluded' }
+  /** The networks of a set of the user's. */
+  | { readonly from: 'named'; readonly set: string }
   /** Those of `devices` that do not carry the main table's default route. */
   | { readonly from: 'other-than-default'; readonly devices: readonly string[] }
   /** Those of `devices` at which no IPsec ends. */

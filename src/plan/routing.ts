@@ -4,6 +4,7 @@ import { covers, parseNetwork } from './network.js';
 import { followOthers } from './others.js';
 import { ownRoutes, ownRule } from './own.js';
 import type { DeviceSetting, IpRule, TableRoute } from './plan.js';
+import { policyRules, strictWans } from './policies.js';
 import { refusedBits, type Scene, wanBits } from './scene.js';
 import type { Uplink } from './uplink.js';
 
@@ -16,8 +17,12 @@ import type { Uplink } from './uplink.js';
  *     P      to <far end> iif lo ipproto udp lookup main   what a tunnel that is a WAN sends (far-ends.ts)
  *     P + 1  fwmark K/M lookup T+K                 the chosen WAN
  *     P + 1  fwmark M/M unreachable                where the last resort is to refuse
+ *     P + 1  fwmark V/M lookup T+K, unreachable    what nobody chose for, of a policy that does not lead to main
+ *     P + 2  fwmark K/M unreachable                where a policy with K never leads to main, and K has no route now
  *     P + 2  from <address of K> lookup T+K        sockets bound to a WAN's address
  *     P + 3  iif lo lookup T                       the router's own packets: IPv6, and TCP (own.ts)
+ *
+ * The last two are one later where such a refusal stands before them.
  *
  * fwmark stands before from: OUTPUT looks the route up again with the source address that the first look-up chose
  * (ip_route_me_harder), so `from` would undo every choice.
@@ -27,14 +32,16 @@ import type { Uplink } from './uplink.js';
  * them, back to where it came from. Only the answers, which come by another device, are led by it. What comes by the
  * device with another WAN's mark is from clients that share it with the WAN's gateway.
  *
- * Rules of one priority exclude each other, so their order means
- * nothing.
+ * Rules of one priority exclude each other or come to the same end, so their order means nothing.
  */
 export function ipRules(scene: Scene): IpRule[] {
   const { config, uplinks } = scene;
   if (uplinks.length === 0) return [];
   const { priority } = config.rules;
   const refused = refusedBits(scene);
+  const strict = strictWans(scene);
+  // A refusal must come before the rules by address, which know nothing of policies.
+  const later = strict.size > 0 ? 1 : 0;
   return [
     ...followOthers(scene),
     { priority, from: { kind: 'all' }, to: { table: 'main' } },
@@ -62,14 +69,24 @@ export function ipRules(scene: Scene): IpRule[] {
             to: { refuse: config.rules.lastResort },
           } as const,
         ]),
+    ...policyRules(scene),
+    ...uplinks
+      .filter(({ wan }) => strict.has(wan.name))
+      .map(
+        ({ wan }): IpRule => ({
+          priority: priority + 2,
+          from: { kind: 'mark', bits: wanBits(scene, wan.mark) },
+          to: { refuse: 'unreachable' },
+        }),
+      ),
     ...addressRules(scene).map(
       ({ address, table }): IpRule => ({
-        priority: priority + 2,
+        priority: priority + 2 + later,
         from: { kind: 'address', address },
         to: { table },
       }),
     ),
-    ...ownRule(scene),
+    ...ownRule(scene).map((rule) => ({ ...rule, priority: rule.priority + later })),
   ];
 }
 

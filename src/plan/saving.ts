@@ -12,6 +12,7 @@ import {
   NEW,
 } from './rule.js';
 import { askedBits, type Scene, wanBits } from './scene.js';
+import { keepingChain, steers, strayRules } from './steering.js';
 import type { Uplink } from './uplink.js';
 
 /**
@@ -50,6 +51,7 @@ export function answeredRules(scene: Scene): Rule[] {
   const { value } = askedBits(scene);
   return [
     ...(value === 0 ? [] : [{ when: [hasMark(value, mask)], action: clearMark(scene) }]),
+    ...strayRules(scene),
     { when: [decided(mask), connection(value, mask), NEW], action: { kind: 'save', mask } },
   ];
 }
@@ -81,10 +83,11 @@ export function truthChains(scene: Scene): Chain[] {
             connection(0, mask),
             { kind: 'state', state: 'new', direction: 'reply', not: true },
           ],
-          action: { kind: 'save', mask },
+          action: steers(scene) ? { kind: 'jump', chain: 'WANMARK_KEEP' } : { kind: 'save', mask },
         },
       ],
     },
+    ...(steers(scene) ? [keepingChain(scene)] : []),
   ];
 }
 

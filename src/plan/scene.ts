@@ -1,4 +1,5 @@
 import type { PlanConfig } from '../config/config.js';
+import type { UsedPolicy } from '../config/policies.js';
 import type { Family } from '../core/family.js';
 import type { Service } from '../core/service.js';
 import type { Facts } from './facts.js';
@@ -96,4 +97,11 @@ export function askedBits({ config, mask }: Pick<Scene, 'config' | 'mask'>): Mar
  */
 export function refusedBits({ config, mask }: Pick<Scene, 'config' | 'mask'>): MarkBits | undefined {
   return config.rules.lastResort === 'main' ? undefined : { value: mask, mask };
+}
+
+/** The policies that rules lead to, each with the mark of its packets. */
+export function numberedPolicies(scene: Scene): { readonly policy: UsedPolicy; readonly bits: MarkBits }[] {
+  return scene.config.policies.used.flatMap((policy) =>
+    policy.number === undefined ? [] : [{ policy, bits: wanBits(scene, policy.number) }],
+  );
 }

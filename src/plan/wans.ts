@@ -28,9 +28,11 @@ import {
   TO_LOCAL,
   undecided,
 } from './rule.js';
+import { namedSets } from './rule-sets.js';
 import { answeredRules, clearMark, markedRules, TRUTH_HOOKS, truthChains } from './saving.js';
 import { askedBits, type Scene, wanBits } from './scene.js';
 import { serviceExceptions } from './services.js';
+import { steeringChains, steers, steersOwn } from './steering.js';
 import { defaultDevices, type Uplink } from './uplink.js';
 
 /**
@@ -38,7 +40,8 @@ import { defaultDevices, type Uplink } from './uplink.js';
  *
  *     PREROUTING  -> WANMARK       restore; in by a WAN: that WAN; new: WANMARK_NEW
  *     OUTPUT      -> WANMARK_OUT   restore; bound to another WAN: leave alone; new: WANMARK_NEW (not with `own: off`)
- *                    WANMARK_NEW   specific routes, local, not unicast: leave alone; to the daemon
+ *                    WANMARK_NEW   specific routes, local, not unicast: leave alone; to the daemon, or first to the rules
+ *                                  that lead to policies (steering.ts)
  *     FORWARD, INPUT -> WANMARK_TRUTH   a new connection that leaves otherwise than was chosen belongs to nobody yet
  *     POSTROUTING -> WANMARK_SAVE  the connection belongs to the WAN it leaves by
  *     POSTROUTING, INPUT -> WANMARK_COUNT   packets and bytes per mark
@@ -57,6 +60,15 @@ export function wanMangle(scene: Scene): StagePlan {
   const { config, spreads } = scene;
   const byKernel = config.rules.engine === 'kernel';
   const isNew = spreads ? [] : [NEW_ORIGINAL];
+  const steered = steers(scene);
+  const leadsOwn = config.rules.own || steersOwn(scene);
+  const to = (chain: string): Rule[] => [{ when: isNew, action: { kind: 'goto', chain } }];
+  const asking: Rule[] = [
+    ...(byKernel || spreads || askedBits(scene).value === 0
+      ? []
+      : [{ when: isNew, action: { kind: 'set-connmark', bits: askedBits(scene) } } as const]),
+    { when: isNew, action: byKernel ? { kind: 'goto', chain: 'WANMARK_KERNEL' } : toDaemon(scene) },
+  ];
   const errors = spreads || byKernel ? NOTHING : errorStage(scene);
   // The rule by device comes first: a far end that spreads packets, too, may answer by any WAN, and strict rp_filter
   // looks up the way back with the packet's mark.
@@ -77,24 +89,15 @@ export function wanMangle(scene: Scene): StagePlan {
       rules: [
         EXEMPT,
         ...ownRules(scene),
-        ...(config.rules.own ? [] : [LEAVE_OWN]),
+        ...(leadsOwn ? [] : [LEAVE_OWN]),
         ...ownMarkRules(scene),
         ...restoreRules(scene),
-        ...(config.rules.own
-          ? [...boundRules(), { when: isNew, action: { kind: 'goto', chain: 'WANMARK_NEW' } } as const]
-          : []),
+        ...(leadsOwn ? [...boundRules(), ...to(steered ? 'WANMARK_OUTNEW' : 'WANMARK_NEW')] : []),
       ],
     },
-    {
-      name: 'WANMARK_NEW',
-      rules: [
-        ...leftAlone(scene),
-        ...(byKernel || spreads || askedBits(scene).value === 0
-          ? []
-          : [{ when: isNew, action: { kind: 'set-connmark', bits: askedBits(scene) } } as const]),
-        { when: isNew, action: byKernel ? { kind: 'goto', chain: 'WANMARK_KERNEL' } : toDaemon(scene) },
-      ],
-    },
+    { name: 'WANMARK_NEW', rules: [...leftAlone(scene), ...(steered ? to('WANMARK_POLICY') : asking)] },
+    ...(steered && leadsOwn ? [{ name: 'WANMARK_OUTNEW', rules: [...leftAlone(scene), ...to('WANMARK_OWN')] }] : []),
+    ...steeringChains(scene, asking),
     ...(spreads ? [] : truthChains(scene)),
     // The packet that comes out of a tunnel keeps the mark of the one that it came in, and would be taken for decided.
     { name: 'WANMARK_CLEAR', rules: [{ when: [], action: clearMark(scene) }] },
@@ -275,6 +278,7 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
       },
     ],
     ...macSets(scene),
+    ...namedSets(scene),
   ];
 }
 

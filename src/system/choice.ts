@@ -17,8 +17,8 @@ import {
 import { runLimited } from './limited.js';
 import { underLock } from './lock.js';
 
-/** The chains that choose: among the WANs, and among the backends of each service. */
-const CHOOSING = /^-A (WANMARK_(?:KERNEL|POOL\d+)) /;
+/** The chains that choose: among the WANs, those of each policy, and the backends of each service. */
+const CHOOSING = /^-A (WANMARK_(?:KERNEL|BY_\S+|POOL\d+)) /;
 const TIMEOUT_MS = 15_000;
 
 /**

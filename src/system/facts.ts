@@ -12,6 +12,7 @@ import {
   type OtherRule,
 } from '../plan/facts.js';
 import { PROTOCOL } from '../plan/render/ip.js';
+import { readIpsets } from './ipsets.js';
 import { readMacs, sharedGateways } from './neighbours.js';
 import { hasNetworkSets } from './network-sets.js';
 import { SCOPE_GLOBAL } from './rtnetlink/addresses.js';
@@ -20,7 +21,9 @@ import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP } from './rtnetlink/li
 import { isOnLink } from './rtnetlink/route-lookup.js';
 import { RT_TABLE_MAIN, RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
 import type { Rule } from './rtnetlink/rules.js';
+import { readSetFiles } from './set-files.js';
 import { strictDevices } from './source-check.js';
+import { readTimeZones } from './time-zones.js';
 
 /** This machine, with its sets. */
 const MACHINE: Kernel = { ...KERNEL, keepsSets: hasNetworkSets };
@@ -36,7 +39,10 @@ const MACHINE: Kernel = { ...KERNEL, keepsSets: hasNetworkSets };
  *
  * @throws SystemError `NO_FACTS` when the kernel does not answer
  */
-export function readFacts(config: Pick<Config, 'wans' | 'services'>, kernel: Kernel = MACHINE): Facts {
+export function readFacts(
+  config: Pick<Config, 'wans' | 'services' | 'policies'>,
+  kernel: Kernel = MACHINE,
+): Facts {
   try {
     return new Reader(kernel).facts(config);
   } catch (error) {
@@ -76,7 +82,8 @@ class Reader {
     }
   }
 
-  facts({ wans, services }: Pick<Config, 'wans' | 'services'>): Facts {
+  facts({ wans, services, policies }: Pick<Config, 'wans' | 'services' | 'policies'>): Facts {
+    const { sets, rules } = policies;
     return {
       devices: this.#devices,
       main: { 4: this.#main(4), 6: this.#main(6) },
@@ -88,6 +95,8 @@ class Reader {
       redirections: NO_REDIRECTIONS,
       strict: strictDevices(new Set(wans.map(({ dev }) => dev))),
       keepsSets: this.#keepsSets,
+      ...(sets.length === 0 ? {} : { files: readSetFiles(sets), ipsets: readIpsets(sets) }),
+      ...(rules.length === 0 ? {} : { zones: readTimeZones(rules) }),
     };
   }
 

@@ -79,7 +79,7 @@ function counterpart(program: string, variant: Variant): string {
 async function rejectRulesOf(program: string, run: Run): Promise<void> {
   if (!isInPath(`${program}-save`, SYSTEM_PATH)) return;
   const { stdout } = await run([`${program}-save`]);
-  if (!/^:WANMARK(_[A-Z0-9]+)? /m.test(stdout)) return;
+  if (!/^:WANMARK(_[A-Z0-9]+|_(TO|BY)_[A-Za-z0-9._-]+)? /m.test(stdout)) return;
   throw new SystemError(
     'OTHER_VARIANT',
     `${program} holds wanmark rules, too; remove them first: 'wanmark down' takes away both`,

@@ -1,14 +1,6 @@
 import type { Family } from '../core/family.js';
-import type { HeldSet } from '../plan/held-sets.js';
-import { heldSetName } from '../plan/held-sets.js';
-import { KernelSet } from './rtnetlink/kernel-set.js';
-
-/** One for each family; there are no others of ours. */
-const SETS: readonly KernelSet[] = ([4, 6] as const).map((family) => setOf(family));
-
-function setOf(family: Family): KernelSet {
-  return new KernelSet(heldSetName(family), family);
-}
+import { HELD_PREFIX, type HeldSet } from '../plan/held-sets.js';
+import { KernelSet, kernelSetNames } from './rtnetlink/kernel-set.js';
 
 let able: boolean | undefined;
 
@@ -18,32 +10,44 @@ let able: boolean | undefined;
  */
 export function hasNetworkSets(): boolean {
   able ??= attempt(() => {
-    const trial = new KernelSet(`WANMARK_TRIAL_${process.pid}`, 4);
+    const trial = new KernelSet(`${TRIAL}${process.pid}`, 4);
     trial.create();
     trial.destroy();
   });
   return able;
 }
 
+const TRIAL = `${HELD_PREFIX}TRIAL_`;
+
 /** The networks in our sets before a change, for an undo; a set that did not exist is missing here. */
-export type SetsBefore = ReadonlyMap<Family, ReadonlySet<string>>;
+export type SetsBefore = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** @throws Error with `errno` */
 export function readNetworkSets(): SetsBefore {
-  const sets = new Map<Family, ReadonlySet<string>>();
-  if (!hasNetworkSets()) return sets;
-  for (const family of [4, 6] as const) {
-    const networks = setOf(family).networks();
-    if (networks !== undefined) sets.set(family, networks);
+  const sets = new Map<string, ReadonlySet<string>>();
+  for (const name of ownSets()) {
+    const networks = new KernelSet(name, familyOf(name)).networks();
+    if (networks !== undefined) sets.set(name, networks);
   }
   return sets;
 }
 
+/** The names of our sets, without another process's trial. */
+function ownSets(): string[] {
+  if (!hasNetworkSets()) return [];
+  return kernelSetNames().filter((name) => name.startsWith(HELD_PREFIX) && !name.startsWith(TRIAL));
+}
+
+/** Behind the prefix stands the family. */
+function familyOf(name: string): Family {
+  return name[HELD_PREFIX.length] === '6' ? 6 : 4;
+}
+
 /** Fills the sets, by what they lack and what they have too much. @throws Error with `errno` */
 export function fillNetworkSets(held: readonly HeldSet[], before: SetsBefore): void {
-  for (const { family, elements } of held) {
-    const set = setOf(family);
-    const had = before.get(family);
+  for (const { name, family, elements } of held) {
+    const set = new KernelSet(name, family);
+    const had = before.get(name);
     if (had === undefined) set.create();
     // What is new comes first: a network that another one now covers is never out of both.
     set.add(elements.filter((network) => !had?.has(network)));
@@ -52,20 +56,30 @@ export function fillNetworkSets(held: readonly HeldSet[], before: SetsBefore): v
   }
 }
 
-/** Adds networks to a family's set, which must exist. @throws Error with `errno` */
-export function addToNetworkSet(family: Family, networks: readonly string[]): void {
-  setOf(family).add(networks);
+/** Adds networks to a set, which must exist. @throws Error with `errno` */
+export function addToNetworkSet(
+  { name, family }: Pick<HeldSet, 'name' | 'family'>,
+  networks: readonly string[],
+): void {
+  new KernelSet(name, family).add(networks);
 }
 
 /** Removes the sets that are not among `held`. One that a rule still asks stays, and goes with a later run. */
 export function dropNetworkSets(held: readonly HeldSet[]): void {
-  const kept = new Set(held.map(({ family }) => heldSetName(family)));
-  for (const set of SETS) if (!kept.has(set.name)) attempt(() => set.destroy());
+  const kept = new Set(held.map(({ name }) => name));
+  attempt(() => {
+    for (const name of ownSets())
+      if (!kept.has(name)) attempt(() => new KernelSet(name, familyOf(name)).destroy());
+  });
 }
 
 /** Goes back to what {@link readNetworkSets} found; each set as far as that is possible. */
 export function restoreNetworkSets(before: SetsBefore): void {
-  const held = [...before].map(([family, networks]) => ({ family, elements: [...networks] }));
+  const held = [...before].map(([name, networks]) => ({
+    name,
+    family: familyOf(name),
+    elements: [...networks],
+  }));
   attempt(() => fillNetworkSets(held, readNetworkSets()));
   dropNetworkSets(held);
 }

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import { isRefusal } from '../errors.js';
 import { buildPlan } from '../plan/build.js';
-import { type HeldSet, heldSets } from '../plan/held-sets.js';
+import { type HeldSet, heldSetName, heldSets } from '../plan/held-sets.js';
 import { fittingStates } from '../plan/kernel-choice.js';
 import { PROTOCOL } from '../plan/render/ip.js';
 import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
@@ -37,7 +37,7 @@ export interface Sight {
 export class QuickLook {
   #settled: Sight | undefined;
   /** What the sets hold, as far as it is known to be so. */
-  #sets: Map<Family, Set<string>> | undefined;
+  #sets: Map<string, Set<string>> | undefined;
 
   /** Looks; undefined where that cannot tell. @param states as for a refresh */
   look(states: PlanStates | undefined): Sight | undefined {
@@ -55,8 +55,7 @@ export class QuickLook {
   async suffices({ wanted, found, held }: Sight): Promise<boolean> {
     const settled = this.#settled;
     if (settled === undefined || settled.wanted !== wanted || settled.found !== found) return false;
-    if (this.#sets !== undefined && held.every((set) => isSame(set, this.#sets!.get(set.family))))
-      return true;
+    if (this.#sets !== undefined && held.every((set) => isSame(set, this.#sets!.get(set.name)))) return true;
     try {
       const done = await underLock(async () => {
         fillNetworkSets(held, this.#sets ?? readNetworkSets());
@@ -68,22 +67,24 @@ export class QuickLook {
       this.#sets = undefined;
       return false;
     }
-    this.#sets = new Map(held.map(({ family, elements }) => [family, new Set(elements)]));
+    this.#sets = new Map(held.map(({ name, elements }) => [name, new Set(elements)]));
     return true;
   }
 
   /**
-   * Puts the networks of new routes into the sets at once, since a look at 15,000 routes takes a while. A look later finds
+   * Puts the networks of new routes into the sets of what is left alone at once, since a look at 15,000 routes takes a while. A look later finds
    * what that leaves: a network that a wider one covers already, say.
    */
   async hear(news: readonly NewsItem[]): Promise<void> {
-    for (const { family } of this.#settled?.held ?? []) {
-      const known = this.#sets?.get(family);
+    for (const { name, family } of this.#settled?.held ?? []) {
+      // A set of the user's has nothing to do with routes.
+      if (name !== heldSetName(family)) continue;
+      const known = this.#sets?.get(name);
       const networks = newNetworks(news, family).filter((network) => known?.has(network) !== true);
       if (networks.length === 0) continue;
       try {
         const done = await underLock(async () => {
-          addToNetworkSet(family, networks);
+          addToNetworkSet({ name, family }, networks);
           return true;
         });
         if (done) for (const network of networks) known?.add(network);

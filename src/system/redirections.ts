@@ -52,7 +52,10 @@ function readTables(saved: string): Map<string, Chains> {
     if (line.startsWith('*')) {
       chains = new Map();
       tables.set(line.slice(1), chains);
-    } else if (line.startsWith('-A ') && !/^-A WANMARK|-j WANMARK(_[A-Z0-9]+)?$/.test(line)) {
+    } else if (
+      line.startsWith('-A ') &&
+      !/^-A WANMARK|-j WANMARK(_[A-Z0-9]+|_(TO|BY)_[A-Za-z0-9._-]+)?$/.test(line)
+    ) {
       const [, chain = '', ...words] = line.match(/"(?:\\.|[^"])*"|\S+/g) ?? [];
       chains.set(chain, [...(chains.get(chain) ?? []), readRule(words)]);
     }

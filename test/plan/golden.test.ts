@@ -10,6 +10,7 @@ import type { RawConfig } from '#wanmark/config/options.js';
 import { FAMILIES } from '#wanmark/core/family.js';
 import { buildPlan } from '#wanmark/plan/build.js';
 import { planSteps } from '#wanmark/plan/diff/steps.js';
+import type { Facts } from '#wanmark/plan/facts.js';
 import { STAGES } from '#wanmark/plan/plan.js';
 import { planLists } from '#wanmark/plan/render/lists.js';
 import { NO_STATES, type PlanStates } from '#wanmark/plan/states.js';
@@ -22,6 +23,7 @@ const DSL = 'dsl,dev=eth2,via=198.51.100.1,mark=2,weight=3';
 interface Case {
   readonly raw: RawConfig;
   readonly states?: Partial<PlanStates>;
+  readonly facts?: Partial<Facts>;
   /** The iptables for IPv4, where it is not the default one. */
   readonly iptables?: string;
 }
@@ -75,6 +77,38 @@ const CASES: Record<string, Case> = {
       engine: 'kernel',
       'kernel-mode': 'nth',
       per: 'packet',
+    },
+  },
+  // A rule of each kind; fibre is down, so a policy that ends at dsl takes its place.
+  policies: {
+    raw: {
+      wan: [FIBRE, DSL, 'lte,dev=ppp0,via=dev'],
+      policy: [
+        'voice,use=dsl+lte:tier=2,none=unreachable',
+        'web,use=fibre:weight=3+dsl,none=voice',
+        'bulk,use=fibre,none=main',
+      ],
+      set: ['office,net=198.18.0.0/24+2001:db8:5::/48', 'ads,external', 'video,file=/etc/video.txt'],
+      rule: [
+        'voice,from=192.168.9.50',
+        'voice,proto=udp,dport=5060+10000-20000',
+        'dsl,set=office',
+        'direct,from=192.168.9.60',
+        'default,in=wg++lan1,mac=02:00:00:00:00:09',
+        'blackhole,set=ads',
+        'web,proto=tcp+udp,dport=443,from=10.0.0.0/8+192.168.0.0/16,to=!203.0.113.7+203.0.113.8',
+        'direct,from=!10.1.0.0/16+10.2.0.0/16',
+        'bulk,own=true,uid=1000-1999',
+        'bulk,from=0.0.0.1/0.0.0.1,time=mon-fri 22:00-06:00 Europe/Berlin,dscp=ef,fwmark=0x10/0xf0',
+        'lte,set=video,family=4',
+      ],
+    },
+    states: { down: new Set(['fibre/4'] as const) },
+    facts: {
+      keepsSets: true,
+      files: { networks: new Map([['video', ['198.19.0.0/16']]]), faults: [] },
+      ipsets: new Set(['ads/4']),
+      zones: new Map([['Europe/Berlin', 60]]),
     },
   },
   services: {
@@ -132,9 +166,9 @@ const CASES: Record<string, Case> = {
 };
 
 /** The commands of an `up` from nothing, in groups. */
-function commands({ raw, states, iptables = 'iptables' }: Case): string {
+function commands({ raw, states, facts, iptables = 'iptables' }: Case): string {
   const programs = { 4: iptables, 6: 'ip6tables' };
-  const plan = buildPlan(parseConfig(raw), ROUTER, { ...NO_STATES, ...states });
+  const plan = buildPlan(parseConfig(raw), { ...ROUTER, ...facts }, { ...NO_STATES, ...states });
   const steps = planSteps({ lists: new Map(), asked: new Map() }, planLists(plan));
   const groups = [
     // A device that does not exist has no settings.

@@ -25,6 +25,7 @@ import {
   withInstalledFields,
 } from '../../system/installed.js';
 import { prepareHost } from '../../system/prepare.js';
+import { checkSetFiles } from '../../system/set-files.js';
 import { forgetBegunBefore } from '../begun-before.js';
 import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, rawConfig } from '../options.js';
@@ -62,6 +63,7 @@ export const upCommand: CommandModule = {
     for (const line of unusedSettings(config)) complain(`warning: ${line}`);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
+    checkSetFiles(config.policies.sets);
     const before = rulesAreUp();
     // Side by side, since the look at others takes as long as the rest; what is ours it leaves out.
     const [outcome, conflicts] = await Promise.all([

@@ -64,7 +64,8 @@ function expandSets(when: readonly Match[], sets: ReadonlyMap<string, SetPlan>):
 /** A match with a set: one for each element, or one that asks the kernel. Only networks are kept by the kernel. */
 function setWords(match: SetMatch, set: SetPlan | undefined): string[] {
   if (set?.held === undefined) return (set?.elements ?? []).map((one) => memberWords(match, one));
-  return [`-m set --match-set ${set.held} ${match.kind === 'source-in' ? 'src' : 'dst'}`];
+  const not = match.not ? '! ' : '';
+  return [`-m set ${not}--match-set ${set.held} ${match.kind === 'source-in' ? 'src' : 'dst'}`];
 }
 
 type SetMatch = Extract<Match, { set: string }>;
@@ -97,9 +98,15 @@ export function matchWords(match: Exclude<Match, SetMatch>): string {
     case 'words':
       return match.text;
     case 'source':
-      return `-s ${match.network}`;
+      return `${not}-s ${match.network}`;
     case 'destination':
-      return `-d ${match.network}`;
+      return `${not}-d ${match.network}`;
+    case 'source-range':
+      return `-m iprange ${not}--src-range ${match.range}`;
+    case 'destination-range':
+      return `-m iprange ${not}--dst-range ${match.range}`;
+    case 'in-ipset':
+      return `-m set ${not}--match-set ${match.ipset} dst`;
     case 'transport':
       return [
         `-p ${match.proto}`,
@@ -107,7 +114,22 @@ export function matchWords(match: Exclude<Match, SetMatch>): string {
         ...(match.dport === undefined ? [] : [`--dport ${ports(match.dport)}`]),
       ].join(' ');
     case 'protocol':
-      return `-p ${match.number}`;
+      return `${not}-p ${match.number}`;
+    case 'source-ports':
+      return `-m multiport ${not}--sports ${match.ports.map(ports).join(',')}`;
+    case 'destination-ports':
+      return `-m multiport ${not}--dports ${match.ports.map(ports).join(',')}`;
+    case 'mac':
+      return `-m mac ${not}--mac-source ${match.address}`;
+    case 'dscp':
+      return `-m dscp ${not}--dscp ${hex(match.value)}`;
+    case 'time': {
+      const days =
+        match.days.length === 7 ? '' : ` --weekdays ${match.days.map((day) => DAYS[day]).join(',')}`;
+      return `-m time --timestart ${clock(match.from)} --timestop ${clock(match.to)}${days}`;
+    }
+    case 'user':
+      return `-m owner ${not}--uid-owner ${match.low === match.high ? match.low : `${match.low}-${match.high}`}`;
     case 'ipsec':
       return `-m policy --dir ${match.direction} --pol ipsec`;
     case 'icmp':
@@ -122,6 +144,14 @@ export function matchWords(match: Exclude<Match, SetMatch>): string {
       return `-m conntrack ${not}--ctstate ${match.state.toUpperCase()}${status}${direction}`;
     }
   }
+}
+
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+
+function clock(seconds: number): string {
+  return [seconds / 3600, (seconds / 60) % 60, seconds % 60]
+    .map((part) => String(Math.floor(part)).padStart(2, '0'))
+    .join(':');
 }
 
 /** Types and codes of RFC 792 and RFC 4443. */
@@ -193,8 +223,8 @@ function queues(first: number, last: number): string {
  * each slot of the rotation; --every is how many slots are left, and --packet 0 means that the first packet matches
  * (libxt_statistic's statistic_check: count = every - packet).
  */
-function choiceWords({ mask, mode, shares }: Choice): string[][] {
-  const undecided = `-m mark --mark ${bits({ value: 0, mask })}`;
+function choiceWords({ mask, mode, shares, undecided: value = 0 }: Choice): string[][] {
+  const undecided = `-m mark --mark ${bits({ value, mask })}`;
   const line = ({ value }: Pick<Share, 'value'>, draw: readonly string[]) => [
     undecided,
     ...draw,

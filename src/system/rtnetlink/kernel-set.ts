@@ -1,7 +1,7 @@
 import { formatAddress, parseAddress } from '../../core/address.js';
 import type { Family } from '../../core/family.js';
 import { loadAddon } from '../../native.js';
-import { attribute, forEachAttribute, numberValue } from './attributes.js';
+import { attribute, forEachAttribute, numberValue, readText } from './attributes.js';
 import { ADDRESS_FAMILY, forEachMessage } from './messages.js';
 
 /** This file's part of the addon (native/js/route.h). Each function throws an Error with `errno`. */
@@ -17,18 +17,22 @@ const DESTROY = 3;
 const LIST = 7;
 const ADD = 9;
 const DELETE = 10;
+const HEADER = 12;
 /** Attributes of the same file: of a command, of an element, of an address, and of a creation. */
 const PROTOCOL = 1;
 const SETNAME = 2;
 const TYPENAME = 3;
 const REVISION = 4;
 const FAMILY = 5;
+const FLAGS = 6;
 const DATA = 7;
 const ADT = 8;
 const LINENO = 9;
 const IP = 1;
 const CIDR = 3;
 const MAXELEM = 19;
+/** IPSET_FLAG_LIST_SETNAME: only the names of sets, however many elements they have. */
+const ONLY_NAMES = 1 << 1;
 /** Protocol 6 is older than Linux 3, and every kernel still speaks it (IPSET_PROTOCOL_MIN). */
 const PROTOCOL_VERSION = 6;
 /** Flags of an attribute's type, of linux/netlink.h. */
@@ -161,6 +165,50 @@ export class KernelSet {
       attribute(SETNAME, text(this.name)),
       ...attributes,
     ]);
+  }
+}
+
+/** The names of all sets that the kernel has, of whomever. @throws Error with `errno` */
+export function kernelSetNames(): string[] {
+  const flags = new Uint8Array(4);
+  new DataView(flags.buffer).setUint32(0, ONLY_NAMES);
+  const body = Buffer.concat([
+    new Uint8Array(NFGENMSG_BYTES),
+    attribute(PROTOCOL, Uint8Array.of(PROTOCOL_VERSION)),
+    attribute(FLAGS | NET_BYTEORDER, flags),
+  ]);
+  const names: string[] = [];
+  forEachMessage(addon().netfilterDump(SUBSYSTEM | LIST, body), SUBSYSTEM | LIST, (view, start, end) => {
+    forEachAttribute(view, start + NFGENMSG_BYTES, end, (type, _, from, to) => {
+      if (type === SETNAME) names.push(readText(view, from, to));
+    });
+  });
+  return names;
+}
+
+/** The type and family of a set, whoever made it; undefined where there is none of that name. @throws Error with `errno` */
+export function kernelSetHead(name: string): { readonly type: string; readonly family: number } | undefined {
+  const body = Buffer.concat([
+    new Uint8Array(NFGENMSG_BYTES),
+    attribute(PROTOCOL, Uint8Array.of(PROTOCOL_VERSION)),
+    attribute(SETNAME, text(name)),
+  ]);
+  try {
+    let found = { type: '', family: 0 };
+    forEachMessage(
+      addon().netfilterRequest(SUBSYSTEM | HEADER, 0, body),
+      SUBSYSTEM | HEADER,
+      (view, start, end) => {
+        forEachAttribute(view, start + NFGENMSG_BYTES, end, (type, _, from, to) => {
+          if (type === TYPENAME) found = { ...found, type: readText(view, from, to) };
+          if (type === FAMILY) found = { ...found, family: view.getUint8(from) };
+        });
+      },
+    );
+    return found;
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return undefined;
+    throw error;
   }
 }
 

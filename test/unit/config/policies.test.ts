@@ -45,6 +45,7 @@ describe('policies', () => {
           ],
           none: 'main',
         },
+        { name: 'unreachable', strategy: undefined, members: [], none: 'unreachable' },
       ],
     );
     const follows = policies({ 'last-resort': 'blackhole', policy: ['p,use=dsl'], rule: ['p'] });
@@ -106,14 +107,15 @@ describe('policies', () => {
   });
 
   it('must fit the mask, above every WAN', () => {
-    const rules = ['fibre', 'dsl', 'lte', 'unreachable'];
+    const policy = ['a,use=dsl,none=main'];
+    const rules = ['a', 'unreachable', 'blackhole'];
     assert.deepEqual(
-      policies({ mask: '0x7', rule: rules.slice(0, 2) }).used.map(({ number }) => number),
+      policies({ mask: '0x7', policy, rule: rules.slice(0, 2) }).used.map(({ number }) => number),
       [5, 4],
     );
     refuses(
-      { mask: '0x7', rule: rules },
-      /^4 policies do not fit the mask beside WAN "lte" with mark 3, .* room for 2; use a wider --mask$/,
+      { mask: '0x7', policy, rule: rules },
+      /^3 policies do not fit the mask beside WAN "lte" with mark 3, .* room for 2; use a wider --mask$/,
     );
     refuses({ wan: ['a,dev=eth1,mark=62'], rule: ['direct'] }, /^0 policies do not fit .* room for 0/);
   });

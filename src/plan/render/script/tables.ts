@@ -64,6 +64,8 @@ export class ScriptTables {
         const always = source.also.filter((network) => !this.#config.rules.exclude.includes(network));
         return ['networks', family, ...always, '"$exclude"'].join(' ');
       }
+      case 'named':
+        return `of_family ${family} '${this.#plan.sets.get(source.set)?.elements.join(' ') ?? ''}'`;
       case 'excluded':
         return `of_family ${family} "$exclude"`;
       case 'other-than-default':

@@ -1,0 +1,112 @@
+import type { LastResort } from '../config/last-resort.js';
+import type { Policy, PolicyMember } from '../config/policy.js';
+import { sharesOf } from './candidates.js';
+import type { IpRule, Rule, Share } from './plan.js';
+import { numberedPolicies, type Scene, wanBits } from './scene.js';
+import type { PlanStates } from './states.js';
+import type { Uplink } from './uplink.js';
+
+/** Where the connections of a policy go at the moment: by some WANs, or where its end leads. */
+export type Course = { readonly shares: readonly Share[] } | { readonly end: LastResort };
+
+/** The current weight of a WAN in a policy, whose weights are its own; a WAN that `wanmark set` drains is drained there, too. */
+export function weightIn({ wan, weight }: PolicyMember, states: Pick<PlanStates, 'weights'>): number {
+  return states.weights.get(wan) === 0 ? 0 : weight;
+}
+
+/** The shares of the WANs that can be used, in the order of their numbers. */
+export function defaultShares(scene: Scene): Share[] {
+  const options = usable(scene).map(({ wan, id }) => ({ ...wan, id, value: wanBits(scene, wan.mark).value }));
+  return sharesOf(options, scene.states);
+}
+
+/** The course of a policy, by its own members or those of the policies that follow when none of these is up. */
+export function courseOf(scene: Scene, policy: Policy): Course {
+  const shares = sharesIn(scene, policy);
+  if (shares.length > 0) return { shares };
+  const { none } = policy;
+  if (typeof none === 'string') return { end: none };
+  const next = scene.config.policies.used.find(({ name }) => name === none.policy);
+  if (next !== undefined) return courseOf(scene, next);
+  const all = defaultShares(scene);
+  return all.length > 0 ? { shares: all } : { end: scene.config.rules.lastResort };
+}
+
+/** The WANs in the order of their numbers. */
+function usable({ uplinks }: Scene): Uplink[] {
+  return uplinks.filter(({ unusable }) => unusable === undefined).toSorted((a, b) => a.wan.mark - b.wan.mark);
+}
+
+function sharesIn(scene: Scene, { members }: Policy): Share[] {
+  const options = usable(scene).flatMap(({ wan, id }) => {
+    const member = members.find((one) => one.wan === wan.name);
+    if (member === undefined) return [];
+    const weight = weightIn(member, scene.states);
+    return [{ id, name: wan.name, weight, tier: member.tier, value: wanBits(scene, wan.mark).value }];
+  });
+  // The weights are those of the policy already.
+  return sharesOf(options, { ...scene.states, weights: new Map() });
+}
+
+/** The chain of the kernel's own choice for a policy. */
+export function choiceChain({ name }: Pick<Policy, 'name'>): string {
+  return `WANMARK_BY_${name}`;
+}
+
+/**
+ * The kernel's own choice for packets that have the mark of a policy. What is refused gets the mark of the refusal: the
+ * ip rule of the policy itself cannot follow as fast as this chain. The chain is never empty, so that it can be changed
+ * without a look at what the kernel prints.
+ */
+export function policyChoice(scene: Scene, policy: Policy, undecided: number): Rule[] {
+  const { mask, config } = scene;
+  const course = courseOf(scene, policy);
+  if ('shares' in course) {
+    const { shares } = course;
+    return [
+      {
+        when: [],
+        action: { kind: 'choose', choice: { mask, mode: config.rules.kernelMode, shares, undecided } },
+      },
+      { when: [], action: { kind: 'save', mask } },
+    ];
+  }
+  if (course.end === 'main') return [{ when: [], action: { kind: 'set-mark', bits: { value: 0, mask } } }];
+  const refusal = numberedPolicies(scene).find(({ policy: { name } }) => name === course.end)!;
+  return [{ when: [], action: { kind: 'set-mark', bits: refusal.bits } }];
+}
+
+/**
+ * The way of a packet that still has the mark of its policy, as when somebody took away what the kernel chooses by. It
+ * does not leave the policy: it goes by the WAN with most weight, or where the policy ends.
+ */
+export function policyRules(scene: Scene): IpRule[] {
+  const priority = scene.config.rules.priority + 1;
+  return numberedPolicies(scene).flatMap(({ policy, bits }): IpRule[] => {
+    const from = { kind: 'mark', bits } as const;
+    const course = courseOf(scene, policy);
+    if ('shares' in course) {
+      const best = course.shares.reduce((a, b) => (b.weight > a.weight ? b : a));
+      const table = scene.config.rules.table + scene.config.fields.wans.decode(best.value);
+      return [{ priority, from, to: { table } }];
+    }
+    return course.end === 'main' ? [] : [{ priority, from, to: { refuse: course.end } }];
+  });
+}
+
+/** The WANs of policies that never lead to the main table, by name. */
+export function strictWans({ config, uplinks }: Pick<Scene, 'config' | 'uplinks'>): ReadonlySet<string> {
+  const { policies, rules } = config;
+  const found = policies.used.flatMap((policy) => {
+    const names = new Set<string>();
+    for (let one = policy; ; ) {
+      for (const { wan } of one.members) names.add(wan);
+      const { none } = one;
+      if (typeof none === 'string') return none === 'main' ? [] : [...names];
+      const next = policies.used.find(({ name }) => name === none.policy);
+      if (next === undefined) return rules.lastResort === 'main' ? [] : uplinks.map(({ wan }) => wan.name);
+      one = next;
+    }
+  });
+  return new Set(found);
+}

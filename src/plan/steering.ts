@@ -1,0 +1,189 @@
+import { DEFAULT_POLICY, DIRECT } from '../config/policy.js';
+import type { PolicyRule } from '../config/rule.js';
+import type { Clause } from './clause.js';
+import type { Action, Chain, MarkBits, Match, Rule } from './plan.js';
+import { choiceChain, policyChoice } from './policies.js';
+import { decided, hasMark, leave, RETURN } from './rule.js';
+import { conditionsOf } from './rule-match.js';
+import { askedBits, numberedPolicies, type Scene } from './scene.js';
+
+/** Whether rules lead some traffic by policies. */
+export function steers({ config, uplinks }: Scene): boolean {
+  return config.policies.rules.length > 0 && uplinks.length > 0;
+}
+
+/** Whether a rule leads some of the router's own connections. */
+export function steersOwn(scene: Scene): boolean {
+  return steers(scene) && scene.config.policies.rules.some(({ match }) => conditionsOf(match, scene, true));
+}
+
+/**
+ * The rules that lead traffic to policies, in mangle:
+ *
+ *     WANMARK_NEW     -> WANMARK_POLICY   new connections of others: the first rule that matches holds
+ *     WANMARK_OUTNEW  -> WANMARK_OWN      the same for the router's own
+ *                        WANMARK_RULE<n>        the rest of a rule that has several lists
+ *                        WANMARK_TO_<policy>    its mark; then the daemon is asked
+ *                        WANMARK_BY_<policy>    the kernel's own choice
+ *                        WANMARK_ASK            asks the daemon, or chooses for what no rule is for
+ *
+ * Of the router's own connections only those without a policy are asked about: a packet that was queued in OUTPUT is
+ * routed again only where a daemon answered, so while it is away they would leave their policy for the main table.
+ *
+ * Two chains, because OUTPUT has no device and no MAC address to ask for, and no other place has a user.
+ */
+export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
+  if (!steers(scene)) return [];
+  const { engine, own } = scene.config.rules;
+  const byKernel = engine === 'kernel';
+  const rules = { others: compile(scene, false), own: compile(scene, true) };
+  const chosen = (name: string) => rules.own.names.has(name) || (byKernel && rules.others.names.has(name));
+  const policies = numberedPolicies(scene);
+  const further = new Map([...rules.others.further, ...rules.own.further].map((one) => [one.name, one]));
+  return [
+    { name: 'WANMARK_POLICY', rules: [...rules.others.rules, go('WANMARK_ASK')] },
+    ...(own || steersOwn(scene)
+      ? [{ name: 'WANMARK_OWN', rules: [...rules.own.rules, ...(own ? [go('WANMARK_ASK')] : [])] }]
+      : []),
+    ...further.values(),
+    ...policies
+      .filter(({ policy }) => rules.others.names.has(policy.name))
+      .map(({ policy, bits }) => ({
+        name: toChain(policy.name),
+        rules: [set(bits), go(byKernel ? choiceChain(policy) : 'WANMARK_ASK')],
+      })),
+    ...policies
+      .filter(({ policy }) => chosen(policy.name))
+      .map(({ policy, bits }) => ({
+        name: choiceChain(policy),
+        // Its own packets come here without a mark.
+        rules: [
+          ...(rules.own.names.has(policy.name) ? [set(bits)] : []),
+          ...policyChoice(scene, policy, bits.value),
+        ],
+      })),
+    ...(further.size === 0 ? [] : [{ name: 'WANMARK_TOANY', rules: [unmark(scene), go('WANMARK_ASK')] }]),
+    { name: 'WANMARK_ASK', rules: ask },
+    strayChain(scene),
+  ];
+}
+
+interface Compiled {
+  readonly rules: readonly Rule[];
+  /** The further chains that the rules need. */
+  readonly further: readonly Chain[];
+  /** The policies that they lead to. */
+  readonly names: ReadonlySet<string>;
+}
+
+function compile(scene: Scene, own: boolean): Compiled {
+  const found = scene.config.policies.rules.flatMap((rule, i) => {
+    const conditions = conditionsOf(rule.match, scene, own);
+    if (conditions === undefined) return [];
+    const { all, clauses } = conditions;
+    const target = targetOf(rule, own);
+    const comment = `rule ${i + 1}`;
+    const [clause, ...more] = clauses;
+    if (clause === undefined) return [{ rule, rules: [{ when: all, action: target, comment }], further: [] }];
+    if (more.length === 0 && !clause.not) {
+      const rules = clause.any.map((when) => ({ when: [...all, ...when], action: target, comment }));
+      return [{ rule, rules, further: [] }];
+    }
+    const chain = `WANMARK_RULE${i + 1}`;
+    const bits = noteOf(scene, rule);
+    const rules: Rule[] = [
+      { when: all, action: { kind: 'jump', chain } },
+      { when: [hasMark(bits.value, bits.mask)], action: afterwards(rule, target), comment },
+    ];
+    return [{ rule, rules, further: stages(chain, clauses, bits) }];
+  });
+  return {
+    rules: found.flatMap(({ rules }) => rules),
+    further: found.flatMap(({ further }) => further),
+    names: new Set(found.map(({ rule }) => rule.policy)),
+  };
+}
+
+function targetOf({ policy }: PolicyRule, own: boolean): Action {
+  if (policy === DIRECT) return RETURN;
+  if (policy === DEFAULT_POLICY) return { kind: 'goto', chain: 'WANMARK_ASK' };
+  return { kind: 'goto', chain: own ? choiceChain({ name: policy }) : toChain(policy) };
+}
+
+function toChain(policy: string): string {
+  return `WANMARK_TO_${policy}`;
+}
+
+/** The mark by which a rule's further chains say that it matches. */
+function noteOf(scene: Scene, { policy }: PolicyRule): MarkBits {
+  return numberedPolicies(scene).find((one) => one.policy.name === policy)?.bits ?? askedBits(scene);
+}
+
+/** What becomes of a packet with that mark; where it is not one of a policy, it is taken away again. */
+function afterwards({ policy }: PolicyRule, target: Action): Action {
+  if (policy === DIRECT) return { kind: 'goto', chain: 'WANMARK_CLEAR' };
+  return policy === DEFAULT_POLICY ? { kind: 'goto', chain: 'WANMARK_TOANY' } : target;
+}
+
+/**
+ * The chains of a rule with several lists, one for each: whatever matches goes on to the next, and in the end gets a mark.
+ * All products of the lists would be more rules than anybody can read, and would cost more.
+ */
+function stages(name: string, clauses: readonly Clause[], bits: MarkBits): Chain[] {
+  const not = clauses.filter((clause) => clause.not);
+  const any = clauses.filter((clause) => !clause.not);
+  const leaves = not.flatMap((clause) => clause.any.map((when) => leave(...when)));
+  const lists: readonly (readonly (readonly Match[])[])[] =
+    any.length === 0 ? [[[]]] : any.map((clause) => clause.any);
+  const nameOf = (i: number) => (i === 0 ? name : `${name}LIST${i + 1}`);
+  return lists.map((list, i) => ({
+    name: nameOf(i),
+    rules: [
+      ...(i === 0 ? leaves : []),
+      ...list.map((when): Rule => {
+        const isLast = i === lists.length - 1;
+        return { when, action: isLast ? { kind: 'set-mark', bits } : { kind: 'goto', chain: nameOf(i + 1) } };
+      }),
+    ],
+  }));
+}
+
+function go(chain: string): Rule {
+  return { when: [], action: { kind: 'goto', chain } };
+}
+
+function set(bits: MarkBits): Rule {
+  return { when: [], action: { kind: 'set-mark', bits } };
+}
+
+function unmark({ mask }: Scene): Rule {
+  return set({ value: 0, mask });
+}
+
+/** What becomes of a packet that enters with the mark of a policy, which only a rule of ours gives and nothing keeps. */
+export function strayRules(scene: Scene): Rule[] {
+  if (!steers(scene)) return [];
+  return [{ when: [decided(scene.mask)], action: { kind: 'jump', chain: 'WANMARK_STRAY' } }];
+}
+
+/** The chain of {@link strayRules}; most packets never come to it. */
+function strayChain(scene: Scene): Chain {
+  return {
+    name: 'WANMARK_STRAY',
+    rules: numberedPolicies(scene).map(({ bits }) => ({
+      when: [hasMark(bits.value, bits.mask)],
+      action: unmark(scene).action!,
+    })),
+  };
+}
+
+/** Saves a packet's mark in its connection where it is not that of a policy. */
+export function keepingChain(scene: Scene): Chain {
+  return {
+    name: 'WANMARK_KEEP',
+    rules: [
+      ...numberedPolicies(scene).map(({ bits }) => leave(hasMark(bits.value, bits.mask))),
+      { when: [], action: { kind: 'save', mask: scene.mask } },
+    ],
+  };
+}
