@@ -1,8 +1,9 @@
 import Table from 'cli-table3';
 import type {
-  BackendStatus,
   FaultCounts,
   JudgedStatus,
+  MemberStatus,
+  PolicyStatus,
   QueueStatus,
   ServiceStatus,
   Status,
@@ -18,6 +19,7 @@ export function statusTable(status: Status): string {
           ...status.wans.flatMap(uplinkLines),
           ...status.wans.flatMap(checkLines),
           ...status.wans.flatMap(weightLines),
+          ...status.policies.filter(({ wans: those }) => those.length > 0).map(policyTable),
           ...queues.map(queueLine),
           ...faultLines(`strategy ${status.strategy}`, faults),
         ]
@@ -35,6 +37,25 @@ export function statusTable(status: Status): string {
   return [head, ...withWans, ...withServices, ...status.notes, ''].join('\n');
 }
 
+/** A rule of the configuration and what it took. */
+export interface RuleLine {
+  readonly rule: number;
+  readonly policy: string;
+  readonly match: string;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** The output of `status rules` for people. */
+export function rulesTable(rules: readonly RuleLine[]): string {
+  if (rules.length === 0) return 'no rules';
+  const table = newTable(['rule', 'match', 'policy', 'packets', 'bytes'], ['match', 'policy']);
+  for (const { rule, match, policy, packets, bytes } of rules) {
+    table.push([rule, match || 'everything', policy, packets, bytes]);
+  }
+  return table.toString();
+}
+
 const CONNECTION_HEADS = ['connections', 'decisions', 'share', 'target'];
 
 function newTable(head: string[], left: readonly string[]) {
@@ -47,7 +68,7 @@ function newTable(head: string[], left: readonly string[]) {
   });
 }
 
-function connectionCells({ connections, picks, share, target }: BackendStatus) {
+function connectionCells({ connections, picks, share, target }: MemberStatus) {
   return [connections ?? '-', picks, percent(share), percent(target)];
 }
 
@@ -58,6 +79,18 @@ function wanTable(status: Status): string {
     table.push([wan.name, wan.mark, wan.dev, wan.state, wan.weight, wan.tier, ...connectionCells(wan)]);
   }
   return table.toString();
+}
+
+/** The WANs of a policy. Their live connections are in the table of all, since they do not know by which policy they came. */
+function policyTable({ name, strategy, none, wans }: PolicyStatus): string {
+  const table = newTable(
+    ['WAN', 'state', 'weight', 'tier', 'decisions', 'share', 'target'],
+    ['WAN', 'state'],
+  );
+  for (const { name: wan, state, weight, tier, picks, share, target } of wans) {
+    table.push([wan, state, weight, tier, picks, percent(share), percent(target)]);
+  }
+  return [`policy ${name}, strategy ${strategy}, without a WAN: ${none}`, table.toString()].join('\n');
 }
 
 /** Why each WAN is in its state: one line, or one for each family where these differ; none where nobody has looked. */

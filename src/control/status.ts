@@ -87,6 +87,16 @@ export interface ServiceStatus {
   readonly backends: readonly BackendStatus[];
 }
 
+/** One policy in `wanmark status --json`. Fields may be added, never renamed. */
+export interface PolicyStatus {
+  readonly name: string;
+  readonly strategy: string;
+  /** Where its connections go when no WAN of it is up: `main`, `unreachable`, `blackhole` or a policy. */
+  readonly none: string;
+  /** Its WANs with the policy's own weights and tiers; live connections are those of the WAN by all policies. */
+  readonly wans: readonly MemberStatus[];
+}
+
 /** How often a strategy failed, so that the kernel chose in its place. */
 export interface FaultCounts {
   /** Connections for which the strategy threw. */
@@ -126,6 +136,8 @@ export interface Status {
   /** Why connections were left to the kernel. */
   readonly faults: FaultCounts;
   readonly wans: readonly WanStatus[];
+  /** The policies that a rule leads to, apart from `default`; empty without rules. */
+  readonly policies: readonly PolicyStatus[];
   /** The services' queue; null without services. */
   readonly serviceQueue: QueueStatus | null;
   /** The faults of all services' strategies together; null without services. */

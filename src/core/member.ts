@@ -10,6 +10,11 @@ import { type Target, type TargetId, targetId } from './target.js';
 export interface MemberParts<Seen extends Candidate = Candidate> {
   readonly target: Target;
   readonly candidate: Seen;
+  /**
+   * Set where the weight belongs to the membership: one that replaces the target's own means nothing here, but 0 still
+   * does.
+   */
+  readonly hasOwnWeight?: true;
 }
 
 /** A target's membership in one pool. Weight and tier belong to the membership, so a target can be in several pools. */
@@ -20,12 +25,14 @@ export class Member<Seen extends Candidate = Candidate> {
   /** Decisions for this member since the start. */
   picks = 0;
   readonly #ids: Readonly<Record<Family, TargetId>>;
+  readonly #hasOwnWeight: boolean;
   #candidate: Seen;
 
-  constructor({ target, candidate }: MemberParts<Seen>) {
+  constructor({ target, candidate, hasOwnWeight }: MemberParts<Seen>) {
     this.target = target;
     this.configured = candidate;
     this.#candidate = candidate;
+    this.#hasOwnWeight = hasOwnWeight === true;
     this.#ids = { 4: targetId(target.name, 4), 6: targetId(target.name, 6) };
   }
 
@@ -41,9 +48,15 @@ export class Member<Seen extends Candidate = Candidate> {
     return this.#ids[family];
   }
 
+  /** The current weight. */
+  weight(states: Pick<States, 'weight'>): number {
+    const weight = states.weight(this.target.name, this.configured.weight);
+    return this.#hasOwnWeight && weight > 0 ? this.configured.weight : weight;
+  }
+
   /** Takes the current weight from the states. */
   weigh(states: States): void {
-    const weight = states.weight(this.target.name, this.configured.weight);
+    const weight = this.weight(states);
     if (weight === this.#candidate.weight) return;
     this.#candidate =
       weight === this.configured.weight ? this.configured : Object.freeze({ ...this.configured, weight });

@@ -10,6 +10,7 @@ import { Queues, type QueuesOptions } from '../queue/queues.js';
 import type { ConnectionSource } from './connections.js';
 import {
   Decider,
+  type DeciderOptions,
   type DecisionListener,
   type ErrorListener,
   type FindPool,
@@ -42,6 +43,8 @@ export interface BalancerParts extends BalancerContext {
   /** The field of the packet mark that holds its members' numbers. */
   readonly field: MarkField;
   readonly pools: readonly Omit<PoolParts, 'states' | 'onFault'>[];
+  /** See {@link DeciderOptions.undecidedFrom}. */
+  readonly undecidedFrom?: DeciderOptions['undecidedFrom'];
   /** Makes the function that finds the pool that a packet is for. */
   readonly find: (pools: readonly Pool[]) => FindPool;
   readonly inbound: Inbound;
@@ -60,7 +63,7 @@ export interface BalancerParts extends BalancerContext {
 
 /**
  * Spreads new connections by a field of the mark. It has queues, pools, and a decider that answers for them. The WANs
- * are one balancer with one pool, the services another with one pool each.
+ * are one balancer with a pool for each policy, the services another with one pool each.
  */
 export class Balancer {
   readonly pools: readonly Pool[];
@@ -87,7 +90,7 @@ export class Balancer {
     this.#lateness = single ? faults[0]! : new StrategyFaults(logger, `a ${poolField}'s`, now);
     this.#faults = single ? faults : [...faults, this.#lateness];
     const isolation = new Isolation(logger, now);
-    const { tried, onError } = parts;
+    const { tried, onError, undecidedFrom } = parts;
     const decider = new Decider(
       parts.find(this.pools),
       field,
@@ -103,6 +106,7 @@ export class Balancer {
       {
         ...(tried && { tried: isolation.around(tried, undefined) }),
         ...(onError && { onError: isolation.around(onError, false) }),
+        undecidedFrom,
       },
     );
     const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;
@@ -111,6 +115,7 @@ export class Balancer {
       {
         ...parts.queues,
         mask: field.mask,
+        ...(undecidedFrom !== undefined && { undecidedFrom: field.encode(undecidedFrom) }),
         lateNotice: `wanmark: ${who} has not answered for a second; the kernel chooses\n`,
         onLate: (lateMs) => this.#late(lateMs),
       },
@@ -172,13 +177,14 @@ export class Balancer {
     for (const queue of this.#queues) queue.closeNow();
   }
 
-  #memberStatus({ target, configured, picks }: Member): Omit<MemberStatus, 'share' | 'target'> {
+  #memberStatus(member: Member): Omit<MemberStatus, 'share' | 'target'> {
+    const { target, configured, picks } = member;
     const { states, connections } = this.#parts;
     const { name, mark, weight, tier } = configured;
     return {
       name,
       mark,
-      weight: states.weight(target.name, weight),
+      weight: member.weight(states),
       tier,
       state: states.standing(target, weight),
       connections: connections?.count(mark) ?? null,

@@ -85,17 +85,18 @@ interface Counters {
 
 /** @param counters filled one by one, so that the first can be closed when the second cannot be opened */
 async function openCounters({ config, strategies, log }: Composition, counters: Counters): Promise<void> {
-  const { wans, services } = strategies;
+  const { services } = strategies;
+  const wans = [strategies.wans, ...strategies.policies];
   const { logger } = log;
   const warn = (message: string) => logger.warn(message);
   if (config.targets.length > 0) {
-    counters.wans = countConnections(() => openConnections(config, warn), [wans], logger);
+    counters.wans = countConnections(() => openConnections(config, warn), wans, logger);
   }
   if (services.length > 0) {
     counters.backends = countConnections(() => openBackendConnections(config, warn), services, logger);
   }
   // A strategy that counts should start with true numbers; the kernel chooses until they are there.
-  if (areNeeded([wans])) await counters.wans?.fresh();
+  if (areNeeded(wans)) await counters.wans?.fresh();
   if (areNeeded(services)) await counters.backends?.fresh();
 }
 
@@ -124,7 +125,8 @@ function openBalancers(
   try {
     if (config.targets.length > 0) {
       const { strategy } = strategies.wans;
-      wans = new Wans({ ...common, strategy, run, connections: counters.wans, keeper });
+      const policies = strategies.policies.map((one) => one.strategy);
+      wans = new Wans({ ...common, strategy, policies, run, connections: counters.wans, keeper });
     }
   } catch (error) {
     services?.balancer.closeNow();
@@ -151,7 +153,7 @@ function makeKeeper(
     devices: [...devices, ...listened],
     tables: config.wans.map(({ mark }) => config.rules.table + mark),
     repair: config.repair,
-    fingerprint: () => rulesFingerprint(devices, config.rules.forwardAccept),
+    fingerprint: () => rulesFingerprint(devices, config.rules.forwardAccept, config.policies.sets),
     onUnusable,
   });
 }

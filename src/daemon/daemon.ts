@@ -156,6 +156,7 @@ export class Daemon {
       queues,
       faults: wans?.balancer.faults() ?? NO_FAULTS,
       wans: wans?.status() ?? [],
+      policies: wans?.policyStatus() ?? [],
       serviceQueue,
       serviceFaults: services?.balancer.faults() ?? null,
       services: services?.status() ?? [],

@@ -41,6 +41,8 @@ export interface DeciderOptions {
   readonly tried?: Tried | undefined;
   /** By default errors pass. */
   readonly onError?: ErrorListener | undefined;
+  /** The lowest number in the field that names a policy and no target; by default there are no policies. */
+  readonly undecidedFrom?: number | undefined;
 }
 
 /**
@@ -50,8 +52,8 @@ export interface DeciderOptions {
  * packet without a pool, as after a change of the rules, and one that its pool does not answer stay at KERNEL_DECIDES:
  * the kernel chooses. A pool that is closed has its packets dropped.
  *
- * A packet that has a mark of ours already is an ICMP error about a connection, and no new connection: a listener may
- * have it dropped, and otherwise it passes.
+ * A packet that has the mark of a target already is an ICMP error about a connection, and no new connection: a listener may
+ * have it dropped, and otherwise it passes. The mark of a policy says which pool is asked.
  */
 export class Decider {
   readonly #find: FindPool;
@@ -60,13 +62,14 @@ export class Decider {
   readonly #listener: DecisionListener;
   readonly #tried: Tried;
   readonly #onError: ErrorListener;
+  readonly #undecidedFrom: number;
 
   constructor(
     find: FindPool,
     field: MarkField,
     inbound: Inbound,
     listener: DecisionListener,
-    { tried = () => undefined, onError = () => false }: DeciderOptions = {},
+    { tried = () => undefined, onError = () => false, undecidedFrom }: DeciderOptions = {},
   ) {
     this.#find = find;
     this.#field = field;
@@ -74,6 +77,7 @@ export class Decider {
     this.#listener = listener;
     this.#tried = tried;
     this.#onError = onError;
+    this.#undecidedFrom = undecidedFrom ?? Number.POSITIVE_INFINITY;
   }
 
   /** Fills `batch.marks[0..count)`. Never throws: pools report the faults of their strategies. */
@@ -83,7 +87,7 @@ export class Decider {
     const packet = () => packetBytes(batch, current);
     for (let i = 0; i < count; i++) {
       const given = this.#field.decode(batch.oldMark[i]!);
-      if (given !== 0) {
+      if (given !== 0 && given < this.#undecidedFrom) {
         if (this.#takesAway(batch, i, given)) batch.marks[i] = DROP;
         continue;
       }

@@ -14,12 +14,14 @@ export interface CountingStrategy {
 export interface Strategies {
   /** The WANs' strategy. */
   readonly wans: CountingStrategy;
+  /** Those of the policies that are used, in their order. */
+  readonly policies: readonly CountingStrategy[];
   readonly services: readonly (NamedService & CountingStrategy)[];
 }
 
 /** Loads the strategies. @param now the clock that strategies are given @throws UsageError */
 export async function loadStrategies(
-  { strategy, services }: Pick<Config, 'strategy' | 'services'>,
+  { strategy, services, policies }: Pick<Config, 'strategy' | 'services' | 'policies'>,
   now: () => number,
 ): Promise<Strategies> {
   const load = async (name: string): Promise<CountingStrategy> => {
@@ -30,6 +32,7 @@ export async function loadStrategies(
   };
   return {
     wans: await load(strategy.name),
+    policies: await Promise.all(policies.used.map((policy) => load(policy.strategy ?? strategy.name))),
     services: await Promise.all(
       services.map(async (service) => ({ service, ...(await load(service.strategy)) })),
     ),

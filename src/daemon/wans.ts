@@ -1,6 +1,8 @@
 import type { Change } from '../config/change.js';
 import type { Config } from '../config/config.js';
-import type { WanStatus } from '../control/status.js';
+import { lowestPolicyNumber } from '../config/policies.js';
+import { DEFAULT_POLICY } from '../config/policy.js';
+import type { PolicyStatus, WanStatus } from '../control/status.js';
 import { markMember } from '../core/bare-mark.js';
 import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
@@ -18,6 +20,7 @@ import { InboundWans } from './inbound-wans.js';
 import { Isolation } from './isolation.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
 import { Mover } from './mover.js';
+import { findByPolicy, policyMembers } from './policy-pools.js';
 import { Renumbering } from './renumbering.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
@@ -31,9 +34,12 @@ export interface WansParts extends BalancerContext {
   /** A configuration with WANs or bare marks. */
   readonly config: Pick<
     Config,
-    'wans' | 'marks' | 'fields' | 'queues' | 'strategy' | 'health' | 'hooks' | 'socket'
+    'wans' | 'marks' | 'fields' | 'queues' | 'strategy' | 'health' | 'hooks' | 'socket' | 'policies'
   >;
+  /** That of the policy `default`. */
   readonly strategy: NamedStrategy;
+  /** Those of the other policies that are used, in their order. */
+  readonly policies: readonly NamedStrategy[];
   /** Runs hooks and scripts. */
   readonly run: RunProgram;
   /** Undefined where the rules belong to the user. */
@@ -113,7 +119,8 @@ export class Wans {
     const nums = this.balancer.queueStatuses().map(({ num }) => num);
     const kernel = readQueueTable()?.filter(({ num }) => nums.includes(num));
     const [queue] = await Promise.all([this.balancer.stop(), hooks]);
-    const picks = this.#pool.members.reduce((sum, member) => sum + member.picks, 0);
+    const all = this.balancer.pools.flatMap((pool) => pool.members);
+    const picks = all.reduce((sum, member) => sum + member.picks, 0);
     const { threw, noCandidate } = this.balancer.faults();
     logger.info({ picks, strategyFaults: threw + noCandidate, queue, kernel }, 'stopped');
   }
@@ -138,9 +145,26 @@ export class Wans {
     });
   }
 
+  /** The status of the policies that are used. */
+  policyStatus(): PolicyStatus[] {
+    const [, ...lines] = this.balancer.status();
+    const { config, policies } = this.#parts;
+    return config.policies.used.map(({ name, none }, i) => ({
+      name,
+      strategy: policies[i]!.name,
+      none: typeof none === 'string' ? none : none.policy,
+      wans: lines[i]!,
+    }));
+  }
+
   #openBalancer(): Balancer {
-    const { config, strategy, markLog: options } = this.#parts;
-    const label = (_pool: Pool, { configured }: Member) => ({ wan: configured.name });
+    const { config, strategy, policies, markLog: options } = this.#parts;
+    const { used } = config.policies;
+    const pairs = () => (config.strategy.pairFamilies ? new Pairs(this.#parts.now) : undefined);
+    const label = ({ name }: Pool, { configured }: Member) => ({
+      wan: configured.name,
+      ...(name === DEFAULT_POLICY ? {} : { policy: name }),
+    });
     const decided = this.#isolation.around(
       (name: string, flow: Flow) => this.#uplinks?.decided(name, flow),
       undefined,
@@ -151,15 +175,21 @@ export class Wans {
       field: config.fields.wans,
       pools: [
         {
-          name: 'wans',
+          name: DEFAULT_POLICY,
           strategy,
           members: [...config.wans.map(wanMember), ...config.marks.map(markMember)],
-          pairs: config.strategy.pairFamilies ? new Pairs(this.#parts.now) : undefined,
+          pairs: pairs(),
         },
+        ...used.map((policy, i) => ({
+          name: policy.name,
+          strategy: policies[i]!,
+          members: policyMembers(policy, config.wans),
+          pairs: pairs(),
+        })),
       ],
-      find: ([pool]) => {
-        return () => pool;
-      },
+      ...(used.length > 0 && { poolField: 'policy' }),
+      find: (pools) => findByPolicy(pools, config.policies, config.fields.wans),
+      undecidedFrom: lowestPolicyNumber(config.policies),
       inbound: this.#inbound,
       tried: (flow) => this.#uplinks?.tried(flow),
       label,

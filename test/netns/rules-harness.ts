@@ -359,6 +359,12 @@ export class Peer {
     this.child.stdin!.write(`${text}\n`);
   }
 
+  /** Sends a signal to the peer, and waits for its end. */
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    this.child.kill(signal);
+    await this.rest();
+  }
+
   /** Stops the peer where it is, or lets it go on. */
   pause(): void {
     this.child.kill('SIGSTOP');

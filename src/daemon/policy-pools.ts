@@ -1,0 +1,49 @@
+import type { PoliciesConfig, UsedPolicy } from '../config/policies.js';
+import { DEFAULT_POLICY } from '../config/policy.js';
+import type { Batch } from '../core/batch.js';
+import type { MarkField } from '../core/mark.js';
+import type { MemberParts } from '../core/member.js';
+import type { Pool } from '../core/pool.js';
+import { type Wan, wanMember } from '../core/wan.js';
+import type { FindPool } from './decider.js';
+
+/** The members of a policy, with weights and tiers of its own. */
+export function policyMembers({ members }: UsedPolicy, wans: readonly Wan[]): MemberParts<Wan>[] {
+  return members.map(({ wan: name, weight, tier }) => {
+    const { target, candidate } = wanMember(wans.find((wan) => wan.name === name)!);
+    return { target, candidate: Object.freeze({ ...candidate, weight, tier }), hasOwnWeight: true };
+  });
+}
+
+/**
+ * Finds the pool of a packet by the number that the rules wrote into its mark; where none of its members can take the
+ * connection, the one that the policy names for that. Where it names none, the kernel knows what becomes of it.
+ * @param pools the pool of the policy `default`, and one for each policy that is used, in their order
+ */
+export function findByPolicy(pools: readonly Pool[], { used }: PoliciesConfig, field: MarkField): FindPool {
+  const [standard, ...others] = pools;
+  const byName = new Map(used.map(({ name }, i) => [name, others[i]!]));
+  const byNumber = new Map(
+    used.flatMap(({ number }, i) => (number === undefined ? [] : [[number, others[i]!]])),
+  );
+  const next = new Map(
+    used.flatMap(({ none }, i) => {
+      const to =
+        typeof none === 'string'
+          ? undefined
+          : none.policy === DEFAULT_POLICY
+            ? standard
+            : byName.get(none.policy);
+      return to === undefined ? [] : [[others[i]!, to] as const];
+    }),
+  );
+  return (batch: Batch, i: number) => {
+    const number = field.decode(batch.oldMark[i]!);
+    if (number === 0) return standard;
+    let pool = byNumber.get(number);
+    const family = batch.family[i];
+    if (family !== 4 && family !== 6) return pool;
+    while (pool !== undefined && pool.candidates(family).length === 0) pool = next.get(pool);
+    return pool;
+  };
+}

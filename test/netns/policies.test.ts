@@ -1,0 +1,224 @@
+/** Rules and policies as the server sees them, in every state of the daemon: what a policy forbids never happens. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { RawConfig } from '#wanmark/config/options.js';
+import { addon, iptablesLegacy, needs, nfqueue, program } from '../helpers/requires.js';
+import { Machine, type Peer, SERVER, SERVER6, tally, VARIANTS, WANMARK, wans } from './rules-harness.js';
+
+/** The ports of the server, by the policy that a rule leads them to. */
+const PORTS = {
+  any: '7000',
+  voice: '7001',
+  only: '7002',
+  direct: '7003',
+  refused: '7004',
+  slow: '7005',
+} as const;
+type To = keyof typeof PORTS;
+
+/** Blocks the strategy's thread for longer than the deadline. */
+const SLOW = `
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  export default () => ({ pick: (flow, wans) => { Atomics.wait(never, 0, 0, 60); return wans[0]; } });`;
+
+for (const [variant, programs] of Object.entries(VARIANTS)) {
+  describe(
+    `policies, iptables-${variant}`,
+    needs(variant === 'nft' ? nfqueue : iptablesLegacy, addon, program('conntrack')),
+    () => {
+      let machine: Machine;
+      let config: RawConfig;
+
+      const up = (raw: RawConfig = config) => {
+        const result = machine.wanmark('up', raw, { env: programs });
+        assert.equal(result.status, 0, result.stderr);
+        return result.stderr;
+      };
+      /** The WANs that the server saw connections come by, by number; what failed counts as 0. */
+      async function seen(to: To, { count = 20, from = 'client', server = SERVER, isRefused = false } = {}) {
+        const lines = await machine.call(
+          ['tcp', isRefused ? '1' : String(count), server, PORTS[to]],
+          from === 'router' ? undefined : from,
+          // The kernel limits how many errors it sends, so a refusal may be silence.
+          isRefused ? 300 : 5000,
+        );
+        return tally(
+          lines.map((line) => {
+            if (line.startsWith('failed')) return '0';
+            return /^(?:192\.0\.(\d)\.2|2001:db8:(\d)::2)$/.exec(line)?.slice(1).join('') ?? line;
+          }),
+        );
+      }
+      const daemon = async (more: RawConfig = {}): Promise<Peer> => {
+        const args = ['run', '--config', machine.configFile({ ...config, ...more })];
+        const peer = await machine.peer(args, undefined, WANMARK, programs);
+        for (let line = await peer.line(); !line?.includes('"msg":"started"'); line = await peer.line())
+          assert.notEqual(line, undefined, 'the daemon has ended');
+        return peer;
+      };
+      const set = (...args: string[]) => {
+        const result = machine.command(['set', ...args]);
+        assert.equal(result.status, 0, result.stderr);
+      };
+      /** What holds in every state, for the LAN and for the router itself, in both families. */
+      const holds = async (state: string, wan: string = '2') => {
+        for (const from of ['client', 'router']) {
+          for (const server of [SERVER, SERVER6]) {
+            const only = await seen('only', { from, server, count: 10, isRefused: wan === '0' });
+            assert.deepEqual(
+              Object.keys(only),
+              [wan],
+              `${state}: only, ${from}, ${server}: ${JSON.stringify(only)}`,
+            );
+          }
+          const refused = await seen('refused', { from, isRefused: true });
+          assert.deepEqual(refused, { 0: 1 }, `${state}: refused, ${from}`);
+        }
+        const direct = await seen('direct');
+        assert.deepEqual(direct, { 1: 20 }, `${state}: direct`);
+      };
+
+      before(async () => {
+        machine = await Machine.start();
+        machine.buildNetwork();
+        machine.addLinkLocal();
+        for (const port of Object.values(PORTS)) {
+          const serving = await machine.peer(['serve', port, SERVER, SERVER6], 'inet');
+          assert.equal(await serving.line(), 'ready');
+        }
+        const slow = join(machine.directory, 'slow.mjs');
+        writeFileSync(slow, SLOW);
+        const rule = (policy: string, to: To) => `${policy},proto=tcp+udp,dport=${PORTS[to]}`;
+        config = {
+          wan: wans([1, 1, 1]),
+          policy: [
+            'voice,use=wan3+wan2:tier=2,none=unreachable',
+            `slow,use=wan3+wan2,none=wan2,strategy=${slow}`,
+          ],
+          rule: [
+            rule('voice', 'voice'),
+            rule('wan2', 'only'),
+            rule('direct', 'direct'),
+            rule('unreachable', 'refused'),
+            rule('slow', 'slow'),
+          ],
+          deadline: '10',
+          'queue-length': '4',
+        };
+      });
+      after(() => machine.stop());
+
+      test('hold without a daemon, and by the kernel alone', async () => {
+        for (const engine of ['nfqueue', 'kernel']) {
+          up({ ...config, engine });
+          await holds(engine);
+          assert.deepEqual(await seen('voice'), { 3: 20 });
+          const any = await seen('any', { count: 60 });
+          assert.ok(
+            ['1', '2', '3'].every((wan) => (any[wan] ?? 0) > 3),
+            JSON.stringify(any),
+          );
+        }
+      });
+
+      test('hold with the daemon: its pools decide, and log and status name them', async () => {
+        up();
+        const running = await daemon({ 'log-mark': true, deadline: '10000' });
+        try {
+          await holds('daemon');
+          assert.deepEqual(await seen('any', { count: 30 }), { 1: 10, 2: 10, 3: 10 });
+          const status = JSON.parse(machine.command(['status', '--json']).stdout);
+          const only = status.policies.find(({ name }: { name: string }) => name === 'wan2');
+          assert.equal(only.none, 'unreachable');
+          assert.equal(only.wans[0].picks, 20, 'the router’s own are the kernel’s');
+          assert.equal(status.faults.threw + status.faults.noCandidate, 0);
+          assert.match(
+            machine.command(['status']).stdout,
+            /policy voice, strategy weighted, without a WAN: unreachable/,
+          );
+          const lines = [];
+          for (let line = ''; !line.includes(`"dport":${PORTS.any}`); line = (await running.line()) ?? '')
+            lines.push(line);
+          assert.ok(
+            lines.some((line) => line.includes('"wan":"wan2","policy":"wan2"')),
+            lines.at(-1),
+          );
+        } finally {
+          await running.stop('SIGTERM');
+        }
+      });
+
+      // The variant makes no difference to these.
+      if (variant !== 'nft') return;
+
+      test('hold while decisions are late, the daemon is stopped, and it is killed', async () => {
+        up();
+        const running = await daemon();
+        try {
+          const slow = await seen('slow', { count: 6 });
+          assert.deepEqual(
+            Object.keys(slow).filter((wan) => !['2', '3'].includes(wan)),
+            [],
+            JSON.stringify(slow),
+          );
+          running.pause();
+          const calls = machine.call(['burst', '20', SERVER, PORTS.only], 'client', 10_000);
+          // The queue holds 4; the others are the kernel's.
+          machine.until(`grep -q '^ *0 .* 4 ' /proc/net/netfilter/nfnetlink_queue || true`);
+          running.resume();
+          assert.deepEqual(tally(await calls), { '192.0.2.2': 20 });
+          await holds('after a stop');
+        } finally {
+          await running.stop('SIGKILL');
+        }
+        await holds('killed');
+      });
+
+      test('hold while a WAN is down, by hand and by its device', async () => {
+        up();
+        const running = await daemon();
+        try {
+          set('wan2', 'state=down');
+          await holds('state=down', '0');
+          assert.deepEqual(await seen('voice', { count: 5 }), { 3: 5 });
+          set('wan3', 'state=down');
+          assert.deepEqual(await seen('voice', { isRefused: true }), { 0: 1 });
+          assert.deepEqual(await seen('any', { count: 5 }), { 1: 5 });
+          set('wan2', 'state=auto');
+          await holds('state=auto');
+          assert.deepEqual(await seen('voice', { count: 5 }), { 2: 5 }, 'the second tier');
+        } finally {
+          await running.stop('SIGTERM');
+        }
+        // Nobody tells the kernel's choice of the device; the way of the WAN is gone with it.
+        machine.sh('ip link set w2 down');
+        await holds('device down, no daemon', '0');
+        machine.sh(
+          `ip link set w2 up; ip addr replace 2001:db8:2::2/64 dev w2; ip addr replace fe80::2/64 dev w2`,
+        );
+        machine.until('[ "$(ip -o link show type veth | grep -c LOWER_UP)" = 4 ]');
+        assert.equal(machine.wanmark('refresh', undefined, { env: programs }).status, 0);
+        await holds('device up');
+      });
+
+      test('hold when conntrack forgets, and while rules change', async () => {
+        up();
+        const held = await machine.peer(['hold', SERVER, PORTS.only], 'client');
+        assert.equal(await held.line(), 'connected');
+        assert.equal(await held.ask('?'), '192.0.2.2');
+        machine.sh('conntrack -F');
+        assert.equal(await held.ask('?'), '192.0.2.2');
+        await held.end();
+        const others = { ...config, rule: (config.rule as string[]).toReversed(), policy: config.policy };
+        const calls = machine.call(['tcp', '400', SERVER, PORTS.only], 'client', 5000);
+        for (const raw of [others, config, { ...others, engine: 'kernel' }, config]) up(raw);
+        assert.deepEqual(tally(await calls), { '192.0.2.2': 400 });
+        const down = machine.wanmark('down', undefined, { env: programs });
+        assert.equal(down.status, 0, down.stderr);
+        assert.doesNotMatch(machine.snapshot(), /WANMARK/);
+      });
+    },
+  );
+}
