@@ -33,7 +33,7 @@ export function optionsPage(): string {
 | \`wanmark check\` | says what is missing of what \`up\` installed, and ends with exit code 1 if something is |
 | \`wanmark down\` | removes all that is ours |
 | \`wanmark print\` | prints what \`up\` would do, as [one script that stands alone](scripts.md#a-script-that-stands-alone) |
-| \`wanmark status\` | asks the running daemon; \`--json\`, \`--csv\`, \`--watch\` |
+| \`wanmark status\` | asks the running daemon; \`--json\`, \`--csv\`, \`--watch\`. \`status rules\` shows [what each rule took](policies.md#what-a-rule-took) |
 | \`wanmark set\` | [changes a WAN](health.md#by-hand) of the running daemon |
 | \`wanmark lab\` | builds a router with several WANs in namespaces, and counts who went where |
 

@@ -13,6 +13,7 @@ import { unusedSettings } from '../../config/unused.js';
 import { printableLines } from '../../core/printable.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
+import { shadowedRules } from '../../plan/shadowed.js';
 import { initialStates, NO_STATES } from '../../plan/states.js';
 import { missingDevices } from '../../system/devices.js';
 import { downRules } from '../../system/down.js';
@@ -60,7 +61,8 @@ export const upCommand: CommandModule = {
   handler: async (argv) => {
     const raw = withInstalledFields(await rawConfig(argv));
     const config = rulesConfig(raw, 'up');
-    for (const line of unusedSettings(config)) complain(`warning: ${line}`);
+    for (const line of [...unusedSettings(config), ...shadowedRules(config.policies.rules)])
+      complain(`warning: ${line}`);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
     checkSetFiles(config.policies.sets);

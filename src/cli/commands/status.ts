@@ -1,19 +1,23 @@
 import type { CommandModule } from 'yargs';
+import { matchText } from '../../config/match/match.js';
 import { DEFAULT_SOCKET } from '../../config/options.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import type { Status } from '../../control/status.js';
 import { printableJson } from '../../core/printable.js';
 import { formatCounts } from '../../daemon/counts-file.js';
-import { UsageError } from '../../errors.js';
+import { SystemError, UsageError } from '../../errors.js';
+import { installedConfig, readInstalled, rulesAreUp } from '../../system/installed.js';
+import { readRuleCounts } from '../../system/rule-counters.js';
 import { presetSocket } from '../options.js';
 import { say } from '../say.js';
-import { statusTable } from '../status-table.js';
+import { rulesTable, statusTable } from '../status-table.js';
 
 const WATCH_MS = 1000;
 /** Goes to the top left and clears the rest of the screen (ECMA-48), which redraws without a flicker. */
 const REDRAW = '\x1b[H\x1b[J';
 
 interface StatusArguments {
+  readonly what: string | undefined;
   readonly socket: string | undefined;
   readonly json: boolean | undefined;
   readonly csv: boolean | undefined;
@@ -22,10 +26,15 @@ interface StatusArguments {
 
 /** The command `status`: asks the running daemon. */
 export const statusCommand: CommandModule<object, StatusArguments> = {
-  command: 'status',
-  describe: 'Show what the running daemon knows',
+  command: 'status [what]',
+  describe: 'Show what the running daemon knows; rules: what each --rule took',
   builder: (yargs) =>
     yargs
+      .positional('what', {
+        type: 'string',
+        choices: ['rules'] as const,
+        describe: 'rules: what each rule took',
+      })
       .option('socket', {
         type: 'string',
         requiresArg: true,
@@ -35,7 +44,8 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
       .option('json', { type: 'boolean', describe: 'One JSON object' })
       .option('csv', { type: 'boolean', describe: 'A line "connections, mark" for each WAN' })
       .option('watch', { type: 'boolean', describe: 'Show it again each second' }),
-  handler: async ({ socket = presetSocket().socket ?? DEFAULT_SOCKET, json, csv, watch }) => {
+  handler: async ({ what, socket = presetSocket().socket ?? DEFAULT_SOCKET, json, csv, watch }) => {
+    if (what === 'rules' && csv) throw new UsageError('status rules has no --csv; use --json');
     if (json && csv) throw new UsageError('--json and --csv exclude each other; give one');
     const show = json ? toJson : csv ? toCsv : statusTable;
     const clear = watch && process.stdout.isTTY && !json && !csv ? REDRAW : '';
@@ -45,7 +55,7 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
       process.exit(0);
     });
     do {
-      const text = show(await askStatus(socket));
+      const text = what === 'rules' ? await rulesText(json === true) : show(await askStatus(socket));
       process.stdout.write(clear);
       say(text);
       if (watch) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
@@ -56,6 +66,23 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
 /** Asks the daemon for its status. @throws SystemError in one line when nobody answers */
 export async function askStatus(socketPath: string): Promise<Status> {
   return (await askDaemon<Status>(socketPath, '/status')).answer;
+}
+
+/** What each rule took, which the kernel counts, with the daemon and without it. @throws SystemError */
+async function rulesText(json: boolean): Promise<string> {
+  const installed = readInstalled();
+  if (installed === undefined || !rulesAreUp())
+    throw new SystemError('NOT_UP', "the rules are not up; run 'wanmark up' first");
+  const config = installedConfig(installed);
+  const counts = await readRuleCounts(config, installed);
+  const rules = config.policies.rules.map((rule, i) => ({
+    rule: i + 1,
+    policy: rule.policy,
+    match: matchText(rule.match).join(','),
+    ...counts[i]!,
+  }));
+  if (json) return `${printableJson(JSON.stringify(rules))}\n`;
+  return `${rulesTable(rules)}\n`;
 }
 
 function toJson(status: Status): string {
