@@ -13,10 +13,12 @@ const OTHER_BITS = 'give it or wanmark other bits (--mask), docs/marks.md says w
  *
  * A rule that asks for a whole mark (`fwmark 1`, without a mask) has never heard of our field, so its copy leaves the
  * field out; a packet of its mark would not be recognized once we have chosen a WAN for it.
+ *
+ * @param behind how many priorities of ours stand between the copies and main's
  */
-export function followOthers(scene: Scene): IpRule[] {
+export function followOthers(scene: Scene, behind: number): IpRule[] {
   const copied = others(scene).flatMap(({ copy }) => copy ?? []);
-  const first = scene.config.rules.priority - copied.length;
+  const first = scene.config.rules.priority - copied.length - behind;
   return copied.map((words, i) => ({ priority: first + i, words }));
 }
 
@@ -115,7 +117,7 @@ function others(scene: Scene): Considered[] {
   const rules = facts.rules[family];
   const asked = askedRules(rules, priority);
   // Each copy needs a priority of its own.
-  let room = priority - 1;
+  let room = priority - 2;
   return asked.map((rule) => {
     const stands = rule.priority < priority ? 'before' : 'behind';
     const ours = rule.mark === undefined ? 0 : rule.mark.mask & mask;

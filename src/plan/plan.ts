@@ -188,7 +188,8 @@ export interface OwnIpRule {
   readonly from:
     | { readonly kind: 'all' }
     | { readonly kind: 'in'; readonly device: string; readonly bits: MarkBits }
-    | { readonly kind: 'mark'; readonly bits: MarkBits }
+    /** `to`: only to this network. */
+    | { readonly kind: 'mark'; readonly bits: MarkBits; readonly to?: string }
     | { readonly kind: 'address'; readonly address: string }
     | { readonly kind: 'own'; readonly tcp?: true }
     /** What the router sends over UDP to an address. */

@@ -1,5 +1,6 @@
 import type { Family } from '../core/family.js';
 import { farEndRules } from './far-ends.js';
+import { namedRules } from './named-networks.js';
 import { covers, parseNetwork } from './network.js';
 import { followOthers } from './others.js';
 import { ownRoutes, ownRule } from './own.js';
@@ -12,6 +13,7 @@ import type { Uplink } from './uplink.js';
  * The ip rules:
  *
  *     before P                                     copies of rules that somebody else made (others.ts)
+ *     P - 1  fwmark K/M to NET lookup T+K          networks of main's that a rule names (named-networks.ts)
  *     P      lookup main suppress_prefixlength 0   specific routes win over every WAN's table
  *     P      fwmark K/M iif <device of K> lookup main   what came by a WAN goes on by main
  *     P      to <far end> iif lo ipproto udp lookup main   what a tunnel that is a WAN sends (far-ends.ts)
@@ -39,11 +41,13 @@ export function ipRules(scene: Scene): IpRule[] {
   if (uplinks.length === 0) return [];
   const { priority } = config.rules;
   const refused = refusedBits(scene);
+  const named = namedRules(scene);
   const strict = strictWans(scene);
   // A refusal must come before the rules by address, which know nothing of policies.
   const later = strict.size > 0 ? 1 : 0;
   return [
-    ...followOthers(scene),
+    ...followOthers(scene, named.length > 0 ? 1 : 0),
+    ...named,
     { priority, from: { kind: 'all' }, to: { table: 'main' } },
     ...farEndRules(scene),
     ...uplinks.map(

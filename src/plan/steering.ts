@@ -1,6 +1,7 @@
 import { DEFAULT_POLICY, DIRECT } from '../config/policy.js';
 import type { PolicyRule } from '../config/rule.js';
 import type { Clause } from './clause.js';
+import { forNamed, moreSpecific, namedNetworks } from './named-networks.js';
 import type { Action, Chain, MarkBits, Match, Rule } from './plan.js';
 import { choiceChain, policyChoice } from './policies.js';
 import { decided, hasMark, leave, RETURN } from './rule.js';
@@ -39,7 +40,8 @@ export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
   const rules = { others: compile(scene, false), own: compile(scene, true) };
   const chosen = (name: string) => rules.own.names.has(name) || (byKernel && rules.others.names.has(name));
   const policies = numberedPolicies(scene);
-  const further = new Map([...rules.others.further, ...rules.own.further].map((one) => [one.name, one]));
+  const all = [rules.others, rules.own, compileNamed(scene, false), compileNamed(scene, true)];
+  const further = new Map(all.flatMap((one) => one.further).map((one) => [one.name, one]));
   return [
     { name: 'WANMARK_POLICY', rules: [...rules.others.rules, go('WANMARK_ASK')] },
     ...(own || steersOwn(scene)
@@ -76,32 +78,63 @@ interface Compiled {
   readonly names: ReadonlySet<string>;
 }
 
-function compile(scene: Scene, own: boolean): Compiled {
-  const found = scene.config.policies.rules.flatMap((rule, i) => {
-    const conditions = conditionsOf(rule.match, scene, own);
-    if (conditions === undefined) return [];
-    const { all, clauses } = conditions;
-    const target = targetOf(rule, own);
-    const comment = `rule ${i + 1}`;
-    const [clause, ...more] = clauses;
-    if (clause === undefined) return [{ rule, rules: [{ when: all, action: target, comment }], further: [] }];
-    if (more.length === 0 && !clause.not) {
-      const rules = clause.any.map((when) => ({ when: [...all, ...when], action: target, comment }));
-      return [{ rule, rules, further: [] }];
-    }
-    const chain = `WANMARK_RULE${i + 1}`;
-    const bits = noteOf(scene, rule);
-    const rules: Rule[] = [
-      { when: all, action: { kind: 'jump', chain } },
-      { when: [hasMark(bits.value, bits.mask)], action: afterwards(rule, target), comment },
-    ];
-    return [{ rule, rules, further: stages(chain, clauses, bits) }];
+/** @param rules those of the configuration in their places; undefined where one is left out @param prefix of chains */
+function compile(
+  scene: Scene,
+  own: boolean,
+  rules: readonly (PolicyRule | undefined)[] = scene.config.policies.rules,
+  prefix = 'WANMARK_RULE',
+): Compiled {
+  const found = rules.flatMap((rule, i) => {
+    const compiled =
+      rule && compileRule(scene, own, rule, { comment: `rule ${i + 1}`, chain: `${prefix}${i + 1}` });
+    return compiled === undefined ? [] : [{ ...compiled, policy: rule!.policy }];
   });
   return {
-    rules: found.flatMap(({ rules }) => rules),
+    rules: found.flatMap((one) => one.rules),
     further: found.flatMap(({ further }) => further),
-    names: new Set(found.map(({ rule }) => rule.policy)),
+    names: new Set(found.map(({ policy }) => policy)),
   };
+}
+
+function compileRule(
+  scene: Scene,
+  own: boolean,
+  rule: PolicyRule,
+  { comment, chain }: { readonly comment: string; readonly chain: string },
+): Omit<Compiled, 'names'> | undefined {
+  const conditions = conditionsOf(rule.match, scene, own);
+  if (conditions === undefined) return undefined;
+  const { all, clauses } = conditions;
+  const target = targetOf(rule, own);
+  const [clause, ...more] = clauses;
+  if (clause === undefined) return { rules: [{ when: all, action: target, comment }], further: [] };
+  if (more.length === 0 && !clause.not) {
+    const rules = clause.any.map((when) => ({ when: [...all, ...when], action: target, comment }));
+    return { rules, further: [] };
+  }
+  const bits = noteOf(scene, rule);
+  const rules: Rule[] = [
+    { when: all, action: { kind: 'jump', chain } },
+    { when: [hasMark(bits.value, bits.mask)], action: afterwards(rule, target), comment },
+  ];
+  return { rules, further: stages(chain, clauses, bits) };
+}
+
+/** Rules for networks that main knows, before all that main knows is left alone (named-networks.ts). */
+export function namedSteering(scene: Scene, own: boolean): Rule[] {
+  const named = steers(scene) ? namedNetworks(scene) : [];
+  if (named.length === 0) return [];
+  return [
+    leave({ kind: 'destination-in', set: 'excluded' }),
+    ...moreSpecific(scene, named).map((match) => leave(match)),
+    ...compileNamed(scene, own).rules,
+  ];
+}
+
+function compileNamed(scene: Scene, own: boolean): Compiled {
+  const rules = scene.config.policies.rules.map((rule) => forNamed(rule, scene));
+  return compile(scene, own, rules, 'WANMARK_NAMED');
 }
 
 function targetOf({ policy }: PolicyRule, own: boolean): Action {

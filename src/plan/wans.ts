@@ -32,7 +32,7 @@ import { namedSets } from './rule-sets.js';
 import { answeredRules, clearMark, markedRules, TRUTH_HOOKS, truthChains } from './saving.js';
 import { askedBits, type Scene, wanBits } from './scene.js';
 import { serviceExceptions } from './services.js';
-import { steeringChains, steers, steersOwn } from './steering.js';
+import { namedSteering, steeringChains, steers, steersOwn } from './steering.js';
 import { defaultDevices, type Uplink } from './uplink.js';
 
 /**
@@ -95,8 +95,18 @@ export function wanMangle(scene: Scene): StagePlan {
         ...(leadsOwn ? [...boundRules(), ...to(steered ? 'WANMARK_OUTNEW' : 'WANMARK_NEW')] : []),
       ],
     },
-    { name: 'WANMARK_NEW', rules: [...leftAlone(scene), ...(steered ? to('WANMARK_POLICY') : asking)] },
-    ...(steered && leadsOwn ? [{ name: 'WANMARK_OUTNEW', rules: [...leftAlone(scene), ...to('WANMARK_OWN')] }] : []),
+    {
+      name: 'WANMARK_NEW',
+      rules: [...leftAlone(scene, namedSteering(scene, false)), ...(steered ? to('WANMARK_POLICY') : asking)],
+    },
+    ...(steered && leadsOwn
+      ? [
+          {
+            name: 'WANMARK_OUTNEW',
+            rules: [...leftAlone(scene, namedSteering(scene, true)), ...to('WANMARK_OWN')],
+          },
+        ]
+      : []),
     ...steeringChains(scene, asking),
     ...(spreads ? [] : truthChains(scene)),
     // The packet that comes out of a tunnel keeps the mark of the one that it came in, and would be taken for decided.
@@ -199,15 +209,13 @@ function boundRules(): Rule[] {
  * The packets that are not balanced. The type of an address comes from the local table alone, for IPv4 (inet_addr_type)
  * as for IPv6 (match_lookup_rt6, RTF_LOCAL), whatever the ip rules for marks say. Packets that are not unicast are left
  * alone because the kernel drops clones of an undecided connection.
+ * @param named rules for networks that the main table knows
  */
-export function leftAlone(scene: Scene): Rule[] {
-  return [
-    ...serviceExceptions(scene),
-    LED,
-    leave({ kind: 'destination-in', set: 'specific' }),
-    leave(TO_LOCAL),
-    leave({ kind: 'destination-type', type: 'unicast', not: true }),
-  ];
+export function leftAlone(scene: Scene, named: readonly Rule[] = []): Rule[] {
+  const specific = leave({ kind: 'destination-in', set: 'specific' });
+  const never = [leave(TO_LOCAL), leave({ kind: 'destination-type', type: 'unicast', not: true })];
+  const known = named.length === 0 ? [specific, ...never] : [...never, ...named, specific];
+  return [...serviceExceptions(scene), LED, ...known];
 }
 
 function countRules(scene: Scene, { wan }: Uplink): Rule[] {

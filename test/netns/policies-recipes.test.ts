@@ -95,7 +95,11 @@ describe('the recipes of docs/policies.md', needs(namespaces), () => {
   };
   const setDevices = (names: readonly string[], state: 'up' | 'down') => {
     for (const name of names) machine.sh(`ip link set w${WANS.indexOf(name) + 1} ${state}`);
-    if (state === 'up') machine.until('[ "$(ip -o link show type veth | grep -c LOWER_UP)" = 4 ]');
+    if (state === 'up') {
+      machine.until('[ "$(ip -o link show type veth | grep -c LOWER_UP)" = 4 ]');
+      // It went with its device.
+      machine.sh('ip route replace default via 192.0.1.1');
+    }
     router('refresh');
   };
 

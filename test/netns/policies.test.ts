@@ -26,7 +26,7 @@ const SLOW = `
 for (const [variant, programs] of Object.entries(VARIANTS)) {
   describe(
     `policies, iptables-${variant}`,
-    needs(variant === 'nft' ? nfqueue : iptablesLegacy, addon, program('conntrack')),
+    needs(variant === 'nft' ? nfqueue : iptablesLegacy, addon, program('conntrack'), program('ipset')),
     () => {
       let machine: Machine;
       let config: RawConfig;
@@ -201,6 +201,73 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         machine.until('[ "$(ip -o link show type veth | grep -c LOWER_UP)" = 4 ]');
         assert.equal(machine.wanmark('refresh', undefined, { env: programs }).status, 0);
         await holds('device up');
+      });
+
+      test('a network that the main table knows is led by a rule that names it, and by no other', async () => {
+        machine.sh('ip route add 203.0.113.0/24 via 192.0.1.1');
+        const rule = ['wan2,proto=tcp', `wan3,to=${SERVER},proto=tcp,dport=${PORTS.voice}`];
+        for (const engine of ['kernel', 'nfqueue']) {
+          up({ ...config, engine, rule });
+          for (const from of ['client', 'router']) {
+            assert.deepEqual(await seen('any', { from, count: 5 }), { 1: 5 }, from);
+            assert.deepEqual(await seen('voice', { from, count: 5 }), { 3: 5 }, from);
+            assert.deepEqual(await seen('any', { from, count: 5, server: SERVER6 }), { 2: 5 }, from);
+          }
+        }
+        machine.sh('ip route del 203.0.113.0/24');
+      });
+
+      test('sets follow their file within a second, and ipsets of others when they come', async (t) => {
+        const file = join(machine.directory, 'video.txt');
+        const sets = {
+          ...config,
+          set: [`video,file=${file}`, 'streaming,external'],
+          rule: [
+            `wan3,set=video,proto=tcp,dport=${PORTS.any}`,
+            `wan2,set=streaming,proto=tcp,dport=${PORTS.voice}`,
+            'wan1,own=false',
+          ],
+        };
+        const refused = machine.wanmark('up', sets, { env: programs });
+        assert.match(refused.stderr, /set "video": cannot read .*: ENOENT/);
+        assert.equal(refused.status, 2);
+        writeFileSync(file, '203.0.113.0/33\n');
+        assert.match(
+          machine.wanmark('up', sets, { env: programs }).stderr,
+          /video.txt line 1: "203.0.113.0\/33" is not/,
+        );
+        writeFileSync(file, '# nothing yet\n');
+        assert.match(up(sets), /warning: there is no ipset streaming/);
+        const running = await daemon({ ...sets, deadline: '10000' });
+        /** Waits until connections go by the WAN, and no other. @returns after how many milliseconds */
+        const comesTo = async (to: To, wan: string) => {
+          const start = performance.now();
+          for (;;) {
+            const found = Object.keys(await seen(to, { count: 3 }));
+            const ms = performance.now() - start;
+            if (found.join() === wan) return ms;
+            assert.ok(ms < 20_000, `${to} goes by ${found.join()}`);
+          }
+        };
+        try {
+          assert.deepEqual(await seen('any', { count: 4 }), { 1: 4 });
+          // A whole pass has to find that nothing is to do before a change of a set is the only thing to do.
+          await comesTo('voice', '1');
+          writeFileSync(file, `${SERVER}\n2001:db8:ff::/48 # the server\n`);
+          t.diagnostic(`followed the file after ${Math.round(await comesTo('any', '3'))} ms`);
+          assert.deepEqual(await seen('any', { server: SERVER6, count: 4 }), { 3: 4 });
+          writeFileSync(file, 'nonsense\n');
+          for (let line = ''; !line.includes('line 1: \\"nonsense\\"'); line = (await running.line()) ?? '')
+            assert.notEqual(line, undefined);
+          assert.deepEqual(await seen('any', { count: 4 }), { 3: 4 }, 'the networks stay as they were');
+          machine.sh(`ipset create streaming hash:net; ipset add streaming ${SERVER}`);
+          await comesTo('voice', '2');
+          assert.match(machine.command(['status', 'rules']).stdout, /set=streaming +│ wan2/);
+        } finally {
+          await running.stop('SIGTERM');
+        }
+        assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
+        assert.equal(machine.sh('ipset list -n').trim(), 'streaming');
       });
 
       test('hold when conntrack forgets, and while rules change', async () => {

@@ -129,3 +129,31 @@ describe('where a policy leads', () => {
     ]);
   });
 });
+
+describe('a network that the main table knows', () => {
+  const named = (rule: string[], list: string, text: string) => lines({ rule }, list, text);
+
+  it('is led by a rule that names it or a part of it, and by no other', () => {
+    const rule = ['fibre,proto=tcp', 'dsl,to=10.5.0.0/16+203.0.113.0/24', 'direct,to=0.0.0.0/1'];
+    const chain = named(rule, '4.mangle', '-A WANMARK_NEW');
+    const at = (text: string) => chain.findIndex((line) => line.includes(text));
+    assert.ok(
+      at('-d 10.5.0.0/16 ') > at('UNICAST') && at('-d 10.5.0.0/16 ') < at('-d 10.0.0.0/8 -j RETURN'),
+      chain.join('\n'),
+    );
+    assert.equal(chain.filter((line) => line.includes('rule ')).length, 1);
+    assert.deepEqual(named(rule, 'rules4', 'priority 19999'), [
+      'priority 19999 to 10.5.0.0/16 fwmark 0x1000000/0x3f000000 lookup 1001',
+      'priority 19999 to 10.5.0.0/16 fwmark 0x2000000/0x3f000000 lookup 1002',
+      'priority 19999 to 10.5.0.0/16 fwmark 0x3b000000/0x3f000000 unreachable',
+    ]);
+  });
+
+  it('keeps the routes that are more exact than the rule', () => {
+    const chain = named(['dsl,to=10.0.0.0/8'], '4.mangle', '-A WANMARK_NEW');
+    const at = (text: string) => chain.findIndex((line) => line.includes(text));
+    assert.ok(
+      at('-d 10.1.0.0/16 -j RETURN') >= 0 && at('-d 10.1.0.0/16 -j RETURN') < at('-d 10.0.0.0/8 -m comment'),
+    );
+  });
+});

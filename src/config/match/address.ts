@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { parseAddress } from '../../core/address.js';
+import { formatAddress, parseAddress } from '../../core/address.js';
 import type { Family } from '../../core/family.js';
 import { UsageError } from '../../errors.js';
 
@@ -29,7 +29,7 @@ export function parseAddresses(where: string, text: string): Addresses {
   const [address = '', bits, ...rest] = text.split('/');
   const family = familyOf(address);
   if (family === undefined || rest.length > 0) throw wrong;
-  if (bits === undefined) return { family, text: address, kind: 'network' };
+  if (bits === undefined) return { family, text: network(address, family === 4 ? 32 : 128), kind: 'network' };
   if (familyOf(bits) === family) return masked(where, family, address, bits);
   if (!/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)) throw wrong;
   return { family, text: network(address, Number(bits)), kind: 'network' };
@@ -40,13 +40,13 @@ function familyOf(address: string): Family | undefined {
   return isIPv6(address) && !address.includes('%') ? 6 : undefined;
 }
 
-/** Bits of the address that the mask leaves out are dropped, as iptables prints it. */
+/** The network as the kernel's programs print it: without bits that the length leaves out, an address without a length. */
 function network(address: string, length: number): string {
-  if (!address.includes('.') || address.includes(':')) return `${address}/${length}`;
   const bytes = parseAddress(address).map(
-    (byte, i) => byte & (0xff << Math.max(0, 8 - Math.max(0, length - 8 * i))),
+    (byte, i) => byte & (0xff << Math.min(8, Math.max(0, 8 * (i + 1) - length))),
   );
-  return `${bytes.join('.')}/${length}`;
+  const text = formatAddress(bytes, 0, bytes.length === 4 ? 4 : 6);
+  return length === 8 * bytes.length ? text : `${text}/${length}`;
 }
 
 /** A mask whose ones come first is a prefix; one with holes stays as it is. */

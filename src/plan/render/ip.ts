@@ -20,7 +20,9 @@ function selector(from: OwnIpRule['from']): string[] {
     case 'in':
       return [`fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)} iif ${from.device}`];
     case 'mark':
-      return [`fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)}`];
+      return [
+        `${from.to === undefined ? '' : `to ${from.to} `}fwmark ${hex(from.bits.value)}/${hex(from.bits.mask)}`,
+      ];
     case 'address':
       return [`from ${from.address}`];
     case 'own to':
