@@ -18,6 +18,7 @@ import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
 import { InboundWans } from './inbound-wans.js';
 import { Isolation } from './isolation.js';
+import { LoneFlows } from './lone-flows.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
 import { Mover } from './mover.js';
 import { findByPolicy, policyMembers } from './policy-pools.js';
@@ -170,6 +171,7 @@ export class Wans {
       undefined,
     );
     const log = options && markLog(label, options);
+    const lone = new LoneFlows(this.#parts.now);
     return new Balancer({
       ...this.#parts,
       field: config.fields.wans,
@@ -196,10 +198,13 @@ export class Wans {
       onDecision: (pool, member, flow, packet) => {
         // This cannot throw, so the log gets its line whatever becomes of the watch.
         decided(member.target.name, flow);
+        const { family } = flow;
+        if (pool.name !== DEFAULT_POLICY && !pool.hasOther(member.target.name, family === 6 ? 6 : 4))
+          lone.add(flow);
         log?.(pool, member, flow, packet);
       },
       // Only the user knows what marks without WANs mean, and which errors the rules queue.
-      onError: (tuple, number) => this.#uplinks?.unreachable(tuple, number) ?? false,
+      onError: (tuple, number) => !lone.has(tuple) && (this.#uplinks?.unreachable(tuple, number) ?? false),
       queues: {
         num: config.queues.num,
         count: config.queues.count,
