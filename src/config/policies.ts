@@ -87,8 +87,8 @@ function usedPolicies(
 
 /**
  * Numbers from the top of the field down, below the two that have a meaning of their own, and above every WAN's, so that
- * one comparison tells a policy from a WAN. A policy keeps its number, since the rules and a daemon that was started
- * before or after them must mean the same by it. No connection keeps it.
+ * one comparison tells a policy from a WAN. A policy keeps its number, and one that is gone leaves it to others last: the
+ * rules, and a daemon that was started before or after them, must mean the same by it.
  */
 function assignPolicyNumbers(
   names: readonly string[],
@@ -111,12 +111,12 @@ function assignPolicyNumbers(
     numbers.set(name, before);
     taken.add(before);
   }
-  let next = top;
-  for (const name of names) {
-    if (numbers.has(name)) continue;
-    while (taken.has(next)) next--;
-    numbers.set(name, next--);
-  }
+  const retired = new Set(remembered.values());
+  // A field may hold 2^32 numbers, so they are never all listed.
+  const near = Math.min(room, names.length + remembered.size);
+  const free = Array.from({ length: near }, (_, i) => top - i).filter((number) => !taken.has(number));
+  const order = [...free.filter((one) => !retired.has(one)), ...free.filter((one) => retired.has(one))];
+  for (const name of names) if (!numbers.has(name)) numbers.set(name, order.shift()!);
   return new Map(names.map((name) => [name, numbers.get(name)!]));
 }
 

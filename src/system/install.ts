@@ -318,7 +318,6 @@ function numbersToKeep(config: NumberedConfig, before: Numbers | undefined): Num
   return {
     wans: rememberNumbers(now.wans, before?.wans ?? new Map()),
     backends: rememberNumbers(now.backends, before?.backends ?? new Map()),
-    // No connection has the number of a policy, so what is not used any more is not remembered.
-    policies: now.policies,
+    policies: rememberNumbers(now.policies, before?.policies ?? new Map()),
   };
 }

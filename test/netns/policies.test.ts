@@ -110,6 +110,34 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       });
       after(() => machine.stop());
 
+      test('every kind of condition is taken by iptables, and comes back as it was', () => {
+        const many = Array.from({ length: 70 }, (_, i) => `198.18.${i}.0/24`);
+        const raw = {
+          ...config,
+          set: [`many,net=${many.join('+')}`, 'few,net=198.19.0.0/24+2001:db8:9::/48'],
+          rule: [
+            'voice,from=10.9.0.2+10.9.0.5-10.9.0.9,to=!203.0.113.7+203.0.113.8,proto=tcp+udp,sport=!1-1023',
+            'wan1,from=0.0.0.1/0.0.0.1,in=lan+,mac=!02:00:00:00:00:01',
+            'wan1,from=::1/::1,dscp=ef+af41,fwmark=0x10/0xf0,family=6',
+            'wan2,set=!many,proto=!icmp,time=mon-fri 22:00-06:00 Europe/Berlin',
+            'wan2,set=few+many,own=true,uid=0+1000-1999',
+            'default,proto=gre+esp+sctp',
+          ],
+        };
+        up(raw);
+        assert.match(up(raw), /already up; nothing to change/);
+        const check = machine.wanmark('check', undefined, { env: programs });
+        assert.equal(check.status, 0, check.stderr);
+        const rows = JSON.parse(machine.command(['status', 'rules', '--json'], { env: programs }).stdout);
+        assert.deepEqual(
+          rows.map(({ rule, policy }: { rule: number; policy: string }) => `${rule} ${policy}`),
+          ['1 voice', '2 wan1', '3 wan1', '4 wan2', '5 wan2', '6 default'],
+        );
+        assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
+        assert.doesNotMatch(machine.snapshot(), /WANMARK/);
+        assert.doesNotMatch(machine.sh('ipset list -n'), /WANMARK/);
+      });
+
       test('hold without a daemon, and by the kernel alone', async () => {
         for (const engine of ['nfqueue', 'kernel']) {
           up({ ...config, engine });

@@ -101,6 +101,26 @@ describe('policies', () => {
         ['b', undefined],
       ],
     );
+    const gone = { ...NO_NUMBERS, policies: new Map([['before', 61]]) };
+    assert.equal(
+      policies({ rule: ['unreachable'] }, gone).used[0]!.number,
+      60,
+      'another may still mean the old one',
+    );
+    assert.equal(
+      policies(
+        { mask: '0x7', wan: WANS.slice(0, 2), rule: ['unreachable'] },
+        {
+          ...gone,
+          policies: new Map([
+            ['b', 5],
+            ['c', 4],
+            ['d', 3],
+          ]),
+        },
+      ).used[0]!.number,
+      5,
+    );
     assert.deepEqual(unusedSettings(parseConfig({ wan: WANS, ...raw })), [
       'no --rule leads to policy "idle"',
     ]);
@@ -108,6 +128,7 @@ describe('policies', () => {
 
   it('must fit the mask, above every WAN', () => {
     const policy = ['a,use=dsl,none=main'];
+    assert.equal(policies({ mask: '0xffffffff', rule: ['unreachable'] }).used[0]!.number, 2 ** 32 - 3);
     const rules = ['a', 'unreachable', 'blackhole'];
     assert.deepEqual(
       policies({ mask: '0x7', policy, rule: rules.slice(0, 2) }).used.map(({ number }) => number),
