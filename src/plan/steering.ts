@@ -7,6 +7,7 @@ import { choiceChain, policyChoice } from './policies.js';
 import { decided, hasMark, leave, RETURN } from './rule.js';
 import { conditionsOf } from './rule-match.js';
 import { askedBits, numberedPolicies, type Scene } from './scene.js';
+import { type Ruled, segments } from './segments.js';
 
 /** Whether rules lead some traffic by policies. */
 export function steers({ config, uplinks }: Scene): boolean {
@@ -43,9 +44,9 @@ export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
   const all = [rules.others, rules.own, compileNamed(scene, false), compileNamed(scene, true)];
   const further = new Map(all.flatMap((one) => one.further).map((one) => [one.name, one]));
   return [
-    { name: 'WANMARK_POLICY', rules: [...rules.others.rules, go('WANMARK_ASK')] },
+    ...segments('WANMARK_POLICY', rules.others.ruled, [go('WANMARK_ASK')]),
     ...(own || steersOwn(scene)
-      ? [{ name: 'WANMARK_OWN', rules: [...rules.own.rules, ...(own ? [go('WANMARK_ASK')] : [])] }]
+      ? segments('WANMARK_OWN', rules.own.ruled, own ? [go('WANMARK_ASK')] : [])
       : []),
     ...further.values(),
     ...policies
@@ -71,7 +72,7 @@ export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
 }
 
 interface Compiled {
-  readonly rules: readonly Rule[];
+  readonly ruled: readonly Ruled[];
   /** The further chains that the rules need. */
   readonly further: readonly Chain[];
   /** The policies that they lead to. */
@@ -91,7 +92,7 @@ function compile(
     return compiled === undefined ? [] : [{ ...compiled, policy: rule!.policy }];
   });
   return {
-    rules: found.flatMap((one) => one.rules),
+    ruled: found,
     further: found.flatMap(({ further }) => further),
     names: new Set(found.map(({ policy }) => policy)),
   };
@@ -102,23 +103,24 @@ function compileRule(
   own: boolean,
   rule: PolicyRule,
   { comment, chain }: { readonly comment: string; readonly chain: string },
-): Omit<Compiled, 'names'> | undefined {
+): (Ruled & Pick<Compiled, 'further'>) | undefined {
   const conditions = conditionsOf(rule.match, scene, own);
   if (conditions === undefined) return undefined;
   const { all, clauses } = conditions;
   const target = targetOf(rule, own);
   const [clause, ...more] = clauses;
-  if (clause === undefined) return { rules: [{ when: all, action: target, comment }], further: [] };
+  if (clause === undefined)
+    return { rules: [{ when: all, action: target, comment }], common: all, further: [] };
   if (more.length === 0 && !clause.not) {
     const rules = clause.any.map((when) => ({ when: [...all, ...when], action: target, comment }));
-    return { rules, further: [] };
+    return { rules, common: all, further: [] };
   }
   const bits = noteOf(scene, rule);
   const rules: Rule[] = [
     { when: all, action: { kind: 'jump', chain } },
     { when: [hasMark(bits.value, bits.mask)], action: afterwards(rule, target), comment },
   ];
-  return { rules, further: stages(chain, clauses, bits) };
+  return { rules, common: all, further: stages(chain, clauses, bits) };
 }
 
 /** Rules for networks that main knows, before all that main knows is left alone (named-networks.ts). */
@@ -128,7 +130,7 @@ export function namedSteering(scene: Scene, own: boolean): Rule[] {
   return [
     leave({ kind: 'destination-in', set: 'excluded' }),
     ...moreSpecific(scene, named).map((match) => leave(match)),
-    ...compileNamed(scene, own).rules,
+    ...compileNamed(scene, own).ruled.flatMap(({ rules }) => rules),
   ];
 }
 

@@ -11,7 +11,7 @@ export interface RuleCount {
 }
 
 /** A rule of a policy with its counters, as iptables-save prints it; every line of one rule has its number. */
-const COUNTED = /^\[(\d+):(\d+)\] -A WANMARK_(?:POLICY|OWN|NEW|OUTNEW) .*--comment "rule (\d+)"/;
+const COUNTED = /^\[(\d+):(\d+)\] -A WANMARK_(?:POLICY\d*|OWN\d*|NEW|OUTNEW) .*--comment "rule (\d+)"/;
 
 /**
  * What each rule took, in the order of the configuration. A new connection is one packet; one without an answer may be

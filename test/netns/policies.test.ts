@@ -122,6 +122,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             'wan2,set=!many,proto=!icmp,time=mon-fri 22:00-06:00 Europe/Berlin',
             'wan2,set=few+many,own=true,uid=0+1000-1999',
             'default,proto=gre+esp+sctp',
+            ...Array.from({ length: 9 }, (_, i) => `wan3,proto=tcp,dport=${8000 + i}`),
           ],
         };
         up(raw);
@@ -131,7 +132,15 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         const rows = JSON.parse(machine.command(['status', 'rules', '--json'], { env: programs }).stdout);
         assert.deepEqual(
           rows.map(({ rule, policy }: { rule: number; policy: string }) => `${rule} ${policy}`),
-          ['1 voice', '2 wan1', '3 wan1', '4 wan2', '5 wan2', '6 default'],
+          [
+            '1 voice',
+            '2 wan1',
+            '3 wan1',
+            '4 wan2',
+            '5 wan2',
+            '6 default',
+            ...Array.from({ length: 9 }, (_, i) => `${i + 7} wan3`),
+          ],
         );
         assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
         assert.doesNotMatch(machine.snapshot(), /WANMARK/);

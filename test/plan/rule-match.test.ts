@@ -157,3 +157,42 @@ describe('a network that the main table knows', () => {
     );
   });
 });
+
+describe('many rules', () => {
+  const tcp = Array.from({ length: 9 }, (_, i) => `dsl,proto=tcp,dport=${i + 1}`);
+  const hosts = Array.from({ length: 9 }, (_, i) => `fibre,from=10.0.0.${i + 1},in=lan0`);
+
+  it('that ask for the same are skipped at once by what lacks it, in their order', () => {
+    const all = lines(
+      { rule: ['fibre,from=10.9.9.9', ...tcp, 'dsl,from=10.9.9.8', ...hosts] },
+      '4.mangle',
+      '-A WANMARK_POLICY',
+    );
+    const short = all.map((line) => line.replace('-A WANMARK_', '').replace(/ -m comment.*(?= -g)/, ''));
+    assert.deepEqual(
+      short.filter((line) => !line.includes('-g WANMARK_TO')),
+      [
+        'POLICY -g WANMARK_POLICY2',
+        'POLICY2 ! -p 6 -g WANMARK_POLICY3',
+        'POLICY2 -g WANMARK_POLICY3',
+        'POLICY3 -g WANMARK_POLICY4',
+        'POLICY4 ! -i lan0 -g WANMARK_POLICY5',
+        'POLICY4 -g WANMARK_POLICY5',
+        'POLICY5 -g WANMARK_ASK',
+      ],
+    );
+    const numbers = all.flatMap((line) => /"rule (\d+)"/.exec(line)?.[1] ?? []);
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((a, b) => Number(a) - Number(b)),
+    );
+    assert.equal(numbers.length, 20);
+    // The router's own have no device.
+    assert.equal(lines({ rule: hosts }, '4.mangle', '-A WANMARK_OWN').length, 1);
+  });
+
+  it('stay one chain where they have nothing in common', () => {
+    const mixed = tcp.map((rule, i) => (i % 2 ? rule : rule.replace('tcp', 'udp')));
+    assert.equal(lines({ rule: mixed }, '4.mangle', ':WANMARK_POLICY').length, 1);
+  });
+});
