@@ -120,7 +120,8 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             'wan1,from=0.0.0.1/0.0.0.1,in=lan+,mac=!02:00:00:00:00:01',
             'wan1,from=::1/::1,dscp=ef+af41,fwmark=0x10/0xf0,family=6',
             'wan2,set=!many,proto=!icmp,time=mon-fri 22:00-06:00 Europe/Berlin',
-            'wan2,set=few+many,own=true,uid=0+1000-1999',
+            // A user namespace knows no other user.
+            'wan2,set=few+many,own=true,uid=0',
             'default,proto=gre+esp+sctp',
             ...Array.from({ length: 9 }, (_, i) => `wan3,proto=tcp,dport=${8000 + i}`),
           ],
