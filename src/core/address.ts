@@ -5,6 +5,13 @@ export function formatAddress(bytes: Uint8Array, offset: number, family: number)
   return family === 6 ? formatIpv6(bytes, offset) : formatIpv4(bytes, offset);
 }
 
+/** The IPv6 network /64 of the address at `bytes[offset...]` as text, without its length. */
+export function formatNetwork64(bytes: Uint8Array, offset: number): string {
+  const network = new Uint8Array(16);
+  network.set(bytes.subarray(offset, offset + 8));
+  return formatIpv6(network, 0);
+}
+
 function formatIpv4(bytes: Uint8Array, offset: number): string {
   return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}`;
 }

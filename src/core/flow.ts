@@ -1,4 +1,4 @@
-import { formatAddress } from './address.js';
+import { formatAddress, formatNetwork64 } from './address.js';
 import type { Batch } from './batch.js';
 import { hashBytes } from './hash.js';
 import { protocolName } from './protocol.js';
@@ -14,6 +14,8 @@ export interface Flow {
   /** The client's address as text. */
   readonly src: string;
   readonly dst: string;
+  /** The network in which a client changes its address: its address itself, or with IPv6 the /64, as `2001:db8::`. */
+  readonly srcNetwork: string;
   /** Ports in host order, 0 where the protocol has none; ICMP echo: `sport` is the identifier. */
   readonly sport: number;
   readonly dport: number;
@@ -72,6 +74,9 @@ export class BatchFlow implements Flow {
   }
   get dst(): string {
     return formatAddress(this.#batch.dst, 16 * this.#i, this.family);
+  }
+  get srcNetwork(): string {
+    return this.family === 6 ? formatNetwork64(this.#batch.src, 16 * this.#i) : this.src;
   }
   get sport(): number {
     return this.#batch.sport[this.#i]!;

@@ -4,6 +4,7 @@ import type { Flow } from './flow.js';
 import { Member, type MemberParts } from './member.js';
 import type { Pairs } from './pairs.js';
 import type { States } from './states.js';
+import { type Stickiness, stickyKey } from './stickiness.js';
 import type { NamedStrategy } from './strategy.js';
 
 /** Why a strategy's answer was not used. */
@@ -20,6 +21,8 @@ export interface PoolParts<Seen extends Candidate = Candidate> {
   readonly closes?: boolean;
   /** Where a host's connections of both families go by one member; by default each connection is chosen for alone. */
   readonly pairs?: Pairs | undefined;
+  /** Keeps those who come again on the member that they had; undefined: nobody is kept. */
+  readonly stickiness?: Stickiness | undefined;
   /** @param given what the strategy threw or returned */
   readonly onFault: (fault: Fault, given: unknown) => void;
 }
@@ -34,7 +37,7 @@ interface Candidates<Seen extends Candidate> {
 }
 
 /**
- * Members, and the strategy that chooses among them.
+ * Members, and the strategy that chooses among them, or keeps those who come again where they were.
  *
  * A connection's candidates are the members that take new connections, carry its address family and have a weight above
  * 0; of these, those that are not suspected, unless all are; of these, the members of the lowest tier. They are computed
@@ -44,6 +47,7 @@ export class Pool<Seen extends Candidate = Candidate> {
   readonly name: string;
   readonly members: readonly Member<Seen>[];
   readonly strategy: NamedStrategy;
+  readonly stickiness: Stickiness | undefined;
   readonly #states: States;
   readonly #closes: boolean;
   readonly #onFault: PoolParts['onFault'];
@@ -51,13 +55,16 @@ export class Pool<Seen extends Candidate = Candidate> {
   /** Candidate sets, keyed by names and weights. */
   readonly #sets = new Map<string, Candidates<Seen>>();
   #version = Number.NaN;
+  #able: Readonly<Record<Family, readonly Member<Seen>[]>> = { 4: [], 6: [] };
   #four: Candidates<Seen>;
   #six: Candidates<Seen>;
 
-  constructor({ name, members, strategy, states, closes = false, pairs, onFault }: PoolParts<Seen>) {
+  constructor(parts: PoolParts<Seen>) {
+    const { name, members, strategy, states, closes = false, pairs, stickiness, onFault } = parts;
     this.name = name;
     this.members = members.map((parts) => new Member(parts));
     this.strategy = strategy;
+    this.stickiness = stickiness;
     this.#states = states;
     this.#closes = closes;
     this.#onFault = onFault;
@@ -77,11 +84,10 @@ export class Pool<Seen extends Candidate = Candidate> {
     const usual = this.#candidates(family);
     const candidates = tried === undefined ? usual : this.#find(family, tried);
     if (candidates.list.length === 0) return undefined;
-    const pairs = flow.mac === 0 ? undefined : this.#pairs;
     const member =
-      pairs === undefined
-        ? this.#choose(flow, candidates, family)
-        : this.#choosePaired(flow, candidates, family, pairs);
+      this.stickiness === undefined
+        ? this.#pick(flow, candidates, family)
+        : this.#keep(this.stickiness, flow, candidates, family, tried);
     if (member !== undefined) member.picks++;
     return member;
   }
@@ -91,10 +97,12 @@ export class Pool<Seen extends Candidate = Candidate> {
     return this.#closes && this.members.every(({ target }) => this.#states.isByHand(target.name));
   }
 
-  #choose(flow: Flow, candidates: Candidates<Seen>, family: Family): Member<Seen> | undefined {
-    const member = this.#ask(flow, candidates);
-    if (member === undefined || !this.#states.isWarming(family)) return member;
-    return this.#thin(member, flow, candidates, family);
+  /** Chooses for a connection of whom nothing is kept. */
+  #pick(flow: Flow, candidates: Candidates<Seen>, family: Family): Member<Seen> | undefined {
+    const pairs = flow.mac === 0 ? undefined : this.#pairs;
+    return pairs === undefined
+      ? this.#choose(flow, candidates, family)
+      : this.#choosePaired(flow, candidates, family, pairs);
   }
 
   /**
@@ -113,8 +121,14 @@ export class Pool<Seen extends Candidate = Candidate> {
     const both = candidates.members.filter((member) => others.includes(member));
     const able = both.length === 0 ? candidates : this.#oneOf(both);
     const member = kept ?? this.#choose(flow, able, family);
-    if (member !== undefined && others.includes(member)) pairs.note(flow.mac, member.target.name);
+    if (member !== undefined) this.#notePair(flow, member, family);
     return member;
+  }
+
+  /** Notes a host's member where that can carry its other family, too. */
+  #notePair(flow: Flow, member: Member<Seen>, family: Family): void {
+    if (flow.mac === 0 || !this.#candidates(family === 4 ? 6 : 4).members.includes(member)) return;
+    this.#pairs?.note(flow.mac, member.target.name);
   }
 
   /** The members that new connections of a family may be given to. */
@@ -126,6 +140,66 @@ export class Pool<Seen extends Candidate = Candidate> {
   hasOther(name: string, family: Family): boolean {
     this.#candidates(family);
     return this.#find(family, new Set([name])).members.some(({ target }) => target.name !== name);
+  }
+
+  /** The strategy's choice; undefined when it failed. */
+  #choose(flow: Flow, candidates: Candidates<Seen>, family: Family): Member<Seen> | undefined {
+    const member = this.#ask(flow, candidates);
+    if (member === undefined || !this.#states.isWarming(family)) return member;
+    return this.#thin(member, flow, candidates, family);
+  }
+
+  /**
+   * The member that the client had, as long as it can carry the connection, in whatever tier: a client that came to a
+   * higher tier while the lower one was down stays there, since each move costs it its sessions. Otherwise the strategy
+   * chooses, and the client keeps that.
+   */
+  #keep(
+    stickiness: Stickiness,
+    flow: Flow,
+    candidates: Candidates<Seen>,
+    family: Family,
+    tried: ReadonlySet<string> | undefined,
+  ): Member<Seen> | undefined {
+    const table = stickiness.tables[family];
+    const key = stickyKey(flow, stickiness.sticky.by);
+    const had = table.get(key);
+    const kept =
+      had === undefined
+        ? undefined
+        : (tried === undefined ? this.#able[family] : this.#findAble(family, tried)).find(
+            ({ target }) => target.name === had,
+          );
+    if (kept === undefined) {
+      const chosen = this.#pick(flow, candidates, family);
+      if (chosen !== undefined) table.keep(key, chosen.target.name);
+      return chosen;
+    }
+    const member = this.#relieve(stickiness, kept, flow, candidates, family);
+    table.keep(key, member.target.name);
+    this.#notePair(flow, member, family);
+    return member;
+  }
+
+  /** Gives a client of a full member one that has room, as fast as that may warm up; otherwise it stays. */
+  #relieve(
+    stickiness: Stickiness,
+    kept: Member<Seen>,
+    flow: Flow,
+    { list, members }: Candidates<Seen>,
+    family: Family,
+  ): Member<Seen> {
+    if (stickiness.sticky.bound === undefined) return kept;
+    const sum = list.reduce((total, { weight }) => total + weight, 0);
+    const isFull = (member: Member<Seen>, more = 0) => {
+      const share = members.includes(member) ? member.candidate.weight / sum : 0;
+      return stickiness.isFull(family, member.target.name, share, more);
+    };
+    if (!isFull(kept)) return kept;
+    const roomy = members.filter((member) => member !== kept && !isFull(member, 1));
+    const found = roomy.length === 0 ? undefined : this.#ask(flow, this.#oneOf(roomy));
+    if (found === undefined || !this.#states.takesPick(found.id(family))) return kept;
+    return found;
   }
 
   /**
@@ -170,16 +244,22 @@ export class Pool<Seen extends Candidate = Candidate> {
     for (const [key, { list, members }] of this.#sets) {
       if (members.some(({ candidate }, i) => candidate !== list[i])) this.#sets.delete(key);
     }
+    this.#able = { 4: this.#findAble(4), 6: this.#findAble(6) };
     this.#four = this.#find(4);
     this.#six = this.#find(6);
   }
 
   #find(family: Family, tried?: ReadonlySet<string>): Candidates<Seen> {
-    const takes = this.members.filter((member) => member.isAble(family, this.#states));
-    const trusted = preferred(takes, (member) => this.#states.suspicion(member.id(family)) === undefined);
-    const able = preferred(trusted, ({ target }) => tried?.has(target.name) !== true);
+    const able = this.#findAble(family, tried);
     const tier = Math.min(...able.map(({ candidate }) => candidate.tier));
     return this.#oneOf(able.filter(({ candidate }) => candidate.tier === tier));
+  }
+
+  /** The members of all tiers that can carry a connection. */
+  #findAble(family: Family, tried?: ReadonlySet<string>): readonly Member<Seen>[] {
+    const takes = this.members.filter((member) => member.isAble(family, this.#states));
+    const trusted = preferred(takes, (member) => this.#states.suspicion(member.id(family)) === undefined);
+    return preferred(trusted, ({ target }) => tried?.has(target.name) !== true);
   }
 
   #oneOf(members: readonly Member<Seen>[]): Candidates<Seen> {

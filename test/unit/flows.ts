@@ -1,8 +1,10 @@
+import { formatNetwork64, parseAddress } from '#wanmark/core/address.js';
 import { type Batch, COPY_BYTES } from '#wanmark/core/batch.js';
 import type { Flow } from '#wanmark/core/flow.js';
 import { hashText } from '#wanmark/core/hash.js';
 import { type Fault, Pool } from '#wanmark/core/pool.js';
 import { States } from '#wanmark/core/states.js';
+import type { Stickiness } from '#wanmark/core/stickiness.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import { targetId } from '#wanmark/core/target.js';
 import { type Wan, wanMember, wanTarget } from '#wanmark/core/wan.js';
@@ -18,6 +20,7 @@ export function flow(fields: Partial<Flow> = {}): Flow {
     protoName: 'tcp',
     src,
     dst,
+    srcNetwork: src.includes(':') ? formatNetwork64(parseAddress(src), 0) : src,
     sport: 40000,
     dport: 80,
     srcHash: hashText(src),
@@ -83,6 +86,7 @@ export function poolOf(
   onFault: (fault: Fault, given: unknown) => void = (fault, given) => {
     throw new Error(`${fault}: ${given}`);
   },
+  stickiness?: Stickiness,
 ): Pool<Wan> {
   return new Pool({
     name: 'wans',
@@ -90,6 +94,7 @@ export function poolOf(
     strategy: { name: 'test', strategy },
     states,
     onFault,
+    stickiness,
   });
 }
 

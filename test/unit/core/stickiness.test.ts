@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { Candidate } from '#wanmark/core/candidate.js';
+import type { Flow } from '#wanmark/core/flow.js';
+import { BatchFlow } from '#wanmark/core/flow.js';
+import { Stickiness, StickyTable, stickyKey } from '#wanmark/core/stickiness.js';
+import type { Strategy } from '#wanmark/core/strategy.js';
+import { targetId } from '#wanmark/core/target.js';
+import type { Wan } from '#wanmark/core/wan.js';
+import { emptyBatch, flow, poolOf, statesOf, turn, wan } from '../flows.js';
+
+const HOUR = 3_600_000;
+let now = 0;
+const clock = () => now;
+beforeEach(() => {
+  now = 1000;
+});
+
+describe('StickyTable', () => {
+  it('knows a client for its time since its last connection', () => {
+    const table = new StickyTable(HOUR, clock);
+    table.keep('10.0.0.1', 'fibre');
+    now += HOUR - 1;
+    assert.equal(table.get('10.0.0.1'), 'fibre');
+    table.keep('10.0.0.1', 'fibre');
+    now += HOUR - 1;
+    assert.equal(table.get('10.0.0.1'), 'fibre');
+    now += 1;
+    assert.equal(table.get('10.0.0.1'), undefined);
+    assert.equal(table.size, 0);
+    assert.equal(table.clients('fibre'), 0);
+    assert.deepEqual(table.counts, { hits: 1, moves: 0, evictions: 0 });
+  });
+
+  it('counts a client for the member that it has now', () => {
+    const table = new StickyTable(HOUR, clock);
+    table.keep('10.0.0.1', 'fibre');
+    table.keep('10.0.0.1', 'dsl');
+    table.keep('10.0.0.1', 'dsl');
+    assert.deepEqual([table.clients('fibre'), table.clients('dsl'), table.size], [0, 1, 1]);
+    assert.deepEqual(table.counts, { hits: 1, moves: 1, evictions: 0 });
+  });
+
+  it('is bounded: whoever came longest ago makes room', () => {
+    const table = new StickyTable(HOUR, clock, 2);
+    table.keep('a', 'fibre');
+    table.keep('b', 'fibre');
+    table.keep('a', 'fibre');
+    table.keep('c', 'dsl');
+    assert.deepEqual([table.get('a'), table.get('b'), table.get('c')], ['fibre', undefined, 'dsl']);
+    assert.equal(table.counts.evictions, 1);
+    assert.equal(table.clients('fibre'), 1);
+  });
+
+  it('tells who is new, moved, or came again after a tenth of the time', () => {
+    const told: string[] = [];
+    const table = new StickyTable(1000, clock);
+    table.listener = (key, member) => told.push(`${key} ${member}`);
+    table.keep('a', 'fibre');
+    now += 99;
+    table.keep('a', 'fibre');
+    assert.deepEqual(told.splice(0), ['a fibre']);
+    now += 1;
+    table.keep('a', 'fibre');
+    table.keep('a', 'dsl');
+    assert.deepEqual(told, ['a fibre', 'a dsl']);
+  });
+
+  it('takes up what was remembered elsewhere, for no longer than its time, in the order of its end', () => {
+    const table = new StickyTable(1000, clock);
+    table.keep('known', 'fibre');
+    table.restore([
+      { key: 'late', member: 'fibre', leftMs: 5000 },
+      { key: 'soon', member: 'dsl', leftMs: 10 },
+      { key: 'known', member: 'dsl', leftMs: 900 },
+    ]);
+    assert.equal(table.get('known'), 'fibre');
+    now += 10;
+    assert.deepEqual([table.get('soon'), table.get('late')], [undefined, 'fibre']);
+    now += 990;
+    assert.equal(table.size, 0);
+  });
+});
+
+describe('stickyKey', () => {
+  it('is the address, the IPv6 network of 64 bits, or both addresses', () => {
+    const batch = emptyBatch(2);
+    const packet = new BatchFlow(batch);
+    batch.family.set([4, 6]);
+    batch.src.set([192, 168, 1, 9]);
+    batch.dst.set([203, 0, 113, 7]);
+    batch.src.set([0x20, 1, 0xd, 0xb8, 0, 1, 0, 2, 9, 9, 9, 9, 9, 9, 9, 9], 16);
+    batch.dst.set([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 16);
+    assert.equal(stickyKey(packet.at(0), 'src'), '192.168.1.9');
+    assert.equal(stickyKey(packet.at(0), 'src+dst'), '192.168.1.9 203.0.113.7');
+    assert.equal(stickyKey(packet.at(1), 'src'), '2001:db8:1:2::');
+    assert.equal(stickyKey(packet.at(1), 'src+dst'), '2001:db8:1:2:909:909:909:909 2001:db8::1');
+  });
+});
+
+/** A pool that keeps its clients, with a strategy that gives each candidate its turn. */
+function sticking(
+  wans: readonly Wan[],
+  { by = 'src', bound }: { by?: 'src' | 'src+dst'; bound?: number } = {},
+) {
+  let turns = 0;
+  const asked: string[][] = [];
+  const strategy: Strategy = {
+    pick(_flow: Flow, candidates: readonly Candidate[]) {
+      asked.push(candidates.map(({ name }) => name));
+      return candidates[turns++ % candidates.length]!;
+    },
+  };
+  const states = statesOf(wans, 0, clock);
+  const stickiness = new Stickiness({ by, forMs: HOUR, bound }, clock);
+  const pool = poolOf(wans, strategy, states, undefined, stickiness);
+  const select = (client: number, fields: Partial<Flow> = {}, tried?: ReadonlySet<string>) =>
+    pool.select(flow({ src: `10.0.0.${client}`, ...fields }), tried)?.target.name;
+  return { pool, states, stickiness, select, asked };
+}
+
+describe('A pool that keeps its clients', () => {
+  it('asks the strategy only for clients that it does not know', () => {
+    const { select, asked, pool, stickiness } = sticking([wan(1), wan(2)]);
+    assert.deepEqual(
+      [1, 2, 1, 1, 2].map((client) => select(client)),
+      ['wan1', 'wan2', 'wan1', 'wan1', 'wan2'],
+    );
+    assert.equal(asked.length, 2);
+    assert.deepEqual(
+      pool.members.map(({ picks }) => picks),
+      [3, 2],
+    );
+    assert.deepEqual(stickiness.counts(), { hits: 3, moves: 0, evictions: 0 });
+    now += HOUR;
+    assert.equal(select(2), 'wan1', 'forgotten, so it is the turn of the first again');
+  });
+
+  it('keeps pairs where it is asked to', () => {
+    const { select } = sticking([wan(1), wan(2)], { by: 'src+dst' });
+    const to = (dst: string) => select(1, { dst });
+    assert.deepEqual(['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2'].map(to), [
+      'wan1',
+      'wan2',
+      'wan1',
+      'wan2',
+    ]);
+  });
+
+  it('gives a client another WAN when its own cannot carry it, which it keeps', () => {
+    const wans = [wan(1), wan(2), wan(3, { tier: 2 })];
+    const { select, states, stickiness } = sticking(wans);
+    assert.equal(select(1), 'wan1');
+    turn(states, wans[0]!, false);
+    turn(states, wans[1]!, false);
+    assert.equal(select(1), 'wan3');
+    turn(states, wans[0]!, true);
+    turn(states, wans[1]!, true);
+    assert.equal(select(1), 'wan3', 'a higher tier is no reason to lose its sessions again');
+    assert.deepEqual(stickiness.counts(), { hits: 1, moves: 1, evictions: 0 });
+    states.setWeight('wan3', 0);
+    assert.notEqual(select(1), 'wan3', 'drained');
+  });
+
+  it('keeps nobody on a WAN that is suspected or was tried, while there is another', () => {
+    const wans = [wan(1), wan(2)];
+    const { select, states } = sticking(wans);
+    const suspicion = { since: 0, reason: 'a test' };
+    assert.equal(select(1), 'wan1');
+    states.suspect(targetId('wan1', 4), suspicion);
+    assert.equal(select(1), 'wan2');
+    states.suspect(targetId('wan2', 4), suspicion);
+    assert.equal(select(1), 'wan2', 'both are');
+    assert.equal(select(1, {}, new Set(['wan2'])), 'wan1');
+    assert.equal(select(1), 'wan1');
+    assert.equal(select(1, {}, new Set(['wan1', 'wan2'])), 'wan1');
+  });
+
+  it('has a table for each family', () => {
+    const { select } = sticking([wan(1, { via6: undefined }), wan(2)]);
+    assert.equal(select(1), 'wan1');
+    const six = (src: string) => select(1, { family: 6, src, dst: '2001:db8::1' });
+    assert.equal(six('2001:db8:1:2::5'), 'wan2');
+    assert.equal(select(1), 'wan1');
+  });
+
+  it('moves clients of a WAN that has more than its bound, as many as it takes', () => {
+    const wans = [wan(1), wan(2)];
+    const { select, states, stickiness } = sticking(wans, { bound: 1.25 });
+    turn(states, wans[1]!, false);
+    const clients = Array.from({ length: 80 }, (_, i) => i);
+    for (const client of clients) assert.equal(select(client), 'wan1');
+    turn(states, wans[1]!, true);
+    const after = clients.map((client) => select(client));
+    assert.equal(after.filter((name) => name === 'wan1').length, 50, '1.25 x 40');
+    assert.equal(stickiness.counts().moves, 30);
+    assert.deepEqual(
+      clients.map((client) => select(client)),
+      after,
+      'nobody moves any more',
+    );
+  });
+
+  it('moves nobody while there are few clients, and brings them back from a higher tier', () => {
+    const wans = [wan(1), wan(2, { tier: 2 })];
+    const { select, states } = sticking(wans, { bound: 1.25 });
+    turn(states, wans[0]!, false);
+    assert.equal(select(1), 'wan2');
+    turn(states, wans[0]!, true);
+    assert.equal(select(1), 'wan1', 'the share of a higher tier is none');
+    const few = sticking([wan(1), wan(2)], { bound: 1.25 });
+    assert.deepEqual(
+      [1, 1, 2, 2].map((client) => few.select(client)),
+      ['wan1', 'wan1', 'wan2', 'wan2'],
+    );
+  });
+
+  it('moves clients no faster than the other WAN warms up', () => {
+    const wans = [wan(1), wan(2)];
+    const { select } = (() => {
+      const states = statesOf(wans, 30_000, clock);
+      const strategy: Strategy = { pick: (_flow, candidates) => candidates.at(-1)! };
+      const stickiness = new Stickiness({ by: 'src', forMs: HOUR, bound: 1.25 }, clock);
+      const pool = poolOf(wans, strategy, states, undefined, stickiness);
+      turn(states, wans[1]!, false);
+      for (let i = 0; i < 80; i++) pool.select(flow({ src: `10.0.0.${i}` }));
+      turn(states, wans[1]!, true);
+      return { select: (i: number) => pool.select(flow({ src: `10.0.0.${i}` }))?.target.name };
+    })();
+    const moved = Array.from({ length: 30 }, (_, i) => select(i)).filter((name) => name === 'wan2').length;
+    assert.ok(moved > 0 && moved <= 6, `${moved} of 30`);
+  });
+});
