@@ -7,6 +7,7 @@ import { DEFAULT_BACKEND_MASK, DEFAULT_MASK } from './options.js';
 import { policyText } from './policy.js';
 import { ruleText } from './rule.js';
 import { setText } from './set.js';
+import { stickyText } from './sticky.js';
 
 /** The flags that make the rules of `config`, without defaults: a message can tell a user to run them. */
 export function ruleFlags(config: PlanConfig): string {
@@ -35,6 +36,7 @@ function policyFlags({ policies }: PlanConfig): string[] {
   return [
     ...policies.given.map((one) => `--policy ${quoted(policyText(one))}`),
     ...policies.sets.map((one) => `--set ${quoted(setText(one))}`),
+    ...(policies.sticky === undefined ? [] : [`--sticky ${stickyText(policies.sticky)}`]),
     ...policies.rules.map((one) => `--rule ${quoted(ruleText(one))}`),
   ];
 }

@@ -64,6 +64,10 @@ export const POLICY_KEYS = {
     details:
       'What becomes of its connections when none of its WANs is up: `main` (they go by the main table), `unreachable` (an ICMP error), `blackhole`, or the name of another policy. Without the key, what `--last-resort` says',
   },
+  sticky: {
+    details:
+      'Keeps each client on its WAN: `src` (an address; with IPv6 a network /64) or `src+dst` (a client with one server), `for` a time since its last new connection (`90s`, `10m`, `1h`; `10m` without it), and `bound`: as `src:for=1h:bound=1.25`. In a file a map of `by`, `for` and `bound`. See [sticky](policies.md#sticky)',
+  },
 } as const satisfies KeyTable;
 
 /** The keys of `--rule`; a flag begins with the policy. */

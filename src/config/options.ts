@@ -84,6 +84,13 @@ export const POLICY_OPTIONS = {
     describe: 'Networks that rules ask for by a name: net, file, external',
     details: 'Networks that rules ask for by a name; repeat it for each. [Its keys](#keys-of-a-set)',
   },
+  sticky: {
+    type: 'text',
+    value: 'src|src+dst:for=TIME',
+    describe: 'Keep each client on its WAN while it comes again within a time, such as src:for=1h',
+    details:
+      'Keeps each client on its WAN: what `sticky` of a [policy](#keys-of-a-policy) is, for the connections that no rule is for. See [sticky](policies.md#sticky)',
+  },
 } as const satisfies Record<string, Option>;
 
 /** Options of the services, their backends and the backends' marks. The rules and the daemon both read them. */

@@ -1,4 +1,5 @@
 import type { MarkField } from '../core/mark.js';
+import type { Sticky } from '../core/stickiness.js';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import type { MarkFields } from './fields.js';
@@ -8,6 +9,7 @@ import { DEFAULT_POLICY, DIRECT, type Policy, parsePolicies } from './policy.js'
 import { readList } from './raw.js';
 import { type PolicyRule, parsePolicyRules } from './rule.js';
 import { type NamedSet, parseSets } from './set.js';
+import { parseSticky } from './sticky.js';
 
 /** A policy that connections are led to, by a rule or by another's `none`. */
 export interface UsedPolicy extends Policy {
@@ -26,6 +28,8 @@ export interface PoliciesConfig {
   readonly given: readonly Policy[];
   readonly rules: readonly PolicyRule[];
   readonly sets: readonly NamedSet[];
+  /** The stickiness of the policy `default`. */
+  readonly sticky: Sticky | undefined;
 }
 
 export interface PoliciesContext {
@@ -40,14 +44,19 @@ export interface PoliciesContext {
 export function parsePoliciesConfig(raw: RawConfig, context: PoliciesContext): PoliciesConfig {
   const { wans, lastResort, fields } = context;
   const lists = { policy: readList(raw, 'policy'), rule: readList(raw, 'rule'), set: readList(raw, 'set') };
-  const [key] = Object.entries(lists).find(([, list]) => list.length > 0) ?? [];
+  const given = { ...lists, sticky: readList(raw, 'sticky') };
+  const [key] = Object.entries(given).find(([, list]) => list.length > 0) ?? [];
   if (key !== undefined && wans.length === 0)
     throw new UsageError(
       `--${key} is for connections by WANs; add --wan NAME,dev=DEVICE for each, or leave it out`,
     );
-  if (lists.rule.length > 0 && raw.per === 'packet')
-    throw new UsageError('--rule is for connections; with --per packet leave it out');
+  const forConnections = (['rule', 'sticky'] as const).find((one) => given[one].length > 0);
+  if (forConnections !== undefined && raw.per === 'packet')
+    throw new UsageError(`--${forConnections} is for connections; with --per packet leave it out`);
   const policies = parsePolicies(lists.policy, wans, lastResort);
+  const sticky = parseSticky('--sticky', raw.sticky);
+  if (sticky !== undefined || [...policies.values()].some((one) => one.sticky !== undefined))
+    rejectHighMarks(wans);
   const sets = parseSets(lists.set);
   const rules = parsePolicyRules(lists.rule, {
     policies: [DEFAULT_POLICY, DIRECT, ...policies.keys()],
@@ -60,7 +69,19 @@ export function parsePoliciesConfig(raw: RawConfig, context: PoliciesContext): P
     given: Object.freeze([...policies.values()].slice(policies.size - lists.policy.length)),
     rules,
     sets,
+    sticky,
   });
+}
+
+/** The kernel's sets of clients are named by policy and number, and the kernel takes 31 bytes. */
+const MOST_STICKY_MARK = 36 ** 4 - 1;
+
+function rejectHighMarks(wans: readonly Wan[]): void {
+  const wan = wans.find(({ mark }) => mark > MOST_STICKY_MARK);
+  if (wan === undefined) return;
+  throw new UsageError(
+    `sticky takes marks up to ${MOST_STICKY_MARK}, and WAN "${wan.name}" has ${wan.mark}; give it a lower one`,
+  );
 }
 
 function usedPolicies(

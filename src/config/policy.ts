@@ -1,3 +1,4 @@
+import type { Sticky } from '../core/stickiness.js';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import { POLICY_KEYS } from './keys.js';
@@ -5,6 +6,7 @@ import type { LastResort } from './last-resort.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
 import { joinHash, rejectUnknownKeys, textOf, toRecord } from './record.js';
+import { parseSticky, stickyText } from './sticky.js';
 import { builtIn, isStrategyFile } from './strategy.js';
 import { MAX_WEIGHT, NAME } from './wan.js';
 
@@ -26,6 +28,8 @@ export interface Policy {
   readonly members: readonly PolicyMember[];
   /** Where its connections go when no member is up. */
   readonly none: LastResort | { readonly policy: string };
+  /** How its clients keep their WANs; undefined: each connection gets its own. */
+  readonly sticky: Sticky | undefined;
 }
 
 /** The policy of what no rule is for: every WAN. */
@@ -50,6 +54,7 @@ export function parsePolicies(
     strategy: undefined,
     members: [],
     none: name,
+    sticky: undefined,
   }));
   const ways = wans.map(({ name }): Policy => only(name));
   const policies = new Map<string, Policy>(
@@ -66,7 +71,13 @@ export function parsePolicies(
 
 /** The policy that has the name of a WAN. */
 function only(wan: string): Policy {
-  return { name: wan, strategy: undefined, members: [{ wan, weight: 1, tier: 1 }], none: 'unreachable' };
+  return {
+    name: wan,
+    strategy: undefined,
+    members: [{ wan, weight: 1, tier: 1 }],
+    none: 'unreachable',
+    sticky: undefined,
+  };
 }
 
 function taken(name: string, wans: readonly Wan[]): string {
@@ -96,6 +107,7 @@ function parsePolicy(
     strategy,
     members: parseMembers(where, record.use, wans),
     none: parseNone(textOf(record, 'none') ?? lastResort),
+    sticky: parseSticky(where, record.sticky),
   });
 }
 
@@ -177,7 +189,7 @@ function rejectStrayNone(policy: Policy, policies: ReadonlyMap<string, Policy>):
 }
 
 /** The policy as a flag, without what is left to defaults. */
-export function policyText({ name, strategy, members, none }: Policy): string {
+export function policyText({ name, strategy, members, none, sticky }: Policy): string {
   const use = members.map(({ wan, weight, tier }) =>
     [wan, ...(weight === 1 ? [] : [`weight=${weight}`]), ...(tier === 1 ? [] : [`tier=${tier}`])].join(':'),
   );
@@ -186,5 +198,6 @@ export function policyText({ name, strategy, members, none }: Policy): string {
     `use=${use.join('+')}`,
     ...(strategy === undefined ? [] : [`strategy=${strategy}`]),
     `none=${typeof none === 'string' ? none : none.policy}`,
+    ...(sticky === undefined ? [] : [`sticky=${stickyText(sticky)}`]),
   ].join(',');
 }

@@ -1,4 +1,5 @@
 import type { Config } from './config.js';
+import { DEFAULT_POLICY } from './policy.js';
 import { builtIn, isStrategyFile } from './strategy.js';
 
 /** A member of a pool, as far as this goes. */
@@ -37,10 +38,15 @@ export function unusedSettings(
   });
   if (strategy.pairFamilies && rules.engine === 'kernel')
     lines.push('pair-families needs the daemon; with engine kernel each connection is chosen for alone');
+  const unbound = [{ name: DEFAULT_POLICY, sticky: policies.sticky }, ...policies.used]
+    .filter(({ sticky }) => rules.engine === 'kernel' && sticky?.bound !== undefined)
+    .map(
+      ({ name }) => `policy "${name}": the bound of sticky needs the daemon; with engine kernel nobody moves`,
+    );
   const idle = policies.given
     .filter(({ name }) => policies.used.every((used) => used.name !== name))
     .map(({ name }) => `no --rule leads to policy "${name}"`);
-  return [...lines.filter((line) => line !== undefined), ...idle];
+  return [...lines.filter((line) => line !== undefined), ...unbound, ...idle];
 }
 
 function unusedByKernel(name: string): string | undefined {

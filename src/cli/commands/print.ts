@@ -20,6 +20,8 @@ export const printCommand: CommandModule = {
       throw new UsageError('high-mark is for rules of your own; print needs --wan');
     if (config.policies.rules.length > 0)
       throw new UsageError('a printed script cannot have policies; leave --rule out, or run wanmark up');
+    if (config.policies.sticky !== undefined)
+      throw new UsageError('a printed script cannot be sticky; leave --sticky out, or run wanmark up');
     const refusal = choiceRefusal(config, NO_STATES);
     if (refusal !== undefined) throw new UsageError(refusal);
     process.stdout.write(renderScript(config, namedPrograms()));

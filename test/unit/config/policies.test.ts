@@ -35,6 +35,7 @@ describe('policies', () => {
             { wan: 'lte', weight: 1, tier: 2 },
           ],
           none: 'unreachable',
+          sticky: undefined,
         },
         {
           name: 'web',
@@ -44,8 +45,9 @@ describe('policies', () => {
             { wan: 'dsl', weight: 1, tier: 1 },
           ],
           none: 'main',
+          sticky: undefined,
         },
-        { name: 'unreachable', strategy: undefined, members: [], none: 'unreachable' },
+        { name: 'unreachable', strategy: undefined, members: [], none: 'unreachable', sticky: undefined },
       ],
     );
     const follows = policies({ 'last-resort': 'blackhole', policy: ['p,use=dsl'], rule: ['p'] });
@@ -154,7 +156,7 @@ describe('policies', () => {
     refuses({ policy: ['a,use=dsl,none=b'] }, /none "b" is no policy/);
     refuses({ policy: ['a,use=dsl,none=b', 'b,use=lte,none=a'] }, /none leads in a circle, a -> b -> a/);
     refuses({ policy: ['a,use=dsl,strategy=best'] }, /policy "a": unknown strategy "best"/);
-    refuses({ policy: ['a,use=dsl,sticky=1'] }, /policy "a": unknown key "sticky"/);
+    refuses({ policy: ['a,use=dsl,stick=1'] }, /policy "a": unknown key "stick"/);
     refuses({ wan: [], 'high-mark': '3', rule: ['default'] }, /--rule is for connections by WANs/);
     refuses({ engine: 'kernel', per: 'packet', rule: ['dsl'] }, /--per packet leave it out/);
     assert.equal(policies({ policy: ['a,use=dsl,none=default', 'b,use=lte,none=fibre'] }).used.length, 0);
