@@ -13,6 +13,7 @@ import { tellSets } from './rule-sets.js';
 import { makeScene, type Scene } from './scene.js';
 import { serviceForward, serviceMangle, serviceSets, tellServices } from './services.js';
 import type { PlanStates } from './states.js';
+import { tellStickiness } from './stickiness.js';
 import { wanMangle, wanSets } from './wans.js';
 
 /** Link-local addresses never cross a router. */
@@ -44,6 +45,7 @@ function familyPlan(scene: Scene): FamilyPlan {
   tellFarEnds(scene);
   tellServices(scene);
   tellSets(scene);
+  tellStickiness(scene);
   const { facts } = scene;
   return {
     served,

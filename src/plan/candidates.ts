@@ -19,14 +19,19 @@ export function weightOf({ name, weight }: Pick<Option, 'name' | 'weight'>, stat
   return states.weights.get(name) ?? weight;
 }
 
+/** The members that are up and have a weight, in all tiers. Suspected ones are left out unless all are. */
+export function working(options: readonly Option[], states: PlanStates): readonly Option[] {
+  const up = options.filter((one) => weightOf(one, states) > 0 && !states.down.has(one.id));
+  const trusted = up.filter(({ id }) => !states.suspected.has(id));
+  return trusted.length > 0 ? trusted : up;
+}
+
 /**
  * The shares of the members that are up and have a weight, in the lowest tier that has any. Suspected ones are left out
  * unless all are.
  */
 export function sharesOf(options: readonly Option[], states: PlanStates): Share[] {
-  const working = options.filter((one) => weightOf(one, states) > 0 && !states.down.has(one.id));
-  const trusted = working.filter(({ id }) => !states.suspected.has(id));
-  const able = trusted.length > 0 ? trusted : working;
+  const able = working(options, states);
   const tier = Math.min(...able.map((one) => one.tier));
   return able
     .filter((one) => one.tier === tier)

@@ -104,6 +104,10 @@ export interface Facts {
   readonly strict: ReadonlySet<string>;
   /** Whether the kernel keeps sets of networks. Undefined, as for a printed script: no. */
   readonly keepsSets?: boolean;
+  /**
+   * Whether the kernel keeps sets of clients. Undefined where no policy asks for that, and for a printed script: no.
+   */
+  readonly keepsClients?: boolean;
   /** The sets that are files. Undefined, as for a printed script: none were read. */
   readonly files?: {
     /** Their networks, by the sets' names. */

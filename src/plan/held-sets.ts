@@ -6,6 +6,7 @@ export interface HeldSet {
   /** At most 31 bytes (IPSET_MAXNAMELEN). */
   readonly name: string;
   readonly family: Family;
+  /** Those of networks; clients come and go by themselves. */
   readonly elements: readonly string[];
 }
 

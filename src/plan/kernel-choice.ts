@@ -6,7 +6,7 @@ import { carries, type Wan } from '../core/wan.js';
 import { weightOf } from './candidates.js';
 import { tooLong } from './choice.js';
 import type { Rule } from './plan.js';
-import { defaultShares } from './policies.js';
+import { defaultCourse } from './policies.js';
 import { FROM_OTHERS, undecided } from './rule.js';
 import { refusedBits, type Scene } from './scene.js';
 import type { PlanStates } from './states.js';
@@ -17,11 +17,11 @@ import type { PlanStates } from './states.js';
  * forwarded packets, not for the machine's own, which may be what brings a WAN up again.
  */
 export function kernelRules(scene: Scene): Rule[] {
-  const { config, mask } = scene;
-  const shares = defaultShares(scene);
-  if (shares.length > 0) {
+  const { mask } = scene;
+  const course = defaultCourse(scene);
+  if (course !== undefined) {
     return [
-      { when: [], action: { kind: 'choose', choice: { mask, mode: config.rules.kernelMode, shares } } },
+      ...course.rules(0),
       ...(scene.spreads ? [] : [{ when: [], action: { kind: 'save', mask } } as const]),
     ];
   }

@@ -102,6 +102,9 @@ export type Action =
   /** Hands the packet to a daemon; without one the packet goes on. Addresses choose among several queues. */
   | { readonly kind: 'queue'; readonly first: number; readonly last: number }
   | { readonly kind: 'choose'; readonly choice: Choice }
+  /** Puts the packet's source into a set that the kernel keeps, for a time that begins anew; or takes it out. */
+  | { readonly kind: 'remember'; readonly set: string; readonly seconds: number }
+  | { readonly kind: 'forget'; readonly set: string }
   | { readonly kind: 'snat'; readonly address: string }
   /** Replaces the network part of the source address. */
   | { readonly kind: 'netmap'; readonly prefix: string }
@@ -151,6 +154,8 @@ export type SetSource =
   | { readonly from: 'main-networks'; readonly also: readonly string[] }
   /** The networks of the option `exclude`. */
   | { readonly from: 'excluded' }
+  /** Nobody: rules and the daemon fill it, and its elements leave it by themselves. */
+  | { readonly from: 'clients' }
   /** The networks of a set of the user's. */
   | { readonly from: 'named'; readonly set: string }
   /** Those of `devices` that do not carry the main table's default route. */

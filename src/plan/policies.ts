@@ -1,35 +1,60 @@
 import type { LastResort } from '../config/last-resort.js';
-import type { Policy, PolicyMember } from '../config/policy.js';
-import { sharesOf } from './candidates.js';
+import { DEFAULT_POLICY, type Policy, type PolicyMember } from '../config/policy.js';
+import { type Option, sharesOf, working } from './candidates.js';
 import type { IpRule, Rule, Share } from './plan.js';
 import { numberedPolicies, type Scene, wanBits } from './scene.js';
 import type { PlanStates } from './states.js';
+import { keeping } from './stickiness.js';
 import type { Uplink } from './uplink.js';
 
 /** Where the connections of a policy go at the moment: by some WANs, or where its end leads. */
-export type Course = { readonly shares: readonly Share[] } | { readonly end: LastResort };
+export type Course = Shares | { readonly end: LastResort };
+
+/** The WANs of a policy with their shares, and the kernel's choice among them. */
+export interface Shares {
+  readonly shares: readonly Share[];
+  /** @param undecided what stands in the field of a packet that has no WAN yet */
+  readonly rules: (undecided: number) => readonly Rule[];
+}
 
 /** The current weight of a WAN in a policy, whose weights are its own; a WAN that `wanmark set` drains is drained there, too. */
 export function weightIn({ wan, weight }: PolicyMember, states: Pick<PlanStates, 'weights'>): number {
   return states.weights.get(wan) === 0 ? 0 : weight;
 }
 
-/** The shares of the WANs that can be used, in the order of their numbers. */
-export function defaultShares(scene: Scene): Share[] {
+/** The kernel's choice of the policy `default`, by the WANs that can be used, in the order of their numbers. */
+export function defaultCourse(scene: Scene): Shares | undefined {
   const options = usable(scene).map(({ wan, id }) => ({ ...wan, id, value: wanBits(scene, wan.mark).value }));
-  return sharesOf(options, scene.states);
+  return sharesFrom(scene, DEFAULT_POLICY, options, scene.states);
+}
+
+/** @param states those that the options' weights are to be changed by */
+function sharesFrom(
+  scene: Scene,
+  name: string,
+  options: readonly Option[],
+  states: PlanStates,
+): Shares | undefined {
+  const shares = sharesOf(options, states);
+  if (shares.length === 0) return undefined;
+  const { mask, config } = scene;
+  const rules = (undecided: number): Rule[] => {
+    const choice = { mask, mode: config.rules.kernelMode, shares, ...(undecided !== 0 && { undecided }) };
+    const rule = { when: [], action: { kind: 'choose', choice } as const };
+    return keeping(scene, name, working(options, states), { rule, undecided });
+  };
+  return { shares, rules };
 }
 
 /** The course of a policy, by its own members or those of the policies that follow when none of these is up. */
 export function courseOf(scene: Scene, policy: Policy): Course {
-  const shares = sharesIn(scene, policy);
-  if (shares.length > 0) return { shares };
+  const own = sharesIn(scene, policy);
+  if (own !== undefined) return own;
   const { none } = policy;
   if (typeof none === 'string') return { end: none };
   const next = scene.config.policies.used.find(({ name }) => name === none.policy);
   if (next !== undefined) return courseOf(scene, next);
-  const all = defaultShares(scene);
-  return all.length > 0 ? { shares: all } : { end: scene.config.rules.lastResort };
+  return defaultCourse(scene) ?? { end: scene.config.rules.lastResort };
 }
 
 /** The WANs in the order of their numbers. */
@@ -37,7 +62,7 @@ function usable({ uplinks }: Scene): Uplink[] {
   return uplinks.filter(({ unusable }) => unusable === undefined).toSorted((a, b) => a.wan.mark - b.wan.mark);
 }
 
-function sharesIn(scene: Scene, { members }: Policy): Share[] {
+function sharesIn(scene: Scene, { name, members }: Policy): Shares | undefined {
   const options = usable(scene).flatMap(({ wan, id }) => {
     const member = members.find((one) => one.wan === wan.name);
     if (member === undefined) return [];
@@ -45,7 +70,7 @@ function sharesIn(scene: Scene, { members }: Policy): Share[] {
     return [{ id, name: wan.name, weight, tier: member.tier, value: wanBits(scene, wan.mark).value }];
   });
   // The weights are those of the policy already.
-  return sharesOf(options, { ...scene.states, weights: new Map() });
+  return sharesFrom(scene, name, options, { ...scene.states, weights: new Map() });
 }
 
 /** The chain of the kernel's own choice for a policy. */
@@ -59,17 +84,10 @@ export function choiceChain({ name }: Pick<Policy, 'name'>): string {
  * without a look at what the kernel prints.
  */
 export function policyChoice(scene: Scene, policy: Policy, undecided: number): Rule[] {
-  const { mask, config } = scene;
+  const { mask } = scene;
   const course = courseOf(scene, policy);
   if ('shares' in course) {
-    const { shares } = course;
-    return [
-      {
-        when: [],
-        action: { kind: 'choose', choice: { mask, mode: config.rules.kernelMode, shares, undecided } },
-      },
-      { when: [], action: { kind: 'save', mask } },
-    ];
+    return [...course.rules(undecided), { when: [], action: { kind: 'save', mask } }];
   }
   if (course.end === 'main') return [{ when: [], action: { kind: 'set-mark', bits: { value: 0, mask } } }];
   const refusal = numberedPolicies(scene).find(({ policy: { name } }) => name === course.end)!;

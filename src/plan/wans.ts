@@ -33,6 +33,7 @@ import { answeredRules, clearMark, markedRules, TRUTH_HOOKS, truthChains } from 
 import { askedBits, type Scene, wanBits } from './scene.js';
 import { serviceExceptions } from './services.js';
 import { namedSteering, steeringChains, steers, steersOwn } from './steering.js';
+import { clientSets } from './stickiness.js';
 import { defaultDevices, type Uplink } from './uplink.js';
 
 /**
@@ -287,6 +288,7 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
     ],
     ...macSets(scene),
     ...namedSets(scene),
+    ...clientSets(scene),
   ];
 }
 

@@ -14,7 +14,7 @@ import {
 import { PROTOCOL } from '../plan/render/ip.js';
 import { readIpsets } from './ipsets.js';
 import { readMacs, sharedGateways } from './neighbours.js';
-import { hasNetworkSets } from './network-sets.js';
+import { hasClientSets, hasNetworkSets } from './network-sets.js';
 import { SCOPE_GLOBAL } from './rtnetlink/addresses.js';
 import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
 import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
@@ -26,7 +26,7 @@ import { strictDevices } from './source-check.js';
 import { readTimeZones } from './time-zones.js';
 
 /** This machine, with its sets. */
-const MACHINE: Kernel = { ...KERNEL, keepsSets: hasNetworkSets };
+const MACHINE: Kernel = { ...KERNEL, keepsSets: hasNetworkSets, keepsClients: hasClientSets };
 
 /**
  * Reads what the machine has at the moment, as far as a plan for `config` depends on it. Starts no program. Takes less
@@ -83,7 +83,8 @@ class Reader {
   }
 
   facts({ wans, services, policies }: Pick<Config, 'wans' | 'services' | 'policies'>): Facts {
-    const { sets, rules } = policies;
+    const { sets, rules, used, sticky } = policies;
+    const isSticky = [{ sticky }, ...used].some((one) => one.sticky !== undefined);
     return {
       devices: this.#devices,
       main: { 4: this.#main(4), 6: this.#main(6) },
@@ -95,6 +96,7 @@ class Reader {
       redirections: NO_REDIRECTIONS,
       strict: strictDevices(new Set(wans.map(({ dev }) => dev))),
       keepsSets: this.#keepsSets,
+      ...(isSticky && { keepsClients: this.#kernel.keepsClients?.() ?? false }),
       ...(sets.length === 0 ? {} : { files: readSetFiles(sets), ipsets: readIpsets(sets) }),
       ...(rules.length === 0 ? {} : { zones: readTimeZones(rules) }),
     };

@@ -1,6 +1,6 @@
 import type { NamedSet } from '../config/set.js';
 import { FAMILIES } from '../core/family.js';
-import { kernelSetHead } from './rtnetlink/kernel-set.js';
+import { kernelSetHead } from './rtnetlink/ipset.js';
 import { ADDRESS_FAMILY } from './rtnetlink/messages.js';
 
 /** The ipsets of others that rules may ask and that are there, as `NAME/FAMILY`. */

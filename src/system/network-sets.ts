@@ -1,32 +1,49 @@
 import type { Family } from '../core/family.js';
 import { HELD_PREFIX, type HeldSet } from '../plan/held-sets.js';
-import { KernelSet, kernelSetNames } from './rtnetlink/kernel-set.js';
+import { isClientSet } from '../plan/stickiness.js';
+import { ClientSet } from './rtnetlink/client-set.js';
+import { kernelSetNames } from './rtnetlink/ipset.js';
+import { KernelSet } from './rtnetlink/kernel-set.js';
 
-let able: boolean | undefined;
+let keepsNetworks: boolean | undefined;
+let keepsClients: boolean | undefined;
 
 /**
  * Whether the kernel keeps sets of networks; asked once. It is tried with a set of its own, because a kernel that has
  * ipset may lack `hash:net`. Needs CAP_NET_ADMIN.
  */
 export function hasNetworkSets(): boolean {
-  able ??= attempt(() => {
-    const trial = new KernelSet(`${TRIAL}${process.pid}`, 4);
+  keepsNetworks ??= canKeep(KernelSet);
+  return keepsNetworks;
+}
+
+/** The same of sets of clients, `hash:ip`. */
+export function hasClientSets(): boolean {
+  keepsClients ??= canKeep(ClientSet);
+  return keepsClients;
+}
+
+function canKeep(Kind: typeof KernelSet | typeof ClientSet): boolean {
+  return attempt(() => {
+    const trial = new Kind(`${TRIAL}${process.pid}`, 4);
     trial.create();
     trial.destroy();
   });
-  return able;
 }
 
 const TRIAL = `${HELD_PREFIX}TRIAL_`;
 
-/** The networks in our sets before a change, for an undo; a set that did not exist is missing here. */
+/**
+ * The networks in our sets before a change, for an undo; a set that did not exist is missing here. Clients are left out,
+ * since nobody takes them out of their set.
+ */
 export type SetsBefore = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** @throws Error with `errno` */
 export function readNetworkSets(): SetsBefore {
   const sets = new Map<string, ReadonlySet<string>>();
   for (const name of ownSets()) {
-    const networks = new KernelSet(name, familyOf(name)).networks();
+    const networks = isClientSet(name) ? new Set<string>() : new KernelSet(name, familyOf(name)).networks();
     if (networks !== undefined) sets.set(name, networks);
   }
   return sets;
@@ -34,7 +51,7 @@ export function readNetworkSets(): SetsBefore {
 
 /** The names of our sets, without another process's trial. */
 function ownSets(): string[] {
-  if (!hasNetworkSets()) return [];
+  if (!hasNetworkSets() && !hasClientSets()) return [];
   return kernelSetNames().filter((name) => name.startsWith(HELD_PREFIX) && !name.startsWith(TRIAL));
 }
 
@@ -46,8 +63,12 @@ function familyOf(name: string): Family {
 /** Fills the sets, by what they lack and what they have too much. @throws Error with `errno` */
 export function fillNetworkSets(held: readonly HeldSet[], before: SetsBefore): void {
   for (const { name, family, elements } of held) {
-    const set = new KernelSet(name, family);
     const had = before.get(name);
+    if (isClientSet(name)) {
+      if (had === undefined) new ClientSet(name, family).create();
+      continue;
+    }
+    const set = new KernelSet(name, family);
     if (had === undefined) set.create();
     // What is new comes first: a network that another one now covers is never out of both.
     set.add(elements.filter((network) => !had?.has(network)));

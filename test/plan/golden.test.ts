@@ -111,6 +111,17 @@ const CASES: Record<string, Case> = {
       zones: new Map([['Europe/Berlin', 60]]),
     },
   },
+  // dsl is down, so what was kept on it goes elsewhere; lte keeps those that came to it meanwhile.
+  sticky: {
+    raw: {
+      wan: [FIBRE, DSL, 'lte,dev=ppp0,via=dev,tier=2'],
+      sticky: 'src:for=1h',
+      policy: ['web,use=fibre+lte,sticky=src:for=90s', 'pairs,use=fibre+lte,sticky=src+dst'],
+      rule: ['web,proto=tcp,dport=443', 'pairs,own=true,proto=udp'],
+    },
+    states: { down: new Set(['dsl/4'] as const) },
+    facts: { keepsClients: true },
+  },
   services: {
     raw: {
       wan: [FIBRE],

@@ -195,6 +195,10 @@ export function actionWords(action: Exclude<Action, { kind: 'choose' }>): string
       return `-j CONNMARK --set-xmark ${bits(action.bits)}`;
     case 'queue':
       return `-j NFQUEUE ${queues(action.first, action.last)} --queue-bypass`;
+    case 'remember':
+      return `-j SET --add-set ${action.set} src --exist --timeout ${action.seconds}`;
+    case 'forget':
+      return `-j SET --del-set ${action.set} src`;
     case 'snat':
       return `-j SNAT --to-source ${action.address}`;
     case 'netmap':

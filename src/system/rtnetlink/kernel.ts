@@ -31,6 +31,8 @@ export interface Kernel {
   resolve(family: Family, address: string, index: number): void;
   /** Whether sets of networks can be kept; undefined: no. */
   keepsSets?(): boolean;
+  /** Whether sets of clients can be kept; undefined: no. */
+  keepsClients?(): boolean;
 }
 
 /** Asking neighbours whether they are still there; replace it in tests. */

@@ -66,6 +66,8 @@ export class ScriptTables {
       }
       case 'named':
         return `of_family ${family} '${this.#plan.sets.get(source.set)?.elements.join(' ') ?? ''}'`;
+      case 'clients':
+        return ':';
       case 'excluded':
         return `of_family ${family} "$exclude"`;
       case 'other-than-default':

@@ -1,0 +1,112 @@
+import { DEFAULT_POLICY } from '../config/policy.js';
+import type { Family } from '../core/family.js';
+import type { Sticky } from '../core/stickiness.js';
+import type { Option } from './candidates.js';
+import type { MarkBits, Rule, SetPlan } from './plan.js';
+import { hasMark } from './rule.js';
+import { type Scene, wanBits } from './scene.js';
+
+/** The name of the set of a policy's clients that a WAN has. @param number the WAN's */
+export function clientSetName(family: Family, policy: string, number: number): string {
+  return `WANMARK_${family}C_${policy}_${number.toString(36)}`;
+}
+
+/** Whether a set of ours has such a name. */
+export function isClientSet(name: string): boolean {
+  return /^WANMARK_[46]C_/.test(name);
+}
+
+/** The policies whose clients the kernel can keep on their WANs, by name. */
+function stickyPolicies({ config: { policies } }: Pick<Scene, 'config'>): ReadonlyMap<string, Sticky> {
+  const { used, sticky } = policies;
+  return new Map(
+    [{ name: DEFAULT_POLICY, sticky }, ...used].flatMap((one) =>
+      one.sticky?.by === 'src' ? [[one.name, one.sticky] as const] : [],
+    ),
+  );
+}
+
+/** A WAN of a policy, with the set of the clients that it has. */
+interface Keeper {
+  readonly wan: string;
+  readonly bits: MarkBits;
+  readonly set: string;
+}
+
+/** The WANs of a policy that carry the family. */
+function keepersOf(scene: Scene, policy: string): Keeper[] {
+  const members = scene.config.policies.used.find(({ name }) => name === policy)?.members;
+  return scene.uplinks
+    .filter(({ wan }) => members === undefined || members.some((one) => one.wan === wan.name))
+    .map(({ wan: { name, mark } }) => ({
+      wan: name,
+      bits: wanBits(scene, mark),
+      set: clientSetName(scene.family, policy, mark),
+    }));
+}
+
+/** The sets of clients that the kernel is to keep for a family. They fill and empty themselves. */
+export function clientSets(scene: Scene): [string, SetPlan][] {
+  if (scene.facts.keepsClients !== true) return [];
+  return [...stickyPolicies(scene).keys()].flatMap((policy) =>
+    keepersOf(scene, policy).map(({ set }): [string, SetPlan] => [
+      set,
+      { source: { from: 'clients' }, elements: [], held: set },
+    ]),
+  );
+}
+
+/**
+ * A choice by which a client keeps the WAN that it had, as long as that can carry it, in whatever tier; its time begins
+ * anew. Whoever is not known, or has to leave, keeps what is chosen.
+ * @param choice chooses for what still has no mark, and gives it one
+ * @param able the members of the policy that can carry new connections
+ */
+export function keeping(
+  scene: Scene,
+  policy: string,
+  able: readonly Option[],
+  choice: { readonly rule: Rule; readonly undecided: number },
+): Rule[] {
+  const sticky = stickyPolicies(scene).get(policy);
+  if (sticky === undefined || scene.facts.keepsClients !== true) return [choice.rule];
+  const { mask } = scene;
+  const keepers = keepersOf(scene, policy);
+  const seconds = sticky.forMs / 1000;
+  return [
+    ...keepers
+      .filter(({ wan }) => able.some(({ name }) => name === wan))
+      .map(
+        ({ bits, set }): Rule => ({
+          when: [hasMark(choice.undecided, mask), { kind: 'source-in', set }],
+          action: { kind: 'set-mark', bits },
+        }),
+      ),
+    choice.rule,
+    ...keepers.flatMap(({ bits, set }): Rule[] => [
+      { when: [hasMark(bits.value, mask)], action: { kind: 'remember', set, seconds } },
+      { when: [{ kind: 'mark', bits, not: true }], action: { kind: 'forget', set } },
+    ]),
+  ];
+}
+
+/** Says what does not hold where the kernel cannot keep clients. */
+export function tellStickiness(scene: Scene): void {
+  const { config, facts, uplinks, note } = scene;
+  if (uplinks.length === 0) return;
+  const byKernel = config.rules.engine === 'kernel';
+  const whenever = byKernel
+    ? 'with engine kernel clients do not keep their WANs'
+    : 'clients keep their WANs only while the daemon runs, and a restart forgets them';
+  const { used, sticky } = config.policies;
+  for (const one of [{ name: DEFAULT_POLICY, sticky }, ...used]) {
+    if (one.sticky?.by === 'src+dst') {
+      note(`warning: policy ${one.name}: sticky by src+dst is the daemon's alone: ${whenever}`);
+    } else if (one.sticky !== undefined && facts.keepsClients === false) {
+      note(
+        `warning: policy ${one.name}: ${whenever}, since the kernel keeps no sets; 'modprobe ip_set_hash_ip xt_set' ` +
+          "(OpenWrt: install kmod-ipt-ipset), then 'wanmark up' again",
+      );
+    }
+  }
+}
