@@ -7,6 +7,7 @@ import type {
   QueueStatus,
   ServiceStatus,
   Status,
+  StickyStatus,
 } from '../control/status.js';
 
 /** The output of `status` for people. */
@@ -19,6 +20,7 @@ export function statusTable(status: Status): string {
           ...status.wans.flatMap(uplinkLines),
           ...status.wans.flatMap(checkLines),
           ...status.wans.flatMap(weightLines),
+          ...stickyLines(status.sticky),
           ...status.policies.filter(({ wans: those }) => those.length > 0).map(policyTable),
           ...queues.map(queueLine),
           ...faultLines(`strategy ${status.strategy}`, faults),
@@ -81,8 +83,19 @@ function wanTable(status: Status): string {
   return table.toString();
 }
 
+/** How a policy keeps its clients: `sticky by src for 1 h 0 min: 40 clients, 312 hits, 2 moves, 0 evictions`. */
+function stickyLines(sticky: StickyStatus | null): string[] {
+  if (sticky === null) return [];
+  const { by, forSeconds, bound, clients, hits, moves, evictions, kernel } = sticky;
+  const limit = bound === null ? '' : ` up to ${bound} times a WAN's share`;
+  const counts = `${clients} ${by === 'src' ? 'clients' : 'pairs'}, ${hits} hits, ${moves} moves, ${evictions} evictions`;
+  return [
+    `sticky by ${by} for ${duration(forSeconds)}${limit}: ${counts}${kernel ? '' : '; the kernel has no copy'}`,
+  ];
+}
+
 /** The WANs of a policy. Their live connections are in the table of all, since they do not know by which policy they came. */
-function policyTable({ name, strategy, none, wans }: PolicyStatus): string {
+function policyTable({ name, strategy, none, sticky, wans }: PolicyStatus): string {
   const table = newTable(
     ['WAN', 'state', 'weight', 'tier', 'decisions', 'share', 'target'],
     ['WAN', 'state'],
@@ -90,7 +103,8 @@ function policyTable({ name, strategy, none, wans }: PolicyStatus): string {
   for (const { name: wan, state, weight, tier, picks, share, target } of wans) {
     table.push([wan, state, weight, tier, picks, percent(share), percent(target)]);
   }
-  return [`policy ${name}, strategy ${strategy}, without a WAN: ${none}`, table.toString()].join('\n');
+  const head = `policy ${name}, strategy ${strategy}, without a WAN: ${none}`;
+  return [head, table.toString(), ...stickyLines(sticky)].join('\n');
 }
 
 /** Why each WAN is in its state: one line, or one for each family where these differ; none where nobody has looked. */

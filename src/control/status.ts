@@ -46,6 +46,26 @@ export interface MemberStatus {
   readonly share: number;
   /** The part that its weight would give it among the members that take connections, 0..1. */
   readonly target: number;
+  /** How many clients are kept on it; given only where the policy is sticky. */
+  readonly clients?: number;
+}
+
+/** How a policy keeps its clients. Fields may be added, never renamed. */
+export interface StickyStatus {
+  readonly by: 'src' | 'src+dst';
+  readonly forSeconds: number;
+  /** Null where no client ever leaves a WAN that has too many. */
+  readonly bound: number | null;
+  /** How many clients, or pairs, of both families it remembers. */
+  readonly clients: number;
+  /** Connections that went by the WAN that their client had, since the start. */
+  readonly hits: number;
+  /** Clients that got another WAN than they had. */
+  readonly moves: number;
+  /** Clients that were forgotten before their time, to make room. */
+  readonly evictions: number;
+  /** Whether the kernel has a copy, which holds without the daemon and over a restart. */
+  readonly kernel: boolean;
 }
 
 /** A member that is judged, and can be set by hand. Fields may be added, never renamed. */
@@ -93,6 +113,8 @@ export interface PolicyStatus {
   readonly strategy: string;
   /** Where its connections go when no WAN of it is up: `main`, `unreachable`, `blackhole` or a policy. */
   readonly none: string;
+  /** Null where each connection gets its own WAN. */
+  readonly sticky: StickyStatus | null;
   /** Its WANs with the policy's own weights and tiers; live connections are those of the WAN by all policies. */
   readonly wans: readonly MemberStatus[];
 }
@@ -136,6 +158,8 @@ export interface Status {
   /** Why connections were left to the kernel. */
   readonly faults: FaultCounts;
   readonly wans: readonly WanStatus[];
+  /** How the connections that no rule is for keep their WANs; null where they do not. */
+  readonly sticky: StickyStatus | null;
   /** The policies that a rule leads to, apart from `default`; empty without rules. */
   readonly policies: readonly PolicyStatus[];
   /** The services' queue; null without services. */

@@ -137,7 +137,9 @@ export class Balancer {
 
   /** The status of each pool's members, in their order, as `wanmark status` shows it. */
   status(): readonly (readonly MemberStatus[])[] {
-    return this.pools.map((pool) => withShares(pool.members.map((member) => this.#memberStatus(member))));
+    return this.pools.map((pool) =>
+      withShares(pool.members.map((member) => this.#memberStatus(member, pool))),
+    );
   }
 
   queueStatuses(): QueueStatus[] {
@@ -177,13 +179,15 @@ export class Balancer {
     for (const queue of this.#queues) queue.closeNow();
   }
 
-  #memberStatus(member: Member): Omit<MemberStatus, 'share' | 'target'> {
+  #memberStatus(member: Member, { stickiness }: Pool): Omit<MemberStatus, 'share' | 'target'> {
     const { target, configured, picks } = member;
     const { states, connections } = this.#parts;
     const { name, mark, weight, tier } = configured;
+    const clients = stickiness?.clients(name);
     return {
       name,
       mark,
+      ...(clients !== undefined && { clients }),
       weight: member.weight(states),
       tier,
       state: states.standing(target, weight),

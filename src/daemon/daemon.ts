@@ -156,6 +156,7 @@ export class Daemon {
       queues,
       faults: wans?.balancer.faults() ?? NO_FAULTS,
       wans: wans?.status() ?? [],
+      sticky: wans?.stickyStatus() ?? null,
       policies: wans?.policyStatus() ?? [],
       serviceQueue,
       serviceFaults: services?.balancer.faults() ?? null,

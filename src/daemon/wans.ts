@@ -2,7 +2,7 @@ import type { Change } from '../config/change.js';
 import type { Config } from '../config/config.js';
 import { lowestPolicyNumber } from '../config/policies.js';
 import { DEFAULT_POLICY } from '../config/policy.js';
-import type { PolicyStatus, WanStatus } from '../control/status.js';
+import type { PolicyStatus, StickyStatus, WanStatus } from '../control/status.js';
 import { markMember } from '../core/bare-mark.js';
 import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
@@ -25,6 +25,7 @@ import { findByPolicy, policyMembers } from './policy-pools.js';
 import { Renumbering } from './renumbering.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
+import { StickyPolicies } from './sticky-policies.js';
 import { judgedStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
@@ -55,6 +56,7 @@ export class Wans {
   readonly #parts: WansParts;
   readonly #pool: Pool;
   readonly #inbound: InboundWans;
+  readonly #sticky: StickyPolicies;
   /** Undefined for bare marks, since only the user knows where they lead. */
   readonly #uplinks: Uplinks | undefined;
   readonly #hooks: Hooks;
@@ -71,6 +73,7 @@ export class Wans {
     const { wans, fields, health, hooks, socket } = config;
     this.#isolation = new Isolation(logger, parts.now);
     this.#inbound = new InboundWans(wans);
+    this.#sticky = new StickyPolicies(config.policies, wans, parts.now);
     this.balancer = this.#openBalancer();
     this.#pool = this.balancer.pools[0]!;
     this.#mover = new Mover({ field: fields.wans, onUp: health.onUp, balancer: this.balancer, logger });
@@ -120,6 +123,7 @@ export class Wans {
     const nums = this.balancer.queueStatuses().map(({ num }) => num);
     const kernel = readQueueTable()?.filter(({ num }) => nums.includes(num));
     const [queue] = await Promise.all([this.balancer.stop(), hooks]);
+    isolation.run(() => this.#sticky.stop(), undefined);
     const all = this.balancer.pools.flatMap((pool) => pool.members);
     const picks = all.reduce((sum, member) => sum + member.picks, 0);
     const { threw, noCandidate } = this.balancer.faults();
@@ -146,6 +150,11 @@ export class Wans {
     });
   }
 
+  /** How what no rule is for keeps its WAN; null where it does not. */
+  stickyStatus(): StickyStatus | null {
+    return this.#sticky.status(DEFAULT_POLICY);
+  }
+
   /** The status of the policies that are used. */
   policyStatus(): PolicyStatus[] {
     const [, ...lines] = this.balancer.status();
@@ -154,6 +163,7 @@ export class Wans {
       name,
       strategy: policies[i]!.name,
       none: typeof none === 'string' ? none : none.policy,
+      sticky: this.#sticky.status(name),
       wans: lines[i]!,
     }));
   }
@@ -179,12 +189,14 @@ export class Wans {
         {
           name: DEFAULT_POLICY,
           strategy,
+          stickiness: this.#sticky.of(DEFAULT_POLICY),
           members: [...config.wans.map(wanMember), ...config.marks.map(markMember)],
           pairs: pairs(),
         },
         ...used.map((policy, i) => ({
           name: policy.name,
           strategy: policies[i]!,
+          stickiness: this.#sticky.of(policy.name),
           members: policyMembers(policy, config.wans),
           pairs: pairs(),
         })),

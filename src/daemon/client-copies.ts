@@ -1,0 +1,76 @@
+import type { StickyTable } from '../core/stickiness.js';
+import type { ClientSets, Placing } from '../system/client-sets.js';
+
+/** How long changes are gathered. A daemon that is killed has lost no more than these. */
+const GATHERED_MS = 50;
+/** How many clients are written at once: some 5 ms, in which no packet is answered. */
+const MOST_AT_ONCE = 250;
+/** After how long a kernel without the sets is asked again; `up` may have made them. */
+const RETRY_MS = 5000;
+/** A client that comes again within a tenth of its time is not written again. */
+const LEEWAY = 1.1;
+
+/**
+ * The copy of a table of clients that the kernel keeps: its own choice goes by it while the daemon is away, and adds to it,
+ * and the next daemon takes it up.
+ */
+export class ClientCopies {
+  readonly #table: StickyTable;
+  readonly #sets: Pick<ClientSets, 'read' | 'place'>;
+  readonly #seconds: number;
+  /** What has to be written, in the order in which it was changed. */
+  readonly #changed = new Map<string, string | undefined>();
+  #timer: NodeJS.Timeout | undefined;
+  #isWritten = true;
+
+  /** Takes up what the kernel has, and writes each change from then on. */
+  constructor(table: StickyTable, sets: Pick<ClientSets, 'read' | 'place'>, forMs: number) {
+    this.#table = table;
+    this.#sets = sets;
+    this.#seconds = Math.round((LEEWAY * forMs) / 1000);
+    table.restore(
+      sets.read().map(({ client, member, seconds }) => ({ key: client, member, leftMs: 1000 * seconds })),
+    );
+    table.listener = (key, member) => {
+      this.#changed.set(key, member);
+      this.#later(GATHERED_MS);
+    };
+  }
+
+  /** Whether the kernel took what was written last. */
+  get isWritten(): boolean {
+    return this.#isWritten;
+  }
+
+  /** Writes what is left. */
+  stop(): void {
+    this.#table.listener = undefined;
+    clearTimeout(this.#timer);
+    while (this.#changed.size > 0 && this.#write());
+  }
+
+  #later(ms: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (!this.#write()) this.#retry();
+      else if (this.#changed.size > 0) this.#later(GATHERED_MS);
+    }, ms).unref();
+  }
+
+  /** Everything is written once more when the sets are there again. */
+  #retry(): void {
+    for (const { key, member } of this.#table.all()) this.#changed.set(key, member);
+    this.#later(RETRY_MS);
+  }
+
+  #write(): boolean {
+    const some: Placing[] = [];
+    for (const [client, member] of this.#changed) {
+      if (some.length === MOST_AT_ONCE) break;
+      some.push({ client, member });
+      this.#changed.delete(client);
+    }
+    this.#isWritten = this.#sets.place(some, this.#seconds);
+    return this.#isWritten;
+  }
+}
