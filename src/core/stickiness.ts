@@ -100,6 +100,7 @@ export class StickyTable {
 
   /** Notes that a client made a connection by a member, so its time begins anew. */
   keep(key: string, member: string): void {
+    this.#forgetOld();
     const now = this.#now();
     const known = this.#entries.get(key);
     if (known?.member === member) this.#counts.hits++;

@@ -3,10 +3,12 @@ import { beforeEach, describe, it } from 'node:test';
 import type { Candidate } from '#wanmark/core/candidate.js';
 import type { Flow } from '#wanmark/core/flow.js';
 import { BatchFlow } from '#wanmark/core/flow.js';
+import { Pairs } from '#wanmark/core/pairs.js';
+import { Pool } from '#wanmark/core/pool.js';
 import { Stickiness, StickyTable, stickyKey } from '#wanmark/core/stickiness.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import { targetId } from '#wanmark/core/target.js';
-import type { Wan } from '#wanmark/core/wan.js';
+import { type Wan, wanMember } from '#wanmark/core/wan.js';
 import { emptyBatch, flow, poolOf, statesOf, turn, wan } from '../flows.js';
 
 const HOUR = 3_600_000;
@@ -182,6 +184,26 @@ describe('A pool that keeps its clients', () => {
     const six = (src: string) => select(1, { family: 6, src, dst: '2001:db8::1' });
     assert.equal(six('2001:db8:1:2::5'), 'wan2');
     assert.equal(select(1), 'wan1');
+  });
+
+  it('leads a host’s other family to the WAN that it keeps', () => {
+    const wans = [wan(1), wan(2)];
+    let turns = 0;
+    const pool = new Pool({
+      name: 'wans',
+      members: wans.map(wanMember),
+      strategy: { name: 'turns', strategy: { pick: (_flow, candidates) => candidates[turns++ % 2]! } },
+      states: statesOf(wans),
+      onFault: assert.fail,
+      stickiness: new Stickiness({ by: 'src', forMs: HOUR, bound: undefined }, clock),
+      pairs: new Pairs(clock),
+    });
+    const select = (fields: Partial<Flow>) => pool.select(flow({ mac: 7, ...fields }))?.target.name;
+    for (let i = 0; i < 3; i++) {
+      assert.equal(select({}), 'wan1');
+      now += HOUR - 1;
+    }
+    assert.equal(select({ family: 6, src: '2001:db8::5', dst: '2001:db8:1::1' }), 'wan1');
   });
 
   it('moves clients of a WAN that has more than its bound, as many as it takes', () => {
