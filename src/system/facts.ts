@@ -62,6 +62,7 @@ class Reader {
   readonly #kernel: Kernel;
   readonly #devices = new Map<string, Device>();
   readonly #names = new Map<number, string>();
+  readonly #mains = new Map<Family, readonly MainRoute[]>();
 
   readonly #keepsSets: boolean;
 
@@ -102,7 +103,14 @@ class Reader {
     };
   }
 
-  #main(family: Family): MainRoute[] {
+  /** The main table, which the rules of others may lead to as well; read once, since it may be long. */
+  #main(family: Family): readonly MainRoute[] {
+    const read = this.#mains.get(family) ?? this.#readMain(family);
+    this.#mains.set(family, read);
+    return read;
+  }
+
+  #readMain(family: Family): MainRoute[] {
     return this.#kernel
       .main(family)
       .filter(({ dst, type }) => dst !== 'default' || type === RTN_UNICAST)

@@ -113,7 +113,9 @@ export function holdsForeign(family: Family, table: number, protocol: number): b
 export function hasDefaultRoute(family: Family, table: number): boolean {
   const body = new Uint8Array(RTMSG_BYTES);
   body[0] = ADDRESS_FAMILY[family];
-  const routes = parseRoutes(dump(RTM_GETROUTE, body), { family, defaults: true });
+  const messages = dump(RTM_GETROUTE, Buffer.concat([body, attribute(RTA_TABLE, numberValue(table))]));
+  const routes = parseRoutes(messages, { family, defaults: true });
+  // Kernels before 4.20 send all tables.
   return routes.some((route) => route.table === table && route.dst === 'default' && route.type !== RTN_THROW);
 }
 
