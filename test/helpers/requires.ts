@@ -68,14 +68,23 @@ export const conntrackTable = once(() =>
     : '/proc/net/nf_conntrack, or the program conntrack: apt-get install conntrack',
 );
 
-/** Requires the unpacked packages of firewalls and what they need of the machine. */
-export const firewalls = once(() => {
+/** Requires the unpacked packages of programs that are tried beside wanmark, and what they need of the machine. */
+export const packages = once(() => {
   if (!existsSync(fileURLToPath(new URL('../packages/ready', import.meta.url))))
-    return 'the packages of firewalls: test/helpers/packages.sh dist-test/packages';
+    return 'the packages of other programs: test/helpers/packages.sh dist-test/packages';
   return succeeds(['/usr/bin/python3', '-c', 'import dbus, gi'])
     ? undefined
     : 'what firewalld needs: apt-get install dbus python3-dbus python3-gi';
 });
+
+/** Requires TUN devices, also in a network namespace. */
+export const tun = once(
+  () =>
+    namespaces() ??
+    (succeedsInside('ip tuntap add dev tun0 mode tun')
+      ? undefined
+      : '/dev/net/tun for programs in a namespace: modprobe tun'),
+);
 
 /** Requires the built addon. */
 export const addon = once(() =>

@@ -1,17 +1,11 @@
 /** The firewalls that people have on their routers, as Debian packs them: started, reloaded and stopped beside wanmark. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import type { Lab } from '#wanmark/lab/lab.js';
+import { COUNT, EVENLY, packaged } from '../helpers/beside.js';
 import { withLab } from '../helpers/lab.js';
-import { addon, firewalls, needs, nfqueue, root } from '../helpers/requires.js';
+import { addon, needs, nfqueue, packages, root } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
-
-const WITHIN = fileURLToPath(new URL('../../test/helpers/within-packages.sh', import.meta.url));
-const PACKAGES = fileURLToPath(new URL('../packages', import.meta.url));
-const COUNT = 20;
-const EVENLY = { wan1: COUNT / 2, wan2: COUNT / 2 };
 
 /** A firewall, as shell commands; clients of the LAN may go out by each WAN, and the router's own SSH port is closed. */
 interface Firewall {
@@ -53,16 +47,7 @@ const FIREWALLS: readonly Firewall[] = [
   },
 ];
 
-/** Runs commands of the firewall's packages on the router. */
-async function run(lab: Lab, script: string): Promise<string> {
-  const { stdout } = await lab.router.exec(
-    ['unshare', '-m', WITHIN, PACKAGES, '/run/firewall', 'sh', '-ec', script],
-    { input: '' },
-  );
-  return stdout;
-}
-
-describe('a firewall of the router', needs(nfqueue, addon, root, firewalls), () => {
+describe('a firewall of the router', needs(nfqueue, addon, root, packages), () => {
   for (const { name, start, reload, stop } of FIREWALLS) {
     test(`${name}: clients keep both WANs and their connections when it starts, reloads and stops`, async () => {
       await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, wanmark }) => {
@@ -70,7 +55,7 @@ describe('a firewall of the router', needs(nfqueue, addon, root, firewalls), () 
         const held = await lab.connect({ count: COUNT, hold: true });
         assert.deepEqual(tally(held), EVENLY);
         for (const [what, script] of Object.entries({ start, reload, stop })) {
-          await run(lab, bus + script);
+          await packaged(lab.router, bus + script);
           await eventually(
             () => wanmark.command(['check'], 'any'),
             ({ code }) => code === 0,
