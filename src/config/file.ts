@@ -9,6 +9,10 @@ const MOST_OPEN = 100;
 /** Reads a YAML or JSON file (JSON is YAML) of options. @throws UsageError with file and line */
 export async function readConfigFile(path: string): Promise<RawConfig> {
   const text = readText(path);
+  const deep = tooDeep(text);
+  if (deep !== undefined) {
+    throw new UsageError(`${path}: more than ${MOST_OPEN} brackets are open at line ${lineOf(text, deep)}`);
+  }
   // The parser is loaded only where there is a file to read.
   const { parseDocument } = await import('yaml');
   let content: unknown;
@@ -27,7 +31,8 @@ export async function readConfigFile(path: string): Promise<RawConfig> {
   return content as RawConfig;
 }
 
-function readText(path: string): string {
+/** Reads a text that somebody wrote. @throws UsageError, also for what is too large or is not a text */
+export function readText(path: string): string {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -41,10 +46,6 @@ function readText(path: string): string {
   const nul = text.indexOf('\0');
   if (nul >= 0)
     throw new UsageError(`${path}: NUL byte at line ${lineOf(text, nul)}; this is not a text file`);
-  const deep = tooDeep(text);
-  if (deep !== undefined) {
-    throw new UsageError(`${path}: more than ${MOST_OPEN} brackets are open at line ${lineOf(text, deep)}`);
-  }
   return text;
 }
 

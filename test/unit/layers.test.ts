@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'log.ts': ['core', 'output.ts', 'errors.ts'],
   wan: ['core', 'config', 'conntrack', 'system', 'native.ts', 'errors.ts'],
   control: ['core', 'config', 'errors.ts'],
+  import: ['core', 'config', 'errors.ts'],
   daemon: ['core', 'config', 'plan', 'control', 'queue', 'conntrack', 'system', 'wan', 'log.ts', 'errors.ts'],
   lab: ['core', 'config', 'system', 'errors.ts'],
   cli: [
@@ -32,6 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'system',
     'wan',
     'daemon',
+    'import',
     'lab',
     'log.ts',
     'errors.ts',
