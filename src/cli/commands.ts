@@ -12,6 +12,7 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   print: async () => (await import('./commands/print.js')).printCommand,
   status: async () => (await import('./commands/status.js')).statusCommand as CommandModule,
   set: async () => (await import('./commands/set.js')).setCommand as CommandModule,
+  import: async () => (await import('./commands/import.js')).importCommand as CommandModule,
   lab: async () => (await import('./commands/lab.js')).labCommand as CommandModule,
 };
 

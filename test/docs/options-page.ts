@@ -35,6 +35,7 @@ export function optionsPage(): string {
 | \`wanmark print\` | prints what \`up\` would do, as [one script that stands alone](scripts.md#a-script-that-stands-alone) |
 | \`wanmark status\` | asks the running daemon; \`--json\`, \`--csv\`, \`--watch\`. \`status rules\` shows [what each rule took](policies.md#what-a-rule-took) |
 | \`wanmark set\` | [changes a WAN](health.md#by-hand) of the running daemon |
+| \`wanmark import\` | prints [the configuration of mwan3](from-mwan3.md), VyOS or EdgeOS as one of ours, and says what is not the same |
 | \`wanmark lab\` | builds a router with several WANs in namespaces, and counts who went where |
 
 \`up\`, \`run\`, \`print\`, \`refresh\`, \`check\` and \`down\` take the same flags, so one set of them serves all: each command
@@ -138,7 +139,7 @@ wan:
 | code | meaning |
 |---|---|
 | 0 | It is done; also on SIGTERM and SIGINT |
-| 1 | The machine would not, or \`check\` found something missing |
+| 1 | The machine would not, \`check\` found something missing, or \`import\` lost something |
 | 2 | The usage or the configuration is wrong |
 
 An error is one line that says what is wrong and what to do about it, and nothing has been changed.
