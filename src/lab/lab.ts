@@ -15,6 +15,8 @@ export interface ConnectOptions {
   readonly count?: number;
   /** The host that connects; default the first client, whose connections the router forwards. */
   readonly from?: Host;
+  /** The addresses to connect from, in turn; default as {@link Lab.sourcesOf} says. */
+  readonly sources?: readonly string[];
   /** The address to connect to; default the internet server's. */
   readonly to?: string;
   /** The port to connect to; default {@link SERVER_PORT}. */
@@ -100,7 +102,7 @@ export class Lab {
       port: options.port ?? SERVER_PORT,
       count: options.count ?? 1,
       concurrency: options.concurrency ?? 32,
-      from: this.sourcesOf(from, family),
+      from: options.sources ?? this.sourcesOf(from, family),
       hold: options.hold ?? false,
       tag: options.tag ?? 'connect',
       timeoutMs: options.timeoutMs ?? 10_000,

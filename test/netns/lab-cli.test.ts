@@ -53,6 +53,25 @@ test('the table names each WAN, and progress is plain lines where there is no te
   );
 });
 
+test(
+  '--policies: each kind of connection goes by its policy, whatever the daemon and a WAN do',
+  NEEDS,
+  async () => {
+    const { code, stdout, stderr } = await runCli('lab', '--policies', '--json', '--connections', '1');
+    assert.equal(code, 0, stderr + stdout);
+    const report = JSON.parse(stdout);
+    assert.deepEqual([report.connections, report.agree], [432, true]);
+    const seen = (kind: string) =>
+      report.results.flatMap((one: { kind: string; seen: object }) => (one.kind === kind ? one.seen : []));
+    assert.deepEqual(seen('host 2, by wan2 only'), [{ wan2: 24 }, { wan2: 24 }, { refused: 24 }]);
+    assert.deepEqual(seen('TCP 443, wan1 and wan2 3:1'), [
+      { wan1: 18, wan2: 6 },
+      { wan1: 18, wan2: 6 },
+      { wan1: 24 },
+    ]);
+  },
+);
+
 test('exit 1, with the WANs, when packets do not leave by the WAN decided for them', NEEDS, async () => {
   const strayRule = `ip rule add priority 10 fwmark ${markOf(2)} lookup main`;
   const { code, stdout } = await runCli('lab', '--connections', '6', '--exec', strayRule);
@@ -101,6 +120,11 @@ const MISTAKES: [string[], RegExp][] = [
   [['--connections', '0'], /connections "0" must be/],
   [['--connections', '1e9'], /connections "1e9" must be/],
   [['--strategy', 'wieghted'], /did you mean "weighted"/],
+  [
+    ['--policies', '--weights', '5,3'],
+    /lab --policies has WANs and a strategy of its own; leave --weights out/,
+  ],
+  [['--policies', '--connections', '0'], /connections "0" must be/],
   [['--share-port'], /unknown option --share-port; did you mean "?--shared-port/],
 ];
 for (const [args, message] of MISTAKES) {

@@ -8,8 +8,10 @@ import { isStrategyFile, loadStrategy } from '../../config/strategy.js';
 import { UsageError } from '../../errors.js';
 import { bringUp, type ExperimentOptions, experiment, MAX_CONNECTIONS } from '../../lab/experiment.js';
 import { Lab } from '../../lab/lab.js';
-import { MAX_WANS } from '../../lab/network.js';
+import { MAX_WANS, type NetworkOptions } from '../../lab/network.js';
 import { planNetwork } from '../../lab/plan.js';
+import { POLICY_NETWORK, POLICY_ROUND, policyExperiment } from '../../lab/policies.js';
+import { renderPolicyReport } from '../../lab/policy-table.js';
 import { tellProgress } from '../../lab/progress.js';
 import { renderReport } from '../../lab/table.js';
 import { describeHosts, interactiveShell } from '../../lab/terminal.js';
@@ -29,6 +31,7 @@ interface LabArguments {
   readonly wans?: string;
   readonly connections?: string;
   readonly 'shared-port'?: boolean;
+  readonly policies?: boolean;
   readonly json?: boolean;
   readonly shell?: boolean;
   readonly exec?: string;
@@ -75,6 +78,10 @@ export const labCommand: CommandModule = {
         type: 'boolean',
         describe: 'All gateways behind one device of the router; they do the NAT',
       })
+      .option('policies', {
+        type: 'boolean',
+        describe: 'Rules and policies instead: with the daemon, without it, and with a WAN down',
+      })
       .option('exec', {
         type: 'string',
         requiresArg: true,
@@ -83,10 +90,44 @@ export const labCommand: CommandModule = {
       .option('json', { type: 'boolean', describe: 'The report as one JSON object on standard output' })
       .option('shell', { type: 'boolean', describe: 'Leave it up, and print how to enter each host' }),
   handler: async (argv) => {
-    const options = await readOptions(argv as LabArguments);
-    await untilInterrupted(options, (lab) => use(lab, options, argv as LabArguments));
+    const given = argv as LabArguments;
+    if (given.policies) {
+      const count = readPolicyCount(given);
+      await untilInterrupted(POLICY_NETWORK, (lab) => tryPolicies(lab, count, given));
+      return;
+    }
+    const options = await readOptions(given);
+    await untilInterrupted(options.network, (lab) => use(lab, options, given));
   },
 };
+
+/** What `--policies` cannot be used with, since it brings its own. */
+const OTHER_WAYS = [
+  'strategy',
+  'engine',
+  'kernel-mode',
+  'weights',
+  'wans',
+  'shared-port',
+  'exec',
+  'shell',
+] as const;
+
+function readPolicyCount(argv: LabArguments): number {
+  const other = OTHER_WAYS.find((name) => argv[name] !== undefined);
+  if (other !== undefined)
+    throw new UsageError(`lab --policies has WANs and a strategy of its own; leave --${other} out`);
+  if (argv.connections === undefined) return 2 * POLICY_ROUND;
+  const asked = parseInteger('connections', argv.connections, 1, 1000);
+  return Math.ceil(asked / POLICY_ROUND) * POLICY_ROUND;
+}
+
+async function tryPolicies(lab: Lab, count: number, { json }: LabArguments): Promise<void> {
+  const progress = tellProgress();
+  const report = await policyExperiment(lab, count, progress).finally(() => progress.end());
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : renderPolicyReport(report));
+  if (!report.agree) process.exitCode = 1;
+}
 
 async function readOptions(argv: LabArguments): Promise<ExperimentOptions> {
   const weights = argv.weights?.split(',').map((text) => parseInteger('weight', text.trim(), 0, 65535));
@@ -171,10 +212,7 @@ async function leaveUp(lab: Lab, options: ExperimentOptions, argv: LabArguments)
 }
 
 /** Builds the lab, and removes it at the end, on Ctrl-C and the like, and when something fails. */
-async function untilInterrupted(
-  options: ExperimentOptions,
-  work: (lab: Lab) => Promise<void>,
-): Promise<void> {
+async function untilInterrupted(network: NetworkOptions, work: (lab: Lab) => Promise<void>): Promise<void> {
   let lab: Lab | undefined;
   let interrupted = false;
   const interrupt = async (signal: NodeJS.Signals) => {
@@ -185,7 +223,7 @@ async function untilInterrupted(
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupt);
   try {
     process.stderr.write('lab: building the network\n');
-    lab = await Lab.start(options.network);
+    lab = await Lab.start(network);
     await work(lab);
   } catch (error) {
     // It failed because the lab was removed meanwhile; the signal's handler ends the process.
