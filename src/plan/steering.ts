@@ -7,7 +7,7 @@ import { choiceChain, policyChoice } from './policies.js';
 import { decided, hasMark, leave, RETURN } from './rule.js';
 import { conditionsOf } from './rule-match.js';
 import { askedBits, numberedPolicies, type Scene } from './scene.js';
-import { type Ruled, segments } from './segments.js';
+import { commonOf, type Ruled, segments } from './segments.js';
 
 /** Whether rules lead some traffic by policies. */
 export function steers({ config, uplinks }: Scene): boolean {
@@ -24,6 +24,8 @@ export function steersOwn(scene: Scene): boolean {
  *
  *     WANMARK_NEW     -> WANMARK_POLICY   new connections of others: the first rule that matches holds
  *     WANMARK_OUTNEW  -> WANMARK_OWN      the same for the router's own
+ *                        WANMARK_POLICY<n>      a run of rules with a common condition, likewise WANMARK_OWN<n>
+ *                        WANMARK_LED            leads what such a run marked, likewise WANMARK_OWNLED
  *                        WANMARK_RULE<n>        the rest of a rule that has several lists
  *                        WANMARK_TO_<policy>    its mark; then the daemon is asked
  *                        WANMARK_BY_<policy>    the kernel's own choice
@@ -43,12 +45,17 @@ export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
   const policies = numberedPolicies(scene);
   const all = [rules.others, rules.own, compileNamed(scene, false), compileNamed(scene, true)];
   const further = new Map(all.flatMap((one) => one.further).map((one) => [one.name, one]));
-  return [
-    ...segments('WANMARK_POLICY', rules.others.ruled, [go('WANMARK_ASK')]),
+  const led = (chain: string): Rule => ({ when: [decided(scene.mask)], action: { kind: 'goto', chain } });
+  const asking = [
+    ...segments('WANMARK_POLICY', rules.others.ruled, led('WANMARK_LED'), [go('WANMARK_ASK')]),
     ...(own || steersOwn(scene)
-      ? segments('WANMARK_OWN', rules.own.ruled, own ? [go('WANMARK_ASK')] : [])
+      ? segments('WANMARK_OWN', rules.own.ruled, led('WANMARK_OWNLED'), own ? [go('WANMARK_ASK')] : [])
       : []),
+  ];
+  return [
+    ...asking,
     ...further.values(),
+    ...markingChains(scene, asking),
     ...policies
       .filter(({ policy }) => rules.others.names.has(policy.name))
       .map(({ policy, bits }) => ({
@@ -69,6 +76,41 @@ export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
     { name: 'WANMARK_ASK', rules: ask },
     strayChain(scene),
   ];
+}
+
+/** The chains that only runs of rules need (segments.ts). */
+function markingChains(scene: Scene, asking: readonly Chain[]): Chain[] {
+  const { policies, rules } = scene.config;
+  const entered = new Set(
+    asking.flatMap((chain) =>
+      chain.rules.flatMap(({ action }) => (action !== undefined && 'chain' in action ? action.chain : [])),
+    ),
+  );
+  const byPolicy = [...new Map(policies.rules.map((rule) => [rule.policy, rule])).values()].filter(
+    ({ policy }) => entered.has(markChain(policy)),
+  );
+  const led = (own: boolean): Rule[] =>
+    byPolicy.map((rule) => ({
+      when: [hasMark(noteOf(scene, rule).value, scene.mask)],
+      action: afterwards(rule, targetOf(rule, own)),
+    }));
+  const chains: Chain[] = [
+    ...byPolicy.map((rule) => ({ name: markChain(rule.policy), rules: [set(noteOf(scene, rule))] })),
+    // The daemon finds the policy in the mark, whichever it is.
+    {
+      name: 'WANMARK_LED',
+      rules:
+        rules.engine === 'kernel'
+          ? led(false)
+          : [...led(false).filter((_, i) => byPolicy[i]!.policy === DIRECT), go('WANMARK_ASK')],
+    },
+    { name: 'WANMARK_OWNLED', rules: led(true) },
+  ];
+  return chains.filter(({ name }) => entered.has(name));
+}
+
+function markChain(policy: string): string {
+  return `WANMARK_IS_${policy}`;
 }
 
 interface Compiled {
@@ -108,19 +150,28 @@ function compileRule(
   if (conditions === undefined) return undefined;
   const { all, clauses } = conditions;
   const target = targetOf(rule, own);
+  const common = commonOf(conditions);
+  // By its mark, what goes by `default` could not be told from what goes by `direct`.
+  const marking = <T>(make: (goal: Action) => T, goal: Action) =>
+    rule.policy === DEFAULT_POLICY ? undefined : make(goal);
+  const isMarked: Action = { kind: 'goto', chain: markChain(rule.policy) };
   const [clause, ...more] = clauses;
-  if (clause === undefined)
-    return { rules: [{ when: all, action: target, comment }], common: all, further: [] };
-  if (more.length === 0 && !clause.not) {
-    const rules = clause.any.map((when) => ({ when: [...all, ...when], action: target, comment }));
-    return { rules, common: all, further: [] };
+  if (more.length === 0 && !clause?.not) {
+    const lead = (action: Action): Rule[] =>
+      (clause?.any ?? [[]]).map((when) => ({ when: [...all, ...when], action, comment }));
+    return { rules: lead(target), marking: marking(lead, isMarked), common, further: [] };
   }
   const bits = noteOf(scene, rule);
-  const rules: Rule[] = [
+  const lead = (action: Action): Rule[] => [
     { when: all, action: { kind: 'jump', chain } },
-    { when: [hasMark(bits.value, bits.mask)], action: afterwards(rule, target), comment },
+    { when: [hasMark(bits.value, bits.mask)], action, comment },
   ];
-  return { rules, common: all, further: stages(chain, clauses, bits) };
+  return {
+    rules: lead(afterwards(rule, target)),
+    marking: marking(lead, RETURN),
+    common,
+    further: stages(chain, clauses, bits),
+  };
 }
 
 /** Rules for networks that main knows, before all that main knows is left alone (named-networks.ts). */

@@ -168,25 +168,21 @@ describe('many rules', () => {
       '4.mangle',
       '-A WANMARK_POLICY',
     );
-    const short = all.map((line) => line.replace('-A WANMARK_', '').replace(/ -m comment.*(?= -g)/, ''));
+    const short = all.map((line) => line.replace('-A WANMARK_', '').replace(/ -m comment.*(?= -[gj])/, ''));
     assert.deepEqual(
-      short.filter((line) => !line.includes('-g WANMARK_TO')),
+      short.filter((line) => !/-g WANMARK_IS/.test(line)),
       [
-        'POLICY -g WANMARK_POLICY2',
-        'POLICY2 ! -p 6 -g WANMARK_POLICY3',
-        'POLICY2 -g WANMARK_POLICY3',
-        'POLICY3 -g WANMARK_POLICY4',
-        'POLICY4 ! -i lan0 -g WANMARK_POLICY5',
-        'POLICY4 -g WANMARK_POLICY5',
-        'POLICY5 -g WANMARK_ASK',
+        'POLICY -s 10.9.9.9 -g WANMARK_TO_fibre',
+        'POLICY -p 6 -j WANMARK_POLICY2',
+        'POLICY -m mark ! --mark 0x0/0x3f000000 -g WANMARK_LED',
+        'POLICY -s 10.9.9.8 -g WANMARK_TO_dsl',
+        'POLICY -i lan0 -j WANMARK_POLICY3',
+        'POLICY -m mark ! --mark 0x0/0x3f000000 -g WANMARK_LED',
+        'POLICY -g WANMARK_ASK',
       ],
     );
     const numbers = all.flatMap((line) => /"rule (\d+)"/.exec(line)?.[1] ?? []);
-    assert.deepEqual(
-      numbers,
-      numbers.toSorted((a, b) => Number(a) - Number(b)),
-    );
-    assert.equal(numbers.length, 20);
+    assert.equal(new Set(numbers).size, 20);
     // The router's own have no device.
     assert.equal(lines({ rule: hosts }, '4.mangle', '-A WANMARK_OWN').length, 1);
   });
