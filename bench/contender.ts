@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Status } from '#wanmark/control/status.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, type Program } from '#wanmark/lab/program.js';
 import { BenchDaemon } from './daemon.js';
@@ -43,7 +44,7 @@ const PATIENCE = ['--deadline', '10000'];
 export function ours(name: string, directory: string, ...args: string[]): Contender {
   return {
     name,
-    rules: queuesOf(args),
+    rules: sharedFlags(args),
     absent: () => undefined,
     start: async (lab, sent) => {
       const before = sent();
@@ -53,13 +54,14 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
       return {
         pid: daemon.pid,
         missed: async () => {
-          const { queue, wans } = await daemon.status(false);
+          const status = await daemon.status(false);
+          const { queue } = status;
           const counted = queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
           // The kernel does not count packets that pass because the queue is full (fail-open).
-          const decided = wans.reduce((sum, { picks }) => sum + picks, 0);
+          const decided = picksOf(status).reduce((sum, picks) => sum + picks, 0);
           return Math.max(counted, sent() - before - decided);
         },
-        picks: async () => (await daemon.status(false)).wans.map(({ picks }) => picks),
+        picks: async () => picksOf(await daemon.status(false)),
         check: () => checkRuns(daemon.program),
         stop: () => daemon.stop(),
       };
@@ -67,10 +69,18 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
   };
 }
 
-/** The `--queues` part of the arguments, since rules and daemon must agree on the number of queues. */
-function queuesOf(args: readonly string[]): string[] {
-  const at = args.indexOf('--queues');
-  return at < 0 ? [] : args.slice(at, at + 2);
+/** Decisions for each WAN, by all policies. */
+function picksOf({ wans, policies }: Pick<Status, 'wans' | 'policies'>): number[] {
+  const members = policies.flatMap((policy) => policy.wans);
+  return wans.map(({ name, picks }) =>
+    members.reduce((sum, member) => (member.name === name ? sum + member.picks : sum), picks),
+  );
+}
+
+/** The flags of the daemon that the rules must have, too. */
+function sharedFlags(args: readonly string[]): string[] {
+  const shared = ['--queues', '--policy', '--rule'];
+  return args.filter((arg, i) => shared.includes(arg) || shared.includes(args[i - 1] ?? ''));
 }
 
 /** The kernel's own `statistic` rules; no process takes part. */

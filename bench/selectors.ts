@@ -22,6 +22,7 @@ import { highest } from './parts/highest.js';
 import { latency } from './parts/latency.js';
 import { log } from './parts/log.js';
 import { machine } from './parts/machine.js';
+import { policies } from './parts/policies.js';
 import { queues } from './parts/queues.js';
 import { start } from './parts/start.js';
 import { strategies } from './parts/strategies.js';
@@ -35,6 +36,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   connects,
   strategies,
   queues,
+  policies,
   log,
   latency,
   highest,

@@ -55,6 +55,7 @@ export const LIMIT = {
   npm: 0.5,
   machine: 1.5,
   log: 1.6,
+  policies: 1.15,
   latency: 1.5,
   latencyRate: 20_000,
   tracked: 1.1,
