@@ -70,7 +70,7 @@ look() {
 	network_of_web_server1_4=$(network_to 4 "$web_server1")
 	network_of_web_server2_4=$(network_to 4 "$web_server2")
 	network_of_web_server3_4=$(network_to 4 "$web_server3")
-	pool1_4=$(choose WANMARK_POOL1 0xff00 '' "1 0x100 $web_server1_weight" "1 0x200 $web_server2_weight" "1 0x300 $web_server3_weight")
+	pool1_4=$(choose WANMARK_POOL1 0xff00 0x0 '' "1 0x100 $web_server1_weight" "1 0x200 $web_server2_weight" "1 0x300 $web_server3_weight")
 	routes4='' rules4=''
 	tables4=$(print_tables4)
 }
@@ -132,15 +132,15 @@ each() {
 	for _one in $1; do printf '%s\n' "${2%%@*}$_one${2#*@}"; done
 }
 
-# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give an undecided packet one of the
-# marks. The members stand in the order of their tiers. The choice is among those of the first tier in which one has a
-# weight and a gateway.
+# choose CHAIN MASK UNDECIDED LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give a packet whose mark is
+# UNDECIDED one of the marks. The members stand in the order of their tiers. The choice is among those of the first tier
+# in which one has a weight and a gateway.
 choose() {
-	_chain=$1 _mask=$2 _last=$3
-	shift 3
-	printf '%s\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v last="$_last" '
+	_chain=$1 _mask=$2 _undecided=$3 _last=$4
+	shift 4
+	printf '%s\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v undecided="$_undecided" -v last="$_last" '
 		function rule(mark_of_it, words) {
-			print "-A " chain " -m mark --mark 0x0/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
+			print "-A " chain " -m mark --mark " undecided "/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
 		}
 		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }
 		END {
@@ -210,8 +210,8 @@ saved() {
 # them.
 ours() {
 	_all=$(saved "$1") || return 1
-	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \
-		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
+	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[^ ]+)? ' \
+		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[^ ]+)?$' || :
 }
 
 # table_steps PROGRAM TABLES: prints what iptables-restore needs to replace our part of the tables with TABLES. Jumps

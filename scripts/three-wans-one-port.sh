@@ -162,7 +162,7 @@ look() {
 	mac_of_first_4=$(mac 4 "$port" "$first_gateway4")
 	mac_of_second_4=$(mac 4 "$port" "$second_gateway4" "$mac_of_first_4")
 	mac_of_third_4=$(mac 4 "$port" "$third_gateway4" "$mac_of_first_4" "$mac_of_second_4")
-	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $first_weight ${first_gateway4:-none}" "1 0x2000000 $second_weight ${second_gateway4:-none}" "1 0x3000000 $third_weight ${third_gateway4:-none}")
+	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 0x0 '' "1 0x1000000 $first_weight ${first_gateway4:-none}" "1 0x2000000 $second_weight ${second_gateway4:-none}" "1 0x3000000 $third_weight ${third_gateway4:-none}")
 	routes4=$(print_routes4)
 	rules4=$(print_rules4)
 	tables4=$(print_tables4 | as_matched "$iptables")
@@ -468,15 +468,15 @@ as_matched() {
 	sed '/ -m policy /d'
 }
 
-# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give an undecided packet one of the
-# marks. The members stand in the order of their tiers. The choice is among those of the first tier in which one has a
-# weight and a gateway.
+# choose CHAIN MASK UNDECIDED LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give a packet whose mark is
+# UNDECIDED one of the marks. The members stand in the order of their tiers. The choice is among those of the first tier
+# in which one has a weight and a gateway.
 choose() {
-	_chain=$1 _mask=$2 _last=$3
-	shift 3
-	printf '%s\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v last="$_last" '
+	_chain=$1 _mask=$2 _undecided=$3 _last=$4
+	shift 4
+	printf '%s\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v undecided="$_undecided" -v last="$_last" '
 		function rule(mark_of_it, words) {
-			print "-A " chain " -m mark --mark 0x0/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
+			print "-A " chain " -m mark --mark " undecided "/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
 		}
 		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }
 		END {
@@ -546,8 +546,8 @@ saved() {
 # them.
 ours() {
 	_all=$(saved "$1") || return 1
-	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \
-		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
+	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[^ ]+)? ' \
+		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[^ ]+)?$' || :
 }
 
 # table_steps PROGRAM TABLES: prints what iptables-restore needs to replace our part of the tables with TABLES. Jumps

@@ -249,7 +249,7 @@ look() {
 	led_4=$(led_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
 	carriers_4=$(carriers "$fibre_dev" "$dsl_dev")
-	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway4:-none}" "1 0x2000000 $dsl_weight ${dsl_gateway4:-none}")
+	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 0x0 '' "1 0x1000000 $fibre_weight ${fibre_gateway4:-none}" "1 0x2000000 $dsl_weight ${dsl_gateway4:-none}")
 	routes4=$(print_routes4)
 	rules4=$(print_rules4)
 	tables4=$(print_tables4 | as_matched "$iptables")
@@ -261,7 +261,7 @@ look() {
 	led_6=$(led_marks 6 0x3f000000)
 	bound_6=$(not_default 6 "$fibre_dev")
 	carriers_6=$(carriers "$fibre_dev")
-	kernel_6=$(choose WANMARK_KERNEL 0x3f000000 '' "1 0x1000000 $fibre_weight ${fibre_gateway6:-none}")
+	kernel_6=$(choose WANMARK_KERNEL 0x3f000000 0x0 '' "1 0x1000000 $fibre_weight ${fibre_gateway6:-none}")
 	routes6=$(print_routes6)
 	rules6=$(print_rules6)
 	tables6=$(print_tables6 | as_matched "$ip6tables")
@@ -578,15 +578,15 @@ as_matched() {
 	sed '/ -m policy /d'
 }
 
-# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give an undecided packet one of the
-# marks. The members stand in the order of their tiers. The choice is among those of the first tier in which one has a
-# weight and a gateway.
+# choose CHAIN MASK UNDECIDED LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give a packet whose mark is
+# UNDECIDED one of the marks. The members stand in the order of their tiers. The choice is among those of the first tier
+# in which one has a weight and a gateway.
 choose() {
-	_chain=$1 _mask=$2 _last=$3
-	shift 3
-	printf '%s\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v last="$_last" '
+	_chain=$1 _mask=$2 _undecided=$3 _last=$4
+	shift 4
+	printf '%s\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v undecided="$_undecided" -v last="$_last" '
 		function rule(mark_of_it, words) {
-			print "-A " chain " -m mark --mark 0x0/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
+			print "-A " chain " -m mark --mark " undecided "/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
 		}
 		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }
 		END {
@@ -656,8 +656,8 @@ saved() {
 # them.
 ours() {
 	_all=$(saved "$1") || return 1
-	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+)? ' \
-		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
+	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[^ ]+)? ' \
+		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[^ ]+)?$' || :
 }
 
 # table_steps PROGRAM TABLES: prints what iptables-restore needs to replace our part of the tables with TABLES. Jumps

@@ -31,6 +31,27 @@ const SERVICES = [
   ...['--service', 'own6,listen=dev:w1:443/tcp', '--backend', 'own6,to=fd09::2'],
 ];
 
+/** Every kind of end and of condition; what goes by `default` at last, and by a policy of one WAN. */
+const POLICIES = [
+  ...[
+    '--policy',
+    'voice,use=wan2+wan1:tier=2,none=unreachable',
+    '--policy',
+    'web,use=wan1:weight=5+wan2,none=bulk',
+  ],
+  ...['--policy', 'bulk,use=wan2,none=default', '--policy', 'Free.2,use=wan2:weight=3:tier=2+wan1,none=main'],
+  ...['--set', 'office,net=198.51.100.0/24+2001:db8:5::/48', '--rule', 'wan2,set=office'],
+  ...[
+    '--rule',
+    'voice,proto=udp,dport=5060+10000-20000',
+    '--rule',
+    'blackhole,from=!10.9.0.0/16,to=10.8.0.0/14',
+  ],
+  ...['--rule', 'web,proto=tcp+udp,dport=443,from=10.9.0.1-10.9.0.9', '--rule', 'direct,in=lan$0'],
+  ...['--rule', 'Free.2,time=mon-fri 08:00-18:00 utc', '--rule', 'default,own=true,proto=tcp,dport=25'],
+  ...Array.from({ length: 8 }, (_, i) => ['--rule', `bulk,proto=tcp,dport=${8000 + i}`]).flat(),
+];
+
 const CONFIGURATIONS: Record<string, string[]> = {
   'three WANs': wans(),
   'the kernel chooses in turn, with tiers, exceptions and a last resort': [
@@ -38,14 +59,24 @@ const CONFIGURATIONS: Record<string, string[]> = {
     ...KERNEL,
     ...['--mask', '0xff00', '--lan', 'lan0', '--exclude', '100.64.0.0/10', '--exclude', '2001:db8:9::/48'],
     ...['--last-resort', 'unreachable', '--log-kernel', '--table', '5000', '--priority', '100'],
+    ...POLICIES,
   ],
-  'all the bits, several queues': [...wans([',mark=7', '']), '--mask', '0xffffffff', '--queues', '3'],
+  'all the bits, several queues': [
+    ...[...wans([',mark=7', '']), '--mask', '0xffffffff', '--queues', '3', ...POLICIES],
+  ],
   'packets are spread': [...wans([',nat=none', ',nat=none']), '--engine', 'kernel', '--per', 'packet'],
   services: [...wans([',weight=2', '']), ...SERVICES],
   'services alone': SERVICES,
   'gateways of the main table, a device that is not there, and a gateway beside the networks of its device': [
     ...['--wan', 'wan1,dev=w1,via=auto,via6=auto', '--wan', 'wan2,dev=w2,via=auto'],
     ...['--wan', 'wan3,dev=w3,via=dev', '--wan', 'lte,dev=wwan9,via=dev', ...KERNEL],
+    ...[
+      '--policy',
+      'phone,use=lte,none=spare',
+      '--policy',
+      'spare,use=lte:tier=3+wan2+wan1:weight=9,none=blackhole',
+    ],
+    ...['--rule', 'phone,dscp=ef', '--rule', 'lte,from=10.9.0.7', '--rule', 'unreachable,from=10.9.0.8'],
   ],
   "the router's own connections are left to main": [...wans(), ...['--own', 'off'], ...KERNEL],
   'a WAN for each family of a device': [

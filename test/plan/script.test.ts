@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { UsageError } from '#wanmark/errors.js';
+import { policiesRefusal } from '#wanmark/plan/render/script/policies.js';
 import { renderScript } from '#wanmark/plan/render/script.js';
 import { needs, program } from '../helpers/requires.js';
 import { randomRouter } from './machines.js';
@@ -56,6 +57,42 @@ describe('the printed script', () => {
     for (const script of randomScripts(12)) {
       assert.deepEqual(judge(script, ['shellcheck', '-']), { status: 0, said: '' });
     }
+  });
+
+  const WANS = ['fibre,dev=eth1,via=auto', 'dsl,dev=eth2,via=192.0.2.1', 'lte,dev=ppp0,via=dev'];
+
+  test('has policies that ShellCheck accepts', needs(program('shellcheck')), () => {
+    const script = print({
+      wan: WANS,
+      policy: [
+        'voice,use=dsl+lte:tier=2,none=web',
+        'web,use=fibre:weight=5,none=default',
+        'a.b,use=lte',
+        'a-b,use=lte',
+      ],
+      rule: ['voice,proto=udp,in=$(id)', 'a.b,proto=gre', 'a-b,proto=esp', 'blackhole,dscp=ef'],
+    });
+    assert.deepEqual(judge(script, ['shellcheck', '-']), { status: 0, said: '' });
+    assert.match(script, /-i \\\$\(id\) /);
+    assert.match(script, /^\tmembers_voice_4="1 0x2000000 1 \$\{dsl_gateway4:-none\} 1002$/m);
+  });
+
+  test('has no policy that needs somebody who watches', () => {
+    const set = ['video,file=/etc/video.txt', 'ads,external'];
+    const policy = ['web,use=dsl,sticky=src:for=1h'];
+    const refused = (rule: string) => policiesRefusal(parseConfig({ wan: WANS, set, policy, rule: [rule] }));
+    assert.match(refused('web,proto=tcp')!, /^policy web: a printed script cannot be sticky; /);
+    assert.match(
+      refused('dsl,set=video')!,
+      /^rule 1 \(dsl,set=video\): a printed script does not read the file of set video; /,
+    );
+    assert.match(
+      refused('dsl,set=ads')!,
+      /cannot ask of which family set ads is; add family=4 or family=6 to the rule$/,
+    );
+    assert.match(refused('dsl,time=mon 08:00-09:00')!, /knows no time zone but utc; give the hours in utc, /);
+    assert.equal(refused('dsl,set=ads,family=4'), undefined);
+    assert.equal(refused('dsl,time=mon 08:00-09:00 utc'), undefined);
   });
 
   test('has each setting once, and with its value, whatever the names and devices', () => {

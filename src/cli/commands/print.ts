@@ -3,6 +3,7 @@ import { parseConfig } from '../../config/config.js';
 import { POLICY_OPTIONS, RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
+import { policiesRefusal } from '../../plan/render/script/policies.js';
 import { renderScript } from '../../plan/render/script.js';
 import { NO_STATES } from '../../plan/states.js';
 import { namedPrograms } from '../../system/firewall.js';
@@ -18,11 +19,9 @@ export const printCommand: CommandModule = {
     const config = parseConfig(await rawConfig(argv));
     if (config.marks.length > 0)
       throw new UsageError('high-mark is for rules of your own; print needs --wan');
-    if (config.policies.rules.length > 0)
-      throw new UsageError('a printed script cannot have policies; leave --rule out, or run wanmark up');
     if (config.policies.sticky !== undefined)
       throw new UsageError('a printed script cannot be sticky; leave --sticky out, or run wanmark up');
-    const refusal = choiceRefusal(config, NO_STATES);
+    const refusal = choiceRefusal(config, NO_STATES) ?? policiesRefusal(config);
     if (refusal !== undefined) throw new UsageError(refusal);
     process.stdout.write(renderScript(config, namedPrograms()));
   },

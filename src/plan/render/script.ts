@@ -7,7 +7,7 @@ import { mayHaveOwnSource } from '../own.js';
 import type { FamilyPlan } from '../plan.js';
 import { initialStates } from '../states.js';
 import { CHANGING } from './script/changing.js';
-import { chooseFunction } from './script/choosing.js';
+import { chooseFunction, POLICIES } from './script/choosing.js';
 import { FINDING } from './script/finding.js';
 import { headText, settingsText, toolOf } from './script/head.js';
 import { routingFunctions } from './script/routing.js';
@@ -53,7 +53,7 @@ export function renderScript(config: PlanConfig, programs: Programs): string {
     downFunction(parts),
     finishFunction(parts),
   ];
-  const library = [...FINDING, chooseFunction(config.rules.kernelMode), ...CHANGING];
+  const library = [...FINDING, chooseFunction(config.rules.kernelMode), ...POLICIES, ...CHANGING];
   return `${[
     headText(config),
     title('settings'),
@@ -94,7 +94,9 @@ class Part {
   /** The functions that print the wanted state. */
   functions(): string[] {
     const routing =
-      this.#wans.length === 0 ? [] : routingFunctions(this.#config, this.#wans, this.#plan, this.family);
+      this.#wans.length === 0
+        ? []
+        : routingFunctions(this.#config, this.#wans, this.#plan, this.#tables.policies, this.family);
     return [...routing, this.#tables.function()];
   }
 

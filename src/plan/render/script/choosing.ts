@@ -3,18 +3,18 @@ import { MOST_SLOTS } from '../../choice.js';
 
 /** The shell function of a printed script that writes the rules of a choice, for each mode. */
 
-const HEAD = `# choose CHAIN MASK LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give an undecided packet one of the
-# marks. The members stand in the order of their tiers. The choice is among those of the first tier in which one has a
-# weight and a gateway.`;
+const HEAD = `# choose CHAIN MASK UNDECIDED LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give a packet whose mark is
+# UNDECIDED one of the marks. The members stand in the order of their tiers. The choice is among those of the first tier
+# in which one has a weight and a gateway.`;
 
 const CANDIDATES = `		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }`;
 
 const FRAME = (ending: string) => `choose() {
-	_chain=$1 _mask=$2 _last=$3
-	shift 3
-	printf '%s\\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v last="$_last" '
+	_chain=$1 _mask=$2 _undecided=$3 _last=$4
+	shift 4
+	printf '%s\\n' "$@" | awk -v chain="$_chain" -v mask="$_mask" -v undecided="$_undecided" -v last="$_last" '
 		function rule(mark_of_it, words) {
-			print "-A " chain " -m mark --mark 0x0/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
+			print "-A " chain " -m mark --mark " undecided "/" mask " " words "-j MARK --set-xmark " mark_of_it "/" mask
 		}
 ${CANDIDATES}
 ${ending}'
@@ -63,3 +63,28 @@ ${LAST_RESORT}
 export function chooseFunction(mode: EngineConfig['kernelMode']): string {
   return `${HEAD}\n${mode === 'nth' ? NTH : RANDOM}`;
 }
+
+const CHOOSE_BY = `# choose_by CHAIN MASK POLICY END MEMBERS: prints the rules of a policy's own choice for packets with its mark POLICY, or
+# the mark END where none of its members can be used: that of a refusal, or none for the main table.
+choose_by() {
+	_rules=$(choose "$1" "$2" "$3" '' "$5") || return 1
+	if [ -n "$_rules" ]; then
+		printf '%s\\n-A %s -j CONNMARK --save-mark --nfmask %s --ctmask %s\\n' "$_rules" "$1" "$2" "$2"
+	else
+		echo "-A $1 -j MARK --set-xmark $4/$2"
+	fi
+}`;
+
+const POLICY_RULE = `# policy_rule PRIORITY MARK END MEMBERS: prints the ip rule for a packet that still has the mark of a policy, as when
+# somebody took the choice away: by the member with most weight, or the refusal END.
+policy_rule() {
+	printf '%s\\n' "$4" | awk -v priority="$1" -v mark="$2" -v ending="$3" '
+		$3 > 0 && $4 != "none" && (!tier || $1 == tier) { tier = $1; if ($3 > most) { most = $3; table = $5 } }
+		END {
+			if (table) ending = "lookup " table
+			if (ending) print "priority " priority " fwmark " mark " " ending
+		}'
+}`;
+
+/** The functions of the script that carry out policies. */
+export const POLICIES = [CHOOSE_BY, POLICY_RULE];

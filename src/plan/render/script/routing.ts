@@ -3,8 +3,9 @@ import type { Family } from '../../../core/family.js';
 import { hex } from '../../../core/mark.js';
 import { carries } from '../../../core/wan.js';
 import { mayHaveOwnSource } from '../../own.js';
-import type { FamilyPlan } from '../../plan.js';
+import type { FamilyPlan, IpRule } from '../../plan.js';
 import { ipRuleLines } from '../ip.js';
+import type { ScriptPolicy } from './policies.js';
 import { gatewayVariable, type ScriptWan, viaVariable } from './symbols.js';
 import { shellFunction } from './words.js';
 
@@ -13,6 +14,7 @@ export function routingFunctions(
   config: Pick<PlanConfig, 'fields' | 'wans' | 'rules'>,
   all: readonly ScriptWan[],
   plan: FamilyPlan,
+  policies: ReadonlyMap<string, ScriptPolicy>,
   family: Family,
 ): string[] {
   const { fields, rules } = config;
@@ -30,6 +32,13 @@ export function routingFunctions(
   });
   const values = wans.map(({ wan }) => hex(fields.wans.encode(wan.mark)));
   const copies = ['other_rules', family, priority, hex(fields.wans.mask), ...values].join(' ');
+  const marks = new Set([...policies.values()].map(({ mark }) => mark));
+  // By which member, only the machine knows.
+  const isOfPolicy = (rule: IpRule) =>
+    'from' in rule &&
+    rule.from.kind === 'mark' &&
+    rule.priority === priority + 1 &&
+    marks.has(hex(rule.from.bits.value));
   return [
     shellFunction(`print_routes${family}`, [
       ...routes,
@@ -39,7 +48,13 @@ export function routingFunctions(
     `# The order: what others made, specific routes, the mark of a WAN, the addresses that a socket may be bound to.
 ${shellFunction(`print_rules${family}`, [
   copies,
-  ...ipRuleLines(plan).map((line) => (line.includes('$') ? `echo "${line}"` : `echo '${line}'`)),
+  ...ipRuleLines({ rules: plan.rules.filter((rule) => !isOfPolicy(rule)) }).map((line) =>
+    line.includes('$') ? `echo "${line}"` : `echo '${line}'`,
+  ),
+  ...[...policies.values()].map(
+    ({ mark, members, end }) =>
+      `policy_rule ${priority + 1} ${mark}/${hex(fields.wans.mask)} '${end.words}' "$${members}"`,
+  ),
   // The variable of the set, which is found before.
   `for _end in $far_ends_${family}; do echo "priority ${priority} to $_end iif lo ipproto 17 lookup main"; done`,
   '{',

@@ -1,4 +1,5 @@
 import type { PlanConfig } from '../../../config/config.js';
+import type { PolicyRule } from '../../../config/rule.js';
 import { FAMILIES, type Family } from '../../../core/family.js';
 import type { Backend, Service } from '../../../core/service.js';
 import { carries, gatewayOf, type Wan } from '../../../core/wan.js';
@@ -59,10 +60,11 @@ export function makeSymbols(config: PlanConfig): Symbols {
     ...config,
     wans: wans.map(symbolicWan),
     services: services.map(({ service, stem }) => symbolicService(service, stem)),
+    policies: { ...config.policies, rules: config.policies.rules.map(literalRule) },
   };
   return {
     config: symbolic,
-    facts: symbolicFacts(symbolic.wans),
+    facts: symbolicFacts(symbolic),
     wans,
     services,
     variables: [
@@ -83,6 +85,14 @@ export function makeSymbols(config: PlanConfig): Symbols {
  */
 function stemOf(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9]server/g, '_srv');
+}
+
+/** A device of a rule is no variable, so what the shell would take for one in its name is not to be. */
+function literalRule(rule: PolicyRule): PolicyRule {
+  const devices = rule.match.in;
+  if (devices === undefined) return rule;
+  const any = devices.any.map((device) => device.replaceAll(/[\\$`]/g, '\\$&'));
+  return { ...rule, match: { ...rule.match, in: { ...devices, any } } };
 }
 
 function sharedDevices(wans: readonly Wan[]): string[] {
@@ -165,8 +175,8 @@ function serviceVariables(service: Service, stem: string): Variable[] {
   ];
 }
 
-/** Facts in which every device exists, reaches its gateways, and may have strict rp_filter. */
-function symbolicFacts(wans: readonly Wan[]): Facts {
+/** Facts in which every device and ipset exists, each device reaches its gateways, and may have strict rp_filter. */
+function symbolicFacts({ wans, policies }: PlanConfig): Facts {
   const device: Device = { index: 1, up: true, pointToPoint: false, ethernet: false };
   return {
     devices: new Map(wans.map(({ dev }) => [dev, device])),
@@ -182,5 +192,10 @@ function symbolicFacts(wans: readonly Wan[]): Facts {
     networks: new Map(),
     redirections: NO_REDIRECTIONS,
     strict: new Set(wans.map(({ dev }) => dev)),
+    ipsets: new Set(
+      policies.sets.flatMap(({ source }) =>
+        source.kind === 'external' ? FAMILIES.map((family) => `${source.ipset}/${family}`) : [],
+      ),
+    ),
   };
 }

@@ -2,8 +2,18 @@ import type { PlanConfig } from '../../../config/config.js';
 import type { Family } from '../../../core/family.js';
 import { hex } from '../../../core/mark.js';
 import { carries } from '../../../core/wan.js';
-import { type Choice, type FamilyPlan, type Rule, type SetSource, STAGES, type Stage } from '../../plan.js';
+import {
+  type Chain,
+  type Choice,
+  type FamilyPlan,
+  type Rule,
+  type SetSource,
+  STAGES,
+  type Stage,
+} from '../../plan.js';
+import { choiceChain } from '../../policies.js';
 import { actionWords, hookLine, matchWords, memberWords } from '../iptables.js';
+import { type ScriptPolicy, scriptPolicies } from './policies.js';
 import { gatewayVariable, type Symbols, serverStem } from './symbols.js';
 import { shellFunction, VariableNames } from './words.js';
 
@@ -16,6 +26,8 @@ export class ScriptTables {
   readonly #variables: ReadonlyMap<string, string>;
   /** The variables of choices, each with the command that writes the rules. */
   readonly #choices = new Map<string, string>();
+  /** The policies that a choice is made for, by name. */
+  readonly policies: ReadonlyMap<string, ScriptPolicy>;
   /** Our part of the tables as iptables-save prints it, except for the variables. */
   readonly #lines: readonly string[];
 
@@ -28,6 +40,7 @@ export class ScriptTables {
     this.#variables = new Map(
       [...plan.sets.keys()].map((set) => [set, `${names.of(set.replaceAll('$', ''))}_${family}`]),
     );
+    this.policies = scriptPolicies(config, symbols, family);
     this.#lines = STAGES.filter((stage) => plan.stages[stage].chains.length > 0).flatMap((stage) =>
       this.#stage(stage),
     );
@@ -41,6 +54,7 @@ export class ScriptTables {
       .filter(({ variable }) => text.includes(`"$${variable}"`));
     return [
       ...sets.map(({ variable, source }) => `${variable}=$(${this.#finder(source)})`),
+      ...[...this.policies.values()].map(({ members, lines }) => `${members}="${lines.join('\n')}"`),
       ...[...this.#choices].map(([variable, command]) => `${variable}=$(${command})`),
     ];
   }
@@ -105,10 +119,22 @@ export class ScriptTables {
     return [
       `*${stage}`,
       ...chains.map(({ name }) => `:${name} - [0:0]`),
-      ...chains.flatMap(({ name, rules }) => rules.map((rule) => this.#rule(name, rule))),
+      ...chains.flatMap((chain) => this.#withoutSave(chain).map((rule) => this.#rule(chain.name, rule))),
       ...hooks.map(hookLine),
       'COMMIT',
     ];
+  }
+
+  /** What a policy chose is saved by the rules that its choice is printed with. */
+  #withoutSave({ name, rules }: Chain): readonly Rule[] {
+    const isChosen =
+      this.#policyOf(name) !== undefined && rules.some(({ action }) => action?.kind === 'choose');
+    return isChosen ? rules.filter(({ action }) => action?.kind !== 'save') : rules;
+  }
+
+  #policyOf(chain: string): ScriptPolicy | undefined {
+    const prefix = choiceChain({ name: '' });
+    return chain.startsWith(prefix) ? this.policies.get(chain.slice(prefix.length)) : undefined;
   }
 
   #rule(chain: string, { when, action, comment }: Rule): string {
@@ -125,11 +151,18 @@ export class ScriptTables {
   }
 
   #choose(chain: string, choice: Choice): string {
+    const policy = this.#policyOf(chain);
+    if (policy !== undefined) {
+      const { mark, members, end } = policy;
+      const words = ['choose_by', chain, hex(choice.mask), mark, end.mark, `"$${members}"`];
+      this.#choices.set(policy.choice, words.join(' '));
+      return `$${policy.choice}`;
+    }
     const pool = /^WANMARK_POOL(\d+)$/.exec(chain)?.[1];
     const variable = pool === undefined ? `kernel_${this.#family}` : `pool${pool}_${this.#family}`;
     const members = pool === undefined ? this.#wanMembers() : this.#poolMembers(Number(pool) - 1);
     const refused = pool === undefined && this.#config.rules.lastResort !== 'main' ? hex(choice.mask) : "''";
-    this.#choices.set(variable, `choose ${chain} ${hex(choice.mask)} ${refused} ${members.join(' ')}`);
+    this.#choices.set(variable, `choose ${chain} ${hex(choice.mask)} 0x0 ${refused} ${members.join(' ')}`);
     return `$${variable}`;
   }
 
