@@ -9,9 +9,16 @@ import { isSecondNamespace, runDirectory } from '../system/run-directory.js';
  * can be given the same flags; `--help` shows those in `relevant`.
  * @param help whether help is asked for, as yargs tells a builder. Making the help text is a fifth of a start, so
  *   options get none otherwise.
+ * @param except options whose name has another meaning in the command; the file of `--config` can still give them
  */
-export function addOptions(yargs: Argv, relevant: Readonly<Record<string, Option>>, help = false): Argv {
+export function addOptions(
+  yargs: Argv,
+  relevant: Readonly<Record<string, Option>>,
+  help = false,
+  except: readonly string[] = [],
+): Argv {
   for (const [name, option] of Object.entries(OPTIONS)) {
+    if (except.includes(name)) continue;
     yargs.option(name, { ...toYargs(option), hidden: !(help && name in relevant) });
   }
   return yargs.option('config', toYargs(CONFIG_OPTION));

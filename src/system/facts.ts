@@ -19,7 +19,7 @@ import { SCOPE_GLOBAL } from './rtnetlink/addresses.js';
 import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
 import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
 import { isOnLink } from './rtnetlink/route-lookup.js';
-import { RT_TABLE_MAIN, RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
+import { type Route, RT_TABLE_MAIN, RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
 import type { Rule } from './rtnetlink/rules.js';
 import { readSetFiles } from './set-files.js';
 import { strictDevices } from './source-check.js';
@@ -57,6 +57,20 @@ export function readFacts(
 
 /** Whether a priority lies between those of the kernel's own rules: 0 for local, 32766 for main. */
 const isOthers = (priority: number) => priority > 0 && priority < 32_766;
+
+/** The routes of a table as facts have them. @param nameOf the name of a device, by its number */
+export function routeFacts(routes: readonly Route[], nameOf: (index: number) => string): MainRoute[] {
+  return routes.map(({ dst, type, metric, hops }) => ({
+    dst,
+    isThrow: type === RTN_THROW,
+    metric,
+    ways: hops.map(({ index, gateway, foreign, dead }) => ({
+      dev: index === 0 ? '' : nameOf(index),
+      via: gateway,
+      unusable: foreign || dead,
+    })),
+  }));
+}
 
 class Reader {
   readonly #kernel: Kernel;
@@ -111,19 +125,10 @@ class Reader {
   }
 
   #readMain(family: Family): MainRoute[] {
-    return this.#kernel
+    const routes = this.#kernel
       .main(family)
-      .filter(({ dst, type }) => dst !== 'default' || type === RTN_UNICAST)
-      .map(({ dst, type, metric, hops }) => ({
-        dst,
-        isThrow: type === RTN_THROW,
-        metric,
-        ways: hops.map(({ index, gateway, foreign, dead }) => ({
-          dev: index === 0 ? '' : this.#nameOf(index),
-          via: gateway,
-          unusable: foreign || dead,
-        })),
-      }));
+      .filter(({ dst, type }) => dst !== 'default' || type === RTN_UNICAST);
+    return routeFacts(routes, (index) => this.#nameOf(index));
   }
 
   /** The ip rules without ours. The table of a rule for all packets, or all of a mark, is looked at, in case it answers for everything. */

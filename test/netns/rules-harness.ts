@@ -189,6 +189,11 @@ export class Machine {
     return child;
   }
 
+  /** The first port of the next call's sockets. */
+  get nextPort(): number {
+    return this.firstPort;
+  }
+
   /** The lines that a call (rules-peer.ts) answers with. */
   call(args: string[], netns?: string, patienceMs = 5000): Promise<string[]> {
     let caller = this.callers.get(netns);

@@ -17,6 +17,7 @@ const DESTROY = 3;
 const LIST = 7;
 export const ADD = 9;
 export const DELETE = 10;
+const TEST = 11;
 const HEADER = 12;
 /** Attributes of the same file: of a command, of an element, of an address, and of a creation. */
 const PROTOCOL = 1;
@@ -44,6 +45,8 @@ export const NET_BYTEORDER = 0x4000;
 const NLM_F_ACK = 0x4;
 const NLM_F_EXCL = 0x200;
 const ENOENT = 2;
+/** The answer to a test for what is not in the set (linux/netfilter/ipset/ip_set.h). */
+const IPSET_ERR_EXIST = 4103;
 /** struct nfgenmsg: family, version, resource. */
 const NFGENMSG_BYTES = 4;
 /** The length of an attribute is 16 bits, so a message holds some 1,400 elements of IPv6. */
@@ -87,6 +90,18 @@ export abstract class Ipset {
         attribute(LINENO, numberValue(0)),
         attribute(ADT | NESTED, Buffer.concat(some)),
       ]);
+    }
+  }
+
+  /** Whether the set has an element; undefined where the kernel cannot tell, as where there is no such set. */
+  protected test(element: readonly Uint8Array[]): boolean | undefined {
+    try {
+      this.#command(TEST, [attribute(DATA | NESTED, Buffer.concat(element))]);
+      return true;
+    } catch (error) {
+      if (isErrno(error, IPSET_ERR_EXIST)) return false;
+      if (error instanceof Error && 'errno' in error) return undefined;
+      throw error;
     }
   }
 

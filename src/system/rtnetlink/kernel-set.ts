@@ -50,6 +50,14 @@ export class KernelSet extends Ipset {
     );
   }
 
+  /**
+   * Whether an address is in the set, which anybody may have made; undefined where there is no such set, or one of
+   * another family.
+   */
+  has(address: string): boolean | undefined {
+    return this.test(this.#element(address));
+  }
+
   #element(network: string): Uint8Array[] {
     const [address = '', length] = network.split('/');
     const bits = length === undefined ? 8 * parseAddress(address).length : Number(length);

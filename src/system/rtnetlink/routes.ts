@@ -75,12 +75,17 @@ export interface RouteFilter {
 
 /** The main table, in the kernel's order, without the kernel's own exceptions. @throws Error with `errno` */
 export function dumpMain(filter: RouteFilter): Route[] {
+  return dumpTable(filter, RT_TABLE_MAIN);
+}
+
+/** Any table; see {@link dumpMain}. @throws Error with `errno` */
+export function dumpTable(filter: RouteFilter, table: number): Route[] {
   const body = new Uint8Array(RTMSG_BYTES);
   body[0] = ADDRESS_FAMILY[filter.family];
-  body[4] = RT_TABLE_MAIN;
+  const asked = Buffer.concat([body, attribute(RTA_TABLE, numberValue(table))]);
   // Kernels before 4.20 send all tables.
-  const routes = parseRoutes(dump(RTM_GETROUTE, body), filter);
-  return routes.filter((route) => route.table === RT_TABLE_MAIN && !route.cloned);
+  const routes = parseRoutes(dump(RTM_GETROUTE, asked), filter);
+  return routes.filter((route) => route.table === table && !route.cloned);
 }
 
 /** The routes of a protocol in all tables. @throws Error with `errno` */
