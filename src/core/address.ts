@@ -5,11 +5,23 @@ export function formatAddress(bytes: Uint8Array, offset: number, family: number)
   return family === 6 ? formatIpv6(bytes, offset) : formatIpv4(bytes, offset);
 }
 
-/** The IPv6 network /64 of the address at `bytes[offset...]` as text, without its length. */
-export function formatNetwork64(bytes: Uint8Array, offset: number): string {
-  const network = new Uint8Array(16);
-  network.set(bytes.subarray(offset, offset + 8));
-  return formatIpv6(network, 0);
+/**
+ * The first `length` bytes at `bytes[offset...]` as the key of a map: two to a character, which mean nothing. It is made
+ * in a fifth of the time that text takes.
+ * @param length 4, 8 or 16
+ */
+export function bytesKey(bytes: Uint8Array, offset: number, length: number): string {
+  const pair = (at: number) => (bytes[offset + at]! << 8) | bytes[offset + at + 1]!;
+  if (length === 4) return String.fromCharCode(pair(0), pair(2));
+  const half = (at: number) => String.fromCharCode(pair(at), pair(at + 2), pair(at + 4), pair(at + 6));
+  return length === 8 ? half(0) : half(0) + half(8);
+}
+
+/** The address whose first bytes {@link bytesKey} made a key of; the other bytes are 0. */
+export function keyAddress(key: string, family: number): string {
+  const bytes = new Uint8Array(16);
+  for (let i = 0; i < key.length; i++) bytes.set([key.charCodeAt(i) >> 8, key.charCodeAt(i) & 0xff], 2 * i);
+  return formatAddress(bytes, 0, family);
 }
 
 function formatIpv4(bytes: Uint8Array, offset: number): string {

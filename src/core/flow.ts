@@ -1,4 +1,4 @@
-import { formatAddress, formatNetwork64 } from './address.js';
+import { bytesKey, formatAddress } from './address.js';
 import type { Batch } from './batch.js';
 import { hashBytes } from './hash.js';
 import { protocolName } from './protocol.js';
@@ -14,8 +14,12 @@ export interface Flow {
   /** The client's address as text. */
   readonly src: string;
   readonly dst: string;
-  /** The network in which a client changes its address: its address itself, or with IPv6 the /64, as `2001:db8::`. */
-  readonly srcNetwork: string;
+  /**
+   * The client as the key of a map, cheaper than text: its address, or with IPv6 the network /64 in which it changes it.
+   */
+  readonly srcKey: string;
+  /** The destination's address as the key of a map. */
+  readonly dstKey: string;
   /** Ports in host order, 0 where the protocol has none; ICMP echo: `sport` is the identifier. */
   readonly sport: number;
   readonly dport: number;
@@ -75,8 +79,11 @@ export class BatchFlow implements Flow {
   get dst(): string {
     return formatAddress(this.#batch.dst, 16 * this.#i, this.family);
   }
-  get srcNetwork(): string {
-    return this.family === 6 ? formatNetwork64(this.#batch.src, 16 * this.#i) : this.src;
+  get srcKey(): string {
+    return bytesKey(this.#batch.src, 16 * this.#i, this.family === 6 ? 8 : 4);
+  }
+  get dstKey(): string {
+    return bytesKey(this.#batch.dst, 16 * this.#i, this.family === 6 ? 16 : 4);
   }
   get sport(): number {
     return this.#batch.sport[this.#i]!;

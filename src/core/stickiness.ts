@@ -45,13 +45,13 @@ export interface KeptClient {
  */
 export type StickyListener = (key: string, member: string | undefined) => void;
 
-/** The name of a flow's client: its address, or an IPv6 network in which it changes its address; or both addresses. */
-export function stickyKey(flow: Pick<Flow, 'src' | 'srcNetwork' | 'dst'>, by: StickyBy): string {
-  return by === 'src' ? flow.srcNetwork : `${flow.src} ${flow.dst}`;
+/** The key of a flow's client: its address, or the IPv6 network in which it changes its address; or that and the server. */
+export function stickyKey(flow: Pick<Flow, 'srcKey' | 'dstKey'>, by: StickyBy): string {
+  return by === 'src' ? flow.srcKey : flow.srcKey + flow.dstKey;
 }
 
 interface Entry {
-  member: string;
+  readonly member: string;
   /** When it is forgotten. */
   until: number;
   /** When the listener was last told. */
@@ -64,6 +64,8 @@ export class StickyTable {
   readonly #entries = new Map<string, Entry>();
   readonly #clients = new Map<string, number>();
   readonly #counts = { hits: 0, moves: 0, evictions: 0 };
+  /** When the next one may be to be forgotten, at the earliest. */
+  #next = Number.POSITIVE_INFINITY;
   readonly #forMs: number;
   readonly #now: () => number;
   readonly #most: number;
@@ -102,12 +104,22 @@ export class StickyTable {
   keep(key: string, member: string): void {
     this.#forgetOld();
     const now = this.#now();
+    this.#forgetOld(now);
     const known = this.#entries.get(key);
-    if (known?.member === member) this.#counts.hits++;
-    else if (known !== undefined) this.#counts.moves++;
-    const isNews = known?.member !== member || now - known.told >= this.#forMs / 10;
-    this.#put(key, { member, until: now + this.#forMs, told: isNews ? now : known.told });
-    if (isNews) this.listener?.(key, member);
+    const until = now + this.#forMs;
+    if (known?.member === member) {
+      this.#counts.hits++;
+      known.until = until;
+      // Behind all others.
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
+      if (now - known.told < this.#forMs / 10) return;
+      known.told = now;
+    } else {
+      if (known !== undefined) this.#counts.moves++;
+      this.#put(key, { member, until, told: now });
+    }
+    this.listener?.(key, member);
   }
 
   /** Takes up what somebody else has remembered; a client that is known stays as it is. */
@@ -137,6 +149,7 @@ export class StickyTable {
       this.listener?.(oldest!, undefined);
     }
     this.#entries.set(key, entry);
+    this.#next = Math.min(this.#next, entry.until);
     this.#clients.set(entry.member, (this.#clients.get(entry.member) ?? 0) + 1);
   }
 
@@ -147,12 +160,14 @@ export class StickyTable {
     this.#clients.set(entry.member, this.#clients.get(entry.member)! - 1);
   }
 
-  #forgetOld(): void {
-    const now = this.#now();
+  #forgetOld(now = this.#now()): void {
+    if (now < this.#next) return;
     for (const [key, { until }] of this.#entries) {
+      this.#next = until;
       if (until > now) return;
       this.#delete(key);
     }
+    this.#next = Number.POSITIVE_INFINITY;
   }
 }
 

@@ -28,9 +28,7 @@ export class ClientCopies {
     this.#table = table;
     this.#sets = sets;
     this.#seconds = Math.round((LEEWAY * forMs) / 1000);
-    table.restore(
-      sets.read().map(({ client, member, seconds }) => ({ key: client, member, leftMs: 1000 * seconds })),
-    );
+    table.restore(sets.read().map(({ key, member, seconds }) => ({ key, member, leftMs: 1000 * seconds })));
     table.listener = (key, member) => {
       this.#changed.set(key, member);
       this.#later(GATHERED_MS);
@@ -65,10 +63,10 @@ export class ClientCopies {
 
   #write(): boolean {
     const some: Placing[] = [];
-    for (const [client, member] of this.#changed) {
+    for (const [key, member] of this.#changed) {
       if (some.length === MOST_AT_ONCE) break;
-      some.push({ client, member });
-      this.#changed.delete(client);
+      some.push({ key, member });
+      this.#changed.delete(key);
     }
     this.#isWritten = this.#sets.place(some, this.#seconds);
     return this.#isWritten;

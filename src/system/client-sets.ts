@@ -1,3 +1,4 @@
+import { bytesKey, keyAddress, parseAddress } from '../core/address.js';
 import type { Family } from '../core/family.js';
 import { clientSetName } from '../plan/stickiness.js';
 import { ClientSet, type TimedClient } from './rtnetlink/client-set.js';
@@ -9,16 +10,26 @@ const UNSPECIFIED: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 /** A client that is to be in the set of one member, or with undefined of none. */
 export interface Placing {
-  readonly client: string;
+  /** A client's `srcKey`. */
+  readonly key: string;
   readonly member: string | undefined;
+}
+
+/** A client, its member, and for how many seconds it stays there. */
+export interface KeptFor {
+  readonly key: string;
+  readonly member: string;
+  readonly seconds: number;
 }
 
 /** The kernel's sets of one policy's clients in one family, a set for each member; `up` makes them. */
 export class ClientSets {
+  readonly #family: Family;
   readonly #sets: ReadonlyMap<string, ClientSet>;
 
   /** @param members the members by name, with their numbers */
   constructor(family: Family, policy: string, members: ReadonlyMap<string, number>) {
+    this.#family = family;
     this.#sets = new Map(
       [...members].map(([name, number]) => [
         name,
@@ -28,12 +39,13 @@ export class ClientSets {
   }
 
   /** All clients with their members; none where the kernel has no such sets. One that is in several sets has one member. */
-  read(): readonly (TimedClient & { readonly member: string })[] {
-    const found = new Map<string, TimedClient & { readonly member: string }>();
+  read(): readonly KeptFor[] {
+    const found = new Map<string, KeptFor>();
     for (const [member, set] of this.#sets) {
-      for (const one of clientsOf(set)) {
-        const other = found.get(one.client);
-        if (other === undefined || other.seconds < one.seconds) found.set(one.client, { ...one, member });
+      for (const { client, seconds } of clientsOf(set)) {
+        const key = bytesKey(parseAddress(client), 0, this.#family === 6 ? 8 : 4);
+        const other = found.get(key);
+        if (other === undefined || other.seconds < seconds) found.set(key, { key, member, seconds });
       }
     }
     return [...found.values()];
@@ -44,7 +56,9 @@ export class ClientSets {
    * @returns whether it is done; false where a set is not there
    */
   place(placings: readonly Placing[], seconds: number): boolean {
-    const able = placings.filter(({ client }) => !UNSPECIFIED.has(client));
+    const able = placings
+      .map(({ key, member }) => ({ client: keyAddress(key, this.#family), member }))
+      .filter(({ client }) => !UNSPECIFIED.has(client));
     for (const [member, set] of this.#sets) {
       const own = able.filter((one) => one.member === member);
       const others = able.filter((one) => one.member !== member);

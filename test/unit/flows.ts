@@ -1,4 +1,4 @@
-import { formatNetwork64, parseAddress } from '#wanmark/core/address.js';
+import { bytesKey, parseAddress } from '#wanmark/core/address.js';
 import { type Batch, COPY_BYTES } from '#wanmark/core/batch.js';
 import type { Flow } from '#wanmark/core/flow.js';
 import { hashText } from '#wanmark/core/hash.js';
@@ -20,7 +20,8 @@ export function flow(fields: Partial<Flow> = {}): Flow {
     protoName: 'tcp',
     src,
     dst,
-    srcNetwork: src.includes(':') ? formatNetwork64(parseAddress(src), 0) : src,
+    srcKey: bytesKey(parseAddress(src), 0, src.includes(':') ? 8 : 4),
+    dstKey: bytesKey(parseAddress(dst), 0, dst.includes(':') ? 16 : 4),
     sport: 40000,
     dport: 80,
     srcHash: hashText(src),

@@ -1,5 +1,5 @@
 import { builtIn, isStrategyFile } from '../../config/strategy.js';
-import { formatAddress, formatNetwork64, parseAddress } from '../../core/address.js';
+import { bytesKey, formatAddress, parseAddress } from '../../core/address.js';
 import type { Candidate } from '../../core/candidate.js';
 import type { Flow } from '../../core/flow.js';
 import { hashBytes } from '../../core/hash.js';
@@ -39,7 +39,8 @@ function flowOf({ family, proto, src, dst, sport = 0, dport = 0, mark, mac }: Pa
     proto,
     protoName: protocolName(proto),
     src: formatAddress(source, 0, family),
-    srcNetwork: family === 6 ? formatNetwork64(source, 0) : src,
+    srcKey: bytesKey(source, 0, family === 6 ? 8 : 4),
+    dstKey: bytesKey(destination, 0, whole),
     dst: formatAddress(destination, 0, family),
     sport,
     dport,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { keyAddress } from '#wanmark/core/address.js';
 import type { Candidate } from '#wanmark/core/candidate.js';
 import type { Flow } from '#wanmark/core/flow.js';
 import { BatchFlow } from '#wanmark/core/flow.js';
@@ -85,7 +86,7 @@ describe('StickyTable', () => {
 });
 
 describe('stickyKey', () => {
-  it('is the address, the IPv6 network of 64 bits, or both addresses', () => {
+  it('is the address or the IPv6 network of 64 bits, and the server where pairs are kept', () => {
     const batch = emptyBatch(2);
     const packet = new BatchFlow(batch);
     batch.family.set([4, 6]);
@@ -93,10 +94,16 @@ describe('stickyKey', () => {
     batch.dst.set([203, 0, 113, 7]);
     batch.src.set([0x20, 1, 0xd, 0xb8, 0, 1, 0, 2, 9, 9, 9, 9, 9, 9, 9, 9], 16);
     batch.dst.set([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 16);
-    assert.equal(stickyKey(packet.at(0), 'src'), '192.168.1.9');
-    assert.equal(stickyKey(packet.at(0), 'src+dst'), '192.168.1.9 203.0.113.7');
-    assert.equal(stickyKey(packet.at(1), 'src'), '2001:db8:1:2::');
-    assert.equal(stickyKey(packet.at(1), 'src+dst'), '2001:db8:1:2:909:909:909:909 2001:db8::1');
+    const keys = ([0, 1] as const).flatMap((i) => [
+      stickyKey(packet.at(i), 'src'),
+      stickyKey(packet.at(i), 'src+dst'),
+    ]);
+    const [four, pair, six, pair6] = keys as [string, string, string, string];
+    assert.equal(new Set(keys).size, 4);
+    assert.equal(keyAddress(four, 4), '192.168.1.9');
+    assert.equal(keyAddress(six, 6), '2001:db8:1:2::');
+    assert.equal(keyAddress(pair.slice(four.length), 4), '203.0.113.7');
+    assert.equal(keyAddress(pair6.slice(six.length), 6), '2001:db8::1');
   });
 });
 

@@ -13,15 +13,15 @@ class FakeSets {
   areThere = true;
 
   read() {
-    return [...this.clients].map(([client, rest]) => ({ client, ...rest }));
+    return [...this.clients].map(([key, rest]) => ({ key, ...rest }));
   }
 
   place(placings: readonly Placing[], seconds: number): boolean {
     if (!this.areThere) return false;
     this.sizes.push(placings.length);
-    for (const { client, member } of placings) {
-      if (member === undefined) this.clients.delete(client);
-      else this.clients.set(client, { member, seconds });
+    for (const { key, member } of placings) {
+      if (member === undefined) this.clients.delete(key);
+      else this.clients.set(key, { member, seconds });
     }
     return true;
   }
