@@ -170,7 +170,11 @@ export class Servers {
         const isKnown = states.suspicion(targetId(name, this.#family)) !== undefined;
         if (passive === 'off' || isKnown) return;
         this.#doubted.add(name);
-        this.#monitor.hurry(name);
+        const failing = this.#monitor.failing(name);
+        // The next round takes a timeout. Meanwhile the kernel may give up the server's address (ARP), and then it tells
+        // each client that waits for it.
+        if (failing !== undefined) this.#suspect(name, failing);
+        else this.#monitor.hurry(name);
       },
     });
   }
@@ -190,7 +194,7 @@ export class Servers {
   /** A round of a server's checks has passed. */
   #passed(name: string): void {
     const { states, logger, follow } = this.#parts;
-    if (this.#monitor.isFailing(name)) return;
+    if (this.#monitor.failing(name) !== undefined) return;
     this.#doubted.delete(name);
     const id = targetId(name, this.#family);
     if (states.suspicion(id) === undefined) return;

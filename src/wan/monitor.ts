@@ -141,9 +141,9 @@ export class Monitor {
     for (const one of this.#watched) if (one.wan === wan) one.loop.hurry();
   }
 
-  /** Whether any check of a WAN failed in its last round. */
-  isFailing(wan: string): boolean {
-    return this.#watched.some((one) => one.wan === wan && one.health.failing !== undefined);
+  /** Why a check of a WAN failed in its last round; undefined where none did. */
+  failing(wan: string): string | undefined {
+    return this.#watched.find((one) => one.wan === wan && one.health.failing !== undefined)?.health.failing;
   }
 
   /** Sets the timer for the end of the next wait; to be called after any other report to the health. */

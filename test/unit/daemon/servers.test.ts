@@ -172,6 +172,18 @@ describe('the servers of a service', () => {
     assert.equal(suspected(), '3');
   });
 
+  it('are suspected by the first client that waits where a round has failed already', async (t) => {
+    const { dead, seen, decide, suspected, down } = world(t);
+    await seen(SOON_MS);
+    dead.add('10.0.0.1');
+    // One round, and not the three that take it down.
+    await seen(2100);
+    assert.deepEqual([suspected(), down()], ['', '']);
+    decide(1, 1001, UNREPLIED);
+    await seen(275);
+    assert.deepEqual([suspected(), down()], ['1', '']);
+  });
+
   it('stay as they are where a check finds nothing out, which is said once a minute', async (t) => {
     const { unknown, seen, down, lines } = world(t);
     await seen(SOON_MS);
