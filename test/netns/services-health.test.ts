@@ -39,12 +39,12 @@ const waitForStates = (lab: ServicesLab, states: string) =>
     `the servers to be ${states}`,
   );
 
-/** Waits until the kernel's own choice has the third server again. */
-const waitForThird = (lab: ServicesLab) =>
+/** Waits until the kernel's own choice has the first three servers again. */
+const waitForThree = (lab: ServicesLab) =>
   eventually(
     async () => (await lab.router.sh('iptables -t nat -S WANMARK_POOL1')).stdout,
-    (rules) => rules.includes('0x300/'),
-    'the rules to have the third server',
+    (rules) => ['0x100/', '0x200/', '0x300/'].every((mark) => rules.includes(mark)),
+    'the rules to have three servers',
   );
 
 const link = (lab: ServicesLab, k: number, state: 'up' | 'down') =>
@@ -129,7 +129,7 @@ describe('servers of a service', needs(nfqueue, addon, conntrackTable), () => {
       const block = (how: '-I' | '-D') => lab.router.sh(`iptables ${how} OUTPUT -d 10.0.0.0/24 -j DROP`);
       await block('-I');
       await waitForStates(lab, 'down down down');
-      await waitForThird(lab);
+      await waitForThree(lab);
       assert.deepEqual(await lab.spread({ count: 6, tag: 'blocked' }), [2, 2, 2]);
       await block('-D');
       await waitForStates(lab, 'up up up');
@@ -225,7 +225,7 @@ describe('servers of a service', needs(nfqueue, addon, conntrackTable), () => {
       await daemon.crash();
       assert.deepEqual(await lab.spread({ count: 4, tag: 'kernel' }), [0, 0, 0, 4], 'the kernel keeps to it');
       const next = await lab.run(...FLAGS);
-      await waitForThird(lab);
+      await waitForThree(lab);
       assert.deepEqual(await lab.spread({ count: 3, tag: 'again' }), [1, 1, 1, 0]);
       await next.stop();
     });
