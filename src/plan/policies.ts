@@ -113,7 +113,10 @@ export function policyRules(scene: Scene): IpRule[] {
 }
 
 /** The WANs of policies that never lead to the main table, by name. */
-export function strictWans({ config, uplinks }: Pick<Scene, 'config' | 'uplinks'>): ReadonlySet<string> {
+export function strictWans({
+  config,
+  uplinks,
+}: Pick<Scene, 'config'> & { readonly uplinks: readonly Pick<Uplink, 'wan'>[] }): ReadonlySet<string> {
   const { policies, rules } = config;
   const found = policies.used.flatMap((policy) => {
     const names = new Set<string>();

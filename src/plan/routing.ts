@@ -43,8 +43,7 @@ export function ipRules(scene: Scene): IpRule[] {
   const refused = refusedBits(scene);
   const named = namedRules(scene);
   const strict = strictWans(scene);
-  // A refusal must come before the rules by address, which know nothing of policies.
-  const later = strict.size > 0 ? 1 : 0;
+  const later = addressDelay(scene);
   return [
     ...followOthers(scene, named.length > 0 ? 1 : 0),
     ...named,
@@ -145,6 +144,11 @@ export function tableRoutes(scene: Scene): TableRoute[] {
         : ({ dead: true } as const),
   }));
   return [...ways, ...(ways.length === 0 ? [] : ownRoutes(scene))];
+}
+
+/** By how much rules by address come later, since a refusal must come before what knows nothing of policies. */
+export function addressDelay(scene: Parameters<typeof strictWans>[0]): number {
+  return strictWans(scene).size > 0 ? 1 : 0;
 }
 
 /**

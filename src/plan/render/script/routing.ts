@@ -4,6 +4,7 @@ import { hex } from '../../../core/mark.js';
 import { carries } from '../../../core/wan.js';
 import { mayHaveOwnSource } from '../../own.js';
 import type { FamilyPlan, IpRule } from '../../plan.js';
+import { addressDelay } from '../../routing.js';
 import { ipRuleLines } from '../ip.js';
 import type { ScriptPolicy } from './policies.js';
 import { gatewayVariable, type ScriptWan, viaVariable } from './symbols.js';
@@ -11,7 +12,7 @@ import { shellFunction } from './words.js';
 
 /** The functions of a script that print the routes and ip rules of a family. */
 export function routingFunctions(
-  config: Pick<PlanConfig, 'fields' | 'wans' | 'rules'>,
+  config: PlanConfig,
   all: readonly ScriptWan[],
   plan: FamilyPlan,
   policies: ReadonlyMap<string, ScriptPolicy>,
@@ -19,6 +20,7 @@ export function routingFunctions(
 ): string[] {
   const { fields, rules } = config;
   const { priority, table } = rules;
+  const later = addressDelay({ config, uplinks: all });
   const hasSource = family === 4 && mayHaveOwnSource(config);
   const wans = all.filter(({ wan }) => carries(wan, family));
   const routes = wans.map(({ wan, stem, device }) => {
@@ -59,9 +61,9 @@ ${shellFunction(`print_rules${family}`, [
   `for _end in $far_ends_${family}; do echo "priority ${priority} to $_end iif lo ipproto 17 lookup main"; done`,
   '{',
   ...sources.map((line) => `\t${line}`),
-  `} | bound_rules ${priority + 2}`,
+  `} | bound_rules ${priority + 2 + later}`,
   ...(hasSource
-    ? [`[ -z "$own_source" ] || echo 'priority ${priority + 3} iif lo ipproto 6 lookup ${table}'`]
+    ? [`[ -z "$own_source" ] || echo 'priority ${priority + 3 + later} iif lo ipproto 6 lookup ${table}'`]
     : []),
 ])}`,
   ];
