@@ -40,6 +40,8 @@ export type Match =
   | {
       readonly kind: 'source-ports' | 'destination-ports';
       readonly ports: readonly PortRange[];
+      /** The protocol of a match with one range, where it is TCP or UDP: that is asked at half the cost. */
+      readonly proto?: 'tcp' | 'udp';
       readonly not?: true;
     }
   | { readonly kind: 'mac'; readonly address: string; readonly not?: true }

@@ -2,6 +2,7 @@ import type { Addresses } from '../config/match/address.js';
 import type { RuleMatch } from '../config/match/match.js';
 import type { TimeSpan } from '../config/match/time.js';
 import type { Values } from '../config/match/values.js';
+import { TCP, UDP } from '../core/protocol.js';
 import type { PortRange } from '../core/service.js';
 import type { Clause } from './clause.js';
 import type { Match } from './plan.js';
@@ -72,17 +73,24 @@ function protocols({ proto, sport, dport }: RuleMatch): Clause | undefined {
   const destinations = portMatches('destination-ports', dport);
   const any = proto.any.flatMap((number) =>
     sources.flatMap((source) =>
-      destinations.map((destination): Match[] => [{ kind: 'protocol', number }, ...source, ...destination]),
+      destinations.map((destination): Match[] => [
+        { kind: 'protocol', number },
+        ...[...source, ...destination].map((match) => withProtocol(match, number)),
+      ]),
     ),
   );
   return { any };
 }
 
+function withProtocol(match: PortMatch, number: number): PortMatch {
+  const proto = number === TCP ? 'tcp' : number === UDP ? 'udp' : undefined;
+  return proto !== undefined && match.ports.length === 1 ? { ...match, proto } : match;
+}
+
+type PortMatch = Extract<Match, { kind: 'source-ports' | 'destination-ports' }>;
+
 /** Alternatives, each a list of matches that must all hold. */
-function portMatches(
-  kind: 'source-ports' | 'destination-ports',
-  values: Values<PortRange> | undefined,
-): Match[][] {
+function portMatches(kind: PortMatch['kind'], values: Values<PortRange> | undefined): PortMatch[][] {
   if (values === undefined) return [[]];
   const parts: PortRange[][] = [];
   let room = 0;

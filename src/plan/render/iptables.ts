@@ -116,9 +116,9 @@ export function matchWords(match: Exclude<Match, SetMatch>): string {
     case 'protocol':
       return `${not}-p ${match.number}`;
     case 'source-ports':
-      return `-m multiport ${not}--sports ${match.ports.map(ports).join(',')}`;
+      return portWords('sport', match);
     case 'destination-ports':
-      return `-m multiport ${not}--dports ${match.ports.map(ports).join(',')}`;
+      return portWords('dport', match);
     case 'mac':
       return `-m mac ${not}--mac-source ${match.address}`;
     case 'dscp':
@@ -169,6 +169,15 @@ function icmpWords(family: Family, error: IcmpError | undefined): string {
 
 function bits({ value, mask }: MarkBits): string {
   return `${hex(value)}/${hex(mask)}`;
+}
+
+function portWords(
+  side: 'sport' | 'dport',
+  { ports: ranges, proto, not }: Extract<Match, { kind: 'source-ports' | 'destination-ports' }>,
+): string {
+  const words = `${not ? '! ' : ''}--${side}`;
+  const list = ranges.map(ports).join(',');
+  return proto === undefined ? `-m multiport ${words}s ${list}` : `-m ${proto} ${words} ${list}`;
 }
 
 function ports({ low, high }: PortRange): string {
