@@ -546,8 +546,8 @@ saved() {
 # them.
 ours() {
 	_all=$(saved "$1") || return 1
-	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[^ ]+)? ' \
-		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[^ ]+)?$' || :
+	printf '%s\n' "$_all" | grep -E -e '^(\*|COMMIT)' -e '^(:|-A )WANMARK(_[A-Z0-9]+|_(TO|BY)_[A-Za-z0-9._-]+)? ' \
+		-e '^-A [A-Z]+ .*--comment "?wanmark"? -j WANMARK(_[A-Z0-9]+)?$' || :
 }
 
 # table_steps PROGRAM TABLES: prints what iptables-restore needs to replace our part of the tables with TABLES. Jumps

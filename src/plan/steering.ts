@@ -87,7 +87,7 @@ function markingChains(scene: Scene, asking: readonly Chain[]): Chain[] {
     ),
   );
   const byPolicy = [...new Map(policies.rules.map((rule) => [rule.policy, rule])).values()].filter(
-    ({ policy }) => entered.has(markChain(policy)),
+    (rule) => rule.policy !== DEFAULT_POLICY && entered.has(markChain(scene, rule)),
   );
   const led = (own: boolean): Rule[] =>
     byPolicy.map((rule) => ({
@@ -95,7 +95,7 @@ function markingChains(scene: Scene, asking: readonly Chain[]): Chain[] {
       action: afterwards(rule, targetOf(rule, own)),
     }));
   const chains: Chain[] = [
-    ...byPolicy.map((rule) => ({ name: markChain(rule.policy), rules: [set(noteOf(scene, rule))] })),
+    ...byPolicy.map((rule) => ({ name: markChain(scene, rule), rules: [set(noteOf(scene, rule))] })),
     // The daemon finds the policy in the mark, whichever it is.
     {
       name: 'WANMARK_LED',
@@ -109,8 +109,9 @@ function markingChains(scene: Scene, asking: readonly Chain[]): Chain[] {
   return chains.filter(({ name }) => entered.has(name));
 }
 
-function markChain(policy: string): string {
-  return `WANMARK_IS_${policy}`;
+/** Named by the number that it gives. */
+function markChain(scene: Scene, rule: PolicyRule): string {
+  return `WANMARK_MARK${scene.config.fields.wans.decode(noteOf(scene, rule).value)}`;
 }
 
 interface Compiled {
@@ -154,7 +155,7 @@ function compileRule(
   // By its mark, what goes by `default` could not be told from what goes by `direct`.
   const marking = <T>(make: (goal: Action) => T, goal: Action) =>
     rule.policy === DEFAULT_POLICY ? undefined : make(goal);
-  const isMarked: Action = { kind: 'goto', chain: markChain(rule.policy) };
+  const isMarked: Action = { kind: 'goto', chain: markChain(scene, rule) };
   const [clause, ...more] = clauses;
   if (more.length === 0 && !clause?.not) {
     const lead = (action: Action): Rule[] =>
