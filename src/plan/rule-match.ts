@@ -47,10 +47,22 @@ export function conditionsOf(match: RuleMatch, scene: Scene, own: boolean): Cond
   ];
   const given = clauses.filter((clause) => clause !== undefined);
   const single = (clause: Clause) => clause.any.length === 1 && (!clause.not || clause.any[0]!.length === 1);
-  return {
-    all: given.filter(single).flatMap(({ any, not }) => (not ? any[0]!.map(negated) : any[0]!)),
-    clauses: given.filter((clause) => !single(clause)),
-  };
+  const all: Match[] = [];
+  const lists: Clause[] = [];
+  for (const clause of given) {
+    const { any, not } = clause;
+    if (!single(clause) || !fitsBeside(all, clause)) lists.push(clause);
+    else all.push(...(not ? any[0]!.map(negated) : any[0]!));
+  }
+  return { all, clauses: lists };
+}
+
+/** Whether one rule can ask for these conditions and for any of a clause's: iptables takes one -s and one -d. */
+export function fitsBeside(all: readonly Match[], { any }: Clause): boolean {
+  const taken = new Set(
+    all.map(({ kind }) => kind).filter((kind) => kind === 'source' || kind === 'destination'),
+  );
+  return any.every((when) => when.every(({ kind }) => !taken.has(kind as 'source' | 'destination')));
 }
 
 function negated(match: Match): Match {

@@ -5,7 +5,7 @@ import { forNamed, moreSpecific, namedNetworks } from './named-networks.js';
 import type { Action, Chain, MarkBits, Match, Rule } from './plan.js';
 import { choiceChain, policyChoice } from './policies.js';
 import { decided, hasMark, leave, RETURN } from './rule.js';
-import { conditionsOf } from './rule-match.js';
+import { conditionsOf, fitsBeside } from './rule-match.js';
 import { askedBits, numberedPolicies, type Scene } from './scene.js';
 import { commonOf, type Ruled, segments } from './segments.js';
 
@@ -157,7 +157,7 @@ function compileRule(
     rule.policy === DEFAULT_POLICY ? undefined : make(goal);
   const isMarked: Action = { kind: 'goto', chain: markChain(scene, rule) };
   const [clause, ...more] = clauses;
-  if (more.length === 0 && !clause?.not) {
+  if (more.length === 0 && !clause?.not && (clause === undefined || fitsBeside(all, clause))) {
     const lead = (action: Action): Rule[] =>
       (clause?.any ?? [[]]).map((when) => ({ when: [...all, ...when], action, comment }));
     return { rules: lead(target), marking: marking(lead, isMarked), common, further: [] };

@@ -74,6 +74,20 @@ describe('the conditions of a rule', () => {
     ]);
   });
 
+  it('ask for one network in a rule, since iptables takes one -s and one -d', () => {
+    const set = ['office,net=198.18.0.0/24', 'homes,net=198.18.0.0/24+198.19.0.0/24'];
+    for (const to of ['198.18.0.7', '!198.18.0.7', '203.0.113.0/24']) {
+      for (const where of ['set=office', 'set=!office', 'set=homes', 'set=!homes', 'set=office,in=lan0']) {
+        const all = lines({ rule: [`dsl,to=${to},${where}`], set }, '4.mangle', 'WANMARK');
+        assert.ok(all.some((line) => line.includes('-d 198.18.0.')));
+        assert.deepEqual(
+          all.filter((line) => (line.match(/ -d /g) ?? []).length > 1),
+          [],
+        );
+      }
+    }
+  });
+
   it('match nothing while a set of somebody else is not there, and come with it', () => {
     const set = ['ads,external'];
     assert.deepEqual(match('dsl,set=ads', {}, set), []);
