@@ -68,7 +68,7 @@ export function randomConfig(draw: Draw, mac: string): RawConfig {
   const wan = WANS.map((name, i) => {
     const k = i + 1;
     const weight = i === 0 ? 1 + draw.below(4) : draw.below(5);
-    const via6 = draw.isIn(5) ? [] : [`via6=2001:db8:${k}::1`];
+    const via6 = i < 2 && draw.isIn(5) ? [] : [`via6=2001:db8:${k}::1`];
     const tier = draw.isIn(3) ? ['tier=2'] : [];
     return [name, `dev=w${k}`, `via=192.0.${k}.1`, ...via6, `weight=${weight}`, ...tier].join(',');
   });

@@ -144,7 +144,7 @@ describe('explain', needs(nfqueue, addon), () => {
       for (let line = await daemon.line(); !line?.includes('"msg":"started"'); line = await daemon.line())
         assert.notEqual(line, undefined, 'the daemon has ended');
       for (const family of [4, 6] as const) {
-        for (const src of CLIENTS[family]) {
+        for (const src of CLIENTS[family].slice(0, 2)) {
           for (const dport of [7000, 7001, 7002, 7003]) {
             const probe: Probe = { family, proto: 'tcp', src, dst: SERVERS[family][0], dport };
             const sport = machine.nextPort;
