@@ -130,6 +130,8 @@ describe('explain', needs(nfqueue, addon), () => {
     const config: RawConfig = {
       wan: wans([1, 1, 1]),
       strategy: 'source-hash',
+      // On a loaded machine the first decision may take longer than the usual deadline.
+      deadline: '10000',
       policy: ['pair,use=wan1+wan2:tier=2'],
       rule: ['pair,proto=tcp,dport=7001', 'wan3,proto=tcp,dport=7002', 'direct,proto=tcp,dport=7003'],
     };
