@@ -45,13 +45,16 @@ export interface GivenPacket {
 /** Reads the packet, without a look at the machine. @throws UsageError */
 export function parsePacket(given: PacketArguments): GivenPacket {
   const to = parsePlace('DST', given.dst);
-  const from = given.src === ROUTER ? undefined : parsePlace('SRC', given.src);
+  const [name, digits] = given.src.split(':');
+  const isRouter = name === ROUTER;
+  const from = isRouter ? undefined : parsePlace('SRC', given.src);
+  const sport = isRouter ? parsePort('SRC', given.src, digits) : from?.port;
   if (from !== undefined && from.family !== to.family)
     throw new UsageError(
       `SRC is IPv${from.family} and DST is IPv${to.family}; give two addresses of one family`,
     );
   const proto = given.proto === undefined ? TCP : parseProtocol('--proto', given.proto);
-  const ported = to.port ?? from?.port;
+  const ported = to.port ?? sport;
   if (ported !== undefined && !PORT_PROTOCOLS.has(proto))
     throw new UsageError(
       `port ${ported} needs a protocol that has ports; add --proto tcp or --proto udp, or leave it out`,
@@ -60,7 +63,7 @@ export function parsePacket(given: PacketArguments): GivenPacket {
     throw new UsageError(
       `--proto ${given.proto} is not of IPv${to.family}; use --proto ${to.family === 6 ? 'icmpv6' : 'icmp'}`,
     );
-  const own = given.own === true || given.src === ROUTER || given.uid !== undefined;
+  const own = given.own === true || isRouter || given.uid !== undefined;
   if (own && given.in !== undefined)
     throw new UsageError("the router's own connections come in by no device; leave --in or --own out");
   if (own && given.mac !== undefined)
@@ -71,7 +74,7 @@ export function parsePacket(given: PacketArguments): GivenPacket {
     family: to.family,
     proto,
     src: from?.address,
-    sport: from?.port,
+    sport,
     dst: to.address,
     dport: to.port,
     in: given.in,
@@ -94,10 +97,18 @@ function parsePlace(
       `${name} "${text}" is not an address; use for example 192.0.2.1, 192.0.2.1:443 or [2001:db8::1]:443${words}`,
     );
   }
-  const port = digits === undefined ? undefined : Number(digits);
-  if (port !== undefined && !(/^\d{1,5}$/.test(digits!) && port >= 1 && port <= 0xffff))
-    throw new UsageError(`${name} "${text}": port "${digits}" must be 1 to 65535`);
-  return { address: formatAddress(parseAddress(address), 0, family), family, port };
+  return {
+    address: formatAddress(parseAddress(address), 0, family),
+    family,
+    port: parsePort(name, text, digits),
+  };
+}
+
+function parsePort(name: string, text: string, digits: string | undefined): number | undefined {
+  if (digits === undefined) return undefined;
+  const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
+  if (port >= 1 && port <= 0xffff) return port;
+  throw new UsageError(`${name} "${text}": port "${digits}" must be 1 to 65535`);
 }
 
 function parseMac(text: string | undefined): string | undefined {

@@ -65,7 +65,7 @@ describe('explain', needs(nfqueue, addon), () => {
     const [from, to] = [src ?? 'router', dst].map((one) =>
       family === 6 && one.includes(':') ? `[${one}]` : one,
     );
-    const source = src === undefined ? ['router', '--uid', '0'] : [`${from}:${sport}`];
+    const source = src === undefined ? [`router:${sport}`, '--uid', '0'] : [`${from}:${sport}`];
     const result = machine.command([
       'explain',
       ...source,

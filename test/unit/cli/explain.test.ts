@@ -31,6 +31,7 @@ describe('the packet of a command line', () => {
       [6, 17, '2001:db8::1', 53, '02:00:00:00:00:ab'],
     );
     assert.deepEqual(parse('router', '192.0.2.9').own, true);
+    assert.deepEqual(parse('router:53', '192.0.2.9').sport, 53);
     assert.deepEqual(parse('192.0.2.1', '192.0.2.9', { uid: '1000' }).own, true);
   });
 
@@ -39,6 +40,7 @@ describe('the packet of a command line', () => {
     [['192.0.2.300', '192.0.2.1'], /SRC "192.0.2.300" is not an address.*or router/],
     [['192.0.2.1', '2001:db8::1'], /SRC is IPv4 and DST is IPv6/],
     [['192.0.2.1', '192.0.2.2:0'], /must be 1 to 65535/],
+    [['router:0', '192.0.2.2'], /SRC "router:0": port "0" must be 1 to 65535/],
     [['192.0.2.1', '192.0.2.2:http'], /must be 1 to 65535/],
     [['192.0.2.1', '192.0.2.2', { proto: 'tpc' }], /unknown protocol "tpc"; did you mean "tcp"/],
     [['192.0.2.1', '192.0.2.2:1', { proto: 'gre' }], /port 1 needs a protocol that has ports/],
