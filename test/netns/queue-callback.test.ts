@@ -99,7 +99,7 @@ scenario(import.meta.url, 'onError throws: an uncaught exception as well', async
 
 scenario(import.meta.url, 'decide answers rubbish or nothing: the kernel decides', async () => {
   installRules(4);
-  const rubbish = [0x100, 0xffffffff, -1, Number.NaN, 'x', undefined];
+  const rubbish = [0x100, 0xfffffffe, -2, Number.NaN, 'x', undefined];
   let calls = 0;
   const queue = Queue.open(options, (batch, count) => {
     for (let i = 0; i < count; i++) (batch.marks as { [i: number]: unknown })[i] = rubbish[calls++];
