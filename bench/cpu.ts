@@ -1,10 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { forEachThread } from './live-threads.js';
 
 /** CPU time of all threads of a process so far, in seconds: the first number of /proc/PID/task/TID/schedstat. */
 export function cpuSeconds(pid: number): number {
   let ns = 0;
-  for (const tid of readdirSync(`/proc/${pid}/task`)) ns += ran(`/proc/${pid}/task/${tid}/schedstat`);
+  forEachThread(pid, (path) => {
+    ns += ran(`${path}/schedstat`);
+  });
   return ns / 1e9;
 }
 

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { forEachThread } from './live-threads.js';
 
 /** CPU time of a process so far, in nanoseconds. */
 export interface CpuTime {
@@ -18,14 +19,13 @@ export interface CpuTime {
  */
 export function cpuTime(pid: number): CpuTime {
   const time = { conntrack: 0, queue: 0, rest: 0, queueRuns: 0 };
-  for (const tid of readdirSync(`/proc/${pid}/task`)) {
-    const path = `/proc/${pid}/task/${tid}`;
+  forEachThread(pid, (path) => {
     const name = readFileSync(`${path}/comm`, 'utf8').trim();
     const kind = name === 'conntrack' ? 'conntrack' : name.startsWith('nfqueue-') ? 'queue' : 'rest';
     const [ran, , runs] = readFileSync(`${path}/schedstat`, 'utf8').split(' ').map(Number);
     time[kind] += ran!;
     if (kind === 'queue') time.queueRuns += runs!;
-  }
+  });
   return time;
 }
 
