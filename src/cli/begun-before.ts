@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.js';
 import { flush } from '../conntrack/requests.js';
 import { FAMILIES } from '../core/family.js';
+import { blocksWithout } from '../core/mark-blocks.js';
 import { natOf } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 
@@ -19,13 +20,11 @@ const [EXPECTED, SEEN_REPLY, TRANSLATED] = [1 << 0, 1 << 1, (1 << 4) | (1 << 5)]
  */
 export async function forgetBegunBefore({ wans, fields }: Config): Promise<string | undefined> {
   try {
-    const { mask } = fields.wans;
     const begun = { status: 0, statusMask: EXPECTED | SEEN_REPLY | TRANSLATED };
-    await flush(0, mask, begun);
-    for (const wan of wans) {
-      for (const family of FAMILIES.filter((one) => natOf(wan, one) !== 'none')) {
-        await flush(fields.wans.encode(wan.mark), mask, { ...begun, family });
-      }
+    for (const family of FAMILIES) {
+      const untranslated = wans.filter((wan) => natOf(wan, family) === 'none').map(({ mark }) => mark);
+      for (const { mark, mask } of blocksWithout(untranslated, fields.wans))
+        await flush(mark, mask, { ...begun, family });
     }
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
