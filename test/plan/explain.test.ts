@@ -269,6 +269,13 @@ describe('a policy', () => {
     assert.match(unsure[1]!, /^rule 6 /);
     assert.match(unsure[2]!, /^rule 8 .* its MAC address/);
   });
+
+  it('names the rules of a run that is skipped at once, and of these only what might match', () => {
+    const rule = Array.from({ length: 8 }, (_, i) => `voice,mac=02:00:00:00:00:09,dscp=${i}`);
+    const { unsure } = explained({ ...POLICIES, rule }, { packet: { dscp: 3, mac: undefined } });
+    assert.equal(unsure.length, 1, unsure.join('\n'));
+    assert.match(unsure[0]!, /^rule 4 .* its MAC address/);
+  });
 });
 
 describe('a daemon', () => {

@@ -89,8 +89,7 @@ export class Chains {
   }
 
   #chain(stage: Stage, base: Hook['base'], chain: string): Verdict {
-    const rules = this.#plan.stages[stage].chains.find(({ name }) => name === chain)?.rules ?? [];
-    for (const rule of rules) {
+    for (const rule of this.#rulesOf(stage, chain)) {
       const verdict = this.#rule({ stage, base, chain, rule });
       if (verdict === 'return') return 'on';
       if (verdict !== 'on') return verdict;
@@ -103,13 +102,30 @@ export class Chains {
     const met = allHold(at.rule.when, this.#passing);
     if (met === false) return 'on';
     if (met === 'unknown') {
-      this.unsure.push(step);
+      this.unsure.push(...this.#doubtful(step));
       return 'on';
     }
     const { action } = at.rule;
     if (action === undefined) return 'on';
     this.steps.push(step);
     return this.#act(action, at);
+  }
+
+  /** The rules that a packet might meet by a rule of which nobody can tell: where it enters a chain, those in there. */
+  #doubtful(step: Step): Step[] {
+    const { action } = step.rule;
+    if (action?.kind !== 'jump') return [step];
+    const { stage, base, seen } = step;
+    const inside = this.#rulesOf(stage, action.chain)
+      .map((rule): Step => ({ stage, base, chain: action.chain, rule, seen }))
+      .filter(({ rule }) => allHold(rule.when, seen) !== false);
+    return inside.flatMap((one) =>
+      allHold(one.rule.when, seen) === 'unknown' ? this.#doubtful(one) : [step],
+    );
+  }
+
+  #rulesOf(stage: Stage, chain: string): readonly Rule[] {
+    return this.#plan.stages[stage].chains.find(({ name }) => name === chain)?.rules ?? [];
   }
 
   #act(action: Action, { stage, base }: Omit<Step, 'seen'>): Verdict | 'return' {

@@ -39,8 +39,6 @@ export function unsureLines(
 ): string[] {
   const lines = steps.flatMap((step) => {
     const { action } = step.rule;
-    // What only skips some rules takes nothing, and those are asked one by one then.
-    if (action?.kind === 'goto' && /^WANMARK_(POLICY|OWN)\d+$/.test(action.chain)) return [];
     const asked = step.rule.when.filter((match) => holds(match, step.seen) === 'unknown');
     const missing = [...new Set(asked.map(({ kind }) => MISSING[kind] ?? kind))].join(' and ');
     const number =
