@@ -44,13 +44,18 @@ export interface StrategyFactory {
   readonly needs?: readonly Need[];
   /** Set where it makes no difference which weight above 0 a candidate has, so that a user can be told. */
   readonly ignoresWeights?: true;
+  /**
+   * The parts of a packet by which it always gets the same one of the same candidates, whatever came before; none where
+   * the candidates alone say it. Undefined where an answer depends on the moment.
+   */
+  readonly fixedBy?: readonly (keyof Flow)[];
 }
 
 /** A factory, what it needs and what else is to be known of it. */
 export function defineStrategy(
   needs: readonly Need[],
   create: (context: StrategyContext) => Strategy,
-  traits: Pick<StrategyFactory, 'ignoresWeights'> = {},
+  traits: Pick<StrategyFactory, 'ignoresWeights' | 'fixedBy'> = {},
 ): StrategyFactory {
   return Object.assign(create, { needs, ...traits });
 }

@@ -6,4 +6,5 @@ import { defineStrategy } from '../strategy.js';
  */
 export const failover = defineStrategy([], () => ({ pick: (_flow, wans) => wans[0]! }), {
   ignoresWeights: true,
+  fixedBy: [],
 });

@@ -1,6 +1,6 @@
 import type { Flow } from '../flow.js';
 import { hashText, mix } from '../hash.js';
-import { PerSet, type StrategyFactory } from '../strategy.js';
+import { defineStrategy, PerSet, type Strategy, type StrategyFactory } from '../strategy.js';
 
 /** The parts of a flow that can be hashed. */
 export const HASH_FIELDS = ['src', 'sport', 'dst', 'dport', 'proto'] as const;
@@ -33,7 +33,7 @@ export function byHash(fields: readonly HashField[]): StrategyFactory {
   if (first === undefined) throw new RangeError('a hash needs at least one field');
   const hashOf = (flow: Flow) =>
     others.reduce((hash, read) => mix(Math.imul(hash, STEP) ^ read(flow)), first(flow));
-  return () => {
+  const create = (): Strategy => {
     const keys = new PerSet((wans) => wans.map((wan) => hashText(wan.name)));
     return {
       pick(flow, wans) {
@@ -54,4 +54,5 @@ export function byHash(fields: readonly HashField[]): StrategyFactory {
       },
     };
   };
+  return defineStrategy([], create, { fixedBy: fields });
 }

@@ -19,12 +19,10 @@ export function strategyAnswer(
   const [only, ...more] = candidates;
   if (isStrategyFile(name)) return { name, wan: more.length === 0 ? (only?.name ?? null) : null };
   const { name: full, factory } = builtIn(name);
-  const fields =
-    full === 'source-hash' ? ['src'] : full.startsWith('hash:') ? full.slice(5).split(/[,+]/) : undefined;
-  const lacksPort = (fields ?? []).some(
-    (field) => (field === 'sport' || field === 'dport') && packet[field] === undefined,
+  const lacksPort = (['sport', 'dport'] as const).some(
+    (field) => packet[field] === undefined && factory.fixedBy?.includes(field),
   );
-  const isFixed = more.length === 0 || full === 'failover' || (fields !== undefined && !lacksPort);
+  const isFixed = more.length === 0 || (factory.fixedBy !== undefined && !lacksPort);
   if (only === undefined || !isFixed) return { name: full, wan: null };
   const strategy = factory({ random: () => 0, now: () => 0, connections: () => 0 });
   return { name: full, wan: strategy.pick(flowOf(packet), candidates).name };
