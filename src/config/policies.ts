@@ -40,6 +40,18 @@ export interface PoliciesContext {
   readonly remembered: ReadonlyMap<string, number>;
 }
 
+/** The policies that keep their clients on their WANs, by name, with `default` among them. */
+export function stickyPolicies({
+  sticky,
+  used,
+}: Pick<PoliciesConfig, 'sticky' | 'used'>): ReadonlyMap<string, Sticky> {
+  return new Map(
+    [{ name: DEFAULT_POLICY, sticky }, ...used].flatMap((one) =>
+      one.sticky === undefined ? [] : [[one.name, one.sticky] as const],
+    ),
+  );
+}
+
 /** @throws UsageError */
 export function parsePoliciesConfig(raw: RawConfig, context: PoliciesContext): PoliciesConfig {
   const { wans, lastResort, fields } = context;

@@ -1,5 +1,4 @@
-import type { PoliciesConfig } from '../config/policies.js';
-import { DEFAULT_POLICY } from '../config/policy.js';
+import { type PoliciesConfig, stickyPolicies } from '../config/policies.js';
 import type { StickyStatus } from '../control/status.js';
 import { FAMILIES } from '../core/family.js';
 import { Stickiness, type Sticky } from '../core/stickiness.js';
@@ -19,18 +18,18 @@ export class StickyPolicies {
   readonly #kept: ReadonlyMap<string, Kept>;
 
   /** @param now milliseconds of a clock that never goes back */
-  constructor({ used, sticky }: PoliciesConfig, wans: readonly Wan[], now: () => number) {
-    const all = [{ name: DEFAULT_POLICY, sticky, members: wans.map(({ name }) => ({ wan: name })) }, ...used];
+  constructor(policies: PoliciesConfig, wans: readonly Wan[], now: () => number) {
     this.#kept = new Map(
-      all.flatMap((policy) => {
-        if (policy.sticky === undefined) return [];
-        const stickiness = new Stickiness(policy.sticky, now);
+      [...stickyPolicies(policies)].map(([policy, sticky]) => {
+        const stickiness = new Stickiness(sticky, now);
+        // Those of `default` are all WANs.
+        const members = policies.used.find(({ name }) => name === policy)?.members;
         const numbers = new Map(
           wans
-            .filter(({ name }) => policy.members.some(({ wan }) => wan === name))
+            .filter(({ name }) => members === undefined || members.some(({ wan }) => wan === name))
             .map(({ name, mark }) => [name, mark]),
         );
-        return [[policy.name, { stickiness, copies: copiesOf(stickiness, policy.name, numbers) }]];
+        return [policy, { stickiness, copies: copiesOf(stickiness, policy, numbers) }];
       }),
     );
   }

@@ -1,6 +1,6 @@
 import type { LastResort } from '../config/last-resort.js';
 import { DEFAULT_POLICY, type Policy, type PolicyMember } from '../config/policy.js';
-import { type Option, sharesOf, working } from './candidates.js';
+import { type Option, sharesOf, weightOf, working } from './candidates.js';
 import type { IpRule, Rule, Share } from './plan.js';
 import { numberedPolicies, type Scene, wanBits } from './scene.js';
 import type { PlanStates } from './states.js';
@@ -18,30 +18,49 @@ export interface Shares {
 }
 
 /** The current weight of a WAN in a policy, whose weights are its own; a WAN that `wanmark set` drains is drained there, too. */
-export function weightIn({ wan, weight }: PolicyMember, states: Pick<PlanStates, 'weights'>): number {
+function weightIn({ wan, weight }: PolicyMember, states: Pick<PlanStates, 'weights'>): number {
   return states.weights.get(wan) === 0 ? 0 : weight;
 }
 
-/** The kernel's choice of the policy `default`, by the WANs that can be used, in the order of their numbers. */
-export function defaultCourse(scene: Scene): Shares | undefined {
-  const options = usable(scene).map(({ wan, id }) => ({ ...wan, id, value: wanBits(scene, wan.mark).value }));
-  return sharesFrom(scene, DEFAULT_POLICY, options, scene.states);
+/** The members of a policy with their current weights. @param policy undefined: the policy `default` */
+export function currentMembers({ config, states }: Scene, policy?: Policy): PolicyMember[] {
+  if (policy !== undefined) return policy.members.map((one) => ({ ...one, weight: weightIn(one, states) }));
+  return config.wans.map((wan) => ({ wan: wan.name, tier: wan.tier, weight: weightOf(wan, states) }));
 }
 
-/** @param states those that the options' weights are to be changed by */
-function sharesFrom(
-  scene: Scene,
-  name: string,
-  options: readonly Option[],
-  states: PlanStates,
-): Shares | undefined {
+/** Those of the members that can be used, in the order of the WANs' numbers. */
+export function optionsOf(scene: Scene, members: readonly PolicyMember[]): Option[] {
+  return scene.uplinks
+    .filter(({ unusable }) => unusable === undefined)
+    .toSorted((a, b) => a.wan.mark - b.wan.mark)
+    .flatMap(({ wan, id }) => {
+      const member = members.find((one) => one.wan === wan.name);
+      if (member === undefined) return [];
+      const { weight, tier } = member;
+      return [{ id, name: wan.name, weight, tier, value: wanBits(scene, wan.mark).value }];
+    });
+}
+
+/** The states for options whose weights are those of now. */
+export function unweighted({ states }: Pick<Scene, 'states'>): PlanStates {
+  return { ...states, weights: new Map() };
+}
+
+/** The kernel's choice of the policy `default`. */
+export function defaultCourse(scene: Scene): Shares | undefined {
+  return sharesIn(scene);
+}
+
+function sharesIn(scene: Scene, policy?: Policy): Shares | undefined {
+  const options = optionsOf(scene, currentMembers(scene, policy));
+  const states = unweighted(scene);
   const shares = sharesOf(options, states);
   if (shares.length === 0) return undefined;
   const { mask, config } = scene;
   const rules = (undecided: number): Rule[] => {
     const choice = { mask, mode: config.rules.kernelMode, shares, ...(undecided !== 0 && { undecided }) };
     const rule = { when: [], action: { kind: 'choose', choice } as const };
-    return keeping(scene, name, working(options, states), { rule, undecided });
+    return keeping(scene, policy?.name ?? DEFAULT_POLICY, working(options, states), { rule, undecided });
   };
   return { shares, rules };
 }
@@ -55,22 +74,6 @@ export function courseOf(scene: Scene, policy: Policy): Course {
   const next = scene.config.policies.used.find(({ name }) => name === none.policy);
   if (next !== undefined) return courseOf(scene, next);
   return defaultCourse(scene) ?? { end: scene.config.rules.lastResort };
-}
-
-/** The WANs in the order of their numbers. */
-function usable({ uplinks }: Scene): Uplink[] {
-  return uplinks.filter(({ unusable }) => unusable === undefined).toSorted((a, b) => a.wan.mark - b.wan.mark);
-}
-
-function sharesIn(scene: Scene, { name, members }: Policy): Shares | undefined {
-  const options = usable(scene).flatMap(({ wan, id }) => {
-    const member = members.find((one) => one.wan === wan.name);
-    if (member === undefined) return [];
-    const weight = weightIn(member, scene.states);
-    return [{ id, name: wan.name, weight, tier: member.tier, value: wanBits(scene, wan.mark).value }];
-  });
-  // The weights are those of the policy already.
-  return sharesFrom(scene, name, options, { ...scene.states, weights: new Map() });
 }
 
 /** The chain of the kernel's own choice for a policy. */

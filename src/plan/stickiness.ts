@@ -1,4 +1,4 @@
-import { DEFAULT_POLICY } from '../config/policy.js';
+import { stickyPolicies } from '../config/policies.js';
 import type { Family } from '../core/family.js';
 import type { Sticky } from '../core/stickiness.js';
 import type { Option } from './candidates.js';
@@ -16,14 +16,10 @@ export function isClientSet(name: string): boolean {
   return /^WANMARK_[46]C_/.test(name);
 }
 
-/** The policies whose clients the kernel can keep on their WANs, by name. */
-function stickyPolicies({ config: { policies } }: Pick<Scene, 'config'>): ReadonlyMap<string, Sticky> {
-  const { used, sticky } = policies;
-  return new Map(
-    [{ name: DEFAULT_POLICY, sticky }, ...used].flatMap((one) =>
-      one.sticky?.by === 'src' ? [[one.name, one.sticky] as const] : [],
-    ),
-  );
+/** How the kernel keeps a policy's clients; undefined where it keeps none. It knows no pairs. */
+export function keptByKernel({ config, facts }: Scene, policy: string): Sticky | undefined {
+  const sticky = stickyPolicies(config.policies).get(policy);
+  return sticky?.by === 'src' && facts.keepsClients === true ? sticky : undefined;
 }
 
 /** A WAN of a policy, with the set of the clients that it has. */
@@ -47,8 +43,8 @@ function keepersOf(scene: Scene, policy: string): Keeper[] {
 
 /** The sets of clients that the kernel is to keep for a family. They fill and empty themselves. */
 export function clientSets(scene: Scene): [string, SetPlan][] {
-  if (scene.facts.keepsClients !== true) return [];
-  return [...stickyPolicies(scene).keys()].flatMap((policy) =>
+  const kept = [...stickyPolicies(scene.config.policies).keys()].filter((name) => keptByKernel(scene, name));
+  return kept.flatMap((policy) =>
     keepersOf(scene, policy).map(({ set }): [string, SetPlan] => [
       set,
       { source: { from: 'clients' }, elements: [], held: set },
@@ -68,8 +64,8 @@ export function keeping(
   able: readonly Option[],
   choice: { readonly rule: Rule; readonly undecided: number },
 ): Rule[] {
-  const sticky = stickyPolicies(scene).get(policy);
-  if (sticky === undefined || scene.facts.keepsClients !== true) return [choice.rule];
+  const sticky = keptByKernel(scene, policy);
+  if (sticky === undefined) return [choice.rule];
   const { mask } = scene;
   const keepers = keepersOf(scene, policy);
   const seconds = sticky.forMs / 1000;
@@ -98,13 +94,12 @@ export function tellStickiness(scene: Scene): void {
   const whenever = byKernel
     ? 'with engine kernel clients do not keep their WANs'
     : 'clients keep their WANs only while the daemon runs, and a restart forgets them';
-  const { used, sticky } = config.policies;
-  for (const one of [{ name: DEFAULT_POLICY, sticky }, ...used]) {
-    if (one.sticky?.by === 'src+dst') {
-      note(`warning: policy ${one.name}: sticky by src+dst is the daemon's alone: ${whenever}`);
-    } else if (one.sticky !== undefined && facts.keepsClients === false) {
+  for (const [name, { by }] of stickyPolicies(config.policies)) {
+    if (by === 'src+dst') {
+      note(`warning: policy ${name}: sticky by src+dst is the daemon's alone: ${whenever}`);
+    } else if (facts.keepsClients === false) {
       note(
-        `warning: policy ${one.name}: ${whenever}, since the kernel keeps no sets; 'modprobe ip_set_hash_ip xt_set' ` +
+        `warning: policy ${name}: ${whenever}, since the kernel keeps no sets; 'modprobe ip_set_hash_ip xt_set' ` +
           "(OpenWrt: install kmod-ipt-ipset), then 'wanmark up' again",
       );
     }

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js';
+import { stickyPolicies } from '../config/policies.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import { gatewayOf } from '../core/wan.js';
 import { SystemError } from '../errors.js';
@@ -98,8 +99,7 @@ class Reader {
   }
 
   facts({ wans, services, policies }: Pick<Config, 'wans' | 'services' | 'policies'>): Facts {
-    const { sets, rules, used, sticky } = policies;
-    const isSticky = [{ sticky }, ...used].some((one) => one.sticky !== undefined);
+    const { sets, rules } = policies;
     return {
       devices: this.#devices,
       main: { 4: this.#main(4), 6: this.#main(6) },
@@ -111,7 +111,7 @@ class Reader {
       redirections: NO_REDIRECTIONS,
       strict: strictDevices(new Set(wans.map(({ dev }) => dev))),
       keepsSets: this.#keepsSets,
-      ...(isSticky && { keepsClients: this.#kernel.keepsClients?.() ?? false }),
+      ...(stickyPolicies(policies).size > 0 && { keepsClients: this.#kernel.keepsClients?.() ?? false }),
       ...(sets.length === 0 ? {} : { files: readSetFiles(sets), ipsets: readIpsets(sets) }),
       ...(rules.length === 0 ? {} : { zones: readTimeZones(rules) }),
     };

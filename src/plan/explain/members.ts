@@ -3,9 +3,9 @@ import { DEFAULT_POLICY, type PolicyMember } from '../../config/policy.js';
 import { type TargetId, targetId } from '../../core/target.js';
 import { sharesOf, working } from '../candidates.js';
 import type { Surroundings } from '../evaluate/packet.js';
-import { weightIn } from '../policies.js';
+import { currentMembers, optionsOf, unweighted } from '../policies.js';
 import { type Scene, wanBits } from '../scene.js';
-import { clientSetName } from '../stickiness.js';
+import { clientSetName, keptByKernel } from '../stickiness.js';
 import type { MemberShown, PolicyShown } from './explanation.js';
 
 /** Why targets are in their states, as far as somebody has looked. */
@@ -32,8 +32,8 @@ export function standings(scene: Scene, name: string, reasons: Reasons): Standin
   const policy = policies.used.find((one) => one.name === name);
   const standing =
     policy === undefined
-      ? standingOf(scene, reasons, DEFAULT_POLICY, defaultMembers(scene), rules.lastResort, undefined)
-      : standingOf(scene, reasons, name, ownMembers(scene, policy), noneOf(policy), policy.strategy);
+      ? standingOf(scene, reasons, DEFAULT_POLICY, currentMembers(scene), rules.lastResort, undefined)
+      : standingOf(scene, reasons, name, currentMembers(scene, policy), noneOf(policy), policy.strategy);
   const isEnd = policy === undefined || typeof policy.none === 'string';
   if (isEnd || standing.members.some(({ why }) => why === null)) return [standing];
   return [standing, ...standings(scene, noneOf(policy), reasons)];
@@ -41,18 +41,6 @@ export function standings(scene: Scene, name: string, reasons: Reasons): Standin
 
 function noneOf({ none }: UsedPolicy): string {
   return typeof none === 'string' ? none : none.policy;
-}
-
-function defaultMembers({ config, states }: Scene): PolicyMember[] {
-  return config.wans.map(({ name, weight, tier }) => ({
-    wan: name,
-    weight: states.weights.get(name) ?? weight,
-    tier,
-  }));
-}
-
-function ownMembers({ states }: Scene, { members }: UsedPolicy): PolicyMember[] {
-  return members.map((member) => ({ ...member, weight: weightIn(member, states) }));
 }
 
 function standingOf(
@@ -63,15 +51,10 @@ function standingOf(
   none: string,
   strategy: string | undefined,
 ): Standing {
-  const { uplinks, states, config } = scene;
-  const options = members.flatMap(({ wan, weight, tier }) => {
-    const uplink = uplinks.find((one) => one.wan.name === wan && one.unusable === undefined);
-    if (uplink === undefined) return [];
-    return [{ id: uplink.id, name: wan, weight, tier, value: wanBits(scene, uplink.wan.mark).value }];
-  });
-  // The weights are those of now already.
-  const shares = sharesOf(options, { ...states, weights: new Map() });
-  const able = working(options, { ...states, weights: new Map() });
+  const { config } = scene;
+  const options = optionsOf(scene, members);
+  const shares = sharesOf(options, unweighted(scene));
+  const able = working(options, unweighted(scene));
   const total = shares.reduce((sum, { weight }) => sum + weight, 0);
   const preferred = members.find(({ wan }) => wan === shares[0]?.name)?.tier;
   const ranked = members.map((member): Ranked => {
@@ -109,17 +92,13 @@ function whyOut(
 
 /** The member that has a client already, and keeps it as long as it can carry it. @param inIpset asks the kernel's sets */
 export function keeperOf(
-  { config, family, facts }: Scene,
+  scene: Scene,
   { name, members }: Standing,
   src: string,
   inIpset: Surroundings['inIpset'],
 ): Ranked | undefined {
-  const sticky =
-    name === DEFAULT_POLICY
-      ? config.policies.sticky
-      : config.policies.used.find((policy) => policy.name === name)?.sticky;
-  if (sticky?.by !== 'src' || facts.keepsClients !== true) return undefined;
+  if (keptByKernel(scene, name) === undefined) return undefined;
   return members.find(
-    ({ isAble, mark }) => isAble && inIpset?.(clientSetName(family, name, mark), src) === true,
+    ({ isAble, mark }) => isAble && inIpset?.(clientSetName(scene.family, name, mark), src) === true,
   );
 }
