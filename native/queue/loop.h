@@ -121,8 +121,8 @@ class QueueLoop {
   /** Returns whether JS answered in time. */
   bool AskForMisses();
   void ReadAnswers(uint64_t now_ms);
-  /** Sends the verdicts of the misses, or of the others. */
   bool IsDropped(const Packet& packet, uint32_t mark) const;
+  /** Sends the verdicts of the misses, or of the others. */
   void SendVerdicts(bool missed);
   void ReportTrouble(Trouble trouble, int error);
   void SayLate();

@@ -6,7 +6,7 @@ import { accepted } from './accepted.js';
 export interface Networks {
   /** As we write them; empty where everything is meant. */
   readonly list: readonly string[];
-  /** Those that an address of the list can be of. */
+  /** The families that an address of the list can be of. */
   readonly families: readonly Family[];
 }
 

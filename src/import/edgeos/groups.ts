@@ -8,7 +8,7 @@ import { readNumber } from '../vyos/number.js';
 import { OURS } from '../vyos/policies.js';
 import { loseUnknown } from '../vyos/unknown.js';
 
-/** Whom the default test pings, and how often; its counts are 3. */
+/** The default test pings this host every ten seconds, and three answers or failures decide. */
 const DEFAULT_TARGET = 'ping.ubnt.com';
 const DEFAULT_INTERVAL = 10;
 const DEFAULT_COUNT = 3;

@@ -36,7 +36,7 @@ const TIMEOUT = { least: 1, most: 60 };
 const SELF = /^(0\.0\.0\.0|127\..*|::1?)$/;
 /** Where nping's TCP mode connects to unless told otherwise. */
 const NPING_PORT = 80;
-/** Whom nslookup is asked for by mwan3track. */
+/** mwan3track looks this name up. */
 const LOOKED_UP = 'www.google.com';
 
 /** How a method of mwan3 is said. */

@@ -29,7 +29,7 @@ export class ClientSet extends Ipset {
     ]);
   }
 
-  /** Those that are in it; none where there is no such set. @throws Error with `errno` */
+  /** The clients that are in the set; none where there is no such set. @throws Error with `errno` */
   clients(): TimedClient[] {
     const clients: TimedClient[] = [];
     let client = '';
