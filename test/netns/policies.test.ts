@@ -62,6 +62,11 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         const result = machine.command(['set', ...args]);
         assert.equal(result.status, 0, result.stderr);
       };
+      /** The packets that each rule took, by `status rules`. */
+      const counted = (): number[] => {
+        const { stdout } = machine.command(['status', 'rules', '--json'], { env: programs });
+        return JSON.parse(stdout).map(({ packets }: { packets: number }) => packets);
+      };
       /** What holds in every state, for the LAN and for the router itself, in both families. */
       const holds = async (state: string, wan: string = '2') => {
         for (const from of ['client', 'router']) {
@@ -152,7 +157,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         for (const engine of ['nfqueue', 'kernel']) {
           up({ ...config, engine });
           await holds(engine);
+          const before = counted();
           assert.deepEqual(await seen('voice'), { 3: 20 });
+          const took = counted().map((packets, i) => packets - before[i]!);
+          assert.deepEqual(took, [20, 0, 0, 0, 0], 'what each rule took');
           const any = await seen('any', { count: 60 });
           assert.ok(
             ['1', '2', '3'].every((wan) => (any[wan] ?? 0) > 3),
@@ -204,7 +212,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           running.pause();
           const calls = machine.call(['burst', '20', SERVER, PORTS.only], 'client', 10_000);
           // The queue holds 4; the others are the kernel's.
-          machine.until(`grep -q '^ *0 .* 4 ' /proc/net/netfilter/nfnetlink_queue || true`);
+          machine.until(`grep -q '^ *0 *[0-9]* *4 ' /proc/net/netfilter/nfnetlink_queue`);
           running.resume();
           assert.deepEqual(tally(await calls), { '192.0.2.2': 20 });
           await holds('after a stop');
