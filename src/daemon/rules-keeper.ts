@@ -6,6 +6,7 @@ import type { Outcome } from '../system/install.js';
 import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
 import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
 import type { QuickLook, Sight } from '../system/quick-look.js';
+import { IdlePace } from './idle-pace.js';
 import { Isolation } from './isolation.js';
 import { Paced } from './paced.js';
 import { PassBudget } from './pass-budget.js';
@@ -14,6 +15,8 @@ import { TouchedDevices } from './touched-devices.js';
 
 /** How often to look at the fingerprint, which takes 0.15 ms. */
 const LOOK_MS = 500;
+/** With many WANs it takes milliseconds, for their settings, and comes less often: it takes a 400th of the time at most. */
+const FINGERPRINT_FACTOR = 400;
 /** How often to look at everything, in case a change shows neither in the fingerprint nor in the news. */
 const SWEEP_MS = 300_000;
 
@@ -80,6 +83,7 @@ export class RulesKeeper {
   /** When the previous pass and this one began. News of what happened before a pass may arrive while it runs. */
   #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
+  readonly #idle = new IdlePace(FINGERPRINT_FACTOR);
   /** When the last look ended that needed no program. */
   #lastLook = Number.NEGATIVE_INFINITY;
   /**
@@ -230,7 +234,11 @@ export class RulesKeeper {
   }
 
   #compare(): void {
-    if (rulesAreUp() && this.#parts.fingerprint() !== this.#fingerprint) this.#paced.request();
+    if (!rulesAreUp() || !this.#idle.isDue(LOOK_MS)) return;
+    const start = this.#parts.now();
+    const fingerprint = this.#parts.fingerprint();
+    this.#idle.looked(this.#parts.now() - start);
+    if (fingerprint !== this.#fingerprint) this.#paced.request();
   }
 
   /** Brings the rules up to date. @returns for how many milliseconds to leave them alone */

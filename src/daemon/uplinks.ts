@@ -17,6 +17,7 @@ import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange } from '../wan/health.js';
 import { type CheckReport, Monitor } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
+import { IdlePace } from './idle-pace.js';
 import { Isolation } from './isolation.js';
 import { type SuspicionChange, Suspicions } from './suspicions.js';
 import { UnknownRounds } from './unknown-rounds.js';
@@ -96,9 +97,7 @@ export class Uplinks {
   readonly #isolation: Isolation;
   #nextLook: NodeJS.Timeout | undefined;
   #notBefore = 0;
-  /** How long the last look took, and how many turns of the timer there have been since, with the next one. */
-  #lookMs = 0;
-  #idleTurns = 1;
+  readonly #idle = new IdlePace(IDLE_PAUSE_FACTOR);
 
   /** Reports devices that are down before it returns, and looks at them again from time to time. */
   constructor(parts: UplinksParts) {
@@ -251,9 +250,7 @@ export class Uplinks {
   #lookEvery(ms: number): void {
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
-      // Counted in turns, since a look that takes less than a hundredth of one needs no pause.
-      if (this.#idleTurns * ms >= IDLE_PAUSE_FACTOR * this.#lookMs) this.#look();
-      else this.#idleTurns++;
+      if (this.#idle.isDue(ms)) this.#look();
     }, ms);
     this.#timer.unref();
   }
@@ -275,8 +272,7 @@ export class Uplinks {
     }
     const end = this.#clock.now();
     this.#notBefore = end + PAUSE_FACTOR * (end - start);
-    this.#lookMs = end - start;
-    this.#idleTurns = 1;
+    this.#idle.looked(end - start);
   }
 
   /** What the devices tell of each WAN: all of it, or nothing. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, parseConfig } from '../config/config.js';
 import { NO_NUMBERS, type Numbers } from '../config/numbers.js';
@@ -45,10 +45,36 @@ export function rulesAreUp(): boolean {
   return existsSync(join(stateDirectory(), 'up'));
 }
 
+/** What was read last, and of which file: the daemon asks twice a second, and with many WANs it takes a millisecond. */
+let known: { readonly version: string; readonly installed: Installed } | undefined;
+
 /** Reads what is in force; undefined where nothing is, or another version wrote it. @throws what isExhausted() knows */
 export function readInstalled(): Installed | undefined {
+  const path = join(stateDirectory(), KEPT_FILE);
+  const version = versionOf(path);
+  if (version === undefined) return undefined;
+  if (known?.version !== version) {
+    // Taken before the file is read: a newer one is read again.
+    const installed = readKept(path);
+    known = installed === undefined ? undefined : { version, installed };
+  }
+  return known?.installed;
+}
+
+/** A text that changes when the file does, which is replaced as a whole; undefined where there is none. */
+function versionOf(path: string): string | undefined {
   try {
-    const kept = JSON.parse(readFileSync(join(stateDirectory(), KEPT_FILE), 'utf8'));
+    const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
+    return [path, dev, ino, size, mtimeNs].join(' ');
+  } catch (error) {
+    if (isExhausted(error)) throw error;
+    return undefined;
+  }
+}
+
+function readKept(path: string): Installed | undefined {
+  try {
+    const kept = JSON.parse(readFileSync(path, 'utf8'));
     return kept.format === FORMAT ? fromJson(kept) : undefined;
   } catch (error) {
     // Without its numbers, every WAN could get another one.
@@ -80,9 +106,15 @@ function noting(raw: RawConfig, { mask, backendMask }: { mask: unknown; backendM
 }
 
 /** The configuration of the last `up`, with its numbers. */
-export function installedConfig({ raw, numbers }: Installed): Config {
-  return parseConfig(raw, numbers);
+export function installedConfig(installed: Installed): Config {
+  const { raw, numbers } = installed;
+  const config = configs.get(installed) ?? parseConfig(raw, numbers);
+  configs.set(installed, config);
+  return config;
 }
+
+/** Configurations that were parsed already. */
+const configs = new WeakMap<Installed, Config>();
 
 /** The rules that were asked for and how the kernel printed them, table by table. */
 export function readSettled(): { readonly want: Lists; readonly have: Lists } {

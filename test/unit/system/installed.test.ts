@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -48,6 +48,23 @@ describe('the fields of rules that are up', () => {
 
   it('are the defaults where nothing is up', () => {
     assert.deepEqual(masks(WAN), DEFAULTS);
+  });
+
+  it('are read from the file only when it has changed, and the configuration is made only then', () => {
+    keep(left(WAN));
+    const first = readInstalled()!;
+    assert.equal(readInstalled(), first);
+    assert.equal(installedConfig(readInstalled()!), installedConfig(first));
+    const path = join(run, 'state', 'plan.json');
+    // As the executor does, with as many bytes.
+    writeFileSync(`${path}.new`, left({ wan: ['b,dev=eth2'] }));
+    renameSync(`${path}.new`, path);
+    assert.deepEqual(
+      installedConfig(readInstalled()!).wans.map(({ name }) => name),
+      ['b'],
+    );
+    rmSync(path);
+    assert.equal(readInstalled(), undefined);
   });
 
   it('are noted even where `up` named none, so that another default cannot move them', () => {
