@@ -21,4 +21,4 @@ if [ -z "$files" ]; then
 	exit 2
 fi
 # shellcheck disable=SC2086 # a list of paths without spaces
-exec node --enable-source-maps --test --test-concurrency=2 $files
+exec node --enable-source-maps --test --test-concurrency=2 --test-reporter=./dist-test/reporter.js $files

@@ -51,10 +51,10 @@ describe('npm run dev, without a terminal', () => {
   it('runs the tests whose path has the name, and again after a change', async () => {
     const first = await round();
     assert.equal(first.at(-1), 'wanmark: passed; waiting for a change, Ctrl-C ends');
-    assert.ok(first.some((line) => line.includes('MarkField')));
-    assert.ok(!first.some((line) => line.includes('Selector')));
+    assert.ok(first.some((line) => line.includes('unit/core/mark.test')));
+    assert.ok(!first.some((line) => line.includes('unit/core/pool')));
     utimesSync(SOURCE, new Date(), new Date());
-    assert.ok((await round()).some((line) => line.includes('MarkField')));
+    assert.ok((await round()).some((line) => line.includes('unit/core/mark.test')));
   });
 
   it('ends in the middle of a round, and nothing that it started outlives it', async () => {
