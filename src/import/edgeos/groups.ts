@@ -8,11 +8,16 @@ import { readNumber } from '../vyos/number.js';
 import { OURS } from '../vyos/policies.js';
 import { loseUnknown } from '../vyos/unknown.js';
 
-/** The default test pings this host every ten seconds, and three answers or failures decide. */
+/** Whom an interface without a `route-test` pings: `show load-balance watchdog` has `ping gateway: ping.ubnt.com` for it. */
 const DEFAULT_TARGET = 'ping.ubnt.com';
-const DEFAULT_INTERVAL = 10;
+/** How many rounds decide, of failures and of answers: `run fails: 0/3`, `Waiting on recovery (0/3)` in the same listing. */
 const DEFAULT_COUNT = 3;
-/** An interface that another one is not told from has this `failover-priority`. */
+/**
+ * Seconds between rounds. No listing has it; it is what configurations say that write the defaults out, with an
+ * `initial-delay` of 60.
+ */
+const DEFAULT_INTERVAL = 10;
+/** The `failover-priority` of an interface that says none: `fo_priority : 100` in `show load-balance status`. */
 const DEFAULT_PRIORITY = 100;
 /** The words of `sticky` that are part of ours. */
 const STICKY = { 'source-addr': 'src', 'dest-addr': 'dst' } as const;
@@ -68,6 +73,7 @@ function policyOf(name: string, group: ConfigNode, findings: Findings): Item {
     const metric = node.has('failover-only') ? 1_000_000 - priority : 0;
     return { wan, family: 4, metric, weight: readNumber(node, ['weight'], 1, findings) };
   });
+  noteOrder(interfaces, members, findings);
   return {
     keys: { name, use: useOf(members), none: 'main', ...stickyOf(group, findings) },
     from: [
@@ -78,6 +84,21 @@ function policyOf(name: string, group: ConfigNode, findings: Findings): Item {
       ...(group.at('sticky')?.lines ?? []),
     ],
   };
+}
+
+/** No manual that we know says which end of `failover-priority` comes first. */
+function noteOrder(
+  interfaces: readonly (readonly [string, ConfigNode])[],
+  members: readonly PoolMember[],
+  findings: Findings,
+): void {
+  const backups = interfaces.filter((_, i) => members[i]!.metric > 0);
+  if (new Set(members.filter(({ metric }) => metric > 0).map(({ metric }) => metric)).size < 2) return;
+  const [, first] = backups.find(([, node]) => node.has('failover-priority'))!;
+  findings.note(
+    first.lineOf('failover-priority'),
+    'the backup with the highest failover-priority comes first here; see "show load-balance status" for which is active there',
+  );
 }
 
 function stickyOf(group: ConfigNode, findings: Findings): Keys {

@@ -43,7 +43,10 @@ interface Own {
   readonly rules: readonly Item[];
 }
 
-/** They go by the first group that does not say otherwise. */
+/**
+ * They go by the first group that does not say otherwise. A group that was made without `lb-local` is saved by EdgeOS with
+ * `lb-local enable`, as it writes its defaults out.
+ */
 function ownTraffic(groups: ConfigNode, names: ReadonlyMap<string, string>): Own {
   const dns = groups.entries.flatMap(([, group]) => group.at('exclude-local-dns', 'enable')?.lines ?? []);
   const open = groups.entries.find(([, group]) => group.value('lb-local') !== 'disable');

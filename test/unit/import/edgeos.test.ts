@@ -60,6 +60,18 @@ describe('load-balance group', () => {
     });
   }
 
+  it('notes in which order it takes backups that have one', () => {
+    const priorities = (...lines: readonly string[]) =>
+      group(...lines.map((line) => `load-balance group G interface ${line}`)).notes;
+    const backups = ['eth0 failover-only', 'eth2 failover-only', 'eth3'];
+    assert.deepEqual(priorities(...backups), []);
+    assert.deepEqual(priorities(...backups, 'eth3 failover-priority 7'), []);
+    assert.match(
+      priorities(...backups, 'eth2 failover-priority 10').join(),
+      /^6: the backup with the highest failover-priority comes first here/,
+    );
+  });
+
   it('has a test of its own', () => {
     const test = 'load-balance group G interface eth0 route-test';
     const ping = group(
