@@ -35,10 +35,12 @@ export interface MatchContext {
   readonly findings: Findings;
 }
 
-/** @throws CannotSay */
-export function readMatch(section: Section, { network, sets, findings }: MatchContext): Match {
+/** @returns undefined where it never holds @throws CannotSay */
+export function readMatch(section: Section, { network, sets, findings }: MatchContext): Match | undefined {
   const from = readSide(section, 'src_ip');
-  const to = readSide(section, 'dest_ip');
+  const named = readSide(section, 'dest_ip');
+  const to = { ...named, list: withoutReached(section, named.list, network, findings) };
+  if (to.list.length === 0 && named.list.length > 0) return undefined;
   const given = section.get('family');
   // mwan3 skips a rule in a family as soon as one of its addresses is of the other one.
   const families = FAMILIES.filter(
@@ -67,6 +69,25 @@ function readSide(section: Section, key: string) {
     );
   const { list, families } = networks;
   return { list, isOnly: (family: Family) => texts.length === 0 || families.join() === String(family) };
+}
+
+/**
+ * mwan3 has its rules behind those for what the main table reaches by more than its default route (mwan3_connected); here a
+ * rule that names a part of that comes first. One for the main table says of it what is so anyway.
+ */
+function withoutReached(
+  section: Section,
+  list: readonly string[],
+  network: Network | undefined,
+  findings: Findings,
+): readonly string[] {
+  const reached = list.filter((one) => network?.reaches(one));
+  if (reached.length === 0 || section.get('use_policy') === 'default') return list;
+  findings.note(
+    section.lineOf('dest_ip'),
+    `mwan3 leaves alone what the main table reaches by a route of its own, so ${section.title} is never for ${reached.join(', ')}`,
+  );
+  return list.filter((one) => !reached.includes(one));
 }
 
 /** A set of others may have addresses of either family. */

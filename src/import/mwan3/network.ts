@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { DEVICE } from '../../config/wan.js';
 import type { Family } from '../../core/family.js';
+import { covers, readNetworks } from '../addresses.js';
 import type { SourceLine } from '../source.js';
 import type { Section } from '../uci/section.js';
 
@@ -38,10 +39,22 @@ export interface NetworkInterface {
 /** The interfaces of /etc/config/network. */
 export class Network {
   readonly #interfaces: ReadonlyMap<string, Section>;
+  /** What the main table reaches by a route of its own, as far as the file has it. */
+  readonly #reached: readonly string[];
 
   constructor(sections: readonly Section[]) {
     const named = sections.filter(({ type, name }) => type === 'interface' && name !== undefined);
     this.#interfaces = new Map(named.map((section) => [section.name!, section]));
+    const reached = sections
+      .flatMap(reachedBy)
+      .map(readOne)
+      .filter((one) => one !== undefined);
+    this.#reached = reached.filter((one) => !one.endsWith('/0'));
+  }
+
+  /** Whether the main table reaches all of a network by a route of its own: that of a fixed address, or one that is given. */
+  reaches(network: string): boolean {
+    return this.#reached.some((one) => covers(one, network));
   }
 
   get names(): readonly string[] {
@@ -95,6 +108,25 @@ export class Network {
     if (section.get('type') === 'bridge') return known(`br-${name}`.slice(0, LONGEST_DEVICE));
     return isPort(given) ? { dev: FIRST_MODEM, guessed: true, isPointToPoint: false } : known(given);
   }
+}
+
+/** Networks as a section has them: an address and a mask, or both in one. */
+function reachedBy(section: Section): readonly string[] {
+  const within = (address: string, mask: string | undefined) =>
+    mask === undefined || address.includes('/') ? address : `${address}/${mask}`;
+  if (section.type === 'interface' && section.get('proto') === 'static') {
+    const four = section.all('ipaddr').map((address) => within(address, section.get('netmask')));
+    return [...four, ...section.all('ip6addr')];
+  }
+  if (section.type !== 'route' && section.type !== 'route6') return [];
+  if (section.get('table') !== undefined) return [];
+  return section.all('target').map((target) => within(target, section.get('netmask')));
+}
+
+/** A network as others are compared with it; undefined for what is none. */
+function readOne(text: string): string | undefined {
+  const networks = readNetworks([text]);
+  return typeof networks === 'string' ? undefined : networks.list[0];
 }
 
 /** Whether it is the control port of a modem, as /dev/cdc-wdm0, or its place on a bus. */

@@ -54,6 +54,60 @@ describe('a rule of mwan3', () => {
     });
   }
 
+  describe('for what the main table reaches by a route of its own', () => {
+    const KNOWN =
+      section(
+        "interface 'modem'",
+        'device dev-a',
+        'proto static',
+        'ipaddr 192.168.8.2',
+        'netmask 255.255.255.0',
+      ) +
+      section("interface 'inner'", 'device br1', 'proto static', 'ipaddr 10.7.0.1/16', 'ip6addr fd07::1/64') +
+      section('route', 'interface inner', 'target 10.0.8.0', 'netmask 255.255.252.0', 'gateway 10.7.0.9') +
+      section("route 'all'", 'interface a', 'target 0.0.0.0', 'netmask 0.0.0.0');
+    const to = (dest: string, policy = 'one') => {
+      const rule = section("rule 'r'", `use_policy ${policy}`, `dest_ip ${dest}`);
+      const { rule: all, notes, lost } = fromMwan3(uplinks('ab') + POLICIES + rule, NETWORK + KNOWN);
+      assert.deepEqual(lost, []);
+      return { first: all[0]!, notes: notes.filter((note) => /leaves alone/.test(note)) };
+    };
+    for (const dest of [
+      '192.168.8.1',
+      '10.7.5.0/24',
+      '10.7.0.0/16',
+      '10.0.11.0/24',
+      'fd07::9',
+      '10.7.0.1,10.0.8.0/22',
+    ])
+      it(`never holds, as for ${dest}`, () => {
+        const { first, notes } = to(dest);
+        assert.deepEqual(first, { policy: 'direct' });
+        assert.equal(notes.length, 1);
+        assert.match(
+          notes[0]!,
+          /: mwan3 leaves alone what the main table reaches .*, so rule r is never for /,
+        );
+      });
+
+    it('holds for the other addresses that it has', () => {
+      const { first, notes } = to('192.168.8.1,192.168.0.0/16,198.51.100.7');
+      assert.deepEqual(first, { to: ['192.168.0.0/16', '198.51.100.7'], policy: 'one' });
+      assert.match(notes.join(), /never for 192\.168\.8\.1$/);
+    });
+
+    for (const dest of ['10.0.0.0/8', '10.0.12.1', '0.0.0.1/0.0.0.1', 'fd08::1', '203.0.113.9'])
+      it(`holds for ${dest}, which that does not cover`, () => {
+        const { first, notes } = to(dest);
+        assert.deepEqual([first, notes], [{ to: dest, policy: 'one' }, []]);
+      });
+
+    it('may say of it what is so anyway', () => {
+      const { first, notes } = to('10.7.0.0/16', 'default');
+      assert.deepEqual([first, notes], [{ to: '10.7.0.0/16', policy: 'direct' }, []]);
+    });
+  });
+
   it('goes to the words of mwan3', () => {
     const words = ['default', 'unreachable', 'blackhole'];
     const { rule } = rules(
