@@ -35,7 +35,16 @@
         'native/route/news.cc',
         'native/route/rtnetlink.cc',
       ],
-      'include_dirs': ['native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
+      'actions': [
+        {
+          'action_name': 'sources',
+          'inputs': ['binding.gyp', 'native/sources.cjs', '<!@(find native -name "*.cc" -o -name "*.h")'],
+          'outputs': ['<(INTERMEDIATE_DIR)/sources.h'],
+          'action': ['node', 'native/sources.cjs', '<(INTERMEDIATE_DIR)/sources.h'],
+          'message': 'Hashing the sources',
+        },
+      ],
+      'include_dirs': ['native', '<(INTERMEDIATE_DIR)', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': [
         'NAPI_VERSION=8',
         'NAPI_DISABLE_CPP_EXCEPTIONS',

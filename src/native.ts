@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { SystemError } from './errors.js';
+import { SystemError, WanmarkError } from './errors.js';
 
 /** Paths where the addon may be, best first. `WANMARK_ADDON` names another build, for example with a sanitizer. */
 function candidates(): string[] {
@@ -24,6 +24,31 @@ export function loadAddon<Addon>(): Addon {
   // Kept, since finding it takes a fifth of a millisecond, and one look at the devices loads it several times.
   addon ??= load();
   return addon as Addon;
+}
+
+/** Says which sources lie beside the program: native/sources.cjs. */
+const SOURCES = fileURLToPath(new URL('../native/sources.cjs', import.meta.url));
+
+/** Whether the addon was found to be built of the sources that lie here. */
+let isCurrent = false;
+
+/**
+ * Refuses an addon that was built of other sources than those that lie here, as after a pull without a build: it would
+ * lack a function, or misread what it shares with JavaScript, in the middle of something. It is for those who change the
+ * machine, at their beginning, since reading all sources takes some milliseconds. No addon at all is no matter here.
+ * @throws WanmarkError `ADDON_OUTDATED`, with exit code 2
+ */
+export function rejectOutdatedAddon(): void {
+  const path = candidates().find((candidate) => existsSync(candidate));
+  if (isCurrent || path === undefined || !existsSync(SOURCES)) return;
+  const { nativeSources } = createRequire(import.meta.url)(SOURCES) as { nativeSources(): string };
+  isCurrent = loadAddon<{ sources?: string }>().sources === nativeSources();
+  if (!isCurrent)
+    throw new WanmarkError(
+      'ADDON_OUTDATED',
+      `${path} was built of other sources than those in native; run "npm run build:native"`,
+      2,
+    );
 }
 
 function load(): unknown {

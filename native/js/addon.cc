@@ -1,6 +1,7 @@
 // Registers the classes and functions of the addon. It is loaded once for each environment, so nothing is
 // static.
 #include <napi.h>
+#include <sources.h>  // the build makes it (native/sources.cjs)
 
 #include "js/conntrack.h"
 #include "js/host.h"
@@ -29,6 +30,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("RouteNews", wanmark::RouteNews::Define(env));
   exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
   exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
+  exports.Set("sources", Napi::String::New(env, kSources));
   return exports;
 }
 

@@ -72,10 +72,11 @@ node_headers() {
 
 build_addon() {
 	headers=$(node_headers)
+	node native/sources.cjs "$out/sources.h"
 	compile "$out/nfqueue.node" -shared -fPIC -fvisibility=hidden \
 		-DNODE_GYP_MODULE_NAME=nfqueue -DNAPI_VERSION=8 -DNAPI_DISABLE_CPP_EXCEPTIONS \
 		-DNODE_ADDON_API_DISABLE_DEPRECATED -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS \
-		"-I$headers" "-I$(node -p 'require("node-addon-api").include_dir')" native/*/*.cc
+		"-I$headers" "-I$out" "-I$(node -p 'require("node-addon-api").include_dir')" native/*/*.cc
 	# Node itself is not instrumented, so the runtime has to come first, and its own leaks are not ours.
 	echo "WANMARK_ADDON=$PWD/$out/nfqueue.node"
 	echo "LD_PRELOAD=$("$cxx" -print-file-name=libasan.so)"

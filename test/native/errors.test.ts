@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { describeEvent, describeOpenError } from '#wanmark/queue/errors.js';
 import type { NativeOpenError } from '#wanmark/queue/native.js';
 import { parseQueueTable, readQueueTable } from '#wanmark/queue/proc.js';
@@ -107,11 +108,15 @@ describe('the kernel’s table of queues', () => {
 
 describe('an addon that does not load', () => {
   const module = import.meta.resolve('#wanmark/native.js');
+  const node = (args: string[], path: string) =>
+    spawnSync(process.execPath, args, {
+      env: { ...process.env, WANMARK_ADDON: path, WANMARK_RUN: '/no/such/folder' },
+      encoding: 'utf8',
+    });
   const load = (path: string) => {
     const text = `import(${JSON.stringify(module)}).then(({ loadAddon }) => loadAddon()).catch(
       ({ code, message }) => console.log(JSON.stringify({ code, message })))`;
-    const env = { ...process.env, WANMARK_ADDON: path };
-    return JSON.parse(spawnSync(process.execPath, ['-e', text], { env, encoding: 'utf8' }).stdout);
+    return JSON.parse(node(['-e', text], path).stdout);
   };
 
   it('is missing', () => {
@@ -129,5 +134,31 @@ describe('an addon that does not load', () => {
     assert.equal(code, 'ADDON_BROKEN');
     assert.ok(message.startsWith(`cannot load ${path}: `), message);
     assert.doesNotMatch(message, /\n/);
+  });
+
+  it('was built of other sources, which ends what would change the machine, with one line', () => {
+    const path = join(tmpdir(), `wanmark-old-${process.pid}.cjs`);
+    const main = fileURLToPath(import.meta.resolve('#wanmark/cli/main.js'));
+    // Without an option each of them is refused anyway, but for another reason.
+    const said = (sources: string) => {
+      writeFileSync(path, `module.exports = ${sources}`);
+      return ['up', 'refresh', 'run'].map((verb) => {
+        const { status, stdout, stderr } = node([main, verb], path);
+        assert.match(stderr, /^wanmark: .*\n$/);
+        return `${status} ${stdout}${stderr.includes('was built of other sources than those in native')}`;
+      });
+    };
+    try {
+      assert.deepEqual(said('{}'), Array(3).fill('2 true'));
+      assert.deepEqual(said("{ sources: '0123456789abcdef' }"), Array(3).fill('2 true'));
+    } finally {
+      rmSync(path);
+    }
+  });
+
+  it('is not refused when it was just built', () => {
+    const text = `import(${JSON.stringify(module)}).then(({ rejectOutdatedAddon }) => rejectOutdatedAddon())`;
+    const { status, stderr } = spawnSync(process.execPath, ['-e', text], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
   });
 });

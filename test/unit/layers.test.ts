@@ -35,6 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'daemon',
     'import',
     'lab',
+    'native.ts',
     'log.ts',
     'errors.ts',
   ],

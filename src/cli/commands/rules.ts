@@ -12,6 +12,7 @@ import {
 import { unusedSettings } from '../../config/unused.js';
 import { printableLines } from '../../core/printable.js';
 import { UsageError } from '../../errors.js';
+import { rejectOutdatedAddon } from '../../native.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { shadowedRules } from '../../plan/shadowed.js';
 import { initialStates, NO_STATES } from '../../plan/states.js';
@@ -59,6 +60,7 @@ export const upCommand: CommandModule = {
   describe: 'Install rules and routes',
   builder: withOptions,
   handler: async (argv) => {
+    rejectOutdatedAddon();
     const raw = withInstalledFields(await rawConfig(argv));
     const config = rulesConfig(raw, 'up');
     for (const line of [...unusedSettings(config), ...shadowedRules(config.policies.rules)])
@@ -99,6 +101,7 @@ export const refreshCommand: CommandModule = {
   describe: 'Bring what up installed in line with routes, addresses and neighbours of now',
   builder: withOptions,
   handler: async (argv) => {
+    rejectOutdatedAddon();
     warnOfOtherConfiguration(await rawConfig(argv));
     process.exitCode = (await refreshRules({}, TO_STDERR)).code;
   },

@@ -8,6 +8,7 @@ import { Isolation } from '../../daemon/isolation.js';
 import { loadStrategies } from '../../daemon/strategies.js';
 import { UsageError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
+import { rejectOutdatedAddon } from '../../native.js';
 import { checkIproute2, missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
 import { fedQueues } from '../../system/feed.js';
@@ -29,6 +30,7 @@ export const runCommand: CommandModule = {
   builder: (yargs, help?: boolean) =>
     addOptions(yargs, { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }, help),
   handler: async (argv) => {
+    rejectOutdatedAddon();
     // A WAN keeps the number that the rules know it by, whatever its place in the list is now, and the rules their bits.
     const config = parseConfig(withInstalledFields(await rawConfig(argv)), installedNumbers());
     if (config.rules.engine === 'kernel') {
