@@ -44,16 +44,24 @@ export interface RuleLine {
   readonly rule: number;
   readonly policy: string;
   readonly match: string;
-  readonly packets: number;
-  readonly bytes: number;
+  readonly connections: number;
+  /** ISO 8601; null where that is not known. */
+  readonly since: string | null;
 }
 
 /** The output of `status rules` for people. */
 export function rulesTable(rules: readonly RuleLine[]): string {
   if (rules.length === 0) return 'no rules';
-  const table = newTable(['rule', 'match', 'policy', 'packets', 'bytes'], ['match', 'policy']);
-  for (const { rule, match, policy, packets, bytes } of rules) {
-    table.push([rule, match || 'everything', policy, packets, bytes]);
+  const table = newTable(['rule', 'match', 'policy', 'connections', 'in the last'], ['match', 'policy']);
+  for (const { rule, match, policy, connections, since } of rules) {
+    const seconds = since === null ? undefined : Math.max(0, (Date.now() - Date.parse(since)) / 1000);
+    table.push([
+      rule,
+      match || 'everything',
+      policy,
+      connections,
+      seconds === undefined ? '-' : duration(seconds),
+    ]);
   }
   return table.toString();
 }

@@ -40,6 +40,7 @@ import {
 import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
 import { needNetAdmin } from './privilege.js';
 import { readRedirections } from './redirections.js';
+import { countingAfter } from './rule-counters.js';
 import { saidBy } from './said.js';
 
 /** The result of a change to the rules. */
@@ -273,7 +274,8 @@ function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, w
   const { config, before } = asked;
   const lists = folder.have();
   folder.want(want);
-  folder.steps(planSteps({ lists, asked: settledIn(lists) }, want));
+  const steps = planSteps({ lists, asked: settledIn(lists) }, want);
+  folder.steps(steps);
   const kept = keptText({
     raw: asked.raw,
     firewall: asked.firewall,
@@ -283,6 +285,7 @@ function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, w
     unusable: new Set(plan.unusable.map(({ wan, family }) => targetId(wan, family))),
     macs: facts.macs,
     endpoints: facts.endpoints ?? new Map(),
+    counting: countingAfter(before?.counting ?? new Map(), steps, want),
   });
   folder.keep(KEPT_FILE, kept);
   folder.keep('settings', (want.get('settings') ?? []).map((line) => `${line}\n`).join(''));

@@ -33,7 +33,15 @@ export interface Installed {
   readonly macs: ReadonlyMap<string, string>;
   /** The far ends of tunnels that only a program knows, as in the plan's facts. */
   readonly endpoints: ReadonlyMap<string, readonly string[]>;
+  /** When the counters of rules began; see {@link Counting}. */
+  readonly counting: Counting;
 }
+
+/**
+ * When the counters of each chain began that has rules of the configuration: by `FAMILY CHAIN`, in seconds since the
+ * machine's start, which no setting of its clock changes. A chain that an older version wrote is not in it.
+ */
+export type Counting = ReadonlyMap<string, number>;
 
 /** The folder where the executor keeps its state from `up` to `down`. */
 export function stateDirectory(): string {
@@ -126,7 +134,7 @@ export function readSettled(): { readonly want: Lists; readonly have: Lists } {
 
 /** The text of {@link KEPT_FILE}. */
 export function keptText(installed: Installed): string {
-  const { raw, numbers, states, firewall, links, unusable, macs, endpoints } = installed;
+  const { raw, numbers, states, firewall, links, unusable, macs, endpoints, counting } = installed;
   return `${JSON.stringify({
     format: FORMAT,
     raw: noting(ruleOptions(raw), { mask: DEFAULT_MASK, backendMask: DEFAULT_BACKEND_MASK }),
@@ -145,6 +153,7 @@ export function keptText(installed: Installed): string {
     unusable: [...unusable],
     macs: Object.fromEntries(macs),
     endpoints: Object.fromEntries(endpoints),
+    counting: Object.fromEntries(counting),
   })}\n`;
 }
 
@@ -168,6 +177,8 @@ interface Kept {
   readonly macs: Record<string, string>;
   /** Missing in what older versions kept. */
   readonly endpoints?: Record<string, string[]>;
+  /** Missing in what older versions kept. */
+  readonly counting?: Record<string, number>;
 }
 
 function fromJson({
@@ -179,6 +190,7 @@ function fromJson({
   unusable,
   macs,
   endpoints = {},
+  counting = {},
 }: Kept): Installed {
   return {
     raw: noting(raw, { mask: FORMER_MASK, backendMask: DEFAULT_BACKEND_MASK }),
@@ -197,6 +209,7 @@ function fromJson({
     unusable: ids(unusable),
     macs: map(macs),
     endpoints: map(endpoints),
+    counting: map(counting),
   };
 }
 

@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import type { CommandModule } from 'yargs';
 import { matchText } from '../../config/match/match.js';
 import { DEFAULT_SOCKET } from '../../config/options.js';
@@ -75,12 +76,17 @@ async function rulesText(json: boolean): Promise<string> {
     throw new SystemError('NOT_UP', "the rules are not up; run 'wanmark up' first");
   const config = installedConfig(installed);
   const counts = await readRuleCounts(config, installed);
-  const rules = config.policies.rules.map((rule, i) => ({
-    rule: i + 1,
-    policy: rule.policy,
-    match: matchText(rule.match).join(','),
-    ...counts[i]!,
-  }));
+  const startMs = Date.now() - uptime() * 1000;
+  const rules = config.policies.rules.map((rule, i) => {
+    const { since, ...amounts } = counts[i]!;
+    return {
+      rule: i + 1,
+      policy: rule.policy,
+      match: matchText(rule.match).join(','),
+      ...amounts,
+      since: since === null ? null : new Date(startMs + since * 1000).toISOString(),
+    };
+  });
   if (json) return `${printableJson(JSON.stringify(rules))}\n`;
   return `${rulesTable(rules)}\n`;
 }

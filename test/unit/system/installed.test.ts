@@ -39,6 +39,7 @@ describe('the fields of rules that are up', () => {
       unusable: new Set(),
       macs: new Map(),
       endpoints: new Map([['wg0', ['192.0.2.9']]]),
+      counting: new Map([['4 WANMARK_POLICY', 12.5]]),
     });
   const masks = (raw: RawConfig) => {
     const { fields } = parseConfig(withInstalledFields(raw));
