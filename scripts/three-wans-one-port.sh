@@ -131,8 +131,11 @@ print_tables4() {
 		-A WANMARK_SAVE -o $port -m mark --mark 0x3000000/0x3f000000 -m connmark --mark 0x0/0x3f000000 -j CONNMARK --set-xmark 0x3000000/0x3f000000
 		-A WANMARK_SAVE -m mark ! --mark 0x0/0x3f000000 -m connmark --mark 0x0/0x3f000000 -m conntrack ! --ctstate NEW --ctdir REPLY -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK_CLEAR -j MARK --set-xmark 0x0/0x3f000000
+		-A WANMARK_COUNT -o $port -m mark --mark 0x1000000/0x3f000000 -m comment --comment "wanmark first out"
 		-A WANMARK_COUNT -m mark --mark 0x1000000/0x3f000000 -m comment --comment "wanmark first"
+		-A WANMARK_COUNT -o $port -m mark --mark 0x2000000/0x3f000000 -m comment --comment "wanmark second out"
 		-A WANMARK_COUNT -m mark --mark 0x2000000/0x3f000000 -m comment --comment "wanmark second"
+		-A WANMARK_COUNT -o $port -m mark --mark 0x3000000/0x3f000000 -m comment --comment "wanmark third out"
 		-A WANMARK_COUNT -m mark --mark 0x3000000/0x3f000000 -m comment --comment "wanmark third"
 		$kernel_4
 		-A WANMARK_KERNEL -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000

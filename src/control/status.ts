@@ -88,10 +88,28 @@ export interface JudgedStatus extends MemberStatus {
   readonly checks: readonly CheckStatus[];
 }
 
+/** What went by a WAN, whoever decided. Fields may be added, never renamed. */
+export interface TrafficStatus {
+  /** Bytes that came in by it, since its device was made or the rules were. */
+  readonly inBytes: number;
+  /** Bytes that left by it. */
+  readonly outBytes: number;
+  /** Bits a second over the last six seconds; null until they are known, and while the device is away. */
+  readonly inBitsPerSecond: number | null;
+  readonly outBitsPerSecond: number | null;
+  /**
+   * `device`: counters of the device, with the headers of its link; `rules`: those of our rules where WANs share a device, of
+   * packets that have the WAN's mark.
+   */
+  readonly counter: 'device' | 'rules';
+}
+
 /** One WAN in `wanmark status --json`. Fields may be added, never renamed. */
 export interface WanStatus extends JudgedStatus {
   /** Empty for a bare mark. */
   readonly dev: string;
+  /** Null for a bare mark, and where nothing was counted yet. */
+  readonly traffic: TrafficStatus | null;
 }
 
 /** One backend of a service; its fields are those of a WAN. */

@@ -26,6 +26,7 @@ import { Renumbering } from './renumbering.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
 import { StickyPolicies } from './sticky-policies.js';
+import { Traffic } from './traffic.js';
 import { judgedStatus } from './uplink-status.js';
 import { Uplinks } from './uplinks.js';
 
@@ -63,6 +64,7 @@ export class Wans {
   readonly #mover: Mover;
   readonly #isolation: Isolation;
   readonly #settings: Settings;
+  readonly #traffic: Traffic;
   /** Settles when all consequences of the WANs' changes of state are done. */
   #settled: Promise<unknown> = Promise.resolve();
 
@@ -73,6 +75,7 @@ export class Wans {
     const { wans, fields, health, hooks, socket } = config;
     this.#isolation = new Isolation(logger, parts.now);
     this.#inbound = new InboundWans(wans);
+    this.#traffic = new Traffic({ wans, now: parts.now, isolation: this.#isolation });
     this.#sticky = new StickyPolicies(config.policies, wans, parts.now);
     this.balancer = this.#openBalancer();
     this.#pool = this.balancer.pools[0]!;
@@ -96,6 +99,7 @@ export class Wans {
   /** Hears of the uplinks' changes at once from now on. Starts a program, so decisions wait for a moment. */
   begin(): void {
     this.#uplinks?.begin();
+    this.#traffic.begin();
   }
 
   /** Does what {@link Uplinks.unusable} says. */
@@ -117,6 +121,7 @@ export class Wans {
   async stop(): Promise<void> {
     const { logger } = this.#parts;
     const isolation = this.#isolation;
+    this.#traffic.stop();
     await isolation.settle(() => this.#mover.stop(), PART_STOPPING_MS);
     await isolation.settle(() => this.#uplinks?.stop(), PART_STOPPING_MS);
     const hooks = isolation.settle(() => this.#hooks.stop(), PART_STOPPING_MS);
@@ -146,7 +151,8 @@ export class Wans {
     return this.#pool.members.map((member, i): WanStatus => {
       const reports = this.#uplinks?.checks(member.target.name) ?? [];
       const status = judgedStatus(lines[i]!, member, this.#parts.states, reports);
-      return { ...status, dev: member.configured.dev ?? '' };
+      const traffic = this.#traffic.status(member.target.name);
+      return { ...status, dev: member.configured.dev ?? '', traffic };
     });
   }
 

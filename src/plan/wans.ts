@@ -1,3 +1,4 @@
+import { countComment, outComment, sharesDevice } from './counted.js';
 import { neighbourKey } from './facts.js';
 import { farEnds } from './far-ends.js';
 import { kernelRules } from './kernel-choice.js';
@@ -21,6 +22,7 @@ import {
   hasMark,
   LED,
   leave,
+  leavesBy,
   logPrefix,
   NEW,
   NEW_ORIGINAL,
@@ -219,12 +221,18 @@ export function leftAlone(scene: Scene, named: readonly Rule[] = []): Rule[] {
   return [...serviceExceptions(scene), LED, ...known];
 }
 
+/**
+ * Counts a WAN's packets in both directions together. A device tells how much went in each direction by WANs that have it
+ * alone, at no cost for a packet; those on a shared one need another rule.
+ */
 function countRules(scene: Scene, { wan }: Uplink): Rule[] {
   const mark = hasMark(wanBits(scene, wan.mark).value, scene.mask);
-  const count: Rule = { when: [mark], comment: `wanmark ${wan.name}` };
-  if (!scene.config.rules.logKernel) return [count];
+  const count: Rule[] = [{ when: [mark], comment: countComment(wan) }];
+  if (sharesDevice(wan, scene.config.wans))
+    count.unshift({ when: [leavesBy(wan.dev), mark], comment: outComment(wan) });
+  if (!scene.config.rules.logKernel) return count;
   const prefix = logPrefix(wan.name, `mark=${wan.mark}`);
-  return [count, { when: [mark, NEW], action: { kind: 'log', prefix } }];
+  return [...count, { when: [mark, NEW], action: { kind: 'log', prefix } }];
 }
 
 /**

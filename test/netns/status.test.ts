@@ -35,7 +35,9 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         assert.ok(pid > 0 && uptimeSeconds > 0);
         assert.equal(strategy, 'weighted');
         assert.deepEqual([queue.num, queue.verdicts, queue.kernelDecided], [0, 40, 0]);
-        const lines = wans.map(({ since, reason, families, upAt, warmUp, checks, ...line }) => {
+        const lines = wans.map(({ since, reason, families, upAt, warmUp, checks, traffic, ...line }) => {
+          assert.equal(traffic?.counter, 'device');
+          assert.ok(traffic.outBytes > 0 || line.weight === 0, 'connections left by it');
           assert.ok(Math.abs(Date.parse(since) - Date.now()) < 60_000, since);
           assert.deepEqual(
             [reason, families.map(({ family, state }) => `${family} ${state}`)],

@@ -1,0 +1,99 @@
+import type { Config } from '../config/config.js';
+import type { TrafficStatus } from '../control/status.js';
+import { ByteMeter, type RateHistory } from '../core/byte-meter.js';
+import { sharesDevice } from '../plan/counted.js';
+import { readInstalled } from '../system/installed.js';
+import { deviceCounts, ruleCounts } from '../system/wan-counters.js';
+import type { Isolation } from './isolation.js';
+
+/** How often devices are asked, some 20 us each. */
+const DEVICE_MS = 2000;
+/** How often rules are read, which takes a program and some milliseconds. */
+const RULES_MS = 5000;
+/** For how long rules are read after somebody asked. */
+const INTEREST_MS = 60_000;
+
+export interface TrafficParts {
+  readonly wans: Config['wans'];
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  readonly isolation: Isolation;
+  readonly devices?: typeof deviceCounts;
+  readonly rules?: (wans: Config['wans']) => ReturnType<typeof ruleCounts>;
+}
+
+/**
+ * The bytes of each WAN in both directions, with the rate of the last seconds and of the last ten minutes. Where a device is one
+ * WAN's alone, its own counters are read, which also have what no rule has seen; where WANs share one, those of our rules are, and
+ * only while somebody looks.
+ */
+export class Traffic {
+  readonly #parts: TrafficParts;
+  readonly #meters: ReadonlyMap<string, ByteMeter>;
+  readonly #shared: ReadonlySet<string>;
+  #timer: NodeJS.Timeout | undefined;
+  #asked = Number.NEGATIVE_INFINITY;
+  #readRules = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: TrafficParts) {
+    this.#parts = parts;
+    const { wans } = parts;
+    this.#meters = new Map(wans.map(({ name }) => [name, new ByteMeter()]));
+    this.#shared = new Set(wans.filter((wan) => sharesDevice(wan, wans)).map(({ name }) => name));
+  }
+
+  begin(): void {
+    if (this.#meters.size === 0) return;
+    const { isolation } = this.#parts;
+    const read = () => isolation.run(() => this.#read(), undefined);
+    read();
+    this.#timer = setInterval(read, DEVICE_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Null where nothing was counted yet. */
+  status(wan: string): TrafficStatus | null {
+    this.#asked = this.#parts.now();
+    const meter = this.#meters.get(wan);
+    if (meter?.total === undefined) return null;
+    const { total, rate } = meter;
+    return {
+      inBytes: total.in,
+      outBytes: total.out,
+      inBitsPerSecond: rate?.in ?? null,
+      outBitsPerSecond: rate?.out ?? null,
+      counter: this.#shared.has(wan) ? 'rules' : 'device',
+    };
+  }
+
+  /** Null where there is no such WAN. */
+  history(wan: string): RateHistory | null {
+    return this.#meters.get(wan)?.history(this.#parts.now()) ?? null;
+  }
+
+  #read(): void {
+    const { wans, now, devices = deviceCounts, isolation } = this.#parts;
+    const counts = devices(wans);
+    const at = now();
+    for (const [name, meter] of this.#meters) if (!this.#shared.has(name)) meter.read(counts.get(name), at);
+    const isWanted = this.#shared.size > 0 && at - this.#asked < INTEREST_MS;
+    if (!isWanted || at - this.#readRules < RULES_MS) return;
+    this.#readRules = at;
+    void this.#readShared().catch(isolation.report);
+  }
+
+  async #readShared(): Promise<void> {
+    const { wans, now, rules = installedCounts } = this.#parts;
+    const counts = await rules(wans);
+    const at = now();
+    for (const name of this.#shared) this.#meters.get(name)!.read(counts.get(name), at);
+  }
+}
+
+async function installedCounts(wans: Config['wans']): ReturnType<typeof ruleCounts> {
+  const installed = readInstalled();
+  return installed === undefined ? new Map() : ruleCounts(wans, installed);
+}
