@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { printableLines } from '../core/printable.js';
 import { WanmarkError } from '../errors.js';
 import { isExhausted } from '../system/exhausted.js';
+import { ownVersion } from '../system/version.js';
 import { loadCommands } from './commands.js';
 import { runAsOwner } from './owner.js';
 import { complain } from './say.js';
@@ -38,11 +38,10 @@ async function run(args: string[]): Promise<void> {
     return;
   }
   const commands = await loadCommands(args);
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   let parser = yargs(args)
     .scriptName('wanmark')
     .usage('$0 COMMAND [OPTIONS]\n\nBalances connections over several uplinks.')
-    .version(version)
+    .version(ownVersion())
     .parserConfiguration({ 'boolean-negation': false, 'camel-case-expansion': false })
     .strict()
     .demandCommand(1, 'no command given; try wanmark --help')

@@ -11,6 +11,7 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   check: async () => (await import('./commands/rules.js')).checkCommand,
   print: async () => (await import('./commands/print.js')).printCommand,
   status: async () => (await import('./commands/status.js')).statusCommand as CommandModule,
+  events: async () => (await import('./commands/events.js')).eventsCommand as CommandModule,
   explain: async () => (await import('./commands/explain.js')).explainCommand as CommandModule,
   set: async () => (await import('./commands/set.js')).setCommand as CommandModule,
   import: async () => (await import('./commands/import.js')).importCommand as CommandModule,

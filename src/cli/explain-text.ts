@@ -1,6 +1,6 @@
 import type { Explanation, MemberShown, PolicyShown, WayShown } from '../plan/explain/explanation.js';
+import { duration } from './duration.js';
 import type { ConnectionShown } from './explain-connections.js';
-import { duration } from './status-table.js';
 
 /** The output of `explain --json`. Fields may be added, never renamed. */
 export interface WholeExplanation extends Explanation {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { FaultCounts, MemberStatus, QueueStatus } from '../control/status.js';
+import type { EventSink } from '../core/event.js';
 import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
 import type { Member } from '../core/member.js';
@@ -33,6 +34,8 @@ export interface BalancerContext {
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   readonly states: States;
+  /** Takes down what happens; by default nothing is. */
+  readonly events?: EventSink;
   /** The source of live connections of the balancer's marks; undefined where they cannot be counted. */
   readonly connections: ConnectionSource | undefined;
   /** Called when a queue is lost, so that the balancer cannot decide any more. */

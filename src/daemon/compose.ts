@@ -2,12 +2,15 @@ import type { Config } from '../config/config.js';
 import { startsDown } from '../config/health.js';
 import type { TargetLists } from '../config/targets.js';
 import { markMember } from '../core/bare-mark.js';
+import type { EventSink } from '../core/event.js';
 import { backendMember } from '../core/service.js';
 import { States } from '../core/states.js';
 import type { Target } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import type { Log } from '../log.js';
+import { Journal, journalPath } from '../system/journal.js';
 import type { RunProgram } from '../system/programs.js';
+import { makeRunDirectory } from '../system/run-directory.js';
 import { ServiceManager, takeServiceEnvironment } from '../system/service-manager.js';
 import { type ConnectionSource, openBackendConnections, openConnections } from './connections.js';
 import { areNeeded, countConnections } from './counting.js';
@@ -53,6 +56,9 @@ export async function startDaemon(composition: Composition): Promise<Running> {
   const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>
     logger.warn(`systemd cannot be told: ${reason}`),
   );
+  const isolation = new Isolation(logger, now);
+  isolation.run(makeRunDirectory, undefined);
+  const events = new Journal(journalPath(), isolation.report);
   const counters: Counters = {};
   const close = () => Promise.all([counters.wans?.close(), counters.backends?.close()]);
   try {
@@ -63,12 +69,14 @@ export async function startDaemon(composition: Composition): Promise<Running> {
       logger,
       now,
       serviceManager,
+      events,
       fresh: () => Promise.all([counters.wans?.fresh(), counters.backends?.fresh()]),
-      ...openBalancers(composition, counters),
+      ...openBalancers(composition, counters, events),
     });
     const stop = async () => {
       await daemon.stop();
-      await new Isolation(logger, now).settle(close, MOST_CLOSING_MS);
+      await isolation.settle(close, MOST_CLOSING_MS);
+      events.flush();
     };
     return { stop };
   } catch (error) {
@@ -104,6 +112,7 @@ async function openCounters({ config, strategies, log }: Composition, counters: 
 function openBalancers(
   { config, strategies, log, run, now, onLost }: Composition,
   counters: Counters,
+  events: EventSink,
 ): Pick<DaemonParts, 'states' | 'keeper' | 'services' | 'wans'> {
   const { logger, line } = log;
   const { slowStartMs, checks } = config.health;
@@ -111,13 +120,13 @@ function openBalancers(
   const markLog = config.log.mark
     ? { logger, line, devices: new DeviceNames(), packet: config.log.packet }
     : undefined;
-  const common = { config, logger, now, states, onLost, markLog };
+  const common = { config, logger, now, states, events, onLost, markLog };
   let wans: Wans | undefined;
   // With bare marks the rules belong to the user.
   const keeper =
     config.marks.length > 0
       ? undefined
-      : makeKeeper({ config, log, now }, (...unusable) => wans?.unusable(...unusable));
+      : makeKeeper({ config, log, now }, events, (...unusable) => wans?.unusable(...unusable));
   const services =
     config.services.length > 0
       ? new Services({ ...common, services: strategies.services, connections: counters.backends, keeper })
@@ -143,12 +152,14 @@ function targetsOf({ wans, marks, services }: TargetLists): Target[] {
 
 function makeKeeper(
   { config, log, now }: Pick<Composition, 'config' | 'log' | 'now'>,
+  events: EventSink,
   onUnusable: Wans['unusable'],
 ): RulesKeeper {
   const devices = [...new Set(config.wans.map((wan) => wan.dev))];
   const listened = config.services.flatMap(({ device }) => device ?? []);
   return new RulesKeeper({
     logger: log.logger,
+    events,
     now,
     devices: [...devices, ...listened],
     tables: config.wans.map(({ mark }) => config.rules.table + mark),

@@ -7,7 +7,9 @@ import type { QueueStatus, Status } from '../control/status.js';
 import { hex } from '../core/mark.js';
 import type { States } from '../core/states.js';
 import { SystemError } from '../errors.js';
+import type { Journal } from '../system/journal.js';
 import type { ServiceManager } from '../system/service-manager.js';
+import { ownVersion } from '../system/version.js';
 import { atMost } from './at-most.js';
 import { Isolation } from './isolation.js';
 import { queuesTogether } from './queue-status.js';
@@ -35,6 +37,7 @@ export interface DaemonParts {
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   readonly serviceManager: ServiceManager;
+  readonly events: Journal;
   /** Settles when the numbers of live connections are true. */
   readonly fresh: () => Promise<unknown>;
   readonly states: States;
@@ -72,6 +75,7 @@ export class Daemon {
       parts.logger.warn(`wanmark status and set will not work: ${error.message}`);
     }
     const isolation = daemon.#isolation;
+    parts.events.note({ kind: 'start', pid: process.pid, version: ownVersion() });
     parts.logger.info(
       isolation.run(() => daemon.#description(), {}),
       'started',
@@ -109,13 +113,15 @@ export class Daemon {
    * hangs does not keep the others from ending.
    */
   async stop(): Promise<void> {
-    const { serviceManager, keeper, services, wans, logger } = this.#parts;
+    const { serviceManager, keeper, services, wans, logger, events, now } = this.#parts;
     const end = (part: () => unknown) => this.#isolation.settle(part, MOST_STOPPING_MS);
     await end(() => serviceManager.stopping());
     await end(() => this.#watchdog.stop());
     await end(() => this.#control?.close());
     await end(() => keeper?.stop());
     await end(() => services?.stop());
+    const uptimeSeconds = Math.round((now() - this.#startedAt) / 1000);
+    await end(() => events.note({ kind: 'stop', pid: process.pid, uptimeSeconds }));
     if (wans !== undefined) await end(() => wans.stop());
     // Every daemon's log ends with this line.
     else logger.info({ picks: 0, strategyFaults: 0 }, 'stopped');

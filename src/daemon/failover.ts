@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { HealthConfig } from '../config/health.js';
-import { flush, type Selection } from '../conntrack/requests.js';
+import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
+import { type EventSink, NO_EVENTS } from '../core/event.js';
 import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
 import { UDP } from '../core/protocol.js';
@@ -23,6 +24,28 @@ export const CUT_ON_DOWN: Readonly<Record<HealthConfig['onDown'], Selection>> = 
   none: UNANSWERED,
 };
 
+/** Takes down that connections were cut, unless there were none. */
+export function noteCut(
+  events: EventSink,
+  {
+    target,
+    family,
+    selection,
+    flushed,
+  }: {
+    readonly target: string;
+    readonly family: Family;
+    readonly selection: Selection;
+    /** Undefined where the kernel ended all of them by itself. */
+    readonly flushed: Flushed | undefined;
+  },
+): void {
+  if (flushed?.ended === 0) return;
+  const { unanswered, proto } = selection;
+  const which = proto === UDP ? 'udp' : unanswered ? 'unanswered' : 'all';
+  events.note({ kind: 'cut', target, family, which, connections: flushed?.ended ?? null });
+}
+
 export interface FailoverParts {
   readonly wans: readonly Wan[];
   /** That of the WANs. */
@@ -31,6 +54,7 @@ export interface FailoverParts {
   readonly states: States;
   readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
   readonly logger: Logger;
+  readonly events?: EventSink;
   /** Makes the kernel's own choice go by the states; see {@link RulesKeeper.setStates}. */
   readonly follow: () => Promise<void>;
   /** Moves connections off the WANs that are no longer candidates. */
@@ -47,6 +71,9 @@ export interface FailoverParts {
 export class Failover {
   readonly #parts: FailoverParts;
   readonly #flush: typeof flush;
+  readonly #events: EventSink;
+  /** When the suspicions began that have not ended, in milliseconds of the epoch. */
+  readonly #suspected = new Map<TargetId, number>();
   /** The last change of each target, so that work for an older one can tell that it is out of date. */
   readonly #latest = new Map<TargetId, UplinkChange>();
   /** Settles when the last change of each target has been acted upon. */
@@ -55,6 +82,7 @@ export class Failover {
   constructor(parts: FailoverParts) {
     this.#parts = parts;
     this.#flush = parts.flush ?? flush;
+    this.#events = parts.events ?? NO_EVENTS;
   }
 
   /** Acts on a change. @returns when everything is done. Never rejects. */
@@ -82,6 +110,7 @@ export class Failover {
   async suspicionChanged({ wan: name, family, reason, suspected }: SuspicionChange): Promise<void> {
     const { logger, balancer, follow, states } = this.#parts;
     const wan = this.#named(name);
+    this.#noteSuspicion(targetId(name, family), { wan: name, family, reason, suspected });
     if (!suspected) {
       logger.info({ wan: name, family, reason }, 'wan not suspected any more');
       return follow();
@@ -98,10 +127,23 @@ export class Failover {
     const { family, up } = change;
     const lasted = Math.round(change.lastedMs / 1000);
     const line = { wan: wan.name, family, reason: change.reason, since: sinceDate(change.since), lasted };
+    const note = () =>
+      this.#events.note({
+        kind: 'state',
+        target: wan.name,
+        family,
+        state: up ? 'up' : 'down',
+        reason: change.reason,
+        lastedSeconds: lasted,
+      });
     if (up) {
-      await this.#wentUp(wan, change, () => logger.info(line, 'wan up'));
+      await this.#wentUp(wan, change, () => {
+        logger.info(line, 'wan up');
+        note();
+      });
     } else {
       logger.warn(line, 'wan down');
+      note();
       await this.#wentDown(wan, change);
     }
   }
@@ -153,12 +195,23 @@ export class Failover {
     return this.#parts.wans.find((wan) => wan.name === name)!;
   }
 
+  #noteSuspicion(id: TargetId, { wan, family, reason, suspected }: SuspicionChange): void {
+    const now = Date.now();
+    const since = this.#suspected.get(id);
+    if (suspected) this.#suspected.set(id, now);
+    else this.#suspected.delete(id);
+    const state = suspected ? 'suspected' : 'up';
+    const lastedSeconds = suspected || since === undefined ? null : Math.round((now - since) / 1000);
+    this.#events.note({ kind: 'state', target: wan, family, state, reason, lastedSeconds });
+  }
+
   /** Cuts connections of a WAN, unless there is no other WAN: then they may as well wait for this one. */
   async #cut(wan: Wan, family: Family, selection: Selection): Promise<void> {
     const { field, balancer, logger } = this.#parts;
     if (balancer.candidates(family).size === 0) return;
     try {
-      await this.#flush(field.encode(wan.mark), field.mask, { ...selection, family });
+      const flushed = await this.#flush(field.encode(wan.mark), field.mask, { ...selection, family });
+      noteCut(this.#events, { target: wan.name, family, selection, flushed });
     } catch (error) {
       logger.error(`connections of WAN ${wan.name} could not be cut: ${(error as Error).message}`);
     }

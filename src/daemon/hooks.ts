@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { HooksConfig } from '../config/hooks.js';
+import { type EventSink, NO_EVENTS } from '../core/event.js';
 import type { Family } from '../core/family.js';
 import { printable, printableJson } from '../core/printable.js';
 import type { States } from '../core/states.js';
@@ -23,6 +24,7 @@ export interface HooksParts {
   readonly socket: string;
   readonly states: Pick<States, 'state' | 'suspicion'>;
   readonly logger: Logger;
+  readonly events?: EventSink;
   /** Told when telling a hook fails in an unexpected way. */
   readonly onFault: (error: unknown) => void;
   /** Runs a hook; as this process by default. */
@@ -139,7 +141,7 @@ export class Hooks {
   }
 
   #failed(file: string, { wan, family, up }: UplinkChange, { code, why, said }: LimitedEnd): void {
-    const { logger, hooks } = this.#parts;
+    const { logger, hooks, events = NO_EVENTS } = this.#parts;
     const limit = hooks.timeoutMs / 1000;
     const how =
       code !== undefined
@@ -152,6 +154,7 @@ export class Hooks {
               ? `was ${why}`
               : `failed: ${why}`;
     logger.warn({ wan, family, action: action(up), hook: file, said }, `a hook ${how}`);
+    events.note({ kind: 'hook', target: wan, family, hook: file, error: how });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { HealthConfig } from '../config/health.js';
 import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
+import { type EventSink, NO_EVENTS } from '../core/event.js';
 import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
 import { UDP } from '../core/protocol.js';
@@ -30,6 +31,7 @@ export interface MoverParts {
   readonly onUp: HealthConfig['onUp'];
   readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
   readonly logger: Logger;
+  readonly events?: EventSink;
   readonly flush?: typeof flush;
   readonly clock?: Clock;
 }
@@ -76,7 +78,7 @@ export class Mover {
   }
 
   async #moveFrom(wan: Wan, family: Family, which: Selection): Promise<void> {
-    const { field, balancer, logger } = this.#parts;
+    const { field, balancer, logger, events = NO_EVENTS } = this.#parts;
     const mark = field.encode(wan.mark);
     const selection = { ...which, ...leftBy(wan, family), family };
     let moved = 0;
@@ -101,7 +103,9 @@ export class Mover {
     } catch (error) {
       logger.error(`connections of WAN ${wan.name} could not be moved: ${(error as Error).message}`);
     }
-    if (moved > 0) logger.info({ wan: wan.name, family, moved, left }, 'connections moved away');
+    if (moved === 0) return;
+    logger.info({ wan: wan.name, family, moved, left }, 'connections moved away');
+    events.note({ kind: 'moved', target: wan.name, family, connections: moved, left });
   }
 
   /** Waits for the pause between two steps. @returns whether new connections go to other WANs, and none to this one */

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { type EventSink, type Happening, NO_EVENTS } from '../core/event.js';
 import type { TargetId } from '../core/target.js';
 import { isRefusal, WanmarkError } from '../errors.js';
 import { NO_STATES, type PlanStates } from '../plan/states.js';
@@ -45,6 +46,7 @@ export interface Changing {
 
 export interface RulesKeeperParts {
   readonly logger: Logger;
+  readonly events?: EventSink;
   readonly now: () => number;
   /** The devices of WANs and services. */
   readonly devices: readonly string[];
@@ -311,6 +313,7 @@ export class RulesKeeper {
       ? `; somebody removes them again and again, next look in ${restMs / 1000} s`
       : '';
     logger.warn({ missing }, `rules were missing and have been put back${fight}`);
+    this.#note({ kind: 'repaired', missing: missing.length, lines: missing });
     return restMs;
   }
 
@@ -344,6 +347,7 @@ export class RulesKeeper {
       { code, said, missing },
       `the rules could not be brought up to date; next try in ${restMs / 1000} s`,
     );
+    this.#note({ kind: 'rules', error: this.#failure });
     this.#paced.request();
     return restMs;
   }
@@ -363,6 +367,13 @@ export class RulesKeeper {
     if (text === this.#said) return;
     this.#said = text;
     if (text === '') this.#parts.logger.info('no rule is missing any more');
-    else this.#parts.logger.warn({ missing }, 'rules are missing; wanmark up puts them back');
+    else {
+      this.#parts.logger.warn({ missing }, 'rules are missing; wanmark up puts them back');
+      this.#note({ kind: 'rules', error: `${missing.length} rules are missing; wanmark up puts them back` });
+    }
+  }
+
+  #note(happening: Happening): void {
+    (this.#parts.events ?? NO_EVENTS).note(happening);
   }
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { HealthConfig } from '../config/health.js';
 import { flush, forget, lookup, type Selection } from '../conntrack/requests.js';
+import { type EventSink, NO_EVENTS } from '../core/event.js';
 import type { Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
@@ -13,6 +14,7 @@ import { type CheckReport, Monitor, type MonitorOptions } from '../wan/monitor.j
 import { Destinations } from '../wan/passive/destinations.js';
 import { Evidence } from '../wan/passive/evidence.js';
 import type { Watch } from '../wan/passive/watch.js';
+import { noteCut } from './failover.js';
 import { UnknownRounds } from './unknown-rounds.js';
 import { sinceDate } from './uplink-status.js';
 import { type Conntrack, watchTargets } from './watch-targets.js';
@@ -30,6 +32,7 @@ export interface ServersParts {
   /** Takes the findings, and has the current weights. */
   readonly states: States;
   readonly logger: Logger;
+  readonly events?: EventSink;
   /** The names of the targets that new connections to the service may be given to. */
   readonly candidates: () => ReadonlySet<string>;
   /** Whether a connection that must keep off a target could be given to another one. */
@@ -186,6 +189,7 @@ export class Servers {
     const reason = `connections unanswered; ${why}`;
     states.suspect(id, { since: this.#clock.now(), reason });
     logger.warn({ ...this.#label(name), reason }, 'backend suspected');
+    this.#note(name, 'suspected', reason, null);
     const backend = this.#named(name);
     drop(backend.mark);
     this.#settle(Promise.all([this.#cut(backend, UNANSWERED), follow()]));
@@ -198,9 +202,21 @@ export class Servers {
     this.#doubted.delete(name);
     const id = targetId(name, this.#family);
     if (states.suspicion(id) === undefined) return;
+    const { since } = states.suspicion(id)!;
     states.suspect(id, undefined);
     logger.info(this.#label(name), 'backend not suspected any more');
+    this.#note(name, 'up', 'a round of its checks passed', Math.round((this.#clock.now() - since) / 1000));
     this.#settle(follow());
+  }
+
+  #note(
+    target: string,
+    state: 'up' | 'suspected' | 'down',
+    reason: string,
+    lastedSeconds: number | null,
+  ): void {
+    const { events = NO_EVENTS } = this.#parts;
+    events.note({ kind: 'state', target, family: this.#family, state, reason, lastedSeconds });
   }
 
   /** Names a server in the log. */
@@ -236,9 +252,11 @@ export class Servers {
       if (this.#latest.get(id) !== change) return;
       states.admit(id);
       logger.info(line, 'backend up');
+      this.#note(wan, 'up', reason, lasted);
       return;
     }
     logger.warn(line, 'backend down');
+    this.#note(wan, 'down', reason, lasted);
     forget(backend.mark);
     const waits = !states.isByHand(wan) && this.#isAnotherAsked(wan);
     if (waits) this.#toCut.set(id, change);
@@ -267,12 +285,14 @@ export class Servers {
 
   /** Cuts connections of a server, unless there is no other one: then they may as well wait for this one. */
   async #cut(backend: Backend, selection: Selection): Promise<void> {
-    const { field, candidates, logger, service } = this.#parts;
+    const { field, candidates, logger, service, events = NO_EVENTS } = this.#parts;
     if (candidates().size === 0) return;
+    const name = backendName(service, backend);
+    const family = this.#family;
     try {
-      await this.#flush(field.encode(backend.mark), field.mask, { ...selection, family: this.#family });
+      const flushed = await this.#flush(field.encode(backend.mark), field.mask, { ...selection, family });
+      noteCut(events, { target: name, family, selection, flushed });
     } catch (error) {
-      const name = backendName(service, backend);
       logger.error(`connections of backend ${name} could not be cut: ${(error as Error).message}`);
     }
   }

@@ -1,6 +1,7 @@
 import type { Change } from '../config/change.js';
 import type { Config } from '../config/config.js';
 import type { ServiceStatus } from '../control/status.js';
+import { NO_EVENTS } from '../core/event.js';
 import type { Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import { hex } from '../core/mark.js';
@@ -177,6 +178,7 @@ export class Services {
 
   #watch({ service, strategy }: NamedService, pool: Pool): Watched {
     const { config, states, logger, keeper } = this.#parts;
+    const events = this.#parts.events ?? NO_EVENTS;
     const servers = new Servers({
       service,
       field: config.fields.backends,
@@ -184,6 +186,7 @@ export class Services {
       cut: CUT_ON_DOWN[config.health.onDown],
       states,
       logger,
+      events,
       candidates: () => new Set(pool.candidates(service.family).map(({ target }) => target.name)),
       hasOther: (name) => pool.hasOther(name, service.family),
       forget: (mark) => this.balancer.forget(mark),
@@ -196,6 +199,7 @@ export class Services {
       states,
       strategy,
       logger,
+      events,
       uplinks: servers,
       keeper,
       settled: () => servers.settled(),

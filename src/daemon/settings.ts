@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { type Change, UnknownWan } from '../config/change.js';
+import { type EventSink, type Happening, NO_EVENTS } from '../core/event.js';
 import type { Member } from '../core/member.js';
 import type { States } from '../core/states.js';
 import type { NamedStrategy } from '../core/strategy.js';
@@ -19,6 +20,7 @@ export interface SettingsParts {
   /** The strategy that chooses among them. */
   readonly strategy: Pick<NamedStrategy, 'name' | 'ignoresWeights'>;
   readonly logger: Logger;
+  readonly events?: EventSink;
   /** Undefined for bare marks, and without WANs. */
   readonly uplinks: Pick<Uplinks, 'setDown' | 'reconsider'> | undefined;
   /** Undefined for bare marks. */
@@ -136,6 +138,7 @@ export class Settings {
     states.setWeight(target.name, weights.get(target.name));
     if ((now === 0) !== (was === 0)) states.turnedWeight(target.name);
     logger.info({ ...label(target.name), what: 'weight', now, was }, 'set');
+    this.#note({ kind: 'set', target: target.name, what: 'weight', now: String(now), was: String(was) });
     const said = `weight ${weightText(now)}, was ${weightText(was)}`;
     const { name, ignoresWeights } = this.#parts.strategy;
     return ignoresWeights && now > 0 ? `${said}; strategy ${name} ignores weights above 0` : said;
@@ -149,6 +152,7 @@ export class Settings {
       if (now === was) continue;
       states.setByHand(target.name, now === 'down');
       logger.info({ ...label(target.name), what: 'state', now, was }, 'set');
+      this.#note({ kind: 'set', target: target.name, what: 'state', now, was: was! });
     }
     // Called even if the state was `auto` before, since that ends a hold-down.
     for (const { target } of those) uplinks?.setDown(target.name, now === 'down');
@@ -157,6 +161,10 @@ export class Settings {
       const text = now === 'down' ? now : `auto (${this.#found(target)})`;
       return now === before[i] ? `state ${text}, as before` : `state ${text}, was ${before[i]}`;
     });
+  }
+
+  #note(happening: Happening): void {
+    (this.#parts.events ?? NO_EVENTS).note(happening);
   }
 
   /** The state that the daemon finds for a WAN: `up`, or why it is down, by family where the families differ. */

@@ -4,6 +4,7 @@ import { lowestPolicyNumber } from '../config/policies.js';
 import { DEFAULT_POLICY } from '../config/policy.js';
 import type { PolicyStatus, StickyStatus, WanStatus } from '../control/status.js';
 import { markMember } from '../core/bare-mark.js';
+import { NO_EVENTS } from '../core/event.js';
 import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
 import { Pairs } from '../core/pairs.js';
@@ -71,7 +72,7 @@ export class Wans {
   /** Binds the queues; packets are answered from here on. @throws QueueError */
   constructor(parts: WansParts) {
     this.#parts = parts;
-    const { config, logger, states, keeper } = parts;
+    const { config, logger, states, keeper, events = NO_EVENTS } = parts;
     const { wans, fields, health, hooks, socket } = config;
     this.#isolation = new Isolation(logger, parts.now);
     this.#inbound = new InboundWans(wans);
@@ -79,9 +80,15 @@ export class Wans {
     this.#sticky = new StickyPolicies(config.policies, wans, parts.now);
     this.balancer = this.#openBalancer();
     this.#pool = this.balancer.pools[0]!;
-    this.#mover = new Mover({ field: fields.wans, onUp: health.onUp, balancer: this.balancer, logger });
+    this.#mover = new Mover({
+      field: fields.wans,
+      onUp: health.onUp,
+      balancer: this.balancer,
+      logger,
+      events,
+    });
     const onFault = this.#isolation.report;
-    this.#hooks = new Hooks({ wans, hooks, socket, logger, states, onFault, run: parts.run });
+    this.#hooks = new Hooks({ wans, hooks, socket, logger, events, states, onFault, run: parts.run });
     this.#uplinks = wans.length > 0 ? this.#watchUplinks() : undefined;
     this.#settings = new Settings({
       what: 'WAN',
@@ -90,6 +97,7 @@ export class Wans {
       strategy: parts.strategy,
       states,
       logger,
+      events,
       uplinks: this.#uplinks,
       keeper,
       settled: () => this.#settled,
@@ -237,7 +245,7 @@ export class Wans {
    * already are found at once.
    */
   #watchUplinks(): Uplinks {
-    const { config, states, logger, keeper, run } = this.#parts;
+    const { config, states, logger, events = NO_EVENTS, keeper, run } = this.#parts;
     const { wans, health } = config;
     const field = config.fields.wans;
     const failover = new Failover({
@@ -247,6 +255,7 @@ export class Wans {
       states,
       balancer: this.balancer,
       logger,
+      events,
       mover: this.#mover,
       follow: () => keeper?.setStates(states) ?? Promise.resolve(),
     });

@@ -34,6 +34,7 @@ export function optionsPage(): string {
 | \`wanmark down\` | removes all that is ours |
 | \`wanmark print\` | prints what \`up\` would do, as [one script that stands alone](scripts.md#a-script-that-stands-alone) |
 | \`wanmark status\` | asks the running daemon; \`--json\`, \`--csv\`, \`--watch\`. \`status rules\` shows [what each rule took](policies.md#what-a-rule-took) |
+| \`wanmark events\` | shows [what happened](watching.md#events), with a daemon and without one; \`--since\`, \`--json\` |
 | \`wanmark explain\` | says [where a connection goes, and why](explain.md) |
 | \`wanmark set\` | [changes a WAN](health.md#by-hand) of the running daemon |
 | \`wanmark import\` | prints [the configuration of mwan3](from-mwan3.md), VyOS or EdgeOS as one of ours, and says what is not the same |

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import type { Selection } from '#wanmark/conntrack/requests.js';
+import type { Happening } from '#wanmark/core/event.js';
 import type { Family } from '#wanmark/core/family.js';
 import { MarkField } from '#wanmark/core/mark.js';
 import { targetId } from '#wanmark/core/target.js';
@@ -18,6 +19,7 @@ function recorded(
   const done: string[] = [];
   const cut: Selection[] = [];
   const lines: Record<string, unknown>[] = [];
+  const events: Happening[] = [];
   const states = statesOf(wans);
   const pool = poolOf(wans, { pick: (_flow, all) => all.at(-1)! }, states);
   const picked = () => pool.select(flow())?.target.name;
@@ -37,6 +39,7 @@ function recorded(
       },
     },
     logger,
+    events: { note: (event) => events.push(event) },
     mover: {
       move: async (from, family) => {
         moved.push([family, ...from.map(({ name }) => name)]);
@@ -73,7 +76,7 @@ function recorded(
     return failover.suspicionChanged({ wan: name, family, reason: 'a test', suspected });
   };
   const lasts = (name: string, family: Family) => failover.lasts(note(name, family, false, false));
-  return { turn, lasts, suspect, done, cut, moved, lines, picked };
+  return { turn, lasts, suspect, done, cut, moved, lines, events, picked };
 }
 
 describe('Failover', () => {
@@ -91,6 +94,33 @@ describe('Failover', () => {
     await turn('wan3', 4, true);
     assert.deepEqual(done, ['rules without none, new ones go by wan2', 'move, new ones go by wan3']);
     assert.equal(picked(), 'wan3');
+  });
+
+  it('takes down changes of state, and what was cut', async () => {
+    const { turn, suspect, events } = recorded();
+    const wan3 = { target: 'wan3', family: 4 } as const;
+    await suspect('wan3', 4, true);
+    await suspect('wan3', 4, false);
+    await turn('wan3', 4, false);
+    await turn('wan3', 4, true);
+    const cut = (which: 'all' | 'unanswered') => ({ kind: 'cut', ...wan3, which, connections: null });
+    const state = (now: string, lastedSeconds: number | null = 0) => ({
+      kind: 'state',
+      ...wan3,
+      state: now,
+      reason: 'a test',
+      lastedSeconds,
+    });
+    assert.deepEqual(events, [
+      state('suspected', null),
+      cut('unanswered'),
+      cut('unanswered'),
+      state('up'),
+      state('down'),
+      cut('unanswered'),
+      cut('all'),
+      state('up'),
+    ]);
   });
 
   it('moves the connections of the WANs that are replaced by one that came up: none of its own tier, and once', async () => {
