@@ -3,6 +3,7 @@ import { type Change, parseChange, UnknownWan } from '../config/change.js';
 import { printableJson } from '../core/printable.js';
 import { UsageError, WanmarkError } from '../errors.js';
 import type { Status } from './status.js';
+import type { V1 } from './v1.js';
 import type { Visitors } from './visitors.js';
 
 /** The largest body that is accepted; a change takes about a hundred bytes. */
@@ -35,6 +36,7 @@ export function answer(
   status: Look,
   set: MakeChange,
   visitors: Visitors,
+  v1?: V1,
 ): void {
   const { socket } = request;
   response.setHeader('connection', 'close');
@@ -45,6 +47,10 @@ export function answer(
   }
   request.resume();
   visitors.asked(socket, STATUS_TIMEOUT_MS);
+  if (v1 !== undefined && request.url?.startsWith('/v1/')) {
+    void v1.answer(request, response, () => visitors.follows(socket));
+    return;
+  }
   const counted = request.url === '/status';
   if (request.url === '/set') {
     response.writeHead(405, { allow: 'POST' }).end();

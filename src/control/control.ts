@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { SystemError } from '../errors.js';
 import { answer, type Look, type MakeChange } from './answers.js';
+import { type SourcesV1, V1 } from './v1.js';
 import { Visitors } from './visitors.js';
 
 const MAX_HEADER_BYTES = 4096;
@@ -13,7 +14,7 @@ const AGAIN_MS = 1000;
 const UMASK = 0o117;
 
 /**
- * Answers `GET /status` and `POST /set` on a unix socket with HTTP:
+ * Answers `GET /status`, `POST /set` and what docs/api.md describes on a unix socket with HTTP:
  *
  *     curl --unix-socket PATH http://wanmark/status
  *     curl --unix-socket PATH http://wanmark/status?connections=no
@@ -23,10 +24,12 @@ export class Control {
   readonly #server: Server;
   readonly #path: string;
   readonly #onFault: (error: unknown) => void;
+  readonly #v1: V1 | undefined;
   #again: NodeJS.Timeout | undefined;
 
   /**
    * @param onFault told when nobody can be answered for a moment
+   * @param sources of what is below `/v1/`; without them there is nothing
    * @throws SystemError when the path cannot be used, or another daemon answers there
    */
   static async open(
@@ -34,19 +37,27 @@ export class Control {
     status: Look,
     set: MakeChange,
     onFault: (error: unknown) => void = () => undefined,
+    sources?: SourcesV1,
   ): Promise<Control> {
     await removeStale(path);
-    const control = new Control(path, status, set, onFault);
+    const control = new Control(path, status, set, onFault, sources && new V1(sources));
     await control.#listen();
     return control;
   }
 
-  private constructor(path: string, status: Look, set: MakeChange, onFault: (error: unknown) => void) {
+  private constructor(
+    path: string,
+    status: Look,
+    set: MakeChange,
+    onFault: (error: unknown) => void,
+    v1: V1 | undefined,
+  ) {
+    this.#v1 = v1;
     this.#path = path;
     this.#onFault = onFault;
     const visitors = new Visitors();
     this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) =>
-      answer(request, response, status, set, visitors),
+      answer(request, response, status, set, visitors, v1),
     );
     // Requests that come together would all be answered before the next decision.
     this.#server.maxRequestsPerSocket = 1;
@@ -58,6 +69,7 @@ export class Control {
   /** Ends all connections and removes the socket. */
   close(): void {
     clearTimeout(this.#again);
+    this.#v1?.close();
     this.#server.close();
     this.#server.closeAllConnections();
   }

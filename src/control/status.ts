@@ -1,3 +1,4 @@
+import type { RateHistory } from '../core/byte-meter.js';
 import type { Family } from '../core/family.js';
 import type { Standing } from '../core/states.js';
 
@@ -162,6 +163,27 @@ export interface QueueStatus {
   readonly kernelDecided: number;
   /** Packets that may wait before the kernel chooses itself. */
   readonly length: number;
+}
+
+/** The rules that the daemon keeps. */
+export interface RulesStatus {
+  /** Whether `up` was run and `down` was not. */
+  readonly up: boolean;
+  /** Why they do not go by the daemon's states at the moment; null where they do, or are not up. */
+  readonly failure: string | null;
+}
+
+/** The answer to `GET /v1/status`. Fields may be added, never renamed. */
+export interface StatusV1 extends Status {
+  readonly api: 1;
+  /** ISO 8601: when it was made. */
+  readonly at: string;
+  /** The daemon's version. */
+  readonly version: string;
+  /** Null where the rules belong to the user. */
+  readonly rules: RulesStatus | null;
+  /** The rates of each WAN over the last ten minutes, by name; given only with `history=yes`. */
+  readonly history?: Readonly<Record<string, RateHistory>>;
 }
 
 /** The output of `wanmark status --json`. Fields may be added, never renamed. */

@@ -45,6 +45,12 @@ export class Visitors {
     this.#next(socket, READING_MS, true);
   }
 
+  /** To be called when the answer is a stream: whoever writes it bounds it, and it keeps nobody else out. */
+  follows(socket: Socket): void {
+    clearTimeout(this.#visits.get(socket)?.timer);
+    this.#visits.delete(socket);
+  }
+
   #next(socket: Socket, ms: number, isWaitedFor: boolean): void {
     const visit = this.#visits.get(socket);
     if (visit === undefined) return;

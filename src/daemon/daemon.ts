@@ -2,15 +2,19 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type Change, UnknownWan } from '../config/change.js';
 import type { Config } from '../config/config.js';
+import type { ConnectionQuery, ConnectionsV1 } from '../control/connections.js';
 import type { Control } from '../control/control.js';
-import type { QueueStatus, Status } from '../control/status.js';
+import type { QueueStatus, Status, StatusV1 } from '../control/status.js';
 import { hex } from '../core/mark.js';
 import type { States } from '../core/states.js';
-import { SystemError } from '../errors.js';
+import { SystemError, UsageError } from '../errors.js';
+import { checkQuery, listedConfig } from '../system/connection-list.js';
+import { rulesAreUp } from '../system/installed.js';
 import type { Journal } from '../system/journal.js';
 import type { ServiceManager } from '../system/service-manager.js';
 import { ownVersion } from '../system/version.js';
 import { atMost } from './at-most.js';
+import { ConnectionLists } from './connection-lists.js';
 import { Isolation } from './isolation.js';
 import { queuesTogether } from './queue-status.js';
 import type { RulesKeeper } from './rules-keeper.js';
@@ -30,7 +34,10 @@ const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 
 /** The parts of a daemon; they come in ready and are running already. */
 export interface DaemonParts {
-  readonly config: Pick<Config, 'targets' | 'services' | 'fields' | 'queues' | 'socket'>;
+  readonly config: Pick<
+    Config,
+    'targets' | 'wans' | 'services' | 'fields' | 'queues' | 'policies' | 'socket'
+  >;
   /** The name of the WANs' strategy. */
   readonly strategyName: string;
   readonly logger: Logger;
@@ -54,6 +61,7 @@ export class Daemon {
   readonly #parts: DaemonParts;
   readonly #startedAt: number;
   #control: Control | undefined;
+  #lists: ConnectionLists | undefined;
   readonly #watchdog: Watchdog;
   readonly #isolation: Isolation;
 
@@ -68,6 +76,11 @@ export class Daemon {
         (counted) => daemon.#look(counted),
         (change) => daemon.#set(change),
         daemon.#isolation.report,
+        {
+          status: async (counted, history) => daemon.#statusV1(await daemon.#look(counted), history),
+          connections: (query) => daemon.#connections(query),
+          events: parts.events,
+        },
       );
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
@@ -169,6 +182,26 @@ export class Daemon {
       services: services?.status() ?? [],
       notes: keeper?.notes ?? [],
     };
+  }
+
+  #statusV1(status: Status, withHistory: boolean): StatusV1 {
+    const { wans, keeper } = this.#parts;
+    return {
+      api: 1,
+      at: new Date().toISOString(),
+      version: ownVersion(),
+      ...status,
+      rules: keeper === undefined ? null : { up: rulesAreUp(), failure: keeper.failure ?? null },
+      ...(withHistory && { history: wans?.history() ?? {} }),
+    };
+  }
+
+  async #connections(query: ConnectionQuery): Promise<ConnectionsV1> {
+    const { config } = this.#parts;
+    if (config.wans.length === 0) throw new UsageError('connections are listed by WAN, and there is none');
+    checkQuery(config, query);
+    this.#lists ??= new ConnectionLists(listedConfig(config));
+    return { api: 1, ...(await this.#lists.list(query)) };
   }
 
   /** One line for `systemctl status`. */

@@ -4,6 +4,7 @@ import { lowestPolicyNumber } from '../config/policies.js';
 import { DEFAULT_POLICY } from '../config/policy.js';
 import type { PolicyStatus, StickyStatus, WanStatus } from '../control/status.js';
 import { markMember } from '../core/bare-mark.js';
+import type { RateHistory } from '../core/byte-meter.js';
 import { NO_EVENTS } from '../core/event.js';
 import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
@@ -162,6 +163,13 @@ export class Wans {
       const traffic = this.#traffic.status(member.target.name);
       return { ...status, dev: member.configured.dev ?? '', traffic };
     });
+  }
+
+  /** The rates of the last ten minutes by WAN; empty for bare marks. */
+  history(): Readonly<Record<string, RateHistory>> {
+    return Object.fromEntries(
+      this.#parts.config.wans.map(({ name }) => [name, this.#traffic.history(name)!] as const),
+    );
   }
 
   /** How what no rule is for keeps its WAN; null where it does not. */

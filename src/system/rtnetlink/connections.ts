@@ -1,7 +1,8 @@
 import { parseAddress } from '../../core/address.js';
-import type { Family } from '../../core/family.js';
+import { FAMILIES, type Family } from '../../core/family.js';
 import { loadAddon } from '../../native.js';
 import { attribute, forEachAttribute, numberValue, readAddress } from './attributes.js';
+import { bigEndian } from './ipset.js';
 import { ADDRESS_FAMILY, forEachMessage } from './messages.js';
 
 /** This file's part of the addon (native/js/route.h). It throws an Error with `errno`. */
@@ -24,6 +25,7 @@ const CTA = {
   COUNTERS_ORIG: 9,
   COUNTERS_REPLY: 10,
   TIMESTAMP: 20,
+  MARK_MASK: 21,
   FILTER: 25,
 } as const;
 const TUPLE = { IP: 1, PROTO: 2 } as const;
@@ -38,6 +40,8 @@ const FILTER_ORIG_FLAGS = 1;
 const BY_ADDRESSES = 0b11;
 /** IPS_SEEN_REPLY of linux/netfilter/nf_conntrack_common.h. */
 const SEEN_REPLY = 1 << 1;
+/** IPS_SRC_NAT of the same. */
+const SRC_NAT = 1 << 4;
 const EINVAL = 22;
 
 /** TCP states in the order of linux/netfilter/nf_conntrack_tcp.h, as conntrack(8) prints them. */
@@ -63,6 +67,39 @@ export interface Connection {
   readonly bytes: { readonly out: number; readonly back: number } | undefined;
 }
 
+/** A connection of either family. */
+export interface AnyConnection extends Connection {
+  readonly family: Family;
+  /** Whether its source is translated. */
+  readonly isSourceTranslated: boolean;
+}
+
+/**
+ * Visits the connections of both families whose mark under `mask` is `mark`. The kernel leaves out the others, and walks through its
+ * whole table for that.
+ * @throws Error with `errno`
+ */
+export function connectionsWithMark(
+  mark: number,
+  mask: number,
+  visit: (connection: AnyConnection) => void,
+): void {
+  const { netfilterDump } = loadAddon<NetfilterAddon>();
+  const body = Buffer.concat([
+    Uint8Array.of(0, 0, 0, 0),
+    attribute(CTA.MARK, bigEndian(mark)),
+    attribute(CTA.MARK_MASK, bigEndian(mask)),
+  ]);
+  forEachMessage(netfilterDump(GET, body), NEW, (view, start, end) => {
+    const family = FAMILIES.find((one) => ADDRESS_FAMILY[one] === view.getUint8(start));
+    if (family === undefined) return;
+    const { status, ...connection } = parseConnection(view, start + NFGENMSG_BYTES, end, family);
+    // Kernels that do not filter send everything.
+    if ((connection.mark & mask) >>> 0 !== mark) return;
+    visit({ ...connection, family, isSourceTranslated: (status & SRC_NAT) !== 0 });
+  });
+}
+
 /**
  * The connections from one address to another. Kernels since 5.8 look for those of IPv4; of others comes the whole table.
  * @throws Error with `errno`
@@ -70,7 +107,7 @@ export interface Connection {
 export function connectionsBetween(family: Family, src: string, dst: string): Connection[] {
   const found: Connection[] = [];
   forEachMessage(ask(family, src, dst), NEW, (view, start, end) => {
-    const connection = parseConnection(view, start + NFGENMSG_BYTES, end, family);
+    const { status: _, ...connection } = parseConnection(view, start + NFGENMSG_BYTES, end, family);
     if (connection.src === src && connection.dst === dst) found.push(connection);
   });
   return found;
@@ -99,7 +136,12 @@ function ask(family: Family, src: string, dst: string): Uint8Array {
   }
 }
 
-function parseConnection(view: DataView, start: number, end: number, family: Family): Connection {
+function parseConnection(
+  view: DataView,
+  start: number,
+  end: number,
+  family: Family,
+): Connection & { readonly status: number } {
   let tuple = { proto: 0, src: '', dst: '', sport: 0, dport: 0 };
   let [mark, status, out, back] = [0, 0, undefined as number | undefined, undefined as number | undefined];
   let [tcpState, since] = [undefined as string | undefined, undefined as number | undefined];
@@ -115,6 +157,7 @@ function parseConnection(view: DataView, start: number, end: number, family: Fam
   return {
     ...tuple,
     mark,
+    status,
     isAnswered: (status & SEEN_REPLY) !== 0,
     tcpState,
     since,
