@@ -127,6 +127,12 @@ describe('a connection that is left alone', () => {
       POLICIES,
     ],
     'of the router, by --own off': [{ packet: OWN }, /--own off/, 'eth1', { ...WANS, own: 'off' }],
+    'of the router, by --own off, though a rule without own is for others like it': [
+      { packet: { ...OWN, proto: 17, dport: 5060 } },
+      /--own off/,
+      'eth1',
+      { ...POLICIES, own: 'off' },
+    ],
     'of a tunnel of the router': [{ packet: { ...OWN, proto: 47 } }, /protocol gre/, 'eth1'],
     'of the router, bound to a WAN': [
       { packet: { ...OWN, src: '203.0.113.7', isUnbound: false, dst: '203.0.113.9' } },

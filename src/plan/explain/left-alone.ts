@@ -6,6 +6,8 @@ import { elementOf } from '../evaluate/match.js';
 import type { Packet } from '../evaluate/packet.js';
 import type { Match } from '../plan.js';
 
+const OWN_OFF = "this router's own connections are left to the main table by --own off";
+
 /**
  * Why nobody chooses a WAN for a packet that met these rules: in words, what the last rule asked that ended its way
  * through mangle.
@@ -20,6 +22,7 @@ export function whyLeftAlone(steps: readonly Step[], packet: Packet, config: Pla
   const { lan } = config.rules;
   if (packet.in !== undefined && lan.length > 0 && !lan.includes(packet.in))
     return `it comes by ${packet.in}, which is not one of --lan ${lan.join(',')}`;
+  if (packet.in === undefined && !config.rules.own) return OWN_OFF;
   return 'no rule of ours is for it';
 }
 
@@ -60,7 +63,7 @@ function partReason(match: Match, step: Step, packet: Packet, config: PlanConfig
         ? `an ip rule of somebody else leads its mark ${hex(seen.mark)} (--respect-marks)`
         : `an ip rule of somebody else exempts its mark ${hex(seen.mark)}`;
     case 'state':
-      return "this router's own connections are left to the main table by --own off";
+      return OWN_OFF;
     case 'protocol':
       if (match.number === UDP) return undefined;
       return `what this router itself sends by protocol ${protocolName(match.number)} goes as its tunnel wants it`;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { matchingConnections } from '#wanmark/cli/explain-connections.js';
 import { type PacketArguments, parsePacket } from '#wanmark/cli/explain-packet.js';
 import { explanationText, type WholeExplanation } from '#wanmark/cli/explain-text.js';
+import { parseConfig } from '#wanmark/config/config.js';
 import { UsageError } from '#wanmark/errors.js';
 
 const NOTHING = {
@@ -160,5 +162,112 @@ unsure      rule 1 (voice,dscp=ef) was passed by, but asks for its DSCP
     assert.equal(lines[2], `now         ${tuple} by no WAN, ESTABLISHED`);
     assert.equal(lines[5], 'now         and 2 more like these');
     assert.equal(lines[6], 'a new one:');
+  });
+
+  /** The lines that begin with a word, of what is said where something differs. */
+  const said = (word: string, more: Partial<WholeExplanation>) =>
+    explanationText({ ...WHOLE, ...more })
+      .split('\n')
+      .filter((line) => line.startsWith(word))
+      .map((line) => line.slice(word.length).trim());
+
+  it('says that the rules are not up, and why nobody chooses', () => {
+    assert.match(said('note', { up: false })[0]!, /the rules are not up/);
+    assert.deepEqual(said('note', {}), []);
+    const left = {
+      left: '10.1.2.3 is this router itself',
+      decides: 'nobody',
+      policies: [],
+      rule: null,
+    } as const;
+    assert.deepEqual(said('left alone', left), ['10.1.2.3 is this router itself']);
+    assert.deepEqual([said('rule', left), said('chooses', left), said('no daemon', left)], [[], [], []]);
+    assert.deepEqual(said('rule', { rule: null }), ['none is for it, so policy default holds']);
+  });
+
+  it('says who chooses, and whether the answer is fixed', () => {
+    const strategy = { name: 'source-hash', wan: 'dsl' };
+    assert.deepEqual(said('chooses', { strategy }), ['the daemon, by source-hash: dsl, always']);
+    const kept = { keeps: 'dsl', ways: WHOLE.ways.slice(1) };
+    assert.deepEqual(said('keeps', kept), ['dsl, which the client has (sticky)']);
+    assert.deepEqual(said('chooses', kept), ['the daemon, by least-connections']);
+    const kernel = { decides: 'kernel', strategy: null } as const;
+    assert.deepEqual(said('chooses', kernel), ['the kernel, by its rules']);
+    assert.deepEqual(said('chooses', { ...kernel, daemon: false }), [
+      'the kernel, by its rules; no daemon answers',
+    ]);
+    assert.deepEqual(said('no daemon', kernel), []);
+  });
+
+  it('says where it comes to an end', () => {
+    const ends = (['local', 'none', 'blackhole'] as const).map((fate) => ({
+      ...{ ...WAY, fate, wan: null, share: 1, rule: null, dev: null, via: null, nat: null },
+    }));
+    const bySource = { ...WAY, wan: null, share: 1, rule: null, nat: '192.0.2.77' };
+    assert.deepEqual(said('goes', { ways: [...ends, bySource] }), [
+      'to this router itself',
+      'nowhere: there is no route',
+      'nowhere: blackhole',
+      'by eth1 via 192.0.2.1, as 192.0.2.77',
+    ]);
+    const policies = [{ ...WHOLE.policies[0]!, members: [] }];
+    assert.deepEqual(said('policy', { policies }), ['web: no WAN can take it, so main']);
+  });
+});
+
+describe('the connections of a packet', () => {
+  const config = parseConfig({ wan: ['fibre,dev=eth1,via=192.0.2.1', 'dsl,dev=eth2,via=198.51.100.1'] });
+  const one = {
+    ...{
+      src: '10.0.0.2',
+      dst: '203.0.113.9',
+      proto: 6,
+      sport: 5000,
+      dport: 443,
+      mark: config.fields.wans.encode(2),
+    },
+    ...{ tcpState: 'ESTABLISHED', isAnswered: true, since: undefined, bytes: undefined },
+  };
+  const matching = (
+    all: readonly object[],
+    packet: { sport?: number; dport?: number; proto?: number } = {},
+  ) =>
+    matchingConnections(
+      all.map((more) => ({ ...one, ...more })),
+      { proto: 6, sport: undefined, dport: undefined, ...packet },
+      config,
+    );
+
+  it('are those of its protocol and of the ports that are given, the newest first', () => {
+    const all = [
+      { sport: 1 },
+      { sport: 2, since: 7000 },
+      { sport: 3, since: 9000 },
+      { proto: 17 },
+      { dport: 80 },
+    ];
+    const ports = (...packet: [{ sport?: number; dport?: number; proto?: number }?]) =>
+      matching(all, ...packet).map(({ sport, dport }) => `${sport} ${dport}`);
+    assert.deepEqual(ports(), ['3 443', '2 443', '1 443', '5000 80']);
+    assert.deepEqual(ports({ dport: 443 }), ['3 443', '2 443', '1 443']);
+    assert.deepEqual(ports({ sport: 2 }), ['2 443']);
+    assert.deepEqual(ports({ proto: 17 }), ['5000 443']);
+  });
+
+  it('have the WAN of their mark, a state, and what the kernel counts', () => {
+    const [counted, plain, other] = matching([
+      { since: Date.UTC(2026, 0, 5), bytes: { out: 1, back: 2 } },
+      { tcpState: undefined, isAnswered: false, mark: 0x77 },
+      { tcpState: undefined, mark: config.fields.wans.encode(1) | 0x77 },
+    ]);
+    assert.deepEqual(
+      [counted!.proto, counted!.wan, counted!.state, counted!.since, counted!.bytes],
+      ['tcp', 'dsl', 'ESTABLISHED', '2026-01-05T00:00:00.000Z', { out: 1, back: 2 }],
+    );
+    assert.deepEqual(
+      [plain!.wan, plain!.state, plain!.since, plain!.bytes],
+      [null, 'unanswered', null, null],
+    );
+    assert.deepEqual([other!.wan, other!.state], ['fibre', 'answered']);
   });
 });
