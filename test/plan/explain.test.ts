@@ -176,6 +176,17 @@ describe('a connection that is balanced', () => {
     assert.equal(answer.policies[0]!.members[3]!.why, 'of tier 2, while one of tier 1 works');
   });
 
+  it('goes by the WAN of its family where each family of a device is one', () => {
+    const facts = { main: { ...ROUTER.main, 6: [] }, addresses: { ...ROUTER.addresses, 6: [] } };
+    const raw = { wan: ['line,dev=eth1,via=auto', 'line6,dev=eth1,via6=auto', DSL], 'last-resort': 'main' };
+    const states = { ...NO_STATES, down: new Set(['line/4', 'dsl/4'] as const) };
+    const { ways } = explained(raw, { facts, situation: { states } });
+    assert.deepEqual(
+      ways.map(({ wan, table }) => [wan, table]),
+      [['line', 'main']],
+    );
+  });
+
   it('keeps off WANs that are down, suspected, drained or of the other family, and says why', () => {
     const states = {
       down: new Set(['fibre/4'] as const),

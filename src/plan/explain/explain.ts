@@ -1,8 +1,10 @@
 import type { PlanConfig } from '../../config/config.js';
 import { DEFAULT_POLICY, DIRECT } from '../../config/policy.js';
 import { ruleText } from '../../config/rule.js';
+import type { Family } from '../../core/family.js';
 import { hex } from '../../core/mark.js';
 import { protocolName } from '../../core/protocol.js';
+import { carries } from '../../core/wan.js';
 import { buildPlan } from '../build.js';
 import { type Step, withBits } from '../evaluate/chains.js';
 import type { Packet, Surroundings } from '../evaluate/packet.js';
@@ -113,7 +115,7 @@ function shareOf({ drawn }: Outcome): number {
   return drawn.share.weight / drawn.choice.shares.reduce((sum, { weight }) => sum + weight, 0);
 }
 
-function wayOf({ route, mark, translation }: Walk, share: number, config: PlanConfig): WayShown {
+function wayOf({ packet, route, mark, translation }: Walk, share: number, config: PlanConfig): WayShown {
   const nowhere = { wan: null, table: null, dev: null, via: null, nat: null };
   const common = { share, mark: hex(mark) };
   if (route.kind === 'local' || route.kind === 'none')
@@ -126,7 +128,7 @@ function wayOf({ route, mark, translation }: Walk, share: number, config: PlanCo
   return {
     ...common,
     fate: 'leaves',
-    wan: wanOf(dev, table, via, config),
+    wan: wanOf(dev, table, via, packet.family, config),
     rule,
     table,
     dev,
@@ -136,9 +138,16 @@ function wayOf({ route, mark, translation }: Walk, share: number, config: PlanCo
 }
 
 /** The WAN of a table of ours, or the one whose device and gateway a route has. */
-function wanOf(dev: string, table: string, via: string | null, { wans, rules }: PlanConfig): string | null {
+function wanOf(
+  dev: string,
+  table: string,
+  via: string | null,
+  family: Family,
+  { wans, rules }: PlanConfig,
+): string | null {
   const byTable = wans.find(({ mark }) => String(rules.table + mark) === table);
-  const those = wans.filter((wan) => wan.dev === dev);
+  // Each family of a device may be a WAN of its own.
+  const those = wans.filter((wan) => wan.dev === dev && carries(wan, family));
   const byDevice = those.length === 1 ? those[0] : those.find((wan) => wan.via === via || wan.via6 === via);
   return (byTable ?? byDevice)?.name ?? null;
 }
