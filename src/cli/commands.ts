@@ -12,6 +12,7 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   print: async () => (await import('./commands/print.js')).printCommand,
   status: async () => (await import('./commands/status.js')).statusCommand as CommandModule,
   events: async () => (await import('./commands/events.js')).eventsCommand as CommandModule,
+  doctor: async () => (await import('./commands/doctor.js')).doctorCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand as CommandModule,
   set: async () => (await import('./commands/set.js')).setCommand as CommandModule,
   import: async () => (await import('./commands/import.js')).importCommand as CommandModule,

@@ -16,7 +16,13 @@ export function feedCommand(config: PlanConfig & Pick<Config, 'marks'>): string 
 
 /** Says where the daemon's queues and the rules differ, in at most one line for the WANs and one for the services. */
 export function feedAdvice(
-  { targets, services, queues }: Pick<Config, 'targets' | 'services' | 'queues'>,
+  {
+    targets,
+    services,
+    queues,
+  }: Pick<Config, 'targets' | 'services'> & {
+    readonly queues: Pick<Config['queues'], 'num' | 'count' | 'services'>;
+  },
   fed: readonly QueueRange[],
 ): string[] {
   const { num, count, services: serviceQueue } = queues;

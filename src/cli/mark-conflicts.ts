@@ -5,6 +5,7 @@ import { hex, type MarkField } from '../core/mark.js';
 import { backendName } from '../core/service.js';
 import type { FieldInUse } from '../system/foreign-marks/field.js';
 import { foreignMarks } from '../system/foreign-marks.js';
+import type { Run } from '../system/run.js';
 
 /** How long the look at the connections may take: it reads the whole table, some 3 us an entry. */
 const PATIENCE_MS = 2000;
@@ -18,6 +19,7 @@ const HIGHEST = 0xffff;
 export async function markConflicts(
   config: Pick<Config, 'wans' | 'services' | 'fields'>,
   numbers: Numbers,
+  run?: Run,
 ): Promise<readonly string[]> {
   const { wans, services, fields } = config;
   const used: FieldInUse[] = [];
@@ -32,7 +34,7 @@ export async function markConflicts(
     used.push({ field: fields.backends, option: 'backend-mask', targets });
   }
   const [rules, ...connections] = await Promise.all([
-    foreignMarks(used),
+    foreignMarks(used, run),
     ...used.map(async (one) => {
       const remembered = one.option === 'mask' ? numbers.wans : numbers.backends;
       return foreignConnections(one, new Set(remembered.values()));

@@ -6,7 +6,7 @@ import { needNetAdmin } from '../system/privilege.js';
 import { runDirectory } from '../system/run-directory.js';
 
 /** The commands that read or write the state of the rules. */
-const COMMANDS = new Set(['run', 'up', 'down', 'refresh', 'check']);
+const COMMANDS = new Set(['run', 'up', 'down', 'refresh', 'check', 'doctor']);
 /** What of root's is kept. With --no-new-privs, no program that is started gets more. */
 const KEPT = ['--inh-caps', '--ambient-caps', '--bounding-set'].map((set) => `${set}=-all,+net_admin`);
 /** Signals that are for the command and not for the process that waits for it. */

@@ -53,22 +53,33 @@ function rejectMissingIpv6(config: Pick<Config, 'wans' | 'services'>): void {
 
 /** Rejects our routing tables when somebody else has routes in them. */
 async function rejectTakenTables(
-  { wans, rules }: Pick<Config, 'wans' | 'rules'>,
+  config: Pick<Config, 'wans' | 'rules'>,
   family: Family,
   run: Run,
 ): Promise<void> {
+  const line = await takenTable(config, family, run);
+  if (line !== undefined) throw new UsageError(line);
+}
+
+/**
+ * The first of our routing tables in which somebody else has a route, as a line with what to do; undefined where there is none.
+ * @throws SystemError when the table cannot be read
+ */
+export async function takenTable(
+  { wans, rules }: Pick<Config, 'wans' | 'rules'>,
+  family: Family,
+  run: Run = runCommand,
+): Promise<string | undefined> {
   const tables = wans.filter((wan) => carries(wan, family)).map(({ mark }) => rules.table + mark);
   // Without a program, since there may be hundreds of tables; the one that is taken is shown as `ip` prints it.
   const taken = tables.find((table) => holdsForeign(family, table, PROTOCOL));
-  if (taken === undefined) return;
+  if (taken === undefined) return undefined;
   const stdout = await routesIn(taken, family, run);
   const line = stdout
     .split('\n')
     .find((one) => one !== '' && !new RegExp(` proto ${PROTOCOL}( |$)`).test(one));
-  if (line === undefined) return;
-  throw new UsageError(
-    `table ${taken} holds another's route (${line.trim()}); use --table N with a free range`,
-  );
+  if (line === undefined) return undefined;
+  return `table ${taken} holds another's route (${line.trim()}); use --table N with a free range`;
 }
 
 /** The routes of a table as text; empty where there is no such table. @throws SystemError when it cannot be read */

@@ -15,6 +15,11 @@ export function strictDevices(devices: Iterable<string>): Set<string> {
   );
 }
 
+/** The devices whose strict rp_filter looks up the way back without the packet's mark, their own settings considered. */
+export function blindDevices(devices: Iterable<string>): string[] {
+  return [...strictDevices(devices)].filter((device) => readSetting(device, 'src_valid_mark') !== '1');
+}
+
 /** A text that changes with the settings by which the kernel checks the sources of what comes in by these devices. */
 export function sourceCheckFingerprint(devices: readonly string[]): string {
   const settings = ['all', ...devices].flatMap((device) => [

@@ -35,14 +35,15 @@ export function optionsPage(): string {
 | \`wanmark print\` | prints what \`up\` would do, as [one script that stands alone](scripts.md#a-script-that-stands-alone) |
 | \`wanmark status\` | asks the running daemon; \`--json\`, \`--csv\`, \`--watch\`. \`status rules\` shows [what each rule took](policies.md#what-a-rule-took) |
 | \`wanmark events\` | shows [what happened](watching.md#events), with a daemon and without one; \`--since\`, \`--json\` |
+| \`wanmark doctor\` | looks for [what is wrong](doctor.md) with the rules, the uplinks and the machine, and says what to do; \`--json\` |
 | \`wanmark explain\` | says [where a connection goes, and why](explain.md) |
 | \`wanmark set\` | [changes a WAN](health.md#by-hand) of the running daemon |
 | \`wanmark import\` | prints [the configuration of mwan3](from-mwan3.md), VyOS or EdgeOS as one of ours, and says what is not the same |
 | \`wanmark lab\` | builds a router with several WANs in namespaces, and counts who went where |
 
-\`up\`, \`run\`, \`print\`, \`refresh\`, \`check\` and \`down\` take the same flags, so one set of them serves all: each command
-leaves alone what is not for it. \`down\` needs none, and \`refresh\` and \`check\` without any take the configuration of the
-last \`up\`. \`wanmark COMMAND --help\` lists what a command uses.
+\`up\`, \`run\`, \`print\`, \`refresh\`, \`check\`, \`doctor\` and \`down\` take the same flags, so one set of them serves all: each
+command leaves alone what is not for it. \`down\` needs none, and \`refresh\`, \`check\` and \`doctor\` without any take the
+configuration of the last \`up\`. \`wanmark COMMAND --help\` lists what a command uses.
 
 ## Flags of the WANs
 
@@ -141,7 +142,7 @@ wan:
 | code | meaning |
 |---|---|
 | 0 | It is done; also on SIGTERM and SIGINT |
-| 1 | The machine would not, \`check\` found something missing, or \`import\` lost something |
+| 1 | The machine would not, \`check\` found something missing, \`doctor\` something wrong, or \`import\` lost something |
 | 2 | The usage or the configuration is wrong |
 
 An error is one line that says what is wrong and what to do about it, and nothing has been changed.

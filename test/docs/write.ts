@@ -1,8 +1,10 @@
 /** Writes what is made from the code: the pages of docs/ that are, and the ready scripts. `npm run docs`. */
 import { writeFileSync } from 'node:fs';
+import { doctorPage } from './doctor-page.js';
 import { optionsPage } from './options-page.js';
 import { ROOT } from './pages.js';
 import { readyScripts } from './ready-scripts.js';
 
 writeFileSync(`${ROOT}docs/options.md`, optionsPage());
+writeFileSync(`${ROOT}docs/doctor.md`, doctorPage());
 for (const [path, text] of await readyScripts()) writeFileSync(ROOT + path, text);

@@ -21,9 +21,11 @@ const NDMSG_BYTES = 12;
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
 const NUD_INCOMPLETE = 0x01;
+const NUD_REACHABLE = 0x02;
 const NUD_PROBE = 0x10;
 const NUD_FAILED = 0x20;
 const NUD_NOARP = 0x40;
+const NUD_PERMANENT = 0x80;
 const NTF_USE = 0x01;
 /** Flags of linux/netlink.h. */
 const NLM_F_ACK = 0x4;
@@ -72,10 +74,29 @@ export function parseSilentNeighbours(
   messages: Uint8Array,
   family: Family,
 ): Pick<Neighbour, 'index' | 'address'>[] {
+  return neighboursIn(messages, family, NUD_INCOMPLETE | NUD_FAILED);
+}
+
+/**
+ * The neighbours of a family that have answered within the last moments, or whose address somebody has set for good.
+ * @throws Error with `errno`
+ */
+export function dumpAnsweringNeighbours(family: Family): Pick<Neighbour, 'index' | 'address'>[] {
+  const body = new Uint8Array(NDMSG_BYTES);
+  body[0] = ADDRESS_FAMILY[family];
+  return neighboursIn(dump(RTM_GETNEIGH, body), family, NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP);
+}
+
+/** The neighbours in the messages of a dump that are in one of some states. @param states NUD_* bits */
+function neighboursIn(
+  messages: Uint8Array,
+  family: Family,
+  states: number,
+): Pick<Neighbour, 'index' | 'address'>[] {
   const neighbours: Pick<Neighbour, 'index' | 'address'>[] = [];
   forEachMessage(messages, RTM_NEWNEIGH, (view, start, end) => {
     if (end - start < NDMSG_BYTES || view.getUint8(start) !== ADDRESS_FAMILY[family]) return;
-    if ((view.getUint16(start + 8, LITTLE_ENDIAN) & (NUD_INCOMPLETE | NUD_FAILED)) === 0) return;
+    if ((view.getUint16(start + 8, LITTLE_ENDIAN) & states) === 0) return;
     forEachAttribute(view, start + NDMSG_BYTES, end, (type, _, from, to) => {
       const address = type === NDA_DST ? readAddress(view, from, to) : undefined;
       if (address !== undefined) {
