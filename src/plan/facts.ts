@@ -64,6 +64,8 @@ export interface Address {
    * as `ip` prints it.
    */
   readonly address: string;
+  /** An IPv6 address that the kernel gives new connections only where there is no other (RFC 6724, rule 3). Undefined: no. */
+  readonly isDeprecated?: boolean;
 }
 
 /** What a rule of somebody else in PREROUTING does with a new connection. */

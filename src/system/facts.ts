@@ -167,9 +167,10 @@ class Reader {
     return this.#kernel
       .addresses(family)
       .filter(({ scope, index }) => scope === SCOPE_GLOBAL && this.#names.has(index))
-      .map(({ index, local, peer, prefixLength }) => {
+      .map(({ index, local, peer, prefixLength, deprecated }) => {
         const length = peer === undefined ? prefixLength : family === 4 ? 32 : 128;
-        return { dev: this.#nameOf(index), address: `${local}/${length}` };
+        const place = { dev: this.#nameOf(index), address: `${local}/${length}` };
+        return family === 6 && deprecated ? { ...place, isDeprecated: true } : place;
       });
   }
 

@@ -155,6 +155,27 @@ describe('a connection that is left alone', () => {
   }
 });
 
+describe('a connection to a service', () => {
+  const WEB = { ...WANS, service: ['web,listen=203.0.113.7:80/tcp'], backend: ['web,to=10.1.2.3:8080'] };
+
+  it('goes to its server, from clients, from the Internet and from the router itself', () => {
+    const packets: Partial<Packet>[] = [{}, { in: 'ppp0', src: '198.18.0.1' }, OWN];
+    for (const [i, packet] of [...packets, ...packets].entries()) {
+      const { ways, left, decides, policies } = explained(WEB, {
+        packet: { ...packet, dst: '203.0.113.7' },
+        situation: i < packets.length ? {} : { strategy: 'weighted' },
+      });
+      assert.deepEqual(
+        ways.map(({ fate, dev, share }) => [fate, dev, share]),
+        [['leaves', 'lan0', 1]],
+        packet.src,
+      );
+      assert.deepEqual([decides, policies], ['nobody', []]);
+      assert.match(left!, /service web|comes in by WAN lte/);
+    }
+  });
+});
+
 describe('a connection that is balanced', () => {
   it('goes by the shares of the weights, and leaves as its WAN wants it', () => {
     const answer = explained({
@@ -229,6 +250,24 @@ describe('a connection that is balanced', () => {
       assert.deepEqual(fate({ engine, 'last-resort': 'blackhole' }), ['blackhole']);
       assert.deepEqual(fate({ engine, 'last-resort': 'unreachable' }, OWN), ['eth1'], "the router's own");
     }
+  });
+
+  it('of the router itself has the address of its way that is not deprecated', () => {
+    const address = (one: string, isDeprecated = false) => ({
+      dev: 'eth1',
+      address: `${one}/64`,
+      isDeprecated,
+    });
+    const main = [
+      { dst: 'default', isThrow: false, metric: 0, ways: [{ dev: 'eth1', via: 'fe80::1', unusable: false }] },
+    ];
+    const sourceOf = (...addresses: ReturnType<typeof address>[]) =>
+      explained(WANS, {
+        packet: { ...OWN, family: 6, src: '::', dst: '2001:db8:ff::1' },
+        facts: { main: { ...ROUTER.main, 6: main }, addresses: { ...ROUTER.addresses, 6: addresses } },
+      }).packet.src;
+    assert.equal(sourceOf(address('2001:db8:1::4', true), address('2001:db8:1::2')), '2001:db8:1::2');
+    assert.equal(sourceOf(address('2001:db8:1::4', true)), '2001:db8:1::4');
   });
 
   it('of the router itself goes by main without a daemon, and by a WAN with one or by the kernel', () => {

@@ -4,8 +4,11 @@ import type { Packet, Surroundings } from './packet.js';
 
 /** Those whom the rules ask. */
 export interface Deciders {
-  /** The daemon's answer: the packet's mark with a choice in it; undefined where no daemon listens, or it leaves it to the kernel. */
-  readonly answer: (mark: number) => number | undefined;
+  /**
+   * The daemon's answer by the first of some queues: the packet's mark with a choice in it; undefined where no daemon listens,
+   * or it leaves it to the kernel.
+   */
+  readonly answer: (mark: number, queue: number) => number | undefined;
   /** The kernel's own draw. */
   readonly draw: (choice: Choice) => Share;
 }
@@ -155,7 +158,7 @@ export class Chains {
         return 'on';
       case 'queue': {
         this.wasAsked = true;
-        const answer = this.#deciders.answer(mark);
+        const answer = this.#deciders.answer(mark, action.first);
         // A queue without a listener ends the stage (nf_queue with NF_VERDICT_FLAG_QUEUE_BYPASS).
         if (answer === undefined) return 'end';
         this.wasAnswered = true;

@@ -88,6 +88,11 @@ export function walkOf(plan: FamilyPlan, given: Packet, around: Surroundings, de
       chains.leaveBy(deviceOf(route));
     }
     chains.run('nat', 'OUTPUT');
+    // A service's server may be elsewhere (nf_nat_ipv4_local_fn).
+    if (chains.passing.isTranslated) {
+      route = look();
+      chains.leaveBy(deviceOf(route));
+    }
   } else {
     chains.run('mangle', 'PREROUTING');
     chains.run('nat', 'PREROUTING');
@@ -102,7 +107,8 @@ function withSource(plan: FamilyPlan, packet: Packet, around: Surroundings): Pac
   const { dst, mark, family } = packet;
   const { route } = findRoute(plan, { packet, src: NO_ADDRESS[family], dst, mark }, around);
   if (route.kind !== 'way') return packet;
-  const ofDevice = around.facts.addresses[family].find(({ dev }) => dev === route.dev);
+  const all = around.facts.addresses[family].filter(({ dev }) => dev === route.dev);
+  const ofDevice = all.find(({ isDeprecated }) => !isDeprecated) ?? all[0];
   const src = route.source ?? ofDevice?.address.split('/', 1)[0];
   return src === undefined ? packet : { ...packet, src };
 }

@@ -9,6 +9,7 @@ import { buildPlan } from '../build.js';
 import { type Step, withBits } from '../evaluate/chains.js';
 import type { Packet, Surroundings } from '../evaluate/packet.js';
 import { type Outcome, outcomes, type Walk } from '../evaluate/walk.js';
+import type { Action } from '../plan.js';
 import { makeScene } from '../scene.js';
 import type { PlanStates } from '../states.js';
 import type { Explanation, PolicyShown, WayShown } from './explanation.js';
@@ -37,15 +38,18 @@ export function explain(
   const { walk, drawn } = silent[0]!;
   const number = walk.steps.map(ruleNumber).findLast((one) => one !== undefined);
   const rule = number === undefined ? undefined : config.policies.rules[number - 1];
-  const isChosen =
-    walk.wasAsked || drawn !== undefined || rule !== undefined || walk.steps.some(choosesInMangle);
+  const { mask } = config.fields.wans;
+  const isAsked = walk.steps.some(({ rule: { action } }) => asks(action, config));
+  // Services draw their servers in a field of their own.
+  const isDrawn = drawn?.choice.mask === mask;
+  const isChosen = isAsked || isDrawn || rule !== undefined || walk.steps.some(choosesInMangle);
   const name = !isChosen || rule?.policy === DIRECT ? undefined : (rule?.policy ?? DEFAULT_POLICY);
   const scene = makeScene(config, around.facts, situation.states, packet.family, () => {});
   const policies = name === undefined ? [] : standings(scene, name, situation.reasons);
   const last = policies.at(-1);
   const keeper = last && keeperOf(scene, last, walk.packet.src, around.inIpset);
   const takers = keeper === undefined ? (last?.members.filter(({ why }) => why === null) ?? []) : [keeper];
-  const isDaemons = walk.wasAsked && situation.strategy !== undefined && takers.length > 0;
+  const isDaemons = isAsked && situation.strategy !== undefined && takers.length > 0;
   const strategy = isDaemons
     ? strategyAnswer(last?.strategy ?? situation.strategy!, walk.packet, takers.map(toCandidate))
     : null;
@@ -53,7 +57,8 @@ export function explain(
     ? takers
         .filter(({ wan }) => strategy?.wan == null || wan === strategy.wan)
         .map(({ value, share }): [Outcome, number] => {
-          const answer = (mark: number) => withBits(mark, { value, mask: scene.mask });
+          const answer = (mark: number, queue: number) =>
+            queue === config.queues.num ? withBits(mark, { value, mask }) : undefined;
           return [outcomes(plan, packet, around, answer)[0]!, strategy?.wan == null ? share : 1];
         })
     : undefined;
@@ -91,6 +96,11 @@ function leftText(
 ): string | null {
   if (isChosen) return null;
   return isDirect ? 'its policy leaves it to the main table' : whyLeftAlone(walk.steps, packet, config);
+}
+
+/** Whether the daemon is asked for a WAN, and not for a server. */
+function asks(action: Action | undefined, { queues }: PlanConfig): boolean {
+  return action?.kind === 'queue' && action.first === queues.num;
 }
 
 /** Whether a step leads to the kernel's own choice where mangle makes it. */
