@@ -1,5 +1,6 @@
 #!/bin/sh
-# Compiles the native tests with AddressSanitizer and UndefinedBehaviorSanitizer into build/sanitize and runs them.
+# Compiles the native tests with AddressSanitizer and UndefinedBehaviorSanitizer into build/sanitize and runs them. What
+# no change of a source, a header or this file concerns is not compiled again.
 #
 #   test/native/build.sh            the core: parser, cache, messages, I/O thread
 #   test/native/build.sh addon      builds the addon itself like that and prints the environment to run node in
@@ -11,16 +12,19 @@ cd "$(dirname "$0")/../.."
 
 cxx=${CXX:-g++}
 sanitize=${SANITIZE:-address,undefined}
-out=build/sanitize
+out=build/sanitize/$(basename "$cxx")-$sanitize
 
-# compile OUTPUT ARG...
+# compile OUTPUT ARG...: the file is as old as the compiler's start, so that a source that changes meanwhile is newer.
 compile() {
 	output=$1
 	shift
+	: >"$output.began"
 	# shellcheck disable=SC2046 # pkg-config prints several flags
 	"$cxx" -std=c++20 -g -O1 -Wall -Wextra -fno-omit-frame-pointer -fno-exceptions -fno-rtti \
 		"-fsanitize=$sanitize" -fno-sanitize-recover=all -Inative \
-		-o "$output" "$@" -pthread $(pkg-config --cflags --libs libmnl)
+		-o "$output.new" "$@" -pthread $(pkg-config --cflags --libs libmnl)
+	touch -r "$output.began" "$output.new"
+	mv "$output.new" "$output"
 }
 
 # object_of SOURCE
@@ -33,9 +37,18 @@ core_sources() {
 	find native -name '*.cc' ! -path 'native/js/*'
 }
 
+# is_fresh FILE SOURCE...: tells whether the file is newer than the sources, all headers and this file.
+is_fresh() {
+	file=$1
+	shift
+	[ -e "$file" ] && [ -z "$(find "$@" test/native/build.sh -newer "$file")" ] &&
+		[ -z "$(find native test/native -name '*.h' -newer "$file")" ]
+}
+
 # build_object SOURCE
 build_object() {
-	compile "$(object_of "$1")" -c "$1"
+	object=$(object_of "$1")
+	is_fresh "$object" "$1" || compile "$object" -c "$1"
 }
 
 # build_and_run SOURCE: a test, with the core built already
@@ -43,7 +56,7 @@ build_and_run() {
 	program=$out/$(basename "$1" .cc)
 	objects=$(for source in $(core_sources); do object_of "$source"; done)
 	# shellcheck disable=SC2086 # a list of words
-	compile "$program" "$1" $objects
+	is_fresh "$program" "$1" $objects || compile "$program" "$1" $objects
 	"$program"
 	echo "ok $(basename "$1")"
 }
