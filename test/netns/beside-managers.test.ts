@@ -83,7 +83,7 @@ mkdir -p /run/systemd/networkd.conf.d
 printf '[Network]\\nManageForeignRoutingPolicyRules=no\\nManageForeignRoutes=no\\n' >/run/systemd/networkd.conf.d/wanmark.conf`);
       await start(it.lab);
       const before = await deleted();
-      await it.run("timeout 20 sh -c 'until networkctl reconfigure lan0 2>/dev/null; do sleep 0.1; done'");
+      await it.run("timeout 120 sh -c 'until networkctl reconfigure lan0 2>/dev/null; do sleep 0.1; done'");
       await it.until('ip address show dev lan0 | grep -q 10.0.0.1/24');
       await it.well('it leaves our rules alone');
       assert.equal(await deleted(), before);

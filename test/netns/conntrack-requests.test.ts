@@ -289,7 +289,7 @@ function run(text: string, ...prefix: string[]) {
   const head = `import { ConntrackCounter } from ${JSON.stringify(COUNTER_MODULE)};
     const options = ${JSON.stringify(options)};`;
   const argv = [...prefix, process.execPath, '--input-type=module', '-e', `${head}\n${text}`];
-  return spawnSync(argv[0]!, argv.slice(1), { timeout: 20_000, encoding: 'utf8' });
+  return spawnSync(argv[0]!, argv.slice(1), { timeout: 120_000, encoding: 'utf8' });
 }
 
 scenario(import.meta.url, 'a process ends: by itself after close, unref’ed, and by exit', async () => {

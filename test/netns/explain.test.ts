@@ -18,7 +18,7 @@ import {
   randomStates,
   SERVERS,
 } from './explain-machine.js';
-import { Machine, type Peer, WANMARK, wans } from './rules-harness.js';
+import { Machine, PATIENT_MS, type Peer, WANMARK, wans } from './rules-harness.js';
 
 const CONFIGS = Number(process.env.WANMARK_EXPLAIN_CONFIGS ?? 3);
 const PACKETS = Number(process.env.WANMARK_EXPLAIN_PACKETS ?? 15);
@@ -103,7 +103,7 @@ describe('explain', needs(nfqueue, addon), () => {
     return line.startsWith('failed') ? 'failed' : line;
   };
 
-  const ends = (all: readonly string[]) => (all.every((one) => one === 'failed') ? SILENCE_MS : 5000);
+  const ends = (all: readonly string[]) => (all.every((one) => one === 'failed') ? SILENCE_MS : PATIENT_MS);
 
   test(`says where packets of random configurations go, seed ${SEED}`, async () => {
     const wrong: unknown[] = [];

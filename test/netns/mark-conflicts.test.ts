@@ -48,7 +48,7 @@ describe('other users of our bits', needs(namespaces, addon, conntrackTable), ()
     };
     assertNamed(warnings('up'), 'up');
     assertNamed(warnings('check'), 'check');
-    const run = `timeout -s TERM 20 ${process.execPath} ${WANMARK} run --socket /run/s --config ${machine.configFile(config)}`;
+    const run = `timeout -s TERM 120 ${process.execPath} ${WANMARK} run --socket /run/s --config ${machine.configFile(config)}`;
     // The daemon looks at the rules and at the connections side by side.
     const log = machine.sh(`${run} | { looks=0; while read -r line; do
       echo "$line"

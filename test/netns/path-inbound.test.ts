@@ -59,7 +59,7 @@ describe('an inbound connection', needs(nfqueue, addon), () => {
             .sh(`ip${family === 6 ? '6' : ''}tables -t raw -A PREROUTING -s ${far[family]}`);
           for (const proto of ['tcp', 'udp'] as const) {
             const [flow] = await lab.connect({
-              ...{ from: lab.server, to: far[family], port: ROUTER_PORT, proto, family, timeoutMs: 5000 },
+              ...{ from: lab.server, to: far[family], port: ROUTER_PORT, proto, family },
             });
             assert.equal(flow?.error, undefined, `${proto} by ${wan.name} to ${far[family]}`);
           }
@@ -98,7 +98,6 @@ describe('an inbound connection', needs(nfqueue, addon), () => {
                   port,
                   proto,
                   family,
-                  timeoutMs: 5000,
                 });
                 assert.equal(flow?.error, undefined, `${proto} to ${wan.name} ${to} port ${port}`);
               }

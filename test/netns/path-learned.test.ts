@@ -12,7 +12,7 @@ const KERNEL = ['--engine', 'kernel', '--kernel-mode', 'nth'];
 const PUSH = `
 const socket = require('node:net').connect(7, '${SERVER[6]}', () => socket.end('x'.repeat(20000)));
 socket.on('error', () => {}).resume();
-setTimeout(() => process.exit(), 1000).unref();
+setTimeout(() => process.exit(), 60_000).unref();
 `;
 
 /** The exceptions that the kernel keeps beside IPv6 routes. */

@@ -5,7 +5,17 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { addon, iptablesLegacy, needs, nfqueue, program } from '../helpers/requires.js';
-import { Machine, type Peer, SERVER, SERVER6, tally, VARIANTS, WANMARK, wans } from './rules-harness.js';
+import {
+  Machine,
+  PATIENT_MS,
+  type Peer,
+  SERVER,
+  SERVER6,
+  tally,
+  VARIANTS,
+  WANMARK,
+  wans,
+} from './rules-harness.js';
 
 /** The ports of the server, by the policy that a rule leads them to. */
 const PORTS = {
@@ -42,7 +52,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           ['tcp', isRefused ? '1' : String(count), server, PORTS[to]],
           from === 'router' ? undefined : from,
           // The kernel limits how many errors it sends, so a refusal may be silence.
-          isRefused ? 300 : 5000,
+          isRefused ? 300 : PATIENT_MS,
         );
         return tally(
           lines.map((line) => {
@@ -325,7 +335,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.equal(await held.ask('?'), '192.0.2.2');
         await held.end();
         const others = { ...config, rule: (config.rule as string[]).toReversed(), policy: config.policy };
-        const calls = machine.call(['tcp', '400', SERVER, PORTS.only], 'client', 5000);
+        const calls = machine.call(['tcp', '400', SERVER, PORTS.only], 'client');
         for (const raw of [others, config, { ...others, engine: 'kernel' }, config]) up(raw);
         assert.deepEqual(tally(await calls), { '192.0.2.2': 400 });
         const down = machine.wanmark('down', undefined, { env: programs });

@@ -152,7 +152,7 @@ function program(text: string): string[] {
 
 scenario(import.meta.url, 'a process ends: by itself after close, unref’ed, and by exit', async () => {
   const run = (text: string) =>
-    spawnSync(process.execPath, program(text), { timeout: 20_000, encoding: 'utf8' });
+    spawnSync(process.execPath, program(text), { timeout: 120_000, encoding: 'utf8' });
   for (const text of [
     'await Queue.open(options, () => {}).close(); console.log("end")',
     'const q = Queue.open(options, () => {}); q.unref(); await q.close(); console.log("end")',

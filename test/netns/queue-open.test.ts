@@ -24,7 +24,7 @@ const OPEN = `
 /** Opens queue 0 in a process that is started through the command `prefix`. */
 function openThrough(...prefix: string[]): { code?: string; exitCode?: number; message?: string } {
   const [command, ...argv] = [...prefix, process.execPath, '--input-type=module', '-e', OPEN];
-  const { stdout, stderr } = spawnSync(command!, argv, { encoding: 'utf8', timeout: 20_000 });
+  const { stdout, stderr } = spawnSync(command!, argv, { encoding: 'utf8', timeout: 120_000 });
   assert.equal(stderr, '');
   return JSON.parse(stdout);
 }

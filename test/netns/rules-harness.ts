@@ -27,6 +27,12 @@ export const WANMARK = fileURLToPath(new URL('../../dist/cli/main.js', import.me
 export const ACTOR = fileURLToPath(new URL('./rules-actor.js', import.meta.url));
 const PEER = fileURLToPath(new URL('./rules-peer.js', import.meta.url));
 
+/** An answer that a loaded machine has not given after this time is not coming. */
+export const PATIENT_MS = 30_000;
+/** Between two looks at a condition. */
+const PAUSE_MS = 20;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
 /** The server's addresses: what the main table knows only by its default route. */
 export const SERVER = '203.0.113.1';
 export const SERVER6 = '2001:db8:ff::1';
@@ -194,8 +200,11 @@ export class Machine {
     return this.firstPort;
   }
 
-  /** The lines that a call (rules-peer.ts) answers with. */
-  call(args: string[], netns?: string, patienceMs = 5000): Promise<string[]> {
+  /**
+   * The lines that a call (rules-peer.ts) answers with.
+   * @param patienceMs how long each connection waits; for one that is to fail in silence, the time that the test takes
+   */
+  call(args: string[], netns?: string, patienceMs = PATIENT_MS): Promise<string[]> {
     let caller = this.callers.get(netns);
     if (!caller) {
       caller = new Caller(this.spawnPeer(['call'], netns));
@@ -259,10 +268,12 @@ export class Machine {
   }
 
   /** Waits until the shell condition holds. */
-  until(condition: string, seconds = 20): void {
-    const end = Date.now() + seconds * 1000;
+  until(condition: string, seconds = 120): void {
+    const end = performance.now() + seconds * 1000;
     while (this.attempt(condition).status !== 0) {
-      if (Date.now() > end) throw new Error(`never came true: ${condition}`);
+      if (performance.now() > end) throw new Error(`never came true: ${condition}`);
+      // Those who have to make it true get the processor.
+      Atomics.wait(NEVER, 0, 0, PAUSE_MS);
     }
   }
 

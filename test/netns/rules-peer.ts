@@ -133,7 +133,7 @@ async function answer(line: string): Promise<void> {
 
 async function hold(host: string, port: number): Promise<void> {
   const socket = connect({ host, port });
-  socket.setTimeout(5000, () => socket.destroy(new Error('timed out')));
+  socket.setTimeout(30_000, () => socket.destroy(new Error('timed out')));
   await once(socket, 'connect');
   socket.setTimeout(0);
   createInterface(socket).on('line', say);

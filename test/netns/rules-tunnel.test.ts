@@ -15,7 +15,7 @@ const NTH = { engine: 'kernel', 'kernel-mode': 'nth' };
 describe('a tunnel as a WAN', needs(namespaces, addon, program('busybox')), () => {
   let machine: Machine;
   const call = async (netns: string | undefined, to: string, count = 6) =>
-    tally(await machine.call(['udp', String(count), to, PORT], netns, 2000));
+    tally(await machine.call(['udp', String(count), to, PORT], netns));
   const up = (wan: readonly string[], more: object = NTH) => {
     const { status, stderr } = machine.wanmark('up', { wan, ...more });
     assert.equal(status, 0, stderr);

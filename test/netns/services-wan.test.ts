@@ -53,7 +53,7 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
             const family = i === 0 ? 4 : 6;
             const tag = `${when}-${wan.name}-${family}`;
             const flows = await lab.connect({
-              ...{ from: lab.server, to, family, port: 80, count: 9, tag, concurrency: 1, timeoutMs: 5000 },
+              ...{ from: lab.server, to, family, port: 80, count: 9, tag, concurrency: 1 },
             });
             assert.deepEqual(
               flows.filter(({ error }) => error),
@@ -141,7 +141,6 @@ describe('services behind several WANs', needs(nfqueue, addon, conntrackTable), 
             count: 4,
             tag,
             concurrency: 1,
-            timeoutMs: 5000,
           },
         });
         return [...(await counts(lab, tag)), ...flows.flatMap(({ error }) => error ?? [])];

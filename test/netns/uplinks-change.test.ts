@@ -84,7 +84,7 @@ async function isDown(t: TestContext, daemon: Daemon, happens: () => Promise<unk
 /** Asserts that a connection from outside is answered by the device it came in by. */
 async function answers(lab: Lab, to: string): Promise<void> {
   await lab.router.agent.request({ op: 'serve', port: INBOUND_PORT, addresses: [to] });
-  const [flow] = await lab.connect({ from: lab.server, to, port: INBOUND_PORT, timeoutMs: 5000 });
+  const [flow] = await lab.connect({ from: lab.server, to, port: INBOUND_PORT });
   assert.equal(flow?.error, undefined, `from outside to ${to}`);
 }
 
@@ -249,7 +249,7 @@ describe('an uplink that changes', needs(nfqueue, addon), () => {
         // A user's own rule queues an inbound connection, which is known by the device's new index and not decided.
         await lab.router.sh(`iptables -t mangle -I PREROUTING -i wan2 -p tcp --dport ${INBOUND_PORT} \\
         -m conntrack --ctstate NEW -m mark --mark 0/${WAN_MASK} -j NFQUEUE --queue-num 0`);
-        const [flow] = await lab.connect({ from: lab.server, to: NEXT, port: INBOUND_PORT, timeoutMs: 5000 });
+        const [flow] = await lab.connect({ from: lab.server, to: NEXT, port: INBOUND_PORT });
         assert.equal(flow?.error, undefined);
         assert.ok((await packets(lab.router, 'mangle', 'PREROUTING', /NFQUEUE/)) > 0, 'it was asked for');
         assert.deepEqual(said(daemon, 'put back'), []);
