@@ -5,6 +5,7 @@ import type { Host } from '#wanmark/lab/host.js';
 import type { Lab, LabFlow } from '#wanmark/lab/lab.js';
 import { differences, snapshot } from '#wanmark/lab/snapshot.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
+import { CommandLines } from './command-lines.js';
 import { type TestLabOptions, withLab } from './lab.js';
 import { eventually } from './router-state.js';
 import { statusOf } from './status.js';
@@ -39,12 +40,14 @@ export function shares(flows: readonly LabFlow[]): Record<string, number> {
 export class Beside {
   readonly lab: Lab;
   readonly wanmark: Wanmark;
+  readonly commandLines: CommandLines;
   /** Connections of a client that stay open, half of them by each WAN. */
   held: readonly LabFlow[] = [];
 
   constructor(lab: Lab, wanmark: Wanmark) {
     this.lab = lab;
     this.wanmark = wanmark;
+    this.commandLines = CommandLines.on(lab.router);
   }
 
   /** Runs a script of the program's packages on the router. */
@@ -61,8 +64,8 @@ export class Beside {
   /** Waits until the rules are whole, after something that writes rules or routes. */
   async whole(what: string): Promise<void> {
     await eventually(
-      () => this.wanmark.command(['check'], 'any'),
-      ({ code }) => code === 0,
+      () => this.commandLines.run('check'),
+      ({ status }) => status === 0,
       `the rules are there after ${what}`,
     );
   }

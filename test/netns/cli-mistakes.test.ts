@@ -5,11 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Lab } from '#wanmark/lab/lab.js';
-import type { Program } from '#wanmark/lab/program.js';
 import { Wanmark } from '#wanmark/lab/wanmark.js';
+import { CommandLines } from '../helpers/command-lines.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
-import type { CommandAnswer } from './rules-actor.js';
-import { ACTOR } from './rules-harness.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const WAN1 = 'wan1,dev=wan1,via=198.51.100.1';
@@ -121,7 +119,7 @@ describe('a mistake', needs(nfqueue, addon), () => {
   let lab: Lab;
   let wanmark: Wanmark;
   /** Runs the command lines; those that need a process of their own come last. */
-  let actor: Program;
+  let commandLines: CommandLines;
   let untouched: string;
   let dir: string;
   const state = async () => (await lab.router.sh(STATE)).stdout;
@@ -129,7 +127,7 @@ describe('a mistake', needs(nfqueue, addon), () => {
   before(async () => {
     lab = await Lab.start({ wans: 2 });
     wanmark = new Wanmark(lab);
-    actor = lab.router.spawn([process.execPath, ACTOR]);
+    commandLines = CommandLines.on(lab.router);
     untouched = await state();
     dir = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
     chmodSync(dir, 0o755);
@@ -140,10 +138,7 @@ describe('a mistake', needs(nfqueue, addon), () => {
   });
 
   async function refuses(args: string[], complaint: RegExp, code = 2): Promise<void> {
-    const answers = actor.lines.length;
-    actor.write(`${JSON.stringify({ args })}\n`);
-    const answer = await actor.until(() => actor.lines[answers], `the answer to ${args}`);
-    const result: CommandAnswer = JSON.parse(answer);
+    const result = await commandLines.run(...args);
     assert.match(result.stderr, complaint);
     assert.match(result.stderr, /^wanmark: [^\n]+\n$/, 'one line');
     assert.equal(result.stdout, '');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { CommandLines } from '../helpers/command-lines.js';
 import { withLab } from '../helpers/lab.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { statusOf } from '../helpers/status.js';
@@ -10,11 +11,12 @@ const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 describe('a mistake of wanmark set', needs(nfqueue, addon), () => {
   it('is one line and exit 2 and changes nothing; without a daemon it is exit 1', async () => {
     await withLab({ weights: [1, 0], ipv6: false, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {
+      const commandLines = CommandLines.on(lab.router);
       const refuses = async (args: string[], complaint: RegExp, code = 2) => {
-        const result = await wanmark.command(['set', ...args], 'any');
+        const result = await commandLines.run('set', ...args);
         assert.match(result.stderr, complaint);
         assert.match(result.stderr, /^wanmark: [^\n]+\n$/, 'one line');
-        assert.deepEqual([result.code, result.stdout], [code, '']);
+        assert.deepEqual([result.status, result.stdout], [code, '']);
       };
       for (const [args, complaint] of [
         [[], /set needs the name of a WAN or backend first, for example wanmark set fibre weight=0/],
