@@ -1,46 +1,57 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { runCli, startCli } from '../helpers/cli.js';
+import { CommandLines } from '../helpers/command-lines.js';
 import { markOf } from '../helpers/marks.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 
 const NEEDS = needs(nfqueue, addon);
 
-test('--json: one object on standard output and nothing else', NEEDS, async () => {
-  const { code, stdout, stderr } = await runCli('lab', '--json', '--connections', '3');
-  assert.equal(code, 0, stderr);
-  assert.equal(stdout.split('\n').length, 2);
-  const report = JSON.parse(stdout);
-  assert.deepEqual(Object.keys(report), [
-    'strategy',
-    'sharedPort',
-    'connections',
-    'failed',
-    'wans',
-    'kinds',
-    'seconds',
-    'problems',
-    'agree',
-  ]);
-  assert.deepEqual(report.wans[0], {
-    name: 'wan1',
-    mark: 1,
-    weight: 1,
-    tier: 1,
-    expected: 8,
-    decided: 8,
-    seen: 8,
-    forwarded: 4,
-    originated: 4,
-  });
-  assert.deepEqual(report.kinds[0], {
-    kind: 'client tcp IPv4',
-    connections: 3,
-    seen: { wan1: 1, wan2: 1, wan3: 1 },
-  });
-  assert.deepEqual([report.failed, report.problems, report.agree], [0, [], true]);
-});
+test(
+  '--json: one object on standard output and nothing else; by default exact thirds of each kind',
+  NEEDS,
+  async () => {
+    const { code, stdout, stderr } = await runCli('lab', '--json');
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout.split('\n').length, 2);
+    const report = JSON.parse(stdout);
+    assert.deepEqual(Object.keys(report), [
+      'strategy',
+      'sharedPort',
+      'connections',
+      'failed',
+      'wans',
+      'kinds',
+      'seconds',
+      'problems',
+      'agree',
+    ]);
+    assert.deepEqual(report.wans[0], {
+      name: 'wan1',
+      mark: 1,
+      weight: 1,
+      tier: 1,
+      expected: 240,
+      decided: 240,
+      seen: 240,
+      forwarded: 120,
+      originated: 120,
+    });
+    const thirds = { connections: 90, seen: { wan1: 30, wan2: 30, wan3: 30 } };
+    assert.deepEqual(
+      report.kinds,
+      ['client', 'router'].flatMap((origin) =>
+        ['tcp IPv4', 'udp IPv4', 'tcp IPv6', 'udp IPv6'].map((kind) => ({
+          kind: `${origin} ${kind}`,
+          ...thirds,
+        })),
+      ),
+    );
+    assert.deepEqual([report.strategy, report.connections], ['weighted', 720]);
+    assert.deepEqual([report.failed, report.problems, report.agree], [0, [], true]);
+  },
+);
 
 test('the table names each WAN, and progress is plain lines where there is no terminal', NEEDS, async () => {
   const { code, stdout, stderr } = await runCli('lab', '--weights', '2,1', '--connections', '3');
@@ -127,12 +138,16 @@ const MISTAKES: [string[], RegExp][] = [
   [['--policies', '--connections', '0'], /connections "0" must be/],
   [['--share-port'], /unknown option --share-port; did you mean "?--shared-port/],
 ];
-for (const [args, message] of MISTAKES) {
-  test(`lab ${args.join(' ')}: one line, exit 2`, async () => {
-    const { code, stdout, stderr } = await runCli('lab', ...args);
-    assert.equal(code, 2);
-    assert.equal(stdout, '');
-    assert.match(stderr, message);
-    assert.equal(stderr.split('\n').length, 2);
-  });
-}
+describe('a mistake is one line and exit 2', () => {
+  const commandLines = CommandLines.here();
+  after(() => commandLines.end());
+  for (const [args, message] of MISTAKES) {
+    test(`lab ${args.join(' ')}`, async () => {
+      const { status, stdout, stderr } = await commandLines.run('lab', ...args);
+      assert.equal(status, 2);
+      assert.equal(stdout, '');
+      assert.match(stderr, message);
+      assert.equal(stderr.split('\n').length, 2);
+    });
+  }
+});
