@@ -135,10 +135,29 @@ describe('wanmark status', needs(nfqueue, addon), () => {
     );
   });
 
-  it('is one line and exit 1 without a daemon, and after its end', async () => {
+  it('is shown again and again with --watch, is the first daemon’s alone, and is one line without one', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {
+      const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+      const watch = lab.router.spawn([process.execPath, main, 'status', '--watch', '--json']);
+      const seen = () => watch.lines.map((line) => (JSON.parse(line) as Status).wans[0]!.picks);
+      await watch.until(() => seen().length > 0 || undefined, 'a first status');
+      await lab.connect({ count: 6 });
+      await watch.until(() => seen().at(-1) === 3 || undefined, 'the decisions in a later one');
+      await watch.kill('SIGINT');
+      assert.equal((await watch.exited).code, 0);
+
       const { stdout } = await lab.router.sh(`stat -c %a ${SOCKET}`);
       assert.equal(stdout.trim(), '660');
+      const other = await wanmark.run('--queue-num', '9');
+      assert.ok(
+        other.program.lines.some((line) =>
+          line.includes('another daemon answers on /run/wanmark/wanmark.sock'),
+        ),
+        'the second daemon warns, and runs without it',
+      );
+      await other.stop();
+      assert.equal((await status(wanmark)).queue.num, 0, 'the first still answers');
+
       await daemon.stop();
       const result = await wanmark.command(['status'], 'any');
       assert.match(
@@ -155,39 +174,6 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         'a stale socket is replaced',
       );
       await third.stop();
-    });
-  });
-
-  it('is shown again and again with --watch, until Ctrl-C', async () => {
-    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab }) => {
-      const { execPath } = process;
-      const watch = lab.router.spawn([
-        execPath,
-        new URL('../../dist/cli/main.js', import.meta.url).pathname,
-        'status',
-        '--watch',
-        '--json',
-      ]);
-      const seen = () => watch.lines.map((line) => (JSON.parse(line) as Status).wans[0]!.picks);
-      await watch.until(() => seen().length > 0 || undefined, 'a first status');
-      await lab.connect({ count: 6 });
-      await watch.until(() => seen().at(-1) === 3 || undefined, 'the decisions in a later one');
-      await watch.kill('SIGINT');
-      assert.equal((await watch.exited).code, 0);
-    });
-  });
-
-  it('is not available for a second daemon, which warns and runs without it', async () => {
-    await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ wanmark, daemon }) => {
-      const other = await wanmark.run('--queue-num', '9');
-      assert.ok(
-        other.program.lines.some((line) =>
-          line.includes('another daemon answers on /run/wanmark/wanmark.sock'),
-        ),
-      );
-      await other.stop();
-      assert.equal((await status(wanmark)).queue.num, 0, 'the first still answers');
-      await daemon.stop();
     });
   });
 
