@@ -42,7 +42,7 @@ describe('a destination with a more specific route', needs(nfqueue, addon, connt
           Array(5).fill('wan1'),
           'by the main table',
         );
-        const [untranslated] = await lab.connect();
+        const [untranslated] = await lab.connect({ timeoutMs: 1000 });
         assert.equal(
           untranslated?.wan,
           undefined,
