@@ -87,6 +87,11 @@ const CONFIGURATIONS: Record<string, string[]> = {
 
 /** With one variant all configurations are tried; with the other two that have every kind of rule between them. */
 const CHOSEN: Record<string, RegExp> = { nft: /./, legacy: /^(the kernel chooses|services$)/ };
+/**
+ * What BusyBox runs, with one variant. Between them these have every kind of line that a script can have; the others
+ * have the same with other words, and test/plan/script.test.ts has ShellCheck read many more.
+ */
+const WITH_BUSYBOX = /^(the kernel chooses|services$|gateways of the main table)/;
 
 for (const [variant, programs] of Object.entries(VARIANTS)) {
   const requirements = [
@@ -140,10 +145,12 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.equal(machine.snapshot(), nothing);
 
         withScript(args, (script) => {
-          for (const [shell, path, verbs] of [
+          const shells = [
             ['dash', '', ['', 'refresh']],
             ['busybox ash', busybox.dir, ['up', 'refresh']],
-          ] as const) {
+          ] as const;
+          const isForAll = variant === 'nft' && WITH_BUSYBOX.test(name);
+          for (const [shell, path, verbs] of isForAll ? shells : shells.slice(0, 1)) {
             const how = { shell, path };
             for (const verb of verbs) {
               succeed(script, verb, how);
@@ -425,7 +432,9 @@ describe('a printed script', needs(namespaces, addon), () => {
       assert.deepEqual(await call(10), { '192.0.1.2': 10 });
       script.set('wan1_weight', 0);
       assert.equal(script.run(machine, 'up').status, 0);
-      assert.ok(Object.keys(await call(3)).every((answer) => answer.startsWith('failed')));
+      // The kernel limits how many errors it sends, so a refusal may be silence.
+      const [answer] = await machine.call(['tcp', '1', SERVER, PORT], 'client', 1000);
+      assert.match(answer!, /^failed/);
     });
   });
 
