@@ -16,7 +16,7 @@ import { tally } from '../helpers/traffic.js';
 
 /** New connections a second, on a machine that is fast enough. */
 const RATE = 2000;
-const RESTARTS = 20;
+const RESTARTS = 10;
 const WEIGHTS = { wan1: 3, wan2: 2, wan3: 1 };
 /** Tolerance in standard deviations of a random choice; the kernel's choices are random, the daemon's exact. */
 const SIGMAS = 6;
