@@ -16,9 +16,9 @@ const FLOWS = 20_000;
 /** Tolerance of a share. The kernel's random choice has a sigma of 0.35 % at most, and the daemon's part is exact. */
 const SHARE_BOUND = 0.02;
 const QUEUE_LENGTH = 64;
-const PICK_MS = 10;
+const PICK_MS = 20;
 
-/** A slow strategy, random by weight, that decides a hundred connections a second. */
+/** A slow strategy, random by weight, that decides fifty connections a second. */
 const SLOW = `
   const never = new Int32Array(new SharedArrayBuffer(4));
   export default ({ random }) => ({
