@@ -80,18 +80,23 @@ function readBalance(
     findings.note(rule.lines[0]!, `${title} has no interface, so VyOS does nothing by it; left out`);
     return undefined;
   }
-  const isFailover = rule.has('failover');
   const members = interfaces.map(([name, node]): PoolMember => {
     const weight = readNumber(node, ['weight'], 1, findings);
-    return { wan: name, family: 4, metric: isFailover ? -weight : 1, weight };
+    return { wan: name, family: 4, metric: 1, weight };
   });
   return {
     title,
     name: `rule-${number}`,
     match: { ...readDevice(rule), ...match },
-    members: isExclude ? undefined : members,
+    members: isExclude ? undefined : rule.has('failover') ? inOrder(members) : members,
     lines: rule.lines,
   };
+}
+
+/** With `failover` one alone is used: that of the highest weight, and of equal ones the first (wlb_weight_interfaces). */
+function inOrder(members: readonly PoolMember[]): readonly PoolMember[] {
+  const order = members.toSorted((a, b) => b.weight - a.weight);
+  return members.map((member) => ({ ...member, metric: order.indexOf(member) }));
 }
 
 /** `any` and `eth*` are words of newer versions. */

@@ -180,6 +180,16 @@ describe('load-balancing wan', () => {
     assert.deepEqual(policy[0]!.use, [{ wan: 'eth1', tier: 2 }, 'eth2']);
   });
 
+  it('prefers the first of those that have the same weight with failover, and shares nothing', () => {
+    const { policy } = wan(
+      'rule 1 failover',
+      'rule 1 interface eth1',
+      'rule 1 interface eth2 weight 7',
+      'rule 1 interface eth3',
+    );
+    assert.deepEqual(policy[0]!.use, [{ wan: 'eth1', tier: 2 }, 'eth2', { wan: 'eth3', tier: 3 }]);
+  });
+
   for (const [name, lines, expected] of [
     ['a device', ['inbound-interface eth0'], { in: 'eth0' }],
     ['devices by their beginning', ['inbound-interface eth+'], { in: 'eth+' }],
