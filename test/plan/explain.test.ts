@@ -268,6 +268,16 @@ describe('a connection that is balanced', () => {
       }).packet.src;
     assert.equal(sourceOf(address('2001:db8:1::4', true), address('2001:db8:1::2')), '2001:db8:1::2');
     assert.equal(sourceOf(address('2001:db8:1::4', true)), '2001:db8:1::4');
+    // TCP over IPv4 has one of the LAN, so that it does not go with the address of a WAN (own.ts).
+    const lan = { dev: 'lan0', address: '10.0.0.1/8' };
+    const facts = {
+      addresses: { ...ROUTER.addresses, 4: [...ROUTER.addresses[4], lan] },
+      devices: new Map([...ROUTER.devices, ['lan0', ROUTER.devices.get('eth1')!]]),
+    };
+    const [tcp, udp] = [6, 17].map((proto) =>
+      explained(WANS, { packet: { ...OWN, src: '0.0.0.0', proto }, facts }),
+    );
+    assert.deepEqual([tcp!.packet.src, udp!.packet.src], ['10.0.0.1', '192.0.2.2']);
   });
 
   it('of the router itself goes by main without a daemon, and by a WAN with one or by the kernel', () => {
