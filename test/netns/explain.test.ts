@@ -3,22 +3,18 @@
  * WANMARK_EXPLAIN_PACKETS=N packets (15); WANMARK_EXPLAIN_SEED=N (1) draws others, or repeats what failed.
  */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { seeded } from '../helpers/random.js';
-import { addon, needs, nfqueue } from '../helpers/requires.js';
-import {
-  CLIENTS,
-  Draw,
-  PORTS,
-  type Probe,
-  ROUTER,
-  randomConfig,
-  randomProbe,
-  randomStates,
-  SERVERS,
-} from './explain-machine.js';
-import { Machine, PATIENT_MS, type Peer, WANMARK, wans } from './rules-harness.js';
+import { addon, needs, nfqueue, program } from '../helpers/requires.js';
+import { type Probe, randomConfig, randomProbe, randomStates } from './explain-config.js';
+import { Draw } from './explain-draw.js';
+import { randomForeign } from './explain-foreign.js';
+import { CLIENTS, ROUTER, SERVERS, startMachine } from './explain-machine.js';
+import { type Machine, PATIENT_MS, wans } from './rules-harness.js';
+import { done, startDaemon } from './rules-steps.js';
 
 const CONFIGS = Number(process.env.WANMARK_EXPLAIN_CONFIGS ?? 3);
 const PACKETS = Number(process.env.WANMARK_EXPLAIN_PACKETS ?? 15);
@@ -27,45 +23,32 @@ const SEED = Number(process.env.WANMARK_EXPLAIN_SEED ?? 1);
 /** How long to wait for an answer that must not come. */
 const SILENCE_MS = 300;
 
-describe('explain', needs(nfqueue, addon), () => {
+describe('explain', needs(nfqueue, addon, program('ipset')), () => {
   let machine: Machine;
-  let mac: string;
+  /** Who sends what comes in by a device. */
+  let macs: Record<string, string>;
+  let listed: string;
 
   before(async () => {
-    machine = await Machine.start();
-    machine.buildNetwork();
-    machine.addLinkLocal();
-    machine.sh(`
-      for address in ${CLIENTS[4].slice(1).join(' ')}; do ip -n client addr add $address/24 dev eth0; done
-      for address in ${CLIENTS[6].slice(1).join(' ')}; do ip -n client addr add $address/64 dev eth0; done
-      for address in ${SERVERS[4].slice(1).join(' ')} ${SERVERS[6].slice(1).join(' ')}; do
-        ip -n inet addr add $address dev lo
-      done
-      ip -n inet route add 10.9.0.0/24 via 192.0.1.2; ip -n inet route add fd09::/64 via 2001:db8:1::2
-      ip route add 198.51.100.0/24 via 192.0.2.1; ip route add 2001:db8:fd::/48 via 2001:db8:2::1`);
-    mac = machine.sh('ip -n client -o link show eth0').match(/link\/ether (\S+)/)![1]!;
-    const places = [
-      ['inet', [...SERVERS[4], ...SERVERS[6]]],
-      [undefined, Object.values(ROUTER)],
-    ] as const;
-    const serving = places.flatMap(([netns, addresses]) =>
-      PORTS.map((port) => machine.peer(['serve', String(port), ...addresses], netns)),
-    );
-    for (const peer of await Promise.all(serving)) assert.equal(await peer.line(), 'ready');
+    machine = await startMachine();
+    const macOf = (netns: string, device: string) =>
+      machine.sh(`ip -n ${netns} -o link show ${device}`).match(/link\/ether (\S+)/)![1]!;
+    const gateways = [1, 2, 3].map((k) => [`w${k}`, macOf('inet', `g${k}`)]);
+    macs = { lan0: macOf('client', 'eth0'), ...Object.fromEntries(gateways) };
+    listed = join(machine.directory, 'listed.txt');
+    writeFileSync(listed, '203.0.113.128/25\n2001:db8:fe::/48 # the third server\n');
   });
   after(() => machine.stop());
 
-  const up = (config: RawConfig) => {
-    const result = machine.wanmark('up', config);
-    assert.equal(result.status, 0, `${result.stderr} ${JSON.stringify(config)}`);
-  };
-
   /** What `explain` says of a packet whose source port is this one. */
-  const explained = ({ family, proto, src, dst, dport }: Probe, sport: number) => {
+  const explained = ({ family, proto, src, dst, dport, in: device, mark }: Probe, sport: number) => {
     const [from, to] = [src ?? 'router', dst].map((one) =>
       family === 6 && one.includes(':') ? `[${one}]` : one,
     );
-    const source = src === undefined ? [`router:${sport}`, '--uid', '0'] : [`${from}:${sport}`];
+    const source =
+      src === undefined
+        ? [`router:${sport}`, '--uid', '0']
+        : [`${from}:${sport}`, '--in', device!, '--mac', macs[device!]!, '--mark', String(mark)];
     const result = machine.command([
       'explain',
       ...source,
@@ -82,47 +65,53 @@ describe('explain', needs(nfqueue, addon), () => {
 
   /** The source that the server may see, for each way: an address, or `failed`. */
   const visible = (
-    answer: { ways: { fate: string; dev: string; nat: string | null }[] },
-    { family, src }: Probe,
+    answer: { packet: { src: string }; ways: { fate: string; dev: string; nat: string | null }[] },
+    { family, src, dst }: Probe,
   ) =>
     answer.ways.map(({ fate, dev, nat }) => {
       if (fate !== 'leaves' && fate !== 'local') return 'failed';
-      const k = dev?.replace('w', '');
-      if (nat === 'masquerade' || src === undefined)
-        return family === 4 ? `192.0.${k}.2` : `2001:db8:${k}::2`;
-      return src;
+      // To itself the router goes from the very address.
+      if (nat !== 'masquerade')
+        return nat ?? (src === undefined && fate === 'local' ? dst : answer.packet.src);
+      return ROUTER[family][dev]!;
     });
 
-  const send = async ({ proto, src, dst, dport }: Probe, patienceMs: number) => {
+  const send = async ({ proto, src, dst, dport, in: device }: Probe, patienceMs: number) => {
     const args = [proto, '1', dst, String(dport), ...(src === undefined ? [] : [src])];
-    const [line = 'failed: nothing'] = await machine.call(
-      args,
-      src === undefined ? undefined : 'client',
-      patienceMs,
-    );
+    const where = device === undefined ? undefined : device === 'lan0' ? 'client' : 'inet';
+    const [line = 'failed: nothing'] = await machine.call(args, where, patienceMs);
     return line.startsWith('failed') ? 'failed' : line;
   };
 
   const ends = (all: readonly string[]) => (all.every((one) => one === 'failed') ? SILENCE_MS : PATIENT_MS);
 
+  /** What packets met with a random configuration that was not what `explain` said of them. */
+  const compared = async (seed: number): Promise<unknown[]> => {
+    const draw = new Draw(seeded(seed));
+    const config = randomConfig(draw, macs.lan0!, listed);
+    const foreign = randomForeign(draw);
+    const states = draw.isIn(3) ? undefined : randomStates(draw, config);
+    const others = (verb: string) =>
+      machine.sh(foreign.map(({ family, words }) => `ip -${family} rule ${verb} ${words}`).join('\n'));
+    others('add');
+    done(machine, 'up', config);
+    if (states !== undefined) assert.equal(machine.refresh(states).status, 0);
+    const compare = async () => {
+      const probe = randomProbe(draw, config.service !== undefined);
+      const answer = explained(probe, machine.nextPort);
+      const expected = visible(answer, probe);
+      const seen = await send(probe, ends(expected));
+      const isRight = expected.includes(seen) && answer.unsure.length === 0;
+      return isRight ? [] : [{ seed, seen, expected, probe, config, foreign, states, answer }];
+    };
+    const wrong = await Promise.all(Array.from({ length: PACKETS }, compare));
+    others('del');
+    return wrong.flat();
+  };
+
   test(`says where packets of random configurations go, seed ${SEED}`, async () => {
     const wrong: unknown[] = [];
-    for (let i = 0; i < CONFIGS; i++) {
-      const draw = new Draw(seeded(SEED + i));
-      const config = randomConfig(draw, mac);
-      const states = draw.isIn(3) ? undefined : randomStates(draw);
-      up(config);
-      if (states !== undefined) assert.equal(machine.refresh(states).status, 0);
-      const compare = async () => {
-        const probe = randomProbe(draw);
-        const answer = explained(probe, machine.nextPort);
-        const expected = visible(answer, probe);
-        const seen = await send(probe, ends(expected));
-        if (!expected.includes(seen))
-          wrong.push({ seed: SEED + i, seen, expected, probe, config, states, answer });
-      };
-      await Promise.all(Array.from({ length: PACKETS }, compare));
-    }
+    for (let i = 0; i < CONFIGS; i++) wrong.push(...(await compared(SEED + i)));
     assert.equal(wrong.length, 0, wrong.map((one) => JSON.stringify(one)).join('\n'));
   });
 
@@ -136,19 +125,15 @@ describe('explain', needs(nfqueue, addon), () => {
       rule: ['pair,proto=tcp,dport=7001', 'wan3,proto=tcp,dport=7002', 'direct,proto=tcp,dport=7003'],
     };
     machine.sh('sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1');
-    up(config);
-    const daemon: Peer = await machine.peer(
-      ['run', '--config', machine.configFile(config)],
-      undefined,
-      WANMARK,
-    );
+    done(machine, 'up', config);
+    const daemon = await startDaemon(machine, config);
     try {
-      for (let line = await daemon.line(); !line?.includes('"msg":"started"'); line = await daemon.line())
-        assert.notEqual(line, undefined, 'the daemon has ended');
       for (const family of [4, 6] as const) {
         for (const src of CLIENTS[family].slice(0, 2)) {
           for (const dport of [7000, 7001, 7002, 7003]) {
-            const probe: Probe = { family, proto: 'tcp', src, dst: SERVERS[family][0], dport };
+            const probe: Probe = {
+              ...{ family, proto: 'tcp', src, dst: SERVERS[family][0], dport, in: 'lan0', mark: 0 },
+            };
             const sport = machine.nextPort;
             const before = explained(probe, sport);
             assert.deepEqual(before.connections, []);

@@ -1,7 +1,7 @@
 /**
  * Both ends of the connections of the script tests, as a program that runs in a namespace.
  *
- * - `serve PORT ADDRESS...`: TCP on all addresses, UDP on the given ones (an answer from a wildcard socket takes the
+ * - `serve PORT[,PORT...] ADDRESS...`: TCP on all addresses, UDP on the given ones (an answer from a wildcard socket takes the
  *   address of the route back, not the one that was asked); answers with the address a line or datagram came from.
  * - `hold ADDRESS PORT`: one TCP connection; passes lines on and writes the answers.
  * - `call`: a `Call` in each line, any number of them at once; each line of an answer has the call's number before it,
@@ -50,7 +50,6 @@ async function serve(port: number, addresses: string[]): Promise<void> {
     udp.bind(port, address);
     await once(udp, 'listening');
   }
-  say('ready');
 }
 
 async function tcp(task: Task, count: number, host: string, port: number, local?: string): Promise<void> {
@@ -144,7 +143,8 @@ async function hold(host: string, port: number): Promise<void> {
 
 const [verb, ...args] = process.argv.slice(2);
 if (verb === 'serve') {
-  await serve(Number(args[0]), args.slice(1));
+  for (const port of args[0]!.split(',')) await serve(Number(port), args.slice(1));
+  say('ready');
   // Ends when the process that started it does.
   process.stdin.resume().on('end', () => process.exit());
 } else if (verb === 'hold') await hold(args[0]!, Number(args[1]));
