@@ -106,16 +106,29 @@ describe('a flow that began before up', needs(nfqueue, addon, conntrackTable), (
       const early = `POSTROUTING -p udp -j CONNMARK --set-xmark ${markOf(1)}`;
       await lab.router.sh(`iptables -t mangle -A ${early}`);
       await send(10);
-      const begun = async () =>
-        (await conntrack(lab.router)).filter(({ dport }) => dport === 9 || dport === 10);
-      await eventually(
-        async () => (await begun()).map(({ mark }) => mark).sort(),
-        (marks) => marks.join() === [0, WAN_FIELD.encode(1)].join(),
-        'both flows, one of them marked',
-      );
+      const flows = async () =>
+        (await conntrack(lab.router))
+          .filter(({ dst }) => dst === '203.0.113.10')
+          .map(({ proto, dport, mark }) => `${proto} ${dport} ${WAN_FIELD.decode(mark)}`)
+          .sort();
+      await eventually(flows, (all) => all.includes('udp 10 1'), 'the flow that is marked');
       await lab.router.sh(`iptables -t mangle -D ${early}`);
+      // What somebody translates, and what was answered.
+      await lab.router.sh('iptables -t nat -A POSTROUTING -p udp --dport 11 -j MASQUERADE');
+      await send(11);
+      await lab.router.sh('ping -c 1 -W 5 203.0.113.10');
+      await eventually(
+        flows,
+        (all) => all.join() === 'icmp 0 0,udp 10 1,udp 11 0,udp 9 0',
+        'all four, one of them marked',
+      );
       await wanmark.up();
-      assert.deepEqual(await begun(), [], 'its next packet begins anew');
+      assert.deepEqual(await flows(), ['icmp 0 0', 'udp 11 0'], 'the next packet of the others begins anew');
+      // Only the first `up` is a beginning, whatever the second one changes.
+      const local = lab.client.addresses[4][0];
+      await lab.router.sh(`bash -c "exec 3<>/dev/udp/${local}/12; echo x >&3"`);
+      await wanmark.up('--kernel-mode', 'nth');
+      assert.ok((await conntrack(lab.router)).some(({ dport }) => dport === 12));
     });
   });
 });

@@ -6,6 +6,7 @@ import type { RawConfig } from '#wanmark/config/options.js';
 import { readPage } from '../docs/pages.js';
 import { namespaces, needs } from '../helpers/requires.js';
 import { Machine, SERVER, tally } from './rules-harness.js';
+import { done, serve, wanOf } from './rules-steps.js';
 
 const WANS = ['fibre', 'dsl', 'lte'];
 const OFFICE = '198.51.100.7';
@@ -89,10 +90,6 @@ const recipes = new Map(
 
 describe('the recipes of docs/policies.md', needs(namespaces), () => {
   let machine: Machine;
-  const router = (verb: string, config?: RawConfig) => {
-    const result = machine.wanmark(verb, config);
-    assert.equal(result.status, 0, result.stderr);
-  };
   const setDevices = (names: readonly string[], state: 'up' | 'down') => {
     for (const name of names) machine.sh(`ip link set w${WANS.indexOf(name) + 1} ${state}`);
     if (state === 'up') {
@@ -100,7 +97,7 @@ describe('the recipes of docs/policies.md', needs(namespaces), () => {
       // It went with its device.
       machine.sh('ip route replace default via 192.0.1.1');
     }
-    router('refresh');
+    done(machine, 'refresh');
   };
 
   before(async () => {
@@ -108,10 +105,7 @@ describe('the recipes of docs/policies.md', needs(namespaces), () => {
     machine.buildNetwork();
     machine.sh(`ip route add 192.168.9.0/24 via 10.9.0.2; ip -n inet addr add ${OFFICE}/32 dev lo
       for address in ${CLIENTS.join(' ')}; do ip -n client addr add $address/32 dev eth0; done`);
-    for (const port of ['25', '80', '443', '5060']) {
-      const serving = await machine.peer(['serve', port], 'inet');
-      assert.equal(await serving.line(), 'ready');
-    }
+    await serve(machine, [25, 80, 443, 5060], [], 'inet');
   });
   after(() => machine.stop());
 
@@ -122,7 +116,7 @@ describe('the recipes of docs/policies.md', needs(namespaces), () => {
   for (const [title, recipe] of recipes) {
     test(title, async () => {
       const wan = WANS.map((name, i) => `${name},dev=w${i + 1},via=192.0.${i + 1}.1`);
-      router('up', { wan, ...recipe });
+      done(machine, 'up', { wan, ...recipe });
       for (const { from = ODD, to = SERVER, port = 80, by, down = [] } of PROMISES[title]!) {
         if (down.length > 0) setDevices(down, 'down');
         const local = from === 'router' ? [] : [from];
@@ -131,10 +125,8 @@ describe('the recipes of docs/policies.md', needs(namespaces), () => {
           from === 'router' ? undefined : 'client',
           by.length === 0 ? 300 : 5000,
         );
-        const seen = Object.keys(
-          tally(lines.map((line) => /^192\.0\.(\d)\.2$/.exec(line)?.[1] ?? 'refused')),
-        );
-        const names = seen.map((one) => WANS[Number(one) - 1] ?? one).toSorted();
+        const seen = Object.keys(tally(lines.map(wanOf)));
+        const names = seen.map((one) => WANS[Number(one) - 1] ?? 'refused').toSorted();
         assert.deepEqual(
           names,
           by.length === 0 ? ['refused'] : by.toSorted(),

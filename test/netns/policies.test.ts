@@ -5,17 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { addon, iptablesLegacy, needs, nfqueue, program } from '../helpers/requires.js';
-import {
-  Machine,
-  PATIENT_MS,
-  type Peer,
-  SERVER,
-  SERVER6,
-  tally,
-  VARIANTS,
-  WANMARK,
-  wans,
-} from './rules-harness.js';
+import { Machine, PATIENT_MS, SERVER, SERVER6, tally, VARIANTS, wans } from './rules-harness.js';
+import { done, serve, startDaemon, wanOf } from './rules-steps.js';
 
 /** The ports of the server, by the policy that a rule leads them to. */
 const PORTS = {
@@ -41,11 +32,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       let machine: Machine;
       let config: RawConfig;
 
-      const up = (raw: RawConfig = config) => {
-        const result = machine.wanmark('up', raw, { env: programs });
-        assert.equal(result.status, 0, result.stderr);
-        return result.stderr;
-      };
+      const up = (raw: RawConfig = config) => done(machine, 'up', raw, { env: programs });
       /** The WANs that the server saw connections come by, by number; what failed counts as 0. */
       async function seen(to: To, { count = 20, from = 'client', server = SERVER, isRefused = false } = {}) {
         const lines = await machine.call(
@@ -54,29 +41,16 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           // The kernel limits how many errors it sends, so a refusal may be silence.
           isRefused ? 300 : PATIENT_MS,
         );
-        return tally(
-          lines.map((line) => {
-            if (line.startsWith('failed')) return '0';
-            return /^(?:192\.0\.(\d)\.2|2001:db8:(\d)::2)$/.exec(line)?.slice(1).join('') ?? line;
-          }),
-        );
+        return tally(lines.map((line) => (line.startsWith('failed') ? '0' : wanOf(line))));
       }
-      const daemon = async (more: RawConfig = {}): Promise<Peer> => {
-        const args = ['run', '--config', machine.configFile({ ...config, ...more })];
-        const peer = await machine.peer(args, undefined, WANMARK, programs);
-        for (let line = await peer.line(); !line?.includes('"msg":"started"'); line = await peer.line())
-          assert.notEqual(line, undefined, 'the daemon has ended');
-        return peer;
-      };
+      const daemon = (more: RawConfig = {}) => startDaemon(machine, { ...config, ...more }, programs);
       const set = (...args: string[]) => {
         const result = machine.command(['set', ...args]);
         assert.equal(result.status, 0, result.stderr);
       };
-      /** The packets that each rule took, by `status rules`. */
-      const counted = (): number[] => {
-        const { stdout } = machine.command(['status', 'rules', '--json'], { env: programs });
-        return JSON.parse(stdout).map(({ packets }: { packets: number }) => packets);
-      };
+      /** What each rule took, by `status rules`. */
+      const counted = (): { connections: number; packets: number; since: string }[] =>
+        JSON.parse(machine.command(['status', 'rules', '--json'], { env: programs }).stdout);
       /** What holds in every state, for the LAN and for the router itself, in both families. */
       const holds = async (state: string, wan: string = '2') => {
         for (const from of ['client', 'router']) {
@@ -99,10 +73,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         machine = await Machine.start();
         machine.buildNetwork();
         machine.addLinkLocal();
-        for (const port of Object.values(PORTS)) {
-          const serving = await machine.peer(['serve', port, SERVER, SERVER6], 'inet');
-          assert.equal(await serving.line(), 'ready');
-        }
+        await serve(machine, Object.values(PORTS), [SERVER, SERVER6], 'inet');
         const slow = join(machine.directory, 'slow.mjs');
         writeFileSync(slow, SLOW);
         const rule = (policy: string, to: To) => `${policy},proto=tcp+udp,dport=${PORTS[to]}`;
@@ -169,13 +140,38 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           await holds(engine);
           const before = counted();
           assert.deepEqual(await seen('voice'), { 3: 20 });
-          const took = counted().map((packets, i) => packets - before[i]!);
+          const took = counted().map(({ connections }, i) => connections - before[i]!.connections);
           assert.deepEqual(took, [20, 0, 0, 0, 0], 'what each rule took');
           const any = await seen('any', { count: 60 });
           assert.ok(
             ['1', '2', '3'].every((wan) => (any[wan] ?? 0) > 3),
             JSON.stringify(any),
           );
+        }
+      });
+
+      test('what rules took, and since when, is kept until they change', async () => {
+        up();
+        await seen('voice', { count: 3 });
+        const before = counted();
+        assert.ok(before[0]!.connections >= 3 && before[0]!.packets === before[0]!.connections);
+        const age = Date.now() - Date.parse(before[0]!.since);
+        assert.ok(age > 0 && age < 600_000, `counting for ${age} ms`);
+        up();
+        done(machine, 'refresh', undefined, { env: programs });
+        const near = (a: string, b: string) => Math.abs(Date.parse(a) - Date.parse(b)) < 100;
+        const after = counted();
+        assert.ok(after.every((one, i) => one.connections === before[i]!.connections));
+        assert.ok(after.every(({ since }, i) => near(since, before[i]!.since)));
+        assert.match(
+          machine.command(['status', 'rules'], { env: programs }).stdout,
+          /│ rule │ match .*│ policy .*│ connections │ in the last │\n/,
+        );
+        const start = Date.now();
+        up({ ...config, rule: (config.rule as string[]).toReversed() });
+        for (const { connections, since } of counted()) {
+          assert.equal(connections, 0);
+          assert.ok(Date.parse(since) > start - 100, since);
         }
       });
 
@@ -205,9 +201,6 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           await running.stop('SIGTERM');
         }
       });
-
-      // The variant makes no difference to these.
-      if (variant !== 'nft') return;
 
       test('hold while decisions are late, the daemon is stopped, and it is killed', async () => {
         up();
@@ -258,6 +251,26 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.equal(machine.wanmark('refresh', undefined, { env: programs }).status, 0);
         await holds('device up');
       });
+
+      test('hold when conntrack forgets, and while rules change', async () => {
+        up();
+        const held = await machine.peer(['hold', SERVER, PORTS.only], 'client');
+        assert.equal(await held.line(), 'connected');
+        assert.equal(await held.ask('?'), '192.0.2.2');
+        machine.sh('conntrack -F');
+        assert.equal(await held.ask('?'), '192.0.2.2');
+        await held.end();
+        const others = { ...config, rule: (config.rule as string[]).toReversed(), policy: config.policy };
+        const calls = machine.call(['tcp', '400', SERVER, PORTS.only], 'client', PATIENT_MS);
+        for (const raw of [others, config, { ...others, engine: 'kernel' }, config]) up(raw);
+        assert.deepEqual(tally(await calls), { '192.0.2.2': 400 });
+        const down = machine.wanmark('down', undefined, { env: programs });
+        assert.equal(down.status, 0, down.stderr);
+        assert.doesNotMatch(machine.snapshot(), /WANMARK/);
+      });
+
+      // The variant makes no difference to these.
+      if (variant !== 'nft') return;
 
       test('a network that the main table knows is led by a rule that names it, and by no other', async () => {
         machine.sh('ip route add 203.0.113.0/24 via 192.0.1.1');
@@ -324,23 +337,6 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         }
         assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
         assert.equal(machine.sh('ipset list -n').trim(), 'streaming');
-      });
-
-      test('hold when conntrack forgets, and while rules change', async () => {
-        up();
-        const held = await machine.peer(['hold', SERVER, PORTS.only], 'client');
-        assert.equal(await held.line(), 'connected');
-        assert.equal(await held.ask('?'), '192.0.2.2');
-        machine.sh('conntrack -F');
-        assert.equal(await held.ask('?'), '192.0.2.2');
-        await held.end();
-        const others = { ...config, rule: (config.rule as string[]).toReversed(), policy: config.policy };
-        const calls = machine.call(['tcp', '400', SERVER, PORTS.only], 'client');
-        for (const raw of [others, config, { ...others, engine: 'kernel' }, config]) up(raw);
-        assert.deepEqual(tally(await calls), { '192.0.2.2': 400 });
-        const down = machine.wanmark('down', undefined, { env: programs });
-        assert.equal(down.status, 0, down.stderr);
-        assert.doesNotMatch(machine.snapshot(), /WANMARK/);
       });
     },
   );

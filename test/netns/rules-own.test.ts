@@ -3,34 +3,27 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { namespaces, needs } from '../helpers/requires.js';
 import { Machine, SERVER, SERVER6, tally, wans } from './rules-harness.js';
+import { done, serve } from './rules-steps.js';
 
 const PORT = '7000';
 
 describe("the router's own connections with own: off", needs(namespaces), () => {
   let machine: Machine;
   const call = async (netns: string | undefined, ...args: string[]) => tally(await machine.call(args, netns));
-  const up = (more: object) => {
-    const { status, stderr } = machine.wanmark('up', { wan: wans([1, 1, 1]), own: 'off', ...more });
-    assert.equal(status, 0, stderr);
-  };
 
   before(async () => {
     machine = await Machine.start();
     machine.buildNetwork();
     machine.addLinkLocal();
     const own = [1, 2, 3].flatMap((k) => [`192.0.${k}.2`, `2001:db8:${k}::2`]);
-    for (const [where, addresses] of [
-      ['inet', [SERVER, SERVER6]],
-      [undefined, own],
-    ] as const) {
-      assert.equal(await (await machine.peer(['serve', PORT, ...addresses], where)).line(), 'ready');
-    }
+    await serve(machine, [PORT], [SERVER, SERVER6], 'inet');
+    await serve(machine, [PORT], own);
   });
   after(() => machine.stop());
 
   for (const engine of ['kernel', 'nfqueue']) {
     test(`engine ${engine}: go by the main table, and clients' connections by all WANs`, async () => {
-      up({ engine, 'kernel-mode': 'nth' });
+      done(machine, 'up', { wan: wans([1, 1, 1]), own: 'off', engine, 'kernel-mode': 'nth' });
       for (const [server, prefix, end] of [
         [SERVER, '192.0.', '.2'],
         [SERVER6, '2001:db8:', '::2'],
@@ -65,11 +58,11 @@ describe("the router's own connections with own: off", needs(namespaces), () => 
     };
     assert.equal(await next(), '192.0.1.2');
     machine.sh('ip route replace default via 192.0.2.1; ip -6 route replace default via 2001:db8:2::1');
-    assert.equal(machine.wanmark('refresh').status, 0);
+    done(machine, 'refresh');
     assert.equal(await next(), '192.0.2.2');
     assert.deepEqual(await call(undefined, 'tcp', '3', SERVER6, PORT), { '2001:db8:2::2': 3 });
     machine.sh('ip route replace default via 192.0.1.1; ip -6 route replace default via 2001:db8:1::1');
-    assert.equal(machine.wanmark('refresh').status, 0);
+    done(machine, 'refresh');
     assert.equal(await next(), '192.0.1.2');
   });
 });

@@ -4,7 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
 import type { Status } from '#wanmark/control/status.js';
 import { addon, iptablesLegacy, needs, nfqueue, program } from '../helpers/requires.js';
-import { Machine, type Peer, SERVER, SERVER6, tally, VARIANTS, WANMARK, wans } from './rules-harness.js';
+import { Machine, SERVER, SERVER6, tally, VARIANTS, wans } from './rules-harness.js';
+import { done, serve, startDaemon, wanOf } from './rules-steps.js';
 
 /** The ports of the server, by the policy that is for them. */
 const PORTS = { default: '7000', web: '7001' } as const;
@@ -30,11 +31,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       let config: RawConfig;
       let places: Places;
 
-      const up = (raw: RawConfig = config) => {
-        const result = machine.wanmark('up', raw, { env: programs });
-        assert.equal(result.status, 0, result.stderr);
-        return result.stderr;
-      };
+      const up = (raw: RawConfig = config) => done(machine, 'up', raw, { env: programs });
       /** The WAN by which the server saw each client come, by whichever of its addresses. */
       async function look(clients: readonly string[], to: To = 'default'): Promise<Places> {
         const found = clients.map(async (one): Promise<[string, string]> => {
@@ -43,25 +40,13 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             machine.call(['tcp', '2', server, PORTS[to], from], 'client'),
           );
           const lines = (await Promise.all(calls)).flat();
-          const [wan, ...others] = Object.keys(
-            tally(
-              lines.map(
-                (line) => /^(?:192\.0\.(\d)\.2|2001:db8:(\d)::2)$/.exec(line)?.slice(1).join('') ?? line,
-              ),
-            ),
-          );
+          const [wan, ...others] = Object.keys(tally(lines.map(wanOf)));
           assert.deepEqual([lines.length, others], [6, []], `${one} by ${wan} and others`);
           return [one, wan!];
         });
         return new Map(await Promise.all(found));
       }
-      const start = async (): Promise<Peer> => {
-        const args = ['run', '--config', machine.configFile(config)];
-        const peer = await machine.peer(args, undefined, WANMARK, programs);
-        for (let line = await peer.line(); !line?.includes('"msg":"started"'); line = await peer.line())
-          assert.notEqual(line, undefined, 'the daemon has ended');
-        return peer;
-      };
+      const start = () => startDaemon(machine, config, programs);
       const status = (): Status => JSON.parse(machine.command(['status', '--json']).stdout);
       const set = (...args: string[]) => {
         const result = machine.command(['set', ...args]);
@@ -83,10 +68,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         machine = await Machine.start();
         machine.buildNetwork();
         machine.addLinkLocal();
-        for (const port of Object.values(PORTS)) {
-          const serving = await machine.peer(['serve', port, SERVER, SERVER6], 'inet');
-          assert.equal(await serving.line(), 'ready');
-        }
+        await serve(machine, Object.values(PORTS), [SERVER, SERVER6], 'inet');
         machine.sh(
           ALL.flatMap((one) =>
             one.includes(':')
