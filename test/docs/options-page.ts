@@ -27,7 +27,7 @@ export function optionsPage(): string {
 
 | command | what it does |
 |---|---|
-| \`wanmark up\` | installs rules, NAT and routes, as one transaction. Run again, it changes only what differs |
+| \`wanmark up\` | installs rules, NAT and routes, as one transaction, and says in some lines what it has set up. Run again, it changes only what differs. \`--verbose\`, also of \`refresh\` and \`down\`, shows each command that is run |
 | \`wanmark run\` | is the daemon: it chooses a mark for each new connection |
 | \`wanmark refresh\` | brings what \`up\` installed in line with the routes, addresses and neighbours of now. See [uplinks that change](uplinks.md) |
 | \`wanmark check\` | says what is missing of what \`up\` installed, and ends with exit code 1 if something is |

@@ -46,7 +46,7 @@ describe('--engine kernel', needs(nfqueue, addon), () => {
         [NTH, { wan1: 4, wan2: 4, wan3: 4 }],
         [[], { wan1: 4, wan2: 4, wan3: 4 }],
       ] as const) {
-        const { stderr } = await wanmark.up(...flags);
+        const { stderr } = await wanmark.up('--verbose', ...flags);
         // Neither routes nor the NAT of a WAN may change.
         assert.doesNotMatch(stderr, /^# (ip|echo) /m);
         assert.doesNotMatch(stderr, /WANMARK_(SAVE|COUNT|NAT)/);

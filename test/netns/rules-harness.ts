@@ -126,9 +126,11 @@ export class Machine {
     return result.stdout;
   }
 
-  /** Runs `wanmark VERB`, with a configuration if the verb takes one. */
+  /** Runs `wanmark VERB`, with a configuration if the verb takes one. What changes the rules shows its commands. */
   wanmark(verb: string, config?: RawConfig, how: How = {}): Result {
-    return this.command([verb, ...(config === undefined ? [] : ['--config', this.configFile(config)])], how);
+    const given = config === undefined ? [] : ['--config', this.configFile(config)];
+    const verbose = ['up', 'down', 'refresh'].includes(verb) ? ['--verbose'] : [];
+    return this.command([verb, ...verbose, ...given], how);
   }
 
   /** Runs `wanmark` with these arguments. */

@@ -26,23 +26,37 @@ import {
   rulesAreUp,
   withInstalledFields,
 } from '../../system/installed.js';
+import { readLinks } from '../../system/links.js';
 import { prepareHost } from '../../system/prepare.js';
 import { checkSetFiles } from '../../system/set-files.js';
 import { forgetBegunBefore } from '../begun-before.js';
 import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, rawConfig } from '../options.js';
-import { complain } from '../say.js';
+import { complain, say } from '../say.js';
+import { upSummary } from '../up-summary.js';
 
 const RELEVANT = { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
 
 const withOptions = (yargs: Argv, help?: boolean) => addOptions(yargs, RELEVANT, help);
 
-/** Writes what is said to standard error, and each command as it is run. */
+/** The options of a command that changes the rules. */
+const withVerbose = (yargs: Argv, help?: boolean) =>
+  withOptions(yargs, help).option('verbose', { type: 'boolean', describe: 'Show each command as it is run' });
+
+/** Writes what is said to standard error. */
 const TO_STDERR: Listener = {
   said: complain,
   missing: (line) => complain(`missing: ${line}`),
-  changed: (command) => process.stderr.write(printableLines(command.replaceAll(/^/gm, '# ').concat('\n'))),
 };
+
+/** The same, and with `--verbose` each command as it is run. */
+function listener({ verbose }: Readonly<Record<string, unknown>>): Listener {
+  if (verbose !== true) return TO_STDERR;
+  return {
+    ...TO_STDERR,
+    changed: (command) => process.stderr.write(printableLines(command.replaceAll(/^/gm, '# ').concat('\n'))),
+  };
+}
 
 /** The configuration of the command line, for a command that needs WANs or services. @throws UsageError */
 function rulesConfig(raw: RawConfig, verb: string, numbers = installedNumbers()): Config {
@@ -58,7 +72,7 @@ function rulesConfig(raw: RawConfig, verb: string, numbers = installedNumbers())
 export const upCommand: CommandModule = {
   command: 'up',
   describe: 'Install rules and routes',
-  builder: withOptions,
+  builder: withVerbose,
   handler: async (argv) => {
     rejectOutdatedAddon();
     const raw = withInstalledFields(await rawConfig(argv));
@@ -71,14 +85,15 @@ export const upCommand: CommandModule = {
     const before = rulesAreUp();
     // Side by side, since the look at others takes as long as the rest; what is ours it leaves out.
     const [outcome, conflicts] = await Promise.all([
-      upRules({ raw, config, firewall, states: initialStates(config.wans) }, TO_STDERR),
+      upRules({ raw, config, firewall, states: initialStates(config.wans) }, listener(argv)),
       markConflicts(config, installedNumbers()),
     ]);
     for (const line of conflicts) complain(`warning: ${line}`);
     if (outcome.code === 0 && outcome.changes.length === 0) complain('already up; nothing to change');
-    const isFirst = outcome.code === 0 && !before && config.wans.length > 0;
-    const failure = isFirst ? await forgetBegunBefore(config) : undefined;
+    const isFirst = outcome.code === 0 && !before;
+    const failure = isFirst && config.wans.length > 0 ? await forgetBegunBefore(config) : undefined;
     if (failure !== undefined) complain(`warning: ${failure}`);
+    if (isFirst) say(upSummary(config, readLinks(), readInstalled()?.unusable ?? new Set()));
     process.exitCode = outcome.code;
   },
 };
@@ -87,11 +102,11 @@ export const upCommand: CommandModule = {
 export const downCommand: CommandModule = {
   command: 'down',
   describe: 'Remove rules and routes',
-  builder: withOptions,
+  builder: withVerbose,
   handler: async (argv) => {
     const raw = await rawConfig(argv);
     if (raw.wan !== undefined) parseConfig(raw);
-    process.exitCode = await downRules(TO_STDERR);
+    process.exitCode = await downRules(listener(argv));
   },
 };
 
@@ -99,11 +114,11 @@ export const downCommand: CommandModule = {
 export const refreshCommand: CommandModule = {
   command: 'refresh',
   describe: 'Bring what up installed in line with routes, addresses and neighbours of now',
-  builder: withOptions,
+  builder: withVerbose,
   handler: async (argv) => {
     rejectOutdatedAddon();
     warnOfOtherConfiguration(await rawConfig(argv));
-    process.exitCode = (await refreshRules({}, TO_STDERR)).code;
+    process.exitCode = (await refreshRules({}, listener(argv))).code;
   },
 };
 
