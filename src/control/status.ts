@@ -9,6 +9,15 @@ export interface FamilyStatus {
   readonly since: string;
   readonly reason: string;
   readonly upAt: string | null;
+  /** How often it went up or down since the start. */
+  readonly changes: number;
+}
+
+/** The probes to a target of a check since the start, those aside that say nothing about the WAN. */
+export interface ProbeCounts {
+  readonly target: string;
+  readonly answered: number;
+  readonly lost: number;
 }
 
 /** What a check found in its last round. */
@@ -26,6 +35,8 @@ export interface CheckStatus {
   readonly loss: number;
   /** Why the round found nothing out about the WAN, such as `socket: EMFILE`; null when it did. */
   readonly unknown: string | null;
+  /** What became of its probes, in the order of the targets. */
+  readonly probes: readonly ProbeCounts[];
 }
 
 /** One member of a pool. Fields may be added, never renamed. */
@@ -161,6 +172,8 @@ export interface QueueStatus {
   readonly userDropped: number | null;
   /** Packets left to the kernel's choice because the decision was late or the strategy failed. */
   readonly kernelDecided: number;
+  /** Those of them that were left because the decision was late; one for each flow, however many packets it had. */
+  readonly late: number;
   /** Packets that may wait before the kernel chooses itself. */
   readonly length: number;
 }

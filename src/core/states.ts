@@ -61,6 +61,8 @@ export class States {
   /** The targets that take nothing new: those that are down, and those that are up but not admitted yet. */
   readonly #out = new Set<TargetId>();
   readonly #suspicions = new Map<TargetId, Suspicion>();
+  /** How often each target went up or down. */
+  readonly #changes = new Map<TargetId, number>();
   /** The targets that have to warm up when they are admitted. */
   readonly #cold = new Set<TargetId>();
   /** When the weight of a target last changed from or to 0, by name. */
@@ -108,6 +110,11 @@ export class States {
 
   state(id: TargetId): TargetState {
     return this.#states.get(id) ?? NOT_CHECKED;
+  }
+
+  /** How often the target went up or down since the start. */
+  changes(id: TargetId): number {
+    return this.#changes.get(id) ?? 0;
   }
 
   /** Whether the target takes new connections, provided that its weight is above 0. */
@@ -176,6 +183,7 @@ export class States {
       return undefined;
     }
     this.#states.set(id, state);
+    this.#changes.set(id, this.changes(id) + 1);
     const down = new Set(this.#down);
     if (state.up) down.delete(id);
     else {

@@ -22,7 +22,7 @@ export interface HooksParts {
   readonly hooks: Omit<HooksConfig, 'user'>;
   /** Path of the control socket. */
   readonly socket: string;
-  readonly states: Pick<States, 'state' | 'suspicion'>;
+  readonly states: Pick<States, 'state' | 'suspicion' | 'changes'>;
   readonly logger: Logger;
   readonly events?: EventSink;
   /** Told when telling a hook fails in an unexpected way. */

@@ -6,7 +6,7 @@ import type { Queue } from '../queue/queue.js';
 export function queueStatuses(queues: Iterable<Queue>, length: number): QueueStatus[] {
   const table = readQueueTable();
   return [...queues].map((queue) => {
-    const { verdicts, kernelDecided } = queue.stats();
+    const { verdicts, kernelDecided, lateFlows } = queue.stats();
     const kernel = table?.find(({ num }) => num === queue.num);
     return {
       num: queue.num,
@@ -15,6 +15,7 @@ export function queueStatuses(queues: Iterable<Queue>, length: number): QueueSta
       dropped: kernel?.dropped ?? null,
       userDropped: kernel?.userDropped ?? null,
       kernelDecided,
+      late: lateFlows,
       length,
     };
   });
@@ -36,6 +37,7 @@ export function queuesTogether(queues: readonly QueueStatus[]): QueueStatus | un
     dropped: known((queue) => queue.dropped),
     userDropped: known((queue) => queue.userDropped),
     kernelDecided: sum((queue) => queue.kernelDecided),
+    late: sum((queue) => queue.late),
     length: sum((queue) => queue.length),
   };
 }

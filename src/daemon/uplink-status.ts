@@ -11,15 +11,17 @@ import type { CheckReport } from '../wan/monitor.js';
  */
 export function uplinkStatus(
   { name, families: carried }: Target,
-  states: Pick<States, 'state' | 'suspicion'>,
+  states: Pick<States, 'state' | 'suspicion' | 'changes'>,
 ): Pick<JudgedStatus, 'since' | 'reason' | 'upAt' | 'families'> {
   const all = carried.map((family) => {
     const id = targetId(name, family);
     const { up, since, reason, heldUntil } = states.state(id);
+    const changes = states.changes(id);
     const suspicion = up ? states.suspicion(id) : undefined;
-    if (suspicion !== undefined) return { family, state: 'suspected' as const, ...suspicion, upAt: null };
+    if (suspicion !== undefined)
+      return { family, state: 'suspected' as const, ...suspicion, upAt: null, changes };
     const state: FamilyStatus['state'] = up ? 'up' : 'down';
-    return { family, state, since, reason: reason + wait(heldUntil), upAt: upAt(heldUntil) };
+    return { family, state, since, reason: reason + wait(heldUntil), upAt: upAt(heldUntil), changes };
   });
   const bySince = all.toSorted((a, b) => a.since - b.since);
   const shown =
@@ -73,7 +75,7 @@ export function drained<Line extends Pick<JudgedStatus, 'since' | 'reason'>>(
 
 /** The last rounds of checks, as status shows them. */
 export function checkStatus(reports: readonly CheckReport[]): CheckStatus[] {
-  return reports.map(({ config, family, at, answered, rttMs, loss, unknown }) => ({
+  return reports.map(({ config, family, at, answered, rttMs, loss, unknown, probes }) => ({
     kind: config.kind,
     family,
     targets: config.targets[family],
@@ -82,6 +84,7 @@ export function checkStatus(reports: readonly CheckReport[]): CheckStatus[] {
     rttMs: rttMs === undefined ? null : Math.round(10 * rttMs) / 10,
     loss: Math.round(10 * loss) / 1000,
     unknown: unknown ?? null,
+    probes: config.targets[family].map((target, i) => ({ target, ...probes[i]! })),
   }));
 }
 

@@ -33,6 +33,12 @@ export interface Latest {
   readonly unknown?: string;
 }
 
+/** How many probes to a target were answered and lost since the start; those that say nothing about the WAN are in neither. */
+export interface Probes {
+  answered: number;
+  lost: number;
+}
+
 /** The time over which {@link Latest.loss} is taken. */
 const LOSS_MS = 60_000;
 
@@ -52,6 +58,7 @@ export class CheckHealth {
   readonly #targets: readonly string[];
   readonly #quality: Quality;
   readonly #minute = new ProbeWindow(LOSS_MS);
+  readonly #probes: readonly Probes[];
   #latest: Latest | undefined;
   #reached: boolean | undefined;
   #wasUp = false;
@@ -67,6 +74,7 @@ export class CheckHealth {
     if (startsDown) this.#verdict = { up: false, reason: WAITING, wished: true };
     this.#targets = config.targets[family];
     this.#quality = new Quality(config, this.#targets);
+    this.#probes = this.#targets.map(() => ({ answered: 0, lost: 0 }));
   }
 
   /** Undefined until the check has decided, unless the WAN starts down; it counts as up until then. */
@@ -77,6 +85,11 @@ export class CheckHealth {
   /** Undefined before the first round. */
   get latest(): Latest | undefined {
     return this.#latest;
+  }
+
+  /** What became of the probes to each target, in their order: a snapshot. */
+  get probes(): readonly Readonly<Probes>[] {
+    return this.#probes.map((one) => ({ ...one }));
   }
 
   /**
@@ -109,8 +122,14 @@ export class CheckHealth {
   }
 
   #note(results: readonly RoundResult[], isUnknown: boolean, now: number): void {
-    for (const { ok, rttMs, inconclusive } of results.flatMap(probesOf))
-      if (!inconclusive) this.#minute.add(ok, rttMs, now);
+    for (const [i, result] of results.entries()) {
+      for (const { ok, rttMs, inconclusive } of probesOf(result)) {
+        if (inconclusive) continue;
+        this.#minute.add(ok, rttMs, now);
+        const probes = this.#probes[i];
+        if (probes !== undefined) probes[ok ? 'answered' : 'lost']++;
+      }
+    }
     const best = Math.min(...results.flatMap(({ ok, rttMs }) => (ok && rttMs !== undefined ? [rttMs] : [])));
     this.#latest = {
       at: now,

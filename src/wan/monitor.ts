@@ -3,7 +3,7 @@ import { FAMILIES, type Family } from '../core/family.js';
 import type { RunProgram } from '../system/programs.js';
 import type { Check, CheckPath } from './check/check.js';
 import { NameCache } from './check/names.js';
-import { CheckHealth, type Latest } from './check-health.js';
+import { CheckHealth, type Latest, type Probes } from './check-health.js';
 import { type CheckTools, makeCheck } from './checks.js';
 import { type Clock, systemClock } from './clock.js';
 import type { Health } from './health.js';
@@ -45,6 +45,8 @@ export interface MonitorOptions {
 export interface CheckReport extends Latest {
   readonly config: CheckConfig;
   readonly family: Family;
+  /** What became of the probes to each target since the start. */
+  readonly probes: readonly Readonly<Probes>[];
 }
 
 interface Watched {
@@ -114,7 +116,8 @@ export class Monitor {
             const now = clock.now();
             const verdict = health.round(results, now);
             this.#health.report(wan, family, source, verdict, now);
-            if (health.latest?.unknown) options.onUnknown?.(wan, { config, family, ...health.latest });
+            const { latest, probes } = health;
+            if (latest?.unknown) options.onUnknown?.(wan, { config, family, probes, ...latest });
             this.awaitHolds();
             if (verdict?.up === true && !verdict.shaky) onPassed?.(wan, family, began);
             if (health.failing !== undefined && !health.latest?.unknown)
@@ -131,8 +134,8 @@ export class Monitor {
   latest(wan: string): readonly CheckReport[] {
     return this.#watched
       .filter((one) => one.wan === wan)
-      .flatMap(({ config, family, health: { latest } }) =>
-        latest === undefined ? [] : [{ config, family, ...latest }],
+      .flatMap(({ config, family, health: { latest, probes } }) =>
+        latest === undefined ? [] : [{ config, family, probes, ...latest }],
       );
   }
 

@@ -36,6 +36,12 @@ describe('States', () => {
     assert.deepEqual([states.takes('fibre/6'), states.warmUp('fibre/6')], [true, 0.1]);
   });
 
+  it('counts how often a target went up or down, whatever else is found of it', () => {
+    const { states, found } = made();
+    for (const up of [true, false, false, true, false]) found('fibre/4', up);
+    assert.deepEqual([states.changes('fibre/4'), states.changes('dsl/4')], [3, 0]);
+  });
+
   it('says how long the previous state lasted, once for each change', () => {
     const { clock, states, found } = made();
     clock.now = 1500;

@@ -37,6 +37,7 @@ function hooksWith(files: readonly string[], parts: Partial<HooksParts> & { time
     onFault: (error) => assert.fail(error as Error),
     socket: '/run/a.sock',
     states: {
+      changes: () => 0,
       suspicion: () => undefined,
       state: (id) => ({
         up: id !== 'wan2/6',

@@ -10,6 +10,7 @@ import { statesOf, wan } from '../flows.js';
 function statusOf(four: readonly [boolean, number], six: readonly [boolean, number]) {
   const states = {
     suspicion: () => undefined,
+    changes: () => 0,
     state: (id: TargetId) => {
       const family = id.slice(-1);
       const [up, seconds] = family === '4' ? four : six;
@@ -46,6 +47,7 @@ describe('uplinkStatus', () => {
     const { reason, upAt, families } = uplinkStatus(wanTarget(wan(1, { via6: undefined })), {
       state: () => state,
       suspicion: () => undefined,
+      changes: () => 0,
     });
     assert.match(reason, /^ping failed; works again, up in 1[12] s$/);
     assert.ok(Math.abs(Date.parse(upAt!) - Date.now() - 12_000) < 1000, upAt!);
@@ -55,6 +57,7 @@ describe('uplinkStatus', () => {
       uplinkStatus(wanTarget(wan(1)), {
         state: () => late,
         suspicion: () => undefined,
+        changes: () => 0,
       }).reason,
       /, up in 0 s$/,
     );
@@ -95,7 +98,19 @@ describe('uplinkStatus', () => {
   it('shows the last round of each check', () => {
     const config = parseCheck('wan1=ping,to=192.0.2.9+192.0.2.10');
     const [shown] = checkStatus([
-      { config, family: 4, at: performance.now() - 3000, answered: 1, asked: 2, rttMs: 8.14, loss: 12.5 },
+      {
+        config,
+        family: 4,
+        at: performance.now() - 3000,
+        answered: 1,
+        asked: 2,
+        rttMs: 8.14,
+        loss: 12.5,
+        probes: [
+          { answered: 7, lost: 1 },
+          { answered: 0, lost: 8 },
+        ],
+      },
     ]);
     assert.ok(Math.abs(Date.parse(shown!.at) - Date.now() + 3000) < 1000, shown!.at);
     assert.deepEqual(
@@ -109,6 +124,10 @@ describe('uplinkStatus', () => {
         rttMs: 8.1,
         loss: 0.125,
         unknown: null,
+        probes: [
+          { target: '192.0.2.9', answered: 7, lost: 1 },
+          { target: '192.0.2.10', answered: 0, lost: 8 },
+        ],
       },
     );
   });

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { parseCheck } from '#wanmark/config/check.js';
 import type { CheckResult } from '#wanmark/wan/check/check.js';
 import { CheckHealth } from '#wanmark/wan/check-health.js';
+import type { RoundResult } from '#wanmark/wan/probes.js';
 
 const good = (rttMs = 12): CheckResult => ({ ok: true, rttMs, why: `${rttMs} ms` });
 const lost: CheckResult = { ok: false, why: 'timeout' };
@@ -50,6 +51,19 @@ describe('rounds of a check', () => {
     assert.equal(health.latest?.loss, 50);
     assert.equal(feed(health, [round], 3), '-', 'ten probes are enough to judge the loss');
     assert.match(health.verdict!.reason, /^ping 1\.1\.1\.1 loss 67 %/);
+  });
+
+  it('count what became of the probes to each target', () => {
+    const health = check();
+    const twice: RoundResult = { ...lost, probes: [lost, good(), silent] };
+    feed(health, [
+      [good(), twice],
+      [silent, lost],
+    ]);
+    assert.deepEqual(health.probes, [
+      { answered: 1, lost: 0 },
+      { answered: 1, lost: 2 },
+    ]);
   });
 
   it('leave a WAN that starts down as it is until one passes, which needs no more', () => {
