@@ -3,6 +3,7 @@ import { printableJson } from '../core/printable.js';
 import { UsageError, WanmarkError } from '../errors.js';
 import { type ConnectionQuery, type ConnectionsV1, parseConnectionQuery } from './connections.js';
 import { type EventFeed, EventStreams } from './event-streams.js';
+import { type ExplainQuery, parseExplainQuery } from './explain-query.js';
 import { choice, rejectOthers } from './query.js';
 import type { StatusV1 } from './status.js';
 
@@ -13,6 +14,8 @@ export interface SourcesV1 {
   /** @throws WanmarkError where the kernel refuses, or too many ask */
   connections(query: ConnectionQuery): Promise<ConnectionsV1>;
   readonly events: EventFeed;
+  /** @returns JSON @throws WanmarkError where the question is wrong, or too many ask */
+  explain(query: ExplainQuery): Promise<string>;
 }
 
 /** For how long an answer is given to others who ask for the same; a hundred readers that ask each second cost as one. */
@@ -44,10 +47,12 @@ export class V1 {
       } else if (pathname === '/v1/connections') {
         const answer = await this.#sources.connections(parseConnectionQuery(searchParams));
         reply(response, 200, json(answer));
+      } else if (pathname === '/v1/explain') {
+        reply(response, 200, await this.#sources.explain(parseExplainQuery(searchParams)));
       } else if (pathname === '/v1/events') {
         this.#events(request, response, searchParams, follows);
       } else {
-        reply(response, 404, failure('there are /v1/status, /v1/events and /v1/connections'));
+        reply(response, 404, failure('there are /v1/status, /v1/events, /v1/connections and /v1/explain'));
       }
     } catch (error) {
       const code = error instanceof UsageError ? 400 : 503;

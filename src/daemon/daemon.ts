@@ -15,6 +15,7 @@ import type { ServiceManager } from '../system/service-manager.js';
 import { ownVersion } from '../system/version.js';
 import { atMost } from './at-most.js';
 import { ConnectionLists } from './connection-lists.js';
+import { Explanations } from './explanations.js';
 import { Isolation } from './isolation.js';
 import { queuesTogether } from './queue-status.js';
 import type { RulesKeeper } from './rules-keeper.js';
@@ -62,6 +63,7 @@ export class Daemon {
   readonly #startedAt: number;
   #control: Control | undefined;
   #lists: ConnectionLists | undefined;
+  readonly #explanations: Explanations;
   readonly #watchdog: Watchdog;
   readonly #isolation: Isolation;
 
@@ -79,6 +81,7 @@ export class Daemon {
         {
           status: async (counted, history) => daemon.#statusV1(await daemon.#look(counted), history),
           connections: (query) => daemon.#connections(query),
+          explain: (query) => daemon.#explanations.explain(query),
           events: parts.events,
         },
       );
@@ -109,6 +112,7 @@ export class Daemon {
       this.#isolation,
     );
     this.#startedAt = now();
+    this.#explanations = new Explanations(parts.config.socket);
   }
 
   /** Starts the helper programs last: each start takes milliseconds, which the first decisions need not wait for. */

@@ -43,6 +43,7 @@ describe('the paths below /v1/', () => {
           if (query.wan === 'bug') throw new Error('a bug');
           return { api: 1, found: 0, connections: [] };
         },
+        explain: async (query) => `${JSON.stringify(query)}\n`,
         events: {
           after: (number) => events.filter((event) => event.number > number),
           listen: (listener) => {
@@ -123,6 +124,9 @@ describe('the paths below /v1/', () => {
   });
 
   for (const [url, code, error] of [
+    ['/v1/explain?src=192.0.2.1', 400, /^dst is missing/],
+    ['/v1/explain?src=192.0.2.1&dst=203.0.113.1&json=1', 400, /unknown parameter "json"/],
+    [`/v1/explain?src=${'x'.repeat(81)}&dst=203.0.113.1`, 400, /^src must have 80 characters/],
     ['/v1/', 404, /there are \/v1\/status/],
     ['/v1/status?connections=maybe', 400, /connections must be yes or no/],
     ['/v1/status?conections=no', 400, /unknown parameter "conections"; there are connections, history/],
