@@ -11,8 +11,10 @@ import { eventually } from './router-state.js';
 import { statusOf } from './status.js';
 import { tally } from './traffic.js';
 
-const WITHIN = fileURLToPath(new URL('../../test/helpers/within-packages.sh', import.meta.url));
-const PACKAGES = fileURLToPath(new URL('../packages', import.meta.url));
+/** Runs a program there; see its head. */
+export const WITHIN = fileURLToPath(new URL('../../test/helpers/within-packages.sh', import.meta.url));
+/** Where packages.sh unpacks them. */
+export const PACKAGES = fileURLToPath(new URL('../packages', import.meta.url));
 export const COUNT = 20;
 export const EVENLY = { wan1: COUNT / 2, wan2: COUNT / 2 };
 
@@ -21,8 +23,12 @@ export const EVENLY = { wan1: COUNT / 2, wan2: COUNT / 2 };
  * output open.
  */
 export async function packaged(host: Host, script: string): Promise<string> {
-  const argv = ['unshare', '-m', WITHIN, PACKAGES, `/run/packages-${host.name}`, 'sh', '-ec', script];
-  return (await host.exec(argv, { input: '' })).stdout;
+  return (await host.exec(packagedArgv(host, ['sh', '-ec', script]), { input: '' })).stdout;
+}
+
+/** The argv that runs a program on a host, to be entered by itself, where the packages of packages.sh are installed. */
+export function packagedArgv(host: Host, argv: readonly string[]): string[] {
+  return ['unshare', '-m', WITHIN, PACKAGES, `/run/packages-${host.name}`, ...argv];
 }
 
 /** The WAN that the server saw a connection come by, also from another address of that WAN's network than the lab's. */
