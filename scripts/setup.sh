@@ -90,7 +90,7 @@ if ! [ -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")"
 fi
 case $purpose in
 lint) exit ;;
-pack) exec node_modules/.bin/tsc -b src ;;
+pack) exec node_modules/.bin/tsc -b src web ;;
 esac
 
 addon=build/Release/nfqueue.node

@@ -9,7 +9,9 @@ import { addon, needs, nfqueue, program, root } from '../helpers/requires.js';
 
 const FOLDER = fileURLToPath(new URL('../../scripts/systemd/', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** All, and those that carry the rules. */
 const UNITS = readdirSync(FOLDER).filter((name) => name.endsWith('.service'));
+const RULED = UNITS.filter((name) => name !== 'wanmark-web.service');
 /** A user that no machine has by name, in the place of `wanmark`. */
 const USER = 64_901;
 const WANS = [1, 2].flatMap((k) => ['--wan', `wan${k},dev=w${k},via=192.0.${k}.1`]);
@@ -44,13 +46,22 @@ describe('the systemd units', () => {
   });
 
   it('go on trying for ever, and share a user who owns the state', () => {
-    for (const unit of UNITS) {
-      assert.equal(setting(unit, 'StartLimitIntervalSec'), '0');
+    for (const unit of UNITS) assert.equal(setting(unit, 'StartLimitIntervalSec'), '0');
+    for (const unit of RULED) {
       assert.equal(setting(unit, 'User'), 'wanmark');
       assert.equal(setting(unit, 'RuntimeDirectory'), 'wanmark');
       assert.equal(setting(unit, 'AmbientCapabilities'), setting(unit, 'CapabilityBoundingSet'));
     }
     assert.match(readFileSync(`${FOLDER}wanmark.sysusers.conf`, 'utf8'), /^u wanmark - /m);
+  });
+
+  it('have the page shown by nobody in particular, who may use the socket', () => {
+    const web = (name: string) => setting('wanmark-web.service', name);
+    assert.deepEqual(
+      [web('DynamicUser'), web('SupplementaryGroups')],
+      ['yes', setting('wanmark.service', 'Group')],
+    );
+    assert.equal(web('CapabilityBoundingSet'), '');
   });
 
   it('allow all that up, run, repair, set and down do', needs(root, nfqueue, addon), async () => {
@@ -74,6 +85,23 @@ describe('the systemd units', () => {
       const daemon = sandbox.spawn([...limits('wanmark.service'), 'run', ...WANS]);
       await daemon.waitForLine((line) => line.includes('"msg":"started"'));
       await sandbox.exec([...rules, 'set', 'wan1', 'weight=5']);
+      const group = ['--regid', String(USER + 1), '--groups', String(USER)];
+      const nobody = [
+        'setpriv',
+        '--reuid',
+        String(USER + 1),
+        ...group,
+        '--bounding-set=-all',
+        '--no-new-privs',
+      ];
+      const web = sandbox.spawn([...nobody, process.execPath, MAIN, 'web']);
+      const url = await web.waitForLine(/^http:/);
+      const FETCH = 'fetch(process.argv[1] + "metrics").then((a) => a.text()).then(console.log)';
+      const { stdout: metrics } = await sandbox.exec([process.execPath, '-e', FETCH, url]);
+      assert.match(metrics, /^wanmark_daemon_up 1$/m);
+      assert.match(metrics, /^wanmark_wan_weight\{wan="wan1"\} 5$/m);
+      await web.kill('SIGTERM');
+      assert.deepEqual(await web.exited, { code: 0, signal: null });
       await sh('iptables -t mangle -F WANMARK');
       await daemon.waitForLine((line) => line.includes('have been put back'));
       await sh('ip link set w2 down');

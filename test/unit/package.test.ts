@@ -31,6 +31,13 @@ describe('the package, packed from a clone in which nothing is built', () => {
     }
   });
 
+  it('has the page', () => {
+    const compiled = ['page', 'plots'].map((name) => `dist/page/${name}.js`);
+    for (const name of ['web/index.html', 'web/page.css', 'web/icon.svg', ...compiled]) {
+      assert.ok(files.includes(name), name);
+    }
+  });
+
   it('has nothing that only a build needs', () => {
     assert.deepEqual(
       files.filter((name) => name.endsWith('.tsbuildinfo')),

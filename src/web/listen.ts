@@ -1,0 +1,41 @@
+import { BlockList } from 'node:net';
+import { splitEndpoint } from '../core/endpoint.js';
+import { UsageError } from '../errors.js';
+
+export const DEFAULT_LISTEN = '127.0.0.1:8080';
+
+/** Where the page is served. */
+export interface Listen {
+  /** An address without brackets. */
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Whether only this machine can reach it. */
+  readonly isLoopback: boolean;
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/**
+ * Reads `127.0.0.1:8080` or `[::1]:8080`. A name is not taken, since what it leads to, and so who could look, may change.
+ * @throws UsageError
+ */
+export function parseListen(text: string): Listen {
+  const { address, family, port: digits } = splitEndpoint(text);
+  const port = /^\d{1,5}$/.test(digits ?? '') ? Number(digits) : Number.NaN;
+  if (family === undefined || !(port <= 0xffff))
+    throw new UsageError(
+      `listen "${text}" must be an address with a port, for example ${DEFAULT_LISTEN} or [::1]:8080`,
+    );
+  return { host: address, port, isLoopback: LOOPBACK.check(address, family === 6 ? 'ipv6' : 'ipv4') };
+}
+
+/** Refuses to show everything to everybody. @throws UsageError */
+export function needToken({ host, isLoopback }: Listen, hasToken: boolean): void {
+  if (isLoopback || hasToken) return;
+  throw new UsageError(
+    `listen ${host} can be reached from other machines, so it needs --token-file FILE; or use ${DEFAULT_LISTEN} and ssh -L`,
+  );
+}

@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { StatusV1 } from '#wanmark/control/status.js';
+import type { Event } from '#wanmark/core/event.js';
+
+/** Answers like the daemon's socket, with what a test wants it to say. */
+export class FakeDaemon {
+  readonly socket: string;
+  /** What it was asked, as `GET /status`. */
+  readonly asked: string[] = [];
+  /** The bodies that it was sent. */
+  readonly sent: string[] = [];
+  status: StatusV1;
+  /** What its stream begins with; the stream does not end. */
+  events: readonly Event[] = [];
+  /** Answers to other paths, apart from their queries. */
+  readonly answers = new Map<string, (request: IncomingMessage) => object>();
+  readonly #folder: string;
+  readonly #server: Server;
+
+  static async start(status: StatusV1): Promise<FakeDaemon> {
+    const daemon = new FakeDaemon(status);
+    await new Promise<void>((resolve) => daemon.#server.listen(daemon.socket, resolve));
+    return daemon;
+  }
+
+  private constructor(status: StatusV1) {
+    this.status = status;
+    this.#folder = mkdtempSync(join(tmpdir(), 'wanmark-daemon-'));
+    this.socket = join(this.#folder, 'socket');
+    this.#server = createServer(async (request, response) => {
+      const path = request.url!.split('?')[0]!;
+      this.asked.push(`${request.method} ${request.url}`);
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (chunks.length > 0) this.sent.push(Buffer.concat(chunks).toString());
+      if (path === '/v1/events') {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        const texts = this.events.map((event) => `id: ${event.number}\ndata: ${JSON.stringify(event)}\n\n`);
+        response.write(`:\n\n${texts.join('')}`);
+        return;
+      }
+      const answer = path === '/v1/status' ? this.status : this.answers.get(path)?.(request);
+      response.writeHead(answer === undefined ? 404 : 200, { connection: 'close' });
+      response.end(JSON.stringify(answer ?? { error: 'there is no such thing' }));
+    });
+  }
+
+  /** Ends all its connections, as when it is killed. */
+  cut(): void {
+    this.#server.closeAllConnections();
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+    rmSync(this.#folder, { recursive: true });
+  }
+}

@@ -1,0 +1,2 @@
+// The browser gets what the command line is compiled to from this path, so that both say the same.
+export * from '../../src/cli/explain-text.js';

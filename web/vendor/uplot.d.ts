@@ -1,0 +1,2 @@
+// The browser gets the package's own file from this path.
+export { default } from 'uplot';
