@@ -69,7 +69,8 @@ describe('a project that has only the tarball', () => {
   }
 
   /** What a `ts` block of a document says, by a name for it. */
-  const blocks = readdirSync(join(CHECKOUT, 'docs')).flatMap((document) => {
+  const documents = readdirSync(join(CHECKOUT, 'docs')).filter((name) => name.endsWith('.md'));
+  const blocks = documents.flatMap((document) => {
     const text = readFileSync(join(CHECKOUT, 'docs', document), 'utf8');
     return [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(
       ([, code], i) => [`docs/${document}, block ${i + 1} of TypeScript`, code!] as const,
