@@ -24,6 +24,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("deviceIndex", Napi::Function::New<wanmark::DeviceIndexForJs>(env, "deviceIndex"));
   exports.Set("routeDump", Napi::Function::New<wanmark::RouteDumpForJs>(env, "routeDump"));
   exports.Set("routeRequest", Napi::Function::New<wanmark::RouteRequestForJs>(env, "routeRequest"));
+  exports.Set("routeDumpLater", Napi::Function::New<wanmark::RouteDumpLaterForJs>(env, "routeDumpLater"));
+  exports.Set("netfilterDumpLater",
+              Napi::Function::New<wanmark::NetfilterDumpLaterForJs>(env, "netfilterDumpLater"));
   exports.Set("netfilterDump", Napi::Function::New<wanmark::NetfilterDumpForJs>(env, "netfilterDump"));
   exports.Set("netfilterRequest",
               Napi::Function::New<wanmark::NetfilterRequestForJs>(env, "netfilterRequest"));

@@ -53,13 +53,11 @@ export class Renumbering {
 
   /** The deprecated addresses as `DEVICE ADDRESS`. */
   #read(): ReadonlySet<string> {
+    const deprecated = this.#kernel.addresses(6).filter((one) => one.deprecated && !one.temporary);
+    // Packets wait while a thousand devices are read, and mostly nothing is deprecated.
+    if (deprecated.length === 0) return new Set();
     const names = new Map(this.#kernel.links().map(({ index, name }) => [index, name]));
-    return new Set(
-      this.#kernel
-        .addresses(6)
-        .filter(({ deprecated, temporary }) => deprecated && !temporary)
-        .map(({ index, local }) => `${names.get(index)} ${local}`),
-    );
+    return new Set(deprecated.map(({ index, local }) => `${names.get(index)} ${local}`));
   }
 
   async #renew({ name, mark }: Wan): Promise<void> {

@@ -23,9 +23,9 @@ const SWEEP_MS = 300_000;
 
 /**
  * The pause after a look that needed no program, as a multiple of its duration: with constant changes, all looks together
- * take a fiftieth of the time. What a look has been waited for counts, so that two changes in a row are both seen at once.
+ * take a hundredth of the time. What a look has been waited for counts, so that two changes in a row are both seen at once.
  */
-const QUICK_PAUSE_FACTOR = 99;
+const QUICK_PAUSE_FACTOR = 199;
 
 /** The plan and what carries it out are a tenth of a start, so they are loaded after the first packets can be answered. */
 const LATER: Changing = {
@@ -77,6 +77,8 @@ export class RulesKeeper {
   readonly #paced: Paced;
   readonly #isolation: Isolation;
   #monitor: News | undefined;
+  /** Whether all news are heard. */
+  #hears = false;
   #look: Promise<QuickLook> | undefined;
   readonly #tables: ReadonlySet<number>;
   readonly #budget: PassBudget;
@@ -124,14 +126,18 @@ export class RulesKeeper {
    */
   begin(states?: PlanStates): void {
     const { logger, now } = this.#parts;
+    this.#hears = true;
     this.#monitor = new News(
-      ['rule', 'route', 'address', 'link'],
+      ['rule', 'route', 'address', 'link', 'nexthop'],
       (items) => {
         void this.#hear(items).catch(this.#isolation.report);
         if (this.#touched.hear(items, now())) this.#paced.soon();
         else if (items.some((item) => this.#matters(item))) this.#paced.request();
       },
-      () => logger.warn('the kernel tells no news; run wanmark up again after routes change'),
+      () => {
+        this.#hears = false;
+        logger.warn('the kernel tells no news; run wanmark up again after routes change');
+      },
     );
     this.#timers = [setInterval(() => this.#compare(), LOOK_MS), setInterval(() => this.#sweep(), SWEEP_MS)];
     for (const timer of this.#timers) timer.unref();
@@ -231,8 +237,7 @@ export class RulesKeeper {
 
   /** Does at once what need not wait for a pass. */
   async #hear(items: readonly NewsItem[]): Promise<void> {
-    const look = await this.#look;
-    if (rulesAreUp()) await look?.hear(items);
+    await (await this.#look)?.hear(items);
   }
 
   #compare(): void {
@@ -256,7 +261,7 @@ export class RulesKeeper {
     this.#fingerprint = this.#parts.fingerprint();
     this.#look ??= this.#changing.look?.();
     const look = await this.#look;
-    const sight = look?.look(this.#states);
+    const sight = await look?.look(this.#states, this.#hears);
     if (sight !== undefined && (await look!.suffices(sight))) {
       this.#sayMissing([]);
       this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);

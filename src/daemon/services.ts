@@ -24,7 +24,7 @@ import { judgedStatus } from './uplink-status.js';
 
 function readAddresses() {
   const links = readLinks();
-  return (device: string, family: Family) => links.addresses(device, family).map(({ address }) => address);
+  return (device: string, family: Family) => links.addresses(device, family).map(({ local }) => local);
 }
 
 /** A service and its own instance of its strategy. */

@@ -12,6 +12,7 @@ import { isExhausted } from '../system/exhausted.js';
 import { type Links, readLinks } from '../system/links.js';
 import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
 import type { RunProgram } from '../system/programs.js';
+import { RememberedWays } from '../system/remembered-ways.js';
 import type { Verdict } from '../wan/check-health.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange } from '../wan/health.js';
@@ -90,6 +91,8 @@ export class Uplinks {
   readonly #monitor: Monitor;
   readonly #suspicions: Suspicions;
   #news: News | undefined;
+  /** Undefined while not all news are heard. */
+  #ways: RememberedWays | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #readLinks: () => Links;
   #links: Links;
@@ -105,7 +108,7 @@ export class Uplinks {
     const { wans, health, field } = parts;
     this.#clock = parts.clock ?? systemClock;
     this.#isolation = new Isolation(parts.logger, () => this.#clock.now());
-    this.#readLinks = parts.links ?? readLinks;
+    this.#readLinks = parts.links ?? (() => readLinks(this.#ways && ((family) => this.#ways!.ways(family))));
     this.#links = this.#readLinks();
     this.#health = new Health({
       upAfterMs: health.upAfterMs,
@@ -155,12 +158,15 @@ export class Uplinks {
   /** Hears of changes at once from now on. */
   begin(): void {
     const devices = new Set(this.#parts.wans.map(({ dev }) => dev));
+    this.#ways = new RememberedWays(() => this.#clock.now());
     this.#news = new News(
-      ['link', 'address', 'route'],
+      ['link', 'address', 'route', 'nexthop'],
       (items) => {
+        this.#ways?.hear(items);
         if (items.some((item) => concerns(item, devices))) this.#lookSoon();
       },
       () => {
+        this.#ways = undefined;
         this.#parts.logger.warn(
           'the kernel tells no news; a lost carrier is noticed up to half a second later',
         );
@@ -342,6 +348,8 @@ export class Uplinks {
 /** Whether a change may concern a WAN: its device, an address of it, or a way to a gateway. */
 function concerns(item: NewsItem, devices: ReadonlySet<string>): boolean {
   if (item.kind === 'link' || item.kind === 'address') return item.device === '' || devices.has(item.device);
+  // Where routes are made of them they change all day, and the next look sees what they did to a default route.
+  if (item.kind === 'nexthop') return false;
   if (item.kind !== 'route') return true;
   return item.table === MAIN_TABLE && (item.dst === 'default' || item.direct);
 }

@@ -4,7 +4,7 @@ import { buildPlan } from '../plan/build.js';
 import { fittingStates } from '../plan/kernel-choice.js';
 import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
-import { readFacts } from './facts.js';
+import { readFactsLater } from './facts.js';
 import {
   installedConfig,
   KEPT_FILE,
@@ -39,7 +39,7 @@ async function change(wished: PlanStates): Promise<boolean> {
   const config = installedConfig(installed);
   const states = fittingStates(config, wished);
   const { macs, endpoints, firewall } = installed;
-  const facts = { ...readFacts(config), macs, endpoints, ipsec: firewall.ipsec };
+  const facts = { ...(await readFactsLater(config)), macs, endpoints, ipsec: firewall.ipsec };
   const want = planLists(buildPlan(config, facts, states));
   const settled = readSettled();
   const changed = TABLE_LISTS.map((table) => ({

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
 import { stickyPolicies } from '../config/policies.js';
 import { FAMILIES, type Family } from '../core/family.js';
@@ -14,11 +15,12 @@ import {
 } from '../plan/facts.js';
 import { PROTOCOL } from '../plan/render/ip.js';
 import { readIpsets } from './ipsets.js';
+import { KernelMemory } from './kernel-memory.js';
 import { readMacs, sharedGateways } from './neighbours.js';
 import { hasClientSets, hasNetworkSets } from './network-sets.js';
-import { SCOPE_GLOBAL } from './rtnetlink/addresses.js';
-import { KERNEL, type Kernel } from './rtnetlink/kernel.js';
-import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP } from './rtnetlink/links.js';
+import { type InterfaceAddress, SCOPE_GLOBAL } from './rtnetlink/addresses.js';
+import { KERNEL, type Kernel, LONG_ANSWERS } from './rtnetlink/kernel.js';
+import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP, type Link } from './rtnetlink/links.js';
 import { isOnLink } from './rtnetlink/route-lookup.js';
 import { type Route, RT_TABLE_MAIN, RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
 import type { Rule } from './rtnetlink/rules.js';
@@ -47,13 +49,41 @@ export function readFacts(
   try {
     return new Reader(kernel).facts(config);
   } catch (error) {
-    if (!(error instanceof Error && 'errno' in error)) throw error;
-    throw new SystemError(
-      'NO_FACTS',
-      `the kernel does not tell the machine's devices and routes (${error.message}); try again`,
-      { cause: error },
-    );
+    throw noFacts(error);
   }
+}
+
+/** A memory of this machine. */
+export function machineMemory(): KernelMemory {
+  return new KernelMemory(MACHINE, LONG_ANSWERS);
+}
+
+/**
+ * Like {@link readFacts}, but the event loop is held up only for what is short, whatever the machine has.
+ * @param memory saves reading again what has not changed; without one, everything is read
+ * @throws SystemError `NO_FACTS`
+ */
+export async function readFactsLater(
+  config: Parameters<typeof readFacts>[0],
+  memory: Pick<KernelMemory, 'snapshot'> = machineMemory(),
+): Promise<Facts> {
+  let kernel: Kernel;
+  try {
+    kernel = await memory.snapshot();
+  } catch (error) {
+    throw noFacts(error);
+  }
+  await setImmediate();
+  return readFacts(config, kernel);
+}
+
+function noFacts(error: unknown): unknown {
+  if (!(error instanceof Error && 'errno' in error)) return error;
+  return new SystemError(
+    'NO_FACTS',
+    `the kernel does not tell the machine's devices and routes (${error.message}); try again`,
+    { cause: error },
+  );
 }
 
 /** Whether a priority lies between those of the kernel's own rules: 0 for local, 32766 for main. */
@@ -73,10 +103,50 @@ export function routeFacts(routes: readonly Route[], nameOf: (index: number) => 
   }));
 }
 
+/** The devices by name, and their names by number. */
+interface Devices {
+  readonly devices: ReadonlyMap<string, Device>;
+  readonly names: ReadonlyMap<number, string>;
+}
+
+/**
+ * Facts made of an answer of the kernel's, for as long as somebody has that answer: one that has been remembered yields
+ * the same object again, which says without a comparison that nothing has changed.
+ */
+const made = {
+  devices: new WeakMap<readonly Link[], Devices>(),
+  main: new WeakMap<readonly Route[], { readonly names: Devices['names']; readonly routes: MainRoute[] }>(),
+  addresses: new WeakMap<
+    readonly InterfaceAddress[],
+    { readonly names: Devices['names']; readonly addresses: Address[] }
+  >(),
+};
+
+function devicesOf(links: readonly Link[]): Devices {
+  const before = made.devices.get(links);
+  if (before !== undefined) return before;
+  const devices = new Map<string, Device>();
+  const names = new Map<number, string>();
+  for (const { name, index, type, flags, vrf, ipsec, tunnel } of links) {
+    devices.set(name, {
+      index,
+      up: (flags & IFF_UP) !== 0,
+      pointToPoint: (flags & IFF_POINTOPOINT) !== 0,
+      ethernet: type === ARPHRD_ETHER && (flags & (IFF_POINTOPOINT | IFF_NOARP)) === 0,
+      ...(vrf === undefined ? {} : { vrf }),
+      ...(ipsec === undefined ? {} : { ipsec }),
+      ...(tunnel === undefined ? {} : { tunnel }),
+    });
+    names.set(index, name);
+  }
+  made.devices.set(links, { devices, names });
+  return { devices, names };
+}
+
 class Reader {
   readonly #kernel: Kernel;
-  readonly #devices = new Map<string, Device>();
-  readonly #names = new Map<number, string>();
+  readonly #devices: ReadonlyMap<string, Device>;
+  readonly #names: ReadonlyMap<number, string>;
   readonly #mains = new Map<Family, readonly MainRoute[]>();
 
   readonly #keepsSets: boolean;
@@ -84,18 +154,9 @@ class Reader {
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#keepsSets = kernel.keepsSets?.() ?? false;
-    for (const { name, index, type, flags, vrf, ipsec, tunnel } of kernel.links()) {
-      this.#devices.set(name, {
-        index,
-        up: (flags & IFF_UP) !== 0,
-        pointToPoint: (flags & IFF_POINTOPOINT) !== 0,
-        ethernet: type === ARPHRD_ETHER && (flags & (IFF_POINTOPOINT | IFF_NOARP)) === 0,
-        ...(vrf === undefined ? {} : { vrf }),
-        ...(ipsec === undefined ? {} : { ipsec }),
-        ...(tunnel === undefined ? {} : { tunnel }),
-      });
-      this.#names.set(index, name);
-    }
+    const { devices, names } = devicesOf(kernel.links());
+    this.#devices = devices;
+    this.#names = names;
   }
 
   facts({ wans, services, policies }: Pick<Config, 'wans' | 'services' | 'policies'>): Facts {
@@ -125,10 +186,13 @@ class Reader {
   }
 
   #readMain(family: Family): MainRoute[] {
-    const routes = this.#kernel
-      .main(family)
-      .filter(({ dst, type }) => dst !== 'default' || type === RTN_UNICAST);
-    return routeFacts(routes, (index) => this.#nameOf(index));
+    const answer = this.#kernel.main(family);
+    const before = made.main.get(answer);
+    if (before?.names === this.#names) return before.routes;
+    const told = answer.filter(({ dst, type }) => dst !== 'default' || type === RTN_UNICAST);
+    const routes = routeFacts(told, (index) => this.#nameOf(index));
+    made.main.set(answer, { names: this.#names, routes });
+    return routes;
   }
 
   /** The ip rules without ours. The table of a rule for all packets, or all of a mark, is looked at, in case it answers for everything. */
@@ -164,14 +228,18 @@ class Reader {
    * address.
    */
   #addresses(family: Family): Address[] {
-    return this.#kernel
-      .addresses(family)
+    const answer = this.#kernel.addresses(family);
+    const before = made.addresses.get(answer);
+    if (before?.names === this.#names) return before.addresses;
+    const addresses = answer
       .filter(({ scope, index }) => scope === SCOPE_GLOBAL && this.#names.has(index))
       .map(({ index, local, peer, prefixLength, deprecated }) => {
         const length = peer === undefined ? prefixLength : family === 4 ? 32 : 128;
         const place = { dev: this.#nameOf(index), address: `${local}/${length}` };
         return family === 6 && deprecated ? { ...place, isDeprecated: true } : place;
       });
+    made.addresses.set(answer, { names: this.#names, addresses });
+    return addresses;
   }
 
   /** The WANs' gateways that the kernel would accept without `onlink`. */

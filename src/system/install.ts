@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Config, PlanConfig } from '../config/config.js';
 import { lostNumbers, type Numbers, rememberNumbers } from '../config/numbers.js';
 import type { RawConfig } from '../config/options.js';
@@ -16,7 +17,7 @@ import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
 import { readEndpoints } from './endpoints.js';
 import { type ExecutorEvent, type ExecutorVerb, execute, type Missing } from './executor.js';
-import { readFacts } from './facts.js';
+import { readFactsLater } from './facts.js';
 import type { Firewall } from './firewall.js';
 import {
   type Installed,
@@ -215,7 +216,7 @@ class Passage {
     const { config, states, before } = asked;
     removeAbandonedPlans();
     const macs = await askNeighbours(config, before?.macs ?? new Map());
-    const read = readFacts(config);
+    const read = await readFactsLater(config);
     const { mask } = config.fields.wans;
     const redirected = (family: Family) =>
       readRedirections(folder.saved(family), ledMarks({ facts: read, family, config, mask }));
@@ -226,12 +227,17 @@ class Passage {
     );
     const { ipsec } = asked.firewall;
     const facts = { ...read, macs, redirections, endpoints, ipsec };
+    // Packets wait for a daemon that does this, so it is done in parts.
+    await setImmediate();
     const plan = buildPlan(config, facts, states);
     if (asked.refusesMistakes) rejectMistakes(plan);
     this.#tell(asked, plan);
+    await setImmediate();
     const want = planLists(plan);
     const held = heldSets(plan);
+    await setImmediate();
     const had = readNetworkSets();
+    await setImmediate();
     this.#report(facts, want, before);
     if (this.#verb === 'check') return false;
     if (this.#options.repair === false && this.#missing.length > 0) {
@@ -239,6 +245,7 @@ class Passage {
       return false;
     }
     writePlan(folder, asked, facts, plan, want);
+    await setImmediate();
     // A rule can only ask a set that is there. Whoever is killed from here on leaves a set that holds what the machine has,
     // and that the next run, or `down`, takes up.
     this.#sets = { held, before: had };

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { formatAddress, parseAddress } from '../core/address.js';
 import type { Family } from '../core/family.js';
 import { isExhausted } from './exhausted.js';
 import { type DefaultWay, defaultGateway, deviceIndex, isOnLink, readDefaultWays } from './main-routes.js';
+import { dumpAddressesOf, type InterfaceAddress } from './rtnetlink/addresses.js';
 
 /** Whether packets can leave by a device, or why not. */
 export type LinkState = 'up' | 'gone' | 'switched off' | 'without carrier';
 
 /** An address of a device. */
-export type LinkAddress = Pick<NetworkInterfaceInfo, 'address' | 'netmask' | 'family'>;
+export type LinkAddress = Pick<InterfaceAddress, 'local' | 'prefixLength'>;
 
 /**
  * All devices at one moment. Read without starting a program, since a dead device must be known within milliseconds.
@@ -37,27 +37,32 @@ const IFF_UP = 1;
 const IFF_POINTOPOINT = 0x10;
 
 /**
- * Reads the devices, which takes a fraction of a millisecond.
+ * Reads the devices, which takes a fraction of a millisecond. Of a machine with a thousand of them only those that somebody
+ * asks for are looked at.
+ * @param ways the usable default ways of a family
  * @throws what isExhausted() knows, as do the answers: what cannot be looked at now is not gone
  */
-export function readLinks(): Links {
+export function readLinks(
+  ways: (family: Family) => readonly DefaultWay[] | undefined = readDefaultWays,
+): Links {
   const devices = readDevices();
-  const interfaces = readInterfaces();
-  const routes = new Map<Family, readonly DefaultWay[] | undefined>();
-  const defaults = (family: Family) => {
-    if (!routes.has(family)) routes.set(family, readDefaultWays(family));
-    return routes.get(family);
-  };
-  const addresses = (device: string, family: Family) =>
-    (interfaces[device] ?? []).filter((address) => address.family === `IPv${family}`);
+  const defaults = once(ways);
+  const state = once((device: string) =>
+    devices === undefined || devices.has(device) ? stateOf(device) : 'gone',
+  );
+  const addressesOf = once((id: `${string}/${Family}`): readonly LinkAddress[] => {
+    const [device = '', family] = id.split('/');
+    return state(device) === 'up' ? readAddresses(device, family === '4' ? 4 : 6) : [];
+  });
+  const addresses = (device: string, family: Family) => addressesOf(`${device}/${family}`);
   return {
-    state: (device) => (devices === undefined || devices.has(device) ? stateOf(device) : 'gone'),
+    state,
     addresses,
     index: deviceIndex,
     gateway: (device, family) => {
       const main = defaults(family);
       if (main === undefined) return 'auto';
-      const numbered = addresses(device, family).some(({ address }) => !isLinkLocal(address));
+      const numbered = addresses(device, family).some(({ local }) => !isLinkLocal(local));
       return (
         defaultGateway(main, deviceIndex(device)) ?? (numbered && isPointToPoint(device) ? 'dev' : undefined)
       );
@@ -114,11 +119,21 @@ function flagsOf(device: string): number {
   return Number(readFileSync(`/sys/class/net/${device}/flags`, 'utf8').trim());
 }
 
-function readInterfaces(): NodeJS.Dict<NetworkInterfaceInfo[]> {
+function readAddresses(device: string, family: Family): readonly LinkAddress[] {
   try {
-    return networkInterfaces();
+    return dumpAddressesOf(deviceIndex(device), family);
   } catch (error) {
     if (isExhausted(error)) throw error;
-    return {};
+    // The device has just gone, or the kernel has no such family.
+    return [];
   }
+}
+
+/** Asks once for each thing, and then knows. */
+function once<K, V>(ask: (thing: K) => V): (thing: K) => V {
+  const known = new Map<K, V>();
+  return (thing) => {
+    if (!known.has(thing)) known.set(thing, ask(thing));
+    return known.get(thing) as V;
+  };
 }

@@ -16,19 +16,22 @@ interface NativeNews {
   close(): void;
 }
 
-/** A change of a device, an address, a route or an ip rule. */
+/** A change of a device, an address, a route, a nexthop object or an ip rule. */
 export type NewsItem =
-  | Extract<Change, { kind: 'link' | 'route' | 'rule' }>
+  | Extract<Change, { kind: 'link' | 'route' | 'rule' | 'nexthop' }>
   /** The device is empty where it went before it was heard of. */
   | { readonly kind: 'address'; readonly device: string; readonly lost: boolean }
   /** More happened than could be told. */
   | { readonly kind: 'unknown' };
 
-/** Groups of linux/rtnetlink.h (RTNLGRP_*): IPv4 and IPv6 have one each. */
-const GROUPS = { link: [1], address: [5, 9], route: [7, 11], rule: [8, 19] } as const;
+/** Groups of linux/rtnetlink.h (RTNLGRP_*): IPv4 and IPv6 have one each, but for devices and nexthop objects. */
+const GROUPS = { link: [1], address: [5, 9], route: [7, 11], rule: [8, 19], nexthop: [32] } as const;
 
 /** The table that `ip route` shows, RT_TABLE_MAIN. */
 export const MAIN_TABLE = 254;
+
+/** Of asm-generic/errno-base.h. */
+const EINVAL = 22;
 
 /** The time between two reads, so that a thousand changes a second wake the daemon up fifty times. */
 const GATHER_MS = 20;
@@ -55,8 +58,7 @@ export class News {
     this.#onNews = onNews;
     this.#onEnd = onEnd;
     try {
-      const groups = kinds.flatMap((kind) => [...GROUPS[kind]]);
-      this.#native = new (loadAddon<NewsAddon>().RouteNews)(groups, () => this.#readSoon());
+      this.#native = this.#subscribe(kinds);
       for (const { index, name } of dumpLinks()) this.#names.set(index, name);
     } catch (error) {
       this.#failed(error);
@@ -68,6 +70,19 @@ export class News {
     clearTimeout(this.#timer);
     this.#native?.close();
     this.#native = undefined;
+  }
+
+  #subscribe(kinds: readonly (keyof typeof GROUPS)[]): NativeNews {
+    const { RouteNews } = loadAddon<NewsAddon>();
+    const groups = kinds.flatMap((kind) => [...GROUPS[kind]]);
+    try {
+      return new RouteNews(groups, () => this.#readSoon());
+    } catch (error) {
+      // Linux before 5.3 has neither nexthop objects nor their group.
+      const isUnknown = error instanceof Error && 'errno' in error && error.errno === EINVAL;
+      if (!isUnknown || !kinds.includes('nexthop')) throw error;
+      return this.#subscribe(kinds.filter((kind) => kind !== 'nexthop'));
+    }
   }
 
   #readSoon(): void {

@@ -43,7 +43,9 @@ function leads(device: string, family: Family, given: string, links: Links): boo
 /** A text that changes with a WAN's device, addresses or gateway: its table, rules or NAT may then have to change. */
 export function wayOf(wan: Wan, family: Family, links: Links): string {
   if (!carries(wan, family)) return '';
-  const addresses = links.addresses(wan.dev, family).map(({ address, netmask }) => `${address}/${netmask}`);
+  const addresses = links
+    .addresses(wan.dev, family)
+    .map(({ local, prefixLength }) => `${local}/${prefixLength}`);
   const gateway = effectiveGateway(wan, family, links);
   return [links.index(wan.dev), links.state(wan.dev), gateway, ...addresses].join(' ');
 }

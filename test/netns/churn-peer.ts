@@ -31,7 +31,7 @@ async function answer(line: string): Promise<string> {
     hears = true;
     return 'hears';
   }
-  const sight = word === 'set' ? undefined : look.look(undefined);
+  const sight = word === 'set' ? undefined : await look.look(undefined);
   switch (word) {
     case 'settle':
       look.forget();

@@ -9,6 +9,8 @@ export type Change =
   | { readonly kind: 'link'; readonly index: number; readonly device: string; readonly lost: boolean }
   | { readonly kind: 'address'; readonly index: number; readonly lost: boolean }
   | { readonly kind: 'rule' }
+  /** A nexthop object (`ip nexthop`): routes by it change, or go, without a word about them. */
+  | { readonly kind: 'nexthop' }
   | {
       readonly kind: 'route';
       readonly family: Family;
@@ -30,6 +32,8 @@ const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const RTM_NEWRULE = 32;
 const RTM_DELRULE = 33;
+const RTM_NEWNEXTHOP = 104;
+const RTM_DELNEXTHOP = 105;
 const IFINFOMSG_BYTES = 16;
 const IFADDRMSG_BYTES = 8;
 const IFLA_IFNAME = 3;
@@ -86,6 +90,9 @@ function parseChange(type: number, view: DataView, start: number, end: number): 
     case RTM_NEWRULE:
     case RTM_DELRULE:
       return { kind: 'rule' };
+    case RTM_NEWNEXTHOP:
+    case RTM_DELNEXTHOP:
+      return { kind: 'nexthop' };
     default:
       return undefined;
   }

@@ -1,6 +1,6 @@
 import type { Family } from '../../core/family.js';
-import { dumpAddresses, type InterfaceAddress } from './addresses.js';
-import { dumpLinks, type Link } from './links.js';
+import { dumpAddresses, dumpAddressesLater, type InterfaceAddress } from './addresses.js';
+import { dumpLinks, dumpLinksLater, type Link } from './links.js';
 import {
   dumpNeighbours,
   dumpSilentNeighbours,
@@ -9,8 +9,8 @@ import {
   resolveNeighbour,
 } from './neighbours.js';
 import { lookupRoute } from './route-lookup.js';
-import { dumpMain, hasDefaultRoute, type Route } from './routes.js';
-import { dumpRules, type Rule } from './rules.js';
+import { dumpMain, dumpMainLater, hasDefaultRoute, type Route } from './routes.js';
+import { dumpRules, dumpRulesLater, type Rule } from './rules.js';
 
 /**
  * The kernel's answers by rtnetlink, for this network namespace; replace it in tests. Each throws an Error with `errno`
@@ -35,6 +35,14 @@ export interface Kernel {
   keepsClients?(): boolean;
 }
 
+/** What of the kernel's answers can be long, told without holding the event loop up. */
+export interface LongAnswers {
+  links(): Promise<readonly Link[]>;
+  addresses(family: Family): Promise<readonly InterfaceAddress[]>;
+  main(family: Family): Promise<readonly Route[]>;
+  rules(family: Family): Promise<readonly Rule[]>;
+}
+
 /** Asking neighbours whether they are still there; replace it in tests. */
 export interface NeighbourProbing {
   /** See {@link probeNeighbour}. */
@@ -56,4 +64,12 @@ export const KERNEL: Kernel = {
   neighbours: dumpNeighbours,
   route: lookupRoute,
   resolve: resolveNeighbour,
+};
+
+/** Its long answers. */
+export const LONG_ANSWERS: LongAnswers = {
+  links: dumpLinksLater,
+  addresses: dumpAddressesLater,
+  main: (family) => dumpMainLater({ family }),
+  rules: dumpRulesLater,
 };

@@ -1,6 +1,7 @@
 import { attribute, forEachAttribute, numberValue, readAddress, readText } from './attributes.js';
 import { forEachMessage, LITTLE_ENDIAN } from './messages.js';
-import { dump } from './socket.js';
+import { parseInSlices } from './slices.js';
+import { dump, dumpLater } from './socket.js';
 
 /** A network device. */
 export interface Link {
@@ -76,8 +77,17 @@ const IPSEC_KINDS = new Set(['xfrm', 'vti', 'vti6']);
 
 /** All devices of this network namespace, in the kernel's order. @throws Error with `errno` */
 export function dumpLinks(): Link[] {
+  return parseLinks(dump(RTM_GETLINK, question()));
+}
+
+/** The same, without holding the event loop up. @throws Error with `errno` */
+export async function dumpLinksLater(): Promise<Link[]> {
+  return parseInSlices(await dumpLater(RTM_GETLINK, question()), parseLinks);
+}
+
+function question(): Uint8Array {
   const mask = attribute(IFLA_EXT_MASK, numberValue(RTEXT_FILTER_SKIP_STATS));
-  return parseLinks(dump(RTM_GETLINK, Buffer.concat([new Uint8Array(IFINFOMSG_BYTES), mask])));
+  return Buffer.concat([new Uint8Array(IFINFOMSG_BYTES), mask]);
 }
 
 /** The devices in the messages of a dump; one without a name is left out. */

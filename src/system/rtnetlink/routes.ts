@@ -10,7 +10,8 @@ import {
   readNumber,
 } from './attributes.js';
 import { ADDRESS_FAMILY, align, forEachMessage, LITTLE_ENDIAN } from './messages.js';
-import { dump } from './socket.js';
+import { parseInSlices } from './slices.js';
+import { dump, dumpLater } from './socket.js';
 
 /** One way of a route: a struct rtnexthop, or the route's own attributes where it has only one way. */
 export interface NextHop {
@@ -78,29 +79,40 @@ export function dumpMain(filter: RouteFilter): Route[] {
   return dumpTable(filter, RT_TABLE_MAIN);
 }
 
-/** Any table; see {@link dumpMain}. @throws Error with `errno` */
-export function dumpTable(filter: RouteFilter, table: number): Route[] {
-  const body = new Uint8Array(RTMSG_BYTES);
-  body[0] = ADDRESS_FAMILY[filter.family];
-  const asked = Buffer.concat([body, attribute(RTA_TABLE, numberValue(table))]);
-  // Kernels before 4.20 send all tables.
-  const routes = parseRoutes(dump(RTM_GETROUTE, asked), filter);
-  return routes.filter((route) => route.table === table && !route.cloned);
+/** The main table as {@link dumpMain} has it, without holding the event loop up. @throws Error with `errno` */
+export async function dumpMainLater(filter: RouteFilter): Promise<Route[]> {
+  const messages = await dumpLater(RTM_GETROUTE, ofTable(filter.family, RT_TABLE_MAIN));
+  return parseInSlices(messages, (slice) => routesOf(slice, filter, RT_TABLE_MAIN));
 }
 
-/** The routes of a protocol in all tables. @throws Error with `errno` */
-export function dumpOfProtocol(family: Family, protocol: number): Route[] {
+/** Any table; see {@link dumpMain}. @throws Error with `errno` */
+export function dumpTable(filter: RouteFilter, table: number): Route[] {
+  return routesOf(dump(RTM_GETROUTE, ofTable(filter.family, table)), filter, table);
+}
+
+function routesOf(messages: Uint8Array, filter: RouteFilter, table: number): Route[] {
+  // Kernels before 4.20 send all tables.
+  return parseRoutes(messages, filter).filter((route) => route.table === table && !route.cloned);
+}
+
+function ofTable(family: Family, table: number): Uint8Array {
+  const body = new Uint8Array(RTMSG_BYTES);
+  body[0] = ADDRESS_FAMILY[family];
+  return Buffer.concat([body, attribute(RTA_TABLE, numberValue(table))]);
+}
+
+/** The routes of a protocol in all tables, without holding the event loop up. @throws Error with `errno` */
+export async function dumpOfProtocolLater(family: Family, protocol: number): Promise<Route[]> {
   const body = new Uint8Array(RTMSG_BYTES);
   body[0] = ADDRESS_FAMILY[family];
   body[5] = protocol;
-  return parseRoutes(dump(RTM_GETROUTE, body), { family, protocol });
+  const messages = await dumpLater(RTM_GETROUTE, body);
+  return parseInSlices(messages, (slice) => parseRoutes(slice, { family, protocol }));
 }
 
 /** Whether a table holds a route of another protocol than this one. @throws Error with `errno` */
 export function holdsForeign(family: Family, table: number, protocol: number): boolean {
-  const body = new Uint8Array(RTMSG_BYTES);
-  body[0] = ADDRESS_FAMILY[family];
-  const messages = dump(RTM_GETROUTE, Buffer.concat([body, attribute(RTA_TABLE, numberValue(table))]));
+  const messages = dump(RTM_GETROUTE, ofTable(family, table));
   let found = false;
   forEachMessage(messages, RTM_NEWROUTE, (view, start, end) => {
     if (end - start < RTMSG_BYTES || view.getUint8(start + 5) === protocol) return;
@@ -116,9 +128,7 @@ export function holdsForeign(family: Family, table: number, protocol: number): b
 
 /** Whether a table has a default route that does not ask the next table. @throws Error with `errno` */
 export function hasDefaultRoute(family: Family, table: number): boolean {
-  const body = new Uint8Array(RTMSG_BYTES);
-  body[0] = ADDRESS_FAMILY[family];
-  const messages = dump(RTM_GETROUTE, Buffer.concat([body, attribute(RTA_TABLE, numberValue(table))]));
+  const messages = dump(RTM_GETROUTE, ofTable(family, table));
   const routes = parseRoutes(messages, { family, defaults: true });
   // Kernels before 4.20 send all tables.
   return routes.some((route) => route.table === table && route.dst === 'default' && route.type !== RTN_THROW);

@@ -2,7 +2,8 @@ import type { Family } from '../../core/family.js';
 import { forEachAttribute, readAddress, readNumber, readText } from './attributes.js';
 import { ADDRESS_FAMILY, forEachMessage, LITTLE_ENDIAN } from './messages.js';
 import { RT_TABLE_MAIN } from './routes.js';
-import { dump } from './socket.js';
+import { parseInSlices } from './slices.js';
+import { dump, dumpLater } from './socket.js';
 
 /** An ip rule. */
 export interface Rule {
@@ -62,9 +63,19 @@ const UNSET = 0xffffffff;
 
 /** The ip rules of a family, in the kernel's order. @throws Error with `errno` */
 export function dumpRules(family: Family): Rule[] {
+  return parseRules(dump(RTM_GETRULE, question(family)), family);
+}
+
+/** The same, without holding the event loop up. @throws Error with `errno` */
+export async function dumpRulesLater(family: Family): Promise<Rule[]> {
+  const messages = await dumpLater(RTM_GETRULE, question(family));
+  return parseInSlices(messages, (slice) => parseRules(slice, family));
+}
+
+function question(family: Family): Uint8Array {
   const body = new Uint8Array(FIB_RULE_HDR_BYTES);
   body[0] = ADDRESS_FAMILY[family];
-  return parseRules(dump(RTM_GETRULE, body), family);
+  return body;
 }
 
 /** The rules in the messages of a dump. */

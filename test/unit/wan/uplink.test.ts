@@ -5,13 +5,13 @@ import { linkVerdict, pathOf, wayOf } from '#wanmark/wan/uplink.js';
 import { wan } from '../flows.js';
 
 const FOUR: LinkAddress[] = [
-  { address: '10.0.0.9', netmask: '255.255.255.0', family: 'IPv4' },
-  { address: '192.0.2.2', netmask: '255.255.255.248', family: 'IPv4' },
+  { local: '10.0.0.9', prefixLength: 24 },
+  { local: '192.0.2.2', prefixLength: 29 },
 ];
 const SIX: LinkAddress[] = [
-  { address: 'fe80::2', netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6' },
-  { address: '2001:db8::2', netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6' },
-  { address: '2001:db8:7::2', netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6' },
+  { local: 'fe80::2', prefixLength: 64 },
+  { local: '2001:db8::2', prefixLength: 64 },
+  { local: '2001:db8:7::2', prefixLength: 64 },
 ];
 
 interface World {
