@@ -6,9 +6,11 @@
  * #: from 10.0.8.9 udp 5514 to 203.0.113.8: north+south > lte > refused
  * #: own v6: main
  * #: in eth1 tcp 443 sticky: north+south > main
+ * #: in eth1 pairs: north+south > main
  * #ipset: cloud 203.0.113.64/27
  * ```
- * Such a comment is about the rule after it. Behind the colon are the uplinks in the order in which the *source's* program
+ * Such a comment is about the rule after it. `sticky`: connections of one client keep to one uplink; `pairs`: those of one
+ * client and one server. Behind the colon are the uplinks in the order in which the *source's* program
  * takes them, those with `+` between them in shares; what stands last, `refused` or `main` (the main table), holds when all
  * of them are down. They are written by hand from the source's rules, so that they know nothing of what we make of it.
  */
@@ -34,8 +36,8 @@ export interface Intent {
   readonly to: string;
   readonly proto: 'tcp' | 'udp';
   readonly port: number;
-  /** Whether those of one client keep to one uplink. */
-  readonly sticky: boolean;
+  /** Whether those of one client, or of one client and one server, keep to one uplink. */
+  readonly sticky: 'client' | 'pair' | undefined;
   /** The groups of uplinks in their order. */
   readonly groups: readonly (readonly string[])[];
   /** What becomes of them when no uplink is left. */
@@ -117,7 +119,7 @@ function readIntent(text: string, rule: string | undefined): Intent {
     to: after('to') ?? ANYWHERE[family],
     proto: words.includes('udp') ? 'udp' : 'tcp',
     port: Number(after('tcp') ?? after('udp') ?? ANY_PORT),
-    sticky: words.includes('sticky'),
+    sticky: words.includes('sticky') ? 'client' : words.includes('pairs') ? 'pair' : undefined,
     groups: steps.slice(0, -1).map((step) => step.split('+')),
     end: last as End,
   };
