@@ -18,13 +18,16 @@ const [EXPECTED, SEEN_REPLY, TRANSLATED] = [1 << 0, 1 << 1, (1 << 4) | (1 << 5)]
  *
  * @returns why it could not be done; undefined where it was
  */
-export async function forgetBegunBefore({ wans, fields }: Config): Promise<string | undefined> {
+export async function forgetBegunBefore(
+  { wans, fields }: Pick<Config, 'wans' | 'fields'>,
+  forget: typeof flush = flush,
+): Promise<string | undefined> {
   try {
     const begun = { status: 0, statusMask: EXPECTED | SEEN_REPLY | TRANSLATED };
     for (const family of FAMILIES) {
       const untranslated = wans.filter((wan) => natOf(wan, family) === 'none').map(({ mark }) => mark);
       for (const { mark, mask } of blocksWithout(untranslated, fields.wans))
-        await flush(mark, mask, { ...begun, family });
+        await forget(mark, mask, { ...begun, family });
     }
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;

@@ -278,6 +278,8 @@ describe('a connection that is balanced', () => {
       explained(WANS, { packet: { ...OWN, src: '0.0.0.0', proto }, facts }),
     );
     assert.deepEqual([tcp!.packet.src, udp!.packet.src], ['10.0.0.1', '192.0.2.2']);
+    const left = explained({ ...WANS, own: 'off' }, { packet: { ...OWN, src: '0.0.0.0' }, facts });
+    assert.equal(left.packet.src, '192.0.2.2', 'what main has by --own off is not translated everywhere');
   });
 
   it('of the router itself goes by main without a daemon, and by a WAN with one or by the kernel', () => {
