@@ -102,10 +102,11 @@ export function walkOf(plan: FamilyPlan, given: Packet, around: Surroundings, de
   return finish(chains, route, unsureRules);
 }
 
-/** The packet with the source that the kernel gives it: the one of its first route, or else an address of the device. */
+/** The packet with the source that the kernel gives it: the one of its first route, or else an address of the device; to itself, the one that it goes to. */
 function withSource(plan: FamilyPlan, packet: Packet, around: Surroundings): Packet {
   const { dst, mark, family } = packet;
   const { route } = findRoute(plan, { packet, src: NO_ADDRESS[family], dst, mark }, around);
+  if (route.kind === 'local') return { ...packet, src: dst };
   if (route.kind !== 'way') return packet;
   const all = around.facts.addresses[family].filter(({ dev }) => dev === route.dev);
   const ofDevice = all.find(({ isDeprecated }) => !isDeprecated) ?? all[0];
