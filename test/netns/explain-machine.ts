@@ -9,7 +9,8 @@
  * - What comes by .4 of w1 is answered through g4 alone, and the rest through g1: the wrong gateway of the two loses it.
  * - Clients .11 and so on have their packets marked before our rules, as pbr would.
  * - 198.51.100.7 lies behind a specific route of main.
- * - Tables 701 and 702 are for ip rules of others: by w3, everything or one network.
+ * - Tables 701 and 702 are for ip rules of others: by w3, everything or one network. The first has main's specific routes,
+ *   too; otherwise strict rp_filter would lose the answers.
  * - There are the ipsets `here` (of IPv4) and `here6`, and there is none of the name `gone`.
  */
 import type { Family } from '#wanmark/core/family.js';
@@ -59,6 +60,7 @@ export async function startMachine(): Promise<Machine> {
     done
     ip -n inet route add 10.9.0.0/24 via 192.0.1.2; ip -n inet route add fd09::/64 via 2001:db8:1::2
     ip route add 198.51.100.0/24 via 192.0.2.1; ip route add 2001:db8:fd::/48 via 2001:db8:2::1
+    ip route add 198.51.100.0/24 via 192.0.2.1 table 701; ip route add 2001:db8:fd::/48 via 2001:db8:2::1 table 701
     ip route add default via 192.0.3.1 table 701; ip -6 route add default via 2001:db8:3::1 table 701
     ip route add 203.0.113.128/25 via 192.0.3.1 table 702; ip -6 route add 2001:db8:fe::/48 via 2001:db8:3::1 table 702
     ipset create here hash:net; ipset add here 203.0.113.2; ipset add here 198.51.100.0/24

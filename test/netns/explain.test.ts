@@ -66,13 +66,11 @@ describe('explain', needs(nfqueue, addon, program('ipset')), () => {
   /** The source that the server may see, for each way: an address, or `failed`. */
   const visible = (
     answer: { packet: { src: string }; ways: { fate: string; dev: string; nat: string | null }[] },
-    { family, src, dst }: Probe,
+    { family }: Probe,
   ) =>
     answer.ways.map(({ fate, dev, nat }) => {
       if (fate !== 'leaves' && fate !== 'local') return 'failed';
-      // To itself the router goes from the very address.
-      if (nat !== 'masquerade')
-        return nat ?? (src === undefined && fate === 'local' ? dst : answer.packet.src);
+      if (nat !== 'masquerade') return nat ?? answer.packet.src;
       return ROUTER[family][dev]!;
     });
 
