@@ -23,8 +23,8 @@ export type RulesFacts =
 export interface SettingFacts {
   /** Whether packets are forwarded at all; undefined where that cannot be read. */
   readonly forwards: Readonly<Record<Family, boolean | undefined>>;
-  /** Devices that forward nothing of what comes in by them, although the others do. */
-  readonly closed: readonly { readonly family: Family; readonly dev: string }[];
+  /** Devices that forward no IPv4 of what comes in by them, although others do. IPv6 has one switch for all (ip6_forward). */
+  readonly closed: readonly string[];
   /** WAN devices whose strict rp_filter does not look at marks. */
   readonly blind: readonly string[];
   /** How many connections conntrack has, and may have (0: any number); undefined where that cannot be read. */

@@ -17,7 +17,7 @@ export const forwarding = examination({
     device: {
       level: 'wrong',
       means:
-        'What comes in by this device alone is not forwarded; for a WAN these are the answers to clients.',
+        'The IPv4 packets that come in by this device alone are not forwarded; for a WAN these are the answers to clients.',
       todo: '`sysctl -w net.ipv4.conf.DEV.forwarding=1`.',
     },
   },
@@ -32,13 +32,11 @@ export const forwarding = examination({
         text: `${SETTINGS[family]} is 0, so nothing is forwarded`,
         todo: `sysctl -w ${SETTINGS[family]}=1`,
       })),
-      ...settings.closed
-        .filter(({ family }) => families.includes(family))
-        .map(({ family, dev }) => ({
-          kind: 'device' as const,
-          text: `IPv${family}: what comes in by ${dev} is not forwarded`,
-          todo: `sysctl -w net.ipv${family}.conf.${dev}.forwarding=1`,
-        })),
+      ...(families.includes(4) ? settings.closed : []).map((dev) => ({
+        kind: 'device' as const,
+        text: `IPv4: what comes in by ${dev} is not forwarded`,
+        todo: `sysctl -w net.ipv4.conf.${dev}.forwarding=1`,
+      })),
     ];
     const ok = families.map((family) => `IPv${family}`).join(', ');
     return { ok: faults.length === 0 ? `on for ${ok}` : undefined, faults };

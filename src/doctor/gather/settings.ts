@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../../config/config.js';
-import { FAMILIES, type Family } from '../../core/family.js';
 import { blindDevices } from '../../system/source-check.js';
 import type { SettingFacts } from '../facts.js';
 
@@ -22,17 +21,11 @@ export function readSettings(
   };
   const forwards = { 4: switchOf('ipv4/ip_forward'), 6: switchOf('ipv6/conf/all/forwarding') };
   const devices = [...new Set([...wans.map(({ dev }) => dev), ...rules.lan])];
-  const closed = (family: Family) =>
-    forwards[family] !== true
-      ? []
-      : devices
-          .filter((dev) => switchOf(`ipv${family}/conf/${dev}/forwarding`) === false)
-          .map((dev) => ({ family, dev }));
   const count = number('netfilter/nf_conntrack_count');
   const max = number('netfilter/nf_conntrack_max');
   return {
     forwards,
-    closed: FAMILIES.flatMap(closed),
+    closed: forwards[4] ? devices.filter((dev) => switchOf(`ipv4/conf/${dev}/forwarding`) === false) : [],
     blind: blindDevices(new Set(wans.map(({ dev }) => dev))),
     conntrack: count === undefined || max === undefined ? undefined : { count, max },
   };

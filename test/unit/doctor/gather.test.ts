@@ -175,7 +175,7 @@ describe('readSettings', () => {
       'netfilter/nf_conntrack_max': '100',
     });
     assert.deepEqual(forwards, { 4: true, 6: false });
-    assert.deepEqual(closed, [{ family: 4, dev: 'eth2' }]);
+    assert.deepEqual(closed, ['eth2']);
     assert.deepEqual(conntrack, { count: 12, max: 100 });
   });
 

@@ -69,7 +69,7 @@ const CASES: readonly (readonly [string, Partial<DoctorFacts>, RegExp, RegExp])[
   ],
   [
     'forwarding device',
-    { settings: { ...settings, closed: [{ family: 4, dev: 'eth2' }] } },
+    { settings: { ...settings, closed: ['eth2'] } },
     /eth2 is not forwarded/,
     /net.ipv4.conf.eth2.forwarding=1/,
   ],
