@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.js';
 import type { Finding } from '../doctor/examinations.js';
 
 const WIDTH = 80;
@@ -6,7 +7,7 @@ const COLOURS: Readonly<Record<Finding['level'], number>> = { ok: 32, warning: 3
 const LEVEL_WIDTH = 'warning  '.length;
 const INDENT = ' '.repeat(LEVEL_WIDTH);
 
-/** The report for people: a line for each finding, below it what to do, in 80 columns. */
+/** The report for people: a line for each finding, below it what to do, in 80 columns. What others wrote is made printable. */
 export function doctorText(findings: readonly Finding[], hasColour: boolean): string {
   const lines = findings.flatMap((finding) => findingLines(finding, hasColour));
   return [...lines, '', `${summary(findings)}\n`].join('\n');
@@ -21,10 +22,10 @@ export function wantsColour(
 }
 
 function findingLines({ level, examination, text, todo }: Finding, hasColour: boolean): string[] {
-  const [first = '', ...more] = wrap(`${examination}: ${text}`, WIDTH - LEVEL_WIDTH);
+  const [first = '', ...more] = wrap(printable(`${examination}: ${text}`), WIDTH - LEVEL_WIDTH);
   const word = level.padEnd(LEVEL_WIDTH);
   const painted = hasColour ? `\x1b[${COLOURS[level]}m${word}\x1b[m` : word;
-  const advice = todo === undefined ? [] : wrap(`-> ${todo}`, WIDTH - LEVEL_WIDTH);
+  const advice = todo === undefined ? [] : wrap(printable(`-> ${todo}`), WIDTH - LEVEL_WIDTH);
   return [
     painted + first,
     ...more.map((line) => `${INDENT}  ${line}`),

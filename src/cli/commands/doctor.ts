@@ -6,7 +6,6 @@ import {
   type RawConfig,
   RULE_OPTIONS,
   RUN_OPTIONS,
-  ruleOptions,
   SERVICE_OPTIONS,
   WAN_OPTIONS,
 } from '../../config/options.js';
@@ -63,11 +62,9 @@ export const doctorCommand: CommandModule = {
       warnings: count('warning'),
       findings,
     };
-    say(
-      argv.json
-        ? `${printableJson(JSON.stringify(report))}\n`
-        : doctorText(findings, wantsColour(process.stdout)),
-    );
+    if (argv.json) say(`${printableJson(JSON.stringify(report))}\n`);
+    // What comes from elsewhere is made printable before the colours are put to it.
+    else process.stdout.write(doctorText(findings, wantsColour(process.stdout)));
     process.exitCode = report.wrong > 0 ? 1 : 0;
     if (isLate) setTimeout(() => process.exit(), GRACE_MS).unref();
   },
@@ -76,7 +73,8 @@ export const doctorCommand: CommandModule = {
 /** The configuration of the command line, or of the last `up`, and the daemon. @throws UsageError, SystemError */
 async function admit(raw: RawConfig): Promise<Patient> {
   const installed = readInstalled();
-  const isGiven = Object.keys(ruleOptions(raw)).length > 0;
+  // Options of the daemon alone are refused with the rest, since its WANs would be missing.
+  const isGiven = Object.keys(raw).some((name) => name !== 'socket');
   const config = isGiven ? parseConfig(withInstalledFields(raw), installed?.numbers) : undefined;
   if (config !== undefined && config.marks.length > 0)
     throw new UsageError('high-mark is for rules of your own; doctor needs --wan');

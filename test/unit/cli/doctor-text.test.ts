@@ -34,6 +34,20 @@ describe('the text of doctor', () => {
     assert.equal(stripVTControlCharacters(coloured), doctorText(FINDINGS, false));
   });
 
+  it('obeys nothing that others wrote', () => {
+    const evil: Finding = {
+      examination: 'dns',
+      kind: 'server',
+      level: 'warning',
+      text: 'a\x1b[2Jb',
+      todo: 'c\nd',
+    };
+    assert.equal(
+      doctorText([evil], false).split('\n').slice(0, 2).join('|'),
+      'warning  dns: a\\u001b[2Jb|         -> c\\u000ad',
+    );
+  });
+
   it('wants them on a terminal, unless NO_COLOR says otherwise', () => {
     assert.equal(wantsColour({ isTTY: true }, {}), true);
     assert.equal(wantsColour({ isTTY: true }, { NO_COLOR: '' }), true);

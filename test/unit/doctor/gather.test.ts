@@ -4,6 +4,7 @@ import { parseConfig } from '#wanmark/config/config.js';
 import { parseEndpoint } from '#wanmark/core/endpoint.js';
 import { InTime, runOnce } from '#wanmark/doctor/gather/in-time.js';
 import { knownChecks, uncheckedWans } from '#wanmark/doctor/gather/known-checks.js';
+import { findLacks } from '#wanmark/doctor/gather/lacks.js';
 import { keepsForeignRules } from '#wanmark/doctor/gather/networkd.js';
 import { outsideServers, reachedByWans } from '#wanmark/doctor/gather/servers.js';
 import { readSettings } from '#wanmark/doctor/gather/settings.js';
@@ -11,6 +12,7 @@ import { askTargets } from '#wanmark/doctor/gather/targets.js';
 import { whose } from '#wanmark/doctor/whose.js';
 import { SystemError } from '#wanmark/errors.js';
 import type { Route } from '#wanmark/system/rtnetlink/routes.js';
+import type { Run } from '#wanmark/system/run.js';
 import { CONFIG, DAEMON, GOOD, RAW, status } from './facts.js';
 
 describe('InTime', () => {
@@ -141,6 +143,38 @@ describe('name servers', () => {
     assert.deepEqual(
       reached.map(({ address }) => address),
       ['203.0.113.53', '192.0.2.53', '198.18.0.53'],
+    );
+  });
+});
+
+describe('findLacks', () => {
+  const config = parseConfig({ wan: RAW.wan!, engine: 'kernel' });
+  const programs = { 4: 'iptables', 6: 'ip6tables' } as const;
+  const facts = { main: { 4: [], 6: [] }, ipsec: undefined };
+
+  it('asks with rules that are not there, in the families that are carried', async () => {
+    const asked: string[] = [];
+    const run: Run = async (argv) => {
+      asked.push(argv.join(' '));
+      const stderr = argv.includes('statistic')
+        ? 'Warning: Extension statistic revision 0 not supported\n'
+        : '';
+      return { code: 1, stdout: '', stderr: `${stderr}iptables: Bad rule` };
+    };
+    const lacks = await findLacks(config, facts, { programs }, run);
+    assert.deepEqual(
+      lacks.map(({ what }) => what),
+      ['xt_statistic'],
+    );
+    assert.ok(asked.every((command) => /^iptables -w 5 -t (mangle|nat) -C /.test(command)));
+  });
+
+  it('names what the rules had to do without', async () => {
+    const run: Run = async () => ({ code: 1, stdout: '', stderr: '' });
+    const lacks = await findLacks(config, { ...facts, ipsec: 'unmatched' }, { programs }, run);
+    assert.deepEqual(
+      lacks.map(({ what }) => what),
+      ['xt_policy'],
     );
   });
 });
