@@ -22,6 +22,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("sendUnixDatagram",
               Napi::Function::New<wanmark::SendUnixDatagramForJs>(env, "sendUnixDatagram"));
   exports.Set("deviceIndex", Napi::Function::New<wanmark::DeviceIndexForJs>(env, "deviceIndex"));
+  exports.Set("peerUser", Napi::Function::New<wanmark::PeerUserForJs>(env, "peerUser"));
   exports.Set("routeDump", Napi::Function::New<wanmark::RouteDumpForJs>(env, "routeDump"));
   exports.Set("routeRequest", Napi::Function::New<wanmark::RouteRequestForJs>(env, "routeRequest"));
   exports.Set("routeDumpLater", Napi::Function::New<wanmark::RouteDumpLaterForJs>(env, "routeDumpLater"));

@@ -1,6 +1,9 @@
 #include "js/host.h"
 
 #include <net/if.h>
+#include <sys/socket.h>
+
+#include <cerrno>
 
 #include <string>
 
@@ -52,6 +55,15 @@ Napi::Value TryLockForJs(const Napi::CallbackInfo& info) {
 /** Returns 0 when there is no such device. */
 Napi::Value DeviceIndexForJs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), if_nametoindex(Text(info, 0).c_str()));
+}
+
+/** The user who connected the other end of a unix socket (SO_PEERCRED, unix(7)). */
+Napi::Value PeerUserForJs(const Napi::CallbackInfo& info) {
+  ucred peer{};
+  socklen_t length = sizeof(peer);
+  const int descriptor = info[0].ToNumber().Int32Value();
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return Throw(info.Env(), errno);
+  return Napi::Number::New(info.Env(), peer.uid);
 }
 
 }  // namespace wanmark

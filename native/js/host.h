@@ -1,6 +1,6 @@
 // What JS asks of the machine besides packets: nftGeneration(), legacyTable(family, name),
-// sendUnixDatagram(path, data), tryLock(path) and deviceIndex(name). Each throws an Error with `errno` where
-// it fails.
+// sendUnixDatagram(path, data), tryLock(path), deviceIndex(name) and peerUser(descriptor). Each throws an
+// Error with `errno` where it fails.
 #pragma once
 
 #include <napi.h>
@@ -12,5 +12,6 @@ Napi::Value LegacyTableForJs(const Napi::CallbackInfo& info);
 Napi::Value SendUnixDatagramForJs(const Napi::CallbackInfo& info);
 Napi::Value TryLockForJs(const Napi::CallbackInfo& info);
 Napi::Value DeviceIndexForJs(const Napi::CallbackInfo& info);
+Napi::Value PeerUserForJs(const Napi::CallbackInfo& info);
 
 }  // namespace wanmark

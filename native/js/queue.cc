@@ -58,6 +58,7 @@ Napi::Function Queue::Define(Napi::Env env) {
                          InstanceMethod<&Queue::GetStats>("stats"),
                          InstanceMethod<&Queue::Ping>("ping"),
                          InstanceMethod<&Queue::Forget>("forget"),
+                         InstanceMethod<&Queue::SetUndecidedFrom>("setUndecidedFrom"),
                          InstanceMethod<&Queue::RefLoop>("ref"),
                          InstanceMethod<&Queue::UnrefLoop>("unref"),
                      });
@@ -257,6 +258,10 @@ Napi::Value Queue::Forget(const Napi::CallbackInfo& info) {
   const size_t forgotten =
       loop_->Forget(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
   return Napi::Number::New(env, static_cast<double>(forgotten));
+}
+
+void Queue::SetUndecidedFrom(const Napi::CallbackInfo& info) {
+  if (loop_ && info.Length() > 0) loop_->SetUndecidedFrom(info[0].ToNumber().Uint32Value());
 }
 
 void Queue::RefLoop(const Napi::CallbackInfo&) { thread_.Ref(); }

@@ -28,6 +28,7 @@ class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
   Napi::Value GetStats(const Napi::CallbackInfo& info);
   void Ping(const Napi::CallbackInfo& info);
   Napi::Value Forget(const Napi::CallbackInfo& info);
+  void SetUndecidedFrom(const Napi::CallbackInfo& info);
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
 

@@ -46,7 +46,8 @@ QueueLoop::QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemo
       handoff_(wake_js_),
       cache_(options.cache_ms),
       receiver_(BatchMemory::kCapacity, kDatagramBytes),
-      verdicts_(options.queue.num, BatchMemory::kCapacity) {}
+      verdicts_(options.queue.num, BatchMemory::kCapacity),
+      undecided_from_(options.undecided_from) {}
 
 QueueLoop::~QueueLoop() {
   if (wake_fd_ >= 0) close(wake_fd_);
@@ -203,7 +204,8 @@ void QueueLoop::SettleMisses() {
 
 bool QueueLoop::IsMarked(const Packet& packet) const {
   const uint32_t field = packet.old_mark & options_.mask;
-  return field != 0 && (options_.undecided_from == 0 || field < options_.undecided_from);
+  const uint32_t from = undecided_from_.load(std::memory_order_relaxed);
+  return field != 0 && (from == 0 || field < from);
 }
 
 QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {

@@ -86,6 +86,9 @@ class QueueLoop {
   void Ping();
   bool finished() const { return finished_.load(std::memory_order_acquire); }
 
+  /** Replaces LoopOptions::undecided_from for the packets that are read from now on. */
+  void SetUndecidedFrom(uint32_t value) { undecided_from_.store(value, std::memory_order_relaxed); }
+
   // --- the JS thread ---
 
   Handoff& handoff() { return handoff_; }
@@ -155,6 +158,7 @@ class QueueLoop {
   // The answer to each miss. A miss without one has kKernelDecides.
   uint32_t answers_[BatchMemory::kCapacity];
 
+  std::atomic<uint32_t> undecided_from_;
   std::atomic<bool> close_requested_{false};
   std::atomic<bool> finished_{false};
   std::atomic<bool> ping_{false};

@@ -16,6 +16,7 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   explain: async () => (await import('./commands/explain.js')).explainCommand as CommandModule,
   set: async () => (await import('./commands/set.js')).setCommand as CommandModule,
   web: async () => (await import('./commands/web.js')).webCommand as CommandModule,
+  reload: async () => (await import('./commands/reload.js')).reloadCommand as CommandModule,
   import: async () => (await import('./commands/import.js')).importCommand as CommandModule,
   lab: async () => (await import('./commands/lab.js')).labCommand as CommandModule,
 };

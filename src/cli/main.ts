@@ -13,6 +13,9 @@ function shortage({ errno, code, message }: NodeJS.ErrnoException): string | und
   return undefined;
 }
 
+// A hangup means that the daemon is to read its configuration, which it has not begun to do.
+if (process.argv[2] === 'run') process.on('SIGHUP', () => undefined);
+
 // Nothing of ours is loaded before this, so that any shortage is one line.
 try {
   const { runCommandLine } = await import('./command-line.js');

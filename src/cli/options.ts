@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import type { Argv, Options } from 'yargs';
-import { readConfigFile } from '../config/file.js';
+import { readConfigFile, readText } from '../config/file.js';
 import { CONFIG_OPTION, DEFAULT_SOCKET, OPTIONS, type Option, type RawConfig } from '../config/options.js';
 import { isSecondNamespace, runDirectory } from '../system/run-directory.js';
 
@@ -44,7 +44,29 @@ export function presetSocket(): { socket?: string } {
 
 /** The options that were given by a flag, or else in the file of `--config`. @throws UsageError */
 export async function rawConfig(argv: Readonly<Record<string, unknown>>): Promise<RawConfig> {
-  const file = typeof argv.config === 'string' ? await readConfigFile(argv.config) : {};
+  return withFlags(typeof argv.config === 'string' ? await readConfigFile(argv.config) : {}, argv);
+}
+
+/**
+ * Makes a configuration of the options of {@link rawConfig}. A mistake in the file is told with its line and column.
+ * @param make throws UsageError for what is wrong
+ */
+export async function madeOfOptions<Made>(
+  argv: Readonly<Record<string, unknown>>,
+  make: (raw: RawConfig) => Made,
+): Promise<Made> {
+  const raw = await rawConfig(argv);
+  try {
+    return make(raw);
+  } catch (error) {
+    if (typeof argv.config !== 'string') throw error;
+    const { locateMistake } = await import('../config/mistake.js');
+    const file = { path: argv.config, text: readText(argv.config) };
+    throw await locateMistake(file, error, (content) => void make(withFlags(content, argv)));
+  }
+}
+
+function withFlags(file: RawConfig, argv: Readonly<Record<string, unknown>>): RawConfig {
   const flags = Object.keys(OPTIONS).filter((name) => argv[name] !== undefined);
   return { ...presetSocket(), ...file, ...Object.fromEntries(flags.map((name) => [name, argv[name]])) };
 }

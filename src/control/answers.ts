@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Change, parseChange, UnknownWan } from '../config/change.js';
 import { printableJson } from '../core/printable.js';
 import { UsageError, WanmarkError } from '../errors.js';
+import type { Reloading } from './reload.js';
 import type { Status } from './status.js';
 import type { V1 } from './v1.js';
 import type { Visitors } from './visitors.js';
@@ -37,12 +38,17 @@ export function answer(
   set: MakeChange,
   visitors: Visitors,
   v1?: V1,
+  reloading?: Reloading,
 ): void {
   const { socket } = request;
   response.setHeader('connection', 'close');
   response.once('prefinish', () => visitors.answered(socket));
   if (request.url === '/set' && request.method === 'POST') {
     void answerSet(request, response, set, () => visitors.asked(socket, CHANGE_TIMEOUT_MS));
+    return;
+  }
+  if (reloading !== undefined && request.url === '/reload' && request.method === 'POST') {
+    void answerReload(request, response, reloading, () => visitors.asked(socket, CHANGE_TIMEOUT_MS));
     return;
   }
   request.resume();
@@ -52,7 +58,7 @@ export function answer(
     return;
   }
   const counted = request.url === '/status';
-  if (request.url === '/set') {
+  if (request.url === '/set' || (reloading !== undefined && request.url === '/reload')) {
     response.writeHead(405, { allow: 'POST' }).end();
   } else if (!counted && request.url !== '/status?connections=no') {
     response.writeHead(404).end('no such thing; ask for /status\n');
@@ -76,7 +82,35 @@ async function answerSet(
   set: MakeChange,
   asked: () => void,
 ): Promise<void> {
-  const reply = (code: number, answer: SetAnswer) => {
+  await answerPost(request, response, async (text) => {
+    const change = parseChange(parseJson(text, '{"wan": "fibre", "weight": 0}'));
+    asked();
+    return { said: await set(change) } satisfies SetAnswer;
+  });
+}
+
+/** Answers `POST /reload`, whose body may be empty. Never rejects. @param asked called when the request is complete */
+async function answerReload(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { isAllowed, reload }: Reloading,
+  asked: () => void,
+): Promise<void> {
+  await answerPost(request, response, async (text) => {
+    if (!isAllowed(request.socket)) throw new NotAllowed("only root and the daemon's own user may reload it");
+    const wish = text === '' ? {} : parseJson(text, '{"dryRun": true}');
+    asked();
+    return reload((wish as { dryRun?: unknown } | null)?.dryRun === true);
+  });
+}
+
+/** Answers with what `make` makes of the body, or with its error. Never rejects. */
+async function answerPost(
+  request: IncomingMessage,
+  response: ServerResponse,
+  make: (text: string) => Promise<object>,
+): Promise<void> {
+  const reply = (code: number, answer: object) => {
     const text = `${printableJson(JSON.stringify(answer))}\n`;
     const length = Buffer.byteLength(text);
     const headers = { 'content-type': 'application/json', 'content-length': length };
@@ -86,9 +120,7 @@ async function answerSet(
     const text = await bodyOf(request);
     // A client that leaves before its request is complete has asked for nothing.
     if (text === undefined) return;
-    const change = parseChange(parseJson(text));
-    asked();
-    reply(200, { said: await set(change) });
+    reply(200, await make(text));
   } catch (error) {
     reply(codeOf(error), { error: (error as Error).message });
   }
@@ -97,8 +129,12 @@ async function answerSet(
 function codeOf(error: unknown): number {
   if (error instanceof TooLong) return 413;
   if (error instanceof UnknownWan) return 404;
+  if (error instanceof NotAllowed) return 403;
   return error instanceof WanmarkError && error.exitCode === 2 ? 400 : 500;
 }
+
+/** Thrown for a client who may not ask for this. */
+class NotAllowed extends UsageError {}
 
 /** Thrown for a body of more than {@link MAX_BODY_BYTES}. */
 class TooLong extends UsageError {}
@@ -116,14 +152,14 @@ async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-  if (length > MAX_BODY_BYTES) throw new TooLong(`what is to be set has more than ${MAX_BODY_BYTES} bytes`);
+  if (length > MAX_BODY_BYTES) throw new TooLong(`the request has more than ${MAX_BODY_BYTES} bytes`);
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, example: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UsageError('what is to be set is not JSON; send for example {"wan": "fibre", "weight": 0}');
+    throw new UsageError(`what is asked for is not JSON; send for example ${example}`);
   }
 }

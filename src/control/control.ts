@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { SystemError } from '../errors.js';
 import { answer, type Look, type MakeChange } from './answers.js';
+import type { Reloading } from './reload.js';
 import { type SourcesV1, V1 } from './v1.js';
 import { Visitors } from './visitors.js';
 
@@ -14,11 +15,12 @@ const AGAIN_MS = 1000;
 const UMASK = 0o117;
 
 /**
- * Answers `GET /status`, `POST /set` and what docs/api.md describes on a unix socket with HTTP:
+ * Answers `GET /status`, `POST /set`, `POST /reload` and what docs/api.md describes on a unix socket with HTTP:
  *
  *     curl --unix-socket PATH http://wanmark/status
  *     curl --unix-socket PATH http://wanmark/status?connections=no
  *     curl --unix-socket PATH http://wanmark/set -d '{"wan": "fibre", "weight": 0}'
+ *     curl --unix-socket PATH http://wanmark/reload -d '{"dryRun": true}'
  */
 export class Control {
   readonly #server: Server;
@@ -30,6 +32,7 @@ export class Control {
   /**
    * @param onFault told when nobody can be answered for a moment
    * @param sources of what is below `/v1/`; without them there is nothing
+   * @param reloading without it there is no `/reload`
    * @throws SystemError when the path cannot be used, or another daemon answers there
    */
   static async open(
@@ -38,9 +41,10 @@ export class Control {
     set: MakeChange,
     onFault: (error: unknown) => void = () => undefined,
     sources?: SourcesV1,
+    reloading?: Reloading,
   ): Promise<Control> {
     await removeStale(path);
-    const control = new Control(path, status, set, onFault, sources && new V1(sources));
+    const control = new Control(path, status, set, onFault, sources && new V1(sources), reloading);
     await control.#listen();
     return control;
   }
@@ -51,13 +55,14 @@ export class Control {
     set: MakeChange,
     onFault: (error: unknown) => void,
     v1: V1 | undefined,
+    reloading: Reloading | undefined,
   ) {
     this.#v1 = v1;
     this.#path = path;
     this.#onFault = onFault;
     const visitors = new Visitors();
     this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) =>
-      answer(request, response, status, set, visitors, v1),
+      answer(request, response, status, set, visitors, v1, reloading),
     );
     // Requests that come together would all be answered before the next decision.
     this.#server.maxRequestsPerSocket = 1;

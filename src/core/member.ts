@@ -44,6 +44,16 @@ export class Member<Seen extends Candidate = Candidate> {
     return this.#candidate;
   }
 
+  /** Whether it is made of equal parts. */
+  is({ target, candidate, hasOwnWeight }: MemberParts<Seen>): boolean {
+    return (
+      (hasOwnWeight === true) === this.#hasOwnWeight &&
+      target.name === this.target.name &&
+      target.families.join() === this.target.families.join() &&
+      isEqual(candidate, this.configured)
+    );
+  }
+
   id(family: Family): TargetId {
     return this.#ids[family];
   }
@@ -68,4 +78,10 @@ export class Member<Seen extends Candidate = Candidate> {
       this.#candidate.weight > 0 && this.target.families.includes(family) && states.takes(this.id(family))
     );
   }
+}
+
+/** Whether two candidates, which hold plain values, have the same. */
+function isEqual(one: object, other: object): boolean {
+  const [a, b] = [Object.entries(one), new Map(Object.entries(other))];
+  return a.length === b.size && a.every(([key, value]) => b.has(key) && b.get(key) === value);
 }

@@ -73,6 +73,19 @@ export class Pool<Seen extends Candidate = Candidate> {
     this.#six = this.#four;
   }
 
+  /** Whether a pool made of these parts would choose as this one does, apart from what this one has learned. */
+  is({ name, members, strategy, closes = false, pairs, stickiness }: PoolParts<Seen>): boolean {
+    return (
+      name === this.name &&
+      strategy === this.strategy &&
+      closes === this.#closes &&
+      pairs === this.#pairs &&
+      stickiness === this.stickiness &&
+      members.length === this.members.length &&
+      members.every((parts, i) => this.members[i]!.is(parts))
+    );
+  }
+
   /**
    * Chooses the member for a new connection; undefined when no member can carry it or the strategy failed.
    * @param tried the names of members that did not answer this connection before; they are left out where another

@@ -17,19 +17,20 @@ interface WarmUp {
  * of ten picks at a tenth exactly one is taken. A target's two families warm up separately.
  */
 export class SlowStart {
-  readonly #lengthMs: number;
+  /** How long warming up takes, in milliseconds; 0 turns it off. */
+  lengthMs: number;
   readonly #now: () => number;
   readonly #warming = { 4: new Map<TargetId, WarmUp>(), 6: new Map<TargetId, WarmUp>() };
 
-  /** @param lengthMs how long warming up takes; 0 turns it off @param now milliseconds, never going back */
+  /** @param now milliseconds, never going back */
   constructor(lengthMs: number, now: () => number) {
-    this.#lengthMs = lengthMs;
+    this.lengthMs = lengthMs;
     this.#now = now;
   }
 
   /** Starts warming up a target that came up. */
   begin(id: TargetId): void {
-    if (this.#lengthMs > 0) this.#of(id).set(id, { since: this.#now(), credit: 0 });
+    if (this.lengthMs > 0) this.#of(id).set(id, { since: this.#now(), credit: 0 });
   }
 
   /** Stops warming up a target that went down. */
@@ -51,7 +52,7 @@ export class SlowStart {
     const warming = this.#of(id);
     const warmUp = warming.get(id);
     if (warmUp === undefined) return undefined;
-    const done = (this.#now() - warmUp.since) / this.#lengthMs;
+    const done = (this.#now() - warmUp.since) / this.lengthMs;
     if (done < 1) return FIRST_PART + (1 - FIRST_PART) * Math.max(0, done);
     warming.delete(id);
     return undefined;

@@ -76,16 +76,65 @@ export class States {
     const { now = () => 0, slowStartMs = 0, down = new Set() } = options;
     this.#now = now;
     this.#slowStart = new SlowStart(slowStartMs, now);
-    const start = { ...NOT_CHECKED, since: now() };
+    this.#take(targets, down);
+  }
+
+  /**
+   * Takes another configuration's targets. Those that stay keep all that is known of them; nothing is known any more of
+   * those that are gone.
+   * @param down those that are down from the start, as far as they are new
+   */
+  retarget(
+    targets: readonly Target[],
+    { slowStartMs = 0, down = new Set() }: Omit<StatesOptions, 'now'> = {},
+  ): void {
+    this.#slowStart.lengthMs = slowStartMs;
+    const ids = new Set(targets.flatMap(({ name, families }) => families.map((one) => targetId(name, one))));
+    for (const id of this.#states.keys()) if (!ids.has(id)) this.#drop(id);
+    const names = new Set(targets.map(({ name }) => name));
+    for (const name of [...this.#byHand, ...this.#weighed.keys()]) {
+      if (names.has(name)) continue;
+      this.#byHand.delete(name);
+      this.#weighed.delete(name);
+    }
+    this.#weights = new Map([...this.#weights].filter(([name]) => names.has(name)));
+    const isNew = (id: TargetId) => !this.#states.has(id);
+    const added = targets.map(({ name, families }) => ({
+      name,
+      families: families.filter((family) => isNew(targetId(name, family))),
+    }));
+    this.#take(added, new Set([...down].filter(isNew)));
+    this.#version++;
+  }
+
+  /**
+   * Keeps new connections off targets whose routes are about to go, without calling them down.
+   * @returns those that took new connections until now; {@link States.admit} undoes it
+   */
+  withhold(ids: readonly TargetId[]): readonly TargetId[] {
+    const those = ids.filter((id) => this.takes(id));
+    for (const id of those) this.#out.add(id);
+    this.#version++;
+    return those;
+  }
+
+  #take(targets: readonly Target[], down: ReadonlySet<TargetId>): void {
+    const start = { ...NOT_CHECKED, since: this.#now() };
     for (const { name, families } of targets) {
       for (const family of families) this.#states.set(targetId(name, family), start);
     }
-    this.#down = down;
+    this.#down = new Set([...this.#down, ...down]);
     for (const id of down) {
       this.#states.set(id, { ...start, up: false, reason: WAITING });
       this.#out.add(id);
       this.#cold.add(id);
     }
+  }
+
+  #drop(id: TargetId): void {
+    this.#slowStart.end(id);
+    for (const known of [this.#states, this.#out, this.#suspicions, this.#cold]) known.delete(id);
+    this.#down = new Set([...this.#down].filter((one) => one !== id));
   }
 
   /** Changes whenever a weight or the answer of {@link States.takes} does, so that derived values can be cached. */

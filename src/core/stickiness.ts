@@ -63,7 +63,7 @@ export class StickyTable {
   /** All have the same time, so whoever stands first is forgotten first. */
   readonly #entries = new Map<string, Entry>();
   readonly #clients = new Map<string, number>();
-  readonly #counts = { hits: 0, moves: 0, evictions: 0 };
+  #counts = { hits: 0, moves: 0, evictions: 0 };
   /** When the next one may be to be forgotten, at the earliest. */
   #next = Number.POSITIVE_INFINITY;
   readonly #forMs: number;
@@ -134,10 +134,17 @@ export class StickyTable {
     for (const [key, entry] of inOrder) this.#entries.set(key, entry);
   }
 
+  /** Takes up all that another table has, and goes on with its counts. */
+  succeed(table: StickyTable): void {
+    this.restore(table.all());
+    this.#counts = { ...table.counts };
+  }
+
   /** All that is remembered. */
-  all(): readonly Omit<KeptClient, 'leftMs'>[] {
+  all(): readonly KeptClient[] {
     this.#forgetOld();
-    return [...this.#entries].map(([key, { member }]) => ({ key, member }));
+    const now = this.#now();
+    return [...this.#entries].map(([key, { member, until }]) => ({ key, member, leftMs: until - now }));
   }
 
   #put(key: string, entry: Entry): void {

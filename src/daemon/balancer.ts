@@ -42,22 +42,26 @@ export interface BalancerContext {
   readonly onLost: (error: QueueError) => void;
 }
 
-export interface BalancerParts extends BalancerContext {
-  /** The field of the packet mark that holds its members' numbers. */
-  readonly field: MarkField;
+/** What a balancer chooses among, and how it finds it: all that another configuration can change while it runs. */
+export interface BalancerShape {
   readonly pools: readonly Omit<PoolParts, 'states' | 'onFault'>[];
   /** See {@link DeciderOptions.undecidedFrom}. */
   readonly undecidedFrom?: DeciderOptions['undecidedFrom'];
   /** Makes the function that finds the pool that a packet is for. */
   readonly find: (pools: readonly Pool[]) => FindPool;
   readonly inbound: Inbound;
-  /** See {@link Tried}; by default no connection was tried before. */
-  readonly tried?: Tried;
   /** The log field that names the pool in lines about its strategy; undefined where there is only one pool. */
   readonly poolField?: string;
-  readonly label: Label;
   /** Told of each decision after it was counted. An exception costs nothing but what it was told for. */
   readonly onDecision: DecisionListener;
+}
+
+export interface BalancerParts extends BalancerContext, BalancerShape {
+  /** The field of the packet mark that holds its members' numbers. */
+  readonly field: MarkField;
+  /** See {@link Tried}; by default no connection was tried before. */
+  readonly tried?: Tried;
+  readonly label: Label;
   /** Told of ICMP errors about its connections; without it they pass. */
   readonly onError?: ErrorListener;
   readonly queues: Pick<QueuesOptions, 'num' | 'count' | 'deadlineMs'> & { readonly maxLen: number };
@@ -69,50 +73,32 @@ export interface BalancerParts extends BalancerContext {
  * are one balancer with a pool for each policy, the services another with one pool each.
  */
 export class Balancer {
-  readonly pools: readonly Pool[];
   readonly #parts: BalancerParts;
   readonly #queues: Queues;
-  readonly #faults: readonly StrategyFaults[];
+  readonly #isolation: Isolation;
+  #pools: readonly Pool[] = [];
+  #decider: Decider;
+  /** By the name of the pool. */
+  #faults: ReadonlyMap<string, StrategyFaults> = new Map();
   /**
    * Who is told that a decision was late: the only pool's faults; with several pools an object for all, since it cannot
    * be told which was late.
    */
-  readonly #lateness: StrategyFaults;
+  #lateness: StrategyFaults;
+  /** What strategies failed that nobody asks any more. */
+  #formerFaults: FaultCounts = sumFaults([]);
   #lateFlows = 0;
 
   /** Binds the queues; from here on packets are answered. @throws QueueError */
   constructor(parts: BalancerParts) {
     this.#parts = parts;
-    const { logger, now, states, poolField, field, connections, onDecision } = parts;
-    const faults = parts.pools.map((pool) => {
-      const own = poolField === undefined ? logger : logger.child({ [poolField]: pool.name });
-      return new StrategyFaults(own, pool.strategy.name, now);
-    });
-    this.pools = parts.pools.map((pool, i) => new Pool({ ...pool, states, onFault: faults[i]!.report }));
-    const single = poolField === undefined;
-    this.#lateness = single ? faults[0]! : new StrategyFaults(logger, `a ${poolField}'s`, now);
-    this.#faults = single ? faults : [...faults, this.#lateness];
-    const isolation = new Isolation(logger, now);
-    const { tried, onError, undecidedFrom } = parts;
-    const decider = new Decider(
-      parts.find(this.pools),
-      field,
-      parts.inbound,
-      (pool, member, flow, packet) => {
-        try {
-          connections?.decided(member.configured.mark);
-          onDecision(pool, member, flow, packet);
-        } catch (error) {
-          isolation.report(error);
-        }
-      },
-      {
-        ...(tried && { tried: isolation.around(tried, undefined) }),
-        ...(onError && { onError: isolation.around(onError, false) }),
-        undecidedFrom,
-      },
-    );
-    const who = single ? `strategy ${this.pools[0]!.strategy.name}` : `a ${poolField}'s strategy`;
+    const { logger, now, field, undecidedFrom } = parts;
+    this.#isolation = new Isolation(logger, now);
+    [this.#decider, this.#lateness] = this.#take(parts);
+    const who =
+      parts.poolField === undefined
+        ? `strategy ${this.pools[0]!.strategy.name}`
+        : `a ${parts.poolField}'s strategy`;
     const { open = Queues.open } = parts;
     this.#queues = open(
       {
@@ -122,9 +108,65 @@ export class Balancer {
         lateNotice: `wanmark: ${who} has not answered for a second; the kernel chooses\n`,
         onLate: (lateMs) => this.#late(lateMs),
       },
-      decider.decide,
+      (batch, count) => this.#decider.decide(batch, count),
       parts.onLost,
     );
+  }
+
+  /** The pools of the configuration in force. */
+  get pools(): readonly Pool[] {
+    return this.#pools;
+  }
+
+  /**
+   * Goes over to another shape between two decisions; it cannot fail. A pool that is the same stays as it is, and a target
+   * keeps its number of decisions in a pool of the same name.
+   */
+  reshape(shape: BalancerShape): void {
+    const { field } = this.#parts;
+    this.#formerFaults = this.faults();
+    [this.#decider, this.#lateness] = this.#take(shape);
+    this.#queues.setUndecidedFrom(shape.undecidedFrom === undefined ? 0 : field.encode(shape.undecidedFrom));
+  }
+
+  #take(shape: BalancerShape): [Decider, StrategyFaults] {
+    const { logger, now, states, connections, field, tried, onError } = this.#parts;
+    const { poolField, onDecision, undecidedFrom } = shape;
+    const single = poolField === undefined;
+    this.#faults = new Map(
+      shape.pools.map(({ name, strategy }) => {
+        const own = single ? logger : logger.child({ [poolField]: name });
+        return [name, new StrategyFaults(own, strategy.name, now)];
+      }),
+    );
+    const before = this.#pools;
+    this.#pools = shape.pools.map((parts) => {
+      const had = before.find(({ name }) => name === parts.name);
+      const onFault: PoolParts['onFault'] = (...fault) => this.#faults.get(parts.name)?.report(...fault);
+      return renewed(had, { ...parts, states, onFault });
+    });
+    const lateness = single
+      ? this.#faults.get(this.#pools[0]!.name)!
+      : new StrategyFaults(logger, `a ${poolField}'s`, now);
+    const decider = new Decider(
+      shape.find(this.#pools),
+      field,
+      shape.inbound,
+      (pool, member, flow, packet) => {
+        try {
+          connections?.decided(member.configured.mark);
+          onDecision(pool, member, flow, packet);
+        } catch (error) {
+          this.#isolation.report(error);
+        }
+      },
+      {
+        ...(tried && { tried: this.#isolation.around(tried, undefined) }),
+        ...(onError && { onError: this.#isolation.around(onError, false) }),
+        undecidedFrom,
+      },
+    );
+    return [decider, lateness];
   }
 
   /** The names of the targets that new connections of a family may be given to. */
@@ -151,7 +193,8 @@ export class Balancer {
 
   /** The faults of all its strategies. */
   faults(): FaultCounts {
-    return sumFaults(this.#faults.map(({ counts }) => counts));
+    const all = new Set([...this.#faults.values(), this.#lateness]);
+    return sumFaults([this.#formerFaults, ...[...all].map(({ counts }) => counts)]);
   }
 
   /** Resolves when every queue's thread has answered; see {@link Queues.ping}. */
@@ -204,4 +247,13 @@ export class Balancer {
     this.#lateness.late(lateMs, lateFlows - this.#lateFlows);
     this.#lateFlows = lateFlows;
   }
+}
+
+/** A pool in the place of one that there was: that itself where it is the same. */
+function renewed(had: Pool | undefined, parts: PoolParts): Pool {
+  if (had?.is(parts)) return had;
+  const pool = new Pool(parts);
+  for (const member of pool.members)
+    member.picks = had?.members.find(({ target }) => target.name === member.target.name)?.picks ?? 0;
+  return pool;
 }

@@ -5,30 +5,34 @@ import { markMember } from '../core/bare-mark.js';
 import type { EventSink } from '../core/event.js';
 import { backendMember } from '../core/service.js';
 import { States } from '../core/states.js';
-import type { Target } from '../core/target.js';
+import { type Target, targetId } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import type { Log } from '../log.js';
 import { Journal, journalPath } from '../system/journal.js';
 import type { RunProgram } from '../system/programs.js';
 import { makeRunDirectory } from '../system/run-directory.js';
 import { ServiceManager, takeServiceEnvironment } from '../system/service-manager.js';
-import { type ConnectionSource, openBackendConnections, openConnections } from './connections.js';
-import { areNeeded, countConnections } from './counting.js';
+import { changeRules } from './change-rules.js';
+import { BACKEND_COUNTS, Counters, WAN_COUNTS } from './counters.js';
+import { areNeeded } from './counting.js';
 import { Daemon, type DaemonParts } from './daemon.js';
 import { DeviceNames } from './device-names.js';
 import { Isolation } from './isolation.js';
+import type { MarkLogOptions } from './mark-log.js';
+import { type Prepared, type ReloadListener, Reloads } from './reload.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
-import { RulesKeeper } from './rules-keeper.js';
-import { Services } from './services.js';
-import type { Strategies } from './strategies.js';
-import { Wans } from './wans.js';
+import { type Kept, RulesKeeper } from './rules-keeper.js';
+import { Services, type ServicesPlan } from './services.js';
+import { Wans, type WansPlan } from './wans.js';
 
 /** How long the counters may take to end. */
 const MOST_CLOSING_MS = 3000;
+/** How long the end waits for a reload that is under way: the executor may wait for another one's lock. */
+const MOST_RELOADING_MS = 3000;
 
-export interface Composition {
-  readonly config: Config;
-  readonly strategies: Strategies;
+export interface Composition extends Prepared {
+  /** Reads the configuration again, see {@link Reloads}. @param former the strategies in force */
+  readonly read: (former: InForce) => Promise<Prepared>;
   readonly log: Log;
   /** Runs hooks and scripts. */
   readonly run: RunProgram;
@@ -36,10 +40,16 @@ export interface Composition {
   readonly now: () => number;
   /** Called when a queue is lost. */
   readonly onLost: (error: Error) => void;
+  readonly onReload?: ReloadListener;
 }
+
+/** The configuration that the daemon goes by, and its strategies. */
+export type InForce = Pick<Prepared, 'config' | 'strategies'>;
 
 /** A daemon that runs. */
 export interface Running {
+  /** Does what {@link Reloads.reload} says. */
+  reload(): Promise<unknown>;
   /** Ends it and everything that was opened for it. */
   stop(): Promise<void>;
 }
@@ -51,7 +61,7 @@ export interface Running {
  * @throws ConntrackError, QueueError
  */
 export async function startDaemon(composition: Composition): Promise<Running> {
-  const { config, strategies, log, now } = composition;
+  const { log, now, read, onReload } = composition;
   const { logger } = log;
   const serviceManager = new ServiceManager(takeServiceEnvironment(process.env), process.pid, (reason) =>
     logger.warn(`systemd cannot be told: ${reason}`),
@@ -59,26 +69,47 @@ export async function startDaemon(composition: Composition): Promise<Running> {
   const isolation = new Isolation(logger, now);
   isolation.run(makeRunDirectory, undefined);
   const events = new Journal(journalPath(), isolation.report);
-  const counters: Counters = {};
+  const counters: AllCounters = {};
   const close = () => Promise.all([counters.wans?.close(), counters.backends?.close()]);
+  let current: InForce = composition;
   try {
     await openCounters(composition, counters);
+    const balancers = openBalancers(composition, counters, events);
+    const reloads = new Reloads({
+      logger,
+      read: () => read(current),
+      current: () => current.config,
+      goOver: async (next) => {
+        await goOver(current, next, { ...balancers, counters, log });
+        current = next;
+      },
+      onReload: (reload) => {
+        events.note({ kind: 'reload', changes: reload.lines, error: reload.error ?? null });
+        onReload?.(reload);
+      },
+    });
     const daemon = await Daemon.start({
-      config,
-      strategyName: strategies.wans.strategy.name,
+      get config() {
+        return current.config;
+      },
+      get strategyName() {
+        return current.strategies.wans.strategy.name;
+      },
       logger,
       now,
       serviceManager,
       events,
       fresh: () => Promise.all([counters.wans?.fresh(), counters.backends?.fresh()]),
-      ...openBalancers(composition, counters, events),
+      reload: (dry) => reloads.reload(dry),
+      ...balancers,
     });
     const stop = async () => {
+      await isolation.settle(() => reloads.stop(), MOST_RELOADING_MS);
       await daemon.stop();
       await isolation.settle(close, MOST_CLOSING_MS);
       events.flush();
     };
-    return { stop };
+    return { reload: () => reloads.reload(false), stop };
   } catch (error) {
     await close();
     throw error;
@@ -86,56 +117,49 @@ export async function startDaemon(composition: Composition): Promise<Running> {
 }
 
 /** The sources of live connections: for the WANs' or bare marks, and for the backends' marks. */
-interface Counters {
-  wans?: ConnectionSource;
-  backends?: ConnectionSource;
+interface AllCounters {
+  wans?: Counters;
+  backends?: Counters;
 }
 
 /** @param counters filled one by one, so that the first can be closed when the second cannot be opened */
-async function openCounters({ config, strategies, log }: Composition, counters: Counters): Promise<void> {
-  const { services } = strategies;
-  const wans = [strategies.wans, ...strategies.policies];
-  const { logger } = log;
-  const warn = (message: string) => logger.warn(message);
-  if (config.targets.length > 0) {
-    counters.wans = countConnections(() => openConnections(config, warn), wans, logger);
-  }
-  if (services.length > 0) {
-    counters.backends = countConnections(() => openBackendConnections(config, warn), services, logger);
-  }
+async function openCounters(
+  { config, strategies, log: { logger } }: Composition,
+  counters: AllCounters,
+): Promise<void> {
+  const counted = { config, strategies };
+  if (config.targets.length > 0) counters.wans = new Counters(WAN_COUNTS, counted, logger);
+  if (config.services.length > 0) counters.backends = new Counters(BACKEND_COUNTS, counted, logger);
   // A strategy that counts should start with true numbers; the kernel chooses until they are there.
-  if (areNeeded(wans)) await counters.wans?.fresh();
-  if (areNeeded(services)) await counters.backends?.fresh();
+  if (areNeeded([strategies.wans, ...strategies.policies])) await counters.wans?.fresh();
+  if (areNeeded(strategies.services)) await counters.backends?.fresh();
 }
 
 /** Opens the queues; packets are answered from here on. @throws QueueError, and then no queue is open */
-function openBalancers(
-  { config, strategies, log, run, now, onLost }: Composition,
-  counters: Counters,
-  events: EventSink,
-): Pick<DaemonParts, 'states' | 'keeper' | 'services' | 'wans'> {
-  const { logger, line } = log;
-  const { slowStartMs, checks } = config.health;
-  const states = new States(targetsOf(config), { now, slowStartMs, down: startsDown(config.wans, checks) });
-  const markLog = config.log.mark
-    ? { logger, line, devices: new DeviceNames(), packet: config.log.packet }
-    : undefined;
-  const common = { config, logger, now, states, events, onLost, markLog };
+function openBalancers(composition: Composition, counters: AllCounters, events: EventSink): Balancers {
+  const { config, log, run, now, onLost } = composition;
+  const { logger } = log;
+  const states = new States(targetsOf(config), { now, ...startingStates(config) });
+  const common = { logger, now, states, events, onLost };
   let wans: Wans | undefined;
   // With bare marks the rules belong to the user.
   const keeper =
     config.marks.length > 0
       ? undefined
-      : makeKeeper({ config, log, now }, events, (...unusable) => wans?.unusable(...unusable));
+      : new RulesKeeper({
+          ...keptRules(config),
+          logger,
+          events,
+          now,
+          onUnusable: (...unusable) => wans?.unusable(...unusable),
+        });
   const services =
     config.services.length > 0
-      ? new Services({ ...common, services: strategies.services, connections: counters.backends, keeper })
+      ? new Services({ ...common, ...servicesPlan(composition, log), connections: counters.backends, keeper })
       : undefined;
   try {
     if (config.targets.length > 0) {
-      const { strategy } = strategies.wans;
-      const policies = strategies.policies.map((one) => one.strategy);
-      wans = new Wans({ ...common, strategy, policies, run, connections: counters.wans, keeper });
+      wans = new Wans({ ...common, ...wansPlan(composition, log), run, connections: counters.wans, keeper });
     }
   } catch (error) {
     services?.balancer.closeNow();
@@ -144,27 +168,84 @@ function openBalancers(
   return { states, keeper, services, wans };
 }
 
+/** The parts that choose, and what they share. */
+type Balancers = Pick<DaemonParts, 'states' | 'keeper' | 'services' | 'wans'>;
+
+/**
+ * Goes over from one configuration to another. All that can fail comes first, the rules as the last of it. Then decisions
+ * change over between two packets. WANs that are to go get nothing new from before their routes go, and those that come
+ * have their routes before they get anything.
+ * @throws ConntrackError, UsageError, SystemError, and then all is as it was
+ */
+async function goOver(
+  from: InForce,
+  next: Prepared,
+  { states, keeper, services, wans, counters, log }: Balancers & { counters: AllCounters; log: Log },
+): Promise<void> {
+  const counts: { take(): void; drop(): void }[] = [];
+  const ids = (targets: readonly Target[]) =>
+    targets.flatMap(({ name, families }) => families.map((family) => targetId(name, family)));
+  const targets = targetsOf(next.config);
+  const stays = new Set(ids(targets));
+  const withheld = states.withhold(ids(targetsOf(from.config)).filter((id) => !stays.has(id)));
+  try {
+    for (const one of [counters.wans, counters.backends]) if (one) counts.push(await one.prepare(next));
+    if (keeper !== undefined) await changeRules(next, states);
+  } catch (error) {
+    for (const id of withheld) states.admit(id);
+    for (const one of counts) one.drop();
+    throw error;
+  }
+  for (const one of counts) one.take();
+  dropVainWeights(next.config, states, log);
+  states.retarget(targets, startingStates(next.config));
+  services?.follow(servicesPlan(next, log));
+  wans?.follow(wansPlan(next, log));
+  keeper?.goOver(keptRules(next.config));
+  await keeper?.setStates(states);
+}
 /** Everything that connections can be given to. */
 function targetsOf({ wans, marks, services }: TargetLists): Target[] {
   const backends = services.flatMap((service) => service.backends.map((one) => backendMember(service, one)));
   return [...wans.map(wanMember), ...marks.map(markMember), ...backends].map(({ target }) => target);
 }
 
-function makeKeeper(
-  { config, log, now }: Pick<Composition, 'config' | 'log' | 'now'>,
-  events: EventSink,
-  onUnusable: Wans['unusable'],
-): RulesKeeper {
+/** What is set by hand holds on, unless it would leave nobody who takes new connections. */
+function dropVainWeights(config: Config, states: States, { logger }: Log): void {
+  for (const { name, weight } of config.wans)
+    if (states.weights.get(name) === weight) states.setWeight(name, undefined);
+  const takes = config.wans.some(({ name, weight }) => states.weight(name, weight) > 0);
+  if (takes || config.wans.length === 0) return;
+  logger.warn(
+    'every WAN would have weight 0 by what was set by hand, so the weights of the configuration hold',
+  );
+  for (const { name } of config.wans) states.setWeight(name, undefined);
+}
+
+function startingStates({ wans, health }: Config) {
+  return { slowStartMs: health.slowStartMs, down: startsDown(wans, health.checks) };
+}
+
+function wansPlan({ config, strategies }: InForce, log: Log): WansPlan {
+  const policies = strategies.policies.map((one) => one.strategy);
+  return { config, strategy: strategies.wans.strategy, policies, markLog: markLogOf(config, log) };
+}
+
+function servicesPlan({ config, strategies }: InForce, log: Log): ServicesPlan {
+  return { config, services: strategies.services, markLog: markLogOf(config, log) };
+}
+
+function markLogOf({ log: { mark, packet } }: Config, { logger, line }: Log): MarkLogOptions | undefined {
+  return mark ? { logger, line, devices: new DeviceNames(), packet } : undefined;
+}
+
+function keptRules(config: Config): Kept {
   const devices = [...new Set(config.wans.map((wan) => wan.dev))];
   const listened = config.services.flatMap(({ device }) => device ?? []);
-  return new RulesKeeper({
-    logger: log.logger,
-    events,
-    now,
+  return {
     devices: [...devices, ...listened],
     tables: config.wans.map(({ mark }) => config.rules.table + mark),
     repair: config.repair,
     fingerprint: () => rulesFingerprint(devices, config.rules.forwardAccept, config.policies.sets),
-    onUnusable,
-  });
+  };
 }

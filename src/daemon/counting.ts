@@ -16,21 +16,25 @@ export function countConnections(
   strategies: readonly CountingStrategy[],
   logger: Logger,
 ): ConnectionSource {
-  if (areNeeded(strategies)) {
-    const source = open();
-    for (const { counts } of strategies) counts.source = (mark) => source.count(mark) ?? 0;
-    return source;
-  }
-  const source = new CountedOnDemand(open, (error) =>
-    logger.warn(`connections are not counted: ${error.message}`),
-  );
+  const source = openCounts(open, areNeeded(strategies), logger);
+  giveCounts(source, strategies);
+  return source;
+}
+
+/** Begins to count, at once where that is needed. @throws ConntrackError when the system refuses counts that are needed */
+export function openCounts(open: () => ConnectionSource, needed: boolean, logger: Logger): ConnectionSource {
+  if (needed) return open();
+  return new CountedOnDemand(open, (error) => logger.warn(`connections are not counted: ${error.message}`));
+}
+
+/** Gives strategies their counts. */
+export function giveCounts(source: ConnectionSource, strategies: readonly CountingStrategy[]): void {
   for (const { counts } of strategies) {
     counts.source = (mark) => {
-      source.keep();
+      if (source instanceof CountedOnDemand) source.keep();
       return source.count(mark) ?? 0;
     };
   }
-  return source;
 }
 
 /** Whether any of the strategies needs the numbers. */

@@ -11,6 +11,7 @@ import { SystemError, UsageError } from '../errors.js';
 import { checkQuery, listedConfig } from '../system/connection-list.js';
 import { rulesAreUp } from '../system/installed.js';
 import type { Journal } from '../system/journal.js';
+import { ownsUs } from '../system/peer-user.js';
 import type { ServiceManager } from '../system/service-manager.js';
 import { ownVersion } from '../system/version.js';
 import { atMost } from './at-most.js';
@@ -18,6 +19,7 @@ import { ConnectionLists } from './connection-lists.js';
 import { Explanations } from './explanations.js';
 import { Isolation } from './isolation.js';
 import { queuesTogether } from './queue-status.js';
+import type { Reload } from './reload.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import type { Services } from './services.js';
 import type { Wans } from './wans.js';
@@ -33,7 +35,10 @@ const MOST_STOPPING_MS = 10_000;
 /** The fault counts without WANs: there is no strategy of theirs to fail. */
 const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 
-/** The parts of a daemon; they come in ready and are running already. */
+/**
+ * The parts of a daemon; they come in ready and are running already. The configuration and the strategy's name are those in
+ * force, and are read anew each time.
+ */
 export interface DaemonParts {
   readonly config: Pick<
     Config,
@@ -48,6 +53,8 @@ export interface DaemonParts {
   readonly events: Journal;
   /** Settles when the numbers of live connections are true. */
   readonly fresh: () => Promise<unknown>;
+  /** Does what {@link Reloads.reload} says. */
+  readonly reload: (dry: boolean) => Promise<Reload>;
   readonly states: States;
   /** Undefined where there are neither WANs nor bare marks. */
   readonly wans: Wans | undefined;
@@ -84,11 +91,12 @@ export class Daemon {
           explain: (query) => daemon.#explanations.explain(query),
           events: parts.events,
         },
+        { isAllowed: ownsUs, reload: parts.reload },
       );
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       // Connections matter more than being able to look at them.
-      parts.logger.warn(`wanmark status and set will not work: ${error.message}`);
+      parts.logger.warn(`wanmark status, set and reload will not work: ${error.message}`);
     }
     const isolation = daemon.#isolation;
     parts.events.note({ kind: 'start', pid: process.pid, version: ownVersion() });

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { HealthConfig } from '../config/health.js';
 import { type Flushed, flush, type Selection } from '../conntrack/requests.js';
 import { type EventSink, NO_EVENTS } from '../core/event.js';
-import type { Family } from '../core/family.js';
+import { FAMILIES, type Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
 import { UDP } from '../core/protocol.js';
 import type { States } from '../core/states.js';
@@ -46,6 +46,7 @@ export function noteCut(
   events.note({ kind: 'cut', target, family, which, connections: flushed?.ended ?? null });
 }
 
+/** The WANs and what is cut are read anew each time, so they may change. */
 export interface FailoverParts {
   readonly wans: readonly Wan[];
   /** That of the WANs. */
@@ -89,7 +90,7 @@ export class Failover {
   changed(change: UplinkChange): Promise<void> {
     const id = targetId(change.wan, change.family);
     this.#latest.set(id, change);
-    const acting = this.#act(this.#named(change.wan), change);
+    const acting = this.#act(this.#named(change.wan)!, change);
     this.#acting.set(id, acting);
     return acting;
   }
@@ -101,6 +102,17 @@ export class Failover {
     // The rules are changed by then.
     await this.#acting.get(id);
     if (this.#isLost(id)) await this.#cut(this.#named(wan), family, CUT_ON_DOWN[this.#parts.onDown]);
+  }
+
+  /**
+   * Cuts the connections of WANs that the configuration has no more, so that clients make them again: no rule and no route
+   * is theirs any longer, and by another WAN their source address would be wrong. Never rejects.
+   */
+  async gone(wans: readonly Wan[]): Promise<void> {
+    const cuts = wans.flatMap((wan) =>
+      FAMILIES.filter((one) => carries(wan, one)).map((one) => [wan, one] as const),
+    );
+    await Promise.all(cuts.map(([wan, family]) => this.#cut(wan, family, {})));
   }
 
   /**
@@ -116,7 +128,7 @@ export class Failover {
       return follow();
     }
     logger.warn({ wan: name, family, reason }, 'wan suspected');
-    balancer.forget(wan.mark);
+    if (wan !== undefined) balancer.forget(wan.mark);
     await Promise.all([this.#cut(wan, family, UNANSWERED), follow()]);
     // Until the rules followed, the kernel's own choice may have given it connections that nobody here knows of.
     if (states.suspicion(targetId(name, family)) !== undefined) await this.#cut(wan, family, UNANSWERED);
@@ -191,8 +203,9 @@ export class Failover {
     return states.down.has(id) && !states.state(id).brief;
   }
 
-  #named(name: string): Wan {
-    return this.#parts.wans.find((wan) => wan.name === name)!;
+  /** Undefined for one that is gone, of which something is still on its way. */
+  #named(name: string): Wan | undefined {
+    return this.#parts.wans.find((wan) => wan.name === name);
   }
 
   #noteSuspicion(id: TargetId, { wan, family, reason, suspected }: SuspicionChange): void {
@@ -206,9 +219,9 @@ export class Failover {
   }
 
   /** Cuts connections of a WAN, unless there is no other WAN: then they may as well wait for this one. */
-  async #cut(wan: Wan, family: Family, selection: Selection): Promise<void> {
+  async #cut(wan: Wan | undefined, family: Family, selection: Selection): Promise<void> {
     const { field, balancer, logger } = this.#parts;
-    if (balancer.candidates(family).size === 0) return;
+    if (wan === undefined || balancer.candidates(family).size === 0) return;
     try {
       const flushed = await this.#flush(field.encode(wan.mark), field.mask, { ...selection, family });
       noteCut(this.#events, { target: wan.name, family, selection, flushed });

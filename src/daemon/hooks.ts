@@ -105,7 +105,9 @@ export class Hooks {
 
   async #call(file: string, change: UplinkChange): Promise<void> {
     const { wans, hooks, socket } = this.#parts;
-    const wan = wans.find(({ name }) => name === change.wan)!;
+    const wan = wans.find(({ name }) => name === change.wan);
+    // It is gone from the configuration meanwhile.
+    if (wan === undefined) return;
     const call = new AbortController();
     this.#running.add(call);
     const end = await this.#run([file], {

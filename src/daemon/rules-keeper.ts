@@ -44,10 +44,8 @@ export interface Changing {
   readonly look?: () => Promise<QuickLook>;
 }
 
-export interface RulesKeeperParts {
-  readonly logger: Logger;
-  readonly events?: EventSink;
-  readonly now: () => number;
+/** What the rules are about. */
+export interface Kept {
   /** The devices of WANs and services. */
   readonly devices: readonly string[];
   /** The WANs' routing tables. */
@@ -56,6 +54,12 @@ export interface RulesKeeperParts {
   readonly repair: boolean;
   /** A text that changes with everything that is not told as news: the firewall's rules and sysctls. */
   readonly fingerprint: () => string;
+}
+
+export interface RulesKeeperParts extends Kept {
+  readonly logger: Logger;
+  readonly events?: EventSink;
+  readonly now: () => number;
   /**
    * Told after each look which WANs the rules have no route for.
    * @param asOf when the look began
@@ -80,10 +84,11 @@ export class RulesKeeper {
   /** Whether all news are heard. */
   #hears = false;
   #look: Promise<QuickLook> | undefined;
-  readonly #tables: ReadonlySet<number>;
+  #kept: Kept;
+  #tables: ReadonlySet<number>;
   readonly #budget: PassBudget;
   #timers: readonly NodeJS.Timeout[] = [];
-  readonly #touched: TouchedDevices;
+  #touched: TouchedDevices;
   /** When the previous pass and this one began. News of what happened before a pass may arrive while it runs. */
   #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
@@ -115,6 +120,7 @@ export class RulesKeeper {
       },
     );
     this.#pace = new RepairPace(parts.now);
+    this.#kept = parts;
     this.#touched = new TouchedDevices(parts.devices);
     this.#tables = new Set([MAIN_TABLE, ...(parts.tables ?? [])]);
     this.#budget = new PassBudget(parts.now);
@@ -210,6 +216,14 @@ export class RulesKeeper {
     return this.#notes;
   }
 
+  /** Keeps the rules of another configuration from now on, which are there already. */
+  goOver(kept: Kept): void {
+    this.#kept = kept;
+    this.#touched = new TouchedDevices(kept.devices);
+    this.#tables = new Set([MAIN_TABLE, ...(kept.tables ?? [])]);
+    void this.#sweep().catch(this.#isolation.report);
+  }
+
   /** To be called when a WAN's device, address or gateway changed: its table follows without the usual pause. */
   follow(): void {
     this.#paced.soon();
@@ -243,7 +257,7 @@ export class RulesKeeper {
   #compare(): void {
     if (!rulesAreUp() || !this.#idle.isDue(LOOK_MS)) return;
     const start = this.#parts.now();
-    const fingerprint = this.#parts.fingerprint();
+    const fingerprint = this.#kept.fingerprint();
     this.#idle.looked(this.#parts.now() - start);
     if (fingerprint !== this.#fingerprint) this.#paced.request();
   }
@@ -258,7 +272,7 @@ export class RulesKeeper {
       return 0;
     }
     // Taken before the pass, so a change made during it triggers another. A pass that changes nothing ends that.
-    this.#fingerprint = this.#parts.fingerprint();
+    this.#fingerprint = this.#kept.fingerprint();
     this.#look ??= this.#changing.look?.();
     const look = await this.#look;
     const sight = await look?.look(this.#states, this.#hears);
@@ -276,7 +290,7 @@ export class RulesKeeper {
 
   /** Looks at everything and changes it, with programs. @returns for how many milliseconds to leave it alone */
   async #wholePass(began: number, look: QuickLook | undefined, sight: Sight | undefined): Promise<number> {
-    const { repair } = this.#parts;
+    const { repair } = this.#kept;
     const result = await this.#refresh();
     // Somebody who ran `down` meanwhile wanted the rules gone.
     if (!rulesAreUp()) return 0;
@@ -291,7 +305,7 @@ export class RulesKeeper {
   }
 
   async #refresh(): Promise<Outcome> {
-    const { repair } = this.#parts;
+    const { repair } = this.#kept;
     const { refreshRules } = await this.#changing.install();
     try {
       return await refreshRules({

@@ -10,7 +10,7 @@ import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { Health, type HealthChange } from '../wan/health.js';
-import { type CheckReport, Monitor, type MonitorOptions } from '../wan/monitor.js';
+import { type CheckReport, Monitor, type MonitorOptions, type Watching } from '../wan/monitor.js';
 import { Destinations } from '../wan/passive/destinations.js';
 import { Evidence } from '../wan/passive/evidence.js';
 import type { Watch } from '../wan/passive/watch.js';
@@ -22,6 +22,7 @@ import { type Conntrack, watchTargets } from './watch-targets.js';
 /** A connection that was never answered can still go to another server without the client noticing. */
 const UNANSWERED: Selection = { unanswered: true };
 
+/** The service and how its servers are judged are read anew each time; {@link Servers.follow} takes up others. */
 export interface ServersParts {
   readonly service: Service;
   /** That of the backends. */
@@ -67,7 +68,7 @@ export class Servers {
   readonly #monitor: Monitor;
   readonly #family: Family;
   /** Undefined where nothing would follow from what it sees. */
-  readonly #watch: Watch | undefined;
+  #watch: Watch | undefined;
   /** The servers that have left a client without an answer since their checks passed last. */
   readonly #doubted = new Set<string>();
   /** The last change of each target, so that work for an older one can tell that it is out of date. */
@@ -78,21 +79,21 @@ export class Servers {
 
   constructor(parts: ServersParts) {
     this.#parts = parts;
-    const { service, health, states } = parts;
+    const { service, states } = parts;
     this.#clock = parts.clock ?? systemClock;
     this.#flush = parts.flush ?? flush;
     this.#family = service.family;
-    const names = service.backends.map((backend) => backendName(service, backend));
     const unknown = new UnknownRounds(parts.logger, this.#clock, (name) => this.#label(name), 'backend');
-    const weight = (name: string) => states.weight(name, this.#named(name).weight);
+    const weight = (name: string) => states.weight(name, this.#named(name)?.weight ?? 0);
     this.#health = new Health({
-      upAfterMs: health.upAfterMs,
-      taking: () => names.filter((name) => weight(name) > 0),
+      get upAfterMs() {
+        return parts.health.upAfterMs;
+      },
+      taking: () => this.#names.filter((name) => weight(name) > 0),
       onState: (change) => this.#found(change),
     });
     this.#monitor = new Monitor({
-      wans: names,
-      checks: health.serverChecks.filter(({ wan }) => names.includes(wan)),
+      ...this.#watching,
       health: this.#health,
       // By the main table, as the connections themselves go.
       path: (wan, family) => ({ wan, family, mark: 0, device: undefined, unnoticed: true }),
@@ -108,6 +109,37 @@ export class Servers {
       ...(parts.make && { make: parts.make }),
     });
     this.#watch = this.#openWatch();
+  }
+
+  /** Takes up other servers of the service and other checks, when the states know them. */
+  follow(): void {
+    const names = this.#names;
+    this.#health.keep(new Set(names.map((name) => targetId(name, this.#family))));
+    for (const name of this.#doubted) if (!names.includes(name)) this.#doubted.delete(name);
+    for (const [id, { wan }] of this.#toCut) if (!names.includes(wan)) this.#toCut.delete(id);
+    this.#monitor.watch(this.#watching);
+    if (this.#watches) this.#watch ??= this.#openWatch();
+    else {
+      this.#watch?.stop();
+      this.#watch = undefined;
+    }
+  }
+
+  /** The servers' names as targets. */
+  get #names(): readonly string[] {
+    const { service } = this.#parts;
+    return service.backends.map((backend) => backendName(service, backend));
+  }
+
+  get #watching(): Watching {
+    const names = this.#names;
+    return { wans: names, checks: this.#parts.health.serverChecks.filter(({ wan }) => names.includes(wan)) };
+  }
+
+  /** Alone, a server has nothing that it could be replaced by. */
+  get #watches(): boolean {
+    const { service, health } = this.#parts;
+    return service.backends.length > 1 && (health.passive !== 'off' || health.secondChance);
   }
 
   /** Notes that a new connection was given to a server. @param name its name as a target */
@@ -151,27 +183,26 @@ export class Servers {
   }
 
   #openWatch(): Watch | undefined {
-    const { service, field, health, states, hasOther, forget: drop } = this.#parts;
-    const { conntrack = { lookup, forget } } = this.#parts;
-    const { secondChance, passive } = health;
-    // Alone, a server has nothing that it could be replaced by.
-    if (service.backends.length < 2 || (passive === 'off' && !secondChance)) return undefined;
+    if (!this.#watches) return undefined;
+    const parts = this.#parts;
+    const { field, states, hasOther, forget: drop } = parts;
+    const { conntrack = { lookup, forget } } = parts;
     return watchTargets({
-      targets: service.backends.map((backend) => ({
-        name: backendName(service, backend),
-        mark: backend.mark,
-      })),
+      get targets() {
+        const { service } = parts;
+        return service.backends.map((one) => ({ name: backendName(service, one), mark: one.mark }));
+      },
       field,
       conntrack,
       forget: drop,
-      mayMove: (name) => secondChance && hasOther(name),
+      mayMove: (name) => parts.health.secondChance && hasOther(name),
       evidence: { 4: new Evidence(), 6: new Evidence() },
       destinations: { 4: new Destinations(), 6: new Destinations() },
       clock: this.#clock,
       onUnanswered: (name) => {
         // Further rounds come in their time: how many must fail, and how far apart, is configured.
         const isKnown = states.suspicion(targetId(name, this.#family)) !== undefined;
-        if (passive === 'off' || isKnown) return;
+        if (parts.health.passive === 'off' || isKnown) return;
         this.#doubted.add(name);
         const failing = this.#monitor.failing(name);
         // The next round takes a timeout. Meanwhile the kernel may give up the server's address (ARP), and then it tells
@@ -191,6 +222,7 @@ export class Servers {
     logger.warn({ ...this.#label(name), reason }, 'backend suspected');
     this.#note(name, 'suspected', reason, null);
     const backend = this.#named(name);
+    if (backend === undefined) return;
     drop(backend.mark);
     this.#settle(Promise.all([this.#cut(backend, UNANSWERED), follow()]));
   }
@@ -221,7 +253,8 @@ export class Servers {
 
   /** Names a server in the log. */
   #label(name: string) {
-    return { service: this.#parts.service.name, backend: this.#named(name).name };
+    const service = this.#parts.service.name;
+    return { service, backend: name.slice(service.length + 1) };
   }
 
   #settle(acted: Promise<unknown>): void {
@@ -235,7 +268,7 @@ export class Servers {
     const lastedMs = this.#parts.states.found(id, state);
     if (lastedMs === undefined) return;
     this.#latest.set(id, change);
-    this.#settle(this.#act(this.#named(wan), change, lastedMs));
+    this.#settle(this.#act(this.#named(wan)!, change, lastedMs));
   }
 
   /** Never rejects. */
@@ -284,9 +317,9 @@ export class Servers {
   }
 
   /** Cuts connections of a server, unless there is no other one: then they may as well wait for this one. */
-  async #cut(backend: Backend, selection: Selection): Promise<void> {
+  async #cut(backend: Backend | undefined, selection: Selection): Promise<void> {
     const { field, candidates, logger, service, events = NO_EVENTS } = this.#parts;
-    if (candidates().size === 0) return;
+    if (backend === undefined || candidates().size === 0) return;
     const name = backendName(service, backend);
     const family = this.#family;
     try {
@@ -297,8 +330,9 @@ export class Servers {
     }
   }
 
-  #named(name: string): Backend {
+  /** Undefined for one that is gone, of which something is still on its way. */
+  #named(name: string): Backend | undefined {
     const { service } = this.#parts;
-    return service.backends.find((backend) => backendName(service, backend) === name)!;
+    return service.backends.find((backend) => backendName(service, backend) === name);
   }
 }

@@ -11,7 +11,7 @@ import { type Backend, backendMember, formatListen, type Service } from '../core
 import type { NamedStrategy } from '../core/strategy.js';
 import { UsageError } from '../errors.js';
 import { readLinks } from '../system/links.js';
-import { Balancer, type BalancerContext } from './balancer.js';
+import { Balancer, type BalancerContext, type BalancerShape } from './balancer.js';
 import { NO_INBOUND } from './decider.js';
 import { CUT_ON_DOWN } from './failover.js';
 import { Isolation } from './isolation.js';
@@ -33,18 +33,23 @@ export interface NamedService {
   readonly strategy: NamedStrategy;
 }
 
-export interface ServicesParts extends BalancerContext {
+/** What the services are made of: all that another configuration can change while they run. */
+export interface ServicesPlan {
   readonly config: Pick<Config, 'fields' | 'queues' | 'health'>;
-  readonly keeper: RulesKeeper | undefined;
   /** The services; never empty. */
   readonly services: readonly NamedService[];
   /** Undefined when decisions are not logged. */
   readonly markLog: MarkLogOptions | undefined;
 }
 
-/** What belongs to one service. */
+export interface ServicesParts extends BalancerContext, ServicesPlan {
+  readonly keeper: RulesKeeper | undefined;
+}
+
+/** What belongs to one service, whose pool is found by its name. */
 interface Watched {
-  readonly pool: Pool;
+  readonly name: string;
+  readonly family: Family;
   readonly servers: Servers;
   readonly settings: Settings;
 }
@@ -53,21 +58,59 @@ interface Watched {
 export class Services {
   readonly balancer: Balancer;
   readonly #parts: ServicesParts;
-  readonly #watched: readonly Watched[];
+  #plan: ServicesPlan;
+  #watched: readonly Watched[] = [];
+  /** Settles when services that were given up have ended. */
+  #ended: Promise<unknown> = Promise.resolve();
 
   /** Binds the queue; packets are answered from here on. @throws QueueError */
   constructor(parts: ServicesParts) {
     this.#parts = parts;
-    const { config, services } = parts;
-    const label = (pool: Pool, { configured }: Member) => ({ service: pool.name, backend: configured.name });
-    const log = parts.markLog && markLog(label, parts.markLog);
-    const watch = new Isolation(parts.logger, parts.now).around(
-      (pool: Pool, name: string, flow: Flow) => this.#of(pool).servers.decided(name, flow),
-      undefined,
-    );
+    this.#plan = parts;
+    const { config } = parts;
     this.balancer = new Balancer({
       ...parts,
+      ...this.#shape(),
       field: config.fields.backends,
+      label,
+      tried: (flow) => this.#tried(flow),
+      queues: {
+        num: config.queues.services,
+        count: 1,
+        deadlineMs: config.queues.deadlineMs,
+        maxLen: config.queues.length,
+      },
+    });
+    this.#watched = parts.services.map(({ service }) => this.#watch(service.name));
+  }
+
+  /**
+   * Goes over to another plan between two decisions, when the rules and the states are of it already. Servers that stay
+   * keep what is known of them, and their connections; those of servers that are gone live on, since conntrack translates
+   * them.
+   */
+  follow(plan: ServicesPlan): void {
+    this.#plan = plan;
+    const before = this.#watched;
+    this.balancer.reshape(this.#shape());
+    this.#watched = plan.services.map(({ service: { name, family } }) => {
+      const had = before.find((one) => one.name === name && one.family === family);
+      had?.servers.follow();
+      return had ?? this.#watch(name);
+    });
+    const gone = before.filter((one) => !this.#watched.includes(one));
+    this.#ended = Promise.all([this.#ended, ...gone.map(({ servers }) => servers.stop())]);
+  }
+
+  #shape(): BalancerShape {
+    const { services, markLog: options } = this.#plan;
+    const { logger, now } = this.#parts;
+    const log = options && markLog(label, options);
+    const watch = new Isolation(logger, now).around(
+      (pool: Pool, name: string, flow: Flow) => this.#of(pool)?.servers.decided(name, flow),
+      undefined,
+    );
+    return {
       pools: services.map(({ service, strategy }) => ({
         name: service.name,
         strategy,
@@ -77,30 +120,21 @@ export class Services {
       find: (pools) =>
         findByService(
           services.map(({ service }, i) => ({ service, pool: pools[i]! })),
-          { now: parts.now, read: readAddresses },
+          { now, read: readAddresses },
         ),
       inbound: NO_INBOUND,
       poolField: 'service',
-      label,
-      tried: (flow) => this.#tried(flow),
       onDecision: (pool, member, flow, packet) => {
         // This cannot throw, so the log gets its line whatever becomes of the watch.
         watch(pool, member.target.name, flow);
         log?.(pool, member, flow, packet);
       },
-      queues: {
-        num: config.queues.services,
-        count: 1,
-        deadlineMs: config.queues.deadlineMs,
-        maxLen: config.queues.length,
-      },
-    });
-    this.#watched = services.map((one, i) => this.#watch(one, this.balancer.pools[i]!));
+    };
   }
 
   /** The names of the backends as targets: `web/10.0.0.2:80`. */
   get names(): readonly string[] {
-    return this.#watched.flatMap(({ pool }) => pool.members.map(({ target }) => target.name));
+    return this.balancer.pools.flatMap((pool) => pool.members.map(({ target }) => target.name));
   }
 
   /**
@@ -109,11 +143,15 @@ export class Services {
    * @throws UsageError for a backend that several services have
    */
   setter(name: string): ((change: Change) => Promise<string>) | undefined {
-    const all = this.#watched.flatMap(({ pool, settings }) =>
-      pool.members.map(({ target, configured }) => ({ settings, target, to: configured.name })),
+    const all = this.#watched.flatMap(({ settings }, i) =>
+      this.balancer.pools[i]!.members.map(({ target, configured }) => ({
+        settings,
+        target,
+        to: configured.name,
+      })),
     );
     const exact = all.filter(({ target }) => target.name === name);
-    const whole = this.#watched.find(({ pool }) => pool.name === name);
+    const whole = this.#watched.find((one) => one.name === name);
     if (exact.length === 0 && whole !== undefined) return (change) => whole.settings.setAll(change);
     const found = exact.length > 0 ? exact : all.filter(({ to }) => to === name);
     const [first, ...more] = found;
@@ -127,14 +165,14 @@ export class Services {
 
   /** Ends the watch and the balancer, and logs its end. */
   async stop(): Promise<void> {
-    await Promise.all(this.#watched.map(({ servers }) => servers.stop()));
+    await Promise.all([this.#ended, ...this.#watched.map(({ servers }) => servers.stop())]);
     const serviceQueue = await this.balancer.stop();
     this.#parts.logger.info({ serviceQueue }, 'services stopped');
   }
 
   /** The services as the log shows them at the start. */
   description(): object {
-    const { config, services } = this.#parts;
+    const { config, services } = this.#plan;
     return {
       serviceQueue: config.queues.services,
       backendMask: hex(config.fields.backends.mask),
@@ -150,21 +188,21 @@ export class Services {
   /** The services' status, as `wanmark status` shows it. */
   status(): ServiceStatus[] {
     const lines = this.balancer.status();
-    return this.#parts.services.map(({ service, strategy }, i) => {
-      const { pool, servers } = this.#watched[i]!;
+    return this.#plan.services.map(({ service, strategy }, i) => {
+      const { servers } = this.#watched[i]!;
       return {
         name: service.name,
         listen: formatListen(service),
         strategy: strategy.name,
-        backends: pool.members.map((member, j) =>
+        backends: this.balancer.pools[i]!.members.map((member, j) =>
           judgedStatus(lines[i]![j]!, member, this.#parts.states, servers.checks(member.target.name)),
         ),
       };
     });
   }
 
-  #of(pool: Pool): Watched {
-    return this.#watched[this.balancer.pools.indexOf(pool)]!;
+  #of(pool: Pool): Watched | undefined {
+    return this.#watched.find(({ name }) => name === pool.name);
   }
 
   /** Only the service that a connection is for knows it. */
@@ -176,34 +214,61 @@ export class Services {
     return undefined;
   }
 
-  #watch({ service, strategy }: NamedService, pool: Pool): Watched {
-    const { config, states, logger, keeper } = this.#parts;
-    const events = this.#parts.events ?? NO_EVENTS;
+  #watch(name: string): Watched {
+    const { states, logger, keeper, config, events = NO_EVENTS } = this.#parts;
+    // These parts read the configuration in force each time that they need it.
+    const plan = () => this.#plan;
+    const named = () => this.#plan.services.find(({ service }) => service.name === name);
+    const pool = () => this.balancer.pools.find((one) => one.name === name);
+    const { service, strategy } = named()!;
+    let current = service;
     const servers = new Servers({
-      service,
+      get service() {
+        // What of a service that is gone is still on its way finds it as it was.
+        current = named()?.service ?? current;
+        return current;
+      },
+      get health() {
+        return plan().config.health;
+      },
+      get cut() {
+        return CUT_ON_DOWN[plan().config.health.onDown];
+      },
       field: config.fields.backends,
-      health: config.health,
-      cut: CUT_ON_DOWN[config.health.onDown],
       states,
       logger,
       events,
-      candidates: () => new Set(pool.candidates(service.family).map(({ target }) => target.name)),
-      hasOther: (name) => pool.hasOther(name, service.family),
+      candidates: () =>
+        new Set(
+          pool()
+            ?.candidates(service.family)
+            .map(({ target }) => target.name),
+        ),
+      hasOther: (one) => pool()?.hasOther(one, service.family) ?? false,
       forget: (mark) => this.balancer.forget(mark),
       follow: () => keeper?.setStates(states) ?? Promise.resolve(),
     });
     const settings = new Settings({
-      what: `backend of ${service.name}`,
-      label: (name) => ({ service: service.name, backend: name.slice(service.name.length + 1) }),
-      members: pool.members,
+      what: `backend of ${name}`,
+      label: (one) => ({ service: name, backend: one.slice(name.length + 1) }),
+      get members() {
+        return pool()?.members ?? [];
+      },
+      get strategy() {
+        return named()?.strategy ?? strategy;
+      },
       states,
-      strategy,
       logger,
       events,
       uplinks: servers,
       keeper,
       settled: () => servers.settled(),
     });
-    return { pool, servers, settings };
+    return { name, family: service.family, servers, settings };
   }
+}
+
+/** Names a decision in the log. */
+function label(pool: Pool, { configured }: Member): object {
+  return { service: pool.name, backend: configured.name };
 }

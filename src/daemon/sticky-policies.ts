@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type PoliciesConfig, stickyPolicies } from '../config/policies.js';
 import type { StickyStatus } from '../control/status.js';
 import { FAMILIES } from '../core/family.js';
@@ -11,27 +12,49 @@ import { ClientCopies } from './client-copies.js';
 interface Kept {
   readonly stickiness: Stickiness;
   readonly copies: readonly ClientCopies[];
+  /** The numbers of the policy's members, by name. */
+  readonly numbers: ReadonlyMap<string, number>;
 }
 
 /** What the policies remember of their clients; the kernel's copies of an earlier daemon's memory are taken up. */
 export class StickyPolicies {
-  readonly #kept: ReadonlyMap<string, Kept>;
+  readonly #now: () => number;
+  #kept: ReadonlyMap<string, Kept> = new Map();
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(policies: PoliciesConfig, wans: readonly Wan[], now: () => number) {
-    this.#kept = new Map(
-      [...stickyPolicies(policies)].map(([policy, sticky]) => {
-        const stickiness = new Stickiness(sticky, now);
-        // Those of `default` are all WANs.
-        const members = policies.used.find(({ name }) => name === policy)?.members;
-        const numbers = new Map(
-          wans
-            .filter(({ name }) => members === undefined || members.some(({ wan }) => wan === name))
-            .map(({ name, mark }) => [name, mark]),
-        );
-        return [policy, { stickiness, copies: copiesOf(stickiness, policy, numbers) }];
-      }),
-    );
+    this.#now = now;
+    this.follow(policies, wans);
+  }
+
+  /**
+   * Goes over to other policies, when the rules have their sets. A policy keeps its clients as long as it tells them apart
+   * by the same; those of a WAN that is gone get another one when they come again.
+   */
+  follow(policies: PoliciesConfig, wans: readonly Wan[]): void {
+    const before = this.#kept;
+    const kept = new Map<string, Kept>();
+    for (const [policy, sticky] of stickyPolicies(policies)) {
+      // Those of `default` are all WANs.
+      const members = policies.used.find(({ name }) => name === policy)?.members;
+      const numbers = new Map(
+        wans
+          .filter(({ name }) => members === undefined || members.some(({ wan }) => wan === name))
+          .map(({ name, mark }) => [name, mark]),
+      );
+      const had = before.get(policy);
+      if (had !== undefined && isDeepStrictEqual([had.stickiness.sticky, had.numbers], [sticky, numbers])) {
+        kept.set(policy, had);
+        continue;
+      }
+      for (const copy of had?.copies ?? []) copy.stop();
+      const stickiness = new Stickiness(sticky, this.#now);
+      if (had?.stickiness.sticky.by === sticky.by)
+        for (const family of FAMILIES) stickiness.tables[family].succeed(had.stickiness.tables[family]);
+      kept.set(policy, { stickiness, copies: copiesOf(stickiness, policy, numbers), numbers });
+    }
+    for (const [policy, { copies }] of before) if (!kept.has(policy)) for (const copy of copies) copy.stop();
+    this.#kept = kept;
   }
 
   /** The memory of a policy; undefined where it is not sticky. */

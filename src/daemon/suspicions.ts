@@ -5,7 +5,7 @@ import { FAMILIES, type Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
 import type { States } from '../core/states.js';
-import { type TargetId, targetId } from '../core/target.js';
+import { splitTargetId, type TargetId, targetId } from '../core/target.js';
 import type { Tuple } from '../core/tuple.js';
 import type { Wan } from '../core/wan.js';
 import type { NeighbourGateway } from '../system/gateways.js';
@@ -63,53 +63,112 @@ export interface Outside extends Conntrack, Pick<InquiriesOptions, 'makeCheck' |
 export class Suspicions {
   readonly #parts: SuspicionsParts;
   readonly #evidence: Readonly<Record<Family, Evidence>> = { 4: new Evidence(), 6: new Evidence() };
-  readonly #watch: Watch | undefined;
-  /** The WANs' names by their numbers. */
-  readonly #names: ReadonlyMap<number, string>;
-  readonly #inquiries: Inquiries | undefined;
+  readonly #destinations: Readonly<Record<Family, Destinations>>;
+  #watch: Watch | undefined;
+  #inquiries: Inquiries | undefined;
   /** The WANs that inquiries found dead and that are not up again. */
   readonly #dead = new Set<TargetId>();
 
   constructor(parts: SuspicionsParts) {
     this.#parts = parts;
-    this.#names = new Map(parts.wans.map(({ name, mark }) => [mark, name]));
-    const { wans, field, health, states, clock, working, hasOther, path, gateway } = parts;
-    const outside: Outside = parts.outside ?? { lookup, forget };
-    const destinations = { 4: new Destinations(outside.random), 6: new Destinations(outside.random) };
-    const { passive, secondChance } = health;
-    // Alone, a WAN has nothing that it could be compared with, or replaced by.
-    if (wans.length < 2 || (passive === 'off' && !secondChance)) return;
-    this.#inquiries =
-      passive === 'off'
-        ? undefined
-        : new Inquiries({
-            ...outside,
-            checks: health.checks,
-            asksDestinations: health.probeClientsDestinations,
-            evidence: this.#evidence,
-            destinations,
-            working,
-            isSuspected: (id) => states.suspicion(id) !== undefined,
-            path,
-            gateway,
-            mayFindDead: passive === 'on',
-            clock,
-            onFinding: (finding) => this.#found(finding),
-          });
-    this.#watch = watchTargets({
-      targets: wans,
+    const { random } = parts.outside ?? {};
+    this.#destinations = { 4: new Destinations(random), 6: new Destinations(random) };
+    this.#watch = this.#openWatch();
+    this.#inquiries = this.#openInquiries();
+  }
+
+  /** To be called when the WANs, or how they are judged, are others. */
+  follow(): void {
+    const names = new Set(this.#parts.wans.map(({ name }) => name));
+    for (const id of this.#dead) {
+      const { name, family } = splitTargetId(id);
+      if (names.has(name)) continue;
+      this.#dead.delete(id);
+      this.#inquiries?.end(name, family);
+    }
+    if (this.#asks) {
+      this.#inquiries ??= this.#openInquiries();
+      this.#inquiries?.followChecks();
+    } else {
+      this.#inquiries?.stop();
+      this.#inquiries = undefined;
+      this.#clearAll();
+    }
+    if (this.#watches) this.#watch ??= this.#openWatch();
+    else {
+      this.#watch?.stop();
+      this.#watch = undefined;
+    }
+  }
+
+  /** Alone, a WAN has nothing that it could be compared with, or replaced by. */
+  get #watches(): boolean {
+    const { wans, health } = this.#parts;
+    return wans.length > 1 && (health.passive !== 'off' || health.secondChance);
+  }
+
+  get #asks(): boolean {
+    return this.#watches && this.#parts.health.passive !== 'off';
+  }
+
+  #openInquiries(): Inquiries | undefined {
+    if (!this.#asks) return undefined;
+    const parts = this.#parts;
+    const { states, clock, working, path, gateway } = parts;
+    return new Inquiries({
+      ...parts.outside,
+      get checks() {
+        return parts.health.checks;
+      },
+      get asksDestinations() {
+        return parts.health.probeClientsDestinations;
+      },
+      get mayFindDead() {
+        return parts.health.passive === 'on';
+      },
+      evidence: this.#evidence,
+      destinations: this.#destinations,
+      working,
+      isSuspected: (id) => states.suspicion(id) !== undefined,
+      path,
+      gateway,
+      clock,
+      onFinding: (finding) => this.#found(finding),
+    });
+  }
+
+  #openWatch(): Watch | undefined {
+    if (!this.#watches) return undefined;
+    const parts = this.#parts;
+    const { field, clock, hasOther, outside = { lookup, forget } } = parts;
+    return watchTargets({
+      get targets() {
+        return parts.wans;
+      },
       field,
       conntrack: outside,
       forget: parts.forget,
-      mayMove: (wan, family) => secondChance && hasOther(wan, family),
+      mayMove: (wan, family) => parts.health.secondChance && hasOther(wan, family),
       evidence: this.#evidence,
-      destinations,
+      destinations: this.#destinations,
       clock,
       ...(outside.random && { random: outside.random }),
       onEvidence: () => {
         for (const family of FAMILIES) this.#inquiries?.consider(family);
       },
     });
+  }
+
+  /** Takes back all that connections have said, since nobody asks any more. */
+  #clearAll(): void {
+    const { wans, onAsked } = this.#parts;
+    const reason = 'not judged by connections any more';
+    for (const id of this.#dead) {
+      const { name, family } = splitTargetId(id);
+      onAsked(name, family, { up: true, reason });
+    }
+    this.#dead.clear();
+    for (const { name } of wans) for (const family of FAMILIES) this.#clear(name, family, reason);
   }
 
   /** The WANs that did not answer this connection before. */
@@ -126,7 +185,7 @@ export class Suspicions {
   unreachable(tuple: Tuple, number: number): boolean {
     // A probe has to hear the truth about its WAN, and is nobody's connection.
     if (isProbePort(tuple.proto, tuple.sport)) return false;
-    const wan = this.#names.get(number);
+    const wan = this.#parts.wans.find(({ mark }) => mark === number)?.name;
     return wan !== undefined && this.#watch?.unreachable(wan, tuple) === true;
   }
 

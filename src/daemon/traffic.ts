@@ -29,17 +29,32 @@ export interface TrafficParts {
  */
 export class Traffic {
   readonly #parts: TrafficParts;
-  readonly #meters: ReadonlyMap<string, ByteMeter>;
-  readonly #shared: ReadonlySet<string>;
+  #wans: Config['wans'] = [];
+  #meters: ReadonlyMap<string, ByteMeter> = new Map();
+  #shared: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #asked = Number.NEGATIVE_INFINITY;
   #readRules = Number.NEGATIVE_INFINITY;
 
   constructor(parts: TrafficParts) {
     this.#parts = parts;
-    const { wans } = parts;
-    this.#meters = new Map(wans.map(({ name }) => [name, new ByteMeter()]));
-    this.#shared = new Set(wans.filter((wan) => sharesDevice(wan, wans)).map(({ name }) => name));
+    this.follow(parts.wans);
+  }
+
+  /** Counts for these WANs from now on; one of the same name and device counts on. */
+  follow(wans: Config['wans']): void {
+    const devices = new Map(this.#wans.map(({ name, dev }) => [name, dev]));
+    const shared = new Set(wans.filter((wan) => sharesDevice(wan, wans)).map(({ name }) => name));
+    const before = this.#meters;
+    this.#meters = new Map(
+      wans.map(({ name, dev }) => {
+        // Another counter begins elsewhere.
+        const isSame = devices.get(name) === dev && shared.has(name) === this.#shared.has(name);
+        return [name, (isSame ? before.get(name) : undefined) ?? new ByteMeter()];
+      }),
+    );
+    this.#shared = shared;
+    this.#wans = wans;
   }
 
   begin(): void {
@@ -75,8 +90,8 @@ export class Traffic {
   }
 
   #read(): void {
-    const { wans, now, devices = deviceCounts, isolation } = this.#parts;
-    const counts = devices(wans);
+    const { now, devices = deviceCounts, isolation } = this.#parts;
+    const counts = devices(this.#wans);
     const at = now();
     for (const [name, meter] of this.#meters) if (!this.#shared.has(name)) meter.read(counts.get(name), at);
     const isWanted = this.#shared.size > 0 && at - this.#asked < INTEREST_MS;
@@ -86,8 +101,8 @@ export class Traffic {
   }
 
   async #readShared(): Promise<void> {
-    const { wans, now, rules = installedCounts } = this.#parts;
-    const counts = await rules(wans);
+    const { now, rules = installedCounts } = this.#parts;
+    const counts = await rules(this.#wans);
     const at = now();
     for (const name of this.#shared) this.#meters.get(name)!.read(counts.get(name), at);
   }

@@ -16,7 +16,7 @@ import { RememberedWays } from '../system/remembered-ways.js';
 import type { Verdict } from '../wan/check-health.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange } from '../wan/health.js';
-import { type CheckReport, Monitor } from '../wan/monitor.js';
+import { type CheckReport, Monitor, type Watching } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 import { IdlePace } from './idle-pace.js';
 import { Isolation } from './isolation.js';
@@ -38,6 +38,7 @@ export interface UplinkChange extends HealthChange {
   readonly lastedMs: number;
 }
 
+/** The WANs and how they are judged are read anew each time; {@link Uplinks.follow} takes up others. */
 export interface UplinksParts {
   readonly wans: readonly Wan[];
   readonly field: MarkField;
@@ -96,6 +97,8 @@ export class Uplinks {
   #timer: NodeJS.Timeout | undefined;
   readonly #readLinks: () => Links;
   #links: Links;
+  /** The WANs that are down until a check has passed. */
+  #starting: ReadonlySet<TargetId>;
   readonly #looks = new Map<TargetId, Look>();
   readonly #isolation: Isolation;
   #nextLook: NodeJS.Timeout | undefined;
@@ -105,30 +108,29 @@ export class Uplinks {
   /** Reports devices that are down before it returns, and looks at them again from time to time. */
   constructor(parts: UplinksParts) {
     this.#parts = parts;
-    const { wans, health, field } = parts;
+    const { field } = parts;
     this.#clock = parts.clock ?? systemClock;
     this.#isolation = new Isolation(parts.logger, () => this.#clock.now());
     this.#readLinks = parts.links ?? (() => readLinks(this.#ways && ((family) => this.#ways!.ways(family))));
     this.#links = this.#readLinks();
     this.#health = new Health({
-      upAfterMs: health.upAfterMs,
+      get upAfterMs() {
+        return parts.health.upAfterMs;
+      },
       taking: (family) => this.#taking(family),
       onState: (change) => this.#found(change),
     });
-    const named = (name: string) => wans.find((one) => one.name === name)!;
     const path = (name: string, family: Family) => {
-      const wan = named(name);
-      return pathOf(wan, family, this.#links, field.encode(wan.mark));
+      const wan = this.#named(name);
+      return wan && pathOf(wan, family, this.#links, field.encode(wan.mark));
     };
-    const names = wans.map((wan) => wan.name);
     const unknown = new UnknownRounds(parts.logger, this.#clock, (wan) => ({ wan }), 'WAN');
-    const down = startsDown(wans, health.checks);
+    this.#starting = startsDown(parts.wans, parts.health.checks);
     this.#monitor = new Monitor({
-      wans: names,
-      checks: health.checks,
+      ...this.#watching,
       health: this.#health,
       path,
-      startsDown: (name, family) => down.has(targetId(name, family)),
+      startsDown: (name, family) => this.#starting.has(targetId(name, family)),
       // After a stall, the news of a device that is back may still be on the way.
       beforeDue: () => this.#look(),
       run: parts.run,
@@ -137,13 +139,19 @@ export class Uplinks {
     });
     this.#suspicions = new Suspicions({
       ...parts,
+      get wans() {
+        return parts.wans;
+      },
+      get health() {
+        return parts.health;
+      },
       clock: this.#clock,
       path,
       working: (family) => this.#working(family),
       gateway: (name, family) => {
         const address = path(name, family)?.gateway;
         if (address === undefined || isIP(address) === 0) return undefined;
-        return { family, address, index: this.#links.index(named(name).dev) };
+        return { family, address, index: this.#links.index(this.#named(name)!.dev) };
       },
       onChange: parts.onSuspicion,
       onAsked: (wan, family, verdict) => {
@@ -157,12 +165,12 @@ export class Uplinks {
 
   /** Hears of changes at once from now on. */
   begin(): void {
-    const devices = new Set(this.#parts.wans.map(({ dev }) => dev));
     this.#ways = new RememberedWays(() => this.#clock.now());
     this.#news = new News(
       ['link', 'address', 'route', 'nexthop'],
       (items) => {
         this.#ways?.hear(items);
+        const devices = new Set(this.#parts.wans.map(({ dev }) => dev));
         if (items.some((item) => concerns(item, devices))) this.#lookSoon();
       },
       () => {
@@ -175,6 +183,27 @@ export class Uplinks {
     );
     // Finds what has changed since the first look.
     this.#lookSoon();
+  }
+
+  /**
+   * Takes up other WANs and another way to judge them, when the states know them. What is known of a WAN that stays holds
+   * on, and checks that are the same are not disturbed.
+   */
+  follow(): void {
+    const ids = new Set(this.#carried().map(([, , id]) => id));
+    const { wans, health } = this.#parts;
+    // A WAN that works already is not down because its configuration now says how it would start.
+    this.#starting = new Set([...startsDown(wans, health.checks)].filter((id) => !this.#looks.has(id)));
+    this.#health.keep(ids);
+    for (const id of this.#looks.keys()) if (!ids.has(id)) this.#looks.delete(id);
+    this.#monitor.watch(this.#watching);
+    this.#suspicions.follow();
+    this.#look();
+  }
+
+  get #watching(): Watching {
+    const { wans, health } = this.#parts;
+    return { wans: wans.map(({ name }) => name), checks: health.checks };
   }
 
   /** Does what {@link Monitor.latest} says. */
@@ -203,8 +232,7 @@ export class Uplinks {
    */
   setDown(name: string, down: boolean): void {
     const now = this.#clock.now();
-    const wan = this.#parts.wans.find((one) => one.name === name)!;
-    for (const family of wanTarget(wan).families) {
+    for (const family of wanTarget(this.#named(name)!).families) {
       if (down) {
         const verdict = { up: false, reason: 'set down by hand', wished: true };
         this.#health.report(name, family, 'set', verdict, now);
@@ -229,8 +257,8 @@ export class Uplinks {
   unusable(ids: ReadonlySet<TargetId>, asOf: number): void {
     const now = this.#clock.now();
     for (const [wan, family, id] of this.#carried()) {
-      const look = this.#looks.get(id)!;
-      const news = ids.has(id) && !look.dead;
+      const look = this.#looks.get(id);
+      const news = ids.has(id) && look?.dead === false;
       if (news && look.since > asOf) continue;
       const reason = `the rules have no IPv${family} route by device ${wan.dev}`;
       this.#health.report(wan.name, family, 'rules', news ? { up: false, reason } : undefined, now);
@@ -319,6 +347,11 @@ export class Uplinks {
     }
     this.#suspicions.changed(wan, family, state.up);
     onChange({ ...change, lastedMs });
+  }
+
+  /** Undefined for one that is gone, of which something is still on its way. */
+  #named(name: string): Wan | undefined {
+    return this.#parts.wans.find((one) => one.name === name);
   }
 
   /** Each WAN in each family that it carries. */

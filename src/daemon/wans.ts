@@ -15,7 +15,7 @@ import type { TargetId } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import { readQueueTable } from '../queue/proc.js';
 import type { RunProgram } from '../system/programs.js';
-import { Balancer, type BalancerContext } from './balancer.js';
+import { Balancer, type BalancerContext, type BalancerShape } from './balancer.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
 import { InboundWans } from './inbound-wans.js';
@@ -35,7 +35,8 @@ import { Uplinks } from './uplinks.js';
 /** How long a part of this may take to end. */
 const PART_STOPPING_MS = 3000;
 
-export interface WansParts extends BalancerContext {
+/** What the WANs are made of: all that another configuration can change while they run. */
+export interface WansPlan {
   /** A configuration with WANs or bare marks. */
   readonly config: Pick<
     Config,
@@ -45,23 +46,31 @@ export interface WansParts extends BalancerContext {
   readonly strategy: NamedStrategy;
   /** Those of the other policies that are used, in their order. */
   readonly policies: readonly NamedStrategy[];
+  /** Undefined when decisions are not logged. */
+  readonly markLog: MarkLogOptions | undefined;
+}
+
+export interface WansParts extends BalancerContext, WansPlan {
   /** Runs hooks and scripts. */
   readonly run: RunProgram;
   /** Undefined where the rules belong to the user. */
   readonly keeper: RulesKeeper | undefined;
-  /** Undefined when decisions are not logged. */
-  readonly markLog: MarkLogOptions | undefined;
 }
 
 /** The balancer of outgoing connections and, when they go by uplinks, the watch over these. */
 export class Wans {
   readonly balancer: Balancer;
   readonly #parts: WansParts;
-  readonly #pool: Pool;
-  readonly #inbound: InboundWans;
+  #plan: WansPlan;
+  #inbound: InboundWans;
   readonly #sticky: StickyPolicies;
+  /** The pairs of each policy that has them. */
+  #pairs: ReadonlyMap<string, Pairs> = new Map();
+  readonly #lone: LoneFlows;
   /** Undefined for bare marks, since only the user knows where they lead. */
   readonly #uplinks: Uplinks | undefined;
+  readonly #failover: Failover;
+  #renumbering: Renumbering;
   readonly #hooks: Hooks;
   readonly #mover: Mover;
   readonly #isolation: Isolation;
@@ -73,29 +82,54 @@ export class Wans {
   /** Binds the queues; packets are answered from here on. @throws QueueError */
   constructor(parts: WansParts) {
     this.#parts = parts;
-    const { config, logger, states, keeper, events = NO_EVENTS } = parts;
-    const { wans, fields, health, hooks, socket } = config;
+    this.#plan = parts;
+    const { logger, states, keeper, events = NO_EVENTS } = parts;
+    const { wans, policies, fields } = parts.config;
     this.#isolation = new Isolation(logger, parts.now);
     this.#inbound = new InboundWans(wans);
     this.#traffic = new Traffic({ wans, now: parts.now, isolation: this.#isolation });
-    this.#sticky = new StickyPolicies(config.policies, wans, parts.now);
+    this.#sticky = new StickyPolicies(policies, wans, parts.now);
+    this.#lone = new LoneFlows(parts.now);
+    this.#renumbering = new Renumbering({ wans, field: fields.wans, logger });
     this.balancer = this.#openBalancer();
-    this.#pool = this.balancer.pools[0]!;
+    // These parts read the configuration in force each time that they need it.
+    const now = this.#current;
     this.#mover = new Mover({
       field: fields.wans,
-      onUp: health.onUp,
+      get onUp() {
+        return now().health.onUp;
+      },
       balancer: this.balancer,
       logger,
       events,
     });
-    const onFault = this.#isolation.report;
-    this.#hooks = new Hooks({ wans, hooks, socket, logger, events, states, onFault, run: parts.run });
+    this.#failover = this.#makeFailover();
+    this.#hooks = new Hooks({
+      get wans() {
+        return now().wans;
+      },
+      get hooks() {
+        return now().hooks;
+      },
+      socket: parts.config.socket,
+      logger,
+      events,
+      states,
+      onFault: this.#isolation.report,
+      run: parts.run,
+    });
     this.#uplinks = wans.length > 0 ? this.#watchUplinks() : undefined;
+    const pool = () => this.#pool;
+    const plan = () => this.#plan;
     this.#settings = new Settings({
       what: 'WAN',
       label: (wan) => ({ wan }),
-      members: this.#pool.members,
-      strategy: parts.strategy,
+      get members() {
+        return pool().members;
+      },
+      get strategy() {
+        return plan().strategy;
+      },
       states,
       logger,
       events,
@@ -103,6 +137,34 @@ export class Wans {
       keeper,
       settled: () => this.#settled,
     });
+  }
+
+  readonly #current = (): WansPlan['config'] => this.#plan.config;
+
+  /** That of the policy `default`. */
+  get #pool(): Pool {
+    return this.balancer.pools[0]!;
+  }
+
+  /**
+   * Goes over to another plan between two decisions, when the rules and the states are of it already. What stays keeps its
+   * health, its clients and its counts. Connections of WANs that are gone are made anew, since nothing leads them any
+   * more.
+   */
+  follow(plan: WansPlan): void {
+    const before = this.#current().wans;
+    const { wans, policies, fields } = plan.config;
+    this.#plan = plan;
+    this.#inbound = new InboundWans(wans);
+    this.#renumbering = new Renumbering({ wans, field: fields.wans, logger: this.#parts.logger });
+    this.#traffic.follow(wans);
+    this.#sticky.follow(policies, wans);
+    this.balancer.reshape(this.#shape());
+    for (const { name, mark } of before)
+      if (wans.find((one) => one.name === name)?.mark !== mark) this.balancer.forget(mark);
+    this.#uplinks?.follow();
+    const gone = before.filter(({ mark }) => wans.every((one) => one.mark !== mark));
+    void this.#alsoSettle(() => this.#failover.gone(gone));
   }
 
   /** Hears of the uplinks' changes at once from now on. Starts a program, so decisions wait for a moment. */
@@ -168,7 +230,7 @@ export class Wans {
   /** The rates of the last ten minutes by WAN; empty for bare marks. */
   history(): Readonly<Record<string, RateHistory>> {
     return Object.fromEntries(
-      this.#parts.config.wans.map(({ name }) => [name, this.#traffic.history(name)!] as const),
+      this.#current().wans.map(({ name }) => [name, this.#traffic.history(name)!] as const),
     );
   }
 
@@ -180,7 +242,7 @@ export class Wans {
   /** The status of the policies that are used. */
   policyStatus(): PolicyStatus[] {
     const [, ...lines] = this.balancer.status();
-    const { config, policies } = this.#parts;
+    const { config, policies } = this.#plan;
     return config.policies.used.map(({ name, none }, i) => ({
       name,
       strategy: policies[i]!.name,
@@ -191,60 +253,85 @@ export class Wans {
   }
 
   #openBalancer(): Balancer {
-    const { config, strategy, policies, markLog: options } = this.#parts;
-    const { used } = config.policies;
-    const pairs = () => (config.strategy.pairFamilies ? new Pairs(this.#parts.now) : undefined);
-    const label = ({ name }: Pool, { configured }: Member) => ({
-      wan: configured.name,
-      ...(name === DEFAULT_POLICY ? {} : { policy: name }),
+    const { config } = this.#parts;
+    const { field, num, count, deadlineMs, length } = { field: config.fields.wans, ...config.queues };
+    return new Balancer({
+      ...this.#parts,
+      ...this.#shape(),
+      field,
+      tried: (flow) => this.#uplinks?.tried(flow),
+      label,
+      // Only the user knows what marks without WANs mean, and which errors the rules queue.
+      onError: (tuple, number) =>
+        !this.#lone.has(tuple) && (this.#uplinks?.unreachable(tuple, number) ?? false),
+      queues: { num, count, deadlineMs, maxLen: length },
     });
+  }
+
+  /** The pools of the plan, and how they are found. */
+  #shape(): BalancerShape {
+    const { config, strategy, policies, markLog: options } = this.#plan;
+    const { used } = config.policies;
     const decided = this.#isolation.around(
       (name: string, flow: Flow) => this.#uplinks?.decided(name, flow),
       undefined,
     );
     const log = options && markLog(label, options);
-    const lone = new LoneFlows(this.#parts.now);
-    return new Balancer({
-      ...this.#parts,
-      field: config.fields.wans,
+    const pairs = config.strategy.pairFamilies ? [DEFAULT_POLICY, ...used.map(({ name }) => name)] : [];
+    this.#pairs = new Map(
+      pairs.map((name) => [name, this.#pairs.get(name) ?? new Pairs(this.#parts.now)] as const),
+    );
+    const learned = (name: string) => ({
+      stickiness: this.#sticky.of(name),
+      pairs: this.#pairs.get(name),
+    });
+    return {
       pools: [
         {
           name: DEFAULT_POLICY,
           strategy,
-          stickiness: this.#sticky.of(DEFAULT_POLICY),
           members: [...config.wans.map(wanMember), ...config.marks.map(markMember)],
-          pairs: pairs(),
+          ...learned(DEFAULT_POLICY),
         },
         ...used.map((policy, i) => ({
           name: policy.name,
           strategy: policies[i]!,
-          stickiness: this.#sticky.of(policy.name),
           members: policyMembers(policy, config.wans),
-          pairs: pairs(),
+          ...learned(policy.name),
         })),
       ],
       ...(used.length > 0 && { poolField: 'policy' }),
       find: (pools) => findByPolicy(pools, config.policies, config.fields.wans),
       undecidedFrom: lowestPolicyNumber(config.policies),
       inbound: this.#inbound,
-      tried: (flow) => this.#uplinks?.tried(flow),
-      label,
       onDecision: (pool, member, flow, packet) => {
         // This cannot throw, so the log gets its line whatever becomes of the watch.
         decided(member.target.name, flow);
         const { family } = flow;
         if (pool.name !== DEFAULT_POLICY && !pool.hasOther(member.target.name, family === 6 ? 6 : 4))
-          lone.add(flow);
+          this.#lone.add(flow);
         log?.(pool, member, flow, packet);
       },
-      // Only the user knows what marks without WANs mean, and which errors the rules queue.
-      onError: (tuple, number) => !lone.has(tuple) && (this.#uplinks?.unreachable(tuple, number) ?? false),
-      queues: {
-        num: config.queues.num,
-        count: config.queues.count,
-        deadlineMs: config.queues.deadlineMs,
-        maxLen: config.queues.length,
+    };
+  }
+
+  #makeFailover(): Failover {
+    const { config, states, logger, keeper, events = NO_EVENTS } = this.#parts;
+    const now = this.#current;
+    return new Failover({
+      events,
+      get wans() {
+        return now().wans;
       },
+      get onDown() {
+        return now().health.onDown;
+      },
+      field: config.fields.wans,
+      states,
+      balancer: this.balancer,
+      logger,
+      mover: this.#mover,
+      follow: () => keeper?.setStates(states) ?? Promise.resolve(),
     });
   }
 
@@ -253,25 +340,17 @@ export class Wans {
    * already are found at once.
    */
   #watchUplinks(): Uplinks {
-    const { config, states, logger, events = NO_EVENTS, keeper, run } = this.#parts;
-    const { wans, health } = config;
-    const field = config.fields.wans;
-    const failover = new Failover({
-      wans,
-      field,
-      onDown: health.onDown,
-      states,
-      balancer: this.balancer,
-      logger,
-      events,
-      mover: this.#mover,
-      follow: () => keeper?.setStates(states) ?? Promise.resolve(),
-    });
-    const renumbering = new Renumbering({ wans, field, logger });
+    const { config, states, logger, keeper, run } = this.#parts;
+    const now = this.#current;
+    const failover = this.#failover;
     return new Uplinks({
-      wans,
-      field,
-      health,
+      get wans() {
+        return now().wans;
+      },
+      get health() {
+        return now().health;
+      },
+      field: config.fields.wans,
       states,
       logger,
       run,
@@ -285,7 +364,7 @@ export class Wans {
       onLasting: (change) => void this.#alsoSettle(() => failover.lasts(change)),
       onLinks: (links) => {
         this.#isolation.run(() => this.#inbound.update(links), undefined);
-        void this.#alsoSettle(() => renumbering.look());
+        void this.#alsoSettle(() => this.#renumbering.look());
         this.#isolation.run(() => this.#parts.connections?.lookAround(), undefined);
       },
       onMoved: () => keeper?.follow(),
@@ -299,4 +378,9 @@ export class Wans {
     this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
     return acted;
   }
+}
+
+/** Names a decision in the log. */
+function label({ name }: Pool, { configured }: Member): object {
+  return { wan: configured.name, ...(name === DEFAULT_POLICY ? {} : { policy: name }) };
 }

@@ -17,22 +17,33 @@ export interface WatchTargetsParts extends Omit<WatchOptions, 'lookup' | 'forget
   readonly forget: (mark: number) => void;
 }
 
-/** Follows the connections of targets, which conntrack tells by the field of their mark. */
-export function watchTargets({ targets, field, conntrack, forget, ...options }: WatchTargetsParts): Watch {
-  const names = new Map(targets.map(({ name, mark }) => [mark, name]));
-  const numbers = new Map(targets.map(({ name, mark }) => [name, mark]));
+/**
+ * Follows the connections of targets, which conntrack tells by the field of their mark. Which targets there are is read
+ * anew each time, so they may change.
+ */
+export function watchTargets(parts: WatchTargetsParts): Watch {
+  const { field, conntrack } = parts;
+  const named = (number: number) => parts.targets.find(({ mark }) => mark === number)?.name;
   return new Watch({
-    ...options,
-    wans: targets.length,
+    ...parts,
+    get wans() {
+      return parts.targets.length;
+    },
     lookup: async (tuple) => {
       const entry = await conntrack.lookup(tuple);
-      const wan = entry && names.get(field.decode(entry.mark));
+      const wan = entry && named(field.decode(entry.mark));
       return wan === undefined ? undefined : { entry: entry!, wan };
     },
     forget: async (those) => {
-      for (const number of new Set(those.map(({ wan }) => numbers.get(wan)!))) forget(number);
-      const asked = those.map(({ tuple, wan }) => ({ tuple, mark: field.encode(numbers.get(wan)!) }));
-      return conntrack.forget(asked, field.mask, 'unanswered');
+      const asked = those.map(({ tuple, wan }) => {
+        const mark = parts.targets.find(({ name }) => name === wan)?.mark;
+        return mark === undefined ? undefined : { tuple, mark: field.encode(mark), number: mark };
+      });
+      const known = asked.filter((one) => one !== undefined);
+      for (const number of new Set(known.map((one) => one.number))) parts.forget(number);
+      const forgotten = await conntrack.forget(known, field.mask, 'unanswered');
+      // What a target had that is gone is left alone.
+      return asked.map((one) => one !== undefined && forgotten[known.indexOf(one)] === true);
     },
   });
 }

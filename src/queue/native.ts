@@ -66,6 +66,7 @@ export interface NativeQueue {
   /** Asks for a `pong`. */
   ping(): void;
   forget(mark: number, mask: number): number;
+  setUndecidedFrom(value: number): void;
   ref(): void;
   unref(): void;
 }

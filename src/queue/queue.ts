@@ -203,6 +203,12 @@ export class Queue {
     return this.#native.forget(mark, mask);
   }
 
+  /** Replaces {@link QueueOptions.undecidedFrom} for packets that come from now on. @throws RangeError */
+  setUndecidedFrom(value: number): void {
+    checkInteger('undecidedFrom', value, 0, 0xffffffff);
+    this.#native.setUndecidedFrom(value);
+  }
+
   /** Keeps the process running while the queue is open, as is the default. */
   ref(): void {
     this.#native.ref();

@@ -59,6 +59,11 @@ export class Queues {
     await Promise.all(this.#all.map((queue) => queue.ping()));
   }
 
+  /** Does what {@link Queue.setUndecidedFrom} says, for all queues. */
+  setUndecidedFrom(value: number): void {
+    for (const queue of this.#all) queue.setUndecidedFrom(value);
+  }
+
   /** Drops remembered decisions in all queues; see {@link Queue.forget}. */
   forget(mark: number, mask?: number): number {
     return this.#all.reduce((sum, queue) => sum + queue.forget(mark, mask), 0);

@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { Config, PlanConfig } from '../config/config.js';
 import { lostNumbers, type Numbers, rememberNumbers } from '../config/numbers.js';
 import type { RawConfig } from '../config/options.js';
+import { numbersOf } from '../config/own-numbers.js';
 import type { Family } from '../core/family.js';
-import { backendName } from '../core/service.js';
 import { targetId } from '../core/target.js';
 import { SystemError, UsageError } from '../errors.js';
 import { buildPlan } from '../plan/build.js';
@@ -309,19 +309,6 @@ function settledIn(lists: Lists): Lists {
 }
 
 type NumberedConfig = Pick<Config, 'wans' | 'services' | 'policies'>;
-
-function numbersOf({ wans, services, policies }: NumberedConfig): Numbers {
-  const backends = services.flatMap((service) =>
-    service.backends.map((backend) => [backendName(service, backend), backend.mark] as const),
-  );
-  return {
-    wans: new Map(wans.map(({ name, mark }) => [name, mark])),
-    backends: new Map(backends),
-    policies: new Map(
-      policies.used.flatMap(({ name, number }) => (number === undefined ? [] : [[name, number] as const])),
-    ),
-  };
-}
 
 function numbersToKeep(config: NumberedConfig, before: Numbers | undefined): Numbers {
   const now = numbersOf(config);

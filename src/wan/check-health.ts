@@ -77,6 +77,16 @@ export class CheckHealth {
     this.#probes = this.#targets.map(() => ({ answered: 0, lost: 0 }));
   }
 
+  /**
+   * Goes on with what another check of the WAN has decided, which this one replaces: a WAN that is down stays down until
+   * this check brings it up, and one that is up needs as many failures as before.
+   */
+  inherit(from: CheckHealth): void {
+    this.#reached = from.#reached;
+    this.#wasUp = from.#wasUp;
+    this.#verdict = from.#verdict;
+  }
+
   /** Undefined until the check has decided, unless the WAN starts down; it counts as up until then. */
   get verdict(): Verdict | undefined {
     return this.#verdict;

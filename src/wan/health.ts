@@ -27,7 +27,10 @@ export interface HealthChange extends TargetState {
 }
 
 export interface HealthOptions {
-  /** How many milliseconds without a break all sources must call a WAN up after it was down. Default 0. */
+  /**
+   * How many milliseconds without a break all sources must call a WAN up after it was down. Default 0. Read each time, so
+   * it may change.
+   */
   readonly upAfterMs?: number;
   /**
    * The names of the WANs that get a family's new connections when they are up. While none of the others is up, a WAN
@@ -44,7 +47,7 @@ class Entry {
   readonly wan: string;
   readonly family: Family;
   readonly verdicts = new Map<string, Verdict>();
-  readonly #upAfterMs: number;
+  readonly #options: HealthOptions;
   readonly #holdDown = new HoldDown();
   #up = true;
   #since: number;
@@ -61,10 +64,10 @@ class Entry {
   #lastUp = '';
 
   /** @param startsDown why it is down from the start; undefined where it is up */
-  constructor(wan: string, family: Family, upAfterMs: number, now: number, startsDown?: string) {
+  constructor(wan: string, family: Family, options: HealthOptions, now: number, startsDown?: string) {
     this.wan = wan;
     this.family = family;
-    this.#upAfterMs = upAfterMs;
+    this.#options = options;
     this.#since = now;
     this.#up = startsDown === undefined;
     this.#reason = startsDown ?? this.#reason;
@@ -96,7 +99,7 @@ class Entry {
     if (good === undefined) return undefined;
     // A WAN that works, however often it fails, is better than none.
     if (alone) return good;
-    return Math.max(this.#notBefore, this.#failed ? good + this.#upAfterMs : good);
+    return Math.max(this.#notBefore, this.#failed ? good + (this.#options.upAfterMs ?? 0) : good);
   }
 
   set(source: string, verdict: Verdict | undefined): void {
@@ -225,10 +228,14 @@ export class Health {
   /** Notes that a WAN is down from the start, which is no change of its state and no failure. */
   startDown(wan: string, family: Family, source: string, verdict: Verdict, now: number): void {
     const id = targetId(wan, family);
-    const entry =
-      this.#entries.get(id) ?? new Entry(wan, family, this.#options.upAfterMs ?? 0, now, verdict.reason);
+    const entry = this.#entries.get(id) ?? new Entry(wan, family, this.#options, now, verdict.reason);
     this.#entries.set(id, entry);
     entry.set(source, verdict);
+  }
+
+  /** Forgets all targets but these. */
+  keep(ids: ReadonlySet<TargetId>): void {
+    for (const id of this.#entries.keys()) if (!ids.has(id)) this.#entries.delete(id);
   }
 
   /**
@@ -271,7 +278,7 @@ export class Health {
     const id = targetId(wan, family);
     const known = this.#entries.get(id);
     if (known !== undefined || verdict === undefined) return known;
-    const entry = new Entry(wan, family, this.#options.upAfterMs ?? 0, now);
+    const entry = new Entry(wan, family, this.#options, now);
     this.#entries.set(id, entry);
     return entry;
   }

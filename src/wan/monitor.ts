@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CheckConfig } from '../config/check.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import type { RunProgram } from '../system/programs.js';
@@ -6,7 +7,7 @@ import { NameCache } from './check/names.js';
 import { CheckHealth, type Latest, type Probes } from './check-health.js';
 import { type CheckTools, makeCheck } from './checks.js';
 import { type Clock, systemClock } from './clock.js';
-import type { Health } from './health.js';
+import type { Finding, Health } from './health.js';
 import { RoundLoop } from './round-loop.js';
 
 /** First rounds are spread over no more than this, since a WAN that is dead at the start should be known soon. */
@@ -49,44 +50,86 @@ export interface CheckReport extends Latest {
   readonly probes: readonly Readonly<Probes>[];
 }
 
-interface Watched {
+/** A check of one WAN in one family. */
+interface Job {
   readonly wan: string;
   readonly family: Family;
   readonly config: CheckConfig;
+  readonly check: Check;
+  /** See {@link Finding.source}. */
+  readonly source: string;
+}
+
+interface Watched extends Omit<Job, 'check'> {
   readonly health: CheckHealth;
   readonly loop: RoundLoop;
 }
+
+/** What is watched, and how. */
+export type Watching = Pick<MonitorOptions, 'wans' | 'checks'>;
 
 /**
  * Runs the checks of all WANs in parallel and reports what they find to the health, from construction on until {@link
  * Monitor.stop}.
  */
 export class Monitor {
+  readonly #options: MonitorOptions;
   readonly #health: Health;
   readonly #clock: Clock;
-  readonly #beforeDue: () => void;
-  readonly #watched: readonly Watched[];
+  readonly #tools: CheckTools;
+  #watched: readonly Watched[] = [];
+  /** How many sources have had a name. */
+  #sources = 0;
+  /** Settles when the checks that were given up have ended. */
+  #ended: Promise<unknown> = Promise.resolve();
   #cancelTick = () => {};
   #stopped = false;
 
   constructor(options: MonitorOptions) {
-    const {
-      wans,
-      checks,
-      path,
-      random = Math.random,
-      make = makeCheck,
-      onPassed,
-      onFailed,
-      startsDown,
-    } = options;
+    this.#options = options;
     this.#health = options.health;
-    this.#beforeDue = options.beforeDue ?? (() => {});
     this.#clock = options.clock ?? systemClock;
-    const clock = this.#clock;
-    const tools: CheckTools = { names: new NameCache(), ...(options.run && { run: options.run }) };
-    const jobs = checks.flatMap((config, number) => {
-      const check = make(config, tools);
+    this.#tools = { names: new NameCache(), ...(options.run && { run: options.run }) };
+    this.watch(options);
+  }
+
+  /**
+   * Goes over to other WANs and checks. A check that is the same goes on as if nothing had happened; one in the place of
+   * another begins its rounds anew with what that one has decided.
+   */
+  watch({ wans, checks }: Watching): void {
+    const before = [...this.#watched];
+    const jobs = this.#jobs(wans, checks);
+    const same = (job: Job) => {
+      const at = before.findIndex((one) => isSame(one, job));
+      return at < 0 ? undefined : before.splice(at, 1)[0];
+    };
+    const kept = jobs.map(same);
+    const findings: Finding[] = [];
+    this.#watched = jobs.map((job, i) => {
+      if (kept[i] !== undefined) return kept[i];
+      const at = before.findIndex(({ wan, family }) => wan === job.wan && family === job.family);
+      const replaced = at < 0 ? undefined : before.splice(at, 1)[0];
+      if (replaced !== undefined) findings.push(this.#end(replaced));
+      const started = this.#start(
+        job,
+        (i / jobs.length) * Math.min(job.config.intervalMs, SPREAD_MS),
+        replaced,
+      );
+      const { wan, family, source, health } = started;
+      if (replaced !== undefined) findings.push({ wan, family, source, verdict: health.verdict });
+      return started;
+    });
+    findings.push(...before.map((one) => this.#end(one)));
+    this.#health.reportAll(findings, this.#clock.now());
+    this.awaitHolds();
+  }
+
+  #jobs(wans: Watching['wans'], checks: Watching['checks']): Job[] {
+    const { make = makeCheck } = this.#options;
+    return checks.flatMap((config) => {
+      const check = make(config, this.#tools);
+      const source = `check ${++this.#sources}`;
       const those = config.wan === 'all' ? wans : [config.wan];
       return those.flatMap((wan) =>
         FAMILIES.filter((family) => config.targets[family].length > 0).map((family) => ({
@@ -94,40 +137,51 @@ export class Monitor {
           family,
           config,
           check,
-          source: `check ${number + 1}`,
+          source,
         })),
       );
     });
-    this.#watched = jobs.map(({ wan, family, config, check, source }, i) => {
-      const health = new CheckHealth(config, family, startsDown?.(wan, family));
-      if (health.verdict !== undefined)
-        this.#health.startDown(wan, family, source, health.verdict, clock.now());
-      const loop = new RoundLoop(
-        {
-          config,
-          targets: config.targets[family],
-          check,
-          path: () => path(wan, family),
-          clock,
-          random,
-          intervalMs: () => health.intervalMs,
-          onRound: (results, began) => {
-            if (this.#health.excuses(wan, family, began)) return;
-            const now = clock.now();
-            const verdict = health.round(results, now);
-            this.#health.report(wan, family, source, verdict, now);
-            const { latest, probes } = health;
-            if (latest?.unknown) options.onUnknown?.(wan, { config, family, probes, ...latest });
-            this.awaitHolds();
-            if (verdict?.up === true && !verdict.shaky) onPassed?.(wan, family, began);
-            if (health.failing !== undefined && !health.latest?.unknown)
-              onFailed?.(wan, family, health.failing);
-          },
+  }
+
+  /** Ends a check. @returns that it has no opinion any more */
+  #end({ wan, family, source, loop }: Watched): Finding {
+    this.#ended = Promise.all([this.#ended, loop.stop()]);
+    return { wan, family, source, verdict: undefined };
+  }
+
+  /** @param replaced the check that this one goes on from */
+  #start({ wan, family, config, check, source }: Job, firstAfterMs: number, replaced?: Watched): Watched {
+    const { path, random = Math.random, onPassed, onFailed, onUnknown, startsDown } = this.#options;
+    const clock = this.#clock;
+    const health = new CheckHealth(config, family, startsDown?.(wan, family));
+    if (replaced !== undefined) health.inherit(replaced.health);
+    else if (health.verdict !== undefined)
+      this.#health.startDown(wan, family, source, health.verdict, clock.now());
+    const loop = new RoundLoop(
+      {
+        config,
+        targets: config.targets[family],
+        check,
+        path: () => path(wan, family),
+        clock,
+        random,
+        intervalMs: () => health.intervalMs,
+        onRound: (results, began) => {
+          if (this.#health.excuses(wan, family, began)) return;
+          const now = clock.now();
+          const verdict = health.round(results, now);
+          this.#health.report(wan, family, source, verdict, now);
+          const { latest, probes } = health;
+          if (latest?.unknown) onUnknown?.(wan, { config, family, probes, ...latest });
+          this.awaitHolds();
+          if (verdict?.up === true && !verdict.shaky) onPassed?.(wan, family, began);
+          if (health.failing !== undefined && !health.latest?.unknown)
+            onFailed?.(wan, family, health.failing);
         },
-        (i / jobs.length) * Math.min(config.intervalMs, SPREAD_MS),
-      );
-      return { wan, family, config, health, loop };
-    });
+      },
+      firstAfterMs,
+    );
+    return { wan, family, config, source, health, loop };
   }
 
   /** What the checks of a WAN found in their last rounds; those without a round are left out. */
@@ -155,7 +209,7 @@ export class Monitor {
     const due = this.#health.nextDue();
     if (due === undefined || this.#stopped) return;
     this.#cancelTick = this.#clock.after(Math.max(0, due - this.#clock.now()), () => {
-      this.#beforeDue();
+      this.#options.beforeDue?.();
       this.#health.tick(this.#clock.now());
       this.awaitHolds();
     });
@@ -165,6 +219,10 @@ export class Monitor {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTick();
-    await Promise.all(this.#watched.map(({ loop }) => loop.stop()));
+    await Promise.all([this.#ended, ...this.#watched.map(({ loop }) => loop.stop())]);
   }
+}
+
+function isSame(one: Omit<Job, 'check' | 'source'>, other: Omit<Job, 'check' | 'source'>): boolean {
+  return one.wan === other.wan && one.family === other.family && isDeepStrictEqual(one.config, other.config);
 }

@@ -1,22 +1,26 @@
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { rejectUncheckedStart } from '../../config/health.js';
+import { NO_NUMBERS } from '../../config/numbers.js';
 import { POLICY_OPTIONS, RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { numbersOf } from '../../config/own-numbers.js';
 import { unusedSettings } from '../../config/unused.js';
-import { startDaemon } from '../../daemon/compose.js';
+import { type InForce, startDaemon } from '../../daemon/compose.js';
 import { Isolation } from '../../daemon/isolation.js';
+import type { Prepared } from '../../daemon/reload.js';
 import { loadStrategies } from '../../daemon/strategies.js';
 import { UsageError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { rejectOutdatedAddon } from '../../native.js';
+import { prepareRules } from '../../system/bring-up.js';
 import { checkIproute2, missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
 import { fedQueues } from '../../system/feed.js';
 import { findHookUser, type HookUser } from '../../system/hook-user.js';
-import { installedNumbers, withInstalledFields } from '../../system/installed.js';
+import { installedNumbers, readInstalled, rulesAreUp, withInstalledFields } from '../../system/installed.js';
 import { programsAs } from '../../system/programs.js';
 import { feedAdvice, feedCommand } from '../feed-advice.js';
-import { addOptions, rawConfig } from '../options.js';
+import { addOptions, madeOfOptions } from '../options.js';
 
 /** How long the daemon waits for programs that tell it about others' rules before it waits for its end. */
 const MOST_ADVISING_MS = 60_000;
@@ -31,19 +35,17 @@ export const runCommand: CommandModule = {
     addOptions(yargs, { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RUN_OPTIONS }, help),
   handler: async (argv) => {
     rejectOutdatedAddon();
-    // A WAN keeps the number that the rules know it by, whatever its place in the list is now, and the rules their bits.
-    const config = parseConfig(withInstalledFields(await rawConfig(argv)), installedNumbers());
-    if (config.rules.engine === 'kernel') {
-      throw new UsageError(
-        'with engine kernel there is nothing for a daemon to decide; wanmark up --engine kernel is all that is needed',
-      );
-    }
-    rejectUncheckedStart(config);
+    // From here on a hangup does not end us; one that comes before we run is made up for.
+    let reload = () => {
+      hungUp = true;
+    };
+    let hungUp = false;
+    process.on('SIGHUP', () => reload());
     const now = () => performance.now();
-    const strategies = await loadStrategies(config, now);
+    const prepared = await prepare(argv, now);
+    const { config } = prepared;
     const user = config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user);
-    checkPrograms(config, user);
-    const doubts = [...unusedSettings(config), ...(await findDoubts(config))];
+    const doubts = [...prepared.doubts, ...(await findDoubts(config))];
     const ended = endOfRun();
     const log = await createLog();
     const isolation = new Isolation(log.logger, now);
@@ -51,18 +53,22 @@ export const runCommand: CommandModule = {
     try {
       for (const doubt of doubts) log.logger.warn(doubt);
       const daemon = await startDaemon({
-        config,
-        strategies,
+        ...prepared,
+        read: (inForce) => prepare(argv, now, inForce),
         log,
         run: programsAs(user),
         now,
         onLost: ended.fail,
       });
+      // What is wrong is in the log by then.
+      reload = () => void daemon.reload().catch(() => undefined);
+      if (hungUp) reload();
       try {
         await isolation.settle(() => adviseFeed(config, log), MOST_ADVISING_MS);
         await isolation.settle(() => adviseMarks(config, log), MOST_ADVISING_MS);
         await ended.wait;
       } finally {
+        reload = () => undefined;
         await daemon.stop();
         if (log.dropped() > 0) log.logger.warn({ lines: log.dropped() }, 'log lines were dropped in all');
       }
@@ -73,6 +79,36 @@ export const runCommand: CommandModule = {
     }
   },
 };
+
+/**
+ * Reads the configuration and checks all of it; changes nothing.
+ * @param inForce what the daemon goes by already
+ * @throws UsageError, SystemError
+ */
+async function prepare(
+  argv: Readonly<Record<string, unknown>>,
+  now: () => number,
+  inForce?: InForce,
+): Promise<Prepared> {
+  // A WAN keeps the number that the rules know it by, whatever its place in the list is now, and the rules their bits.
+  const numbers = readInstalled()?.numbers ?? (inForce ? numbersOf(inForce.config) : NO_NUMBERS);
+  const { raw, config } = await madeOfOptions(argv, (given) => {
+    const raw = withInstalledFields(given);
+    return { raw, config: parseConfig(raw, numbers) };
+  });
+  if (config.rules.engine === 'kernel') {
+    throw new UsageError(
+      'with engine kernel there is nothing for a daemon to decide; wanmark up --engine kernel is all that is needed',
+    );
+  }
+  rejectUncheckedStart(config);
+  const strategies = await loadStrategies(config, now, inForce?.strategies.loaded);
+  checkPrograms(config, config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user));
+  const doubts = unusedSettings(config);
+  const isOurs = inForce !== undefined && config.marks.length === 0 && rulesAreUp();
+  const firewall = isOurs ? await prepareRules(config, (line) => doubts.push(line)) : undefined;
+  return { raw, config, strategies, firewall, doubts };
+}
 
 /** Looks at the programs that will be run. @throws UsageError for one that is not as it should be */
 function checkPrograms({ hooks, health }: Config, user: HookUser | undefined): void {

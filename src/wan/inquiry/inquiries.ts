@@ -33,6 +33,7 @@ export interface InquiryResult {
   readonly doubt: Doubt;
 }
 
+/** The checks, whether destinations may be asked, and whether a WAN may be found dead are read anew each time. */
 export interface InquiriesOptions {
   readonly checks: readonly CheckConfig[];
   /** Whether the destinations of clients may be asked. */
@@ -64,15 +65,21 @@ export class Inquiries {
   readonly #paces = new Map<TargetId, Pace>();
   readonly #budget = new Budget();
   readonly #ending = new AbortController();
-  readonly #checked: readonly {
+  #checked: readonly {
     readonly wan: string;
     readonly family: Family;
     readonly question: Question;
-  }[];
+  }[] = [];
 
   constructor(options: InquiriesOptions) {
     this.#options = options;
-    this.#checked = options.checks.flatMap((config) => questionsOf(config, options.makeCheck ?? makeCheck));
+    this.followChecks();
+  }
+
+  /** To be called when the checks are others. */
+  followChecks(): void {
+    const { checks, makeCheck: make = makeCheck } = this.#options;
+    this.#checked = checks.flatMap((config) => questionsOf(config, make));
   }
 
   /** Begins inquiries where the evidence raises a doubt, and ends those that it answers. */

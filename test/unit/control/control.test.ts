@@ -20,12 +20,14 @@ import { after, before, describe, it } from 'node:test';
 import { type Change, UnknownWan } from '#wanmark/config/change.js';
 import { Control } from '#wanmark/control/control.js';
 import type { Status } from '#wanmark/control/status.js';
+import { UsageError } from '#wanmark/errors.js';
 
 describe('the control socket', () => {
   const dir = mkdtempSync(join(tmpdir(), 'wanmark-control-'));
   const path = join(dir, 'socket');
   const asked: Change[] = [];
   let control: Control;
+  let mayReload = true;
 
   before(async () => {
     control = await Control.open(
@@ -36,6 +38,15 @@ describe('the control socket', () => {
         if (change.weight === 99) throw new Error('a bug');
         asked.push(change);
         return 'fibre: done';
+      },
+      undefined,
+      undefined,
+      {
+        isAllowed: () => mayReload,
+        reload: async (dry) => {
+          if (!dry) throw new UsageError('wan.yaml is wrong');
+          return { lines: ['~ fibre weight 5 -> 3'], doubts: [] };
+        },
       },
     );
   });
@@ -62,8 +73,8 @@ describe('the control socket', () => {
     });
   }
 
-  const post = (body: string, length = Buffer.byteLength(body)) =>
-    `POST /set HTTP/1.1\r\nHost: wanmark\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`;
+  const post = (body: string, length = Buffer.byteLength(body), to = '/set') =>
+    `POST ${to} HTTP/1.1\r\nHost: wanmark\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`;
 
   async function answerTo(
     text: string | Buffer,
@@ -83,8 +94,23 @@ describe('the control socket', () => {
     assert.equal(statSync(path).mode & 0o777, 0o660);
   });
 
+  it('reloads, or says what that would do, for those who may', async () => {
+    const reload = (body: string) => answerTo(post(body, body.length, '/reload'));
+    assert.deepEqual(await reload('{"dryRun":true}'), {
+      status: 200,
+      answer: { lines: ['~ fibre weight 5 -> 3'], doubts: [] },
+    });
+    assert.deepEqual(await reload(''), { status: 400, answer: { error: 'wan.yaml is wrong' } });
+    mayReload = false;
+    const { status, answer } = await reload('{"dryRun":true}');
+    mayReload = true;
+    assert.equal(status, 403);
+    assert.match(answer.error!, /only root and the daemon's own user/);
+    assert.match(await talk('GET /reload HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 405 .*\r\nallow: POST/is);
+  });
+
   for (const [what, body, code, error] of [
-    ['empty', '', 400, /^what is to be set is not JSON; send for example/],
+    ['empty', '', 400, /^what is asked for is not JSON; send for example/],
     ['no JSON', 'weight=5', 400, /is not JSON/],
     ['half a JSON', '{"wan":"fibre","wei', 400, /is not JSON/],
     ['bytes that are no text', '\x00\xff\xfe\x00', 400, /is not JSON/],

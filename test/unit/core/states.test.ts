@@ -42,6 +42,39 @@ describe('States', () => {
     assert.deepEqual([states.changes('fibre/4'), states.changes('dsl/4')], [3, 0]);
   });
 
+  it('keeps what is known of targets that another configuration has, too, and nothing of others', () => {
+    const { states, found, clock } = made();
+    found('fibre/4', false);
+    found('dsl/4', false);
+    states.suspect('fibre/6', { since: 1000, reason: 'a test' });
+    for (const name of ['fibre', 'dsl']) {
+      states.setWeight(name, 7);
+      states.setByHand(name, true);
+    }
+    clock.now = 2000;
+    const targets = [TARGETS[0], { name: 'lte', families: [4] }, { name: 'cable', families: [4] }] as const;
+    states.retarget(targets, { down: new Set(['cable/4', 'fibre/6']) });
+    assert.deepEqual([...states.down], ['fibre/4', 'cable/4'], 'what works already does not start anew');
+    assert.equal(states.suspicion('fibre/6')?.reason, 'a test');
+    assert.deepEqual([states.state('fibre/4').since, states.state('lte/4').since], [1000, 2000]);
+    assert.deepEqual([states.takes('lte/4'), states.takes('cable/4')], [true, false]);
+    assert.deepEqual([[...states.weights], states.isByHand('fibre')], [[['fibre', 7]], true]);
+    states.retarget(TARGETS);
+    assert.deepEqual(
+      [states.takes('dsl/4'), states.isByHand('dsl'), states.weight('dsl', 1)],
+      [true, false, 1],
+    );
+  });
+
+  it('keeps new connections off targets that are about to go, and only off those that took any', () => {
+    const { states, found } = made();
+    found('fibre/4', false);
+    assert.deepEqual(states.withhold(['fibre/4', 'dsl/4']), ['dsl/4']);
+    assert.deepEqual([states.takes('dsl/4'), states.down.has('dsl/4')], [false, false]);
+    states.admit('dsl/4');
+    assert.deepEqual([states.takes('dsl/4'), states.takes('fibre/4')], [true, false]);
+  });
+
   it('says how long the previous state lasted, once for each change', () => {
     const { clock, states, found } = made();
     clock.now = 1500;

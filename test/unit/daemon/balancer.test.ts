@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { DROP } from '#wanmark/core/batch.js';
 import { MarkField } from '#wanmark/core/mark.js';
-import type { Strategy } from '#wanmark/core/strategy.js';
-import { wanMember } from '#wanmark/core/wan.js';
-import { Balancer } from '#wanmark/daemon/balancer.js';
+import type { NamedStrategy, Strategy } from '#wanmark/core/strategy.js';
+import { type Wan, wanMember } from '#wanmark/core/wan.js';
+import { Balancer, type BalancerShape } from '#wanmark/daemon/balancer.js';
 import { NO_INBOUND } from '#wanmark/daemon/decider.js';
 import type { Decide } from '#wanmark/queue/queue.js';
 import type { Queues, QueuesOptions } from '#wanmark/queue/queues.js';
@@ -17,6 +17,14 @@ const BROKEN: Strategy = {
     throw new Error('no idea');
   },
 };
+/** One object for each name, as a strategy that was loaded once. */
+const loaded = new Map<string, NamedStrategy>();
+function named(name: string, strategy: Strategy): NamedStrategy {
+  const known = loaded.get(name);
+  const one = known?.strategy === strategy ? known : { name: `strategy of ${name}`, strategy };
+  loaded.set(name, one);
+  return one;
+}
 const WANS = [wan(1), wan(2, { weight: 3 })];
 
 /** A balancer with one pool for each strategy, all over the same WANs; a packet's port is the number of its pool. */
@@ -30,9 +38,25 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
   const queues = {
     close: async () => void done.push('close'),
     stats: () => ({ lateFlows }),
+    setUndecidedFrom: (value: number) => void done.push(`undecided from ${value.toString(16)}`),
     forget: (mark: number, mask?: number) =>
       void done.push(`forget ${mark.toString(16)}/${mask?.toString(16)}`),
   };
+  const shape = (
+    all: Readonly<Record<string, Strategy>>,
+    wans: readonly Wan[],
+    field?: string,
+  ): BalancerShape => ({
+    pools: Object.entries(all).map(([name, strategy]) => ({
+      name,
+      strategy: named(name, strategy),
+      members: wans.map(wanMember),
+    })),
+    find: (pools) => (batch, i) => pools[batch.dport[i]!],
+    inbound: NO_INBOUND,
+    ...(field === undefined ? {} : { poolField: field }),
+    onDecision: (pool, { target }) => void done.push(`${pool.name} chose ${target.name}`),
+  });
   const balancer = new Balancer({
     logger: pino({ base: null, timestamp: false }, { write: (text: string) => lines.push(JSON.parse(text)) }),
     now: () => 0,
@@ -46,16 +70,8 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
     },
     onLost: assert.fail,
     field: new MarkField(0xff00),
-    pools: Object.entries(strategies).map(([name, strategy]) => ({
-      name,
-      strategy: { name: `strategy of ${name}`, strategy },
-      members: WANS.map(wanMember),
-    })),
-    find: (pools) => (batch, i) => pools[batch.dport[i]!],
-    inbound: NO_INBOUND,
-    ...(poolField === undefined ? {} : { poolField }),
+    ...shape(strategies, WANS, poolField),
     label: (pool, { target }) => ({ pool: pool.name, wan: target.name }),
-    onDecision: (pool, { target }) => void done.push(`${pool.name} chose ${target.name}`),
     onError: ({ sport }) => sport === 1,
     queues: { num: 7, count: 1, deadlineMs: 50, maxLen: 100 },
     open: (given, answer) => {
@@ -92,7 +108,7 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
     lateFlows += flows;
     options!.onLate!(60);
   };
-  return { balancer, states, marks, errors, late, lines, done, options: options! };
+  return { balancer, states, marks, errors, late, lines, done, options: options!, shape };
 }
 
 describe('Balancer', () => {
@@ -135,6 +151,30 @@ describe('Balancer', () => {
       ],
     );
     assert.deepEqual([...balancer.candidates(4)], ['wan1']);
+  });
+
+  it('goes over to other pools with the same queues: what is the same stays, and the rest keeps its counts', () => {
+    const { balancer, marks, shape, done, options } = made({ a: LAST, b: BROKEN }, 'service');
+    marks(0, 0, 1);
+    const [a] = balancer.pools;
+    done.length = 0;
+    balancer.reshape(shape({ a: LAST, c: LAST }, WANS, 'service'));
+    assert.equal(balancer.pools[0], a);
+    assert.deepEqual(marks(0, 1), [0x200, 0x200]);
+    assert.deepEqual(done, ['undecided from 0', 'decided 2', 'a chose wan2', 'decided 2', 'c chose wan2']);
+    assert.equal(balancer.faults().threw, 1, 'those of a pool that is gone count on');
+
+    const others = [wan(1, { weight: 4 }), WANS[1]!, wan(3)];
+    balancer.reshape({ ...shape({ c: LAST, a: LAST }, others), undecidedFrom: 9 });
+    assert.notEqual(balancer.pools[1], a);
+    assert.deepEqual(marks(0, 1), [0x300, 0x300]);
+    assert.ok(done.includes('undecided from 900'));
+    const picks = balancer.status().map((lines) => lines.map((one) => one.picks));
+    assert.deepEqual(picks, [
+      [0, 1, 1],
+      [0, 3, 1],
+    ]);
+    assert.equal(options.num, 7);
   });
 
   it('counts the faults of all its strategies, and says which strategy had them', () => {

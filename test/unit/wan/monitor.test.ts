@@ -104,6 +104,45 @@ describe('the monitor', () => {
     await it.stop();
   });
 
+  it('goes over to other checks without disturbing those that stay', async () => {
+    const rounds: string[] = [];
+    let works = true;
+    const {
+      monitor: it,
+      clock,
+      health,
+    } = monitor(
+      ['all=ping,to=192.0.2.1,interval=10', 'a=tcp,to=192.0.2.2:1,interval=10'],
+      async (target, path) => {
+        rounds.push(`${path.wan} ${target}`);
+        return works || path.wan !== 'a' ? GOOD : { ok: false, why: 'timeout' };
+      },
+    );
+    await clock.pass(1_500);
+    rounds.length = 0;
+    const checks = ['all=ping,to=192.0.2.1,interval=10', 'a=tcp,to=192.0.2.3:1,interval=1'].map(parseCheck);
+    it.watch({ wans: ['a', 'c', 'd'], checks });
+    await clock.pass(1_500);
+    assert.deepEqual(
+      [...new Set(rounds)].sort(),
+      ['a 192.0.2.3:1', 'd 192.0.2.1'],
+      'only what is new begins at once',
+    );
+    works = false;
+    await clock.pass(30_000);
+    assert.equal(health.state('a', 4).up, false);
+    // What took its place goes on from there; without any check nothing speaks against the WAN any more.
+    works = true;
+    it.watch({ wans: ['a'], checks: ['a=dns,to=192.0.2.4,rise=3'].map(parseCheck) });
+    assert.equal(health.state('a', 4).up, false);
+    await clock.pass(2_500);
+    assert.equal(health.state('a', 4).up, false);
+    await clock.pass(5_000);
+    assert.equal(health.state('a', 4).up, true);
+    await it.stop();
+    assert.equal(clock.pending, 0);
+  });
+
   it('tells of rounds that find nothing out, as where no descriptor is left, and of nothing else', async () => {
     const unknown: string[] = [];
     const {
