@@ -216,6 +216,12 @@ export const RULE_OPTIONS = {
 
 /** Options that only the daemon reads. */
 export const RUN_OPTIONS = {
+  up: {
+    type: 'switch',
+    describe: 'Bring the rules up first, or over to this configuration; they stay when the daemon ends',
+    details:
+      'Brings the rules up first, as `wanmark up` does, or over to this configuration. They stay when the daemon ends; `wanmark down` takes them away',
+  },
   strategy: {
     type: 'text',
     value: 'NAME|FILE',
@@ -367,7 +373,7 @@ export const RUN_OPTIONS = {
     value: 'PATH',
     default: DEFAULT_SOCKET,
     describe: 'Where `wanmark status` asks (or $WANMARK_SOCKET)',
-    details: 'Where `status` and `set` ask the daemon. `$WANMARK_SOCKET` says the same',
+    details: 'Where `status`, `set` and `reload` ask the daemon. `$WANMARK_SOCKET` says the same',
   },
   'log-mark': {
     type: 'switch',

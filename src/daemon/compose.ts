@@ -19,6 +19,7 @@ import { Daemon, type DaemonParts } from './daemon.js';
 import { DeviceNames } from './device-names.js';
 import { Isolation } from './isolation.js';
 import type { MarkLogOptions } from './mark-log.js';
+import { otherRules } from './other-rules.js';
 import { type Prepared, type ReloadListener, Reloads } from './reload.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { type Kept, RulesKeeper } from './rules-keeper.js';
@@ -44,7 +45,7 @@ export interface Composition extends Prepared {
 }
 
 /** The configuration that the daemon goes by, and its strategies. */
-export type InForce = Pick<Prepared, 'config' | 'strategies'>;
+export type InForce = Pick<Prepared, 'raw' | 'config' | 'strategies'>;
 
 /** A daemon that runs. */
 export interface Running {
@@ -80,8 +81,14 @@ export async function startDaemon(composition: Composition): Promise<Running> {
       read: () => read(current),
       current: () => current.config,
       goOver: async (next) => {
-        await goOver(current, next, { ...balancers, counters, log });
-        current = next;
+        // Until both are there, the rules are bound to be of another configuration.
+        balancers.keeper?.goOver(keptRules(current.config));
+        try {
+          await goOver(current, next, { ...balancers, counters, log });
+          current = next;
+        } finally {
+          balancers.keeper?.goOver({ ...keptRules(current.config), other: otherRules(current.raw) });
+        }
       },
       onReload: (reload) => {
         events.note({ kind: 'reload', changes: reload.lines, error: reload.error ?? null });
@@ -148,6 +155,7 @@ function openBalancers(composition: Composition, counters: AllCounters, events: 
       ? undefined
       : new RulesKeeper({
           ...keptRules(config),
+          other: otherRules(composition.raw),
           logger,
           events,
           now,
@@ -201,7 +209,6 @@ async function goOver(
   states.retarget(targets, startingStates(next.config));
   services?.follow(servicesPlan(next, log));
   wans?.follow(wansPlan(next, log));
-  keeper?.goOver(keptRules(next.config));
   await keeper?.setStates(states);
 }
 /** Everything that connections can be given to. */

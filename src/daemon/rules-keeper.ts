@@ -54,6 +54,8 @@ export interface Kept {
   readonly repair: boolean;
   /** A text that changes with everything that is not told as news: the firewall's rules and sysctls. */
   readonly fingerprint: () => string;
+  /** Says in one line that the rules are of another configuration than the daemon's; undefined where they are not. */
+  readonly other?: () => string | undefined;
 }
 
 export interface RulesKeeperParts extends Kept {
@@ -107,6 +109,7 @@ export class RulesKeeper {
   #said = '';
   #failure: string | undefined;
   #notes: readonly string[] = [];
+  #other: string | undefined;
 
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
@@ -150,6 +153,7 @@ export class RulesKeeper {
     // A WAN's death must not wait for it, and Node never loads again what could not be loaded for want of a descriptor.
     const { choice, install } = this.#changing;
     void Promise.all([choice(), install()]).catch(this.#isolation.report);
+    this.#isolation.run(() => this.#sayOther(), undefined);
     if (states === undefined) return;
     this.#states ??= states;
     void this.#paced.now();
@@ -213,7 +217,7 @@ export class RulesKeeper {
 
   /** What a person should know of the rules at the moment: rules of others that leave ours nothing, for example. */
   get notes(): readonly string[] {
-    return this.#notes;
+    return this.#other === undefined ? this.#notes : [...this.#notes, this.#other];
   }
 
   /** Keeps the rules of another configuration from now on, which are there already. */
@@ -255,6 +259,7 @@ export class RulesKeeper {
   }
 
   #compare(): void {
+    this.#sayOther();
     if (!rulesAreUp() || !this.#idle.isDue(LOOK_MS)) return;
     const start = this.#parts.now();
     const fingerprint = this.#kept.fingerprint();
@@ -378,6 +383,15 @@ export class RulesKeeper {
       else this.#parts.logger.info(note);
     }
     this.#notes = notes;
+  }
+
+  /** Logs that the rules are of another configuration, once until that changes. */
+  #sayOther(): void {
+    const other = this.#kept.other?.();
+    if (other === this.#other) return;
+    this.#other = other;
+    if (other === undefined) this.#parts.logger.info('the rules are those of this configuration again');
+    else this.#parts.logger.warn(other);
   }
 
   /** Logs missing rules, once until they change. */

@@ -38,6 +38,7 @@ export function optionsPage(): string {
 | \`wanmark events\` | shows [what happened](watching.md#events), with a daemon and without one; \`--since\`, \`--json\` |
 | \`wanmark doctor\` | looks for [what is wrong](doctor.md) with the rules, the uplinks and the machine, and says what to do; \`--json\` |
 | \`wanmark explain\` | says [where a connection goes, and why](explain.md) |
+| \`wanmark reload\` | makes the running daemon, and the rules, [go over to the configuration of now](systemd.md#after-a-change-of-the-configuration) |
 | \`wanmark set\` | [changes a WAN](health.md#by-hand) of the running daemon |
 | \`wanmark import\` | prints [the configuration of mwan3](from-mwan3.md), VyOS or EdgeOS as one of ours, and says what is not the same |
 | \`wanmark lab\` | builds a router with several WANs in namespaces, and counts who went where |
@@ -134,7 +135,7 @@ wan:
 
 | variable | default | what it does |
 |---|---|---|
-| \`WANMARK_SOCKET\` | \`/run/wanmark/wanmark.sock\` | is where \`status\` and \`set\` ask the daemon; \`--socket\` wins over it |
+| \`WANMARK_SOCKET\` | \`/run/wanmark/wanmark.sock\` | is where \`status\`, \`set\` and \`reload\` ask the daemon; \`--socket\` wins over it |
 | \`WANMARK_RUN\` | \`/run/wanmark\` | is the directory of the lock, and of what is remembered from \`up\` to \`down\`; a second [network namespace](limits.md#one-installation-in-a-network-namespace) that shares it has a folder in it |
 | \`IPTABLES\`, \`IP6TABLES\` | \`iptables\`, \`ip6tables\` | name the programs, for example \`iptables-legacy\` and \`ip6tables-legacy\` |
 

@@ -68,6 +68,7 @@ describe('the systemd units', () => {
     const sandbox = await Sandbox.start();
     const sh = (script: string) => sandbox.exec(['sh', '-ec', script]);
     const rules = limits('wanmark-rules.service');
+    const unit = limits('wanmark.service');
     try {
       await sh(`
         mount -t proc -o hidepid=2 proc /proc
@@ -79,12 +80,19 @@ describe('the systemd units', () => {
         done`);
       const look = `iptables-save | grep -v '^#' || :; ip rule; cat /proc/sys/net/ipv4/conf/w1/src_valid_mark`;
       const before = await sh(look);
-      await sandbox.exec([...rules, 'up', ...WANS]);
+      const daemon = sandbox.spawn([...unit, 'run', '--up', ...WANS]);
+      await daemon.waitForLine((line) => line.includes('"msg":"started"'));
       assert.equal((await sh('cat /proc/sys/net/ipv4/conf/w1/src_valid_mark')).stdout, '1\n');
 
-      const daemon = sandbox.spawn([...limits('wanmark.service'), 'run', ...WANS]);
-      await daemon.waitForLine((line) => line.includes('"msg":"started"'));
       await sandbox.exec([...rules, 'set', 'wan1', 'weight=5']);
+      await sandbox.exec([...unit, 'reload']);
+      const stranger = ['setpriv', '--reuid', String(USER + 1), '--regid', String(USER), '--clear-groups'];
+      const refused = await sandbox.exec([...stranger, process.execPath, MAIN, 'reload'], { okCodes: [2] });
+      assert.match(refused.stderr, /only root and the daemon's own user may reload it/);
+      assert.equal(
+        (await sandbox.exec([...rules, 'up', ...WANS])).stderr,
+        'wanmark: already up; nothing to change\n',
+      );
       const group = ['--regid', String(USER + 1), '--groups', String(USER)];
       const nobody = [
         'setpriv',

@@ -43,7 +43,7 @@ export const reloadCommand: CommandModule<object, ReloadArguments> = {
   handler: async ({ 'dry-run': dryRun = false, config, socket }) => {
     try {
       const lines = await reload(socket ?? (await socketOf(config)), dryRun);
-      say(lines.length === 0 ? 'nothing to change\n' : lines.map((line) => `${line}\n`).join(''));
+      say(lines.length === 0 ? 'the configuration is the same\n' : lines.map((line) => `${line}\n`).join(''));
       if (dryRun) process.exitCode = lines.length === 0 ? SAME : DIFFERENT;
     } catch (error) {
       if (!dryRun || !(error instanceof WanmarkError)) throw error;

@@ -16,6 +16,7 @@ import { rejectOutdatedAddon } from '../../native.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { shadowedRules } from '../../plan/shadowed.js';
 import { initialStates, NO_STATES } from '../../plan/states.js';
+import { prepareRules } from '../../system/bring-up.js';
 import { missingDevices } from '../../system/devices.js';
 import { downRules } from '../../system/down.js';
 import { checkRules, type Listener, refreshRules, upRules } from '../../system/install.js';
@@ -27,8 +28,6 @@ import {
   withInstalledFields,
 } from '../../system/installed.js';
 import { readLinks } from '../../system/links.js';
-import { prepareHost } from '../../system/prepare.js';
-import { checkSetFiles } from '../../system/set-files.js';
 import { forgetBegunBefore } from '../begun-before.js';
 import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, rawConfig } from '../options.js';
@@ -63,6 +62,7 @@ function rulesConfig(raw: RawConfig, verb: string, numbers = installedNumbers())
   const config = parseConfig(raw, numbers);
   if (config.marks.length > 0)
     throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
+  // Before any warning is written.
   const refusal = choiceRefusal(config, NO_STATES);
   if (refusal !== undefined) throw new UsageError(refusal);
   return config;
@@ -80,8 +80,7 @@ export const upCommand: CommandModule = {
     for (const line of [...unusedSettings(config), ...shadowedRules(config.policies.rules)])
       complain(`warning: ${line}`);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
-    const firewall = await prepareHost(config, (line) => complain(`warning: ${line}`));
-    checkSetFiles(config.policies.sets);
+    const firewall = await prepareRules(config, (line) => complain(`warning: ${line}`));
     const before = rulesAreUp();
     // Side by side, since the look at others takes as long as the rest; what is ours it leaves out.
     const [outcome, conflicts] = await Promise.all([

@@ -4,14 +4,17 @@ import { rejectUncheckedStart } from '../../config/health.js';
 import { NO_NUMBERS } from '../../config/numbers.js';
 import { POLICY_OPTIONS, RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
 import { numbersOf } from '../../config/own-numbers.js';
+import { readSwitch } from '../../config/raw.js';
 import { unusedSettings } from '../../config/unused.js';
 import { type InForce, startDaemon } from '../../daemon/compose.js';
 import { Isolation } from '../../daemon/isolation.js';
 import type { Prepared } from '../../daemon/reload.js';
 import { loadStrategies } from '../../daemon/strategies.js';
-import { UsageError } from '../../errors.js';
+import { SystemError, UsageError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { rejectOutdatedAddon } from '../../native.js';
+import { fittingStates } from '../../plan/kernel-choice.js';
+import { initialStates } from '../../plan/states.js';
 import { prepareRules } from '../../system/bring-up.js';
 import { checkIproute2, missingDevices, strayGateways } from '../../system/devices.js';
 import { checkProgram } from '../../system/executable.js';
@@ -52,6 +55,7 @@ export const runCommand: CommandModule = {
     isolation.catchAll();
     try {
       for (const doubt of doubts) log.logger.warn(doubt);
+      await bringUp(prepared, log);
       const daemon = await startDaemon({
         ...prepared,
         read: (inForce) => prepare(argv, now, inForce),
@@ -105,9 +109,35 @@ async function prepare(
   const strategies = await loadStrategies(config, now, inForce?.strategies.loaded);
   checkPrograms(config, config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user));
   const doubts = unusedSettings(config);
-  const isOurs = inForce !== undefined && config.marks.length === 0 && rulesAreUp();
+  const up = readSwitch(raw, 'up');
+  if (up && config.marks.length > 0) throw new UsageError('high-mark is for rules of your own; leave up out');
+  const isOurs = config.marks.length === 0 && (inForce === undefined ? up : rulesAreUp());
   const firewall = isOurs ? await prepareRules(config, (line) => doubts.push(line)) : undefined;
   return { raw, config, strategies, firewall, doubts };
+}
+
+/**
+ * Brings the rules up, or over to this configuration, where that is asked for. Who is down according to rules that are up
+ * stays so until the daemon knows better.
+ * @throws UsageError, SystemError where there are no rules then
+ */
+async function bringUp({ raw, config, firewall }: Prepared, { logger }: Log): Promise<void> {
+  if (firewall === undefined) return;
+  const { upRules } = await import('../../system/install.js');
+  const before = rulesAreUp() ? readInstalled() : undefined;
+  const states = before === undefined ? initialStates(config.wans) : fittingStates(config, before.states);
+  const { code, said, changes } = await upRules({ raw, config, firewall, states });
+  const isFirst = code === 0 && before === undefined && config.wans.length > 0;
+  const failure = isFirst ? await (await import('../begun-before.js')).forgetBegunBefore(config) : undefined;
+  if (failure !== undefined) logger.warn(failure);
+  if (code === 0) {
+    logger.info({ said, commands: changes.length }, 'the rules are up');
+    return;
+  }
+  const why = `the rules could not be brought up: ${said.at(-1) ?? `exit code ${code}`}`;
+  // Rules without a daemon would send connections to a WAN that dies; they are kept as they are, and tried again.
+  if (!rulesAreUp()) throw new SystemError('NOT_UP', why);
+  logger.error({ said }, why);
 }
 
 /** Looks at the programs that will be run. @throws UsageError for one that is not as it should be */

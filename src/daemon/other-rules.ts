@@ -1,0 +1,49 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseConfig } from '../config/config.js';
+import { configDifference } from '../config/difference.js';
+import { ruleFlags } from '../config/flags.js';
+import { type RawConfig, ruleOptions } from '../config/options.js';
+import {
+  installedConfig,
+  KEPT_FILE,
+  readInstalled,
+  rulesAreUp,
+  stateDirectory,
+} from '../system/installed.js';
+
+/** How many differences are named. */
+const MOST_NAMED = 5;
+
+/**
+ * Looks whether the rules that are up are of another configuration than the daemon's. Then the kernel's own choice has
+ * other weights than the daemon, or the two lead the same traffic by different WANs.
+ * @param raw the daemon's options
+ * @returns a function that says what differs and what to do; undefined where nothing does. It costs a stat most often.
+ */
+export function otherRules(raw: RawConfig): () => string | undefined {
+  let seen = '';
+  let said: string | undefined;
+  return () => {
+    const version = rulesAreUp() ? versionOf(join(stateDirectory(), KEPT_FILE)) : '';
+    if (version !== seen) said = version === '' ? undefined : differenceOf(raw);
+    seen = version;
+    return said;
+  };
+}
+
+function versionOf(file: string): string {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats === undefined ? '' : `${stats.ino} ${stats.mtimeMs}`;
+}
+
+function differenceOf(raw: RawConfig): string | undefined {
+  const installed = readInstalled();
+  if (installed === undefined) return undefined;
+  const theirs = installedConfig(installed);
+  const ours = parseConfig(ruleOptions(raw), installed.numbers);
+  if (ruleFlags(ours) === ruleFlags(theirs)) return undefined;
+  const { lines } = configDifference(theirs, ours);
+  const named = [...lines.slice(0, MOST_NAMED), ...(lines.length > MOST_NAMED ? ['...'] : [])].join(', ');
+  return `the rules are those of another configuration (to this one: ${named}); wanmark reload makes them follow`;
+}
