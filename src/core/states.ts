@@ -107,6 +107,19 @@ export class States {
     this.#version++;
   }
 
+  /** Takes up what an earlier daemon knew of a target, before anything is found of it. */
+  restore(id: TargetId, state: TargetState): void {
+    if (!this.#states.has(id)) return;
+    this.#states.set(id, state);
+    this.#down = new Set([...this.#down].filter((one) => one !== id));
+    if (!state.up) this.#down = new Set([...this.#down, id]);
+    for (const set of [this.#out, this.#cold]) {
+      if (state.up) set.delete(id);
+      else set.add(id);
+    }
+    this.#version++;
+  }
+
   /**
    * Keeps new connections off targets whose routes are about to go, without calling them down.
    * @returns those that took new connections until now; {@link States.admit} undoes it

@@ -9,6 +9,7 @@ import { type Target, targetId } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import type { Log } from '../log.js';
 import { Journal, journalPath } from '../system/journal.js';
+import { bootClockAhead, readMemory } from '../system/memory-file.js';
 import type { RunProgram } from '../system/programs.js';
 import { makeRunDirectory } from '../system/run-directory.js';
 import { ServiceManager, takeServiceEnvironment } from '../system/service-manager.js';
@@ -19,6 +20,8 @@ import { Daemon, type DaemonParts } from './daemon.js';
 import { DeviceNames } from './device-names.js';
 import { Isolation } from './isolation.js';
 import type { MarkLogOptions } from './mark-log.js';
+import { recalled, remembered } from './memory.js';
+import { MemoryKeeper } from './memory-keeper.js';
 import { otherRules } from './other-rules.js';
 import { type Prepared, type ReloadListener, Reloads } from './reload.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
@@ -110,7 +113,15 @@ export async function startDaemon(composition: Composition): Promise<Running> {
       reload: (dry) => reloads.reload(dry),
       ...balancers,
     });
+    const memory = new MemoryKeeper({
+      path: memoryPath(composition.config),
+      version: () => balancers.states.version,
+      collect: () => remembered({ ...balancers, config: current.config }, bootClockAhead()),
+      logger,
+    });
     const stop = async () => {
+      // While the parts still know what they know.
+      await isolation.settle(() => memory.stop(), MOST_CLOSING_MS);
       await isolation.settle(() => reloads.stop(), MOST_RELOADING_MS);
       await daemon.stop();
       await isolation.settle(close, MOST_CLOSING_MS);
@@ -147,7 +158,8 @@ function openBalancers(composition: Composition, counters: AllCounters, events: 
   const { config, log, run, now, onLost } = composition;
   const { logger } = log;
   const states = new States(targetsOf(config), { now, ...startingStates(config) });
-  const common = { logger, now, states, events, onLost };
+  const memory = recalled(readMemory(memoryPath(config)), config, bootClockAhead());
+  const common = { logger, now, states, events, onLost, memory };
   let wans: Wans | undefined;
   // With bare marks the rules belong to the user.
   const keeper =
@@ -215,6 +227,11 @@ async function goOver(
 function targetsOf({ wans, marks, services }: TargetLists): Target[] {
   const backends = services.flatMap((service) => service.backends.map((one) => backendMember(service, one)));
   return [...wans.map(wanMember), ...marks.map(markMember), ...backends].map(({ target }) => target);
+}
+
+/** Beside the socket, since no two daemons share one. */
+function memoryPath({ socket }: Config): string {
+  return `${socket}.memory`;
 }
 
 /** What is set by hand holds on, unless it would leave nobody who takes new connections. */

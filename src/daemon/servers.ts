@@ -9,7 +9,7 @@ import { type Backend, backendName, type Service } from '../core/service.js';
 import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { type Clock, systemClock } from '../wan/clock.js';
-import { Health, type HealthChange } from '../wan/health.js';
+import { Health, type HealthChange, type HealthMemory } from '../wan/health.js';
 import { type CheckReport, Monitor, type MonitorOptions, type Watching } from '../wan/monitor.js';
 import { Destinations } from '../wan/passive/destinations.js';
 import { Evidence } from '../wan/passive/evidence.js';
@@ -45,6 +45,8 @@ export interface ServersParts {
   readonly clock?: Clock;
   readonly flush?: typeof flush;
   readonly conntrack?: Conntrack;
+  /** What an earlier daemon knew of the servers. */
+  readonly memory?: ReadonlyMap<TargetId, HealthMemory> | undefined;
   /** Makes the checks; tests have their own. */
   readonly make?: MonitorOptions['make'];
 }
@@ -92,12 +94,25 @@ export class Servers {
       taking: () => this.#names.filter((name) => weight(name) > 0),
       onState: (change) => this.#found(change),
     });
+    const memory = new Map(parts.memory);
+    for (const name of this.#names) {
+      const id = targetId(name, this.#family);
+      const known = memory.get(id);
+      if (known === undefined) continue;
+      this.#health.restore(name, this.#family, known, this.#clock.now());
+      const { up, since, reason } = known;
+      states.restore(id, { up, since, reason, heldUntil: undefined });
+    }
     this.#monitor = new Monitor({
       ...this.#watching,
       health: this.#health,
       // By the main table, as the connections themselves go.
       path: (wan, family) => ({ wan, family, mark: 0, device: undefined, unnoticed: true }),
       onUnknown: (wan, report) => unknown.say(wan, report),
+      wasDown: (wan, family) => {
+        const known = memory.get(targetId(wan, family));
+        return known === undefined || known.up ? undefined : known.reason;
+      },
       onPassed: (wan, _family, began) => {
         this.#cutAfter(began);
         this.#passed(wan);
@@ -109,6 +124,14 @@ export class Servers {
       ...(parts.make && { make: parts.make }),
     });
     this.#watch = this.#openWatch();
+    // Only a new check can begin with what an earlier daemon knew.
+    memory.clear();
+    this.reconsider();
+  }
+
+  /** What is known of the servers, for the next daemon. */
+  memory(): ReadonlyMap<TargetId, HealthMemory> {
+    return this.#health.memory();
   }
 
   /** Takes up other servers of the service and other checks, when the states know them. */

@@ -9,13 +9,16 @@ import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
 import { type Backend, backendMember, formatListen, type Service } from '../core/service.js';
 import type { NamedStrategy } from '../core/strategy.js';
+import type { TargetId } from '../core/target.js';
 import { UsageError } from '../errors.js';
 import { readLinks } from '../system/links.js';
+import type { HealthMemory } from '../wan/health.js';
 import { Balancer, type BalancerContext, type BalancerShape } from './balancer.js';
 import { NO_INBOUND } from './decider.js';
 import { CUT_ON_DOWN } from './failover.js';
 import { Isolation } from './isolation.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
+import { type DaemonMemory, takeUpPicks } from './memory.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Servers } from './servers.js';
 import { findByService } from './service-pools.js';
@@ -44,6 +47,8 @@ export interface ServicesPlan {
 
 export interface ServicesParts extends BalancerContext, ServicesPlan {
   readonly keeper: RulesKeeper | undefined;
+  /** What an earlier daemon knew. */
+  readonly memory?: DaemonMemory | undefined;
 }
 
 /** What belongs to one service, whose pool is found by its name. */
@@ -81,7 +86,13 @@ export class Services {
         maxLen: config.queues.length,
       },
     });
-    this.#watched = parts.services.map(({ service }) => this.#watch(service.name));
+    takeUpPicks(this.balancer.pools, parts.memory?.picks.services);
+    this.#watched = parts.services.map(({ service }) => this.#watch(service.name, parts.memory?.targets));
+  }
+
+  /** What is known of the servers, for the next daemon. */
+  memory(): ReadonlyMap<TargetId, HealthMemory> {
+    return new Map(this.#watched.flatMap(({ servers }) => [...servers.memory()]));
   }
 
   /**
@@ -214,7 +225,7 @@ export class Services {
     return undefined;
   }
 
-  #watch(name: string): Watched {
+  #watch(name: string, memory?: ReadonlyMap<TargetId, HealthMemory>): Watched {
     const { states, logger, keeper, config, events = NO_EVENTS } = this.#parts;
     // These parts read the configuration in force each time that they need it.
     const plan = () => this.#plan;
@@ -238,6 +249,7 @@ export class Services {
       states,
       logger,
       events,
+      memory,
       candidates: () =>
         new Set(
           pool()

@@ -13,7 +13,7 @@ import type { CheckPath } from '../wan/check/check.js';
 import type { Clock } from '../wan/clock.js';
 import { Inquiries, type InquiriesOptions, type InquiryResult } from '../wan/inquiry/inquiries.js';
 import { Destinations } from '../wan/passive/destinations.js';
-import { Evidence } from '../wan/passive/evidence.js';
+import { type Doubt, Evidence } from '../wan/passive/evidence.js';
 import type { Watch } from '../wan/passive/watch.js';
 import { type Conntrack, watchTargets } from './watch-targets.js';
 
@@ -75,6 +75,25 @@ export class Suspicions {
     this.#destinations = { 4: new Destinations(random), 6: new Destinations(random) };
     this.#watch = this.#openWatch();
     this.#inquiries = this.#openInquiries();
+  }
+
+  /**
+   * Goes on with what an earlier daemon's connections said of a WAN. One that was found dead stays so as long as somebody
+   * can be asked, and otherwise is avoided for a while.
+   */
+  resume(wan: string, family: Family, reason: string, wasDead: boolean): void {
+    const doubt: Doubt = { reason, broad: true };
+    const canAsk = this.#inquiries?.resume(wan, family, doubt) === true;
+    if (!canAsk) return;
+    if (wasDead) {
+      this.#dead.add(targetId(wan, family));
+      this.#parts.onAsked(wan, family, { up: false, reason });
+    } else this.#suspect(wan, family, reason);
+  }
+
+  /** The WANs that are down because of what was asked. */
+  get dead(): ReadonlySet<TargetId> {
+    return this.#dead;
   }
 
   /** To be called when the WANs, or how they are judged, are others. */
@@ -210,6 +229,8 @@ export class Suspicions {
     const { onAsked } = this.#parts;
     switch (ruling.kind) {
       case 'suspected':
+        // One that an earlier daemon found dead is asked from the beginning.
+        if (this.#dead.has(id)) break;
         this.#suspect(wan, family, `${doubt.reason}; ${ruling.asked}`);
         break;
       case 'dead':
@@ -220,9 +241,12 @@ export class Suspicions {
         if (this.#dead.has(id)) onAsked(wan, family, { up: true, reason: ruling.asked });
         else this.#clear(wan, family, ruling.asked);
         break;
-      case 'unknown':
-        this.#clear(wan, family, 'it is tried again, since nobody could be asked');
+      case 'unknown': {
+        const reason = 'it is tried again, since nobody could be asked';
+        if (this.#dead.has(id)) onAsked(wan, family, { up: true, reason });
+        else this.#clear(wan, family, reason);
         break;
+      }
     }
   }
 

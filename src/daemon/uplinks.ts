@@ -15,7 +15,7 @@ import type { RunProgram } from '../system/programs.js';
 import { RememberedWays } from '../system/remembered-ways.js';
 import type { Verdict } from '../wan/check-health.js';
 import { type Clock, systemClock } from '../wan/clock.js';
-import { type Finding, Health, type HealthChange } from '../wan/health.js';
+import { type Finding, Health, type HealthChange, type HealthMemory } from '../wan/health.js';
 import { type CheckReport, Monitor, type Watching } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 import { IdlePace } from './idle-pace.js';
@@ -64,6 +64,14 @@ export interface UplinksParts {
   readonly run?: RunProgram | undefined;
   readonly links?: () => Links;
   readonly clock?: Clock;
+  /** What an earlier daemon knew of the WANs. */
+  readonly memory?: ReadonlyMap<TargetId, UplinkMemory> | undefined;
+}
+
+/** What is known of a WAN in one family, in a form for the next daemon. */
+export interface UplinkMemory extends HealthMemory {
+  /** Set where clients' connections speak against it: why it is suspected, or was found dead. */
+  readonly doubt?: string;
 }
 
 /** The result of the last look at a WAN's device, in one family. */
@@ -125,12 +133,22 @@ export class Uplinks {
       return wan && pathOf(wan, family, this.#links, field.encode(wan.mark));
     };
     const unknown = new UnknownRounds(parts.logger, this.#clock, (wan) => ({ wan }), 'WAN');
-    this.#starting = startsDown(parts.wans, parts.health.checks);
+    const memory = new Map(this.#carried().map(([, , id]) => [id, parts.memory?.get(id)]));
+    const waiting = [...startsDown(parts.wans, parts.health.checks)];
+    this.#starting = new Set(waiting.filter((id) => memory.get(id)?.up !== true));
+    for (const [wan, family, id] of this.#carried()) {
+      const known = memory.get(id);
+      if (known !== undefined) this.#restore(wan.name, family, known);
+    }
     this.#monitor = new Monitor({
       ...this.#watching,
       health: this.#health,
       path,
       startsDown: (name, family) => this.#starting.has(targetId(name, family)),
+      wasDown: (name, family) => {
+        const known = memory.get(targetId(name, family));
+        return known === undefined || known.up ? undefined : known.reason;
+      },
       // After a stall, the news of a device that is back may still be on the way.
       beforeDue: () => this.#look(),
       run: parts.run,
@@ -161,6 +179,30 @@ export class Uplinks {
     });
     this.#look();
     this.#lookEvery(LOOK_MS);
+    for (const [wan, family, id] of this.#carried()) {
+      const { doubt, up } = memory.get(id) ?? {};
+      if (doubt !== undefined) this.#suspicions.resume(wan.name, family, doubt, !up);
+    }
+    // Only a new check can begin with what an earlier daemon knew.
+    memory.clear();
+    this.reconsider();
+  }
+
+  /** What is known of the WANs, for the next daemon. */
+  memory(): ReadonlyMap<TargetId, UplinkMemory> {
+    const { states } = this.#parts;
+    return new Map(
+      [...this.#health.memory()].map(([id, known]): [TargetId, UplinkMemory] => {
+        const doubt = this.#suspicions.dead.has(id) ? known.reason : states.suspicion(id)?.reason;
+        return [id, doubt === undefined ? known : { ...known, doubt }];
+      }),
+    );
+  }
+
+  #restore(wan: string, family: Family, known: UplinkMemory): void {
+    this.#health.restore(wan, family, known, this.#clock.now());
+    const { up, since, reason } = known;
+    this.#parts.states.restore(targetId(wan, family), { up, since, reason, heldUntil: undefined });
   }
 
   /** Hears of changes at once from now on. */

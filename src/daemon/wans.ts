@@ -22,6 +22,7 @@ import { InboundWans } from './inbound-wans.js';
 import { Isolation } from './isolation.js';
 import { LoneFlows } from './lone-flows.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
+import { type DaemonMemory, takeUpPicks } from './memory.js';
 import { Mover } from './mover.js';
 import { findByPolicy, policyMembers } from './policy-pools.js';
 import { Renumbering } from './renumbering.js';
@@ -30,7 +31,7 @@ import { Settings } from './settings.js';
 import { StickyPolicies } from './sticky-policies.js';
 import { Traffic } from './traffic.js';
 import { judgedStatus } from './uplink-status.js';
-import { Uplinks } from './uplinks.js';
+import { type UplinkMemory, Uplinks } from './uplinks.js';
 
 /** How long a part of this may take to end. */
 const PART_STOPPING_MS = 3000;
@@ -55,6 +56,8 @@ export interface WansParts extends BalancerContext, WansPlan {
   readonly run: RunProgram;
   /** Undefined where the rules belong to the user. */
   readonly keeper: RulesKeeper | undefined;
+  /** What an earlier daemon knew. */
+  readonly memory?: DaemonMemory | undefined;
 }
 
 /** The balancer of outgoing connections and, when they go by uplinks, the watch over these. */
@@ -92,6 +95,7 @@ export class Wans {
     this.#lone = new LoneFlows(parts.now);
     this.#renumbering = new Renumbering({ wans, field: fields.wans, logger });
     this.balancer = this.#openBalancer();
+    takeUpPicks(this.balancer.pools, parts.memory?.picks.wans);
     // These parts read the configuration in force each time that they need it.
     const now = this.#current;
     this.#mover = new Mover({
@@ -137,6 +141,11 @@ export class Wans {
       keeper,
       settled: () => this.#settled,
     });
+  }
+
+  /** What is known of the WANs, for the next daemon. */
+  memory(): ReadonlyMap<TargetId, UplinkMemory> {
+    return this.#uplinks?.memory() ?? new Map();
   }
 
   readonly #current = (): WansPlan['config'] => this.#plan.config;
@@ -354,6 +363,7 @@ export class Wans {
       states,
       logger,
       run,
+      memory: this.#parts.memory?.targets,
       hasOther: (name, family) => this.#pool.hasOther(name, family),
       forget: (mark) => this.balancer.forget(mark),
       onSuspicion: (change) => void this.#alsoSettle(() => failover.suspicionChanged(change)),

@@ -67,11 +67,21 @@ export class CheckHealth {
   #verdict: Verdict | undefined;
   #failing: string | undefined;
 
-  /** @param startsDown whether the WAN is down until the check has passed once */
-  constructor(config: CheckConfig, family: Family, startsDown = false) {
+  /**
+   * @param startsDown whether the WAN is down until the check has passed once
+   * @param wasDown why it was down when an earlier daemon ended; then it is down until as many rounds pass as after any
+   *   failure
+   */
+  constructor(config: CheckConfig, family: Family, startsDown = false, wasDown?: string) {
     this.#config = config;
-    // Nothing failed yet, so nothing is held against it.
-    if (startsDown) this.#verdict = { up: false, reason: WAITING, wished: true };
+    if (wasDown !== undefined) {
+      this.#reached = false;
+      this.#wasUp = true;
+      this.#verdict = { up: false, reason: wasDown };
+    } else if (startsDown) {
+      // Nothing failed yet, so nothing is held against it.
+      this.#verdict = { up: false, reason: WAITING, wished: true };
+    }
     this.#targets = config.targets[family];
     this.#quality = new Quality(config, this.#targets);
     this.#probes = this.#targets.map(() => ({ answered: 0, lost: 0 }));

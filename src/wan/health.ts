@@ -2,7 +2,7 @@ import type { Family } from '../core/family.js';
 import { NOT_CHECKED, type TargetState } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import type { Verdict } from './check-health.js';
-import { HoldDown } from './hold-down.js';
+import { HoldDown, type HoldDownMemory } from './hold-down.js';
 
 /** The sources that look at a WAN's device and the way to its gateway. What only they call down may be back at once. */
 const WAY_SOURCES: ReadonlySet<string> = new Set(['link', 'rules']);
@@ -24,6 +24,16 @@ export interface Finding {
 export interface HealthChange extends TargetState {
   readonly wan: string;
   readonly family: Family;
+}
+
+/** What is known of a WAN in one family, in a form for the next daemon; times are milliseconds of the clock. */
+export interface HealthMemory {
+  readonly up: boolean;
+  readonly since: number;
+  readonly reason: string;
+  /** Until when its hold-down lasts; undefined where none was ever needed. */
+  readonly notBefore?: number;
+  readonly holdDown: HoldDownMemory;
 }
 
 export interface HealthOptions {
@@ -48,7 +58,7 @@ class Entry {
   readonly family: Family;
   readonly verdicts = new Map<string, Verdict>();
   readonly #options: HealthOptions;
-  readonly #holdDown = new HoldDown();
+  #holdDown = new HoldDown();
   #up = true;
   #since: number;
   #reason = NOT_CHECKED.reason;
@@ -75,6 +85,22 @@ class Entry {
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** A brief outage is none, since it may be over by the time that somebody reads this. */
+  get memory(): HealthMemory {
+    const notBefore = Number.isFinite(this.#notBefore) ? { notBefore: this.#notBefore } : {};
+    const holdDown = this.#holdDown.memory;
+    return { up: this.#up || this.#brief, since: this.#since, reason: this.#reason, ...notBefore, holdDown };
+  }
+
+  restore({ up, since, reason, notBefore = Number.NEGATIVE_INFINITY, holdDown }: HealthMemory): void {
+    this.#up = up;
+    this.#since = since;
+    this.#reason = reason;
+    this.#failed = !up;
+    this.#notBefore = notBefore;
+    this.#holdDown = new HoldDown(holdDown);
   }
 
   state(alone: boolean): TargetState {
@@ -231,6 +257,18 @@ export class Health {
     const entry = this.#entries.get(id) ?? new Entry(wan, family, this.#options, now, verdict.reason);
     this.#entries.set(id, entry);
     entry.set(source, verdict);
+  }
+
+  /** What is known of each target, for the next daemon. */
+  memory(): ReadonlyMap<TargetId, HealthMemory> {
+    return new Map([...this.#entries].map(([id, entry]) => [id, entry.memory]));
+  }
+
+  /** Takes up what an earlier daemon knew, before anything is reported. One that was down waits as after any failure. */
+  restore(wan: string, family: Family, memory: HealthMemory, now: number): void {
+    const entry = new Entry(wan, family, this.#options, now);
+    entry.restore(memory);
+    this.#entries.set(targetId(wan, family), entry);
   }
 
   /** Forgets all targets but these. */

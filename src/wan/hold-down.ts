@@ -12,6 +12,14 @@ const STABLE_MS = 300_000;
 const MOST_FORGIVEN = 3;
 const FORGIVING_MS = 60_000;
 
+/** What a hold-down goes by, in a form for the next daemon. */
+export interface HoldDownMemory {
+  readonly level: number;
+  readonly upMs: number;
+  readonly forgiven: readonly number[];
+  readonly owed: number;
+}
+
 /**
  * How long a WAN that goes down stays down at least: 0, 10, 20, 40, ... 300 s. The time doubles with each failure; five
  * minutes of being up without a break take one doubling back.
@@ -27,6 +35,19 @@ export class HoldDown {
   #forgiven: readonly number[] = [];
   /** How many of these count if it turns out that the line flaps. */
   #owed = 0;
+
+  /** @param memory that of the same WAN in an earlier daemon */
+  constructor(memory?: HoldDownMemory) {
+    if (memory === undefined) return;
+    this.#level = memory.level;
+    this.#upMs = memory.upMs;
+    this.#forgiven = memory.forgiven;
+    this.#owed = memory.owed;
+  }
+
+  get memory(): HoldDownMemory {
+    return { level: this.#level, upMs: this.#upMs, forgiven: this.#forgiven, owed: this.#owed };
+  }
 
   /**
    * To be asked once for each outage, when it begins.

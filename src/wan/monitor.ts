@@ -23,6 +23,8 @@ export interface MonitorOptions {
   readonly path: (wan: string, family: Family) => CheckPath | undefined;
   /** Whether a WAN is down until its checks have passed once; by default none is. */
   readonly startsDown?: (wan: string, family: Family) => boolean;
+  /** Why a WAN was down when an earlier daemon ended; undefined where it was not, or is not known. */
+  readonly wasDown?: (wan: string, family: Family) => string | undefined;
   /** Told of each round that decided nothing. */
   readonly onUnknown?: (wan: string, report: CheckReport) => void;
   /** Called before a wait of the health ends, to report what would be news to it. */
@@ -151,9 +153,9 @@ export class Monitor {
 
   /** @param replaced the check that this one goes on from */
   #start({ wan, family, config, check, source }: Job, firstAfterMs: number, replaced?: Watched): Watched {
-    const { path, random = Math.random, onPassed, onFailed, onUnknown, startsDown } = this.#options;
+    const { path, random = Math.random, onPassed, onFailed, onUnknown, startsDown, wasDown } = this.#options;
     const clock = this.#clock;
-    const health = new CheckHealth(config, family, startsDown?.(wan, family));
+    const health = new CheckHealth(config, family, startsDown?.(wan, family), wasDown?.(wan, family));
     if (replaced !== undefined) health.inherit(replaced.health);
     else if (health.verdict !== undefined)
       this.#health.startDown(wan, family, source, health.verdict, clock.now());

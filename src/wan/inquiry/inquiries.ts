@@ -102,6 +102,13 @@ export class Inquiries {
     }
   }
 
+  /** Goes on to ask about a WAN that an earlier daemon asked about. @returns whether there is anybody to ask */
+  resume(wan: string, family: Family, doubt: Doubt): boolean {
+    if (this.#running.has(targetId(wan, family))) return true;
+    this.#begin(wan, family, doubt);
+    return this.#questions(wan, family).length > 0;
+  }
+
   /** Ends the inquiry about a WAN, since another source knows better or the WAN is up again. */
   end(wan: string, family: Family): void {
     const id = targetId(wan, family);

@@ -1,0 +1,37 @@
+import { lstatSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+
+/** Whose a memory is: it means nothing in another network, or after a boot. */
+function place(): { readonly netns: string; readonly boot: string } {
+  return {
+    netns: readlinkSync('/proc/self/ns/net'),
+    boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+  };
+}
+
+/**
+ * Reads what {@link writeMemory} wrote. Undefined where there is nothing, it is of another boot or network namespace, or
+ * belongs to somebody else than root and us.
+ */
+export function readMemory(path: string): unknown {
+  try {
+    const stats = lstatSync(path);
+    if (!stats.isFile() || (stats.uid !== 0 && stats.uid !== process.geteuid?.())) return undefined;
+    const { netns, boot, memory } = JSON.parse(readFileSync(path, 'utf8'));
+    const here = place();
+    return netns === here.netns && boot === here.boot ? memory : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a memory in one step: whoever reads has the old one or the new one, whenever we are killed. @throws Error */
+export function writeMemory(path: string, memory: object): void {
+  const fresh = `${path}.new`;
+  writeFileSync(fresh, `${JSON.stringify({ ...place(), memory })}\n`, { mode: 0o640 });
+  renameSync(fresh, path);
+}
+
+/** Milliseconds by which the clock since boot, which is the same for all processes, is ahead of this process's own. */
+export function bootClockAhead(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+}
