@@ -13,7 +13,8 @@ export interface Answer<Body> {
 /**
  * Asks the running daemon on its socket.
  * @param body what to POST, as JSON; undefined makes it a GET
- * @throws SystemError in one line when nobody answers, or the answer is not JSON
+ * @throws SystemError in one line: `NO_DAEMON` when nobody answers, or the answer is not JSON; `NO_PRIVILEGE` where this user may
+ *   not ask
  */
 export function askDaemon<Body>(
   socketPath: string,
@@ -45,7 +46,11 @@ export function askDaemon<Body>(
       });
     });
     call.on('timeout', () => call.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)));
-    call.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+    call.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EACCES' || error.code === 'EPERM')
+        reject(new SystemError('NO_PRIVILEGE', `permission denied: ${socketPath}; use sudo`));
+      else fail(error.code ?? error.message);
+    });
     call.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

@@ -178,6 +178,30 @@ export interface QueueStatus {
   readonly length: number;
 }
 
+/** The output of `wanmark status --json` where no daemon answers and the rules are up. Fields may be added, never renamed. */
+export interface KernelStatus {
+  /** Null: there is no daemon. */
+  readonly pid: null;
+  /** With `kernel` none is needed. */
+  readonly engine: 'nfqueue' | 'kernel';
+  readonly wans: readonly (Pick<
+    WanStatus,
+    'name' | 'mark' | 'dev' | 'weight' | 'tier' | 'state' | 'target' | 'traffic'
+  > & {
+    /** When the state last changed, and why, as the journal has it; null where it does not. */
+    readonly since: string | null;
+    readonly reason: string | null;
+    /** Connections with the WAN's mark, also those that came in by it; null where conntrack cannot be read. */
+    readonly connections: number | null;
+  })[];
+  readonly policies: readonly {
+    readonly name: string;
+    readonly none: string;
+    readonly wans: readonly Pick<MemberStatus, 'name' | 'weight' | 'tier' | 'state' | 'target'>[];
+  }[];
+  readonly notes: readonly string[];
+}
+
 /** The rules that the daemon keeps. */
 export interface RulesStatus {
   /** Whether `up` was run and `down` was not. */

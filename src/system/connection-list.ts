@@ -42,6 +42,8 @@ export interface ConnectionList {
   readonly connections: readonly ListedConnection[];
 }
 
+/** The states of TCP in which a connection lives; from FIN_WAIT on it ends, as it does for the counts of WANs. */
+const LIVE_TCP = new Set(['SYN_SENT', 'SYN_RECV', 'ESTABLISHED', 'SYN_SENT2']);
 /** How many are kept until the newest of them are known. */
 const MOST_KEPT = 20_000;
 
@@ -83,6 +85,7 @@ export function listConnections(
   for (const wan of config.wans) {
     if (query.wan !== undefined && wan.name !== query.wan) continue;
     read(field.encode(wan.mark), field.mask, (one) => {
+      if (one.tcpState !== undefined && !LIVE_TCP.has(one.tcpState)) return;
       if (client !== undefined && !isOf(client, one)) return;
       const policy = policyOf(config, wan, one);
       if (query.policy !== undefined && policy !== query.policy) return;

@@ -105,7 +105,7 @@ describe('services with a daemon', needs(nfqueue, addon, conntrackTable), () => 
       assert.equal((await backendsOf(lab, 'all'))[1]!.state, 'drain');
       const table = (await lab.wanmark('status')).stdout;
       assert.match(table, /service dns, 192.168.1.1:53\/udp, strategy weighted\n/);
-      assert.match(table, /10.0.0.3:7000 │ +5 │ up +│ +2 │ +1 │ +\d+ │ +10 │ +33.3 % │ +33.3 %/);
+      assert.match(table, /10.0.0.3:7000 +up +2 +1 +\d+ +10 +33.3 % +33.3 %/);
 
       await daemon.stop();
       const decisions = daemon.decisions as ServiceDecision[];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import type { Status } from '#wanmark/control/status.js';
+import type { KernelStatus, Status } from '#wanmark/control/status.js';
 import { childrenOf } from '#wanmark/lab/program.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
@@ -86,8 +86,10 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         ]);
         assert.equal((await wanmark.command(['status', '--csv'])).stdout, '30, 1\n10, 2\n0, 3\n');
         const table = (await wanmark.command(['status'])).stdout;
-        assert.match(table, /wan1 │ +1 │ wan1 +│ up +│ +3 │ +1 │ +30 │ +30 │ +75.0 % │ +75.0 %/);
-        assert.match(table, /wan3 │.* drain/);
+        assert.match(table, /^wan1 +up +3 +1 +30 +30 +75.0 % +75.0 %$/m);
+        assert.match(table, /^wan3 +drain/m);
+        assert.match(table, /^wan1: up for .*, carrier only$/m);
+        assert.match(table, /^wan1 +wan1 .* [\d.]+ k?B +[\d.]+ k?B$/m);
         assert.match(table, /queue 0: 40 verdicts, 0 left to the kernel/);
         await daemon.stop();
       },
@@ -135,7 +137,7 @@ describe('wanmark status', needs(nfqueue, addon), () => {
     );
   });
 
-  it('is shown again and again with --watch, is the first daemon’s alone, and is one line without one', async () => {
+  it('is shown again and again with --watch, is the first daemon’s alone, and the kernel’s without one', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {
       const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
       const watch = lab.router.spawn([process.execPath, main, 'status', '--watch', '--json']);
@@ -158,7 +160,24 @@ describe('wanmark status', needs(nfqueue, addon), () => {
       await other.stop();
       assert.equal((await status(wanmark)).queue.num, 0, 'the first still answers');
 
+      const held = await lab.connect({ count: 4, hold: true });
+      assert.equal(held.length, 4);
       await daemon.stop();
+      const left = (await wanmark.command(['status'])).stdout;
+      assert.match(left, /^no daemon answers: the rules choose, by weight/);
+      assert.match(left, /^wan1 +up +1 +1 +2 +50.0 %$/m);
+      assert.match(left, /^wan1 +wan1 +- +- +[\d.]+ k?B +[\d.]+ k?B$/m);
+      const json = JSON.parse((await wanmark.command(['status', '--json'])).stdout) as KernelStatus;
+      assert.deepEqual([json.pid, json.engine, json.wans.length], [null, 'nfqueue', 2]);
+      const listed = (await wanmark.command(['status', 'connections', '--wan', 'wan1'])).stdout;
+      assert.match(listed, /^tcp [\d.]+:\d+ -> [\d.]+:7 ESTABLISHED\n {4}wan1, policy default/);
+      assert.match(listed, /^2 connections$/m);
+      assert.equal(
+        (await wanmark.command(['status', '--socket', SOCKET], 'any')).code,
+        1,
+        'that daemon is meant',
+      );
+      await wanmark.down();
       const result = await wanmark.command(['status'], 'any');
       assert.match(
         result.stderr,

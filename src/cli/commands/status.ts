@@ -2,18 +2,32 @@ import { uptime } from 'node:os';
 import type { CommandModule } from 'yargs';
 import { matchText } from '../../config/match/match.js';
 import { DEFAULT_SOCKET } from '../../config/options.js';
+import {
+  type ConnectionsV1,
+  DEFAULT_CONNECTIONS,
+  MOST_CONNECTIONS,
+  parseConnectionQuery,
+} from '../../control/connections.js';
 import { askDaemon } from '../../control/daemon-client.js';
-import type { Status } from '../../control/status.js';
+import type { KernelStatus, Status, WanStatus } from '../../control/status.js';
 import { printableJson } from '../../core/printable.js';
 import { formatCounts } from '../../daemon/counts-file.js';
 import { SystemError, UsageError } from '../../errors.js';
+import { checkQuery, listConnections, listedConfig } from '../../system/connection-list.js';
 import { installedConfig, readInstalled, rulesAreUp } from '../../system/installed.js';
+import { needNetAdmin } from '../../system/privilege.js';
 import { readRuleCounts } from '../../system/rule-counters.js';
+import { connectionLines } from '../connections-text.js';
 import { presetSocket } from '../options.js';
+import { outputWidth, printLines } from '../print-lines.js';
+import { rulesTable } from '../rules-table.js';
 import { say } from '../say.js';
-import { rulesTable, statusTable } from '../status-table.js';
+import type { Line } from '../screen/line.js';
+import { kernelLines, statusLines } from '../status-text.js';
 
 const WATCH_MS = 1000;
+/** Others may have asked for large tables before. */
+const CONNECTIONS_MS = 30_000;
 /** Goes to the top left and clears the rest of the screen (ECMA-48), which redraws without a flicker. */
 const REDRAW = '\x1b[H\x1b[J';
 
@@ -23,18 +37,22 @@ interface StatusArguments {
   readonly json: boolean | undefined;
   readonly csv: boolean | undefined;
   readonly watch: boolean | undefined;
+  readonly wan: string | undefined;
+  readonly client: string | undefined;
+  readonly policy: string | undefined;
+  readonly limit: string | undefined;
 }
 
-/** The command `status`: asks the running daemon. */
+/** The command `status`: asks the running daemon, or the kernel where none runs. */
 export const statusCommand: CommandModule<object, StatusArguments> = {
   command: 'status [what]',
-  describe: 'Show what the running daemon knows; rules: what each --rule took',
+  describe: 'Show how the uplinks do; rules: what each --rule took; connections: the live ones',
   builder: (yargs) =>
     yargs
       .positional('what', {
         type: 'string',
-        choices: ['rules'] as const,
-        describe: 'rules: what each rule took',
+        choices: ['rules', 'connections'] as const,
+        describe: 'rules: what each rule took; connections: the live ones, the newest first',
       })
       .option('socket', {
         type: 'string',
@@ -44,11 +62,28 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
       })
       .option('json', { type: 'boolean', describe: 'One JSON object' })
       .option('csv', { type: 'boolean', describe: 'A line "connections, mark" for each WAN' })
-      .option('watch', { type: 'boolean', describe: 'Show it again each second' }),
-  handler: async ({ what, socket = presetSocket().socket ?? DEFAULT_SOCKET, json, csv, watch }) => {
-    if (what === 'rules' && csv) throw new UsageError('status rules has no --csv; use --json');
-    if (json && csv) throw new UsageError('--json and --csv exclude each other; give one');
-    const show = json ? toJson : csv ? toCsv : statusTable;
+      .option('watch', { type: 'boolean', describe: 'Show it again each second' })
+      .option('wan', { type: 'string', requiresArg: true, describe: 'connections: only those of this WAN' })
+      .option('client', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'connections: only those of this address or network',
+      })
+      .option('policy', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'connections: only those of this policy',
+      })
+      .option('limit', {
+        type: 'string',
+        requiresArg: true,
+        describe: `connections: how many at most, up to ${MOST_CONNECTIONS}`,
+        defaultDescription: String(DEFAULT_CONNECTIONS),
+      }),
+  handler: async (given) => {
+    checkArguments(given);
+    const { what, json, csv, watch } = given;
+    const look = () => (what === 'rules' ? rulesText(json === true) : statusOutput(given));
     const clear = watch && process.stdout.isTTY && !json && !csv ? REDRAW : '';
     let ended = false;
     process.once('SIGINT', () => {
@@ -56,17 +91,104 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
       process.exit(0);
     });
     do {
-      const text = what === 'rules' ? await rulesText(json === true) : show(await askStatus(socket));
+      const output = await look();
       process.stdout.write(clear);
-      say(text);
+      if (typeof output === 'string') say(output);
+      else printLines(output);
       if (watch) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
     } while (watch && !ended);
   },
 };
 
-/** Asks the daemon for its status. @throws SystemError in one line when nobody answers */
-export async function askStatus(socketPath: string): Promise<Status> {
-  return (await askDaemon<Status>(socketPath, '/status')).answer;
+/** @throws UsageError */
+function checkArguments({ what, json, csv, wan, client, policy, limit }: StatusArguments): void {
+  if (what !== undefined && csv) throw new UsageError(`status ${what} has no --csv; use --json`);
+  if (json && csv) throw new UsageError('--json and --csv exclude each other; give one');
+  if (what === 'connections') return;
+  const [name] =
+    Object.entries({ wan, client, policy, limit }).find(([, value]) => value !== undefined) ?? [];
+  if (name !== undefined) throw new UsageError(`--${name} goes with status connections; leave it out`);
+}
+
+async function statusOutput(given: StatusArguments): Promise<string | readonly Line[]> {
+  const { what, json, csv } = given;
+  const width = outputWidth();
+  if (what === 'connections') {
+    const list = await askConnections(given);
+    return json ? toJson(list) : connectionLines(list, Date.now());
+  }
+  const status = await askStatus(given.socket);
+  if (json) return toJson(status);
+  if (csv) return toCsv(status.wans);
+  return status.pid === null ? kernelLines(status, width) : statusLines(status, width);
+}
+
+/**
+ * Asks the daemon, or where none answers and nobody said where one should be, the kernel.
+ * @throws SystemError in one line
+ */
+async function askStatus(socket: string | undefined): Promise<Status | KernelStatus> {
+  return orWithoutDaemon<Status | KernelStatus>(
+    socket,
+    async (path) => (await askDaemon<Status>(path, '/status')).answer,
+    async () => (await import('../kernel-status.js')).readKernelStatus(),
+  );
+}
+
+/** @throws UsageError, SystemError */
+async function askConnections({
+  wan,
+  client,
+  policy,
+  limit,
+  socket,
+}: StatusArguments): Promise<ConnectionsV1> {
+  const given = Object.entries({ wan, client, policy, limit: limit?.toString() }).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value] as [string, string]],
+  );
+  const parameters = new URLSearchParams(given);
+  const query = parseConnectionQuery(parameters);
+  return orWithoutDaemon(
+    socket,
+    async (path) => {
+      const asked = await askDaemon<ConnectionsV1 & { error?: string }>(
+        path,
+        `/v1/connections?${parameters}`,
+        undefined,
+        CONNECTIONS_MS,
+      );
+      if (asked.status === 400) throw new UsageError(asked.answer.error ?? 'the daemon takes it for wrong');
+      if (asked.status !== 200)
+        throw new SystemError('CONNTRACK', asked.answer.error ?? 'the daemon is of another version');
+      return asked.answer;
+    },
+    async () => {
+      const installed = rulesAreUp() ? readInstalled() : undefined;
+      if (installed === undefined) return undefined;
+      needNetAdmin();
+      const config = installedConfig(installed);
+      checkQuery(config, query);
+      return { api: 1, ...listConnections(listedConfig(config), query) };
+    },
+  );
+}
+
+/** @param without what to say without a daemon; undefined where there is nothing to say */
+async function orWithoutDaemon<T>(
+  socket: string | undefined,
+  ask: (path: string) => Promise<T>,
+  without: () => Promise<T | undefined>,
+): Promise<T> {
+  const preset = socket ?? presetSocket().socket;
+  try {
+    return await ask(preset ?? DEFAULT_SOCKET);
+  } catch (error) {
+    // Whoever says where the daemon is means that one.
+    const isAway = error instanceof SystemError && error.code === 'NO_DAEMON' && socket === undefined;
+    const found = isAway ? await without() : undefined;
+    if (found === undefined) throw error;
+    return found;
+  }
 }
 
 /** What each rule took, which the kernel counts, with the daemon and without it. @throws SystemError */
@@ -91,10 +213,10 @@ async function rulesText(json: boolean): Promise<string> {
   return `${rulesTable(rules)}\n`;
 }
 
-function toJson(status: Status): string {
+function toJson(status: object): string {
   return `${printableJson(JSON.stringify(status))}\n`;
 }
 
-function toCsv(status: Status): string {
-  return formatCounts(status.wans.map(({ mark, connections }) => [mark, connections ?? 0]));
+function toCsv(wans: readonly Pick<WanStatus, 'mark' | 'connections'>[]): string {
+  return formatCounts(wans.map(({ mark, connections }) => [mark, connections ?? 0]));
 }

@@ -74,6 +74,11 @@ describe('the list of connections', () => {
     );
   });
 
+  it('leaves out TCP connections that have ended', () => {
+    const ended = ['FIN_WAIT', 'TIME_WAIT', 'CLOSE'].map((tcpState) => connection({ tcpState }));
+    assert.equal(list({ fibre: [...ended, connection({ tcpState: 'SYN_SENT' })] }).found, 1);
+  });
+
   it('is bounded, has the newest first, and says how many there are', () => {
     const all = [3, 9, 5].map((since) => connection({ since }));
     const { found, connections } = list({ fibre: all }, { limit: 2 });

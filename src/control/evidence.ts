@@ -1,0 +1,29 @@
+import type { CheckStatus, JudgedStatus } from './status.js';
+
+/**
+ * By what a WAN or backend counts as up, from the last round of each check: `2 of 3 targets, 8 ms, 0 % loss`, or `carrier only` where
+ * nothing asks. With several checks, the one that found the least. Empty before the first round.
+ */
+export function evidenceOf(
+  { checks, reason }: Pick<JudgedStatus, 'checks' | 'reason'>,
+  isChecked = reason !== 'not checked',
+): string {
+  const known = checks.filter(({ unknown }) => unknown === null);
+  if (checks.length === 0) return isChecked ? '' : 'carrier only';
+  const worst = known.toSorted((a, b) => part(a) - part(b) || b.loss - a.loss)[0];
+  if (worst === undefined) return `not known, ${checks[0]!.unknown}`;
+  const { answered, targets, rttMs, loss } = worst;
+  const time = rttMs === null ? '' : `, ${rttMs < 10 ? rttMs : Math.round(rttMs)} ms`;
+  const all = targets.length === 1 ? '1 target' : `${targets.length} targets`;
+  const count = answered === targets.length ? all : `${answered} of ${all}`;
+  return `${count}${time}, ${lossText(loss)} loss`;
+}
+
+function part({ answered, targets }: CheckStatus): number {
+  return answered / targets.length;
+}
+
+function lossText(loss: number): string {
+  const per = 100 * loss;
+  return `${per > 0 && per < 10 ? per.toFixed(1) : per.toFixed(0)} %`;
+}
