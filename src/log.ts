@@ -1,6 +1,8 @@
 import { isatty } from 'node:tty';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { printable, printableJson } from './core/printable.js';
+import { leadsToJournal, SEVERITY, severityOfLevel } from './journald.js';
+import { markLine } from './mark-line.js';
 import { Output } from './output.js';
 
 const STDOUT = 1;
@@ -30,7 +32,10 @@ export interface Log {
   end(): Promise<void>;
 }
 
-/** Makes a log of NDJSON on stdout, or of readable lines when stdout is a terminal. Writing to it never waits or fails. */
+/**
+ * Makes a log of NDJSON on stdout, or of readable lines when stdout is a terminal. Into systemd's journal go lines with their severity.
+ * Writing to it never waits or fails.
+ */
 export async function createLog(): Promise<Log> {
   const output = new Output(STDOUT, {
     maxBytes: MAX_BUFFER_BYTES,
@@ -53,11 +58,12 @@ export async function createLog(): Promise<Log> {
     else timer ??= setTimeout(writeLines, FLUSH_MS).unref();
   };
   const forPeople = isatty(STDOUT) ? await pretty() : undefined;
+  const prefix = leadsToJournal(STDOUT) ? severityPrefix : () => '';
   const logger =
     forPeople === undefined
       ? pino(
           { base: null, timestamp: stdTimeFunctions.isoTime },
-          { write: (text: string) => line(printableJson(text)) },
+          { write: (text: string) => line(prefix(text) + printableJson(text)) },
         )
       : pino({ base: null }, { write: (text) => line(forPeople(text)) });
   return {
@@ -71,6 +77,14 @@ export async function createLog(): Promise<Log> {
   };
 }
 
+const LEVEL = /^\{"level":(\d+),/;
+
+/** What makes the journal know the severity of a line; nothing for one that has the journal's own default. */
+function severityPrefix(text: string): string {
+  const severity = severityOfLevel(Number(LEVEL.exec(text)?.[1] ?? 30));
+  return severity === SEVERITY.info ? '' : `<${severity}>`;
+}
+
 /** Makes a line of the log readable. */
 async function pretty(): Promise<(line: string) => string> {
   // Loaded only for a terminal: it costs a tenth of a start.
@@ -78,5 +92,9 @@ async function pretty(): Promise<(line: string) => string> {
   const format = prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
   // The values and not the whole line, which has colours.
   const clean = (_key: string, value: unknown) => (typeof value === 'string' ? printable(value) : value);
-  return (line) => format(JSON.parse(line, clean));
+  return (line) => {
+    const fields = JSON.parse(line, clean);
+    // A decision is one line, unless its packet is shown.
+    return fields.msg === 'mark' && fields.packet === undefined ? `${markLine(fields)}\n` : format(fields);
+  };
 }

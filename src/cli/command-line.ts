@@ -24,7 +24,7 @@ export async function runCommandLine(args: string[]): Promise<void> {
     if (isExhausted(error) || (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND') throw error;
     const expected = error instanceof WanmarkError;
     // A bug is shown with its stack; a mistake or a failed machine is one line.
-    if (expected) complain(error.message);
+    if (expected) complain(error.message, 'err');
     else process.stderr.write(printableLines(`wanmark: ${(error as Error)?.stack ?? String(error)}\n`));
     process.exitCode = expected ? error.exitCode : 1;
   }
