@@ -11,6 +11,7 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   check: async () => (await import('./commands/rules.js')).checkCommand,
   print: async () => (await import('./commands/print.js')).printCommand,
   status: async () => (await import('./commands/status.js')).statusCommand as CommandModule,
+  top: async () => (await import('./commands/top.js')).topCommand as CommandModule,
   events: async () => (await import('./commands/events.js')).eventsCommand as CommandModule,
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand as CommandModule,

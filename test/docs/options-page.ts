@@ -35,6 +35,7 @@ export function optionsPage(): string {
 | \`wanmark print\` | prints what \`up\` would do, as [one script that stands alone](scripts.md#a-script-that-stands-alone) |
 | \`wanmark status\` | shows [how the uplinks do](watching.md#status); \`--json\`, \`--csv\`, \`--watch\`. \`status connections\` lists the live ones, \`status rules\` shows [what each rule took](policies.md#what-a-rule-took) |
 | \`wanmark web\` | serves [a page](web.md) that shows the daemon, and [metrics](metrics.md); \`--listen\`, \`--token-file\`, \`--host\`, \`--allow-set\` |
+| \`wanmark top\` | is [the status, live](watching.md#top), with keys to drain a WAN or set it down |
 | \`wanmark events\` | shows [what happened](watching.md#events), with a daemon and without one; \`--since\`, \`--json\` |
 | \`wanmark doctor\` | looks for [what is wrong](doctor.md) with the rules, the uplinks and the machine, and says what to do; \`--json\` |
 | \`wanmark explain\` | says [where a connection goes, and why](explain.md) |
