@@ -113,6 +113,7 @@ export async function startDaemon(composition: Composition): Promise<Running> {
       reload: (dry) => reloads.reload(dry),
       ...balancers,
     });
+    events.begin();
     const memory = new MemoryKeeper({
       path: memoryPath(composition.config),
       version: () => balancers.states.version,

@@ -40,6 +40,7 @@ export class Journal implements EventSink {
   #next: number;
   #waiting: string[] = [];
   #writing: NodeJS.Immediate | undefined;
+  #isBegun = false;
 
   /** @param onFault told when the file cannot be read or written */
   constructor(
@@ -59,7 +60,7 @@ export class Journal implements EventSink {
     this.#events.push(event);
     if (this.#events.length > SLACK * MOST_EVENTS) this.#events = this.#events.slice(-MOST_EVENTS);
     this.#waiting.push(`${JSON.stringify(event)}\n`);
-    this.#writing ??= setImmediate(() => this.flush());
+    if (this.#isBegun) this.#writing ??= setImmediate(() => this.flush());
     for (const listener of this.#listeners) {
       try {
         listener(event);
@@ -67,6 +68,12 @@ export class Journal implements EventSink {
         this.#onFault(error);
       }
     }
+  }
+
+  /** Writes what was noted so far and what comes. Not called by a daemon whose start fails, which is to leave nothing behind. */
+  begin(): void {
+    this.#isBegun = true;
+    this.flush();
   }
 
   /** The events with a higher number, the oldest first. */

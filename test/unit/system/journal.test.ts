@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -44,11 +45,18 @@ describe('the journal', () => {
     assert.equal(statSync(path).mode & 0o777 & ~0o640, 0, 'nobody else may read it');
   });
 
-  it('is written by itself', async () => {
+  it('is written by itself from its beginning on, and until then not at all', async () => {
     const path = newPath();
-    new Journal(path).note(START);
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    const journal = new Journal(path);
+    const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    journal.note(START);
+    await turn();
+    assert.ok(!existsSync(path));
+    journal.begin();
     assert.equal(readJournal(path).length, 1);
+    journal.note(START);
+    await turn();
+    assert.equal(readJournal(path).length, 2);
   });
 
   it('goes on with the next number after a restart', () => {
