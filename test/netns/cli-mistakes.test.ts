@@ -186,6 +186,8 @@ describe('a mistake', needs(nfqueue, addon), () => {
     assert.match(second.stderr, /^wanmark: queue 0 belongs to another program[^\n]*\n$/);
     assert.equal(second.code, 1);
     await first.stop();
+    // What happened, and what the next daemon is to know, outlives this one.
+    await lab.router.sh('rm /run/wanmark/events.jsonl /run/wanmark/wanmark.sock.memory');
   });
 
   it('is one line and exit 1: no privilege', async () => {
