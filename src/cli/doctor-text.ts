@@ -1,49 +1,24 @@
-import { printable } from '../core/printable.js';
 import type { Finding } from '../doctor/examinations.js';
+import { lineText, type Style, wrap } from './screen/line.js';
 
 const WIDTH = 80;
-/** SGR parameters of ECMA-48: green, yellow, red. */
-const COLOURS: Readonly<Record<Finding['level'], number>> = { ok: 32, warning: 33, wrong: 31 };
+const STYLES: Readonly<Record<Finding['level'], Style>> = { ok: 'good', warning: 'warn', wrong: 'bad' };
 const LEVEL_WIDTH = 'warning  '.length;
 const INDENT = ' '.repeat(LEVEL_WIDTH);
 
 /** The report for people: a line for each finding, below it what to do, in 80 columns. What others wrote is made printable. */
-export function doctorText(findings: readonly Finding[], hasColour: boolean): string {
-  const lines = findings.flatMap((finding) => findingLines(finding, hasColour));
+export function doctorText(findings: readonly Finding[], colours: boolean): string {
+  const lines = findings.flatMap((finding) => findingLines(finding, colours));
   return [...lines, '', `${summary(findings)}\n`].join('\n');
 }
 
-/** Whether a stream is to have colours: a terminal has, unless NO_COLOR is set and not empty (no-color.org). */
-export function wantsColour(
-  stream: { readonly isTTY?: boolean },
-  environment: NodeJS.ProcessEnv = process.env,
-): boolean {
-  return stream.isTTY === true && (environment.NO_COLOR ?? '') === '' && environment.TERM !== 'dumb';
-}
-
-function findingLines({ level, examination, text, todo }: Finding, hasColour: boolean): string[] {
-  const [first = '', ...more] = wrap(printable(`${examination}: ${text}`), WIDTH - LEVEL_WIDTH);
-  const word = level.padEnd(LEVEL_WIDTH);
-  const painted = hasColour ? `\x1b[${COLOURS[level]}m${word}\x1b[m` : word;
-  const advice = todo === undefined ? [] : wrap(printable(`-> ${todo}`), WIDTH - LEVEL_WIDTH);
+function findingLines({ level, examination, text, todo }: Finding, colours: boolean): string[] {
+  const [first = '', ...more] = wrap(`${examination}: ${text}`, WIDTH - LEVEL_WIDTH);
+  const advice = todo === undefined ? [] : wrap(`-> ${todo}`, WIDTH - LEVEL_WIDTH);
   return [
-    painted + first,
-    ...more.map((line) => `${INDENT}  ${line}`),
-    ...advice.map((line, i) => INDENT + (i === 0 ? line : `   ${line}`)),
+    lineText([{ text: level.padEnd(LEVEL_WIDTH), style: STYLES[level] }, first], colours),
+    ...[...more, ...advice].map((line) => INDENT + line),
   ];
-}
-
-/** Breaks a text between words. The lines after the first are to be moved in, so they are shorter. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    const room = lines.length > 1 ? width - 3 : width;
-    if (last !== undefined && last.length + 1 + word.length <= room)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }
 
 function summary(findings: readonly Finding[]): string {

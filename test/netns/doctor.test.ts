@@ -64,7 +64,8 @@ describe('doctor', needs(namespaces, nfqueue, addon, conntrackTable), () => {
   const answered = () => {
     const { stdout } = machine.command(['status', '--json']);
     const wans = stdout === '' ? [] : (JSON.parse(stdout) as Status).wans;
-    return wans.flatMap(({ checks }) => checks).filter((one) => one.answered > 0).length;
+    // Before the daemon answers, there are none.
+    return wans.flatMap(({ checks }) => checks ?? []).filter((one) => one.answered > 0).length;
   };
 
   test('before up: needs a configuration, says what is not ready, and refuses a wrong one', () => {

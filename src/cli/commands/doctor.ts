@@ -26,11 +26,12 @@ import {
 } from '../../system/installed.js';
 import { needNetAdmin } from '../../system/privilege.js';
 import { programsAs, type RunProgram } from '../../system/programs.js';
-import { doctorText, wantsColour } from '../doctor-text.js';
+import { doctorText } from '../doctor-text.js';
 import { feedAdvice } from '../feed-advice.js';
 import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, rawConfig } from '../options.js';
 import { say } from '../say.js';
+import { wantsColours } from '../screen/line.js';
 
 const RELEVANT = { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS, ...RUN_OPTIONS };
 /** How long the daemon may take to answer; a blocked one is as good as none. */
@@ -64,7 +65,7 @@ export const doctorCommand: CommandModule = {
     };
     if (argv.json) say(`${printableJson(JSON.stringify(report))}\n`);
     // What comes from elsewhere is made printable before the colours are put to it.
-    else process.stdout.write(doctorText(findings, wantsColour(process.stdout)));
+    else process.stdout.write(doctorText(findings, wantsColours(process.stdout.isTTY, process.env)));
     process.exitCode = report.wrong > 0 ? 1 : 0;
     if (isLate) setTimeout(() => process.exit(), GRACE_MS).unref();
   },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
-import { doctorText, wantsColour } from '#wanmark/cli/doctor-text.js';
+import { doctorText } from '#wanmark/cli/doctor-text.js';
 import type { Finding } from '#wanmark/doctor/examinations.js';
 
 const LONG = 'ip -4 rule 20002 of somebody else takes every connection, so none is balanced '
@@ -46,13 +46,5 @@ describe('the text of doctor', () => {
       doctorText([evil], false).split('\n').slice(0, 2).join('|'),
       'warning  dns: a\\u001b[2Jb|         -> c\\u000ad',
     );
-  });
-
-  it('wants them on a terminal, unless NO_COLOR says otherwise', () => {
-    assert.equal(wantsColour({ isTTY: true }, {}), true);
-    assert.equal(wantsColour({ isTTY: true }, { NO_COLOR: '' }), true);
-    assert.equal(wantsColour({ isTTY: true }, { NO_COLOR: '1' }), false);
-    assert.equal(wantsColour({ isTTY: true }, { TERM: 'dumb' }), false);
-    assert.equal(wantsColour({}, {}), false);
   });
 });
