@@ -52,7 +52,7 @@ export interface MemberStatus {
    * not within 3 s.
    */
   readonly connections: number | null;
-  /** Decisions since the start. */
+  /** Decisions, those of earlier daemons since the boot among them. */
   readonly picks: number;
   /** The member's part of all decisions, 0..1. */
   readonly share: number;

@@ -22,7 +22,7 @@ export class Member<Seen extends Candidate = Candidate> {
   readonly target: Target;
   /** The candidate with its configured weight. */
   readonly configured: Seen;
-  /** Decisions for this member since the start. */
+  /** Decisions for this member, those of earlier daemons among them. */
   picks = 0;
   readonly #ids: Readonly<Record<Family, TargetId>>;
   readonly #hasOwnWeight: boolean;

@@ -34,7 +34,8 @@ describe('a WAN with initial=down', needs(nfqueue, addon), () => {
 
       assert.deepEqual(await kernelMarks(lab), [1, 2], 'the kernel keeps to what the daemon knew');
       const again = await wanmark.run(...options);
-      await waitForState(again, 'wan up', 'wan2');
+      assert.equal((await statusOf(wanmark)).wans[1]?.state, 'up', 'and so does the next daemon');
+      assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 3, wan2: 3 });
       assert.deepEqual(tally(await lab.exchange(lab.client, held)), { wan1: 3, wan2: 3 });
       await again.stop();
     });

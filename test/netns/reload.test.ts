@@ -23,7 +23,7 @@ import { swallow } from '../helpers/uplinks.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const RATE = 2000;
-const RELOADS = Number(process.env.WANMARK_RELOADS ?? 8);
+const RELOADS = Number(process.env.WANMARK_RELOADS ?? 4);
 
 /** How the two configurations weigh the WANs; wan3 is for one client only, and in one of them. */
 const [A, B] = [
