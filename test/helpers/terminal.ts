@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import type { Host } from '#wanmark/lab/host.js';
-import type { Program } from '#wanmark/lab/program.js';
+import { Program } from '#wanmark/lab/program.js';
 
-const PTY = fileURLToPath(new URL('../../test/helpers/pty.py', import.meta.url));
+const PTY = fileURLToPath(new URL('../../test/helpers/terminal.py', import.meta.url));
 
 interface Said {
   readonly shown?: string;
@@ -16,7 +15,6 @@ export class TestTerminal {
 
   /** @param env variables of the program beside those of the host */
   constructor(
-    where: Pick<Host, 'spawn'>,
     argv: readonly string[],
     {
       columns = 80,
@@ -24,10 +22,10 @@ export class TestTerminal {
       env = {},
     }: { columns?: number; rows?: number; env?: Record<string, string> } = {},
   ) {
-    const variables = Object.entries({ TERM: 'xterm', LANG: 'C.UTF-8', ...env }).map(
+    const variables = Object.entries({ TERM: 'xterm', LC_ALL: 'C.UTF-8', ...env }).map(
       ([key, value]) => `${key}=${value}`,
     );
-    this.#program = where.spawn([
+    this.#program = new Program([
       'python3',
       PTY,
       String(columns),
@@ -55,11 +53,14 @@ export class TestTerminal {
     return this.#said.map(({ shown = '' }) => shown).join('');
   }
 
-  /** The lines of the last whole frame: what is between the last two returns to the top left. */
+  /**
+   * The lines of the last whole frame: what is between the last two returns to the top left. Node leaves ONLCR on, so a line may end in
+   * two carriage returns.
+   */
   get frame(): string[] {
     const frames = this.output.split('\x1b[H');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal obeys
-    return (frames.at(-2) ?? '').replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').split('\r\n');
+    return (frames.at(-2) ?? '').replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').split(/\r+\n/);
   }
 
   /** Waits until a frame is as it should be. */

@@ -162,6 +162,21 @@ describe('wanmark status', needs(nfqueue, addon), () => {
 
       const held = await lab.connect({ count: 4, hold: true });
       assert.equal(held.length, 4);
+      const user = [
+        'setpriv',
+        '--reuid',
+        '64901',
+        '--regid',
+        '64901',
+        '--clear-groups',
+        process.execPath,
+        main,
+      ];
+      const refused = await lab.router.exec([...user, 'status'], { okCodes: 'any' });
+      assert.deepEqual(
+        [refused.code, refused.stderr],
+        [1, `wanmark: permission denied: ${SOCKET}; use sudo\n`],
+      );
       await daemon.stop();
       const left = (await wanmark.command(['status'])).stdout;
       assert.match(left, /^no daemon answers: the rules choose, by weight/);
