@@ -88,21 +88,18 @@ export class Plots {
   async #refresh(): Promise<void> {
     clearTimeout(this.#timer);
     const { span, seconds } = this.#chosen;
-    let stepSeconds = 5;
-    try {
-      const after = String(Math.floor(Date.now() / 1000) - seconds);
-      const columns = await get<Columns>('/api/history', { span, after });
-      if (columns.times.length > 0) this.#draw(columns);
-      stepSeconds = columns.stepSeconds;
-    } catch {
-      // The head of the page says that the server does not answer.
-    }
+    const after = String(Math.floor(Date.now() / 1000) - seconds);
+    // The head of the page says that the server does not answer.
+    const columns = await get<Columns>('/api/history', { span, after }).catch(() => undefined);
+    if (columns !== undefined) this.#draw(columns);
+    const stepSeconds = columns?.stepSeconds ?? 5;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#refresh(), 1000 * Math.min(stepSeconds, 60));
   }
 
   #draw({ times, series }: Columns): void {
-    const names = this.#wans.filter((wan) => `${wan} new` in series);
+    const names = this.#wans.filter((wan) => `${wan} in` in series || `${wan} new` in series);
+    if (names.length === 0) return;
     const isSame = names.join('\n') === this.#names.join('\n');
     this.#names = names;
     for (const plot of PLOTS) {

@@ -16,6 +16,9 @@ const CHANGE_TIMEOUT_MS = 60_000;
 /** Time to count the connections of a large table. */
 const STATUS_TIMEOUT_MS = 10_000;
 
+/** Time for a process that explains a connection, behind those that are asked before. */
+const EXPLAIN_TIMEOUT_MS = 60_000;
+
 /** The answer to `POST /set`, as JSON: `said` with 200, `error` with any other status. */
 export interface SetAnswer {
   /** One line: the state after the change. */
@@ -52,7 +55,7 @@ export function answer(
     return;
   }
   request.resume();
-  visitors.asked(socket, STATUS_TIMEOUT_MS);
+  visitors.asked(socket, request.url?.startsWith('/v1/explain?') ? EXPLAIN_TIMEOUT_MS : STATUS_TIMEOUT_MS);
   if (v1 !== undefined && request.url?.startsWith('/v1/')) {
     void v1.answer(request, response, () => visitors.follows(socket));
     return;

@@ -17,7 +17,7 @@ import type { Watch } from './watch.js';
 const SET_MS = 60_000;
 
 /** Time to read a large table of connections, or to explain one. */
-const QUESTION_MS = 30_000;
+const QUESTION_MS = 60_000;
 
 /** What a route answers from. */
 export interface RouteContext {

@@ -18,6 +18,8 @@ const MOST_HEADER_BYTES = 8192;
 /** The time for a request's headers, and for all of it. */
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
+/** A connection on which nothing is read or written for so long is ended; a change may take a minute to be answered. */
+const IDLE_MS = 90_000;
 /** How often slow requests are looked for. */
 const LIMITS_MS = 1_000;
 
@@ -73,6 +75,7 @@ export class Web {
       (request, response) => void this.#answer(request, response),
     );
     this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.timeout = IDLE_MS;
     this.#server.on('clientError', (_error, socket) => socket.destroy());
   }
 

@@ -4,7 +4,6 @@ import { mkdirSync } from 'node:fs';
 import type { Event } from '#wanmark/core/event.js';
 import { History } from '#wanmark/web/history.js';
 import { Web } from '#wanmark/web/server.js';
-import { PACKAGES, WITHIN } from '../helpers/beside.js';
 import { Chromium } from '../helpers/chromium.js';
 import { FakeDaemon } from '../helpers/fake-daemon.js';
 import { checkStatusOf, statusSample, wanStatus } from '../helpers/status-sample.js';
@@ -105,8 +104,7 @@ async function main(): Promise<void> {
   const listen = { host: '127.0.0.1', port: 0, isLoopback: true };
   const common = { version: '0.2.0', token: undefined, hosts: [], allowSet: false, onFault: assert.ifError };
   const web = await Web.start({ ...common, listen, socket: daemon.socket, history: history() });
-  const own = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs pictures /run && exec "$@"', 'sh'];
-  const browser = await Chromium.start((argv) => [...own, WITHIN, PACKAGES, '/run/packages', ...argv]);
+  const browser = await Chromium.here();
   mkdirSync(FOLDER, { recursive: true });
   const take = async (name: string, width: number, height: number, scheme: 'light' | 'dark') => {
     await browser.show(width, height, scheme);

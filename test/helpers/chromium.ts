@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { PACKAGES, WITHIN } from './beside.js';
 import { eventually } from './router-state.js';
 
 const PROGRAM = '/usr/lib/chromium/chromium-headless-shell';
@@ -53,6 +54,12 @@ export class Chromium {
     browser.#session = sessionId as string;
     for (const domain of ['Page', 'Runtime', 'Log']) await browser.send(`${domain}.enable`);
     return browser;
+  }
+
+  /** One in this process's own network, with files of its own. Needs root. */
+  static here(): Promise<Chromium> {
+    const own = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs chromium /run && exec "$@"', 'sh'];
+    return Chromium.start((argv) => [...own, WITHIN, PACKAGES, '/run/packages', ...argv]);
   }
 
   private constructor(argv: readonly string[]) {

@@ -17,6 +17,7 @@ export class FakeDaemon {
   events: readonly Event[] = [];
   /** Answers to other paths, apart from their queries. */
   readonly answers = new Map<string, (request: IncomingMessage) => object>();
+  readonly #startedAt = performance.now();
   readonly #folder: string;
   readonly #server: Server;
 
@@ -42,7 +43,7 @@ export class FakeDaemon {
         response.write(`:\n\n${texts.join('')}`);
         return;
       }
-      const answer = path === '/v1/status' ? this.status : this.answers.get(path)?.(request);
+      const answer = path === '/v1/status' ? this.#status() : this.answers.get(path)?.(request);
       response.writeHead(answer === undefined ? 404 : 200, { connection: 'close' });
       response.end(JSON.stringify(answer ?? { error: 'there is no such thing' }));
     });
@@ -51,6 +52,12 @@ export class FakeDaemon {
   /** Ends all its connections, as when it is killed. */
   cut(): void {
     this.#server.closeAllConnections();
+  }
+
+  /** What it is to say, with the time that it has been running. */
+  #status(): StatusV1 {
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    return { ...this.status, uptimeSeconds: this.status.uptimeSeconds + seconds };
   }
 
   async stop(): Promise<void> {
