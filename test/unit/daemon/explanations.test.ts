@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Explanations } from '#wanmark/daemon/explanations.js';
 import type { Finished } from '#wanmark/system/run.js';
 
-const QUERY = { src: '--json', dst: '203.0.113.1:443', flags: { proto: 'udp', in: '--help' } };
+const QUERY = { src: '10.0.0.1', dst: '203.0.113.1:443', flags: { proto: 'udp', in: '--help' } };
 
 /** Explanations whose process ends as it is told, with the arguments that it was given. */
 function made() {
@@ -25,9 +25,15 @@ describe('Explanations', () => {
     const answer = explanations.explain(QUERY);
     await settled();
     const flags = ['--json', '--socket=/run/socket', '--proto=udp', '--in=--help'];
-    assert.deepEqual(argvs, [['explain', ...flags, '--', '--json', '203.0.113.1:443']]);
+    assert.deepEqual(argvs, [['explain', ...flags, '10.0.0.1', '203.0.113.1:443']]);
     ends[0]!({});
     assert.equal(await answer, '{}\n');
+    for (const wrong of [{ src: '--help' }, { dst: '-h' }])
+      await assert.rejects(explanations.explain({ ...QUERY, ...wrong }), {
+        exitCode: 2,
+        message: /is not an address/,
+      });
+    assert.equal(argvs.length, 1);
   });
 
   it('say in a line what is wrong, and whose mistake it is', async () => {
