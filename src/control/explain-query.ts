@@ -27,6 +27,8 @@ export function parseExplainQuery(query: URLSearchParams): ExplainQuery {
 function needed(query: URLSearchParams, name: string): string {
   const value = query.get(name) ?? '';
   if (value === '') throw new UsageError(`${name} is missing; add an address, such as ${name}=192.0.2.1:443`);
+  // The command would take it for a flag of its own, such as --config, which reads a file as the daemon's user.
+  if (value.startsWith('-')) throw new UsageError(`${name} "${bounded(name, value)}" is not an address`);
   return bounded(name, value);
 }
 

@@ -125,6 +125,7 @@ describe('the paths below /v1/', () => {
 
   for (const [url, code, error] of [
     ['/v1/explain?src=192.0.2.1', 400, /^dst is missing/],
+    ['/v1/explain?src=--config=/etc/passwd&dst=192.0.2.1', 400, /^src "--config=.*" is not an address/],
     ['/v1/explain?src=192.0.2.1&dst=203.0.113.1&json=1', 400, /unknown parameter "json"/],
     [`/v1/explain?src=${'x'.repeat(81)}&dst=203.0.113.1`, 400, /^src must have 80 characters/],
     ['/v1/', 404, /there are \/v1\/status/],
