@@ -29,9 +29,6 @@ export class Explanations {
 
   /** @returns JSON @throws UsageError where the question is wrong, SystemError where it has no answer or too many ask */
   explain(query: ExplainQuery): Promise<string> {
-    // Each becomes an argument, where it would be a flag; yargs counts nothing behind `--` as SRC or DST.
-    const flag = [query.src, query.dst].find((text) => text.startsWith('-'));
-    if (flag !== undefined) return Promise.reject(new UsageError(`${flag} is not an address`));
     if (this.#waiting >= MOST_WAITING)
       return Promise.reject(new SystemError('BUSY', 'too many ask for explanations; try again later'));
     this.#waiting++;
@@ -41,7 +38,7 @@ export class Explanations {
   }
 
   async #ask({ src, dst, flags }: ExplainQuery): Promise<string> {
-    // With `=`, no value is taken for a flag.
+    // With `=`, no value is taken for a flag; addresses that look like one are refused by parseExplainQuery().
     const given = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
     const argv = [MAIN, 'explain', '--json', `--socket=${this.#socket}`, ...given, src, dst];
     const { code, stdout, stderr } = await this.#run([
