@@ -2,6 +2,8 @@ import { request } from 'node:http';
 import { SystemError } from '../errors.js';
 
 const TIMEOUT_MS = 5000;
+/** The errors of connect(2) where no socket is, or one of a daemon that has ended. */
+const NOBODY: readonly string[] = ['ENOENT', 'ECONNREFUSED'];
 
 /** The daemon's answer. */
 export interface Answer<Body> {
@@ -13,8 +15,8 @@ export interface Answer<Body> {
 /**
  * Asks the running daemon on its socket.
  * @param body what to POST, as JSON; undefined makes it a GET
- * @throws SystemError in one line: `NO_DAEMON` when nobody answers, or the answer is not JSON; `NO_PRIVILEGE` where this user may
- *   not ask
+ * @throws SystemError in one line: `NO_DAEMON` where nobody listens, `NO_ANSWER` where somebody does and gives no answer in JSON,
+ *   `NO_PRIVILEGE` where this user may not ask
  */
 export function askDaemon<Body>(
   socketPath: string,
@@ -26,7 +28,7 @@ export function askDaemon<Body>(
     const fail = (reason: string) =>
       reject(
         new SystemError(
-          'NO_DAEMON',
+          NOBODY.includes(reason) ? 'NO_DAEMON' : 'NO_ANSWER',
           `no daemon answers on ${socketPath} (${reason}); start one with wanmark run, or say where it is with --socket`,
         ),
       );

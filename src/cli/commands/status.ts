@@ -21,7 +21,7 @@ import { connectionLines } from '../connections-text.js';
 import { presetSocket } from '../options.js';
 import { outputWidth, printLines } from '../print-lines.js';
 import { rulesTable } from '../rules-table.js';
-import { say } from '../say.js';
+import { complain, say } from '../say.js';
 import type { Line } from '../screen/line.js';
 import { kernelLines, statusLines } from '../status-text.js';
 
@@ -184,9 +184,14 @@ async function orWithoutDaemon<T>(
     return await ask(preset ?? DEFAULT_SOCKET);
   } catch (error) {
     // Whoever says where the daemon is means that one.
-    const isAway = error instanceof SystemError && error.code === 'NO_DAEMON' && socket === undefined;
-    const found = isAway ? await without() : undefined;
+    const code = error instanceof SystemError && socket === undefined ? error.code : undefined;
+    const found = code === 'NO_DAEMON' || code === 'NO_ANSWER' ? await without() : undefined;
     if (found === undefined) throw error;
+    // A daemon that hangs must not look like one that was stopped.
+    if (code === 'NO_ANSWER') {
+      complain((error as SystemError).message);
+      process.exitCode = 1;
+    }
     return found;
   }
 }
