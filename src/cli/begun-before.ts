@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.js';
 import { flush } from '../conntrack/requests.js';
 import { FAMILIES } from '../core/family.js';
-import { blocksWithout } from '../core/mark-blocks.js';
+import { blocksOf } from '../core/mark-blocks.js';
 import { natOf } from '../core/wan.js';
 import { SystemError } from '../errors.js';
 
@@ -25,8 +25,9 @@ export async function forgetBegunBefore(
   try {
     const begun = { status: 0, statusMask: EXPECTED | SEEN_REPLY | TRANSLATED };
     for (const family of FAMILIES) {
-      const untranslated = wans.filter((wan) => natOf(wan, family) === 'none').map(({ mark }) => mark);
-      for (const { mark, mask } of blocksWithout(untranslated, fields.wans))
+      // A number of nobody's is somebody else's, and so is the connection.
+      const translated = wans.filter((wan) => natOf(wan, family) !== 'none').map(({ mark }) => mark);
+      for (const { mark, mask } of blocksOf([0, ...translated], fields.wans))
         await forget(mark, mask, { ...begun, family });
     }
   } catch (error) {

@@ -43,7 +43,8 @@ describe('what began before the rules were there', () => {
       assert.equal(await forgets(0, 4, status), false, String(status));
   });
 
-  it('stays on a WAN that translates nothing in its family, and on no other', async () => {
+  it('stays on a WAN that translates nothing in its family, and under a number of nobody, and on no other', async () => {
+    assert.equal(await forgets(encode.call(config.fields.wans, 40), 4), false);
     const [fibre, dsl] = [1, 2].map((number) => encode.call(config.fields.wans, number));
     assert.deepEqual(
       [await forgets(fibre!, 4), await forgets(fibre!, 6), await forgets(dsl!, 4), await forgets(dsl!, 6)],
