@@ -57,7 +57,7 @@ describe('an installation', needs(namespaces, addon), () => {
       assert.equal(ok('refresh', undefined, how), '', 'each goes on with its own plan');
     }
     const socket = (how?: How) =>
-      /answers on (\S+)/.exec(machine.wanmark('status', undefined, how).stderr)?.[1];
+      /answers on (\S+)/.exec(machine.wanmark('reload', undefined, how).stderr)?.[1];
     assert.equal(socket(), '/run/wanmark/wanmark.sock');
     assert.match(socket(THERE)!, /^\/run\/wanmark\/netns-\d+\/wanmark\.sock$/);
     const mine = machine.snapshot();
