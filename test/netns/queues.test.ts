@@ -31,13 +31,13 @@ async function rules(host: Host): Promise<string> {
   return stdout.replace(/^#.*\n/gm, '').replace(/\[\d+:\d+\]/g, '');
 }
 
-/** The warnings about queues of a daemon with these flags. */
+/** The warnings about queues of a daemon with these flags; that the rules are of another configuration is said beside them. */
 async function warnings(wanmark: Wanmark, flags: readonly string[]): Promise<string[]> {
   const daemon = await wanmark.run(...flags);
   await daemon.stop();
   return daemon.program.lines
     .map((line) => JSON.parse(line) as { level: number; msg: string })
-    .filter(({ level, msg }) => level >= 40 && /queue/.test(msg))
+    .filter(({ level, msg }) => level >= 40 && /queue/.test(msg) && !msg.includes('of another configuration'))
     .map(({ msg }) => msg);
 }
 
