@@ -21,7 +21,7 @@ export interface HooksConfig {
 export function parseHooks(raw: RawConfig, wans: readonly Wan[]): HooksConfig {
   return Object.freeze({
     files: hookFiles(readList(raw, 'hook'), wans),
-    timeoutMs: 1000 * readInteger(raw, 'hook-timeout', 1, 3600),
+    timeoutMs: 1000 * readInteger(raw, 'hook-timeout'),
     user: hookUser(raw),
   });
 }

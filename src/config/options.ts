@@ -23,8 +23,10 @@ export interface Option {
   readonly describe: string;
   /** The description in docs/options.md, where `describe` is not enough. Markdown; its links start from docs/. */
   readonly details?: string;
-  /** The name of the value in `--help`. */
+  /** The name of the value; words with bars between them are all the values that there are, see {@link choicesOf}. */
   readonly value?: string;
+  /** The lowest and the highest of the whole numbers that it takes. */
+  readonly range?: readonly [number, number];
   /** The value that holds when neither a flag nor the file gives one; shown by `--help`. */
   readonly default?: string;
 }
@@ -48,6 +50,7 @@ export const WAN_OPTIONS = {
   'queue-num': {
     type: 'text',
     value: 'N',
+    range: [0, 65_535],
     default: '0',
     describe: 'The NFQUEUE number',
     details: 'The number of the NFQUEUE',
@@ -55,6 +58,7 @@ export const WAN_OPTIONS = {
   queues: {
     type: 'text',
     value: 'N',
+    range: [1, 16],
     default: '1',
     describe: 'How many NFQUEUEs, from --queue-num on; each has an I/O thread',
     details:
@@ -118,6 +122,7 @@ export const SERVICE_OPTIONS = {
   'service-queue': {
     type: 'text',
     value: 'N',
+    range: [0, 65_535],
     describe: 'The NFQUEUE number for services (default: the one after the queues of the WANs)',
     details: `The number of the services' NFQUEUE. Without the flag it is the one after the queues of the WANs`,
   },
@@ -188,6 +193,7 @@ export const RULE_OPTIONS = {
   table: {
     type: 'text',
     value: 'N',
+    range: [256, 999_999_999],
     default: '1000',
     describe: 'Where the routing tables of the WANs begin: the WAN with mark K has table N + K',
     details:
@@ -196,6 +202,7 @@ export const RULE_OPTIONS = {
   priority: {
     type: 'text',
     value: 'N',
+    range: [1, 32_761],
     default: '20000',
     describe: 'The first of five priorities of our ip rules: N to N + 4',
     details:
@@ -266,6 +273,7 @@ export const RUN_OPTIONS = {
   deadline: {
     type: 'text',
     value: 'MS',
+    range: [1, 10_000],
     default: '50',
     describe: 'How long a packet waits for the strategy before the kernel chooses',
     details: 'How many milliseconds a packet waits for the strategy before the kernel chooses, 1 to 10000',
@@ -273,6 +281,7 @@ export const RUN_OPTIONS = {
   'queue-length': {
     type: 'text',
     value: 'N',
+    range: [1, 65_536],
     default: '8192',
     describe: 'How many packets may wait in the kernel; beyond, it chooses itself',
     details: 'How many packets may wait in the kernel, 65536 at most. Beyond that the kernel chooses itself',
@@ -309,6 +318,7 @@ export const RUN_OPTIONS = {
   'hook-timeout': {
     type: 'text',
     value: 'SECONDS',
+    range: [1, 3600],
     default: '30',
     describe: 'How long a hook may run until it is killed',
     details: 'How long a hook may run until it is killed, 1 to 3600',
@@ -323,6 +333,7 @@ export const RUN_OPTIONS = {
   'up-after': {
     type: 'text',
     value: 'SECONDS',
+    range: [0, 3600],
     default: '30',
     describe: 'How long a WAN that was down must work without a break until it is up',
     details: 'How long a WAN that was down must work without a break until it is up, 0 to 3600',
@@ -330,6 +341,7 @@ export const RUN_OPTIONS = {
   'slow-start': {
     type: 'text',
     value: 'SECONDS',
+    range: [0, 3600],
     default: '30',
     describe: 'How long a WAN that came up takes to get its full share, from a tenth on (0: at once)',
     details:
@@ -404,6 +416,11 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   ...RULE_OPTIONS,
   ...RUN_OPTIONS,
 };
+
+/** All the values of an option that has only a few; undefined for others. */
+export function choicesOf({ value = '' }: Pick<Option, 'value'>): readonly string[] | undefined {
+  return /^[a-z]+(\|[a-z]+)+$/.test(value) ? value.split('|') : undefined;
+}
 
 /** The values as the flags or the file give them, not yet checked. */
 export type RawConfig = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.js';
 import { parseInteger } from './number.js';
-import type { RawConfig } from './options.js';
+import { type RawConfig, SERVICE_OPTIONS } from './options.js';
 import { readInteger, readText } from './raw.js';
 import type { TargetLists } from './targets.js';
 
@@ -20,8 +20,8 @@ export interface QueuesConfig {
 
 /** @throws UsageError */
 export function parseQueues(raw: RawConfig, { targets, services }: TargetLists): QueuesConfig {
-  const num = readInteger(raw, 'queue-num', 0, 65535);
-  const count = readInteger(raw, 'queues', 1, 16);
+  const num = readInteger(raw, 'queue-num');
+  const count = readInteger(raw, 'queues');
   if (raw.queues !== undefined && targets.length === 0)
     throw new UsageError('--queues is for the uplinks of --wan; all services have one queue');
   if (num + count - 1 > 65535)
@@ -33,15 +33,15 @@ export function parseQueues(raw: RawConfig, { targets, services }: TargetLists):
     count,
     // Without services the default number may lie beyond the last queue; nobody opens it.
     services: services.length === 0 ? num : serviceQueue(raw, num, count),
-    length: readInteger(raw, 'queue-length', 1, 65_536),
-    deadlineMs: readInteger(raw, 'deadline', 1, 10_000),
+    length: readInteger(raw, 'queue-length'),
+    deadlineMs: readInteger(raw, 'deadline'),
   });
 }
 
 function serviceQueue(raw: RawConfig, num: number, count: number): number {
   const behind = num + count;
   const value = readText(raw, 'service-queue') ?? String(behind);
-  const queue = parseInteger('service-queue', value, 0, 65535);
+  const queue = parseInteger('service-queue', value, ...SERVICE_OPTIONS['service-queue'].range);
   if (queue < num || queue >= behind) return queue;
   const which = count === 1 ? 'the queue' : `one of the ${count} queues`;
   throw new UsageError(`service-queue ${queue} is ${which} of the WANs; give it a number of its own`);

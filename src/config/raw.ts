@@ -23,9 +23,9 @@ export function readText(raw: RawConfig, key: string): string | undefined {
   );
 }
 
-/** The whole number of an option that has a default, in min..max. @throws UsageError */
-export function readInteger(raw: RawConfig, key: string, min: number, max: number): number {
-  return parseInteger(key, readText(raw, key)!, min, max);
+/** The whole number of an option that has a default and a range. @throws UsageError */
+export function readInteger(raw: RawConfig, key: string): number {
+  return parseInteger(key, readText(raw, key)!, ...(OPTIONS[key] as Option).range!);
 }
 
 /** The value of an option that has a default, which must be one of these. @throws UsageError */

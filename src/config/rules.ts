@@ -48,8 +48,8 @@ export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field
     own: readChoice(raw, 'own', ['on', 'off']) === 'on',
     respectMarks: readChoice(raw, 'respect-marks', ['on', 'off']) === 'on',
     exclude: readList(raw, 'exclude').map((net) => network(String(net))),
-    table: readInteger(raw, 'table', 256, 999_999_999),
-    priority: readInteger(raw, 'priority', 1, 32_761),
+    table: readInteger(raw, 'table'),
+    priority: readInteger(raw, 'priority'),
     logKernel: readSwitch(raw, 'log-kernel'),
     forwardAccept: readSwitch(raw, 'forward-accept'),
   });

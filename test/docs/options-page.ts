@@ -132,6 +132,15 @@ wan:
   - { name: dsl, dev: ppp0, weight: 1 }
 \`\`\`
 
+Editors that read JSON Schema complete such a file and mark mistakes in it. The schema is \`docs/wanmark.schema.json\` of the package;
+an editor with yaml-language-server finds it by the first line of the file:
+
+\`\`\`yaml
+# yaml-language-server: $schema=/usr/lib/node_modules/wanmark/docs/wanmark.schema.json
+\`\`\`
+
+\`npm root --global\` prints the directory of the packages; of a checkout it is \`docs/\` there.
+
 ## Environment
 
 | variable | default | what it does |

@@ -1,10 +1,12 @@
-/** Writes what is made from the code: the pages of docs/ that are, and the ready scripts. `npm run docs`. */
+/** Writes what is made from the code: the pages of docs/ that are, the schema of the configuration file, and the ready scripts. `npm run docs`. */
 import { writeFileSync } from 'node:fs';
 import { doctorPage } from './doctor-page.js';
 import { optionsPage } from './options-page.js';
 import { ROOT } from './pages.js';
 import { readyScripts } from './ready-scripts.js';
+import { schemaText } from './schema.js';
 
 writeFileSync(`${ROOT}docs/options.md`, optionsPage());
 writeFileSync(`${ROOT}docs/doctor.md`, doctorPage());
+writeFileSync(`${ROOT}docs/wanmark.schema.json`, schemaText());
 for (const [path, text] of await readyScripts()) writeFileSync(ROOT + path, text);

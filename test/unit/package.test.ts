@@ -31,6 +31,8 @@ describe('the package, packed from a clone in which nothing is built', () => {
     }
   });
 
+  it('has the schema for editors', () => assert.ok(files.includes('docs/wanmark.schema.json')));
+
   it('has the page', () => {
     const compiled = ['page', 'plots'].map((name) => `dist/page/${name}.js`);
     for (const name of ['web/index.html', 'web/page.css', 'web/icon.svg', ...compiled]) {
