@@ -1,4 +1,5 @@
-import type { CommandModule } from 'yargs';
+import type { Argv, CommandModule } from 'yargs';
+import { EXAMPLES } from './examples.js';
 
 /**
  * The commands by name. Each is loaded only when it is needed, which saves half the time of a start on a small router.
@@ -26,5 +27,23 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
 export async function loadCommands(args: readonly string[]): Promise<readonly CommandModule[]> {
   const first = args[0] ?? '';
   const wanted = Object.hasOwn(LOADERS, first) ? [LOADERS[first]!] : Object.values(LOADERS);
-  return Promise.all(wanted.map((load) => load()));
+  return (await Promise.all(wanted.map((load) => load()))).map(withExamples);
+}
+
+/** The name of a command, such as `set` of `set [wan] [settings..]`. */
+export function nameOf({ command }: CommandModule): string {
+  return String(command).split(' ')[0]!;
+}
+
+/** The command with its examples in its help, which costs time only where it is asked for. */
+function withExamples(command: CommandModule): CommandModule {
+  const build = command.builder as (yargs: Argv, help: boolean) => Argv;
+  const examples = EXAMPLES[nameOf(command)] ?? [];
+  return {
+    ...command,
+    builder: (yargs, help?: boolean) => {
+      const built = build(yargs, help === true);
+      return help ? examples.reduce((all, [line, does]) => all.example(line, does), built) : built;
+    },
+  };
 }

@@ -24,12 +24,34 @@ export function addOptions(
   return yargs.option('config', toYargs(CONFIG_OPTION));
 }
 
+/**
+ * An option of one command that takes a value, of which `--help` shows the name; words with bars between them are all the
+ * values that there are.
+ */
+export function valued(value: string, { describe, defaultDescription }: ValuedOptions) {
+  return {
+    type: 'string',
+    requiresArg: true,
+    describe: `${describe} [${value}]`,
+    ...(defaultDescription === undefined ? {} : { defaultDescription }),
+  } as const;
+}
+
+interface ValuedOptions {
+  readonly describe: string;
+  readonly defaultDescription?: string;
+}
+
+/** The option of a command that asks the daemon. */
+export const SOCKET = valued('PATH', {
+  describe: 'Where the daemon answers (or $WANMARK_SOCKET)',
+  defaultDescription: DEFAULT_SOCKET,
+});
+
 // Values stay text and lists stay raw until config/ reads them: flags and file share the same checks and messages.
-function toYargs(option: Option): Options {
-  const common: Options = { describe: option.describe };
-  if (option.default !== undefined) common.defaultDescription = option.default;
-  if (option.type === 'switch') return { ...common, type: 'boolean' };
-  return { ...common, type: 'string', requiresArg: true };
+function toYargs({ type, describe, value, default: standard }: Option): Options {
+  if (type === 'switch') return { type: 'boolean', describe };
+  return valued(value!, standard === undefined ? { describe } : { describe, defaultDescription: standard });
 }
 
 /**

@@ -2,6 +2,7 @@ import yargs, { type Argv, type CommandModule } from 'yargs';
 import { nearest, suggestion } from '../config/nearest.js';
 import { OPTIONS } from '../config/options.js';
 import { UsageError } from '../errors.js';
+import { nameOf } from './commands.js';
 
 /**
  * Turns yargs' complaint into one line, with the nearest name for an unknown command or option.
@@ -27,11 +28,6 @@ export function usageError(
   const near = nearest(word, optionNames(command));
   const hint = near === undefined ? `see wanmark ${args[0]} --help` : `did you mean --${near}?`;
   return new UsageError(`unknown option --${word}; ${hint}`);
-}
-
-/** The name of a command, such as `set` of `set [wan] [settings..]`. */
-function nameOf({ command }: CommandModule): string {
-  return String(command).split(' ')[0]!;
 }
 
 /** Rejects a value for a switch: yargs would read `--log-mark=5` as false. A switch takes only true and false. */

@@ -4,6 +4,7 @@ import { printableJson } from '../../core/printable.js';
 import { SystemError } from '../../errors.js';
 import { journalPath, readJournal } from '../../system/journal.js';
 import { eventLine } from '../event-text.js';
+import { valued } from '../options.js';
 import { say } from '../say.js';
 import { parseSince } from '../since.js';
 
@@ -18,11 +19,12 @@ export const eventsCommand: CommandModule<object, EventsArguments> = {
   describe: 'What happened: changes of state, what was cut and moved, repairs, failed hooks',
   builder: (yargs) =>
     yargs
-      .option('since', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Only what is newer: 10min, 2h, 3d, 14:30, 2026-11-30T14:30',
-      })
+      .option(
+        'since',
+        valued('WHEN', {
+          describe: 'Only what is newer: 10min, 2h, 3d, 14:30, 2026-11-30T14:30',
+        }),
+      )
       .option('json', { type: 'boolean', describe: 'One JSON object a line' }),
   handler: ({ since, json }) => {
     const from = since === undefined ? Number.NEGATIVE_INFINITY : parseSince(since, new Date());

@@ -31,7 +31,7 @@ import { type ConnectionShown, matchingConnections } from '../explain-connection
 import { type PacketArguments, parsePacket, placePacket } from '../explain-packet.js';
 import { daemonSituation } from '../explain-situation.js';
 import { explanationText } from '../explain-text.js';
-import { addOptions, rawConfig } from '../options.js';
+import { addOptions, rawConfig, valued } from '../options.js';
 import { complain, say } from '../say.js';
 
 /** The command `explain`: why a connection goes where it goes. It changes nothing. */
@@ -51,16 +51,22 @@ export const explainCommand: CommandModule<object, PacketArguments & { readonly 
           demandOption: true,
           describe: 'Address of the server, with its port: 192.0.2.1:443, [2001:db8::1]:443',
         })
-        .option('proto', { ...TEXT, describe: 'Protocol by name or number', defaultDescription: 'tcp' })
-        .option('in', { ...TEXT, describe: 'Device that it comes in by; by default where SRC is' })
+        .option(
+          'proto',
+          valued('NAME', { describe: 'Protocol by name or number', defaultDescription: 'tcp' }),
+        )
+        .option('in', valued('DEV', { describe: 'Device that it comes in by; by default where SRC is' }))
         .option('own', {
           type: 'boolean',
           describe: "The router's own connection; SRC is one of its addresses",
         })
-        .option('mac', { ...TEXT, describe: 'MAC address of the sender; by default what is known of SRC' })
-        .option('mark', { ...TEXT, describe: 'Mark that somebody else gave it before' })
-        .option('uid', { ...TEXT, describe: "User id of the router's own program" })
-        .option('dscp', { ...TEXT, describe: 'DSCP, 0 to 63' })
+        .option(
+          'mac',
+          valued('MAC', { describe: 'MAC address of the sender; by default what is known of SRC' }),
+        )
+        .option('mark', valued('HEX', { describe: 'Mark that somebody else gave it before' }))
+        .option('uid', valued('N', { describe: "User id of the router's own program" }))
+        .option('dscp', valued('N', { describe: 'DSCP, 0 to 63' }))
         .option('json', { type: 'boolean', describe: 'One JSON object' }),
     handler: async ({ json, ...argv }) => {
       const given = parsePacket(argv);
@@ -83,7 +89,6 @@ export const explainCommand: CommandModule<object, PacketArguments & { readonly 
   };
 
 const RELEVANT = { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
-const TEXT = { type: 'string', requiresArg: true } as const;
 
 /** The configuration of the command line, or of the last `up`. @throws UsageError, SystemError */
 function configuration(raw: RawConfig): { config: Config; installed: Installed | undefined } {

@@ -11,6 +11,7 @@ import { importMwan3 } from '../../import/mwan3/import.js';
 import { readUci } from '../../import/uci/read.js';
 import { importVyos } from '../../import/vyos/import.js';
 import { draftConfig, renderDraft } from '../../import/yaml.js';
+import { valued } from '../options.js';
 import { complain, say } from '../say.js';
 
 /** Whose configurations can be read, and where each has it. */
@@ -31,19 +32,20 @@ export const importCommand: CommandModule<object, ImportArguments> = {
       .positional('from', {
         type: 'string',
         describe:
-          'mwan3 (a UCI file, or what uci export prints), or vyos (with braces or as set commands; EdgeOS too)',
+          'mwan3 (a UCI file, or what uci export prints), or vyos (with braces or as set commands; EdgeOS too) [mwan3|vyos]',
       })
       .positional('file', {
         type: 'string',
         describe: 'Where it is; /dev/stdin is standard input',
         defaultDescription: Object.values(FILES).join(', '),
       })
-      .option('network', {
-        type: 'string',
-        requiresArg: true,
-        describe: "For mwan3: OpenWrt's file of interfaces, which has their devices",
-        defaultDescription: 'the file "network" beside the other',
-      }),
+      .option(
+        'network',
+        valued('FILE', {
+          describe: "For mwan3: OpenWrt's file of interfaces, which has their devices",
+          defaultDescription: 'the file "network" beside the other',
+        }),
+      ),
   handler: ({ from, file, network }) => {
     const kinds = Object.keys(FILES);
     if (from === undefined)

@@ -17,6 +17,7 @@ import { renderReport } from '../../lab/table.js';
 import { describeHosts, interactiveShell } from '../../lab/terminal.js';
 import { Wanmark } from '../../lab/wanmark.js';
 import { checkStrategyFile } from '../../system/executable.js';
+import { valued } from '../options.js';
 
 /** The number of connections of each kind by default; rounded up to whole rounds of the weights. */
 const CONNECTIONS = 90;
@@ -43,37 +44,42 @@ export const labCommand: CommandModule = {
   describe: 'Try it on a network of namespaces: real connections, and who went where',
   builder: (yargs) =>
     yargs
-      .option('strategy', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'As of run',
-        defaultDescription: RUN_OPTIONS.strategy.default,
-      })
-      .option('engine', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'As of up; kernel: no daemon',
-        defaultDescription: 'nfqueue',
-      })
-      .option('kernel-mode', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'As of up, with --engine kernel',
-        defaultDescription: 'random',
-      })
-      .option('weights', { type: 'string', requiresArg: true, describe: 'Weight of each WAN, as 5,3,1' })
-      .option('wans', {
-        type: 'string',
-        requiresArg: true,
-        describe: `How many WANs, 1 to ${MAX_WANS}`,
-        defaultDescription: '3, or as many as weights',
-      })
-      .option('connections', {
-        type: 'string',
-        requiresArg: true,
-        describe: "Connections of each kind: TCP and UDP, IPv4 and IPv6, a client's and the router's own",
-        defaultDescription: `${CONNECTIONS}, rounded up to whole rounds`,
-      })
+      .option(
+        'strategy',
+        valued('NAME|FILE', {
+          describe: 'As of run',
+          defaultDescription: RUN_OPTIONS.strategy.default,
+        }),
+      )
+      .option(
+        'engine',
+        valued('nfqueue|kernel', {
+          describe: 'As of up; kernel: no daemon',
+          defaultDescription: 'nfqueue',
+        }),
+      )
+      .option(
+        'kernel-mode',
+        valued('random|nth', {
+          describe: 'As of up, with --engine kernel',
+          defaultDescription: 'random',
+        }),
+      )
+      .option('weights', valued('A,B,...', { describe: 'Weight of each WAN, as 5,3,1' }))
+      .option(
+        'wans',
+        valued('N', {
+          describe: `How many WANs, 1 to ${MAX_WANS}`,
+          defaultDescription: '3, or as many as weights',
+        }),
+      )
+      .option(
+        'connections',
+        valued('N', {
+          describe: "Connections of each kind: TCP and UDP, IPv4 and IPv6, a client's and the router's own",
+          defaultDescription: `${CONNECTIONS}, rounded up to whole rounds`,
+        }),
+      )
       .option('shared-port', {
         type: 'boolean',
         describe: 'All gateways behind one device of the router; they do the NAT',
@@ -82,11 +88,12 @@ export const labCommand: CommandModule = {
         type: 'boolean',
         describe: 'Rules and policies instead: with the daemon, without it, and with a WAN down',
       })
-      .option('exec', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Shell commands for the router before the connections, such as rules of your own',
-      })
+      .option(
+        'exec',
+        valued('COMMAND', {
+          describe: 'Shell commands for the router before the connections, such as rules of your own',
+        }),
+      )
       .option('json', { type: 'boolean', describe: 'The report as one JSON object on standard output' })
       .option('shell', { type: 'boolean', describe: 'Leave it up, and print how to enter each host' }),
   handler: async (argv) => {

@@ -4,7 +4,7 @@ import { DEFAULT_SOCKET } from '../../config/options.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import type { ReloadAnswer } from '../../control/reload.js';
 import { SystemError, UsageError, WanmarkError } from '../../errors.js';
-import { presetSocket } from '../options.js';
+import { presetSocket, SOCKET, valued } from '../options.js';
 import { complain, say } from '../say.js';
 
 /** How long to wait for the daemon, which answers only after the rules have followed. */
@@ -28,18 +28,14 @@ export const reloadCommand: CommandModule<object, ReloadArguments> = {
         type: 'boolean',
         describe: 'Only say what would change; exit code 1 if something would, 2 if it would be refused',
       })
-      .option('config', {
-        type: 'string',
-        requiresArg: true,
-        describe:
-          "The daemon's file, for where it answers; the daemon reads the one that it was started with",
-      })
-      .option('socket', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Where the daemon answers (or $WANMARK_SOCKET)',
-        defaultDescription: DEFAULT_SOCKET,
-      }),
+      .option(
+        'config',
+        valued('FILE', {
+          describe:
+            "The daemon's file, for where it answers; the daemon reads the one that it was started with",
+        }),
+      )
+      .option('socket', SOCKET),
   handler: async ({ 'dry-run': dryRun = false, config, socket }) => {
     try {
       const lines = await reload(socket ?? (await socketOf(config)), dryRun);

@@ -4,7 +4,7 @@ import { DEFAULT_SOCKET } from '../../config/options.js';
 import type { SetAnswer } from '../../control/answers.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import { SystemError, UsageError } from '../../errors.js';
-import { presetSocket } from '../options.js';
+import { presetSocket, SOCKET } from '../options.js';
 import { say } from '../say.js';
 
 /** How long to wait for the daemon, which answers only after the rules have followed. */
@@ -30,14 +30,10 @@ export const setCommand: CommandModule<object, SetArguments> = {
       .positional('settings', {
         type: 'string',
         array: true,
-        describe: 'weight=N (0 drains), weight=auto (the configured one), state=down, state=auto',
+        describe:
+          'What changes; weight=0 drains, and auto is as configured [weight=N|weight=auto|state=down|state=auto]',
       })
-      .option('socket', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Where the daemon answers (or $WANMARK_SOCKET)',
-        defaultDescription: DEFAULT_SOCKET,
-      }),
+      .option('socket', SOCKET),
   handler: async ({ wan, settings = [], socket = presetSocket().socket ?? DEFAULT_SOCKET }) => {
     if (wan === undefined || wan.includes('=')) {
       throw new UsageError(

@@ -18,7 +18,7 @@ import { installedConfig, readInstalled, rulesAreUp } from '../../system/install
 import { needNetAdmin } from '../../system/privilege.js';
 import { readRuleCounts } from '../../system/rule-counters.js';
 import { connectionLines } from '../connections-text.js';
-import { presetSocket } from '../options.js';
+import { presetSocket, SOCKET, valued } from '../options.js';
 import { outputWidth, printLines } from '../print-lines.js';
 import { rulesTable } from '../rules-table.js';
 import { complain, say } from '../say.js';
@@ -54,32 +54,30 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
         choices: ['rules', 'connections'] as const,
         describe: 'rules: what each rule took; connections: the live ones, the newest first',
       })
-      .option('socket', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Where the daemon answers (or $WANMARK_SOCKET)',
-        defaultDescription: DEFAULT_SOCKET,
-      })
+      .option('socket', SOCKET)
       .option('json', { type: 'boolean', describe: 'One JSON object' })
       .option('csv', { type: 'boolean', describe: 'A line "connections, mark" for each WAN' })
       .option('watch', { type: 'boolean', describe: 'Show it again each second' })
-      .option('wan', { type: 'string', requiresArg: true, describe: 'connections: only those of this WAN' })
-      .option('client', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'connections: only those of this address or network',
-      })
-      .option('policy', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'connections: only those of this policy',
-      })
-      .option('limit', {
-        type: 'string',
-        requiresArg: true,
-        describe: `connections: how many at most, up to ${MOST_CONNECTIONS}`,
-        defaultDescription: String(DEFAULT_CONNECTIONS),
-      }),
+      .option('wan', valued('NAME', { describe: 'connections: only those of this WAN' }))
+      .option(
+        'client',
+        valued('NET', {
+          describe: 'connections: only those of this address or network',
+        }),
+      )
+      .option(
+        'policy',
+        valued('NAME', {
+          describe: 'connections: only those of this policy',
+        }),
+      )
+      .option(
+        'limit',
+        valued('N', {
+          describe: `connections: how many at most, up to ${MOST_CONNECTIONS}`,
+          defaultDescription: String(DEFAULT_CONNECTIONS),
+        }),
+      ),
   handler: async (given) => {
     checkArguments(given);
     const { what, json, csv, watch } = given;

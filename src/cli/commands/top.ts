@@ -1,20 +1,14 @@
 import type { CommandModule } from 'yargs';
 import { DEFAULT_SOCKET } from '../../config/options.js';
 import { UsageError } from '../../errors.js';
-import { presetSocket } from '../options.js';
+import { presetSocket, SOCKET } from '../options.js';
 import { Top } from '../top/top.js';
 
 /** The command `top`: how the uplinks do, live. */
 export const topCommand: CommandModule<object, { readonly socket: string | undefined }> = {
   command: 'top',
   describe: 'Show how the uplinks do, live; keys drain one, set it down, list its connections',
-  builder: (yargs) =>
-    yargs.option('socket', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Where the daemon answers (or $WANMARK_SOCKET)',
-      defaultDescription: DEFAULT_SOCKET,
-    }),
+  builder: (yargs) => yargs.option('socket', SOCKET),
   handler: async ({ socket = presetSocket().socket ?? DEFAULT_SOCKET }) => {
     if (!process.stdin.isTTY || !process.stdout.isTTY)
       throw new UsageError('top needs a terminal; use wanmark status --watch');

@@ -5,7 +5,7 @@ import { ownVersion } from '../../system/version.js';
 import { DEFAULT_LISTEN, needToken, parseListen } from '../../web/listen.js';
 import { Web } from '../../web/server.js';
 import { Token } from '../../web/token.js';
-import { presetSocket } from '../options.js';
+import { presetSocket, SOCKET, valued } from '../options.js';
 import { complain, say } from '../say.js';
 
 interface WebArguments {
@@ -16,27 +16,26 @@ interface WebArguments {
   readonly socket: string | undefined;
 }
 
-const TEXT = { type: 'string', requiresArg: true } as const;
-
 /** The command `web`: a page that shows what the running daemon knows, and metrics. It needs no privilege. */
 export const webCommand: CommandModule<object, WebArguments> = {
   command: 'web',
   describe: 'Serve a page that shows the running daemon, and its metrics',
   builder: (yargs) =>
     yargs
-      .option('listen', {
-        ...TEXT,
-        describe: 'Address and port; any but loopback needs --token-file',
-        defaultDescription: DEFAULT_LISTEN,
-      })
-      .option('token-file', { ...TEXT, describe: 'Whoever knows the word in this file may look' })
-      .option('host', { ...TEXT, describe: 'A name that this server is called by; repeat it for each' })
+      .option(
+        'listen',
+        valued('ADDRESS:PORT', {
+          describe: 'Address and port; any but loopback needs --token-file',
+          defaultDescription: DEFAULT_LISTEN,
+        }),
+      )
+      .option('token-file', valued('FILE', { describe: 'Whoever knows the word in this file may look' }))
+      .option(
+        'host',
+        valued('NAME', { describe: 'A name that this server is called by; repeat it for each' }),
+      )
       .option('allow-set', { type: 'boolean', describe: 'Let the page drain WANs and set them down' })
-      .option('socket', {
-        ...TEXT,
-        describe: 'Where the daemon answers (or $WANMARK_SOCKET)',
-        defaultDescription: DEFAULT_SOCKET,
-      }),
+      .option('socket', SOCKET),
   handler: async (argv) => {
     const { socket = presetSocket().socket ?? DEFAULT_SOCKET } = argv;
     const listen = parseListen(one('listen', argv.listen) ?? DEFAULT_LISTEN);
