@@ -18,6 +18,7 @@ import {
   SERVICE_OPTIONS,
   WAN_OPTIONS,
 } from '#wanmark/config/options.js';
+import { ENVIRONMENT, EXIT_CODES } from './surroundings.js';
 
 /** The text of docs/options.md: the tables of `src/config`, and what there is to say around them. */
 export function optionsPage(): string {
@@ -145,17 +146,14 @@ an editor with yaml-language-server finds it by the first line of the file:
 
 | variable | default | what it does |
 |---|---|---|
-| \`WANMARK_SOCKET\` | \`/run/wanmark/wanmark.sock\` | is where \`status\`, \`set\` and \`reload\` ask the daemon; \`--socket\` wins over it |
-| \`WANMARK_RUN\` | \`/run/wanmark\` | is the directory of the lock, and of what is remembered from \`up\` to \`down\`; a second [network namespace](limits.md#one-installation-in-a-network-namespace) that shares it has a folder in it |
+${ENVIRONMENT.map(([name, standard, does]) => `| ${code(name)} | ${code(standard)} | ${does} |`).join('\n')}
 | \`IPTABLES\`, \`IP6TABLES\` | \`iptables\`, \`ip6tables\` | name the programs, for example \`iptables-legacy\` and \`ip6tables-legacy\` |
 
 ## Exit codes
 
 | code | meaning |
 |---|---|
-| 0 | It is done; also on SIGTERM and SIGINT |
-| 1 | The machine would not, \`check\` found something missing, \`doctor\` something wrong, or \`import\` lost something |
-| 2 | The usage or the configuration is wrong |
+${EXIT_CODES.map(([code, means]) => `| ${code} | ${means} |`).join('\n')}
 
 An error is one line that says what is wrong and what to do about it, and nothing has been changed.
 `;

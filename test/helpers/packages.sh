@@ -2,13 +2,13 @@
 # Unpacks the programs that tests try beside wanmark, without installing them: packages.sh FOLDER
 #
 # A firewall's package starts it at once and at every boot, as do those of routing daemons, network managers and Prometheus,
-# which nobody wants of a test on his machine, and a browser is large. Their programs run in a mount namespace that sees FOLDER above the machine's own
+# which nobody wants of a test on his machine, a browser is large, and shells would be for nothing else. Their programs run in a mount namespace that sees FOLDER above the machine's own
 # files (within-packages.sh).
 set -eu
 folder=$1
 PACKAGES='ufw firewalld python3-firewall python3-nftables gir1.2-glib-2.0 shorewall shorewall-core
 keepalived bird2 udhcpc isc-dhcp-client dhcpcd-base dnsmasq-base network-manager wireguard-tools wireguard-go
-prometheus chromium-headless-shell fonts-dejavu-core'
+prometheus chromium-headless-shell fonts-dejavu-core mandoc zsh fish'
 [ "$(cat "$folder/ready" 2>/dev/null)" != "$PACKAGES" ] || exit 0
 rm -rf "$folder"
 mkdir -p "$folder/debs"

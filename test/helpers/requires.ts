@@ -68,10 +68,17 @@ export const conntrackTable = once(() =>
     : '/proc/net/nf_conntrack, or the program conntrack: apt-get install conntrack',
 );
 
+const PACKAGES = fileURLToPath(new URL('../packages/', import.meta.url));
+const UNPACK = 'test/helpers/packages.sh dist-test/packages';
+
+/** Requires one of the programs whose packages are unpacked, by its path there. */
+export function unpacked(path: string): Requirement {
+  return once(() => (existsSync(PACKAGES + path) ? undefined : `the unpacked program ${path}: ${UNPACK}`));
+}
+
 /** Requires the unpacked packages of programs that are tried beside wanmark, and what they need of the machine. */
 export const packages = once(() => {
-  if (!existsSync(fileURLToPath(new URL('../packages/ready', import.meta.url))))
-    return 'the packages of other programs: test/helpers/packages.sh dist-test/packages';
+  if (!existsSync(`${PACKAGES}ready`)) return `the packages of other programs: ${UNPACK}`;
   return succeeds(['/usr/bin/python3', '-c', 'import dbus, gi'])
     ? undefined
     : 'what firewalld needs: apt-get install dbus python3-dbus python3-gi';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 /** The root of the checkout. */
 export const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
 
-const SOURCES = ['native', 'scripts', 'examples', 'src', 'web', 'docs'];
+const SOURCES = ['native', 'scripts', 'examples', 'src', 'web', 'docs', 'man'];
 const FILES = ['package.json', 'package-lock.json', 'binding.gyp', 'tsconfig.base.json', 'CHANGELOG.md'];
 
 export interface Tarball {

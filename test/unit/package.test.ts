@@ -9,6 +9,7 @@ import { CHECKOUT, installTarball, packFreshClone } from '../helpers/tarball.js'
 
 interface Manifest {
   readonly bin: Readonly<Record<string, string>>;
+  readonly man: readonly string[];
   readonly exports: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
@@ -19,9 +20,15 @@ const tarball = packFreshClone(folder);
 describe('the package, packed from a clone in which nothing is built', () => {
   const { files } = tarball;
 
-  it('has the files that its bin and exports name', () => {
-    const { bin, exports } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as Manifest;
-    const named = [...Object.values(bin), ...Object.values(exports).flatMap((one) => Object.values(one))];
+  it('has the files that its bin, man and exports name', () => {
+    const { bin, man, exports } = JSON.parse(
+      readFileSync(join(CHECKOUT, 'package.json'), 'utf8'),
+    ) as Manifest;
+    const named = [
+      ...Object.values(bin),
+      ...man,
+      ...Object.values(exports).flatMap((one) => Object.values(one)),
+    ];
     for (const name of named) assert.ok(files.includes(name.replace('./', '')), name);
   });
 
