@@ -20,6 +20,7 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   web: async () => (await import('./commands/web.js')).webCommand as CommandModule,
   reload: async () => (await import('./commands/reload.js')).reloadCommand as CommandModule,
   import: async () => (await import('./commands/import.js')).importCommand as CommandModule,
+  completion: async () => (await import('./commands/completion.js')).completionCommand as CommandModule,
   lab: async () => (await import('./commands/lab.js')).labCommand as CommandModule,
 };
 

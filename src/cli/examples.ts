@@ -62,6 +62,14 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['wanmark import mwan3 > wanmark.yaml', 'of OpenWrt; what is lost is said on standard error'],
     ['wanmark import vyos /config/config.boot', 'of VyOS or EdgeOS'],
   ],
+  completion: [
+    [
+      'wanmark completion bash > /etc/bash_completion.d/wanmark',
+      'for bash, with the package bash-completion',
+    ],
+    ['wanmark completion zsh > /usr/local/share/zsh/site-functions/_wanmark', 'for zsh'],
+    ['wanmark completion fish > /etc/fish/completions/wanmark.fish', 'for fish'],
+  ],
   lab: [
     ['wanmark lab', 'three uplinks, with the daemon'],
     ['wanmark lab --engine kernel --kernel-mode nth --weights 5,3,1', 'the kernel alone'],

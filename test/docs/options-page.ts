@@ -43,6 +43,7 @@ export function optionsPage(): string {
 | \`wanmark reload\` | makes the running daemon, and the rules, [go over to the configuration of now](systemd.md#after-a-change-of-the-configuration) |
 | \`wanmark set\` | [changes a WAN](health.md#by-hand) of the running daemon |
 | \`wanmark import\` | prints [the configuration of mwan3](from-mwan3.md), VyOS or EdgeOS as one of ours, and says what is not the same |
+| \`wanmark completion\` | prints a script by which bash, zsh or fish [completes](#completion) commands, options and values |
 | \`wanmark lab\` | builds a router with several WANs in namespaces, and counts who went where |
 
 \`up\`, \`run\`, \`print\`, \`refresh\`, \`check\`, \`doctor\` and \`down\` take the same flags, so one set of them serves all: each
@@ -141,6 +142,16 @@ an editor with yaml-language-server finds it by the first line of the file:
 \`\`\`
 
 \`npm root --global\` prints the directory of the packages; of a checkout it is \`docs/\` there.
+
+## Completion
+
+The scripts know every command, option and value, and run no program at a TAB. A new version of wanmark may have others:
+
+\`\`\`sh
+wanmark completion bash > /etc/bash_completion.d/wanmark
+wanmark completion zsh > /usr/local/share/zsh/site-functions/_wanmark
+wanmark completion fish > /etc/fish/completions/wanmark.fish
+\`\`\`
 
 ## Environment
 

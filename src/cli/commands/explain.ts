@@ -44,12 +44,13 @@ export const explainCommand: CommandModule<object, PacketArguments & { readonly 
         .positional('src', {
           type: 'string',
           demandOption: true,
-          describe: 'Address of the client, with its port if that matters; router: this router itself',
+          describe:
+            'Address of the client, with its port if that matters; router: this router itself [ADDRESS:PORT|router]',
         })
         .positional('dst', {
           type: 'string',
           demandOption: true,
-          describe: 'Address of the server, with its port: 192.0.2.1:443, [2001:db8::1]:443',
+          describe: 'Address of the server, with its port: 192.0.2.1:443, [2001:db8::1]:443 [ADDRESS:PORT]',
         })
         .option(
           'proto',

@@ -36,7 +36,7 @@ export const importCommand: CommandModule<object, ImportArguments> = {
       })
       .positional('file', {
         type: 'string',
-        describe: 'Where it is; /dev/stdin is standard input',
+        describe: 'Where it is; /dev/stdin is standard input [FILE]',
         defaultDescription: Object.values(FILES).join(', '),
       })
       .option(

@@ -25,7 +25,7 @@ export const setCommand: CommandModule<object, SetArguments> = {
       .positional('wan', {
         type: 'string',
         describe:
-          'Its name; a backend has SERVICE/TO, as web/10.0.0.2:8080, and SERVICE means all of its backends',
+          'Its name; a backend has SERVICE/TO, as web/10.0.0.2:8080, and SERVICE means all of its backends [NAME]',
       })
       .positional('settings', {
         type: 'string',
