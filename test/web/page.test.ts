@@ -123,7 +123,8 @@ describe('the page in Chromium', needs(root, packages), () => {
         if (data[i + 3] > 200 && blue.every((part, k) => Math.abs(data[i + k] - part) < 30)) return true;
       return false;
     })()`;
-    assert.equal(await browser.evaluate(COLOURED), true, 'a line is drawn');
+    // uPlot paints after it has written the legend.
+    await eventually(() => browser.evaluate<boolean>(COLOURED), Boolean, 'a line is drawn');
   });
 
   it('lists live connections by WAN and client, and says in a line what is wrong', async () => {
