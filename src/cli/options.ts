@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import type { Argv, Options } from 'yargs';
 import { readConfigFile, readText } from '../config/file.js';
 import { CONFIG_OPTION, DEFAULT_SOCKET, OPTIONS, type Option, type RawConfig } from '../config/options.js';
+import { UsageError } from '../errors.js';
 import { isSecondNamespace, runDirectory } from '../system/run-directory.js';
 
 /**
@@ -81,11 +82,25 @@ export async function madeOfOptions<Made>(
   try {
     return make(raw);
   } catch (error) {
-    if (typeof argv.config !== 'string') throw error;
-    const { locateMistake } = await import('../config/mistake.js');
-    const file = { path: argv.config, text: readText(argv.config) };
-    throw await locateMistake(file, error, (content) => void make(withFlags(content, argv)));
+    throw await located(argv, error, make);
   }
+}
+
+/**
+ * An error with its line and column in the file of `--config`, where that is to blame.
+ * @param check complains about the mistake, unless only the machine does
+ */
+export async function located(
+  argv: Readonly<Record<string, unknown>>,
+  error: unknown,
+  check: (raw: RawConfig) => unknown,
+): Promise<unknown> {
+  if (typeof argv.config !== 'string' || !(error instanceof UsageError)) return error;
+  if (error.message.startsWith(`${argv.config}:`)) return error;
+  const { locateMistake } = await import('../config/mistake.js');
+  const isAlone = !Object.keys(OPTIONS).some((name) => argv[name] !== undefined);
+  const file = { path: argv.config, text: readText(argv.config), isAlone };
+  return locateMistake(file, error, (content) => void check(withFlags(content, argv)));
 }
 
 function withFlags(file: RawConfig, argv: Readonly<Record<string, unknown>>): RawConfig {

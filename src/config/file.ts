@@ -6,29 +6,43 @@ import type { RawConfig } from './options.js';
 const MOST_BYTES = 1 << 20;
 const MOST_OPEN = 100;
 
-/** Reads a YAML or JSON file (JSON is YAML) of options. @throws UsageError with file and line */
+/** Reads a YAML or JSON file (JSON is YAML) of options. @throws UsageError with file, line and column */
 export async function readConfigFile(path: string): Promise<RawConfig> {
   const text = readText(path);
   const deep = tooDeep(text);
   if (deep !== undefined) {
-    throw new UsageError(`${path}: more than ${MOST_OPEN} brackets are open at line ${lineOf(text, deep)}`);
+    throw new UsageError(`${placeOf(path, text, deep)}: more than ${MOST_OPEN} brackets are open`);
   }
   // The parser is loaded only where there is a file to read.
-  const { parseDocument } = await import('yaml');
+  const { parseDocument, visit } = await import('yaml');
+  const document = parseDocument(text, { prettyErrors: false });
+  const [wrong] = document.errors;
+  if (wrong !== undefined) throw unreadable(placeOf(path, text, wrong.pos[0]), wrong);
   let content: unknown;
   try {
-    const document = parseDocument(text, { prettyErrors: true });
-    const [error] = document.errors;
-    if (error !== undefined) throw error;
     content = document.toJS() ?? {};
   } catch (error) {
-    // Aliases that multiply are found only when they are resolved.
-    throw new UsageError(`${path}: ${(error as Error).message.split('\n')[0]}`, { cause: error });
+    // Aliases that lead nowhere, or multiply, are found only when they are resolved.
+    let at = 0;
+    visit(document, {
+      Alias: (_, { range }) => {
+        at = range?.[0] ?? 0;
+        return visit.BREAK;
+      },
+    });
+    throw unreadable(placeOf(path, text, at), error as Error);
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new UsageError(`${path} must be a map of options, for example "strategy: weighted"`);
+    const at = document.contents?.range?.[0] ?? 0;
+    throw new UsageError(
+      `${placeOf(path, text, at)}: must be a map of options, for example "strategy: weighted"`,
+    );
   }
   return content as RawConfig;
+}
+
+function unreadable(place: string, error: Error): UsageError {
+  return new UsageError(`${place}: ${error.message.split('\n')[0]}`, { cause: error });
 }
 
 /** Reads a text that somebody wrote. @throws UsageError, also for what is too large or is not a text */
@@ -44,8 +58,7 @@ export function readText(path: string): string {
   }
   const text = bytes.toString('utf8');
   const nul = text.indexOf('\0');
-  if (nul >= 0)
-    throw new UsageError(`${path}: NUL byte at line ${lineOf(text, nul)}; this is not a text file`);
+  if (nul >= 0) throw new UsageError(`${placeOf(path, text, nul)}: NUL byte; this is not a text file`);
   return text;
 }
 
@@ -59,6 +72,8 @@ function tooDeep(text: string): number | undefined {
   return undefined;
 }
 
-function lineOf(text: string, at: number): number {
-  return text.slice(0, at).split('\n').length;
+/** A place in a text as `FILE:LINE:COLUMN`, both from 1 on. */
+export function placeOf(path: string, text: string, at: number): string {
+  const lines = text.slice(0, at).split('\n');
+  return `${path}:${lines.length}:${lines.at(-1)!.length + 1}`;
 }

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.js';
+import { placeOf } from './file.js';
 import type { RawConfig } from './options.js';
 
 /** More places than any configuration has by hand; each is a check of the whole. */
@@ -10,32 +11,61 @@ type Way = readonly (string | number)[];
 /**
  * Names the place of a mistake in a file of options: `wan.yaml:12:5: WAN "dsl": unknown key "weigt"`. Checks know what is
  * wrong, and not where it was written; so the place is the smallest part of the file without which the complaint does not
- * come. Of several, as with two WANs of one name, it is the last.
+ * come. Of several, as with two WANs of one name, it is the last. A complaint that `check` does not have, such as that of a
+ * program that is not there, is about the value that it names.
  * @param check complains about the mistake, in the file's options
+ * @param file `isAlone` where no flags are given besides, so that what is missing is missing there
  * @returns what to throw in place of `error`; that itself where no place in the file is to blame
  */
 export async function locateMistake(
-  file: { readonly path: string; readonly text: string },
+  file: { readonly path: string; readonly text: string; readonly isAlone?: boolean },
   error: unknown,
   check: (raw: RawConfig) => void,
 ): Promise<unknown> {
   if (!(error instanceof UsageError)) return error;
-  const { LineCounter, parseDocument } = await import('yaml');
-  const lineCounter = new LineCounter();
-  const document = parseDocument(file.text, { lineCounter });
-  const content: unknown = document.toJS();
+  const { parseDocument } = await import('yaml');
+  const document = parseDocument(file.text);
+  const content: unknown = document.toJS() ?? {};
   if (typeof content !== 'object' || content === null) return error;
-  const complaint = (raw: RawConfig) => complaintOf(() => check(raw));
-  if (complaint(content as RawConfig) !== error.message) return error;
-  const ways = waysIn(content).slice(0, MOST_PLACES);
-  const found = ways.map((way) => ({ way, now: complaint(without(content, way) as RawConfig) }));
-  const cured = found.filter(({ now }) => now === undefined);
-  const changed = found.filter(({ now }) => now !== error.message);
-  const { way } = deepest(cured) ?? deepest(mostQuoted(content, changed, error.message)) ?? {};
-  const offset = way && offsetOf(document, way);
+  const way = wayToMistake(content, error.message, check, file.isAlone ?? false);
+  const offset = way?.length === 0 ? (document.contents?.range?.[0] ?? 0) : way && offsetOf(document, way);
   if (offset === undefined) return error;
-  const { line, col } = lineCounter.linePos(offset);
-  return new UsageError(`${file.path}:${line}:${col}: ${error.message}`, { cause: error });
+  return new UsageError(`${placeOf(file.path, file.text, offset)}: ${error.message}`, { cause: error });
+}
+
+function wayToMistake(
+  content: object,
+  message: string,
+  check: (raw: RawConfig) => void,
+  isAlone: boolean,
+): Way | undefined {
+  const complaint = (raw: unknown) => complaintOf(() => check(raw as RawConfig));
+  const ways = waysIn(content).slice(0, MOST_PLACES);
+  if (complaint(content) !== message) return named(content, ways, message);
+  const found = ways.map((way) => ({ way, now: complaint(without(content, way)) }));
+  const cured = found.filter(({ now }) => now === undefined);
+  const changed = found.filter(({ now }) => now !== message);
+  const blamed = deepest(cured) ?? deepest(mostQuoted(content, changed, message));
+  // What is missing has no place but the whole file.
+  return (blamed ?? (isAlone ? (deepest(changed) ?? { way: [] }) : undefined))?.way;
+}
+
+/** The place whose value has the longest of the words that a message has, too; a shorter one may be there by chance. */
+function named(content: object, ways: readonly Way[], message: string): Way | undefined {
+  const lengths = ways.map((way) => {
+    const value = valueAt(content, way);
+    if (typeof value !== 'string') return 0;
+    const words = [value, ...value.split(/[,=+]/)].filter(
+      (word) => word.length > 2 && message.includes(word),
+    );
+    return Math.max(0, ...words.map((word) => word.length));
+  });
+  const longest = Math.max(0, ...lengths);
+  return longest === 0 ? undefined : ways[lengths.indexOf(longest)];
+}
+
+function valueAt(content: unknown, way: Way): unknown {
+  return way.reduce<unknown>((at, key) => (at as Readonly<Record<string, unknown>>)[key], content);
 }
 
 function complaintOf(check: () => void): string | undefined {
@@ -84,8 +114,7 @@ function mostQuoted<Place extends { readonly way: Way }>(
   // What comes behind is advice.
   const quoted = [...message.split(';')[0]!.matchAll(/"([^"]+)"/g)].map(([, word]) => word!);
   const counts = places.map(({ way }) => {
-    const value = way.reduce<unknown>((at, key) => (at as Readonly<Record<string, unknown>>)[key], content);
-    const text = JSON.stringify({ [String(way.at(-1))]: value });
+    const text = JSON.stringify({ [String(way.at(-1))]: valueAt(content, way) });
     return quoted.filter((word) => text.includes(word)).length;
   });
   const most = Math.max(1, ...counts);

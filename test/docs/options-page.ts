@@ -166,7 +166,8 @@ ${ENVIRONMENT.map(([name, standard, does]) => `| ${code(name)} | ${code(standard
 |---|---|
 ${EXIT_CODES.map(([code, means]) => `| ${code} | ${means} |`).join('\n')}
 
-An error is one line that says what is wrong and what to do about it, and nothing has been changed.
+An error is one line that says what is wrong and what to do about it, and nothing has been changed. A mistake in a configuration file
+has its place in front, as \`wanmark.yaml:12:5:\`.
 `;
 }
 

@@ -18,6 +18,7 @@ import { SystemError, UsageError } from '../../errors.js';
 import type { QueueRange } from '../../system/feed.js';
 import { findHookUser } from '../../system/hook-user.js';
 import {
+  type Installed,
   installedConfig,
   installedNumbers,
   readInstalled,
@@ -29,7 +30,7 @@ import { programsAs, type RunProgram } from '../../system/programs.js';
 import { doctorText } from '../doctor-text.js';
 import { feedAdvice } from '../feed-advice.js';
 import { markConflicts } from '../mark-conflicts.js';
-import { addOptions, rawConfig } from '../options.js';
+import { addOptions, madeOfOptions } from '../options.js';
 import { say } from '../say.js';
 import { wantsColours } from '../screen/line.js';
 
@@ -46,8 +47,7 @@ export const doctorCommand: CommandModule = {
   builder: (yargs: Argv, help?: boolean) =>
     addOptions(yargs, RELEVANT, help).option('json', { type: 'boolean', describe: 'One JSON object' }),
   handler: async (argv) => {
-    const raw = await rawConfig(argv);
-    const patient = await admit(raw);
+    const patient = await admit(argv);
     needNetAdmin();
     const { config } = patient;
     const { facts, isLate } = await gather(patient, {
@@ -72,13 +72,10 @@ export const doctorCommand: CommandModule = {
 };
 
 /** The configuration of the command line, or of the last `up`, and the daemon. @throws UsageError, SystemError */
-async function admit(raw: RawConfig): Promise<Patient> {
+async function admit(argv: Readonly<Record<string, unknown>>): Promise<Patient> {
   const installed = readInstalled();
-  // Options of the daemon alone are refused with the rest, since its WANs would be missing.
-  const isGiven = Object.keys(raw).some((name) => name !== 'socket');
-  const config = isGiven ? parseConfig(withInstalledFields(raw), installed?.numbers) : undefined;
-  if (config !== undefined && config.marks.length > 0)
-    throw new UsageError('high-mark is for rules of your own; doctor needs --wan');
+  const { raw, config } = await madeOfOptions(argv, (raw) => ({ raw, config: givenConfig(raw, installed) }));
+  const isGiven = config !== undefined;
   const known = config ?? (installed === undefined ? undefined : installedConfig(installed));
   if (known === undefined) {
     throw rulesAreUp()
@@ -96,6 +93,15 @@ async function admit(raw: RawConfig): Promise<Patient> {
       ? known
       : { ...known, strategy: { ...known.strategy, name: daemon.strategy } };
   return { config: running, isGiven, installed, daemon };
+}
+
+/** The configuration of the command line; undefined where it gives none. @throws UsageError */
+function givenConfig(raw: RawConfig, installed: Installed | undefined): Config | undefined {
+  // Options of the daemon alone are refused with the rest, since its WANs would be missing.
+  if (Object.keys(raw).every((name) => name === 'socket')) return undefined;
+  const config = parseConfig(withInstalledFields(raw), installed?.numbers);
+  if (config.marks.length > 0) throw new UsageError('high-mark is for rules of your own; doctor needs --wan');
+  return config;
 }
 
 /** The running daemon's status; undefined where none answers in time. */

@@ -31,7 +31,7 @@ import { type ConnectionShown, matchingConnections } from '../explain-connection
 import { type PacketArguments, parsePacket, placePacket } from '../explain-packet.js';
 import { daemonSituation } from '../explain-situation.js';
 import { explanationText } from '../explain-text.js';
-import { addOptions, rawConfig, valued } from '../options.js';
+import { addOptions, madeOfOptions, valued } from '../options.js';
 import { complain, say } from '../say.js';
 
 /** The command `explain`: why a connection goes where it goes. It changes nothing. */
@@ -71,8 +71,7 @@ export const explainCommand: CommandModule<object, PacketArguments & { readonly 
         .option('json', { type: 'boolean', describe: 'One JSON object' }),
     handler: async ({ json, ...argv }) => {
       const given = parsePacket(argv);
-      const raw = await rawConfig({ ...argv, own: undefined });
-      const { config, installed } = configuration(raw);
+      const { raw, config, installed } = await madeOfOptions({ ...argv, own: undefined }, configuration);
       const programs = installed?.firewall ?? { programs: namedPrograms(), ipsec: undefined };
       const [around, status] = await Promise.all([lookAround(config, programs), statusOf(raw)]);
       const packet = placePacket(given, around, macOf);
@@ -92,15 +91,15 @@ export const explainCommand: CommandModule<object, PacketArguments & { readonly 
 const RELEVANT = { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS };
 
 /** The configuration of the command line, or of the last `up`. @throws UsageError, SystemError */
-function configuration(raw: RawConfig): { config: Config; installed: Installed | undefined } {
+function configuration(raw: RawConfig): { raw: RawConfig; config: Config; installed: Installed | undefined } {
   const installed = readInstalled();
   if (Object.keys(ruleOptions(raw)).length > 0) {
     const config = parseConfig(withInstalledFields(raw), installed?.numbers);
     if (config.marks.length > 0)
       throw new UsageError('high-mark is for rules of your own; explain needs --wan');
-    return { config, installed };
+    return { raw, config, installed };
   }
-  if (installed !== undefined) return { config: installedConfig(installed), installed };
+  if (installed !== undefined) return { raw, config: installedConfig(installed), installed };
   throw rulesAreUp()
     ? new SystemError('OTHER_VERSION', "the rules are another version's; run 'wanmark up' again")
     : new SystemError(

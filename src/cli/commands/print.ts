@@ -1,13 +1,19 @@
 import type { CommandModule } from 'yargs';
-import { parseConfig } from '../../config/config.js';
-import { POLICY_OPTIONS, RULE_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { type Config, parseConfig } from '../../config/config.js';
+import {
+  POLICY_OPTIONS,
+  type RawConfig,
+  RULE_OPTIONS,
+  SERVICE_OPTIONS,
+  WAN_OPTIONS,
+} from '../../config/options.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { policiesRefusal } from '../../plan/render/script/policies.js';
 import { renderScript } from '../../plan/render/script.js';
 import { NO_STATES } from '../../plan/states.js';
 import { namedPrograms } from '../../system/firewall.js';
-import { addOptions, rawConfig } from '../options.js';
+import { addOptions, madeOfOptions } from '../options.js';
 
 /** The command `print`: the plan as a script that stands alone. It asks nothing of the machine that it runs on. */
 export const printCommand: CommandModule = {
@@ -16,13 +22,18 @@ export const printCommand: CommandModule = {
   builder: (yargs, help?: boolean) =>
     addOptions(yargs, { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS }, help),
   handler: async (argv) => {
-    const config = parseConfig(await rawConfig(argv));
-    if (config.marks.length > 0)
-      throw new UsageError('high-mark is for rules of your own; print needs --wan');
-    if (config.policies.sticky !== undefined)
-      throw new UsageError('a printed script cannot be sticky; leave --sticky out, or run wanmark up');
-    const refusal = choiceRefusal(config, NO_STATES) ?? policiesRefusal(config);
-    if (refusal !== undefined) throw new UsageError(refusal);
+    const config = await madeOfOptions(argv, printable);
     process.stdout.write(renderScript(config, namedPrograms()));
   },
 };
+
+/** The configuration, if a script can say it. @throws UsageError */
+function printable(raw: RawConfig): Config {
+  const config = parseConfig(raw);
+  if (config.marks.length > 0) throw new UsageError('high-mark is for rules of your own; print needs --wan');
+  if (config.policies.sticky !== undefined)
+    throw new UsageError('a printed script cannot be sticky; leave --sticky out, or run wanmark up');
+  const refusal = choiceRefusal(config, NO_STATES) ?? policiesRefusal(config);
+  if (refusal !== undefined) throw new UsageError(refusal);
+  return config;
+}

@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { ruleFlags } from '../../config/flags.js';
+import type { Numbers } from '../../config/numbers.js';
 import {
   POLICY_OPTIONS,
   type RawConfig,
@@ -30,7 +31,7 @@ import {
 import { readLinks } from '../../system/links.js';
 import { forgetBegunBefore } from '../begun-before.js';
 import { markConflicts } from '../mark-conflicts.js';
-import { addOptions, rawConfig } from '../options.js';
+import { addOptions, madeOfOptions } from '../options.js';
 import { complain, say } from '../say.js';
 import { upSummary } from '../up-summary.js';
 
@@ -58,7 +59,7 @@ function listener({ verbose }: Readonly<Record<string, unknown>>): Listener {
 }
 
 /** The configuration of the command line, for a command that needs WANs or services. @throws UsageError */
-function rulesConfig(raw: RawConfig, verb: string, numbers = installedNumbers()): Config {
+function rulesConfig(raw: RawConfig, verb: string, numbers: Numbers): Config {
   const config = parseConfig(raw, numbers);
   if (config.marks.length > 0)
     throw new UsageError(`high-mark is for rules of your own; ${verb} needs --wan`);
@@ -75,8 +76,11 @@ export const upCommand: CommandModule = {
   builder: withVerbose,
   handler: async (argv) => {
     rejectOutdatedAddon();
-    const raw = withInstalledFields(await rawConfig(argv));
-    const config = rulesConfig(raw, 'up');
+    const numbers = installedNumbers();
+    const { raw, config } = await madeOfOptions(argv, (given) => {
+      const raw = withInstalledFields(given);
+      return { raw, config: rulesConfig(raw, 'up', numbers) };
+    });
     for (const line of [...unusedSettings(config), ...shadowedRules(config.policies.rules)])
       complain(`warning: ${line}`);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
@@ -103,8 +107,7 @@ export const downCommand: CommandModule = {
   describe: 'Remove rules and routes',
   builder: withVerbose,
   handler: async (argv) => {
-    const raw = await rawConfig(argv);
-    if (raw.wan !== undefined) parseConfig(raw);
+    await madeOfOptions(argv, (raw) => (raw.wan === undefined ? undefined : parseConfig(raw)));
     process.exitCode = await downRules(listener(argv));
   },
 };
@@ -116,7 +119,7 @@ export const refreshCommand: CommandModule = {
   builder: withVerbose,
   handler: async (argv) => {
     rejectOutdatedAddon();
-    warnOfOtherConfiguration(await rawConfig(argv));
+    await warnOfOtherConfiguration(argv);
     process.exitCode = (await refreshRules({}, listener(argv))).code;
   },
 };
@@ -127,7 +130,7 @@ export const checkCommand: CommandModule = {
   describe: 'Say what is missing of what up installed; exit code 1 if something is',
   builder: withOptions,
   handler: async (argv) => {
-    const differs = warnOfOtherConfiguration(await rawConfig(argv));
+    const differs = await warnOfOtherConfiguration(argv);
     const installed = readInstalled();
     const [{ code }, conflicts] = await Promise.all([
       checkRules(TO_STDERR),
@@ -143,10 +146,14 @@ export const checkCommand: CommandModule = {
  * @returns whether they do
  * @throws UsageError for flags that are wrong
  */
-function warnOfOtherConfiguration(raw: RawConfig): boolean {
-  if (Object.keys(ruleOptions(raw)).length === 0) return false;
+async function warnOfOtherConfiguration(argv: Readonly<Record<string, unknown>>): Promise<boolean> {
   const installed = readInstalled();
-  const config = parseConfig(withInstalledFields(raw), installed?.numbers);
+  const config = await madeOfOptions(argv, (raw) =>
+    Object.keys(ruleOptions(raw)).length === 0
+      ? undefined
+      : parseConfig(withInstalledFields(raw), installed?.numbers),
+  );
+  if (config === undefined) return false;
   for (const line of unusedSettings(config)) complain(`warning: ${line}`);
   if (installed === undefined || ruleFlags(config) === ruleFlags(installedConfig(installed))) return false;
   complain('the rules are those of another configuration; wanmark up with this one goes over to it');

@@ -1,8 +1,14 @@
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { rejectUncheckedStart } from '../../config/health.js';
-import { NO_NUMBERS } from '../../config/numbers.js';
-import { POLICY_OPTIONS, RUN_OPTIONS, SERVICE_OPTIONS, WAN_OPTIONS } from '../../config/options.js';
+import { NO_NUMBERS, type Numbers } from '../../config/numbers.js';
+import {
+  POLICY_OPTIONS,
+  type RawConfig,
+  RUN_OPTIONS,
+  SERVICE_OPTIONS,
+  WAN_OPTIONS,
+} from '../../config/options.js';
 import { numbersOf } from '../../config/own-numbers.js';
 import { readSwitch } from '../../config/raw.js';
 import { unusedSettings } from '../../config/unused.js';
@@ -23,7 +29,7 @@ import { findHookUser, type HookUser } from '../../system/hook-user.js';
 import { installedNumbers, readInstalled, rulesAreUp, withInstalledFields } from '../../system/installed.js';
 import { programsAs } from '../../system/programs.js';
 import { feedAdvice, feedCommand } from '../feed-advice.js';
-import { addOptions, madeOfOptions } from '../options.js';
+import { addOptions, located, madeOfOptions } from '../options.js';
 
 /** How long the daemon waits for programs that tell it about others' rules before it waits for its end. */
 const MOST_ADVISING_MS = 60_000;
@@ -96,24 +102,39 @@ async function prepare(
 ): Promise<Prepared> {
   // A WAN keeps the number that the rules know it by, whatever its place in the list is now, and the rules their bits.
   const numbers = readInstalled()?.numbers ?? (inForce ? numbersOf(inForce.config) : NO_NUMBERS);
-  const { raw, config } = await madeOfOptions(argv, (given) => {
+  const check = (given: RawConfig) => {
     const raw = withInstalledFields(given);
-    return { raw, config: parseConfig(raw, numbers) };
-  });
+    return { raw, config: daemonConfig(raw, numbers) };
+  };
+  const { raw, config } = await madeOfOptions(argv, check);
+  try {
+    const strategies = await loadStrategies(config, now, inForce?.strategies.loaded);
+    checkPrograms(
+      config,
+      config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user),
+    );
+    const doubts = unusedSettings(config);
+    const isOurs =
+      config.marks.length === 0 && (inForce === undefined ? readSwitch(raw, 'up') : rulesAreUp());
+    const firewall = isOurs ? await prepareRules(config, (line) => doubts.push(line)) : undefined;
+    return { raw, config, strategies, firewall, doubts };
+  } catch (error) {
+    throw await located(argv, error, check);
+  }
+}
+
+/** The configuration, if a daemon can go by it. @throws UsageError */
+function daemonConfig(raw: RawConfig, numbers: Numbers): Config {
+  const config = parseConfig(raw, numbers);
   if (config.rules.engine === 'kernel') {
     throw new UsageError(
       'with engine kernel there is nothing for a daemon to decide; wanmark up --engine kernel is all that is needed',
     );
   }
   rejectUncheckedStart(config);
-  const strategies = await loadStrategies(config, now, inForce?.strategies.loaded);
-  checkPrograms(config, config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user));
-  const doubts = unusedSettings(config);
-  const up = readSwitch(raw, 'up');
-  if (up && config.marks.length > 0) throw new UsageError('high-mark is for rules of your own; leave up out');
-  const isOurs = config.marks.length === 0 && (inForce === undefined ? up : rulesAreUp());
-  const firewall = isOurs ? await prepareRules(config, (line) => doubts.push(line)) : undefined;
-  return { raw, config, strategies, firewall, doubts };
+  if (readSwitch(raw, 'up') && config.marks.length > 0)
+    throw new UsageError('high-mark is for rules of your own; leave up out');
+  return config;
 }
 
 /**

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { parseConfig } from '#wanmark/config/config.js';
+import { readConfigFile } from '#wanmark/config/file.js';
 import { locateMistake } from '#wanmark/config/mistake.js';
 import type { RawConfig } from '#wanmark/config/options.js';
+import { UsageError } from '#wanmark/errors.js';
 
 const GOOD = `# two uplinks
 strategy: weighted
@@ -24,7 +29,13 @@ async function said(text: string, flags: RawConfig = {}): Promise<string> {
   try {
     check(parse(text) as RawConfig);
   } catch (error) {
-    return ((await locateMistake({ path: 'wan.yaml', text }, error, check)) as Error).message;
+    return (
+      (await locateMistake(
+        { path: 'wan.yaml', text, isAlone: Object.keys(flags).length === 0 },
+        error,
+        check,
+      )) as Error
+    ).message;
   }
   return 'nothing';
 }
@@ -57,7 +68,96 @@ describe('the place of a mistake', () => {
   });
 
   it('is not said where no part of the file is to blame', async () => {
-    assert.match(await said('strategy: weighted'), /^no WAN given/);
+    assert.match(await said('mask: 0xff', { strategy: 'weighted' }), /^no WAN given|^--strategy/);
     assert.match(await said(GOOD, { queues: '99' }), /^queues "99"/);
+  });
+});
+
+describe('a file that cannot be read as options', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wanmark-mistake-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'wan.yaml');
+  for (const [what, text, place] of [
+    ['what is not YAML', 'wan:\n  - { name: fibre', '2:18: '],
+    ['a key that is there twice', 'mask: 1\nmask: 2\n', '2:1: Map keys must be unique'],
+    ['an alias of nothing', 'wan:\n  - *fibre\n', '2:5: Unresolved alias'],
+    ['a list', '# uplinks\n- fibre\n', '2:1: must be a map of options'],
+    ['a word', 'fibre', '1:1: must be a map of options'],
+    ['a NUL byte', 'wan:\n  \0', '2:3: NUL byte'],
+    ['a hundred brackets', `wan:\n  ${'['.repeat(101)}`, '2:103: more than 100 brackets are open'],
+  ] as const) {
+    it(`has the place of ${what}`, async () => {
+      writeFileSync(path, text);
+      const complaint = await readConfigFile(path).then(
+        () => 'nothing',
+        (error: Error) => error.message,
+      );
+      assert.ok(complaint.startsWith(`${path}:${place}`), complaint);
+      assert.ok(!complaint.includes('\n'));
+    });
+  }
+});
+
+/** A mistake of each part of a configuration. */
+const MISTAKES: readonly (readonly [text: string, place: string])[] = [
+  ['mask: 0x0', '1:1'],
+  ['queue-num: 65536', '1:1'],
+  ['queues: 0', '1:1'],
+  ['service-queue: 7', '1:1'],
+  ['backend-mask: 0xff', '1:1'],
+  ['sticky: dst', '1:1'],
+  ['engine: kernal', '1:1'],
+  ['per: packet', '1:1'],
+  ['own: perhaps', '1:1'],
+  ['table: 12', '1:1'],
+  ['exclude: [10.0.0.0/8, 10.0.0.0/33]', '1:23'],
+  ['lan: [eth9, eth1]', '2:8'],
+  ['log-kernel: 1', '1:1'],
+  ['count: dead', '1:1'],
+  ['weights: 1,2', '1:1'],
+  ['high-mark: 3', '2:1'],
+  ['deadline: 0', '1:1'],
+  ['check:\n  - { wan: all, check: ping, to: 1.1.1.1, interval: 0 }', '2:43'],
+  ['check:\n  - { wan: all, check: ping, to: [1.1.1.1, 1.1.1.1] }', '2:44'],
+  ['check:\n  - { wan: dls, check: ping, to: 1.1.1.1 }', '2:5'],
+  ['hook: [/etc/hook, hook]', '1:19'],
+  ['hook-user: -root', '1:1'],
+  ['socket: ""', '1:1'],
+  ['policy:\n  - { name: default, use: fibre }', '2:5'],
+  ['policy:\n  - { name: a, use: [fibre, { wan: dsl, tier: 0 }] }', '2:29'],
+  ['policy:\n  - { name: a, use: fibre, none: b }', '2:28'],
+  ['rule:\n  - { policy: dsl, from: 10.0.0.0/33 }', '2:20'],
+  ['rule:\n  - { policy: dsl, dport: 80 }', '2:20'],
+  ['rule:\n  - { policy: dsl, time: { days: someday } }', '2:20'],
+  ['set:\n  - { name: a }', '2:5'],
+  ['set:\n  - { name: a, file: networks }', '2:5'],
+  ['service:\n  - { name: web, listen: 192.0.2.1:80 }', '2:5'],
+  ['service:\n  - { name: web, listen: 192.0.2.1:80/tcp }', '2:5'],
+  ['backend:\n  - { service: web, to: 10.0.0.2 }', '2:5'],
+  ['wan:\n  - { name: fibre, dev: eth1, weight: 0 }', '2:31'],
+  ['wan:\n  - { name: fibre }', '2:7'],
+  ['wan:\n  - 5', '2:5'],
+  ['wan: []', '1:1'],
+  ['strategy: weighted', '1:1'],
+];
+
+describe('every mistake has its place', () => {
+  for (const [text, place] of MISTAKES) {
+    it(text.replaceAll('\n', ' '), async () => {
+      const isWhole = /^(wan|strategy):/.test(text);
+      const whole = isWhole ? text : `${text}\nwan: [ "fibre,dev=eth1", "dsl,dev=eth2" ]\n`;
+      const message = await said(whole);
+      assert.ok(message.startsWith(`wan.yaml:${place}: `), message);
+    });
+  }
+
+  it('also where only the machine says what is wrong', async () => {
+    const text = 'wan: ["fibre,dev=eth1"]\nhook:\n  - /etc/hooks/one\n  - /etc/hooks/two\n';
+    const error = new UsageError('--hook /etc/hooks/two does not exist');
+    const found = (await locateMistake({ path: 'wan.yaml', text }, error, () => undefined)) as Error;
+    assert.equal(found.message, 'wan.yaml:4:5: --hook /etc/hooks/two does not exist');
+    const other = new UsageError('iptables is not there');
+    const file = { path: 'wan.yaml', text, isAlone: true };
+    assert.equal(await locateMistake(file, other, () => undefined), other);
   });
 });
