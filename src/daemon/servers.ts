@@ -316,12 +316,14 @@ export class Servers {
     forget(backend.mark);
     const waits = !states.isByHand(wan) && this.#isAnotherAsked(wan);
     if (waits) this.#toCut.set(id, change);
-    // With none left, the cause is likely common to all, so none is cut, nor when the first of them is back.
-    if (this.#parts.candidates().size === 0) this.#toCut.clear();
+    // With none left, the cause is likely common to all, so none is cut, nor when the first of them is back, as it may be
+    // before the rules have followed.
+    const isLast = this.#parts.candidates().size === 0;
+    if (isLast) this.#toCut.clear();
     // Packets without an answer yet are decided anew at their next retransmission.
     await Promise.all([this.#cut(backend, UNANSWERED), follow()]);
     // The server may be up again by now.
-    if (!waits && states.down.has(id)) await this.#cut(backend, cut);
+    if (!waits && !isLast && states.down.has(id)) await this.#cut(backend, cut);
   }
 
   /** Whether a check of another server can show that this one alone is down. */
