@@ -20,6 +20,5 @@ if [ -z "$files" ]; then
 	echo "wanmark: no test file matches $*" >&2
 	exit 2
 fi
-# Three at a time also where there are two processors, since the tests of outages wait most of the time.
 # shellcheck disable=SC2086 # a list of paths without spaces
-exec node --enable-source-maps --test --test-concurrency=3 --test-reporter=./dist-test/reporter.js $files
+exec node --enable-source-maps --test --test-concurrency=2 --test-reporter=./dist-test/reporter.js $files
