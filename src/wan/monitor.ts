@@ -176,7 +176,8 @@ export class Monitor {
           const { latest, probes } = health;
           if (latest?.unknown) onUnknown?.(wan, { config, family, probes, ...latest });
           this.awaitHolds();
-          if (verdict?.up === true && !verdict.shaky) onPassed?.(wan, family, began);
+          // A round that found nothing out passes nothing, though the verdict of those before it stands.
+          if (verdict?.up === true && !verdict.shaky && !latest?.unknown) onPassed?.(wan, family, began);
           if (health.failing !== undefined && !health.latest?.unknown)
             onFailed?.(wan, family, health.failing);
         },
