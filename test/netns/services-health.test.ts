@@ -131,7 +131,13 @@ describe('servers of a service', needs(nfqueue, addon, conntrackTable), () => {
       await block('-I');
       await waitForStates(lab, 'down down down');
       await waitForThree(lab);
-      assert.deepEqual(await lab.spread({ count: 6, tag: 'blocked' }), [2, 2, 2]);
+      // Each change of state is followed a moment after it is in the status.
+      let tries = 0;
+      await eventually(
+        () => lab.spread({ count: 6, tag: `blocked${tries++}` }),
+        (spread) => spread.join() === '2,2,2',
+        'all three to have their share',
+      );
       await block('-D');
       await waitForStates(lab, 'up up up');
       const kept = await lab.exchange(held);
