@@ -77,6 +77,20 @@ describe('the monitor', () => {
     assert.equal(clock.pending, 0);
   });
 
+  it('tells of no round that found nothing out as of one that passed', async () => {
+    let result = GOOD;
+    const passed: number[] = [];
+    const options = { onPassed: (_wan: string, _family: number, began: number) => void passed.push(began) };
+    const { monitor: it, clock } = monitor(['a=ping,to=192.0.2.1'], async () => result, options);
+    await clock.pass(4_000);
+    const before = passed.length;
+    assert.ok(before > 0);
+    result = { ok: false, why: 'send: EPERM', inconclusive: true };
+    await clock.pass(10_000);
+    assert.equal(passed.length, before);
+    await it.stop();
+  });
+
   it('keeps a WAN that starts down so until all of its checks have passed', async () => {
     let works = false;
     const {
