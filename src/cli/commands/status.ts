@@ -181,7 +181,7 @@ async function orWithoutDaemon<T>(
   try {
     return await ask(preset ?? DEFAULT_SOCKET);
   } catch (error) {
-    // Whoever says where the daemon is means that one.
+    // With --socket one certain daemon is asked for, and the kernel's answer would not be about it.
     const code = error instanceof SystemError && socket === undefined ? error.code : undefined;
     const found = code === 'NO_DAEMON' || code === 'NO_ANSWER' ? await without() : undefined;
     if (found === undefined) throw error;
