@@ -2,6 +2,7 @@
  * Does to the rules what the commands and the daemon do, in a namespace: a request in each line, an answer in each line.
  * It saves the start of `wanmark` for each, which takes longer than its work.
  */
+import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { runCommandLine } from '#wanmark/cli/command-line.js';
 import { parseConfig } from '#wanmark/config/config.js';
@@ -86,6 +87,12 @@ async function act(request: Request): Promise<Answer> {
   }
 }
 
+/** How many hear of each signal. A command that left a listener would be one of many in a program that goes on. */
+function listeners(): Readonly<Record<string, number>> {
+  const signals = process.eventNames().filter((name) => String(name).startsWith('SIG'));
+  return Object.fromEntries(signals.map((name) => [String(name), process.listenerCount(name)]));
+}
+
 /** Runs a command line, with what it writes caught. */
 async function command({ args }: CommandRequest): Promise<CommandAnswer> {
   const written = { stdout: '', stderr: '' };
@@ -101,8 +108,10 @@ async function command({ args }: CommandRequest): Promise<CommandAnswer> {
     };
   });
   process.exitCode = 0;
+  const heard = listeners();
   await runCommandLine([...args]);
   for (const each of restore) each();
+  assert.deepEqual(listeners(), heard, `listeners that \`${args.join(' ')}\` has left`);
   const status = Number(process.exitCode);
   process.exitCode = 0;
   return { status, ...written };

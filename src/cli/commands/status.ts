@@ -83,18 +83,15 @@ export const statusCommand: CommandModule<object, StatusArguments> = {
     const { what, json, csv, watch } = given;
     const look = () => (what === 'rules' ? rulesText(json === true) : statusOutput(given));
     const clear = watch && process.stdout.isTTY && !json && !csv ? REDRAW : '';
-    let ended = false;
-    process.once('SIGINT', () => {
-      ended = true;
-      process.exit(0);
-    });
+    // Ctrl-C is how somebody stops watching, which is no failure.
+    if (watch) process.once('SIGINT', () => process.exit(0));
     do {
       const output = await look();
       process.stdout.write(clear);
       if (typeof output === 'string') say(output);
       else printLines(output);
       if (watch) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
-    } while (watch && !ended);
+    } while (watch);
   },
 };
 
