@@ -63,7 +63,8 @@ export class ByteMeter {
     this.#total = total;
     this.#recent.push({ ...total, at });
     while (this.#recent.length > 2 && at - this.#recent[0]!.at > RATE_MS) this.#recent.shift();
-    if (last !== undefined) this.#note(grown, at);
+    // Of a longer time nobody knows when in it they came.
+    if (last !== undefined && at - last.at <= STEP_MS) this.#note(grown, at);
   }
 
   /** Bytes since the counter began, with all its new beginnings; undefined before the first reading. */
@@ -115,7 +116,7 @@ function stepAt(ms: number): number {
  * How many bytes came after a reading. A counter that has lost half or more of what it had began anew, and what it has now is
  * new. One that falls by less was put together from counters that are not read at the same instant.
  */
-function growth(before: ByteCount | undefined, now: ByteCount): ByteCount {
+export function growth(before: ByteCount | undefined, now: ByteCount): ByteCount {
   if (before === undefined || now.in * 2 < before.in || now.out * 2 < before.out) return now;
   return { in: Math.max(0, now.in - before.in), out: Math.max(0, now.out - before.out) };
 }

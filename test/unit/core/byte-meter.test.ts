@@ -70,6 +70,13 @@ describe('a byte meter', () => {
     assert.equal(meter.history(start + 45_000).in.filter((one) => one !== null).length, 3);
   });
 
+  it('has a gap for a time over which it was read once, since nobody knows when in it the bytes came', () => {
+    const meter = new ByteMeter();
+    meter.read({ in: 0, out: 0 }, 0);
+    meter.read({ in: 300_000, out: 0 }, 300_000);
+    assert.ok(meter.history(300_000).in.every((rate) => rate === null));
+  });
+
   it('takes the step that is not over for as long as it lasts', () => {
     const meter = new ByteMeter();
     meter.read({ in: 0, out: 0 }, 0);
