@@ -56,7 +56,10 @@ export class BigMachine {
   /** Starts the daemon and waits until its first look at everything is over, which starts programs. */
   async run(): Promise<void> {
     const argv = this.#inside([process.execPath, MAIN, 'run', ...this.#flags, '--socket', '/run/socket']);
-    this.#daemon = spawn('nsenter', argv, { stdio: ['ignore', 'ignore', 'inherit'] });
+    this.#daemon = spawn('nsenter', argv, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, WANMARK_STATE: '/run/state' },
+    });
     await this.#quiet();
   }
 

@@ -1,4 +1,4 @@
-import type { CheckStatus, Status, WanStatus } from '../src/control/status.js';
+import type { CheckStatus, MonthStatus, Status, WanStatus } from '../src/control/status.js';
 import { confirmSet } from './dialogs.js';
 import { ago, moment, percent, rate, size } from './format.js';
 import { html, nothing } from './vendor/lit-html.js';
@@ -33,6 +33,7 @@ function card(wan: WanStatus, allowSet: boolean) {
       <dd>${size(traffic?.inBytes)}</dd>
       <dt>Went out</dt>
       <dd>${size(traffic?.outBytes)}</dd>
+      ${month(traffic?.month)}
       <dt>Connections</dt>
       <dd>${connections ?? '–'}</dd>
       <dt>Share of decisions</dt>
@@ -43,6 +44,16 @@ function card(wan: WanStatus, allowSet: boolean) {
     </dl>
     ${allowSet ? actions(wan) : nothing}
   </article>`;
+}
+
+/** The bytes of this calendar month, since when it was counted in it. */
+function month(bytes: MonthStatus | null | undefined) {
+  if (!bytes) return nothing;
+  const title = `since ${moment(bytes.since)}`;
+  return html`<dt title=${title}>In this month</dt>
+    <dd>${size(bytes.inBytes)}</dd>
+    <dt title=${title}>Out this month</dt>
+    <dd>${size(bytes.outBytes)}</dd>`;
 }
 
 /** Whether it takes new connections now, or waits for others to fail. */

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js';
 import type { KernelStatus, TrafficStatus } from '../control/status.js';
 import type { ByteCount } from '../core/byte-meter.js';
 import type { Event } from '../core/event.js';
+import { MonthCounts, parseKeptMonth } from '../core/month-counts.js';
 import type { Standing } from '../core/states.js';
 import { targetId } from '../core/target.js';
 import { type Wan, wanTarget } from '../core/wan.js';
@@ -11,18 +12,24 @@ import type { PlanStates } from '../plan/states.js';
 import { listConnections, listedConfig } from '../system/connection-list.js';
 import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
 import { journalPath, readJournal } from '../system/journal.js';
-import { deviceCounts, ruleCounts } from '../system/wan-counters.js';
+import { readState, statePath } from '../system/state-file.js';
+import { counterReadings, deviceCounts, ruleCounts } from '../system/wan-counters.js';
 
 type StateEvent = Extract<Event, { kind: 'state' }>;
 
-/** What the rules, the kernel's counters and the state in /run tell without a daemon; undefined where the rules are not up. */
-export async function readKernelStatus(): Promise<KernelStatus | undefined> {
+/**
+ * What the rules, the kernel's counters and the state on disk tell without a daemon; undefined where the rules are not up.
+ * @param socket that of the daemon that is not there, whose bytes of the month are shown
+ */
+export async function readKernelStatus(socket: string): Promise<KernelStatus | undefined> {
   const installed = rulesAreUp() ? readInstalled() : undefined;
   if (installed === undefined) return undefined;
   const config = installedConfig(installed);
   const { wans, policies, rules } = config;
   const { states } = installed;
   const counts = new Map([...deviceCounts(wans), ...(await ruleCounts(wans, installed))]);
+  const months = monthsOf(socket);
+  months?.read(counterReadings(wans, counts), new Date(), 0);
   const changes = latestChanges();
   const stateOf = new Map(wans.map((wan) => [wan.name, standingOf(states, wan)]));
   const all = wans.map((wan) => {
@@ -40,7 +47,7 @@ export async function readKernelStatus(): Promise<KernelStatus | undefined> {
       since: known?.at ?? null,
       reason: known?.reason ?? null,
       connections: connectionsOf(config, name),
-      traffic: trafficOf(wan, wans, counts.get(name)),
+      traffic: trafficOf(wan, wans, counts.get(name), months),
     };
   });
   return {
@@ -79,7 +86,12 @@ function standingOf(states: PlanStates, wan: Wan): Standing {
   return taking.every((id) => states.suspected.has(id)) ? 'suspected' : 'up';
 }
 
-function trafficOf(wan: Wan, wans: readonly Wan[], count: ByteCount | undefined): TrafficStatus | null {
+function trafficOf(
+  wan: Wan,
+  wans: readonly Wan[],
+  count: ByteCount | undefined,
+  months: MonthCounts | undefined,
+): TrafficStatus | null {
   if (count === undefined) return null;
   return {
     inBytes: count.in,
@@ -87,7 +99,18 @@ function trafficOf(wan: Wan, wans: readonly Wan[], count: ByteCount | undefined)
     inBitsPerSecond: null,
     outBitsPerSecond: null,
     counter: sharesDevice(wan, wans) ? 'rules' : 'device',
+    month: months?.of(wan.name) ?? null,
   };
+}
+
+/** What the daemon last knew of the month; undefined where it has written nothing that we may read. */
+function monthsOf(socket: string): MonthCounts | undefined {
+  try {
+    const kept = parseKeptMonth(readState(statePath(socket, 'month')));
+    return kept && new MonthCounts(kept);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The last change of each WAN that the journal has; none where it cannot be read. */

@@ -100,6 +100,14 @@ export interface JudgedStatus extends MemberStatus {
   readonly checks: readonly CheckStatus[];
 }
 
+/** What a WAN carried since its calendar month began in the machine's time zone, or since it was first counted in it. */
+export interface MonthStatus {
+  /** ISO 8601. */
+  readonly since: string;
+  readonly inBytes: number;
+  readonly outBytes: number;
+}
+
 /** What went by a WAN, whoever decided. Fields may be added, never renamed. */
 export interface TrafficStatus {
   /** Bytes that came in by it, since its device was made or the rules were. */
@@ -114,6 +122,8 @@ export interface TrafficStatus {
    * packets that have the WAN's mark.
    */
   readonly counter: 'device' | 'rules';
+  /** Those of this month, over restarts and boots; null where nobody has counted them. */
+  readonly month: MonthStatus | null;
 }
 
 /** One WAN in `wanmark status --json`. Fields may be added, never renamed. */

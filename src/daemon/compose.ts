@@ -13,6 +13,7 @@ import { bootClockAhead, readMemory } from '../system/memory-file.js';
 import type { RunProgram } from '../system/programs.js';
 import { makeRunDirectory } from '../system/run-directory.js';
 import { ServiceManager, takeServiceEnvironment } from '../system/service-manager.js';
+import { statePath } from '../system/state-file.js';
 import { changeRules } from './change-rules.js';
 import { BACKEND_COUNTS, Counters, WAN_COUNTS } from './counters.js';
 import { areNeeded } from './counting.js';
@@ -22,6 +23,7 @@ import { Isolation } from './isolation.js';
 import type { MarkLogOptions } from './mark-log.js';
 import { recalled, remembered } from './memory.js';
 import { MemoryKeeper } from './memory-keeper.js';
+import { Months } from './months.js';
 import { otherRules } from './other-rules.js';
 import { type Prepared, type ReloadListener, Reloads } from './reload.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
@@ -78,7 +80,8 @@ export async function startDaemon(composition: Composition): Promise<Running> {
   let current: InForce = composition;
   try {
     await openCounters(composition, counters);
-    const balancers = openBalancers(composition, counters, events);
+    const months = new Months({ path: statePath(composition.config.socket, 'month'), logger, now });
+    const balancers = openBalancers(composition, counters, events, months);
     const reloads = new Reloads({
       logger,
       read: () => read(current),
@@ -125,6 +128,7 @@ export async function startDaemon(composition: Composition): Promise<Running> {
       await isolation.settle(() => memory.stop(), MOST_CLOSING_MS);
       await isolation.settle(() => reloads.stop(), MOST_RELOADING_MS);
       await daemon.stop();
+      await isolation.settle(() => months.stop(), MOST_CLOSING_MS);
       await isolation.settle(close, MOST_CLOSING_MS);
       events.flush();
     };
@@ -155,7 +159,12 @@ async function openCounters(
 }
 
 /** Opens the queues; packets are answered from here on. @throws QueueError, and then no queue is open */
-function openBalancers(composition: Composition, counters: AllCounters, events: EventSink): Balancers {
+function openBalancers(
+  composition: Composition,
+  counters: AllCounters,
+  events: EventSink,
+  months: Months,
+): Balancers {
   const { config, log, run, now, onLost } = composition;
   const { logger } = log;
   const states = new States(targetsOf(config), { now, ...startingStates(config) });
@@ -180,7 +189,14 @@ function openBalancers(composition: Composition, counters: AllCounters, events: 
       : undefined;
   try {
     if (config.targets.length > 0) {
-      wans = new Wans({ ...common, ...wansPlan(composition, log), run, connections: counters.wans, keeper });
+      wans = new Wans({
+        ...common,
+        ...wansPlan(composition, log),
+        run,
+        connections: counters.wans,
+        keeper,
+        months,
+      });
     }
   } catch (error) {
     services?.balancer.closeNow();

@@ -1,23 +1,27 @@
 import type { Config } from '../config/config.js';
 import type { TrafficStatus } from '../control/status.js';
-import { ByteMeter, type RateHistory } from '../core/byte-meter.js';
+import { type ByteCount, ByteMeter, type RateHistory } from '../core/byte-meter.js';
 import { sharesDevice } from '../plan/counted.js';
 import { readInstalled } from '../system/installed.js';
-import { deviceCounts, ruleCounts } from '../system/wan-counters.js';
+import { counterReadings, deviceCounts, ruleCounts } from '../system/wan-counters.js';
 import type { Isolation } from './isolation.js';
+import type { Months } from './months.js';
 
 /** How often devices are asked, some 20 us each. */
 const DEVICE_MS = 2000;
 /** How often rules are read, which takes a program and some milliseconds. */
 const RULES_MS = 5000;
-/** For how long rules are read after somebody asked. */
+/** For how long they are read so often after somebody asked. */
 const INTEREST_MS = 60_000;
+/** How often they are read otherwise, so that a month is missing little when its counters begin anew. */
+const SELDOM_MS = 300_000;
 
 export interface TrafficParts {
   readonly wans: Config['wans'];
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   readonly isolation: Isolation;
+  readonly months: Pick<Months, 'read' | 'of'>;
   readonly devices?: typeof deviceCounts;
   readonly rules?: (wans: Config['wans']) => ReturnType<typeof ruleCounts>;
 }
@@ -25,7 +29,7 @@ export interface TrafficParts {
 /**
  * The bytes of each WAN in both directions, with the rate of the last seconds and of the last ten minutes. Where a device is one
  * WAN's alone, its own counters are read, which also have what no rule has seen; where WANs share one, those of our rules are, and
- * only while somebody looks.
+ * often only while somebody looks.
  */
 export class Traffic {
   readonly #parts: TrafficParts;
@@ -65,8 +69,10 @@ export class Traffic {
     this.#timer = setInterval(read, DEVICE_MS).unref();
   }
 
+  /** Ends it with a last reading. */
   stop(): void {
     clearInterval(this.#timer);
+    this.#readDevices();
   }
 
   /** Null where nothing was counted yet. */
@@ -75,12 +81,14 @@ export class Traffic {
     const meter = this.#meters.get(wan);
     if (meter?.total === undefined) return null;
     const { total, rate } = meter;
+    const { months } = this.#parts;
     return {
       inBytes: total.in,
       outBytes: total.out,
       inBitsPerSecond: rate?.in ?? null,
       outBitsPerSecond: rate?.out ?? null,
       counter: this.#shared.has(wan) ? 'rules' : 'device',
+      month: months.of(wan) ?? null,
     };
   }
 
@@ -90,21 +98,33 @@ export class Traffic {
   }
 
   #read(): void {
-    const { now, devices = deviceCounts, isolation } = this.#parts;
-    const counts = devices(this.#wans);
+    const { now, isolation } = this.#parts;
+    this.#readDevices();
     const at = now();
-    for (const [name, meter] of this.#meters) if (!this.#shared.has(name)) meter.read(counts.get(name), at);
-    const isWanted = this.#shared.size > 0 && at - this.#asked < INTEREST_MS;
-    if (!isWanted || at - this.#readRules < RULES_MS) return;
+    const pause = at - this.#asked < INTEREST_MS ? RULES_MS : SELDOM_MS;
+    if (this.#shared.size === 0 || at - this.#readRules < pause) return;
     this.#readRules = at;
     void this.#readShared().catch(isolation.report);
   }
 
+  #readDevices(): void {
+    const { devices = deviceCounts } = this.#parts;
+    this.#take(false, devices(this.#wans));
+  }
+
   async #readShared(): Promise<void> {
-    const { now, rules = installedCounts } = this.#parts;
+    const { rules = installedCounts } = this.#parts;
     const counts = await rules(this.#wans);
+    this.#take(true, counts);
+  }
+
+  /** Takes in what is counted of the WANs that share a device, or of the others. */
+  #take(shared: boolean, counts: ReadonlyMap<string, ByteCount>): void {
+    const { now, months } = this.#parts;
     const at = now();
-    for (const name of this.#shared) this.#meters.get(name)!.read(counts.get(name), at);
+    for (const [name, meter] of this.#meters)
+      if (this.#shared.has(name) === shared) meter.read(counts.get(name), at);
+    months.read(counterReadings(this.#wans, counts));
   }
 }
 

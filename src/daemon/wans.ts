@@ -23,6 +23,7 @@ import { Isolation } from './isolation.js';
 import { LoneFlows } from './lone-flows.js';
 import { type MarkLogOptions, markLog } from './mark-log.js';
 import { type DaemonMemory, takeUpPicks } from './memory.js';
+import type { Months } from './months.js';
 import { Mover } from './mover.js';
 import { findByPolicy, policyMembers } from './policy-pools.js';
 import { Renumbering } from './renumbering.js';
@@ -56,6 +57,7 @@ export interface WansParts extends BalancerContext, WansPlan {
   readonly run: RunProgram;
   /** Undefined where the rules belong to the user. */
   readonly keeper: RulesKeeper | undefined;
+  readonly months: Months;
   /** What an earlier daemon knew. */
   readonly memory?: DaemonMemory | undefined;
 }
@@ -90,7 +92,7 @@ export class Wans {
     const { wans, policies, fields } = parts.config;
     this.#isolation = new Isolation(logger, parts.now);
     this.#inbound = new InboundWans(wans);
-    this.#traffic = new Traffic({ wans, now: parts.now, isolation: this.#isolation });
+    this.#traffic = new Traffic({ wans, now: parts.now, isolation: this.#isolation, months: parts.months });
     this.#sticky = new StickyPolicies(policies, wans, parts.now);
     this.#lone = new LoneFlows(parts.now);
     this.#renumbering = new Renumbering({ wans, field: fields.wans, logger });

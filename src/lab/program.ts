@@ -54,7 +54,8 @@ export class Program {
     this.#child = spawn(argv[0]!, argv.slice(1), {
       stdio: 'pipe',
       detached: true,
-      env: { ...process.env, PATH: SYSTEM_PATH, LC_ALL: 'C' },
+      // A sandbox has a /run of its own, and no /var/lib.
+      env: { ...process.env, PATH: SYSTEM_PATH, LC_ALL: 'C', WANMARK_STATE: '/run/wanmark-state' },
     });
     this.#child.stdin.on('error', () => {}); // EPIPE when the program ends first; its exit is reported anyway
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -1,7 +1,8 @@
-import { lstatSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import { readOwn } from './own-file.js';
 
-/** Whose a memory is: it means nothing in another network, or after a boot. */
-function place(): { readonly netns: string; readonly boot: string } {
+/** This boot and network namespace: elsewhere, clocks, counters and what is known of a network mean nothing. */
+export function place(): { readonly netns: string; readonly boot: string } {
   return {
     netns: readlinkSync('/proc/self/ns/net'),
     boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
@@ -14,9 +15,7 @@ function place(): { readonly netns: string; readonly boot: string } {
  */
 export function readMemory(path: string): unknown {
   try {
-    const stats = lstatSync(path);
-    if (!stats.isFile() || (stats.uid !== 0 && stats.uid !== process.geteuid?.())) return undefined;
-    const { netns, boot, memory } = JSON.parse(readFileSync(path, 'utf8'));
+    const { netns, boot, memory } = JSON.parse(readOwn(path));
     const here = place();
     return netns === here.netns && boot === here.boot ? memory : undefined;
   } catch {

@@ -1,8 +1,10 @@
 import type { Config } from '../config/config.js';
 import type { ByteCount } from '../core/byte-meter.js';
 import { FAMILIES } from '../core/family.js';
+import type { CounterReading } from '../core/month-counts.js';
 import { countComment, outComment, sharesDevice } from '../plan/counted.js';
 import type { Installed } from './installed.js';
+import { place } from './memory-file.js';
 import { linkBytes } from './rtnetlink/link-bytes.js';
 import { type Run, run as runCommand } from './run.js';
 
@@ -47,6 +49,22 @@ export async function ruleCounts(
       if (all === undefined || out === undefined) return [];
       // The two rules are not read at the same instant.
       return [[wan.name, { in: Math.max(0, all - out), out }] as const];
+    }),
+  );
+}
+
+/** The same counts, with what tells one counter from another. */
+export function counterReadings(
+  wans: Config['wans'],
+  counts: ReadonlyMap<string, ByteCount>,
+): ReadonlyMap<string, CounterReading> {
+  const { boot, netns } = place();
+  return new Map(
+    wans.flatMap((wan) => {
+      const count = counts.get(wan.name);
+      if (count === undefined) return [];
+      const counter = sharesDevice(wan, wans) ? 'rules' : 'device';
+      return [[wan.name, { ...count, place: `${counter} ${wan.dev}`, boot: `${boot} ${netns}` }] as const];
     }),
   );
 }

@@ -94,6 +94,7 @@ async function main(): Promise<void> {
         inBitsPerSecond: rate,
         outBitsPerSecond: 0.12 * rate,
         counter: 'device',
+        month: { since: state.since, inBytes: 700 * bits, outBytes: 80 * bits },
       },
     });
   });

@@ -12,6 +12,11 @@ export const ENVIRONMENT: readonly (readonly [string, string, string])[] = [
     '/run/wanmark',
     'is the directory of the lock, and of what is remembered from `up` to `down`; a second [network namespace](limits.md#one-installation-in-a-network-namespace) that shares it has a folder in it',
   ],
+  [
+    'WANMARK_STATE',
+    '/var/lib/wanmark',
+    "is the directory of what outlives a boot: [the month's bytes](systemd.md#the-months-bytes)",
+  ],
 ];
 
 /** The exit codes, and what each means. */

@@ -53,6 +53,7 @@ export function wanStatus(name: string, given: Partial<WanStatus> = {}): WanStat
       inBitsPerSecond: 8000,
       outBitsPerSecond: 800,
       counter: 'device',
+      month: { since: SINCE, inBytes: 4000, outBytes: 600 },
     },
     ...given,
   };

@@ -3,11 +3,12 @@
  * was down. WANMARK_RELOADS says how often, for a machine with time: `WANMARK_RELOADS=100 node --test ...`.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { KernelStatus } from '#wanmark/control/status.js';
 import { type Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
 import type { Program } from '#wanmark/lab/program.js';
@@ -22,6 +23,8 @@ import { tally } from '../helpers/traffic.js';
 import { swallow } from '../helpers/uplinks.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** Where the sandbox's daemon keeps what outlives a boot. */
+const STATE = '/run/wanmark-state/run-wanmark-wanmark.sock.month';
 const RATE = 2000;
 const RELOADS = Number(process.env.WANMARK_RELOADS ?? 4);
 
@@ -130,7 +133,7 @@ describe('wanmark reload', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
-  it('takes up a check; and a daemon that is back sends nothing to a WAN that was dead a moment ago', async () => {
+  it('takes up a check; and a daemon that is back sends nothing to a WAN that was dead a moment ago, and counts the month on', async () => {
     await withLab({ wans: 2, ipv6: false }, async ({ lab, wanmark }) => {
       const check = [`all=ping,to=${SERVER[4]},interval=0.5,timeout=0.4,fall=2,rise=2`];
       const plain = { weights: [1, 1], tier: 1, client: 'wan2' };
@@ -160,6 +163,32 @@ describe('wanmark reload', needs(nfqueue, addon, conntrackTable), () => {
       assert.match(wan1!.reason, /rounds failed/);
       await swallow(lab, lab.wans[0]!.gateway, false);
       await daemon.waitForLine((line) => line.includes('"msg":"wan up"'));
+
+      // What a WAN carried this month, over a restart and over a boot.
+      const month = async () => {
+        const look = async () => (await statusOf(wanmark)).wans[1]!.traffic?.month;
+        return (await eventually(look, (one) => Boolean(one), 'the bytes of the month'))!;
+      };
+      const first = await month();
+      await daemon.kill('SIGTERM');
+      await daemon.exited;
+      const kept = lab.sandbox.root + STATE;
+      const { wans } = JSON.parse(readFileSync(kept, 'utf8'));
+      assert.ok(wans.wan2.in >= first.inBytes && wans.wan2.in > 0, JSON.stringify([wans, first]));
+      daemon = await start(lab);
+      const second = await month();
+      assert.equal(second.since, first.since);
+      assert.ok(second.inBytes >= wans.wan2.in, JSON.stringify([second, wans]));
+      await daemon.kill('SIGTERM');
+      await daemon.exited;
+      const text = readFileSync(kept, 'utf8');
+      const { last, in: before } = JSON.parse(text).wans.wan2;
+      writeFileSync(kept, text.replaceAll(last.boot, 'the one before'));
+      const { stdout: without } = await wanmark.command(['status', '--json']);
+      const shown = (JSON.parse(without) as KernelStatus).wans[1]!.traffic!.month!;
+      assert.ok(shown.inBytes >= before + last.in, 'also without a daemon');
+      daemon = await start(lab);
+      assert.ok((await month()).inBytes >= before + last.in, 'all that was counted since the boot');
       await daemon.kill('SIGTERM');
       await daemon.exited;
     });

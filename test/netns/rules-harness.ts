@@ -24,6 +24,8 @@ import type { Call } from './rules-peer.js';
 
 export const SCRIPTS = fileURLToPath(new URL('../../scripts/', import.meta.url));
 export const WANMARK = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** A machine has a /run of its own, and no /var/lib. */
+process.env.WANMARK_STATE ??= '/run/wanmark-state';
 export const ACTOR = fileURLToPath(new URL('./rules-actor.js', import.meta.url));
 const PEER = fileURLToPath(new URL('./rules-peer.js', import.meta.url));
 

@@ -126,7 +126,8 @@ async function askStatus(socket: string | undefined): Promise<Status | KernelSta
   return orWithoutDaemon<Status | KernelStatus>(
     socket,
     async (path) => (await askDaemon<Status>(path, '/status')).answer,
-    async () => (await import('../kernel-status.js')).readKernelStatus(),
+    async () =>
+      (await import('../kernel-status.js')).readKernelStatus(presetSocket().socket ?? DEFAULT_SOCKET),
   );
 }
 

@@ -48,6 +48,7 @@ function wan(name: string, change: Partial<WanStatus> = {}): WanStatus {
       inBitsPerSecond: 9.42e7,
       outBitsPerSecond: 1.21e7,
       counter: 'device',
+      month: null,
     },
     ...change,
   };
