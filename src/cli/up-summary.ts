@@ -32,7 +32,7 @@ export function upSummary(
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** Such as `fibre: eth1 via 192.0.2.1 and fe80::1, weight 5, masquerade`. */
+/** A WAN in one line: `fibre: eth1 via 192.0.2.1 and fe80::1, weight 5, masquerade`. */
 function wanLine(wan: Wan, links: Pick<Links, 'gateway'>, unusable: ReadonlySet<TargetId>): string {
   const families = FAMILIES.filter((family) => carries(wan, family));
   const ways = families.map((family) => wayText(wan, family, links)).filter((way) => way !== undefined);

@@ -37,7 +37,7 @@ export interface WayFacts {
   readonly family: Family;
   readonly dev: string;
   readonly up: boolean;
-  /** Such as `device eth1 has no carrier`. */
+  /** Why the WAN is up or down: `device eth1 has no carrier`. */
   readonly reason: string;
 }
 
@@ -100,7 +100,7 @@ export interface HelperFacts {
   readonly automatic: boolean;
   /** The helpers whose modules were loaded: `ftp`, `sip`. */
   readonly loaded: readonly string[];
-  /** Those that a rule gives to connections. */
+  /** The helpers that a rule gives to connections. */
   readonly assigned: readonly string[];
 }
 

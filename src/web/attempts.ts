@@ -3,9 +3,9 @@ import { isIPv6 } from 'node:net';
 /** After the first wrong try of somebody the next has to wait for this, after each further one for twice as long. */
 const FIRST_MS = 1000;
 const MOST_MS = 60_000;
-/** Whoever has not tried for this long begins anew. */
+/** An address from which nobody has tried for this long begins anew. */
 const FORGIVEN_MS = 600_000;
-/** Most that are remembered; the one whose last try is longest ago goes first. */
+/** How many addresses are remembered; the one whose last try is longest ago goes first. */
 const MOST = 1024;
 
 interface Tries {

@@ -38,7 +38,7 @@ const LIMIT_MS = 10_000;
 /** Whom the doctor looks at. */
 export interface Patient {
   readonly config: Config;
-  /** Whether the configuration came with the command line, and not from the last `up`. */
+  /** Whether `config` is that of the command line, and not that of the last `up`. */
   readonly isGiven: boolean;
   readonly installed: Installed | undefined;
   readonly daemon: Status | undefined;
