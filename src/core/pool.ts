@@ -56,6 +56,8 @@ export class Pool<Seen extends Candidate = Candidate> {
   readonly #sets = new Map<string, Candidates<Seen>>();
   #version = Number.NaN;
   #able: Readonly<Record<Family, readonly Member<Seen>[]>> = { 4: [], 6: [] };
+  /** The answers of {@link Pool.hasOther} by name. */
+  readonly #others: Readonly<Record<Family, Map<string, boolean>>> = { 4: new Map(), 6: new Map() };
   #four: Candidates<Seen>;
   #six: Candidates<Seen>;
 
@@ -149,10 +151,19 @@ export class Pool<Seen extends Candidate = Candidate> {
     return this.#candidates(family).members;
   }
 
-  /** Whether a connection that must keep off `name` could be given to another member. */
+  /**
+   * Whether a connection that must keep off `name` could be given to another member. Asked at each decision, so it is
+   * found out once for each version of the states.
+   */
   hasOther(name: string, family: Family): boolean {
     this.#candidates(family);
-    return this.#find(family, new Set([name])).members.some(({ target }) => target.name !== name);
+    const known = this.#others[family];
+    let has = known.get(name);
+    if (has === undefined) {
+      has = this.#find(family, new Set([name])).members.some(({ target }) => target.name !== name);
+      known.set(name, has);
+    }
+    return has;
   }
 
   /** The strategy's choice; undefined when it failed. */
@@ -257,6 +268,7 @@ export class Pool<Seen extends Candidate = Candidate> {
     for (const [key, { list, members }] of this.#sets) {
       if (members.some(({ candidate }, i) => candidate !== list[i])) this.#sets.delete(key);
     }
+    for (const known of [this.#others[4], this.#others[6]]) known.clear();
     this.#able = { 4: this.#findAble(4), 6: this.#findAble(6) };
     this.#four = this.#find(4);
     this.#six = this.#find(6);
