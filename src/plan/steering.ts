@@ -1,5 +1,6 @@
 import { DEFAULT_POLICY, DIRECT } from '../config/policy.js';
 import type { PolicyRule } from '../config/rule.js';
+import { blocksOf } from '../core/mark-blocks.js';
 import type { Clause } from './clause.js';
 import { forNamed, moreSpecific, namedNetworks } from './named-networks.js';
 import type { Action, Chain, MarkBits, Match, Rule } from './plan.js';
@@ -74,7 +75,6 @@ export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
       })),
     ...(further.size === 0 ? [] : [{ name: 'WANMARK_TOANY', rules: [unmark(scene), go('WANMARK_ASK')] }]),
     { name: 'WANMARK_ASK', rules: ask },
-    strayChain(scene),
   ];
 }
 
@@ -247,21 +247,19 @@ function unmark({ mask }: Scene): Rule {
   return set({ value: 0, mask });
 }
 
-/** What becomes of a packet that enters with the mark of a policy, which only a rule of ours gives and nothing keeps. */
+/**
+ * What becomes of a packet that enters with the mark of a policy, which only a rule of ours gives and nothing keeps. Each
+ * answer of the daemon meets these rules, so there are as few as can be.
+ */
 export function strayRules(scene: Scene): Rule[] {
   if (!steers(scene)) return [];
-  return [{ when: [decided(scene.mask)], action: { kind: 'jump', chain: 'WANMARK_STRAY' } }];
+  return ofAnyPolicy(scene).map((match) => ({ when: [match], action: unmark(scene).action! }));
 }
 
-/** The chain of {@link strayRules}; most packets never come to it. */
-function strayChain(scene: Scene): Chain {
-  return {
-    name: 'WANMARK_STRAY',
-    rules: numberedPolicies(scene).map(({ bits }) => ({
-      when: [hasMark(bits.value, bits.mask)],
-      action: unmark(scene).action!,
-    })),
-  };
+/** Matches the marks of all policies and no others. */
+function ofAnyPolicy({ config }: Scene): Match[] {
+  const numbers = config.policies.used.flatMap(({ number }) => number ?? []);
+  return blocksOf(numbers, config.fields.wans).map(({ mark, mask }) => hasMark(mark, mask));
 }
 
 /** Saves a packet's mark in its connection where it is not that of a policy. */
@@ -269,7 +267,7 @@ export function keepingChain(scene: Scene): Chain {
   return {
     name: 'WANMARK_KEEP',
     rules: [
-      ...numberedPolicies(scene).map(({ bits }) => leave(hasMark(bits.value, bits.mask))),
+      ...ofAnyPolicy(scene).map((match) => leave(match)),
       { when: [], action: { kind: 'save', mask: scene.mask } },
     ],
   };
