@@ -51,6 +51,9 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
       const socket = join(directory, 'socket');
       const log = join(directory, 'log');
       const daemon = await BenchDaemon.startLogging(lab, socket, log, ...PATIENCE, ...args);
+      // A daemon goes on counting where the one before it ended.
+      const earlier = picksOf(await daemon.status(false));
+      const picksSince = (status: Status) => picksOf(status).map((picks, i) => picks - earlier[i]!);
       return {
         pid: daemon.pid,
         missed: async () => {
@@ -58,10 +61,10 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
           const { queue } = status;
           const counted = queue.kernelDecided + (queue.dropped ?? 0) + (queue.userDropped ?? 0);
           // The kernel does not count packets that pass because the queue is full (fail-open).
-          const decided = picksOf(status).reduce((sum, picks) => sum + picks, 0);
+          const decided = picksSince(status).reduce((sum, picks) => sum + picks, 0);
           return Math.max(counted, sent() - before - decided);
         },
-        picks: async () => picksOf(await daemon.status(false)),
+        picks: async () => picksSince(await daemon.status(false)),
         check: () => checkRuns(daemon.program),
         stop: () => daemon.stop(),
       };
@@ -69,7 +72,7 @@ export function ours(name: string, directory: string, ...args: string[]): Conten
   };
 }
 
-/** Decisions for each WAN, by all policies. */
+/** Decisions for each WAN, by all policies, also those of earlier daemons. */
 function picksOf({ wans, policies }: Pick<Status, 'wans' | 'policies'>): number[] {
   const members = policies.flatMap((policy) => policy.wans);
   return wans.map(({ name, picks }) =>

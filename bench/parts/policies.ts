@@ -13,14 +13,14 @@ function policyFlags(): string[] {
 
 /**
  * Rules of the kinds that real configurations have, kind by kind as people write them: hosts, networks, TCP ports, UDP
- * ports. Only the last one is for what the benchmark sends, so each first packet meets all of them.
+ * ports. Only the last one is for what the benchmark sends, so each first packet meets all that its protocol does not exclude.
  */
 function ruleFlags(): string[] {
   const kinds: readonly ((i: number) => string)[] = [
     (i) => `from=192.168.9.${i}`,
     (i) => `to=198.18.${i}.0/24`,
     (i) => `proto=tcp,dport=${20_000 + 10 * i}-${20_005 + 10 * i}`,
-    (i) => `proto=udp,dport=${60_001 + i}`,
+    (i) => `proto=udp,dport=${61_101 + i}`,
   ];
   const each = (RULES - 1) / kinds.length;
   return [
