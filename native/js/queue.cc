@@ -48,57 +48,8 @@ const char* StepName(OpenStep step) {
   }
 }
 
-}  // namespace
-
-Napi::Function Queue::Define(Napi::Env env) {
-  return DefineClass(env, "Queue",
-                     {
-                         InstanceMethod<&Queue::Close>("close"),
-                         InstanceMethod<&Queue::CloseNow>("closeNow"),
-                         InstanceMethod<&Queue::GetStats>("stats"),
-                         InstanceMethod<&Queue::Ping>("ping"),
-                         InstanceMethod<&Queue::Forget>("forget"),
-                         InstanceMethod<&Queue::SetUndecidedFrom>("setUndecidedFrom"),
-                         InstanceMethod<&Queue::RefLoop>("ref"),
-                         InstanceMethod<&Queue::UnrefLoop>("unref"),
-                     });
-}
-
-Queue::Queue(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Queue>(info) {
-  const Napi::Env env = info.Env();
-  if (info.Length() < 3 || !info[0].IsObject() || !info[1].IsFunction() || !info[2].IsFunction()) {
-    Napi::TypeError::New(env, "Queue(options, decide, onEvent)").ThrowAsJavaScriptException();
-    return;
-  }
-  const LoopOptions options = ReadOptions(info[0].As<Napi::Object>());
-  NetlinkSocket socket;
-  const OpenResult opened = OpenQueue(socket, options.queue);
-  if (opened.failed != OpenStep::kNone) {
-    MakeError(env, StepName(opened.failed), opened.error).ThrowAsJavaScriptException();
-    return;
-  }
-  receive_buffer_ = opened.receive_buffer;
-
-  if (const int error = thread_.Attach(env)) {
-    MakeError(env, "loop", error).ThrowAsJavaScriptException();
-    return;
-  }
-  memory_ = std::make_shared<BatchMemory>();
-  decide_ = Napi::Persistent(info[1].As<Napi::Function>());
-  on_event_ = Napi::Persistent(info[2].As<Napi::Function>());
-  async_context_ = std::make_unique<Napi::AsyncContext>(env, "wanmark.Queue");
-  info.This().As<Napi::Object>().Set("batch", MakeBatch(env));
-
-  loop_ = std::make_unique<QueueLoop>(options, std::move(socket), *memory_, stats_, thread_.waker());
-  const std::string name = "nfqueue-" + std::to_string(options.queue.num);
-  if (const int error = thread_.Start(name, [loop = loop_.get()] { loop->Run(); })) {
-    MakeError(env, "thread", error).ThrowAsJavaScriptException();
-    return;
-  }
-  Ref();
-}
-
-Napi::Object Queue::MakeBatch(Napi::Env env) {
+/** Makes the typed arrays over a batch's memory, named as in src/core/batch.ts. */
+Napi::Object MakeBatch(Napi::Env env, const std::shared_ptr<BatchMemory>& memory) {
   struct Field {
     const char* name;
     napi_typedarray_type type;
@@ -123,9 +74,9 @@ Napi::Object Queue::MakeBatch(Napi::Env env) {
       {"bytes", napi_uint8_array, n * BatchMemory::kCopyBytes, offsetof(BatchMemory, bytes)},
       {"marks", napi_uint32_array, n, offsetof(BatchMemory, marks)},
   };
-  auto* share = new std::shared_ptr<BatchMemory>(memory_);
+  auto* share = new std::shared_ptr<BatchMemory>(memory);
   const auto buffer = Napi::ArrayBuffer::New(
-      env, memory_.get(), sizeof(BatchMemory),
+      env, memory.get(), sizeof(BatchMemory),
       [](Napi::Env, void*, std::shared_ptr<BatchMemory>* share) { delete share; }, share);
   Napi::Object batch = Napi::Object::New(env);
   batch.Set("capacity", Napi::Number::New(env, n));
@@ -138,9 +89,66 @@ Napi::Object Queue::MakeBatch(Napi::Env env) {
   return batch;
 }
 
+}  // namespace
+
+Napi::Function Queue::Define(Napi::Env env) {
+  return DefineClass(env, "Queue",
+                     {
+                         InstanceMethod<&Queue::Close>("close"),
+                         InstanceMethod<&Queue::CloseNow>("closeNow"),
+                         InstanceMethod<&Queue::GetStats>("stats"),
+                         InstanceMethod<&Queue::Ping>("ping"),
+                         InstanceMethod<&Queue::Forget>("forget"),
+                         InstanceMethod<&Queue::SetUndecidedFrom>("setUndecidedFrom"),
+                         InstanceMethod<&Queue::RefLoop>("ref"),
+                         InstanceMethod<&Queue::UnrefLoop>("unref"),
+                     });
+}
+
+Queue::Queue(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Queue>(info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 4 || !info[0].IsObject() || !info[1].IsFunction() || !info[2].IsFunction() ||
+      !info[3].IsFunction()) {
+    Napi::TypeError::New(env, "Queue(options, decide, onLateFlow, onEvent)").ThrowAsJavaScriptException();
+    return;
+  }
+  const LoopOptions options = ReadOptions(info[0].As<Napi::Object>());
+  NetlinkSocket socket;
+  const OpenResult opened = OpenQueue(socket, options.queue);
+  if (opened.failed != OpenStep::kNone) {
+    MakeError(env, StepName(opened.failed), opened.error).ThrowAsJavaScriptException();
+    return;
+  }
+  receive_buffer_ = opened.receive_buffer;
+
+  if (const int error = thread_.Attach(env)) {
+    MakeError(env, "loop", error).ThrowAsJavaScriptException();
+    return;
+  }
+  memory_ = std::make_shared<BatchMemory>();
+  late_memory_ = std::make_shared<BatchMemory>();
+  decide_ = Napi::Persistent(info[1].As<Napi::Function>());
+  on_late_flow_ = Napi::Persistent(info[2].As<Napi::Function>());
+  on_event_ = Napi::Persistent(info[3].As<Napi::Function>());
+  async_context_ = std::make_unique<Napi::AsyncContext>(env, "wanmark.Queue");
+  auto self = info.This().As<Napi::Object>();
+  self.Set("batch", MakeBatch(env, memory_));
+  self.Set("lateFlows", MakeBatch(env, late_memory_));
+
+  loop_ = std::make_unique<QueueLoop>(options, std::move(socket), *memory_, *late_memory_, stats_,
+                                      thread_.waker());
+  const std::string name = "nfqueue-" + std::to_string(options.queue.num);
+  if (const int error = thread_.Start(name, [loop = loop_.get()] { loop->Run(); })) {
+    MakeError(env, "thread", error).ThrowAsJavaScriptException();
+    return;
+  }
+  Ref();
+}
+
 void Queue::OnWake() {
   const Napi::HandleScope scope(Env());
   if (const uint32_t count = loop_->handoff().Take()) Decide(count);
+  ReportLateFlows();
   ReportTrouble();
   ReportSigns();
   if (loop_->finished()) thread_.Ended();
@@ -155,6 +163,17 @@ void Queue::Decide(uint32_t count) {
   if (thrown.IsEmpty()) return;
   stats_.callback_errors.Add();
   Emit("callback", thrown);
+}
+
+void Queue::ReportLateFlows() {
+  LateFlows& flows = loop_->late_flows();
+  if (flows.empty()) return;
+  const Napi::CallbackScope scope(Env(), *async_context_);
+  const uint64_t now_ms = MonotonicMs();
+  for (; !flows.empty(); flows.Drop()) {
+    const auto age_ms = static_cast<double>(now_ms - flows.noted_ms());
+    NotifyJs(on_late_flow_, {Napi::Number::New(Env(), flows.place()), Napi::Number::New(Env(), age_ms)});
+  }
 }
 
 void Queue::ReportTrouble() {
@@ -198,6 +217,7 @@ void Queue::OnClosed() {
   // The memory is freed now, and not when the garbage collector finds the object, which looks small to it.
   loop_.reset();
   memory_.reset();
+  late_memory_.reset();
   if (!on_closed_.IsEmpty()) {
     const Napi::CallbackScope callback_scope(Env(), *async_context_);
     NotifyJs(on_closed_, {});
@@ -208,6 +228,7 @@ void Queue::OnClosed() {
 
 void Queue::ReleaseJs() {
   decide_.Reset();
+  on_late_flow_.Reset();
   on_event_.Reset();
   on_closed_.Reset();
   async_context_.reset();

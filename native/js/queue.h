@@ -32,9 +32,9 @@ class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
 
-  /** Makes the typed arrays over memory_, named as in src/core/batch.ts. */
-  Napi::Object MakeBatch(Napi::Env env);
   void Decide(uint32_t count);
+  /** Tells JS of the flows that were left to the kernel because it was late. */
+  void ReportLateFlows();
   void ReportTrouble();
   /** Tells JS that it was late, and that a ping came back. */
   void ReportSigns();
@@ -49,9 +49,10 @@ class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
   void OnClosed() override;
   void OnTeardown() override { ReleaseJs(); }
 
-  // The memory is shared with the finalizer of the ArrayBuffer, and whichever of the two goes last frees it.
+  // Memory is shared with the finalizer of its ArrayBuffer, and whichever of the two goes last frees it.
   // A buffer that was transferred away by mistake therefore never pulls the memory from under the I/O thread.
   std::shared_ptr<BatchMemory> memory_;
+  std::shared_ptr<BatchMemory> late_memory_;
   // The counters of a closed queue can still be read.
   Stats stats_;
   std::unique_ptr<QueueLoop> loop_;
@@ -59,6 +60,7 @@ class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
   JsThread thread_{*this};
   uint32_t receive_buffer_ = 0;
   Napi::FunctionReference decide_;
+  Napi::FunctionReference on_late_flow_;
   Napi::FunctionReference on_event_;
   Napi::FunctionReference on_closed_;
   std::unique_ptr<Napi::AsyncContext> async_context_;

@@ -34,8 +34,8 @@ constexpr std::chrono::seconds kNoticeAfter{1};
 
 }  // namespace
 
-QueueLoop::QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory, Stats& stats,
-                     std::function<void()> wake)
+QueueLoop::QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory,
+                     BatchMemory& late_memory, Stats& stats, std::function<void()> wake)
     : options_(options),
       hash_key_(RandomKey()),
       socket_(std::move(socket)),
@@ -44,6 +44,7 @@ QueueLoop::QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemo
       stats_(stats),
       wake_js_(std::move(wake)),
       handoff_(wake_js_),
+      late_flows_(late_memory),
       cache_(options.cache_ms),
       receiver_(BatchMemory::kCapacity, kDatagramBytes),
       verdicts_(options.queue.num, BatchMemory::kCapacity),
@@ -179,8 +180,9 @@ void QueueLoop::CountError(int error) {
 
 void QueueLoop::Settle() {
   if (packet_count_ == 0) return;
-  SettleKnown(options_.now_ms());
-  if (misses_.count() > 0) SettleMisses();
+  const uint64_t now_ms = options_.now_ms();
+  SettleKnown(now_ms);
+  if (misses_.count() > 0) SettleMisses(now_ms);
   packet_count_ = 0;
 }
 
@@ -191,8 +193,9 @@ void QueueLoop::SettleKnown(uint64_t now_ms) {
   SendVerdicts(false);
 }
 
-void QueueLoop::SettleMisses() {
+void QueueLoop::SettleMisses(uint64_t received_ms) {
   const bool answered = AskForMisses();
+  if (!answered) NoteLate(received_ms);
   const uint64_t now_ms = options_.now_ms();
   std::lock_guard lock(cache_mutex_);
   if (answered) {
@@ -200,6 +203,15 @@ void QueueLoop::SettleMisses() {
     handoff_.Release();
   }
   SendVerdicts(true);
+}
+
+void QueueLoop::NoteLate(uint64_t received_ms) {
+  for (uint32_t i = 0; i < misses_.count(); i++) {
+    const Packet& packet = *misses_[i].packet;
+    if (packet.flow.identifies_flow()) late_flows_.Note(packet, received_ms);
+  }
+  // JS may have come back just before, and there may be no other packet for long.
+  wake_js_();
 }
 
 bool QueueLoop::IsMarked(const Packet& packet) const {

@@ -16,6 +16,7 @@
 #include "queue/decision_cache.h"
 #include "queue/gathering.h"
 #include "queue/handoff.h"
+#include "queue/late_flows.h"
 #include "queue/misses.h"
 #include "queue/nfq_config.h"
 #include "queue/stats.h"
@@ -59,11 +60,11 @@ enum Trouble : uint32_t {
 class QueueLoop {
  public:
   /**
-   * `memory` and `stats` must outlive the loop. `wake` is called on the I/O thread: for a question, for
-   * trouble, and at the end.
+   * `memory`, `late_memory` and `stats` must outlive the loop. `wake` is called on the I/O thread: for a
+   * question, for late flows, for trouble, and at the end.
    */
-  QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory, Stats& stats,
-            std::function<void()> wake);
+  QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory, BatchMemory& late_memory,
+            Stats& stats, std::function<void()> wake);
   ~QueueLoop();
   QueueLoop(const QueueLoop&) = delete;
   QueueLoop& operator=(const QueueLoop&) = delete;
@@ -93,6 +94,11 @@ class QueueLoop {
 
   Handoff& handoff() { return handoff_; }
   /**
+   * Flows that were left to the kernel because JS was late. One whose question JS has taken, and answered too
+   * late, is among them.
+   */
+  LateFlows& late_flows() { return late_flows_; }
+  /**
    * Forgets decisions (see DecisionCache), and withdraws answers that are not sent yet. What was sent is with
    * the kernel when this returns, so a connection that is deleted from conntrack afterwards does not come
    * back with the mark. Returns how many decisions were forgotten.
@@ -118,11 +124,12 @@ class QueueLoop {
   void Settle();
   /** Answers what is remembered, so that it does not wait for the misses. */
   void SettleKnown(uint64_t now_ms);
-  void SettleMisses();
+  void SettleMisses(uint64_t received_ms);
   Slot FindDecision(const Packet& packet, uint64_t now_ms);
   bool IsMarked(const Packet& packet) const;
   /** Returns whether JS answered in time. */
   bool AskForMisses();
+  void NoteLate(uint64_t received_ms);
   void ReadAnswers(uint64_t now_ms);
   bool IsDropped(const Packet& packet, uint32_t mark) const;
   /** Sends the verdicts of the misses, or of the others. */
@@ -142,6 +149,7 @@ class QueueLoop {
   Stats& stats_;
   std::function<void()> wake_js_;
   Handoff handoff_;
+  LateFlows late_flows_;
 
   // This is held from the look into the cache, or into the answers, until the verdicts are sent, because
   // Forget runs on the JS thread.

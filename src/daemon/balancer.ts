@@ -16,6 +16,7 @@ import {
   type ErrorListener,
   type FindPool,
   type Inbound,
+  type LateListener,
   type Tried,
 } from './decider.js';
 import { Isolation } from './isolation.js';
@@ -54,6 +55,8 @@ export interface BalancerShape {
   readonly poolField?: string;
   /** Told of each decision after it was counted. An exception costs nothing but what it was told for. */
   readonly onDecision: DecisionListener;
+  /** Told of each connection that the kernel chose for because the decision was late. An exception costs nothing. */
+  readonly onLateDecision: LateListener;
 }
 
 export interface BalancerParts extends BalancerContext, BalancerShape {
@@ -107,6 +110,7 @@ export class Balancer {
         ...(undecidedFrom !== undefined && { undecidedFrom: field.encode(undecidedFrom) }),
         lateNotice: `wanmark: ${who} has not answered for a second; the kernel chooses\n`,
         onLate: (lateMs) => this.#late(lateMs),
+        onLateFlow: (batch, i, ageMs) => this.#decider.late(batch, i, ageMs),
       },
       (batch, count) => this.#decider.decide(batch, count),
       parts.onLost,
@@ -131,7 +135,7 @@ export class Balancer {
 
   #take(shape: BalancerShape): [Decider, StrategyFaults] {
     const { logger, now, states, connections, field, tried, onError } = this.#parts;
-    const { poolField, onDecision, undecidedFrom } = shape;
+    const { poolField, onDecision, onLateDecision, undecidedFrom } = shape;
     const single = poolField === undefined;
     this.#faults = new Map(
       shape.pools.map(({ name, strategy }) => {
@@ -163,6 +167,7 @@ export class Balancer {
       {
         ...(tried && { tried: this.#isolation.around(tried, undefined) }),
         ...(onError && { onError: this.#isolation.around(onError, false) }),
+        onLate: this.#isolation.around(onLateDecision, undefined),
         undecidedFrom,
       },
     );

@@ -13,6 +13,13 @@ export type PacketBytes = () => Uint8Array;
 export type DecisionListener = (pool: Pool, member: Member, flow: Flow, packet: PacketBytes) => void;
 
 /**
+ * Told of a new connection that the kernel chose for, because its decision was late; the flow is valid only during the
+ * call.
+ * @param ageMs how old the connection is
+ */
+export type LateListener = (pool: Pool, flow: Flow, ageMs: number) => void;
+
+/**
  * Told of an ICMP error that says "unreachable" about a connection of ours.
  * @param number the number of the target that the connection was given to
  * @returns whether the error is taken away, because another target gets the connection's next packet
@@ -41,6 +48,8 @@ export interface DeciderOptions {
   readonly tried?: Tried | undefined;
   /** By default errors pass. */
   readonly onError?: ErrorListener | undefined;
+  /** By default nobody hears of late decisions. */
+  readonly onLate?: LateListener | undefined;
   /** The lowest number in the field that names a policy and no target; by default there are no policies. */
   readonly undecidedFrom?: number | undefined;
 }
@@ -62,6 +71,7 @@ export class Decider {
   readonly #listener: DecisionListener;
   readonly #tried: Tried;
   readonly #onError: ErrorListener;
+  readonly #onLate: LateListener;
   readonly #undecidedFrom: number;
 
   constructor(
@@ -69,7 +79,12 @@ export class Decider {
     field: MarkField,
     inbound: Inbound,
     listener: DecisionListener,
-    { tried = () => undefined, onError = () => false, undecidedFrom }: DeciderOptions = {},
+    {
+      tried = () => undefined,
+      onError = () => false,
+      onLate = () => undefined,
+      undecidedFrom,
+    }: DeciderOptions = {},
   ) {
     this.#find = find;
     this.#field = field;
@@ -77,6 +92,7 @@ export class Decider {
     this.#listener = listener;
     this.#tried = tried;
     this.#onError = onError;
+    this.#onLate = onLate;
     this.#undecidedFrom = undecidedFrom ?? Number.POSITIVE_INFINITY;
   }
 
@@ -107,6 +123,13 @@ export class Decider {
       this.#listener(pool, member, flow, packet);
     }
   };
+
+  /** Tells the listener of packet `i` of a batch, which the kernel has chosen for, unless it came in by a target. */
+  late(batch: Batch, i: number, ageMs: number): void {
+    if (this.#inbound.get(batch.inIfindex[i]!, batch.family[i]!) !== undefined) return;
+    const pool = this.#find(batch, i);
+    if (pool !== undefined) this.#onLate(pool, new BatchFlow(batch).at(i), ageMs);
+  }
 
   #takesAway(batch: Batch, i: number, given: number): boolean {
     if (!isUnreachable(batch.proto[i]!, batch.dport[i]!)) return false;

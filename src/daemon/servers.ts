@@ -170,6 +170,11 @@ export class Servers {
     this.#watch?.decided(name, flow);
   }
 
+  /** Does what {@link Watch.decidedByKernel} says. */
+  decidedByKernel(flow: Flow, ageMs: number): void {
+    this.#watch?.decidedByKernel(flow, ageMs);
+  }
+
   /** The servers that did not answer this connection before; undefined for nearly all. */
   tried(flow: Flow): ReadonlySet<string> | undefined {
     return this.#watch?.tried(flow);

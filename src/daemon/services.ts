@@ -140,6 +140,7 @@ export class Services {
         watch(pool, member.target.name, flow);
         log?.(pool, member, flow, packet);
       },
+      onLateDecision: (pool, flow, ageMs) => this.#of(pool)?.servers.decidedByKernel(flow, ageMs),
     };
   }
 

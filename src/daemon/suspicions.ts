@@ -200,6 +200,11 @@ export class Suspicions {
     this.#watch?.decided(wan, flow);
   }
 
+  /** Does what {@link Watch.decidedByKernel} says. */
+  decidedByKernel(flow: Flow, ageMs: number): void {
+    this.#watch?.decidedByKernel(flow, ageMs);
+  }
+
   /** Does what {@link Watch.unreachable} says. @param number that of the WAN */
   unreachable(tuple: Tuple, number: number): boolean {
     // A probe has to hear the truth about its WAN, and is nobody's connection.

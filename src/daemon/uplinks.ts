@@ -258,6 +258,11 @@ export class Uplinks {
     this.#suspicions.decided(name, flow);
   }
 
+  /** Does what {@link Watch.decidedByKernel} says. */
+  decidedByKernel(flow: Flow, ageMs: number): void {
+    this.#suspicions.decidedByKernel(flow, ageMs);
+  }
+
   /** The WANs that did not answer this connection before; undefined for nearly all. */
   tried(flow: Flow): ReadonlySet<string> | undefined {
     return this.#suspicions.tried(flow);

@@ -323,6 +323,7 @@ export class Wans {
           this.#lone.add(flow);
         log?.(pool, member, flow, packet);
       },
+      onLateDecision: (_pool, flow, ageMs) => this.#uplinks?.decidedByKernel(flow, ageMs),
     };
   }
 

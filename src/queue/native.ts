@@ -58,6 +58,8 @@ export interface NativeStats {
 export interface NativeQueue {
   /** Typed arrays over memory that the I/O thread fills before it has `decide` called. */
   readonly batch: Batch;
+  /** Typed arrays over the memory of late flows. */
+  readonly lateFlows: Batch;
   /** Drains, ends the I/O thread and calls back. Only the first call does anything. */
   close(onClosed: () => void): void;
   /** Closes at once without calling `decide`: queued packets are left to the kernel. */
@@ -82,6 +84,7 @@ export interface QueueAddon {
   Queue: new (
     options: NativeQueueOptions,
     decide: (count: number) => void,
+    onLateFlow: (place: number, ageMs: number) => void,
     onEvent: (kind: NativeEvent | NativeSign, value: unknown) => void,
   ) => NativeQueue;
 }

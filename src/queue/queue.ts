@@ -40,7 +40,18 @@ export interface QueueOptions {
   lateNotice?: string;
   /** Called when JS is back after a missed deadline, with how late it was in milliseconds. */
   onLate?: (lateMs: number) => void;
+  /**
+   * Called, once `decide` is back, for each flow that was left to the kernel because it was late, up to 128 each time. A
+   * flow that `decide` was shown, and answered too late, is among them.
+   */
+  onLateFlow?: LateFlowListener;
 }
+
+/**
+ * Told of packet `i` of a batch that holds for the call only; its answer counts for nothing.
+ * @param ageMs how long ago the packet came
+ */
+export type LateFlowListener = (batch: Batch, i: number, ageMs: number) => void;
 
 /**
  * Decides a batch: writes `batch.marks[0..count)`, each inside the mask; packets whose mark it leaves alone are the
@@ -140,6 +151,7 @@ export class Queue {
           ...(all.lateNotice === undefined ? {} : { lateNotice: all.lateNotice }),
         },
         (count) => decide(batch, count),
+        (place, ageMs) => all.onLateFlow?.(lateFlows, place, ageMs),
         (kind, value) => {
           if (kind === 'late') return all.onLate?.(Number(value));
           if (kind === 'pong') return this.#pong();
@@ -152,7 +164,7 @@ export class Queue {
       const ours = [...openQueues].some((queue) => queue.num === all.num);
       throw describeOpenError(all.num, error as NativeOpenError, ours, readQueueTable());
     }
-    const { batch } = this.#native;
+    const { batch, lateFlows } = this.#native;
     if (openQueues.size === 0) process.on('exit', closeAllNow);
     openQueues.add(this);
   }

@@ -56,7 +56,7 @@ class Lab {
       if (!pthread_equal(pthread_self(), test)) hold.acquire(), hold.release();
       return now_ms.load();
     };
-    loop = std::make_unique<QueueLoop>(options, NetlinkSocket(ends[1]), memory, stats,
+    loop = std::make_unique<QueueLoop>(options, NetlinkSocket(ends[1]), memory, late_memory, stats,
                                        [this] { wakes_.release(); });
   }
   ~Lab() {
@@ -167,6 +167,7 @@ class Lab {
    */
   std::binary_semaphore hold{1};
   BatchMemory memory;
+  BatchMemory late_memory;
   Stats stats;
   std::unique_ptr<QueueLoop> loop;
 
@@ -314,6 +315,15 @@ void TestLate() {
   CHECK_EQUAL(lab.stats.late_flows.Get(), 2);
   CHECK(lab.loop->handoff().Lateness().count() >= 0);
   CHECK_EQUAL(lab.loop->handoff().TakeLateness().count(), 0);
+  LateFlows& late = lab.loop->late_flows();
+  for (const uint32_t place : {0u, 1u}) {
+    CHECK(!late.empty());
+    CHECK_EQUAL(late.place(), place);
+    CHECK_EQUAL(late.noted_ms(), 1000);
+    CHECK_EQUAL(lab.late_memory.sport[place], 1001 + place);
+    late.Drop();
+  }
+  CHECK(late.empty());
 
   lab.Answer({5});
   CHECK(lab.loop->handoff().TakeLateness().count() >= 1);
@@ -323,6 +333,36 @@ void TestLate() {
   lab.Close();
   lab.ExpectNothingMore();
   CHECK_EQUAL(lab.stats.kernel_decided.Get(), 2);
+}
+
+/**
+ * While JS is late, as many flows are noted as there is room for. JS is woken up for them also when it came
+ * back before.
+ */
+void TestLateFlows() {
+  Lab lab(std::chrono::milliseconds(1), 4096);
+  lab.Start();
+  constexpr uint32_t kRoom = BatchMemory::kCapacity;
+  LateFlows& late = lab.loop->late_flows();
+  for (const uint32_t first : {0u, 100u}) {
+    lab.Queue(Udp(1, static_cast<uint16_t>(1000 + first)));
+    CHECK_EQUAL(lab.Take(), 1);
+    lab.Expect({Accept(1)});
+    lab.now_ms += 5;
+    for (uint32_t n = 1; n < kRoom + 10; n++) {
+      lab.Queue(Udp(n, static_cast<uint16_t>(1000 + first + n)));
+      lab.Expect({Accept(n)});
+    }
+    lab.Answer({5});
+    for (uint32_t n = 0; n < kRoom; n++, late.Drop()) {
+      CHECK(!late.empty());
+      CHECK_EQUAL(lab.late_memory.sport[late.place()], 1000 + first + n);
+      CHECK_EQUAL(late.noted_ms(), lab.now_ms.load() - (n == 0 ? 5 : 0));
+    }
+    CHECK(late.empty());
+  }
+  lab.Close();
+  CHECK_EQUAL(lab.stats.late_flows.Get(), 2 * (kRoom + 10));
 }
 
 /**
@@ -575,6 +615,7 @@ int main() {
   TestLoop();
   TestManyBatches();
   TestLate();
+  TestLateFlows();
   TestPing();
   TestNeverTaken();
   TestCloseDrains();

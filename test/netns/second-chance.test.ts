@@ -1,5 +1,8 @@
 /** A connection that its WAN does not answer goes by another WAN, and what that says about the WAN is asked, not believed. */
 import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
@@ -17,8 +20,25 @@ const HOSTILE_PORT = SERVER_PORT + 1;
  * is very slow the one after 3 s.
  */
 const IMPATIENT_MS = 6000;
-/** The kernel's own choice knows no second chance, so it must not have to step in for a busy machine. */
+/** What the kernel chose is moved as soon as the daemon knows of it, which may be after the second SYN. */
 const PATIENT = ['--deadline', '5000'];
+
+/** A connection to this port keeps the daemon busy until after the second SYN of all that come meanwhile. */
+const BLOCKING_PORT = SERVER_PORT + 2;
+const BLOCKED_MS = 2500;
+const BLOCKING = `
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  export default () => {
+    let next = 0;
+    return {
+      pick(flow, wans) {
+        if (flow.dport !== ${BLOCKING_PORT}) return wans[next++ % wans.length];
+        process.stderr.write('blocked\\n');
+        Atomics.wait(never, 0, 0, ${BLOCKED_MS});
+        return wans[0];
+      },
+    };
+  };`;
 
 /** Makes the hostile service, which drops what comes by WAN 1 without a word. */
 async function ban(lab: Lab): Promise<void> {
@@ -103,6 +123,31 @@ describe('a WAN that dies', needs(nfqueue, addon), () => {
       assert.deepEqual(tally(await lab.exchange(lab.client, held)), { wan1: 4 });
       await waitForState(daemon, 'wan not suspected any more', 'wan1', 6);
       assert.deepEqual(tally(await lab.connect({ count: 3 })), { wan1: 3 });
+    });
+  });
+
+  it('fails none of the clients that the kernel gave it because the daemon was late', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
+    t.after(() => rmSync(dir, { recursive: true, force: true }));
+    chmodSync(dir, 0o755);
+    const strategy = join(dir, 'blocking.mjs');
+    writeFileSync(strategy, BLOCKING, { mode: 0o644 });
+    // Without asking, nobody but the second chance takes a connection from the WAN.
+    const run = ['--strategy', strategy, '--deadline', '500', '--passive', 'off'];
+    const up = ['--kernel-mode', 'nth'];
+    await withLab({ wans: 2, ipv6: false, up, run }, async ({ lab, wanmark, daemon }) => {
+      await exponentialSyns(lab);
+      await swallow(lab, 'gw1', true);
+      const blocking = lab.connect({ port: BLOCKING_PORT, timeoutMs: BLOCKED_MS });
+      await daemon.program.until(
+        () => daemon.program.stderr.includes('blocked') || undefined,
+        'it to be busy',
+      );
+      const flows = await lab.connect({ count: 10, concurrency: 10, timeoutMs: IMPATIENT_MS });
+      assert.deepEqual(tally(flows), { wan2: 10 });
+      const [queue] = (await statusOf(wanmark)).queues;
+      assert.ok(queue!.late >= 10, 'the kernel chose');
+      await blocking;
     });
   });
 

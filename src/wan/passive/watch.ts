@@ -60,8 +60,11 @@ export function isAnswered(proto: number, entry: Pick<Entry, 'status' | 'tcpStat
 
 interface Sample {
   readonly id: number;
-  /** The WAN that it was given to. The kernel may have chosen another one, if the decision came too late. */
-  wan: string;
+  /**
+   * The WAN that it was given to. The kernel may have chosen another one, if the decision came too late. Undefined until
+   * the first look where only the kernel knows.
+   */
+  wan: string | undefined;
   readonly tuple: Tuple;
   /** When the connection was decided. */
   readonly decidedAt: number;
@@ -73,6 +76,9 @@ interface Sample {
   /** The age at which it was last seen without an answer, in ms; 0 where it never was. */
   knownMs: number;
 }
+
+/** One whose WAN is known. */
+type Seen = Sample & { readonly wan: string };
 
 /** A connection that was taken from the WAN that did not answer it. */
 interface Move {
@@ -123,7 +129,10 @@ export interface WatchOptions {
 export class Watch {
   readonly #options: WatchOptions;
   readonly #random: () => number;
-  readonly #samplers = new Map<string, Record<Family, { tcp: Sampler<Sample>; udp: Sampler<Sample> }>>();
+  readonly #samplers = new Map<
+    string | undefined,
+    Record<Family, { tcp: Sampler<Sample>; udp: Sampler<Sample> }>
+  >();
   readonly #moves = new Map<string, Move>();
   /** The id of the latest sample of each connection that is followed. */
   readonly #latest = new Map<string, number>();
@@ -146,14 +155,28 @@ export class Watch {
 
   /** Notes that a new connection was given to `wan`. */
   decided(wan: string, flow: Flow): void {
+    this.#note(wan, flow, 0);
+  }
+
+  /**
+   * Notes that the kernel chose the WAN of a new connection, because the decision was late. UDP is left out, of which
+   * enough is decided in time.
+   * @param ageMs how old the connection is
+   */
+  decidedByKernel(flow: Flow, ageMs: number): void {
+    if (flow.proto === TCP) this.#note(undefined, flow, ageMs);
+  }
+
+  #note(wan: string | undefined, flow: Flow, ageMs: number): void {
     const { family, proto } = flow;
     if (this.#stopped || (proto !== TCP && proto !== UDP) || (family !== 4 && family !== 6)) return;
     const move = this.#moves.size > 0 ? this.#moves.get(keyOf(flow)) : undefined;
-    if (move !== undefined) this.#follow(this.#sample(wan, flow, move));
+    const make = () => this.#sample(wan, flow, { move, ageMs });
+    if (move !== undefined) this.#follow(make());
     else {
       const { tcp, udp } = this.#samplersOf(wan)[family];
       const sampler = proto === TCP ? tcp : udp;
-      sampler.add(flow.srcHash, flow.dstNetworkHash, () => this.#sample(wan, flow, undefined));
+      sampler.add(flow.srcHash, flow.dstNetworkHash, make);
     }
     this.#arm();
   }
@@ -169,7 +192,7 @@ export class Watch {
     const move = this.#moves.get(keyOf(tuple));
     const wasTaken = move?.from === wan;
     if (wasTaken && this.#aliveMs() - move.at < SAME_TRY_MS) return true;
-    const sample = this.#sample(wan, tuple, undefined);
+    const sample = this.#sample(wan, tuple);
     this.#options.evidence[tuple.family].unreachable(wan, unansweredOf(sample, 0));
     const hasRoom = this.#moves.size < MOST_MOVES;
     const mayTry = wasTaken || (move === undefined && hasRoom);
@@ -187,11 +210,15 @@ export class Watch {
     this.#latest.clear();
   }
 
-  #sample(wan: string, flow: Flow | Tuple, move: Move | undefined): Sample {
+  #sample<Wan extends string | undefined>(
+    wan: Wan,
+    flow: Flow | Tuple,
+    { move, ageMs = 0 }: { move?: Move | undefined; ageMs?: number } = {},
+  ): Sample & { wan: Wan } {
     const { proto, src, dst, sport, dport } = flow;
     const tuple = { family: flow.family as Family, proto, src, dst, sport, dport };
-    const decidedAt = this.#options.clock.now();
-    const bornMs = this.#aliveMs();
+    const decidedAt = this.#options.clock.now() - ageMs;
+    const bornMs = this.#aliveMs() - ageMs;
     return { id: this.#nextId++, wan, tuple, decidedAt, bornMs, move, looks: 0, knownMs: 0 };
   }
 
@@ -200,7 +227,7 @@ export class Watch {
     this.#latest.set(keyOf(sample.tuple), sample.id);
   }
 
-  #samplersOf(wan: string) {
+  #samplersOf(wan: string | undefined) {
     let samplers = this.#samplers.get(wan);
     if (samplers === undefined) {
       const { wans } = this.#options;
@@ -245,9 +272,7 @@ export class Watch {
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
     const unanswered = await Promise.all(due.map((sample) => this.#look(sample)));
     if (this.#stopped) return;
-    await this.#moveAll(
-      unanswered.filter((sample) => sample !== undefined && this.#isDone(sample)) as Sample[],
-    );
+    await this.#moveAll(unanswered.filter((sample) => sample !== undefined).filter(this.#isDone));
     if (this.#stopped) return;
     const judges = now - this.#judgedAt >= JUDGED_EVERY_MS;
     if (judges) {
@@ -267,7 +292,7 @@ export class Watch {
   }
 
   /** @returns the sample where it has no answer yet */
-  async #look(sample: Sample): Promise<Sample | undefined> {
+  async #look(sample: Sample): Promise<Seen | undefined> {
     const { tuple, decidedAt, bornMs, knownMs } = sample;
     const { evidence, destinations, clock, onUnanswered } = this.#options;
     // Taken before the look-up, whose answer may be late on a busy machine.
@@ -280,13 +305,15 @@ export class Watch {
     this.#latest.delete(keyOf(tuple));
     if (found !== undefined) sample.wan = found.wan;
     const { wan } = sample;
+    // It is gone, and nobody knows any more whose it was.
+    if (wan === undefined) return undefined;
     const answered = isAnswered(tuple.proto, entry);
     if (answered === true) {
       evidence[tuple.family].answered(wan, decidedAt, knownMs, lookedAt);
       if (tuple.proto === TCP) {
         destinations[tuple.family].note(tuple.src, tuple.dst, tuple.dport, wan, lookedAt);
       }
-      this.#pair(sample, ageMs, lookedAt);
+      this.#pair(wan, sample, ageMs, lookedAt);
       return undefined;
     }
     const isDue = answered === false && ageMs >= FIRST_LOOK_MS;
@@ -298,28 +325,33 @@ export class Watch {
     sample.knownMs = ageMs;
     // UDP is looked at again as well, since an answer may still come.
     if (entry !== undefined && sample.looks < this.#looksOf(sample).length) this.#follow(sample);
-    return answered === false ? sample : undefined;
+    return answered === false ? Object.assign(sample, { wan }) : undefined;
   }
 
   /**
    * A moved connection that was answered in less time than it had before speaks against the WAN that it had. Otherwise
    * that WAN had too little time: it is no worse, only slow like the other one.
    */
-  #pair({ move, tuple, knownMs }: Sample, ageMs: number, now: number): void {
-    if (move === undefined) return;
+  #pair(wan: string, { move, tuple, knownMs }: Sample, ageMs: number, now: number): void {
+    // The kernel may have given it to the same WAN again, which then has answered after all.
+    if (move === undefined || move.tried.has(wan)) return;
     const evidence = this.#options.evidence[tuple.family];
     const { from, unanswered } = move;
     if (ageMs < unanswered.ageMs) evidence.pair(from, unanswered);
     else if (knownMs >= FIRST_SYN_MS) evidence.times(from).add(unanswered.ageMs, now);
   }
 
-  /** Whether the WAN of an unanswered connection has had its time. */
-  #isDone({ wan, tuple, move, knownMs }: Sample): boolean {
-    const { evidence, mayMove } = this.#options;
-    if (move !== undefined || tuple.proto !== TCP) return false;
-    const patienceMs = evidence[tuple.family].times(wan).patienceMs(this.#options.clock.now());
+  /**
+   * Whether the WAN of an unanswered connection has had its time. It had it before where the kernel gave a moved
+   * connection to the same WAN again.
+   */
+  readonly #isDone = ({ wan, tuple, move, knownMs }: Seen): boolean => {
+    const { evidence, mayMove, clock } = this.#options;
+    if (tuple.proto !== TCP) return false;
+    if (move !== undefined) return move.tried.has(wan) && mayMove(wan, tuple.family);
+    const patienceMs = evidence[tuple.family].times(wan).patienceMs(clock.now());
     return knownMs >= patienceMs && mayMove(wan, tuple.family);
-  }
+  };
 
   #looksOf({ tuple, move }: Sample): readonly number[] {
     if (move !== undefined) return MOVED_LOOKS_MS;
@@ -327,7 +359,7 @@ export class Watch {
     return this.#options.onUnanswered === undefined ? LOOKS_MS : RESETS_LOOKS_MS;
   }
 
-  async #moveAll(samples: readonly Sample[]): Promise<void> {
+  async #moveAll(samples: readonly Seen[]): Promise<void> {
     if (samples.length === 0) return;
     const at = this.#aliveMs();
     // Noted before the kernel is asked, since the next SYN may come meanwhile.
@@ -336,11 +368,11 @@ export class Watch {
       this.#moves.set(keyOf(tuple), {
         from: wan,
         tried: new Set([wan]),
-        unanswered: unansweredOf(sample, knownMs),
+        unanswered: sample.move?.unanswered ?? unansweredOf(sample, knownMs),
         at,
       });
     }
-    const gone = new Set(samples);
+    const gone = new Set<Sample>(samples);
     this.#samples = this.#samples.filter((sample) => !gone.has(sample));
     for (const { tuple } of samples) this.#latest.delete(keyOf(tuple));
     const forgotten = await this.#options.forget(samples).catch((): boolean[] => []);

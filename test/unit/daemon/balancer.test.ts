@@ -56,6 +56,10 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
     inbound: NO_INBOUND,
     ...(field === undefined ? {} : { poolField: field }),
     onDecision: (pool, { target }) => void done.push(`${pool.name} chose ${target.name}`),
+    onLateDecision: (pool, { sport }, ageMs) => {
+      done.push(`the kernel chose for ${pool.name}, ${ageMs} ms ago`);
+      if (sport === 1) throw new Error('a fault of whoever listens');
+    },
   });
   const balancer = new Balancer({
     logger: pino({ base: null, timestamp: false }, { write: (text: string) => lines.push(JSON.parse(text)) }),
@@ -116,6 +120,21 @@ describe('Balancer', () => {
     const { errors, done } = made({ wans: LAST });
     assert.deepEqual(errors(1, 2), [DROP, 0]);
     assert.deepEqual(done, [], 'no strategy was asked');
+  });
+
+  it('tells what the kernel chose for because a decision was late, whatever the listener does', () => {
+    const { done, options } = made({ a: LAST, b: LAST }, 'service');
+    const batch = emptyBatch(4);
+    batch.family.fill(4);
+    batch.dport.set([0, 1, 5, 0]);
+    batch.sport.set([1, 2, 3, 4]);
+    for (let i = 0; i < 4; i++) options.onLateFlow!(batch, i, 10 * i);
+    assert.deepEqual(done, [
+      'the kernel chose for a, 0 ms ago',
+      'the kernel chose for b, 10 ms ago',
+      'the kernel chose for a, 30 ms ago',
+    ]);
+    assert.deepEqual([...batch.marks], [0, 0, 0, 0]);
   });
 
   it('opens its queues for its field, and answers with the pool that a packet is for', () => {

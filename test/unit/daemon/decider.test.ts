@@ -191,6 +191,20 @@ describe('Decider', () => {
     }
   });
 
+  it('tells of a packet that the kernel chose for, but not of one that came in by a WAN', () => {
+    const heard: unknown[] = [];
+    const { decider: subject, picks } = decider(undefined, {
+      onLate: (pool, { family, inIfindex }, ageMs) => heard.push([pool.name, family, inIfindex, ageMs]),
+    });
+    const batch = batchOf([
+      [4, WAN2],
+      [6, LAN],
+    ]);
+    for (const i of [0, 1]) subject.late(batch, i, 60);
+    assert.deepEqual(heard, [['all', 6, LAN, 60]]);
+    assert.deepEqual(picks(), [0, 0, 0]);
+  });
+
   it('keeps a connection off the members that did not answer it before', () => {
     const { decider: subject, picks } = decider(undefined, {
       tried: ({ dport }) => (dport === 443 ? new Set(['wan1', 'wan3']) : undefined),

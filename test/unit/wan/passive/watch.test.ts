@@ -243,6 +243,47 @@ describe('the second chance', () => {
     assert.equal(evidence[4].heardAt('a'), 250);
   });
 
+  it('is given to a connection that the kernel chose for, by the age that it has', async () => {
+    const { watch, clock, entries, forgotten, evidence } = made();
+    for (const sport of [1, 2, 3]) entries.set(sport, { entry: sport === 2 ? REPLIED : UNREPLIED, wan: 'a' });
+    for (const sport of [1, 2, 3, 4]) watch.decidedByKernel(connection(sport), sport === 3 ? 2000 : 400);
+    watch.decidedByKernel(connection(5, { proto: 17 }), 0);
+    await clock.pass(3000);
+    assert.deepEqual(forgotten, [
+      [3, 'a', 25],
+      [1, 'a', 500],
+    ]);
+    assert.equal(evidence[4].heardAt('a'), 25);
+    assert.deepEqual([...watch.tried(connection(1))!], ['a']);
+  });
+
+  it('speaks against no WAN that the kernel gave the next SYN to as well, and that answered it', async () => {
+    const { watch, clock, entries, decide, forgotten, isPaired } = made();
+    decide('a', connection(1));
+    await clock.pass(950);
+    entries.set(1, { entry: REPLIED, wan: 'a' });
+    watch.decidedByKernel(connection(1), 0);
+    await clock.pass(500);
+    assert.deepEqual([forgotten.length, isPaired('a')], [1, false]);
+  });
+
+  it('is given again where the kernel gave the next SYN to the same WAN', async () => {
+    const { watch, clock, entries, decide, answer, forgotten, isPaired } = made();
+    decide('a', connection(1));
+    await clock.pass(950);
+    entries.set(1, { entry: UNREPLIED, wan: 'a' });
+    watch.decidedByKernel(connection(1), 0);
+    await clock.pass(500);
+    assert.deepEqual(forgotten, [
+      [1, 'a', 900],
+      [1, 'a', 1050],
+    ]);
+    decide('b', connection(1));
+    answer(1);
+    await clock.pass(125);
+    assert.equal(isPaired('a'), true, 'it had 0.9 s, as the first time');
+  });
+
   it('is taken back when the answer came in the last moment', async () => {
     const { watch, clock, decide, forgotten } = made({ forgets: false });
     decide('a', connection(1));
