@@ -2,6 +2,7 @@ import { isatty } from 'node:tty';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { printable, printableJson } from './core/printable.js';
 import { leadsToJournal, SEVERITY, severityOfLevel } from './journald.js';
+import { logText } from './log-text.js';
 import { markLine } from './mark-line.js';
 import { Output } from './output.js';
 
@@ -36,7 +37,7 @@ export interface Log {
  * Makes a log of NDJSON on stdout, or of readable lines when stdout is a terminal. Into systemd's journal go lines with their severity.
  * Writing to it never waits or fails.
  */
-export async function createLog(): Promise<Log> {
+export function createLog(): Log {
   const output = new Output(STDOUT, {
     maxBytes: MAX_BUFFER_BYTES,
     onRecovered: (dropped) => logger.warn(dropped, 'log lines were dropped'),
@@ -57,18 +58,17 @@ export async function createLog(): Promise<Log> {
     if (lines.length >= LINES_LENGTH) writeLines();
     else timer ??= setTimeout(writeLines, FLUSH_MS).unref();
   };
-  const forPeople = isatty(STDOUT) ? await pretty() : undefined;
+  const forPeople = isatty(STDOUT);
   const prefix = leadsToJournal(STDOUT) ? severityPrefix : () => '';
-  const logger =
-    forPeople === undefined
-      ? pino(
-          { base: null, timestamp: stdTimeFunctions.isoTime },
-          { write: (text: string) => line(prefix(text) + printableJson(text)) },
-        )
-      : pino({ base: null }, { write: (text) => line(forPeople(text)) });
+  const logger = forPeople
+    ? pino({ base: null }, { write: (text) => line(readable(text)) })
+    : pino(
+        { base: null, timestamp: stdTimeFunctions.isoTime },
+        { write: (text: string) => line(prefix(text) + printableJson(text)) },
+      );
   return {
     logger,
-    line: forPeople === undefined ? line : undefined,
+    line: forPeople ? undefined : line,
     dropped: () => output.dropped,
     end: async () => {
       writeLines();
@@ -85,16 +85,10 @@ function severityPrefix(text: string): string {
   return severity === SEVERITY.info ? '' : `<${severity}>`;
 }
 
-/** Makes a line of the log readable. */
-async function pretty(): Promise<(line: string) => string> {
-  // Loaded only for a terminal: it costs a tenth of a start.
-  const { prettyFactory } = await import('pino-pretty');
-  const format = prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
-  // The values and not the whole line, which has colours.
+/** Makes a line of the log readable. Its values are cleaned and not the whole line, which has colours. */
+function readable(line: string): string {
   const clean = (_key: string, value: unknown) => (typeof value === 'string' ? printable(value) : value);
-  return (line) => {
-    const fields = JSON.parse(line, clean);
-    // A decision is one line, unless its packet is shown.
-    return fields.msg === 'mark' && fields.packet === undefined ? `${markLine(fields)}\n` : format(fields);
-  };
+  const fields = JSON.parse(line, clean);
+  // A decision is one line, unless its packet is shown.
+  return fields.msg === 'mark' && fields.packet === undefined ? `${markLine(fields)}\n` : logText(fields);
 }

@@ -1,3 +1,5 @@
+import { clockText } from './clock-text.js';
+
 /** The fields of a line of the mark log that a person wants to see first. */
 interface MarkFields {
   readonly time: number | string;
@@ -24,10 +26,4 @@ export function markLine(fields: MarkFields): string {
   const to = backend === undefined ? (wan ?? `mark ${fields.mark}`) : `${service}/${backend}`;
   const by = policy === undefined ? strategy : `${policy}, ${strategy}`;
   return `[${clockText(new Date(time))}] ${proto} ${end(src, sport)} -> ${end(dst, dport)}${from}: ${to} (${by})`;
-}
-
-function clockText(date: Date): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const ms = String(date.getMilliseconds()).padStart(3, '0');
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`;
 }

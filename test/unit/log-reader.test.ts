@@ -8,7 +8,7 @@ const LINE = `${'x'.repeat(1023)}\n`;
 /** Says on standard error how many lines it dropped, and ends when the rest has been read. */
 const WRITER = `
   const { createLog } = await import(process.argv[1]);
-  const log = await createLog();
+  const log = createLog();
   for (let i = 0; i < Number(process.argv[2]); i++) log.line(${JSON.stringify(LINE)});
   process.stderr.write(log.dropped() + '\\n');
   await log.end();`;

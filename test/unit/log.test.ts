@@ -16,7 +16,7 @@ describe('the log', {
       written.push(text);
       (args.at(-1) as (error: null, length: number) => void)(null, Buffer.byteLength(text));
     });
-    log = await createLog();
+    log = createLog();
   });
   after(async () => {
     await log.end();

@@ -56,7 +56,7 @@ export const runCommand: CommandModule = {
     const user = config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user);
     const doubts = [...prepared.doubts, ...(await findDoubts(config))];
     const ended = endOfRun();
-    const log = await createLog();
+    const log = createLog();
     const isolation = new Isolation(log.logger, now);
     isolation.catchAll();
     try {
