@@ -1,9 +1,11 @@
-import { SingleBar } from 'cli-progress';
+import type { WriteStream } from 'node:tty';
 import type { ExperimentEvents } from './experiment.js';
 
+/** How many characters the bar has. */
+const BAR = 40;
+
 /** Shows on standard error what the lab is doing: a bar on a terminal, a few plain lines elsewhere. */
-export function tellProgress(): ExperimentEvents & { end(): void } {
-  const stream = process.stderr;
+export function tellProgress(stream: WriteStream = process.stderr): ExperimentEvents & { end(): void } {
   const step = (what: string) => void stream.write(`lab: ${what}\n`);
   if (!stream.isTTY) {
     let told = 0;
@@ -14,10 +16,10 @@ export function tellProgress(): ExperimentEvents & { end(): void } {
     };
     return { step, progress, end: () => {} };
   }
-  let bar: SingleBar | undefined;
+  let shown = '';
   const end = () => {
-    bar?.stop();
-    bar = undefined;
+    if (shown !== '') stream.write('\n');
+    shown = '';
   };
   return {
     step: (what) => {
@@ -25,14 +27,13 @@ export function tellProgress(): ExperimentEvents & { end(): void } {
       step(what);
     },
     progress: (done, total) => {
-      if (bar === undefined) {
-        bar = new SingleBar({
-          format: 'lab: [{bar}] {value}/{total} connections, {duration_formatted}',
-          stream,
-        });
-        bar.start(total, done);
-      }
-      bar.update(done);
+      const full = Math.floor((BAR * done) / total);
+      const bar = '█'.repeat(full).padEnd(BAR, '░');
+      const line = `lab: [${bar}] ${done}/${total} connections`;
+      // A terminal is slower than the connections.
+      if (done < total && shown.startsWith(`lab: [${bar}]`)) return;
+      shown = line;
+      stream.write(`\r${line}`);
     },
     end,
   };
