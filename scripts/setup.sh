@@ -90,7 +90,10 @@ if ! [ -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")"
 fi
 case $purpose in
 lint) exit ;;
-pack) exec node_modules/.bin/tsc -b src web ;;
+pack)
+	node_modules/.bin/tsc -b src web
+	exec node scripts/bundle.js
+	;;
 esac
 
 addon=build/Release/nfqueue.node

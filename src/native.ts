@@ -1,15 +1,13 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { SystemError, WanmarkError } from './errors.js';
+import { packagePath } from './paths.js';
 
 /** Paths where the addon may be, best first. `WANMARK_ADDON` names another build, for example with a sanitizer. */
 function candidates(): string[] {
   const own = process.env.WANMARK_ADDON;
   if (own) return [own];
-  return ['Release', 'Debug'].map((kind) =>
-    fileURLToPath(new URL(`../build/${kind}/nfqueue.node`, import.meta.url)),
-  );
+  return ['Release', 'Debug'].map((kind) => packagePath(`build/${kind}/nfqueue.node`));
 }
 
 let addon: unknown;
@@ -27,7 +25,7 @@ export function loadAddon<Addon>(): Addon {
 }
 
 /** Says which sources lie beside the program: native/sources.cjs. */
-const SOURCES = fileURLToPath(new URL('../native/sources.cjs', import.meta.url));
+const SOURCES = packagePath('native/sources.cjs');
 
 /** Whether the addon was found to be built of the sources that lie here. */
 let isCurrent = false;

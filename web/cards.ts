@@ -1,7 +1,7 @@
+import { html, nothing } from 'lit-html';
 import type { CheckStatus, MonthStatus, Status, WanStatus } from '../src/control/status.js';
 import { confirmSet } from './dialogs.js';
 import { ago, moment, percent, rate, size } from './format.js';
-import { html, nothing } from './vendor/lit-html.js';
 
 /** A sign for each state, for those who do not see its colour. */
 const SIGNS = { up: '●', suspected: '?', drain: '◌', down: '✕' } as const;

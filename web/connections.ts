@@ -1,8 +1,8 @@
+import { html, nothing, render } from 'lit-html';
 import type { ConnectionsV1, ConnectionV1 } from '../src/control/connections.js';
 import type { Status } from '../src/control/status.js';
 import { ApiError, get } from './api.js';
 import { ago, place, size } from './format.js';
-import { html, nothing, render } from './vendor/lit-html.js';
 
 /** Live connections by WAN, client and policy. They are read when somebody asks, and not all the time. */
 export class Connections {

@@ -1,5 +1,5 @@
+import { html, render } from 'lit-html';
 import { ApiError, post } from './api.js';
-import { html, render } from './vendor/lit-html.js';
 
 const dialog = document.querySelector<HTMLDialogElement>('#dialog')!;
 

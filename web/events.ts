@@ -1,7 +1,7 @@
+import { html } from 'lit-html';
+import { eventText } from '../src/cli/event-text.js';
 import type { Event } from '../src/core/event.js';
 import { moment } from './format.js';
-import { eventText } from './said/event-text.js';
-import { html } from './vendor/lit-html.js';
 
 /** The last events, the newest first. */
 export function events(all: readonly Event[]) {

@@ -1,6 +1,6 @@
+import { html, render } from 'lit-html';
+import { explanationText, type WholeExplanation } from '../src/cli/explain-text.js';
 import { ApiError, get } from './api.js';
-import { explanationText, type WholeExplanation } from './said/explain-text.js';
-import { html, render } from './vendor/lit-html.js';
 
 /** A form that asks why a connection goes where it goes, and the answer in the words of `wanmark explain`. */
 export class Explain {

@@ -1,4 +1,4 @@
-import { duration } from './said/duration.js';
+import { duration } from '../src/cli/duration.js';
 
 /** Numbers and times for people. Everything is SI: 1 Mbit is a million bits. */
 

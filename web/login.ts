@@ -1,5 +1,5 @@
+import { html, render } from 'lit-html';
 import { ApiError, post } from './api.js';
-import { html, render } from './vendor/lit-html.js';
 
 /** Asks for the token until it is right. */
 export function login(place: HTMLElement): Promise<void> {

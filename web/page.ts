@@ -1,3 +1,5 @@
+import { html, nothing, render } from 'lit-html';
+import { duration } from '../src/cli/duration.js';
 import type { StatusV1 } from '../src/control/status.js';
 import type { Event } from '../src/core/event.js';
 import { ApiError, get, post } from './api.js';
@@ -7,9 +9,7 @@ import { events } from './events.js';
 import { Explain } from './explain.js';
 import { login } from './login.js';
 import { Plots } from './plots.js';
-import { duration } from './said/duration.js';
 import type { Session, State, Told } from './state.js';
-import { html, nothing, render } from './vendor/lit-html.js';
 
 const HEAD = document.querySelector<HTMLElement>('#head')!;
 const TOP = document.querySelector<HTMLElement>('#top')!;

@@ -1,7 +1,7 @@
+import { html, render } from 'lit-html';
+import UPlot from 'uplot';
 import { get } from './api.js';
 import { rate } from './format.js';
-import { html, render } from './vendor/lit-html.js';
-import UPlot from './vendor/uplot.js';
 
 /** What the server answers: see its own description. */
 interface Columns {

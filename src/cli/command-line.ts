@@ -1,15 +1,13 @@
-import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { printableLines } from '../core/printable.js';
 import { WanmarkError } from '../errors.js';
+import { MAIN } from '../paths.js';
 import { isExhausted } from '../system/exhausted.js';
 import { ownVersion } from '../system/version.js';
 import { loadCommands } from './commands.js';
 import { runAsOwner } from './owner.js';
 import { complain } from './say.js';
 import { rejectSwitchValues, usageError } from './usage.js';
-
-const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 
 /**
  * Runs one command line and sets the exit code of this process: 0 done, 1 failed, 2 wrong usage or configuration.
@@ -42,6 +40,8 @@ async function run(args: string[]): Promise<void> {
     .scriptName('wanmark')
     .usage('$0 COMMAND [OPTIONS]\n\nBalances connections over several uplinks.')
     .version(ownVersion())
+    // What yargs itself says is taken apart (usage.ts) and stands among our own words.
+    .detectLocale(false)
     .parserConfiguration({ 'boolean-negation': false, 'camel-case-expansion': false })
     .strict()
     .demandCommand(1, 'no command given; try wanmark --help')

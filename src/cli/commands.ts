@@ -24,8 +24,9 @@ const LOADERS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   lab: async () => (await import('./commands/lab.js')).labCommand as CommandModule,
 };
 
-/** Loads the command that the command line begins with, or all of them where it begins with none. */
+/** Loads the command that the command line begins with, or all of them where it begins with none; none for the version. */
 export async function loadCommands(args: readonly string[]): Promise<readonly CommandModule[]> {
+  if (args.length === 1 && args[0] === '--version') return [];
   const first = args[0] ?? '';
   const wanted = Object.hasOwn(LOADERS, first) ? [LOADERS[first]!] : Object.values(LOADERS);
   return (await Promise.all(wanted.map((load) => load()))).map(withExamples);

@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import { SystemError } from '../errors.js';
+import { packagePath } from '../paths.js';
 import type { ConnectionList, ListedConfig, ListQuery } from '../system/connection-list.js';
 
+const WORKER = packagePath('dist/daemon/connections-worker.js');
 /** How many may wait while one list is made. */
 const MOST_WAITING = 8;
 
@@ -29,7 +31,7 @@ export class ConnectionLists {
     return new Promise((resolve, reject) => {
       const fail = (error: Error) =>
         reject(new SystemError('CONNTRACK', `conntrack cannot be read: ${error.message}`));
-      const worker = new Worker(new URL('./connections-worker.js', import.meta.url), {
+      const worker = new Worker(WORKER, {
         workerData: { config: this.#config, query },
       });
       worker.unref();

@@ -1,9 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import type { ExplainQuery } from '../control/explain-query.js';
 import { SystemError, UsageError } from '../errors.js';
+import { MAIN } from '../paths.js';
 import { type Run, run as runCommand } from '../system/run.js';
 
-const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 /** The exit code of `timeout` where it ended the process. */
 const TIMED_OUT = 124;
 /** How many may wait while one question is answered, which takes half a second or more. */

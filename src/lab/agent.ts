@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url';
+import { packagePath } from '../paths.js';
 import type { Reply, Request } from './agent/protocol.js';
 import type { Program } from './program.js';
 
-const MAIN = fileURLToPath(new URL('./agent/main.js', import.meta.url));
+const MAIN = packagePath('dist/lab/agent/main.js');
 
 /** The lab's end of the connection to a host's traffic program. */
 export class Agent {

@@ -1,10 +1,9 @@
-import { fileURLToPath } from 'node:url';
+import { MAIN } from '../paths.js';
 import type { Lab } from './lab.js';
 import type { LabWan } from './network.js';
 import type { Program } from './program.js';
 import type { Output } from './sandbox.js';
 
-const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const READY = '"msg":"started"';
 /** Options that a lab's daemon gets unless its caller sets them. */
 const DEFAULTS: Readonly<Record<string, string>> = {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { SystemError } from '../errors.js';
+import { packagePath } from '../paths.js';
 import { SYSTEM_PATH } from './run.js';
 
 /** The folder of the bundled scripts. */
-const SCRIPTS_DIR = fileURLToPath(new URL('../../scripts/', import.meta.url));
+const SCRIPTS_DIR = packagePath('scripts/');
 
 /** A part of our rules that is missing. */
 export type Missing =

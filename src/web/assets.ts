@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { packagePath } from '../paths.js';
 
 /** A file of the page. */
 export interface Asset {
@@ -17,46 +17,19 @@ const TYPES: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 };
 
-/** The page's own scripts, as they are compiled. */
-const SCRIPTS = [
-  'page',
-  'api',
-  'cards',
-  'connections',
-  'dialogs',
-  'events',
-  'explain',
-  'format',
-  'login',
-  'plots',
-] as const;
-/** What the command line says in words, the page says in the same; these files know nothing of Node. */
-const SAID = ['duration', 'event-text', 'explain-text'] as const;
-
 /** What is served, by its path. Nothing else is ever read, so no path leads anywhere. */
-function sources(): Readonly<Record<string, URL>> {
-  const written = (name: string) => new URL(`../../web/${name}`, import.meta.url);
-  const compiled = (name: string) => new URL(`../page/${name}`, import.meta.url);
-  const packaged = (name: string) => new URL(import.meta.resolve(name));
-  return {
-    '/': written('index.html'),
-    '/page.css': written('page.css'),
-    '/icon.svg': written('icon.svg'),
-    ...Object.fromEntries(SCRIPTS.map((name) => [`/${name}.js`, compiled(`${name}.js`)])),
-    ...Object.fromEntries(
-      SAID.map((name) => [`/said/${name}.js`, new URL(`../cli/${name}.js`, import.meta.url)]),
-    ),
-    '/vendor/lit-html.js': packaged('lit-html'),
-    '/vendor/uplot.js': new URL('uPlot.esm.js', packaged('uplot')),
-    '/vendor/uplot.css': new URL('uPlot.min.css', packaged('uplot')),
-  };
-}
+const FILES: Readonly<Record<string, string>> = {
+  '/': 'index.html',
+  '/page.js': 'page.js',
+  '/page.css': 'page.css',
+  '/icon.svg': 'icon.svg',
+};
 
 /** Reads all files of the page, some 150 kB, so that none is read later. */
 export function readAssets(): ReadonlyMap<string, Asset> {
   return new Map(
-    Object.entries(sources()).map(([path, url]) => {
-      const file = fileURLToPath(url);
+    Object.entries(FILES).map(([path, name]) => {
+      const file = packagePath(`dist/page/${name}`);
       const body = readFileSync(file);
       const tag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
       return [path, { type: TYPES[file.slice(file.lastIndexOf('.') + 1)]!, body, tag }];

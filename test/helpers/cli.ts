@@ -1,7 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { Program } from '#wanmark/lab/program.js';
-
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+import { MAIN } from './main.js';
 
 /** Starts the built `wanmark` outside of any lab; its standard input is open and is not a terminal. */
 export function startCli(...args: string[]): Program {

@@ -1,6 +1,8 @@
 import { Lab } from '#wanmark/lab/lab.js';
 import type { LabWan, NetworkOptions } from '#wanmark/lab/network.js';
 import { type Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
+// For its check: the lab runs the command.
+import './main.js';
 
 export interface TestLabOptions extends NetworkOptions {
   /** Flags for `wanmark up` besides those of the WANs; when left out, `up` is not run. */

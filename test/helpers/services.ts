@@ -7,9 +7,9 @@ import { Host } from '#wanmark/lab/host.js';
 import type { HostPlan, Network } from '#wanmark/lab/network.js';
 import { Sandbox } from '#wanmark/lab/sandbox.js';
 import { Daemon } from '#wanmark/lab/wanmark.js';
+import { MAIN } from './main.js';
 import { askStatus } from './status.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
 
 /** The port that every server answers on, TCP and UDP. */

@@ -4,10 +4,10 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { describeEvent, describeOpenError } from '#wanmark/queue/errors.js';
 import type { NativeOpenError } from '#wanmark/queue/native.js';
 import { parseQueueTable, readQueueTable } from '#wanmark/queue/proc.js';
+import { MAIN } from '../helpers/main.js';
 
 const { EPERM, EINVAL, EPROTONOSUPPORT, ENOMEM, EAGAIN } = constants.errno;
 
@@ -138,12 +138,11 @@ describe('an addon that does not load', () => {
 
   it('was built of other sources, which ends what would change the machine, with one line', () => {
     const path = join(tmpdir(), `wanmark-old-${process.pid}.cjs`);
-    const main = fileURLToPath(import.meta.resolve('#wanmark/cli/main.js'));
     // Without an option each of them is refused anyway, but for another reason.
     const said = (sources: string) => {
       writeFileSync(path, `module.exports = ${sources}`);
       return ['up', 'refresh', 'run'].map((verb) => {
-        const { status, stdout, stderr } = node([main, verb], path);
+        const { status, stdout, stderr } = node([MAIN, verb], path);
         assert.match(stderr, /^wanmark: .*\n$/);
         return `${status} ${stdout}${stderr.includes('was built of other sources than those in native')}`;
       });

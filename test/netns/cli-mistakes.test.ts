@@ -3,13 +3,12 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Lab } from '#wanmark/lab/lab.js';
 import { Wanmark } from '#wanmark/lab/wanmark.js';
 import { CommandLines } from '../helpers/command-lines.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const WAN1 = 'wan1,dev=wan1,via=198.51.100.1';
 const WAN2 = 'wan2,dev=wan2,via=198.51.100.9';
 

@@ -3,15 +3,13 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { wanArguments } from '#wanmark/lab/wanmark.js';
 import { masquerade, withLab } from '../helpers/lab.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
 import { packets } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
-
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** A deadline that keeps counts exact even where the machine stalls for a moment. */
 const PATIENCE = ['--deadline', '10000'];

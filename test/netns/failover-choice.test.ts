@@ -8,15 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Daemon, wanArguments } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
 import { kernelMarks, plug, waitForKernel } from '../helpers/uplinks.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const PROGRAMS = ['sh', 'ip', 'iptables-restore', 'ip6tables-restore', 'iptables-save', 'ip6tables-save'];
 
 const folder = mkdtempSync(join(tmpdir(), 'wanmark-choice-'));

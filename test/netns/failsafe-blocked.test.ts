@@ -4,18 +4,17 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Host } from '#wanmark/lab/host.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import type { Program } from '#wanmark/lab/program.js';
 import { wanArguments } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { assertUnharmed, byWan, feasibleRate, SteadyLoad } from '../helpers/load.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
 import { statusOf } from '../helpers/status.js';
 import { dial } from '../helpers/traffic.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const BLOCKED_MS = 6_000;
 const DEADLINE_MS = 50;
 /** A connection to this port blocks JS like an endless loop. */

@@ -2,17 +2,16 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Host } from '#wanmark/lab/host.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { type Daemon, wanArguments } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
+import { MAIN } from '../helpers/main.js';
 import { markOf } from '../helpers/marks.js';
 import { addon, iptablesLegacy, needs, nfqueue } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 /**
  * The promise is two seconds, and the tests print the time it took. An emulated machine is 50 times slower. The limit is
  * below 300 s, after which the sweep would put back even what went unnoticed.

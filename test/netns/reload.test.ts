@@ -7,7 +7,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { KernelStatus } from '#wanmark/control/status.js';
 import { type Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
 import { SERVER } from '#wanmark/lab/network.js';
@@ -15,6 +14,7 @@ import type { Program } from '#wanmark/lab/program.js';
 import { wanArguments } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
 import { assertUnharmed, feasibleRate, SteadyLoad } from '../helpers/load.js';
+import { MAIN } from '../helpers/main.js';
 import { WAN_FIELD } from '../helpers/marks.js';
 import { addon, conntrackTable, needs, nfqueue } from '../helpers/requires.js';
 import { conntrack, eventually } from '../helpers/router-state.js';
@@ -22,7 +22,6 @@ import { statusOf } from '../helpers/status.js';
 import { tally } from '../helpers/traffic.js';
 import { swallow } from '../helpers/uplinks.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 /** Where the sandbox's daemon keeps what outlives a boot. */
 const STATE = '/run/wanmark-state/run-wanmark-wanmark.sock.month';
 const RATE = 2000;

@@ -18,12 +18,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RawConfig } from '#wanmark/config/options.js';
+import { MAIN } from '../helpers/main.js';
 import type { Refresh } from './rules-actor.js';
 import { ActorPipe } from './rules-actor-pipe.js';
 import type { Call } from './rules-peer.js';
 
 export const SCRIPTS = fileURLToPath(new URL('../../scripts/', import.meta.url));
-export const WANMARK = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const WANMARK = MAIN;
 /** A machine has a /run of its own, and no /var/lib. */
 process.env.WANMARK_STATE ??= '/run/wanmark-state';
 export const ACTOR = fileURLToPath(new URL('./rules-actor.js', import.meta.url));

@@ -8,7 +8,7 @@ import { addon, namespaces, needs } from '../helpers/requires.js';
 import { Machine, VARIANTS, wans } from './rules-harness.js';
 
 const MANY = 300;
-const SET_MODULE = new URL('../../dist/system/rtnetlink/kernel-set.js', import.meta.url).pathname;
+const SET_MODULE = new URL(import.meta.resolve('#wanmark/system/rtnetlink/kernel-set.js')).pathname;
 
 for (const [variant, env] of Object.entries(VARIANTS)) {
   describe(`many specific routes, iptables-${variant}`, needs(namespaces, addon), () => {

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CommandLines } from '../helpers/command-lines.js';
 import { withLab } from '../helpers/lab.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { statusOf } from '../helpers/status.js';
 import { kernelMarks } from '../helpers/uplinks.js';
-
-const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 
 describe('a mistake of wanmark set', needs(nfqueue, addon), () => {
   it('is one line and exit 2 and changes nothing; without a daemon it is exit 1', async () => {

@@ -1,6 +1,7 @@
 /** src_valid_mark is set only where strict rp_filter needs it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { MAIN } from '../helpers/main.js';
 import { needs, nfqueue } from '../helpers/requires.js';
 import { Machine, wans } from './rules-harness.js';
 
@@ -55,7 +56,7 @@ describe('src_valid_mark', needs(nfqueue), () => {
   test('is followed by a printed script as well', () => {
     const script = `${machine.directory}/printed.sh`;
     machine.sh(`node "$WANMARK" print --config "$FILE" > ${script}`, {
-      WANMARK: new URL('../../dist/cli/main.js', import.meta.url).pathname,
+      WANMARK: MAIN,
       FILE: machine.configFile(config),
     });
     set({ 'all/rp_filter': 0, 'all/src_valid_mark': 0, 'w1/rp_filter': 1, 'w2/rp_filter': 2 });

@@ -5,6 +5,7 @@ import type { KernelStatus, Status } from '#wanmark/control/status.js';
 import { childrenOf } from '#wanmark/lab/program.js';
 import type { Wanmark } from '#wanmark/lab/wanmark.js';
 import { withLab } from '../helpers/lab.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { tally } from '../helpers/traffic.js';
@@ -139,8 +140,7 @@ describe('wanmark status', needs(nfqueue, addon), () => {
 
   it('is shown again and again with --watch, is the first daemon’s alone, and the kernel’s without one', async () => {
     await withLab({ wans: 2, ipv6: false, up: [], run: [] }, async ({ lab, wanmark, daemon }) => {
-      const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
-      const watch = lab.router.spawn([process.execPath, main, 'status', '--watch', '--json']);
+      const watch = lab.router.spawn([process.execPath, MAIN, 'status', '--watch', '--json']);
       const seen = () => watch.lines.map((line) => (JSON.parse(line) as Status).wans[0]!.picks);
       await watch.until(() => seen().length > 0 || undefined, 'a first status');
       await lab.connect({ count: 6 });
@@ -170,7 +170,7 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         '64901',
         '--clear-groups',
         process.execPath,
-        main,
+        MAIN,
       ];
       const refused = await lab.router.exec([...user, 'status'], { okCodes: 'any' });
       assert.deepEqual(

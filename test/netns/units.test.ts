@@ -5,10 +5,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Sandbox } from '#wanmark/lab/sandbox.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, needs, nfqueue, program, root } from '../helpers/requires.js';
 
 const FOLDER = fileURLToPath(new URL('../../scripts/systemd/', import.meta.url));
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 /** All, and those that carry the rules. */
 const UNITS = readdirSync(FOLDER).filter((name) => name.endsWith('.service'));
 const RULED = UNITS.filter((name) => name !== 'wanmark-web.service');

@@ -8,10 +8,10 @@ import type { Program } from '#wanmark/lab/program.js';
 import { type Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
 import { packaged, packagedArgv } from '../helpers/beside.js';
 import { Chromium } from '../helpers/chromium.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, needs, nfqueue, packages, root } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 
-const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const ALERTS = new URL('../../docs/prometheus/alerts.yml', import.meta.url).pathname;
 const BOARD = new URL('../../docs/prometheus/grafana.json', import.meta.url);
 /** What is shown within two seconds of when the daemon says it: asking it takes one, and events are told at once. */

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { leadsToJournal, severityOfLevel } from '#wanmark/journald.js';
+import { MAIN } from '../helpers/main.js';
 
-const LOG = new URL('../../dist/log.js', import.meta.url).href;
-const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+const LOG = import.meta.resolve('#wanmark/log.js');
 
 describe("the journal's severities", () => {
   const dir = mkdtempSync(join(tmpdir(), 'wanmark-journald-'));
@@ -26,7 +26,7 @@ describe("the journal's severities", () => {
 
   const script = `
     const { createLog } = await import(${JSON.stringify(LOG)});
-    const log = await createLog();
+    const log = createLog();
     log.logger.info('fine');
     log.logger.warn('wan down');
     log.logger.error('lost');

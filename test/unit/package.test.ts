@@ -41,15 +41,14 @@ describe('the package, packed from a clone in which nothing is built', () => {
   it('has the schema for editors', () => assert.ok(files.includes('docs/wanmark.schema.json')));
 
   it('has the page', () => {
-    const compiled = ['page', 'plots'].map((name) => `dist/page/${name}.js`);
-    for (const name of ['web/index.html', 'web/page.css', 'web/icon.svg', ...compiled]) {
-      assert.ok(files.includes(name), name);
+    for (const name of ['index.html', 'page.js', 'page.css', 'icon.svg']) {
+      assert.ok(files.includes(`dist/page/${name}`), name);
     }
   });
 
   it('has nothing that only a build needs', () => {
     assert.deepEqual(
-      files.filter((name) => name.endsWith('.tsbuildinfo')),
+      files.filter((name) => /\.(tsbuildinfo|map)$|^src\/|bundle\.js$/.test(name)),
       [],
     );
   });
@@ -118,5 +117,27 @@ describe('a project that has only the tarball', () => {
     const { stdout, stderr } = spawnSync(process.execPath, ['main.js'], { cwd: project, encoding: 'utf8' });
     const picks = [...STRATEGIES.keys()].map((name) => [name, true]);
     assert.equal(stdout, `${JSON.stringify(picks)} 5\n`, stderr);
+  });
+
+  it('needs no other package to run', () => {
+    const { stdout } = spawnSync(
+      'sh',
+      ['-c', 'cp -R node_modules/wanmark . && exec node wanmark/dist/cli/main.js --help'],
+      {
+        cwd: project,
+        encoding: 'utf8',
+      },
+    );
+    assert.match(stdout, /^wanmark COMMAND/);
+  });
+
+  it('gives a strategy the classes of the command that runs it', () => {
+    const text = `import { UsageError } from 'wanmark';
+      export default () => { throw new UsageError('give it a budget'); };`;
+    writeFileSync(join(project, 'mine.js'), text);
+    const main = join(project, 'node_modules/wanmark/dist/cli/main.js');
+    const argv = [main, 'lab', '--strategy', './mine.js'];
+    const { stderr } = spawnSync(process.execPath, argv, { cwd: project, encoding: 'utf8' });
+    assert.equal(stderr, 'wanmark: give it a budget\n', 'an error of another class "does not load"');
   });
 });

@@ -4,15 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Change } from '#wanmark/config/change.js';
 import { Control } from '#wanmark/control/control.js';
 import type { StatusV1, WanStatus } from '#wanmark/control/status.js';
 import type { Event } from '#wanmark/core/event.js';
+import { MAIN } from '../../helpers/main.js';
 import { needs, program } from '../../helpers/requires.js';
 import { TestTerminal } from '../../helpers/terminal.js';
 
-const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 /** The alternate screen without a cursor, and back. */
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';

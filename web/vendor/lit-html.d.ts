@@ -1,2 +1,0 @@
-// The browser gets the package's own file from this path.
-export * from 'lit-html';
