@@ -14,7 +14,7 @@ export async function readConfigFile(path: string): Promise<RawConfig> {
     throw new UsageError(`${placeOf(path, text, deep)}: more than ${MOST_OPEN} brackets are open`);
   }
   // The parser is loaded only where there is a file to read.
-  const { parseDocument, visit } = await import('yaml');
+  const { parseDocument, visit } = await import('./yaml.js');
   const document = parseDocument(text, { prettyErrors: false });
   const [wrong] = document.errors;
   if (wrong !== undefined) throw unreadable(placeOf(path, text, wrong.pos[0]), wrong);

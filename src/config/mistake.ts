@@ -23,7 +23,7 @@ export async function locateMistake(
   check: (raw: RawConfig) => void,
 ): Promise<unknown> {
   if (!(error instanceof UsageError)) return error;
-  const { parseDocument } = await import('yaml');
+  const { parseDocument } = await import('./yaml.js');
   const document = parseDocument(file.text);
   const content: unknown = document.toJS() ?? {};
   if (typeof content !== 'object' || content === null) return error;
