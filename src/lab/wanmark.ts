@@ -45,16 +45,21 @@ export function wanArguments(wans: readonly LabWan[]): string[] {
 export class Wanmark {
   readonly lab: Lab;
   readonly #wans: readonly LabWan[];
+  readonly #main: string;
 
-  /** @param wans the WANs that the flags describe, where they should differ from the lab's */
-  constructor(lab: Lab, wans: readonly LabWan[] = lab.wans) {
+  /**
+   * @param wans the WANs that the flags describe, where they should differ from the lab's
+   * @param main the command line, where it should be another than the one that is shipped
+   */
+  constructor(lab: Lab, wans: readonly LabWan[] = lab.wans, main: string = MAIN) {
     this.lab = lab;
     this.#wans = wans;
+    this.#main = main;
   }
 
   /** Runs a `wanmark` command until it ends, with no flags but those given. */
   command(args: readonly string[], okCodes: readonly number[] | 'any' = [0]): Promise<Output> {
-    return this.lab.router.exec([process.execPath, MAIN, ...args], { okCodes });
+    return this.lab.router.exec([process.execPath, this.#main, ...args], { okCodes });
   }
 
   up(...args: string[]): Promise<Output> {
@@ -69,7 +74,7 @@ export class Wanmark {
   async run(...args: string[]): Promise<Daemon> {
     const argv = [
       process.execPath,
-      MAIN,
+      this.#main,
       'run',
       ...wanArguments(this.#wans),
       '--log-mark',

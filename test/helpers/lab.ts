@@ -11,6 +11,8 @@ export interface TestLabOptions extends NetworkOptions {
   readonly run?: readonly string[];
   /** Changes the description of a WAN that wanmark is given; default unchanged. */
   readonly tell?: (wan: LabWan) => LabWan;
+  /** The command line, where it should be another than the one that is shipped. */
+  readonly main?: string;
   /** Changes the network before `up` and `run`. */
   readonly prepare?: (lab: Lab) => Promise<void>;
 }
@@ -36,7 +38,7 @@ export async function withLab(
   const lab = await Lab.start(options);
   let daemon: Daemon | undefined;
   try {
-    const wanmark = new Wanmark(lab, lab.wans.map(options.tell ?? ((wan) => wan)));
+    const wanmark = new Wanmark(lab, lab.wans.map(options.tell ?? ((wan) => wan)), options.main);
     await options.prepare?.(lab);
     if (options.up) await wanmark.up(...options.up);
     if (options.run) daemon = await wanmark.run(...options.run);

@@ -9,13 +9,15 @@ import { addon, needs, nfqueue } from '../helpers/requires.js';
 import { tally } from '../helpers/traffic.js';
 
 const FAULTY = fileURLToPath(new URL('../helpers/faulty-parts.js', import.meta.url));
+/** In modules, of which the strategy gets the same as the daemon. */
+const MAIN = fileURLToPath(import.meta.resolve('#wanmark/cli/main.js'));
 const FAILED = '"msg":"a part of the daemon failed; the others go on"';
 
 describe('a daemon whose parts fail', needs(nfqueue, addon), () => {
   it('decides all the same, says each failure once, and ends', async () => {
     const check = `all=ping,to=${SERVER[4]},interval=0.2`;
     const run = ['--strategy', FAULTY, '--hook', '/bin/true', '--check', check];
-    await withLab({ wans: 3, up: [], run }, async ({ lab, wanmark, daemon }) => {
+    await withLab({ wans: 3, up: [], run, main: MAIN }, async ({ lab, wanmark, daemon }) => {
       const { program } = daemon;
       const failed = (what: string) => (line: string) => line.includes(FAILED) && line.includes(what);
       assert.deepEqual(tally(await lab.connect({ count: 30 })), { wan3: 30 });
