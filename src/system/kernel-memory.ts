@@ -21,7 +21,7 @@ const UNSETTLED_MS = 1000;
 
 interface Remembered {
   readonly answer: Promise<unknown>;
-  /** False where it was read so soon after such news that there may be more. */
+  /** Whether the answer holds until news say otherwise: false within {@link UNSETTLED_MS} of news of a device. */
   readonly isSettled: boolean;
 }
 
