@@ -37,6 +37,9 @@ function world(t: TestContext, check: string[] = []) {
   const unknown = new Set<string>();
   const entries = new Map<number, Entry>();
   const done: string[] = [];
+  /** Lets the rules follow that wait while they are slow. */
+  const waiting: (() => void)[] = [];
+  const rules = { areSlow: false, follow: () => waiting.splice(0).map((follow) => follow()) };
   const lines: Record<string, unknown>[] = [];
   const servers = new Servers({
     service,
@@ -52,7 +55,10 @@ function world(t: TestContext, check: string[] = []) {
       forget: async (those) => those.map(({ tuple }) => entries.delete(tuple.sport)),
     },
     forget: (mark) => void done.push(`forget ${mark}`),
-    follow: async () => void done.push(`rules without ${[...states.down].join(' ') || 'none'}`),
+    follow: async () => {
+      done.push(`rules without ${[...states.down].join(' ') || 'none'}`);
+      if (rules.areSlow) await new Promise<void>((resolve) => waiting.push(resolve));
+    },
     clock,
     flush: async (mark, mask, selection = {}) => {
       assert.equal(mask, FIELD);
@@ -79,7 +85,7 @@ function world(t: TestContext, check: string[] = []) {
   };
   const tried = (sport: number) => [...(servers.tried(flow({ dst: '192.0.2.1', sport })) ?? [])];
   const suspected = () => [...states.suspected].map((id) => id.slice('web/10.0.0.'.length, -2)).join('');
-  return { servers, states, dead, unknown, seen, down, clock, lines, decide, tried, suspected };
+  return { servers, states, rules, dead, unknown, seen, down, clock, lines, decide, tried, suspected };
 }
 
 /** Status bits of conntrack: an unanswered connection, and one that was answered. */
@@ -120,6 +126,24 @@ describe('the servers of a service', () => {
       back.filter((one) => one.startsWith('cut')),
       [],
     );
+  });
+
+  it('are not cut when the last falls silent, although another is back before the rules have followed', async (t) => {
+    const { rules, dead, seen, down, servers } = world(t);
+    await seen(SOON_MS);
+    for (const k of [1, 2]) dead.add(`10.0.0.${k}`);
+    await seen(SOON_MS);
+    rules.areSlow = true;
+    dead.add('10.0.0.3');
+    await seen(SOON_MS);
+    assert.equal(down().length, 3);
+    rules.areSlow = false;
+    dead.delete('10.0.0.1');
+    await seen(60_000);
+    assert.equal(down().length, 2);
+    rules.follow();
+    await servers.settled();
+    assert.deepEqual(await seen(0), []);
   });
 
   it('are cut at once by hand, and where no other is asked', async (t) => {
