@@ -65,7 +65,7 @@ export class BigMachine {
 
   /** Adds a route, as another program does. @returns after how many milliseconds the set has it */
   async follow(): Promise<number> {
-    const module = new URL('../dist/system/rtnetlink/kernel-set.js', import.meta.url).pathname;
+    const module = new URL('../dist-src/system/rtnetlink/kernel-set.js', import.meta.url).pathname;
     const code = `import { KernelSet } from '${module}';
       const set = new KernelSet('WANMARK_4', 4);
       console.log('ready');
