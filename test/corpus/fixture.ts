@@ -9,7 +9,7 @@
  * #: in eth1 pairs: north+south > main
  * #ipset: cloud 203.0.113.64/27
  * ```
- * Such a comment is about the rule after it. `sticky`: connections of one client keep to one uplink; `pairs`: those of one
+ * A comment with `#:` is about the rule after it. `sticky`: connections of one client keep to one uplink; `pairs`: those of one
  * client and one server. Behind the colon are the uplinks in the order in which the *source's* program
  * takes them, those with `+` between them in shares; what stands last, `refused` or `main` (the main table), holds when all
  * of them are down. They are written by hand from the source's rules, so that they know nothing of what we make of it.

@@ -8,13 +8,13 @@ import { readNumber } from '../vyos/number.js';
 import { OURS } from '../vyos/policies.js';
 import { loseUnknown } from '../vyos/unknown.js';
 
-/** Whom an interface without a `route-test` pings: `show load-balance watchdog` has `ping gateway: ping.ubnt.com` for it. */
+/** An interface without a `route-test` pings this: `show load-balance watchdog` has `ping gateway: ping.ubnt.com` for it. */
 const DEFAULT_TARGET = 'ping.ubnt.com';
-/** How many rounds decide, of failures and of answers: `run fails: 0/3`, `Waiting on recovery (0/3)` in the same listing. */
+/** So many failures or answers in a row decide: `show load-balance watchdog` has `run fails: 0/3`, `Waiting on recovery (0/3)`. */
 const DEFAULT_COUNT = 3;
 /**
- * Seconds between rounds. No listing has it; it is what configurations say that write the defaults out, with an
- * `initial-delay` of 60.
+ * Seconds between rounds of a `route-test`. No listing of EdgeOS has it; it is what configurations say that write the defaults
+ * out, with an `initial-delay` of 60.
  */
 const DEFAULT_INTERVAL = 10;
 /** The `failover-priority` of an interface that says none: `fo_priority : 100` in `show load-balance status`. */
