@@ -93,6 +93,21 @@ export const tun = once(
       : '/dev/net/tun for programs in a namespace: modprobe tun'),
 );
 
+/** Requires systemd, and what it needs to be a machine's first process in namespaces of its own. */
+export const systemd = once(() => {
+  if (!existsSync('/lib/systemd/systemd')) return 'systemd: apt-get install systemd';
+  const script = `
+    mount -t tmpfs t /mnt; mkdir /mnt/upper /mnt/work /mnt/root /mnt/cgroup
+    mount -t overlay o -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+    mount -t cgroup2 c /mnt/cgroup; mkdir /mnt/cgroup/wanmark-$$; rmdir /mnt/cgroup/wanmark-$$`;
+  return (
+    root() ??
+    (succeeds(['unshare', '-m', 'sh', '-ec', script])
+      ? undefined
+      : 'overlays, and control groups of version 2 that may be written, so that systemd can be booted')
+  );
+});
+
 /** Requires the built addon. */
 export const addon = once(() =>
   existsSync(fileURLToPath(new URL('../../build/Release/nfqueue.node', import.meta.url)))
