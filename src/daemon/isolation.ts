@@ -3,8 +3,9 @@ import { atMost } from './at-most.js';
 
 /** How often one place is said to fail. */
 const SAID_EVERY_MS = 60_000;
-/** The first of our own lines in a stack. */
-const OUR_LINE = /\/(?:dist|src)\/(\S+?)\.[jt]s:(\d+)/;
+/** The first of our own lines in a stack, with the function's name where it has one. */
+const OUR_LINE =
+  /at (?:async )?(?:(?:new )?([\w.#$<>]+) .*?)?\S*?\/(?:dist|dist-src|src)\/(\S+?)\.[jt]s:(\d+)/;
 
 /**
  * Keeps an exception in one part from ending the others: the daemon without its hooks, or without its mark log, is better
@@ -73,8 +74,9 @@ export class Isolation {
   }
 }
 
-/** Where an error was thrown, as `daemon/hooks:63`. */
+/** Where an error was thrown, as `Hooks.changed (daemon/hooks:63)`. In a bundle the name says more than the file. */
 function placeOf(error: unknown): string {
-  const [, file, line] = OUR_LINE.exec((error as Error | undefined)?.stack ?? '') ?? [];
-  return file === undefined ? 'unknown' : `${file}:${line}`;
+  const [, name, file, line] = OUR_LINE.exec((error as Error | undefined)?.stack ?? '') ?? [];
+  if (file === undefined) return 'unknown';
+  return name === undefined ? `${file}:${line}` : `${name} (${file}:${line})`;
 }

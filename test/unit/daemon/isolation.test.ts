@@ -26,6 +26,26 @@ describe('an isolation', () => {
     );
   });
 
+  it('names the function of ours that failed, whether it is in a module or in a bundle', () => {
+    const { isolation, lines } = made();
+    const frames = {
+      'Hooks.changed (daemon/hooks:63)': 'at Hooks.changed (file:///x/dist-src/daemon/hooks.js:63:5)',
+      'Hooks.stop (chunk-OPJQ3WVJ:17)':
+        'at async Hooks.stop (file:///usr/lib/wanmark/dist/chunk-OPJQ3WVJ.js:17:2)',
+      'Bell (daemon/bell:5)': 'at new Bell (/x/src/daemon/bell.ts:5:1)',
+      'cli/main:9': 'at file:///x/dist/cli/main.js:9:1',
+      unknown: 'at node:internal/timers:1:1',
+    };
+    for (const frame of Object.values(frames)) {
+      const stack = `Error: no\n    at other (node:fs:1:2)\n    ${frame}\n    at later (/x/src/later.ts:1:1)`;
+      isolation.report(Object.assign(new Error('no'), { stack: frame.includes('timers') ? frame : stack }));
+    }
+    assert.deepEqual(
+      lines.map(({ place }) => place),
+      Object.keys(frames),
+    );
+  });
+
   it('gives back what the work returns, or something else where it throws', () => {
     const { isolation, fails } = made();
     assert.equal(isolation.around((a: number, b: number) => a + b, 0)(1, 2), 3);
