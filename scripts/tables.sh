@@ -21,13 +21,32 @@ look_tables() {
 # saved: puts what the iptables-save of PROGRAM shows into SAVED. What cannot be read must not be taken for empty, and
 # iptables-save does not notice when its output cannot be written.
 saved() {
-	SAVED=$("$PROGRAM-save" 2>/dev/null) || failed "$PROGRAM-save" "$("$PROGRAM-save" 2>&1 >/dev/null | sed -n '/./{p;q;}')"
+	SAVED=$("$PROGRAM-save" 2>/dev/null) || unsaved $?
+	_odd=$(show_saved | odd)
+	[ -z "$_odd" ] || failed "$PROGRAM-save" "$_odd"
 	_hidden=$(show_saved | hidden | sed -n 1p)
 	[ -z "$_hidden" ] || [ -n "${LEAVE_HIDDEN-}" ] || failed "$PROGRAM-save" \
 		"table $_hidden has rules of another program that only nft shows; see 'nft list ruleset', and take them away first"
 }
 
 show_saved() { printf '%s\n' "$SAVED"; }
+
+# unsaved CODE: ends the script with what the iptables-save of PROGRAM says, or with its exit code where that is nothing.
+unsaved() {
+	_said=$("$PROGRAM-save" 2>&1 >/dev/null | sed -n '/./{p;q;}')
+	failed "$PROGRAM-save" "${_said:-exit code $1}"
+}
+
+# odd: reads the output of an iptables-save; prints what shows that it is not whole, or nothing. Every table ends with
+# COMMIT, and a part of a table would be taken for one from which somebody removed the rest. Within a table any line may
+# stand, since the comment of a rule may have several.
+odd() {
+	awk '
+	/^COMMIT$/ { table = ""; next }
+	table == "" && /^\*/ { table = substr($0, 2) }
+	table == "" && !/^(#.*|)$/ { print "its output is not a list of rules: " substr($0, 1, 60); exit }
+	END { if (table != "") print "its output ends within table " table }'
+}
 
 # hidden: prints the names of the tables that are missing in the output of an iptables-save, which it reads, each on a
 # line. A table that holds a rule which only nft can make is not shown at all, and that is no failure (iptables-nft).

@@ -252,6 +252,12 @@ describe('on a system that is not ready', needs(namespaces), () => {
         /^wanmark: 'ip6tables-save' failed: table mangle has rules .* only nft shows; /m,
         env,
       );
+      breakWith(`PATH=\${PATH#*:}; printf '*nat\\n:PREROUTING ACCEPT [0:0]\\n'`);
+      refused(config, 1, /^wanmark: 'ip6tables-save' failed: its output ends within table nat$/m, env);
+      breakWith('echo Usage: busybox');
+      refused(config, 1, /failed: its output is not a list of rules: Usage: busybox$/m, env);
+      breakWith('exit 3');
+      refused(config, 1, /^wanmark: 'ip6tables-save' failed: exit code 3$/m, env);
       breakWith('echo injected >&2; exit 1');
       refused(config, 1, /^wanmark: 'ip6tables-save' failed: injected$/m, env);
       for (const [asked, message] of [
