@@ -13,7 +13,7 @@ function policyFlags(): string[] {
 
 /**
  * Rules of the kinds that real configurations have, kind by kind as people write them: hosts, networks, TCP ports, UDP
- * ports. Only the last one is for what the benchmark sends, so each first packet meets all that its protocol does not exclude.
+ * ports. Only the last one is for what the benchmark sends, so each first packet meets all of its protocol.
  */
 function ruleFlags(): string[] {
   const kinds: readonly ((i: number) => string)[] = [
