@@ -1,3 +1,4 @@
+import type { Family } from '../core/family.js';
 import type { MarkField } from '../core/mark.js';
 import type { Sticky } from '../core/stickiness.js';
 import type { Wan } from '../core/wan.js';
@@ -50,6 +51,21 @@ export function stickyPolicies({
       one.sticky === undefined ? [] : [[one.name, one.sticky] as const],
     ),
   );
+}
+
+/**
+ * Whether rules hold in a family that no WAN carries: one of them names it and leads to a policy that refuses. Otherwise such
+ * a family is left alone.
+ */
+export function refusesFamily(
+  { used, rules }: Pick<PoliciesConfig, 'used' | 'rules'>,
+  family: Family,
+): boolean {
+  const refuses = (name: string): boolean => {
+    const none = used.find((policy) => policy.name === name)?.none ?? 'main';
+    return typeof none === 'string' ? none !== 'main' : refuses(none.policy);
+  };
+  return rules.some(({ match, policy }) => match.family === family && refuses(policy));
 }
 
 /** @throws UsageError */

@@ -35,7 +35,7 @@ export function buildPlan(config: PlanConfig, facts: Facts, states: PlanStates):
 }
 
 function familyPlan(scene: Scene): FamilyPlan {
-  const served = scene.uplinks.length > 0 || scene.services.length > 0;
+  const served = scene.isOurs || scene.services.length > 0;
   if (!served) {
     const stages = { nat: NOTHING, mangle: NOTHING, filter: NOTHING };
     return { served, sets: new Map(), stages, rules: [], routes: [] };

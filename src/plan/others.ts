@@ -111,7 +111,7 @@ interface Considered {
 
 /** The ip rules of others that are asked before main's own. */
 function others(scene: Scene): Considered[] {
-  if (scene.uplinks.length === 0) return [];
+  if (!scene.isOurs) return [];
   const { facts, family, config, mask } = scene;
   const { priority } = config.rules;
   const rules = facts.rules[family];

@@ -234,7 +234,7 @@ export interface DeviceSetting {
 
 /** The state that one family is to have. */
 export interface FamilyPlan {
-  /** Whether there is a WAN or a service in this family; everything else is empty without one. */
+  /** Whether there is a WAN, a service or a rule that refuses in this family; everything else is empty without one. */
   readonly served: boolean;
   /** The sets by name. */
   readonly sets: ReadonlyMap<string, SetPlan>;

@@ -73,6 +73,8 @@ export function courseOf(scene: Scene, policy: Policy): Course {
   if (typeof none === 'string') return { end: none };
   const next = scene.config.policies.used.find(({ name }) => name === none.policy);
   if (next !== undefined) return courseOf(scene, next);
+  // What no rule is for is left alone there.
+  if (scene.uplinks.length === 0) return { end: 'main' };
   return defaultCourse(scene) ?? { end: scene.config.rules.lastResort };
 }
 

@@ -37,8 +37,8 @@ import type { Uplink } from './uplink.js';
  * Rules of one priority exclude each other or come to the same end, so their order means nothing.
  */
 export function ipRules(scene: Scene): IpRule[] {
-  const { config, uplinks } = scene;
-  if (uplinks.length === 0) return [];
+  const { config, isOurs, uplinks } = scene;
+  if (!isOurs) return [];
   const { priority } = config.rules;
   const refused = refusedBits(scene);
   const named = namedRules(scene);
@@ -89,7 +89,10 @@ export function ipRules(scene: Scene): IpRule[] {
         to: { table },
       }),
     ),
-    ...ownRule(scene).map((rule) => ({ ...rule, priority: rule.priority + later })),
+    ...(uplinks.length === 0 ? [] : ownRule(scene)).map((rule) => ({
+      ...rule,
+      priority: rule.priority + later,
+    })),
   ];
 }
 

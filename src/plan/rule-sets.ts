@@ -60,8 +60,8 @@ function planName({ name }: NamedSet): string {
 
 /** Says which sets are not there, or too large for a kernel that keeps none. */
 export function tellSets(scene: Scene): void {
-  const { config, facts, family, uplinks, note } = scene;
-  if (uplinks.length === 0) return;
+  const { config, facts, family, isOurs, note } = scene;
+  if (!isOurs) return;
   for (const fault of facts.files?.faults ?? []) note(`warning: ${fault}; its networks stay as they were`);
   const asked = new Set(
     config.policies.rules

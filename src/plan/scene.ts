@@ -1,5 +1,5 @@
 import type { PlanConfig } from '../config/config.js';
-import type { UsedPolicy } from '../config/policies.js';
+import { refusesFamily, type UsedPolicy } from '../config/policies.js';
 import type { Family } from '../core/family.js';
 import type { Service } from '../core/service.js';
 import type { Facts } from './facts.js';
@@ -15,6 +15,8 @@ export interface Scene {
   readonly family: Family;
   /** The WANs that carry the family, in the order of the configuration. */
   readonly uplinks: readonly Uplink[];
+  /** Whether there is anything to do for the WANs' sake: some carry the family, or else a rule refuses some of it. */
+  readonly isOurs: boolean;
   /** The devices of `uplinks`, each once. */
   readonly devices: readonly string[];
   /** The services of the family, those with an address of their own first. */
@@ -51,6 +53,7 @@ export function makeScene(
     states,
     family,
     uplinks,
+    isOurs: uplinks.length > 0 || refusesFamily(config.policies, family),
     devices: [...new Set(uplinks.map(({ wan }) => wan.dev))],
     // A device may have the very address of another service.
     services: config.services
@@ -61,6 +64,11 @@ export function makeScene(
     backendMask: config.fields.backends.mask,
     note,
   };
+}
+
+/** Whether no daemon is asked: with the engine `kernel`, and where no WAN carries the family, so that there is no choice. */
+export function choosesAlone({ config, uplinks }: Pick<Scene, 'config' | 'uplinks'>): boolean {
+  return config.rules.engine === 'kernel' || uplinks.length === 0;
 }
 
 /**

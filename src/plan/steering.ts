@@ -7,12 +7,12 @@ import type { Action, Chain, MarkBits, Match, Rule } from './plan.js';
 import { choiceChain, policyChoice } from './policies.js';
 import { decided, hasMark, leave, RETURN } from './rule.js';
 import { conditionsOf, fitsBeside } from './rule-match.js';
-import { askedBits, numberedPolicies, type Scene } from './scene.js';
+import { askedBits, choosesAlone, numberedPolicies, type Scene } from './scene.js';
 import { commonOf, type Ruled, segments } from './segments.js';
 
 /** Whether rules lead some traffic by policies. */
-export function steers({ config, uplinks }: Scene): boolean {
-  return config.policies.rules.length > 0 && uplinks.length > 0;
+export function steers({ config, isOurs }: Scene): boolean {
+  return config.policies.rules.length > 0 && isOurs;
 }
 
 /** Whether a rule leads some of the router's own connections. */
@@ -39,8 +39,8 @@ export function steersOwn(scene: Scene): boolean {
  */
 export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
   if (!steers(scene)) return [];
-  const { engine, own } = scene.config.rules;
-  const byKernel = engine === 'kernel';
+  const { own } = scene.config.rules;
+  const byKernel = choosesAlone(scene);
   const rules = { others: compile(scene, false), own: compile(scene, true) };
   const chosen = (name: string) => rules.own.names.has(name) || (byKernel && rules.others.names.has(name));
   const policies = numberedPolicies(scene);
@@ -80,7 +80,7 @@ export function steeringChains(scene: Scene, ask: readonly Rule[]): Chain[] {
 
 /** The chains that only runs of rules need (segments.ts). */
 function markingChains(scene: Scene, asking: readonly Chain[]): Chain[] {
-  const { policies, rules } = scene.config;
+  const { policies } = scene.config;
   const entered = new Set(
     asking.flatMap((chain) =>
       chain.rules.flatMap(({ action }) => (action !== undefined && 'chain' in action ? action.chain : [])),
@@ -99,10 +99,9 @@ function markingChains(scene: Scene, asking: readonly Chain[]): Chain[] {
     // The daemon finds the policy in the mark, whichever it is.
     {
       name: 'WANMARK_LED',
-      rules:
-        rules.engine === 'kernel'
-          ? led(false)
-          : [...led(false).filter((_, i) => byPolicy[i]!.policy === DIRECT), go('WANMARK_ASK')],
+      rules: choosesAlone(scene)
+        ? led(false)
+        : [...led(false).filter((_, i) => byPolicy[i]!.policy === DIRECT), go('WANMARK_ASK')],
     },
     { name: 'WANMARK_OWNLED', rules: led(true) },
   ];

@@ -32,7 +32,7 @@ import {
 } from './rule.js';
 import { namedSets } from './rule-sets.js';
 import { answeredRules, clearMark, markedRules, TRUTH_HOOKS, truthChains } from './saving.js';
-import { askedBits, type Scene, wanBits } from './scene.js';
+import { askedBits, choosesAlone, type Scene, wanBits } from './scene.js';
 import { serviceExceptions } from './services.js';
 import { namedSteering, steeringChains, steers, steersOwn } from './steering.js';
 import { clientSets } from './stickiness.js';
@@ -59,19 +59,21 @@ import { defaultDevices, type Uplink } from './uplink.js';
  * reaches, and because there is no match for "came in by any LAN device".
  */
 export function wanMangle(scene: Scene): StagePlan {
-  if (scene.uplinks.length === 0) return NOTHING;
-  const { config, spreads } = scene;
-  const byKernel = config.rules.engine === 'kernel';
+  if (!scene.isOurs) return NOTHING;
+  const { config, spreads, uplinks } = scene;
+  const byKernel = choosesAlone(scene);
   const isNew = spreads ? [] : [NEW_ORIGINAL];
   const steered = steers(scene);
   const leadsOwn = config.rules.own || steersOwn(scene);
   const to = (chain: string): Rule[] => [{ when: isNew, action: { kind: 'goto', chain } }];
-  const asking: Rule[] = [
+  const balanced: Rule[] = [
     ...(byKernel || spreads || askedBits(scene).value === 0
       ? []
       : [{ when: isNew, action: { kind: 'set-connmark', bits: askedBits(scene) } } as const]),
     { when: isNew, action: byKernel ? { kind: 'goto', chain: 'WANMARK_KERNEL' } : toDaemon(scene) },
   ];
+  // What no rule is for is left alone in a family that no WAN carries.
+  const asking = uplinks.length === 0 ? [] : balanced;
   const errors = spreads || byKernel ? NOTHING : errorStage(scene);
   // The rule by device comes first: a far end that spreads packets, too, may answer by any WAN, and strict rp_filter
   // looks up the way back with the packet's mark.
@@ -115,7 +117,7 @@ export function wanMangle(scene: Scene): StagePlan {
     // The packet that comes out of a tunnel keeps the mark of the one that it came in, and would be taken for decided.
     { name: 'WANMARK_CLEAR', rules: [{ when: [], action: clearMark(scene) }] },
     { name: 'WANMARK_COUNT', rules: scene.uplinks.flatMap((one) => countRules(scene, one)) },
-    ...(byKernel ? [{ name: 'WANMARK_KERNEL', rules: kernelRules(scene) }] : []),
+    ...(byKernel && uplinks.length > 0 ? [{ name: 'WANMARK_KERNEL', rules: kernelRules(scene) }] : []),
     ...errors.chains,
   ];
   const hooks: Hook[] = [
@@ -272,8 +274,8 @@ function errorStage(scene: Scene): StagePlan {
 
 /** The sets that the WANs' rules use. */
 export function wanSets(scene: Scene): [string, SetPlan][] {
-  const { config, uplinks, devices, facts, family } = scene;
-  if (uplinks.length === 0) return [];
+  const { config, devices, facts, family, isOurs } = scene;
+  if (!isOurs) return [];
   const defaults = defaultDevices(facts.main[family]);
   if (config.rules.own) noteEqualDefaults(scene, defaults);
   return [

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Config } from '../config/config.js';
+import { refusesFamily } from '../config/policies.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import { carries } from '../core/wan.js';
 import { SystemError, UsageError } from '../errors.js';
@@ -21,7 +22,7 @@ const FORWARDING: Readonly<Record<Family, readonly [setting: string, file: strin
  * @throws UsageError when a routing table belongs to somebody else, SystemError when a program is missing
  */
 export async function prepareHost(
-  config: Pick<Config, 'wans' | 'services' | 'rules'>,
+  config: Pick<Config, 'wans' | 'services' | 'rules' | 'policies'>,
   warn: (line: string) => void,
   run: Run = runCommand,
 ): Promise<Firewall> {
@@ -39,15 +40,22 @@ export async function prepareHost(
   return firewall;
 }
 
-function isServed({ wans, services }: Pick<Config, 'wans' | 'services'>, family: Family): boolean {
-  return wans.some((wan) => carries(wan, family)) || services.some((service) => service.family === family);
+type Served = Pick<Config, 'wans' | 'services' | 'policies'>;
+
+/** See FamilyPlan.served. */
+function isServed({ wans, services, policies }: Served, family: Family): boolean {
+  return (
+    wans.some((wan) => carries(wan, family)) ||
+    services.some((service) => service.family === family) ||
+    refusesFamily(policies, family)
+  );
 }
 
 /** Rejects IPv6 on a kernel without it (`ipv6.disable=1`, or no module): its iptables and routes fail one after another. */
-function rejectMissingIpv6(config: Pick<Config, 'wans' | 'services'>): void {
+function rejectMissingIpv6(config: Served): void {
   if (!isServed(config, 6) || existsSync('/proc/sys/net/ipv6')) return;
   throw new UsageError(
-    'this kernel runs without IPv6 (is ipv6.disable=1 on its command line?); leave out via6 and services with IPv6 addresses',
+    'this kernel runs without IPv6 (is ipv6.disable=1 on its command line?); leave out via6, services with IPv6 addresses and rules for IPv6',
   );
 }
 

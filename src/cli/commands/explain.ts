@@ -9,9 +9,11 @@ import {
   SERVICE_OPTIONS,
   WAN_OPTIONS,
 } from '../../config/options.js';
+import { refusesFamily } from '../../config/policies.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import type { Status } from '../../control/status.js';
 import { printableJson } from '../../core/printable.js';
+import { carries } from '../../core/wan.js';
 import { SystemError, UsageError } from '../../errors.js';
 import { explain, type Situation } from '../../plan/explain/explain.js';
 import { fittingStates } from '../../plan/kernel-choice.js';
@@ -75,7 +77,8 @@ export const explainCommand: CommandModule<object, PacketArguments & { readonly 
       const programs = installed?.firewall ?? { programs: namedPrograms(), ipsec: undefined };
       const [around, status] = await Promise.all([lookAround(config, programs), statusOf(raw)]);
       const packet = placePacket(given, around, macOf);
-      if (!config.wans.some((wan) => (packet.family === 6 ? wan.via6 : wan.via) !== undefined))
+      const isCarried = config.wans.some((wan) => carries(wan, packet.family));
+      if (!isCarried && !refusesFamily(config.policies, packet.family))
         throw new UsageError(
           `no WAN carries IPv${packet.family}, so wanmark leaves it alone; see 'ip route get'`,
         );
