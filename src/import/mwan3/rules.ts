@@ -30,6 +30,7 @@ export function readRules(
 ): Rules {
   const sets = new Sets();
   const rules: Item[] = [];
+  const refusing: Refusing[] = [];
   /** The families of which a rule has taken everything. */
   const done = new Set<Family>();
   const inUse = new Set([...usable.values()].map(({ family }) => family));
@@ -51,11 +52,12 @@ export function readRules(
       );
       continue;
     }
-    noteRefusal(section, match, policies, inUse, findings);
+    if (refuses(section, policies)) refusing.push({ section, families: match.families });
     rules.push(readRule(section, match, policies, findings));
     if (Object.keys(match.keys).every((key) => key === 'family'))
       for (const family of match.families) done.add(family);
   }
+  noteRefusals(refusing, inUse, findings);
   const rest = FAMILIES.filter((family) => !done.has(family) && inUse.has(family));
   if (rest.length > 0) rules.push(direct(rest, inUse));
   return { rules, sets: sets.items };
@@ -107,21 +109,30 @@ function policyOf(section: Section, policies: Policies, findings: Findings): str
   return policy.stickyFor(seconds, section.lines('sticky', 'timeout'));
 }
 
-/** Without any WAN of IPv6 we leave IPv6 alone, where mwan3 refuses it. */
-function noteRefusal(
-  section: Section,
-  { families }: Match,
-  policies: Policies,
-  inUse: ReadonlySet<Family>,
-  findings: Findings,
-): void {
-  const left = families.find((family) => !inUse.has(family));
-  const policy = policies.get(section.get('use_policy')!);
-  if (left === undefined || policy === undefined || !policy.refuses) return;
-  findings.note(
-    section.lineOf('use_policy'),
-    `mwan3 refuses IPv${left} by this rule, since no interface is of IPv${left}; here it goes by the main table`,
-  );
+/** A rule that refuses what no interface can carry. */
+interface Refusing {
+  readonly section: Section;
+  readonly families: readonly Family[];
+}
+
+function refuses(section: Section, policies: Policies): boolean {
+  const name = section.get('use_policy')!;
+  const policy = policies.get(name);
+  return policy === undefined ? name === 'unreachable' || name === 'blackhole' : policy.refuses;
+}
+
+/** Without any WAN of IPv6 we leave IPv6 alone, where mwan3 refuses it, unless a rule names it. */
+function noteRefusals(refusing: readonly Refusing[], inUse: ReadonlySet<Family>, findings: Findings): void {
+  const named = new Set(refusing.flatMap(({ families }) => (families.length === 1 ? families : [])));
+  for (const { section, families } of refusing) {
+    const left = families.find((family) => !inUse.has(family) && !named.has(family));
+    if (left === undefined) continue;
+    findings.note(
+      section.lineOf('use_policy'),
+      `mwan3 refuses IPv${left} by this rule, since no interface is of IPv${left}; here it goes by the main table, unless a ` +
+        `rule refuses it, such as { family: ${left}, policy: unreachable }`,
+    );
+  }
 }
 
 function direct(rest: readonly Family[], inUse: ReadonlySet<Family>): Item {

@@ -287,6 +287,14 @@ describe('a rule of mwan3', () => {
   it('refuses IPv6 where all interfaces are of IPv4, which is said', () => {
     const { notes } = fromMwan3(uplinks('ab') + POLICIES + section('rule', 'use_policy both'), NETWORK);
     assert.match(notes.join(), /mwan3 refuses IPv6 by this rule, since no interface is of IPv6/);
+    const six = section("rule 's'", 'use_policy both', 'family ipv6');
+    const tcp = section('rule', 'use_policy both', 'proto tcp');
+    const named = fromMwan3(uplinks('ab') + POLICIES + tcp + six, NETWORK);
+    assert.deepEqual(
+      named.notes.filter((note) => /IPv6/.test(note)),
+      [],
+      'a rule that names it holds',
+    );
     const main = section("policy 'm'", 'use_member += m_a', 'use_member += m_b', 'last_resort default');
     assert.deepEqual(fromMwan3(uplinks('ab') + main + section('rule', 'use_policy m'), NETWORK).notes, []);
   });
