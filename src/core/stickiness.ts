@@ -142,9 +142,13 @@ export class StickyTable {
 
   /** All that is remembered. */
   all(): readonly KeptClient[] {
+    return [...this.each()];
+  }
+
+  /** All that is remembered, one by one. A client that comes meanwhile may be among them again, and the later one holds. */
+  *each(): Generator<KeptClient> {
     this.#forgetOld();
-    const now = this.#now();
-    return [...this.#entries].map(([key, { member, until }]) => ({ key, member, leftMs: until - now }));
+    for (const [key, { member, until }] of this.#entries) yield { key, member, leftMs: until - this.#now() };
   }
 
   #put(key: string, entry: Entry): void {

@@ -7,6 +7,7 @@ import type { Wan } from '../core/wan.js';
 import { ClientSets } from '../system/client-sets.js';
 import { hasClientSets } from '../system/network-sets.js';
 import { ClientCopies } from './client-copies.js';
+import type { ClientMemory } from './client-memory.js';
 
 /** The memory of a policy, and the kernel's copies of it. */
 interface Kept {
@@ -16,14 +17,24 @@ interface Kept {
   readonly numbers: ReadonlyMap<string, number>;
 }
 
-/** What the policies remember of their clients; the kernel's copies of an earlier daemon's memory are taken up. */
+/**
+ * What the policies remember of their clients. What an earlier daemon remembered is taken up: the kernel has copies of clients, and
+ * a file has the pairs of a client and a server, and the clients where the kernel keeps no sets.
+ */
 export class StickyPolicies {
   readonly #now: () => number;
+  readonly #memory: Pick<ClientMemory, 'keep' | 'leave'>;
   #kept: ReadonlyMap<string, Kept> = new Map();
 
   /** @param now milliseconds of a clock that never goes back */
-  constructor(policies: PoliciesConfig, wans: readonly Wan[], now: () => number) {
+  constructor(
+    policies: PoliciesConfig,
+    wans: readonly Wan[],
+    now: () => number,
+    memory: Pick<ClientMemory, 'keep' | 'leave'>,
+  ) {
     this.#now = now;
+    this.#memory = memory;
     this.follow(policies, wans);
   }
 
@@ -51,9 +62,16 @@ export class StickyPolicies {
       const stickiness = new Stickiness(sticky, this.#now);
       if (had?.stickiness.sticky.by === sticky.by)
         for (const family of FAMILIES) stickiness.tables[family].succeed(had.stickiness.tables[family]);
-      kept.set(policy, { stickiness, copies: copiesOf(stickiness, policy, numbers), numbers });
+      const copies = copiesOf(stickiness, policy, numbers);
+      if (copies.length === 0) this.#memory.keep(policy, stickiness);
+      else this.#memory.leave(policy);
+      kept.set(policy, { stickiness, copies, numbers });
     }
-    for (const [policy, { copies }] of before) if (!kept.has(policy)) for (const copy of copies) copy.stop();
+    for (const [policy, { copies }] of before) {
+      if (kept.has(policy)) continue;
+      for (const copy of copies) copy.stop();
+      this.#memory.leave(policy);
+    }
     this.#kept = kept;
   }
 

@@ -16,6 +16,7 @@ import { wanMember } from '../core/wan.js';
 import { readQueueTable } from '../queue/proc.js';
 import type { RunProgram } from '../system/programs.js';
 import { Balancer, type BalancerContext, type BalancerShape } from './balancer.js';
+import { ClientMemory } from './client-memory.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
 import { InboundWans } from './inbound-wans.js';
@@ -68,6 +69,7 @@ export class Wans {
   readonly #parts: WansParts;
   #plan: WansPlan;
   #inbound: InboundWans;
+  readonly #clients: ClientMemory;
   readonly #sticky: StickyPolicies;
   /** The pairs of each policy that has them. */
   #pairs: ReadonlyMap<string, Pairs> = new Map();
@@ -93,7 +95,8 @@ export class Wans {
     this.#isolation = new Isolation(logger, parts.now);
     this.#inbound = new InboundWans(wans);
     this.#traffic = new Traffic({ wans, now: parts.now, isolation: this.#isolation, months: parts.months });
-    this.#sticky = new StickyPolicies(policies, wans, parts.now);
+    this.#clients = new ClientMemory({ path: `${parts.config.socket}.clients`, now: parts.now, logger });
+    this.#sticky = new StickyPolicies(policies, wans, parts.now, this.#clients);
     this.#lone = new LoneFlows(parts.now);
     this.#renumbering = new Renumbering({ wans, field: fields.wans, logger });
     this.balancer = this.#openBalancer();
@@ -182,6 +185,7 @@ export class Wans {
   begin(): void {
     this.#uplinks?.begin();
     this.#traffic.begin();
+    this.#clients.begin();
   }
 
   /** Does what {@link Uplinks.unusable} says. */
@@ -211,6 +215,7 @@ export class Wans {
     const kernel = readQueueTable()?.filter(({ num }) => nums.includes(num));
     const [queue] = await Promise.all([this.balancer.stop(), hooks]);
     isolation.run(() => this.#sticky.stop(), undefined);
+    await isolation.settle(() => this.#clients.stop(), PART_STOPPING_MS);
     const all = this.balancer.pools.flatMap((pool) => pool.members);
     const picks = all.reduce((sum, member) => sum + member.picks, 0);
     const { threw, noCandidate } = this.balancer.faults();

@@ -93,7 +93,7 @@ export function tellStickiness(scene: Scene): void {
   const byKernel = config.rules.engine === 'kernel';
   const whenever = byKernel
     ? 'with engine kernel clients do not keep their WANs'
-    : 'clients keep their WANs only while the daemon runs, and a restart forgets them';
+    : 'clients keep their WANs only while the daemon runs';
   for (const [name, { by }] of stickyPolicies(config.policies)) {
     if (by === 'src+dst') {
       note(`warning: policy ${name}: sticky by src+dst is the daemon's alone: ${whenever}`);

@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import { readOwn } from './own-file.js';
 
 /** This boot and network namespace: elsewhere, clocks, counters and what is known of a network mean nothing. */
@@ -28,6 +29,31 @@ export function writeMemory(path: string, memory: object): void {
   const fresh = `${path}.new`;
   writeFileSync(fresh, `${JSON.stringify({ ...place(), memory })}\n`, { mode: 0o640 });
   renameSync(fresh, path);
+}
+
+/** Writes lines that {@link readLines} understands; between slices of them other work goes on. @throws Error */
+export async function writeLines(path: string, slices: Iterable<string>): Promise<void> {
+  const fresh = `${path}.new`;
+  const file = await open(fresh, 'w', 0o640);
+  try {
+    await file.write(`${JSON.stringify(place())}\n`);
+    for (const slice of slices) await file.write(slice);
+  } finally {
+    await file.close();
+  }
+  await rename(fresh, path);
+}
+
+/** The lines that {@link writeLines} wrote; none where {@link readMemory} would say undefined. */
+export function readLines(path: string): readonly string[] {
+  try {
+    const [head, ...lines] = readOwn(path).split('\n');
+    const { netns, boot } = JSON.parse(head!);
+    const here = place();
+    return netns === here.netns && boot === here.boot ? lines.filter(Boolean) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Milliseconds by which the clock since boot, which is the same for all processes, is ahead of this process's own. */

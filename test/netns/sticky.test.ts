@@ -178,11 +178,20 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.deepEqual(await look(FIRST, 'web'), new Map(FIRST.map((one) => [one, '3'])));
       });
 
-      test('what the daemon alone keeps is said, and nothing is left behind', () => {
+      test('what the daemon alone keeps is said and outlives it, and nothing is left behind in the kernel', async () => {
+        const pairs = { ...config, sticky: 'src+dst' };
         assert.match(
-          up({ ...config, sticky: 'src+dst' }),
+          up(pairs),
           /policy default: sticky by src\+dst is the daemon's alone: clients keep their WANs only while the daemon runs/,
         );
+        const first = await startDaemon(machine, pairs, programs);
+        const had = await look(FIRST);
+        machine.until(`[ "$(grep -c '"default"' /run/wanmark/wanmark.sock.clients)" = ${FIRST.length} ]`);
+        await first.stop('SIGKILL');
+        const second = await startDaemon(machine, pairs, programs);
+        assert.deepEqual(await look(FIRST), had, 'pairs keep their WANs over a restart');
+        assert.equal(status().sticky?.moves, 0);
+        await second.stop('SIGTERM');
         const sets = () =>
           machine
             .sh('ipset list -n')
