@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ConnectionQuery } from '../core/listed-connection.js';
 import { printableJson } from '../core/printable.js';
 import { UsageError, WanmarkError } from '../errors.js';
-import { type ConnectionQuery, type ConnectionsV1, parseConnectionQuery } from './connections.js';
+import { type ConnectionsV1, parseConnectionQuery } from './connections.js';
 import { type EventFeed, EventStreams } from './event-streams.js';
 import { type ExplainQuery, parseExplainQuery } from './explain-query.js';
 import { choice, rejectOthers } from './query.js';

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
+import type { ConnectionList, ConnectionQuery } from '../core/listed-connection.js';
 import { SystemError } from '../errors.js';
 import { packagePath } from '../paths.js';
-import type { ConnectionList, ListedConfig, ListQuery } from '../system/connection-list.js';
+import type { ListedConfig } from '../system/connection-list.js';
 
 const WORKER = packagePath('dist/daemon/connections-worker.js');
 /** How many may wait while one list is made. */
@@ -18,7 +19,7 @@ export class ConnectionLists {
   }
 
   /** @throws SystemError where too many ask, or the kernel refuses */
-  list(query: ListQuery): Promise<ConnectionList> {
+  list(query: ConnectionQuery): Promise<ConnectionList> {
     if (this.#waiting >= MOST_WAITING)
       return Promise.reject(new SystemError('BUSY', 'too many ask for connections; try again later'));
     this.#waiting++;
@@ -27,7 +28,7 @@ export class ConnectionLists {
     return list;
   }
 
-  #read(query: ListQuery): Promise<ConnectionList> {
+  #read(query: ConnectionQuery): Promise<ConnectionList> {
     return new Promise((resolve, reject) => {
       const fail = (error: Error) =>
         reject(new SystemError('CONNTRACK', `conntrack cannot be read: ${error.message}`));

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js';
 import { type Addresses, parseAddresses } from '../config/match/address.js';
 import { hasAddress, policyOfTuple } from '../config/match/of-tuple.js';
 import { DEFAULT_POLICY } from '../config/policy.js';
+import type { ConnectionList, ConnectionQuery, ListedConnection } from '../core/listed-connection.js';
 import { MarkField } from '../core/mark.js';
 import { protocolName } from '../core/protocol.js';
 import { natOf, type Wan } from '../core/wan.js';
@@ -13,33 +14,6 @@ export interface ListedConfig {
   readonly wans: readonly Wan[];
   readonly mask: number;
   readonly policies: Pick<Config['policies'], 'rules'>;
-}
-
-export interface ListQuery {
-  readonly wan?: string;
-  readonly client?: string;
-  readonly policy?: string;
-  readonly limit: number;
-}
-
-/** A connection of a WAN. The fields are those of `ConnectionV1`. */
-export interface ListedConnection {
-  readonly family: 4 | 6;
-  readonly proto: string;
-  readonly src: string;
-  readonly sport: number;
-  readonly dst: string;
-  readonly dport: number;
-  readonly wan: string;
-  readonly policy: string | null;
-  readonly state: string;
-  readonly since: string | null;
-  readonly bytes: { readonly out: number; readonly back: number } | null;
-}
-
-export interface ConnectionList {
-  readonly found: number;
-  readonly connections: readonly ListedConnection[];
 }
 
 /** The states of TCP in which a connection lives; from FIN_WAIT on it ends, as it does for the counts of WANs. */
@@ -57,7 +31,10 @@ export function listedConfig({
 }
 
 /** @throws UsageError for names that are not there, or a client that is no address */
-export function checkQuery({ wans, policies }: Pick<Config, 'wans' | 'policies'>, query: ListQuery): void {
+export function checkQuery(
+  { wans, policies }: Pick<Config, 'wans' | 'policies'>,
+  query: ConnectionQuery,
+): void {
   if (query.wan !== undefined && !wans.some(({ name }) => name === query.wan))
     throw new UsageError(
       `there is no WAN "${query.wan}"; there are ${wans.map(({ name }) => name).join(', ')}`,
@@ -75,7 +52,7 @@ export function checkQuery({ wans, policies }: Pick<Config, 'wans' | 'policies'>
  */
 export function listConnections(
   config: ListedConfig,
-  query: ListQuery,
+  query: ConnectionQuery,
   read: typeof connectionsWithMark = connectionsWithMark,
 ): ConnectionList {
   const field = new MarkField(config.mask);

@@ -5,11 +5,11 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { ConnectionQuery } from '#wanmark/control/connections.js';
 import { Control } from '#wanmark/control/control.js';
 import { askDaemon } from '#wanmark/control/daemon-client.js';
 import type { Status, StatusV1 } from '#wanmark/control/status.js';
 import type { Event } from '#wanmark/core/event.js';
+import type { ConnectionQuery } from '#wanmark/core/listed-connection.js';
 import { SystemError, UsageError } from '#wanmark/errors.js';
 
 /** Far more than the longest wait for anything here. */
