@@ -24,6 +24,7 @@ import { log } from './parts/log.js';
 import { machine } from './parts/machine.js';
 import { policies } from './parts/policies.js';
 import { queues } from './parts/queues.js';
+import { readers } from './parts/readers.js';
 import { start } from './parts/start.js';
 import { strategies } from './parts/strategies.js';
 import { tracked } from './parts/tracked.js';
@@ -39,6 +40,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   policies,
   log,
   latency,
+  readers,
   highest,
   start,
   machine,

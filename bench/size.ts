@@ -10,6 +10,7 @@ export interface Size {
   readonly connectRate: number;
   readonly logRate: number;
   readonly latency: { readonly rates: readonly number[]; readonly rounds: number; readonly seconds: number };
+  readonly readers: { readonly rate: number; readonly rounds: number; readonly seconds: number };
   readonly highest: { readonly from: number; readonly steps: number; readonly rounds: number };
   readonly tracked: {
     readonly few: number;
@@ -30,6 +31,7 @@ export const SMALL: Size = {
   connectRate: 500,
   logRate: 2_000,
   latency: { rates: [1_000], rounds: 1, seconds: 0.2 },
+  readers: { rate: 1_000, rounds: 1, seconds: 0.2 },
   highest: { from: 2_000, steps: 3, rounds: 1 },
   tracked: { few: 100, many: 5_000, count: 1_000, rate: 2_000, holdSeconds: 1 },
   machine: { wans: 3, devices: 20, routes: 200, seconds: 1 },
@@ -43,6 +45,7 @@ export const FULL: Size = {
   logRate: 20_000,
   // An even number of rounds, so that each contender runs before and after each other one equally often.
   latency: { rates: [1_000, 20_000], rounds: 10, seconds: 3 },
+  readers: { rate: 2_000, rounds: 10, seconds: 3 },
   // With steps of a tenth the last rate is 197,000 a second.
   highest: { from: 20_000, steps: 25, rounds: 3 },
   tracked: { few: 1_000, many: 300_000, count: 20_000, rate: 4_000, holdSeconds: 20 },
@@ -58,6 +61,7 @@ export const LIMIT = {
   policies: 1.15,
   latency: 1.5,
   latencyRate: 20_000,
+  readers: 1.1,
   tracked: 1.1,
   trackedMb: 100,
   startMs: 400,
