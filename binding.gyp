@@ -52,10 +52,9 @@
         # In a worker that is being terminated nothing can be thrown: not a reason to abort the process.
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
-      'cflags': ['<!@(pkg-config --cflags libmnl)', '-fvisibility=hidden', '-Wall', '-Wextra'],
+      'cflags': ['-fvisibility=hidden', '-Wall', '-Wextra'],
       'cflags_cc': ['-std=c++20'],
       'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
-      'libraries': ['<!@(pkg-config --libs libmnl)'],
     },
   ],
 }

@@ -47,6 +47,8 @@ need_system() {
 	bench)
 		need_run
 		need cc gcc
+		need pkg-config pkg-config
+		pkg-config --exists libmnl 2>/dev/null || missing="$missing libmnl-dev"
 		need conntrack conntrack
 		pkg-config --exists libnetfilter_queue 2>/dev/null || missing="$missing libnetfilter-queue-dev"
 		;;
@@ -57,8 +59,6 @@ need_run() {
 	need g++ g++
 	need make make
 	need python3 python3 # node-gyp runs it
-	need pkg-config pkg-config
-	pkg-config --exists libmnl 2>/dev/null || missing="$missing libmnl-dev"
 	need iptables iptables
 	need ip iproute2
 	need nsenter util-linux

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/netlink.h"
+
 namespace wanmark {
 
 namespace {
@@ -82,13 +84,12 @@ int NetlinkSocket::Request(const nlmsghdr* message) {
   if (ready < 0) return errno;
   if (ready == 0) return ETIMEDOUT;
 
-  alignas(nlmsghdr) char answer[MNL_NLMSG_HDRLEN + sizeof(nlmsgerr)];
+  alignas(nlmsghdr) char answer[kMessageHeaderBytes + sizeof(nlmsgerr)];
   const ssize_t size = recv(fd_, answer, sizeof(answer), MSG_PEEK | MSG_DONTWAIT);
   if (size < 0) return errno;
   const auto* header = reinterpret_cast<const nlmsghdr*>(answer);
   if (size < static_cast<ssize_t>(sizeof(answer)) || header->nlmsg_type != NLMSG_ERROR) return 0;
-  const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(header));
-  const int result = -error->error;
+  const int result = MessageError(header);
   if (recv(fd_, answer, sizeof(answer), MSG_DONTWAIT) < 0) return errno;
   return result;
 }

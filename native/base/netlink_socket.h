@@ -2,7 +2,7 @@
 // Functions return 0 or a positive errno.
 #pragma once
 
-#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
 
 #include <cstddef>
 #include <cstdint>

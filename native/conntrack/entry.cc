@@ -1,13 +1,14 @@
 #include "conntrack/entry.h"
 
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
 
 #include <algorithm>
+
+#include "base/netlink.h"
 
 namespace wanmark {
 
@@ -16,39 +17,22 @@ namespace {
 // This is bit 12 of the status, which user space's headers leave out (enum ip_conntrack_status).
 constexpr uint32_t kNatClash = 1 << 12;
 
-/** Calls `visit(attribute)` for each attribute that is wholly inside. */
-template <typename Visit>
-void ForEachAttribute(const void* data, size_t size, Visit visit) {
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  for (size_t at = 0; at < size;) {
-    const auto* attribute = reinterpret_cast<const nlattr*>(bytes + at);
-    if (!mnl_attr_ok(attribute, static_cast<int>(size - at))) return;
-    visit(attribute);
-    at += MNL_ALIGN(attribute->nla_len);
-  }
-}
-
-template <typename Visit>
-void ForEachNested(const nlattr* parent, Visit visit) {
-  ForEachAttribute(mnl_attr_get_payload(parent), mnl_attr_get_payload_len(parent), visit);
-}
-
 void ReadBe32(const nlattr* attribute, uint32_t& value) {
-  if (mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t)) value = ntohl(mnl_attr_get_u32(attribute));
+  if (AttributeBytes(attribute) >= sizeof(uint32_t)) value = ntohl(AttributeValue<uint32_t>(attribute));
 }
 
 void ReadBe16(const nlattr* attribute, uint16_t& value) {
-  if (mnl_attr_get_payload_len(attribute) >= sizeof(uint16_t)) value = ntohs(mnl_attr_get_u16(attribute));
+  if (AttributeBytes(attribute) >= sizeof(uint16_t)) value = ntohs(AttributeValue<uint16_t>(attribute));
 }
 
 void ReadU8(const nlattr* attribute, uint8_t& value) {
-  if (mnl_attr_get_payload_len(attribute) >= 1) value = mnl_attr_get_u8(attribute);
+  if (AttributeBytes(attribute) >= 1) value = AttributeValue<uint8_t>(attribute);
 }
 
 void ReadTcp(const nlattr* parent, CtEntry& entry) {
   ForEachNested(parent, [&](const nlattr* attribute) {
     uint8_t flags = 0;
-    switch (mnl_attr_get_type(attribute)) {
+    switch (AttributeType(attribute)) {
       case CTA_PROTOINFO_TCP_STATE:
         ReadU8(attribute, entry.tcp_state);
         break;
@@ -64,9 +48,9 @@ void ReadTcp(const nlattr* parent, CtEntry& entry) {
 
 void ReadAddresses(const nlattr* parent, CtEntry& entry) {
   ForEachNested(parent, [&](const nlattr* attribute) {
-    const auto* bytes = static_cast<const uint8_t*>(mnl_attr_get_payload(attribute));
-    const IpAddress address = IpAddress::Read(bytes, mnl_attr_get_payload_len(attribute));
-    switch (mnl_attr_get_type(attribute)) {
+    const auto* bytes = AttributeData(attribute);
+    const IpAddress address = IpAddress::Read(bytes, AttributeBytes(attribute));
+    switch (AttributeType(attribute)) {
       case CTA_IP_V4_SRC:
       case CTA_IP_V6_SRC:
         entry.src = address;
@@ -81,7 +65,7 @@ void ReadAddresses(const nlattr* parent, CtEntry& entry) {
 
 void ReadProto(const nlattr* parent, CtEntry& entry) {
   ForEachNested(parent, [&](const nlattr* attribute) {
-    switch (mnl_attr_get_type(attribute)) {
+    switch (AttributeType(attribute)) {
       case CTA_PROTO_NUM:
         ReadU8(attribute, entry.proto);
         break;
@@ -94,7 +78,7 @@ void ReadProto(const nlattr* parent, CtEntry& entry) {
 
 void ReadTuple(const nlattr* parent, CtEntry& entry) {
   ForEachNested(parent, [&](const nlattr* attribute) {
-    switch (mnl_attr_get_type(attribute)) {
+    switch (AttributeType(attribute)) {
       case CTA_TUPLE_IP:
         ReadAddresses(attribute, entry);
         break;
@@ -123,7 +107,7 @@ bool CtEntry::is_reset() const {
 }
 
 bool ParseCtEntry(std::span<const uint8_t> message, const SipKey& key, CtEntry& entry) {
-  constexpr size_t kAttributesAt = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg));
+  constexpr size_t kAttributesAt = AttributesAt(sizeof(nfgenmsg));
   entry = CtEntry{};
   if (message.size() < kAttributesAt) return false;
   const size_t size =
@@ -133,7 +117,7 @@ bool ParseCtEntry(std::span<const uint8_t> message, const SipKey& key, CtEntry& 
   const nlattr* tuple = nullptr;
   uint32_t id = 0;
   ForEachAttribute(message.data() + kAttributesAt, size - kAttributesAt, [&](const nlattr* attribute) {
-    switch (mnl_attr_get_type(attribute)) {
+    switch (AttributeType(attribute)) {
       case CTA_TUPLE_ORIG:
         tuple = attribute;
         break;
@@ -151,18 +135,16 @@ bool ParseCtEntry(std::span<const uint8_t> message, const SipKey& key, CtEntry& 
         break;
       case CTA_PROTOINFO:
         ForEachNested(attribute, [&](const nlattr* inner) {
-          if (mnl_attr_get_type(inner) == CTA_PROTOINFO_TCP) ReadTcp(inner, entry);
+          if (AttributeType(inner) == CTA_PROTOINFO_TCP) ReadTcp(inner, entry);
         });
         break;
     }
   });
   if (!tuple) return false;
-  entry.family =
-      static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(reinterpret_cast<const nlmsghdr*>(message.data())))
-          ->nfgen_family;
+  entry.family = MessageBody<nfgenmsg>(reinterpret_cast<const nlmsghdr*>(message.data()))->nfgen_family;
   ReadTuple(tuple, entry);
   const SipKey keyed{key.k0 ^ id, key.k1};
-  entry.key = SipHash24(keyed, mnl_attr_get_payload(tuple), mnl_attr_get_payload_len(tuple)) >> 16;
+  entry.key = SipHash24(keyed, AttributeData(tuple), AttributeBytes(tuple)) >> 16;
   return true;
 }
 

@@ -14,6 +14,7 @@
 #include <bit>
 #include <cerrno>
 
+#include "base/netlink.h"
 #include "base/random_key.h"
 #include "conntrack/messages.h"
 
@@ -286,11 +287,11 @@ void CtLoop::ReadDump() {
 void CtLoop::ReadDumped(size_t size) {
   const auto* message = reinterpret_cast<const nlmsghdr*>(dump_buffer_.data());
   int left = static_cast<int>(size);
-  while (mnl_nlmsg_ok(message, left)) {
+  while (IsMessage(message, left)) {
     if (message->nlmsg_type == NLMSG_DONE) return EndPass();
     if (message->nlmsg_type == NLMSG_ERROR) {
-      if (message->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(nlmsgerr)) return FailDump(EBADMSG);
-      return FailDump(-static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error);
+      if (message->nlmsg_len < kMessageHeaderBytes + sizeof(nlmsgerr)) return FailDump(EBADMSG);
+      return FailDump(MessageError(message));
     }
     CtEntry entry;
     const std::span bytes(reinterpret_cast<const uint8_t*>(message), message->nlmsg_len);
@@ -301,7 +302,7 @@ void CtLoop::ReadDumped(size_t size) {
         tally_.OnDumped(entry, filled_at_);
       }
     }
-    message = mnl_nlmsg_next(message, &left);
+    message = NextMessage(message, left);
   }
 }
 

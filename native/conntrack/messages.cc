@@ -10,26 +10,26 @@
 #include <bit>
 #include <cstring>
 
+#include "base/netlink.h"
+
 namespace wanmark {
 
 namespace {
 
-nlmsghdr* PutHeader(void* buffer, uint8_t type, uint16_t flags, uint8_t family) {
-  // Some versions of libmnl leave the padding behind an attribute as it was.
-  std::memset(buffer, 0, kCtMessageBytes);
-  nlmsghdr* message = mnl_nlmsg_put_header(buffer);
+nlmsghdr* PutHeader(void* buffer, uint8_t type, uint16_t flags, uint8_t family,
+                    uint8_t version = NFNETLINK_V0) {
+  nlmsghdr* message = StartMessage(buffer);
   message->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | type;
   message->nlmsg_flags = NLM_F_REQUEST | flags;
-  auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg)));
+  auto* header = AppendHeader<nfgenmsg>(message);
   header->nfgen_family = family;
-  // Version 1 is needed, because a flush ignores the family under version 0 (ctnetlink_del_conntrack).
-  header->version = NFNETLINK_V0;
+  header->version = version;
   return message;
 }
 
 void PutMark(nlmsghdr* message, uint32_t mark, uint32_t mask) {
-  mnl_attr_put_u32(message, CTA_MARK, htonl(mark & mask));
-  mnl_attr_put_u32(message, CTA_MARK_MASK, htonl(mask));
+  PutValue(message, CTA_MARK, htonl(mark & mask));
+  PutValue(message, CTA_MARK_MASK, htonl(mask));
 }
 
 /** Writes a classic BPF program. Offsets are those of linux/filter.h. */
@@ -62,7 +62,7 @@ class Program {
    */
   void LoadValue(uint16_t size) {
     Add(BPF_MISC | BPF_TAX, 0);
-    Add(BPF_LD | size | BPF_IND, MNL_ATTR_HDRLEN);
+    Add(BPF_LD | size | BPF_IND, kAttributeHeaderBytes);
   }
 
   std::vector<sock_filter> statements;
@@ -83,23 +83,20 @@ nlmsghdr* BuildCtDump(void* buffer, uint32_t mark, uint32_t mask, uint8_t family
 
 nlmsghdr* BuildCtFlush(void* buffer, uint32_t mark, uint32_t mask, uint8_t family) {
   if (mask == 0) return nullptr;
-  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, family);
-  if (family != AF_UNSPEC) {
-    static_cast<nfgenmsg*>(mnl_nlmsg_get_payload(message))->version = NFNETLINK_V0 + 1;
-  }
+  // A flush ignores the family under version 0 (ctnetlink_del_conntrack).
+  const uint8_t version = family == AF_UNSPEC ? NFNETLINK_V0 : NFNETLINK_V0 + 1;
+  nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, family, version);
   PutMark(message, mark, mask);
   return message;
 }
 
 nlmsghdr* BuildCtDelete(void* buffer, const nlmsghdr* told) {
-  const auto* header = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(told));
+  const auto* header = MessageBody<nfgenmsg>(told);
   nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_DELETE, 0, header->nfgen_family);
   bool named = false;
-  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(told));
-  const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(told, sizeof(nfgenmsg)));
-  for (; mnl_attr_ok(attribute, end - reinterpret_cast<const char*>(attribute));
-       attribute = mnl_attr_next(attribute)) {
-    switch (mnl_attr_get_type(attribute)) {
+  bool fits = true;
+  ForEachAttributeOf<nfgenmsg>(told, [&](const nlattr* attribute) {
+    switch (AttributeType(attribute)) {
       case CTA_TUPLE_ORIG:
         named = true;
         [[fallthrough]];
@@ -107,35 +104,34 @@ nlmsghdr* BuildCtDelete(void* buffer, const nlmsghdr* told) {
       // may each have the tuple.
       case CTA_ID:
       case CTA_ZONE:
-        if (!mnl_attr_put_check(message, kCtMessageBytes, attribute->nla_type,
-                                mnl_attr_get_payload_len(attribute), mnl_attr_get_payload(attribute))) {
-          return nullptr;
-        }
+        fits = fits && message->nlmsg_len + NetlinkAlign(attribute->nla_len) <= kCtMessageBytes;
+        if (fits)
+          PutAttribute(message, attribute->nla_type, AttributeData(attribute), AttributeBytes(attribute));
     }
-  }
-  return named ? message : nullptr;
+  });
+  return named && fits ? message : nullptr;
 }
 
 nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple) {
   nlmsghdr* message = PutHeader(buffer, IPCTNL_MSG_CT_GET, 0, tuple.family);
   const bool ipv6 = tuple.family == AF_INET6;
-  nlattr* whole = mnl_attr_nest_start(message, CTA_TUPLE_ORIG);
-  nlattr* part = mnl_attr_nest_start(message, CTA_TUPLE_IP);
+  nlattr* whole = StartNested(message, CTA_TUPLE_ORIG);
+  nlattr* part = StartNested(message, CTA_TUPLE_IP);
   const size_t address_bytes = ipv6 ? 16 : 4;
-  mnl_attr_put(message, ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, address_bytes, tuple.src);
-  mnl_attr_put(message, ipv6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, address_bytes, tuple.dst);
-  mnl_attr_nest_end(message, part);
-  part = mnl_attr_nest_start(message, CTA_TUPLE_PROTO);
-  mnl_attr_put_u8(message, CTA_PROTO_NUM, tuple.proto);
-  mnl_attr_put_u16(message, CTA_PROTO_SRC_PORT, htons(tuple.sport));
-  mnl_attr_put_u16(message, CTA_PROTO_DST_PORT, htons(tuple.dport));
-  mnl_attr_nest_end(message, part);
-  mnl_attr_nest_end(message, whole);
+  PutAttribute(message, ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, tuple.src, address_bytes);
+  PutAttribute(message, ipv6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, tuple.dst, address_bytes);
+  EndNested(message, part);
+  part = StartNested(message, CTA_TUPLE_PROTO);
+  PutValue(message, CTA_PROTO_NUM, tuple.proto);
+  PutValue(message, CTA_PROTO_SRC_PORT, htons(tuple.sport));
+  PutValue(message, CTA_PROTO_DST_PORT, htons(tuple.dport));
+  EndNested(message, part);
+  EndNested(message, whole);
   return message;
 }
 
 std::vector<sock_filter> BuildCtEventFilter(uint32_t mask, bool established) {
-  constexpr uint32_t kAttributesAt = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg));
+  constexpr uint32_t kAttributesAt = AttributesAt(sizeof(nfgenmsg));
   // nlmsg_type is in host order, with the subsystem in its high byte and the message in its low one.
   constexpr size_t kMessageAt =
       offsetof(nlmsghdr, nlmsg_type) + (std::endian::native == std::endian::little ? 0 : 1);

@@ -2,8 +2,8 @@
 // connection; and the filter for the events that we want to hear.
 #pragma once
 
-#include <libmnl/libmnl.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -13,7 +13,7 @@
 
 namespace wanmark {
 
-/** The room that each of the messages below needs. All of it is written. */
+/** The room that each of the messages below needs. */
 constexpr size_t kCtMessageBytes = 256;
 
 /**

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "base/netlink.h"
 #include "base/netlink_socket.h"
 
 namespace wanmark {
@@ -36,7 +37,7 @@ void Collect(const CtSelection& selection, const nlmsghdr* told, Deletions& dele
   alignas(nlmsghdr) char buffer[kCtMessageBytes];
   const nlmsghdr* message = BuildCtDelete(buffer, told);
   if (!message) return;
-  deletions.insert(deletions.end(), buffer, buffer + MNL_ALIGN(message->nlmsg_len));
+  deletions.insert(deletions.end(), buffer, buffer + NetlinkAlign(message->nlmsg_len));
   flushed.ended++;
 }
 
@@ -52,10 +53,10 @@ int ReadDump(NetlinkSocket& socket, const CtSelection& selection, Deletions& del
     if (size < 0) return errno;
     int left = static_cast<int>(size);
     const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+    for (; IsMessage(message, left); message = NextMessage(message, left)) {
       if (message->nlmsg_type == NLMSG_DONE) return 0;
       if (message->nlmsg_type == NLMSG_ERROR) {
-        return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
+        return MessageError(message);
       }
       Collect(selection, message, deletions, flushed);
     }
@@ -70,7 +71,7 @@ int SendAll(NetlinkSocket& socket, const Deletions& deletions) {
   for (size_t at = 0; at < deletions.size();) {
     const size_t start = at;
     while (at < deletions.size() && at - start < kDumpBytes - kCtMessageBytes) {
-      at += MNL_ALIGN(reinterpret_cast<const nlmsghdr*>(&deletions[at])->nlmsg_len);
+      at += NetlinkAlign(reinterpret_cast<const nlmsghdr*>(&deletions[at])->nlmsg_len);
     }
     if (const int error = socket.Send(&deletions[start], at - start)) return error;
   }

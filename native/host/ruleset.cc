@@ -1,6 +1,5 @@
 #include "host/ruleset.h"
 
-#include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
@@ -11,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "base/netlink.h"
 #include "base/netlink_socket.h"
 
 namespace wanmark {
@@ -38,11 +38,11 @@ int NftGeneration(uint32_t& generation) {
   if (const int error = socket.Open(NETLINK_NETFILTER)) return error;
   if (const int error = socket.BindAndConnect()) return error;
 
-  alignas(nlmsghdr) char request[MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg))];
-  nlmsghdr* message = mnl_nlmsg_put_header(request);
+  alignas(nlmsghdr) char request[AttributesAt(sizeof(nfgenmsg))];
+  nlmsghdr* message = StartMessage(request);
   message->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
   message->nlmsg_flags = NLM_F_REQUEST;
-  mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg));
+  AppendHeader<nfgenmsg>(message);
   if (const int error = socket.Send(message, message->nlmsg_len)) return error;
 
   // The kernel answers inside send, so there is nothing to wait for.
@@ -50,23 +50,18 @@ int NftGeneration(uint32_t& generation) {
   const ssize_t size = recv(socket.fd(), answer, sizeof(answer), MSG_DONTWAIT);
   if (size < 0) return errno;
   const auto* header = reinterpret_cast<const nlmsghdr*>(answer);
-  if (!mnl_nlmsg_ok(header, static_cast<int>(size))) return EBADMSG;
+  if (!IsMessage(header, static_cast<int>(size))) return EBADMSG;
   if (header->nlmsg_type == NLMSG_ERROR) {
-    const int error = -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(header))->error;
+    const int error = MessageError(header);
     return error ? error : EBADMSG;
   }
-  // The attributes are walked by hand, because libmnl's macro assigns a void pointer, which C++ does not
-  // allow.
-  const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, sizeof(nfgenmsg)));
-  const auto* tail = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
-  for (; mnl_attr_ok(attribute, static_cast<int>(tail - reinterpret_cast<const char*>(attribute)));
-       attribute = mnl_attr_next(attribute)) {
-    if (mnl_attr_get_type(attribute) != NFTA_GEN_ID || mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
-      continue;
-    generation = ntohl(mnl_attr_get_u32(attribute));
-    return 0;
-  }
-  return EBADMSG;
+  bool found = false;
+  ForEachAttributeOf<nfgenmsg>(header, [&](const nlattr* attribute) {
+    if (AttributeType(attribute) != NFTA_GEN_ID || AttributeBytes(attribute) < sizeof(generation)) return;
+    generation = ntohl(AttributeValue<uint32_t>(attribute));
+    found = true;
+  });
+  return found ? 0 : EBADMSG;
 }
 
 int LegacyTable(int family, const char* name, TableInfo& info) {

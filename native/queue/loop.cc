@@ -1,6 +1,5 @@
 #include "queue/loop.h"
 
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -12,6 +11,7 @@
 
 #include <cerrno>
 
+#include "base/netlink.h"
 #include "base/random_key.h"
 
 namespace wanmark {
@@ -138,8 +138,6 @@ void QueueLoop::WaitForWork(bool socket_failed) {
 void QueueLoop::HandleDatagram(std::span<const uint8_t> datagram) {
   const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
   int left = static_cast<int>(datagram.size());
-  // The messages are walked by hand, because mnl_cb_run leaves the rest of a buffer unread at an error
-  // message.
   while (left >= static_cast<int>(sizeof(nlmsghdr))) {
     if (message->nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET)) {
       if (packet_count_ == BatchMemory::kCapacity) Settle();
@@ -150,11 +148,11 @@ void QueueLoop::HandleDatagram(std::span<const uint8_t> datagram) {
         stats_.malformed.Add();
       }
     } else if (message->nlmsg_type == NLMSG_ERROR &&
-               left >= static_cast<int>(MNL_NLMSG_HDRLEN + sizeof(int))) {
-      CountError(-static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error);
+               left >= static_cast<int>(kMessageHeaderBytes + sizeof(int))) {
+      CountError(MessageError(message));
     }
-    if (!mnl_nlmsg_ok(message, left)) break;
-    message = mnl_nlmsg_next(message, &left);
+    if (!IsMessage(message, left)) break;
+    message = NextMessage(message, left);
   }
 }
 

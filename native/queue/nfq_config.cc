@@ -7,19 +7,18 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "base/netlink.h"
 
 namespace wanmark {
 
 namespace {
 
 nlmsghdr* PutConfigHeader(void* buffer, uint16_t num, uint16_t flags) {
-  // Some versions of libmnl leave the padding behind an attribute as it was.
-  std::memset(buffer, 0, kConfigBytes);
-  nlmsghdr* message = mnl_nlmsg_put_header(buffer);
+  nlmsghdr* message = StartMessage(buffer);
   message->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG;
   message->nlmsg_flags = NLM_F_REQUEST | flags;
-  auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg)));
+  auto* header = AppendHeader<nfgenmsg>(message);
   header->nfgen_family = AF_UNSPEC;
   header->version = NFNETLINK_V0;
   header->res_id = htons(num);
@@ -28,7 +27,7 @@ nlmsghdr* PutConfigHeader(void* buffer, uint16_t num, uint16_t flags) {
 
 void PutCommand(nlmsghdr* message, uint8_t command) {
   const nfqnl_msg_config_cmd cmd{command, 0, htons(AF_UNSPEC)};
-  mnl_attr_put(message, NFQA_CFG_CMD, sizeof(cmd), &cmd);
+  PutValue(message, NFQA_CFG_CMD, cmd);
 }
 
 }  // namespace
@@ -37,19 +36,19 @@ nlmsghdr* BuildBind(void* buffer, const QueueConfig& config) {
   nlmsghdr* message = PutConfigHeader(buffer, config.num, NLM_F_ACK);
   PutCommand(message, NFQNL_CFG_CMD_BIND);
   const nfqnl_msg_config_params params{htonl(config.copy_range), NFQNL_COPY_PACKET};
-  mnl_attr_put(message, NFQA_CFG_PARAMS, sizeof(params), &params);
-  mnl_attr_put_u32(message, NFQA_CFG_QUEUE_MAXLEN, htonl(config.max_length));
+  PutValue(message, NFQA_CFG_PARAMS, params);
+  PutValue(message, NFQA_CFG_QUEUE_MAXLEN, htonl(config.max_length));
   // Without the GSO flag, the kernels 6.11 to 6.18 drop aggregated packets of a new connection
   // (CVE-2026-45859).
   const uint32_t flags = NFQA_CFG_F_GSO | (config.fail_open ? NFQA_CFG_F_FAIL_OPEN : 0);
-  mnl_attr_put_u32(message, NFQA_CFG_FLAGS, htonl(flags));
-  mnl_attr_put_u32(message, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
+  PutValue(message, NFQA_CFG_FLAGS, htonl(flags));
+  PutValue(message, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
   return message;
 }
 
 nlmsghdr* BuildStopQueueing(void* buffer, uint16_t num) {
   nlmsghdr* message = PutConfigHeader(buffer, num, 0);
-  mnl_attr_put_u32(message, NFQA_CFG_QUEUE_MAXLEN, htonl(0));
+  PutValue(message, NFQA_CFG_QUEUE_MAXLEN, htonl(0));
   return message;
 }
 

@@ -21,7 +21,7 @@ struct QueueConfig {
   uint32_t receive_buffer = 1 << 20;
 };
 
-/** The room that each of the messages below needs. All of it is written. */
+/** The room that each of the messages below needs. */
 constexpr size_t kConfigBytes = 128;
 
 /**

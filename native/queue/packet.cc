@@ -1,7 +1,6 @@
 #include "queue/packet.h"
 
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_ether.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -9,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/netlink.h"
 #include "queue/headers.h"
 
 namespace wanmark {
@@ -16,7 +16,7 @@ namespace wanmark {
 namespace {
 
 void ReadBe32(const nlattr* attribute, uint32_t& value) {
-  if (mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t)) value = ntohl(mnl_attr_get_u32(attribute));
+  if (AttributeBytes(attribute) >= sizeof(uint32_t)) value = ntohl(AttributeValue<uint32_t>(attribute));
 }
 
 /** Addresses of other lengths, as of InfiniBand, are left out. */
@@ -37,23 +37,22 @@ int IpVersion(uint8_t nfgen_family, uint16_t hw_protocol) {
 }  // namespace
 
 bool ParsePacket(const uint8_t* message, size_t size, Packet& packet) {
-  constexpr size_t kAttributesAt = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg));
+  constexpr size_t kAttributesAt = AttributesAt(sizeof(nfgenmsg));
   packet = Packet{};
   if (size < kAttributesAt) return false;
-  const uint8_t family = reinterpret_cast<const nfgenmsg*>(message + MNL_NLMSG_HDRLEN)->nfgen_family;
   // A message that the receive buffer has cut says a larger length than there is. Its first attributes are
   // good.
   size = std::min<size_t>(size, reinterpret_cast<const nlmsghdr*>(message)->nlmsg_len);
+  if (size < kAttributesAt) return false;
+  const uint8_t family = reinterpret_cast<const nfgenmsg*>(message + kMessageHeaderBytes)->nfgen_family;
 
   bool has_id = false;
   uint16_t hw_protocol = 0;
-  for (size_t at = kAttributesAt; at < size;) {
-    const auto* attribute = reinterpret_cast<const nlattr*>(message + at);
-    if (!mnl_attr_ok(attribute, static_cast<int>(size - at))) break;
-    switch (mnl_attr_get_type(attribute)) {
+  ForEachAttribute(message + kAttributesAt, size - kAttributesAt, [&](const nlattr* attribute) {
+    switch (AttributeType(attribute)) {
       case NFQA_PACKET_HDR:
-        if (mnl_attr_get_payload_len(attribute) >= sizeof(nfqnl_msg_packet_hdr)) {
-          const auto* header = static_cast<const nfqnl_msg_packet_hdr*>(mnl_attr_get_payload(attribute));
+        if (AttributeBytes(attribute) >= sizeof(nfqnl_msg_packet_hdr)) {
+          const auto* header = reinterpret_cast<const nfqnl_msg_packet_hdr*>(AttributeData(attribute));
           packet.id = ntohl(header->packet_id);
           hw_protocol = ntohs(header->hw_protocol);
           has_id = true;
@@ -69,19 +68,18 @@ bool ParsePacket(const uint8_t* message, size_t size, Packet& packet) {
         ReadBe32(attribute, packet.out_ifindex);
         break;
       case NFQA_HWADDR:
-        if (mnl_attr_get_payload_len(attribute) >= sizeof(nfqnl_msg_packet_hw))
-          packet.mac = ReadMac(static_cast<const nfqnl_msg_packet_hw*>(mnl_attr_get_payload(attribute)));
+        if (AttributeBytes(attribute) >= sizeof(nfqnl_msg_packet_hw))
+          packet.mac = ReadMac(reinterpret_cast<const nfqnl_msg_packet_hw*>(AttributeData(attribute)));
         break;
       case NFQA_CAP_LEN:
         ReadBe32(attribute, packet.length);
         break;
       case NFQA_PAYLOAD:
-        packet.bytes = static_cast<const uint8_t*>(mnl_attr_get_payload(attribute));
-        packet.copied = mnl_attr_get_payload_len(attribute);
+        packet.bytes = AttributeData(attribute);
+        packet.copied = AttributeBytes(attribute);
         break;
     }
-    at += MNL_ALIGN(attribute->nla_len);
-  }
+  });
   // The kernel sends NFQA_CAP_LEN only when it cut the copy.
   packet.length = std::max(packet.length, packet.copied);
   packet.flow = ParseHeaders(packet.bytes, packet.copied, IpVersion(family, hw_protocol));

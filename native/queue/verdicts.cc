@@ -1,17 +1,18 @@
 #include "queue/verdicts.h"
 
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
 #include <sys/socket.h>
+
+#include "base/netlink.h"
 
 namespace wanmark {
 
 namespace {
 
-constexpr size_t kVerdictBytes = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(nfgenmsg)) + MNL_ATTR_HDRLEN +
-                                 sizeof(nfqnl_msg_verdict_hdr) + MNL_ATTR_HDRLEN + sizeof(uint32_t);
+constexpr size_t kVerdictBytes = AttributesAt(sizeof(nfgenmsg)) + kAttributeHeaderBytes +
+                                 sizeof(nfqnl_msg_verdict_hdr) + kAttributeHeaderBytes + sizeof(uint32_t);
 
 }  // namespace
 
@@ -23,19 +24,19 @@ void Verdicts::Add(uint32_t packet_id, uint32_t verdict) { Put(packet_id, verdic
 void Verdicts::Add(uint32_t packet_id, uint32_t verdict, uint32_t mark) { Put(packet_id, verdict, &mark); }
 
 void Verdicts::Put(uint32_t packet_id, uint32_t verdict, const uint32_t* mark) {
-  nlmsghdr* message = mnl_nlmsg_put_header(buffer_.data() + size_);
+  nlmsghdr* message = StartMessage(buffer_.data() + size_);
   message->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT;
   message->nlmsg_flags = NLM_F_REQUEST;
   // The sequence number is the packet's id. An error message carries it back, and a trace shows it (strace,
   // nlmon).
   message->nlmsg_seq = packet_id;
-  auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg)));
+  auto* header = AppendHeader<nfgenmsg>(message);
   header->nfgen_family = AF_UNSPEC;
   header->version = NFNETLINK_V0;
   header->res_id = htons(queue_num_);
   const nfqnl_msg_verdict_hdr verdict_header{htonl(verdict), htonl(packet_id)};
-  mnl_attr_put(message, NFQA_VERDICT_HDR, sizeof(verdict_header), &verdict_header);
-  if (mark) mnl_attr_put_u32(message, NFQA_MARK, htonl(*mark));
+  PutValue(message, NFQA_VERDICT_HDR, verdict_header);
+  if (mark) PutValue(message, NFQA_MARK, htonl(*mark));
   size_ += message->nlmsg_len;
   count_++;
 }

@@ -1,6 +1,5 @@
 #include "route/rtnetlink.h"
 
-#include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
@@ -8,6 +7,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "base/netlink.h"
 #include "base/netlink_socket.h"
 
 namespace wanmark {
@@ -82,7 +82,7 @@ int ReadDump(const NetlinkSocket& socket, std::vector<uint8_t>& messages, bool& 
         messages.resize(at);
         return error;
       }
-      at += MNL_ALIGN(header.nlmsg_len);
+      at += NetlinkAlign(header.nlmsg_len);
       if (at > messages.size()) messages.resize(at);
     }
     messages.resize(at);

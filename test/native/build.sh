@@ -19,10 +19,9 @@ compile() {
 	output=$1
 	shift
 	: >"$output.began"
-	# shellcheck disable=SC2046 # pkg-config prints several flags
 	"$cxx" -std=c++20 -g -O1 -Wall -Wextra -fno-omit-frame-pointer -fno-exceptions -fno-rtti \
 		"-fsanitize=$sanitize" -fno-sanitize-recover=all -Inative \
-		-o "$output.new" "$@" -pthread $(pkg-config --cflags --libs libmnl)
+		-o "$output.new" "$@" -pthread
 	touch -r "$output.began" "$output.new"
 	mv "$output.new" "$output"
 }

@@ -11,6 +11,7 @@
 #include <semaphore>
 #include <vector>
 
+#include "base/netlink.h"
 #include "base/thread.h"
 #include "check.h"
 #include "packets.h"
@@ -100,23 +101,20 @@ class Lab {
     CHECK(size >= 0);
     std::vector<Verdict> verdicts;
     int left = static_cast<int>(size);
-    for (auto* message = reinterpret_cast<nlmsghdr*>(buffer); mnl_nlmsg_ok(message, left);
-         message = mnl_nlmsg_next(message, &left)) {
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer); IsMessage(message, left);
+         message = NextMessage(message, left)) {
       if (message->nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT)) continue;
       Verdict verdict{};
-      const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(message));
-      const auto* attribute = static_cast<nlattr*>(mnl_nlmsg_get_payload_offset(message, sizeof(nfgenmsg)));
-      for (; mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)));
-           attribute = mnl_attr_next(attribute)) {
-        if (mnl_attr_get_type(attribute) == NFQA_MARK) {
+      ForEachAttributeOf<nfgenmsg>(message, [&](const nlattr* attribute) {
+        if (AttributeType(attribute) == NFQA_MARK) {
           verdict.has_mark = true;
-          verdict.mark = ntohl(mnl_attr_get_u32(attribute));
+          verdict.mark = ntohl(AttributeValue<uint32_t>(attribute));
         } else {
-          const auto* header = static_cast<nfqnl_msg_verdict_hdr*>(mnl_attr_get_payload(attribute));
-          verdict.id = ntohl(header->id);
-          verdict.verdict = ntohl(header->verdict);
+          const auto header = AttributeValue<nfqnl_msg_verdict_hdr>(attribute);
+          verdict.id = ntohl(header.id);
+          verdict.verdict = ntohl(header.verdict);
         }
-      }
+      });
       verdicts.push_back(verdict);
     }
     return verdicts;
@@ -537,9 +535,9 @@ void TestDrop() {
 
 Bytes ErrorMessage(int error) {
   alignas(8) char buffer[64] = {};
-  nlmsghdr* message = mnl_nlmsg_put_header(buffer);
+  nlmsghdr* message = StartMessage(buffer);
   message->nlmsg_type = NLMSG_ERROR;
-  auto* body = static_cast<nlmsgerr*>(mnl_nlmsg_put_extra_header(message, sizeof(nlmsgerr)));
+  auto* body = AppendHeader<nlmsgerr>(message);
   body->error = -error;
   return Bytes(buffer, buffer + message->nlmsg_len);
 }

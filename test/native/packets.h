@@ -2,7 +2,6 @@
 #pragma once
 
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -11,6 +10,8 @@
 #include <cstring>
 #include <initializer_list>
 #include <vector>
+
+#include "base/netlink.h"
 
 using Bytes = std::vector<uint8_t>;
 
@@ -115,18 +116,18 @@ inline Bytes PacketMessage(uint32_t id, const Bytes& packet, uint32_t mark = 0, 
                            uint32_t in_ifindex = 3, uint32_t out_ifindex = 0, uint32_t cap_len = 0,
                            uint16_t hw_addrlen = 0) {
   alignas(8) char buffer[2048] = {};
-  nlmsghdr* message = mnl_nlmsg_put_header(buffer);
+  nlmsghdr* message = wanmark::StartMessage(buffer);
   message->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET;
-  auto* header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg)));
+  auto* header = wanmark::AppendHeader<nfgenmsg>(message);
   header->nfgen_family = family;
   const nfqnl_msg_packet_hdr packet_header{htonl(id), htons(family == AF_INET6 ? 0x86dd : 0x0800), 0};
-  mnl_attr_put(message, NFQA_PACKET_HDR, sizeof(packet_header), &packet_header);
-  if (in_ifindex) mnl_attr_put_u32(message, NFQA_IFINDEX_INDEV, htonl(in_ifindex));
-  if (out_ifindex) mnl_attr_put_u32(message, NFQA_IFINDEX_OUTDEV, htonl(out_ifindex));
-  if (mark) mnl_attr_put_u32(message, NFQA_MARK, htonl(mark));
+  wanmark::PutValue(message, NFQA_PACKET_HDR, packet_header);
+  if (in_ifindex) wanmark::PutValue(message, NFQA_IFINDEX_INDEV, htonl(in_ifindex));
+  if (out_ifindex) wanmark::PutValue(message, NFQA_IFINDEX_OUTDEV, htonl(out_ifindex));
+  if (mark) wanmark::PutValue(message, NFQA_MARK, htonl(mark));
   const nfqnl_msg_packet_hw hardware{htons(hw_addrlen), 0, {0xfe, 0x01, 0x02, 0x03, 0x04, 0x05, 0x99, 0x99}};
-  if (hw_addrlen) mnl_attr_put(message, NFQA_HWADDR, sizeof(hardware), &hardware);
-  if (cap_len) mnl_attr_put_u32(message, NFQA_CAP_LEN, htonl(cap_len));
-  mnl_attr_put(message, NFQA_PAYLOAD, packet.size(), packet.data());
+  if (hw_addrlen) wanmark::PutValue(message, NFQA_HWADDR, hardware);
+  if (cap_len) wanmark::PutValue(message, NFQA_CAP_LEN, htonl(cap_len));
+  wanmark::PutAttribute(message, NFQA_PAYLOAD, packet.data(), packet.size());
   return Bytes(buffer, buffer + message->nlmsg_len);
 }

@@ -1,12 +1,12 @@
 // Tests the framing of rtnetlink's dumps and requests on the kernel's own answers, as any user may ask for
 // them.
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "base/netlink.h"
 #include "check.h"
 #include "route/rtnetlink.h"
 
@@ -27,9 +27,9 @@ void TestDump() {
   const auto* message = reinterpret_cast<const nlmsghdr*>(messages.data());
   int count = 0;
   bool loopback = false;
-  for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+  for (; IsMessage(message, left); message = NextMessage(message, left)) {
     CHECK_EQUAL(message->nlmsg_type, RTM_NEWLINK);
-    loopback = loopback || static_cast<ifinfomsg*>(mnl_nlmsg_get_payload(message))->ifi_index == 1;
+    loopback = loopback || MessageBody<ifinfomsg>(message)->ifi_index == 1;
     count++;
   }
   CHECK_EQUAL(left, 0);
@@ -59,7 +59,7 @@ void TestRequest() {
   std::vector<uint8_t> message;
   CHECK_EQUAL(RouteRequest(RTM_GETROUTE, 0, Bytes(wanted), message), 0);
   const auto* header = reinterpret_cast<const nlmsghdr*>(message.data());
-  CHECK(mnl_nlmsg_ok(header, static_cast<int>(message.size())));
+  CHECK(IsMessage(header, static_cast<int>(message.size())));
   CHECK_EQUAL(header->nlmsg_type, RTM_NEWROUTE);
 
   // There is no device with this number.
