@@ -7,8 +7,11 @@ interface RouteAddon {
   routeRequest(type: number, flags: number, body: Uint8Array): Uint8Array;
 }
 
-/** ENOENT of asm-generic/errno-base.h: the answer, for example, for a routing table without any routes. */
-const ENOENT = 2;
+/**
+ * The errors of asm-generic/errno.h that say that there is nothing of the kind: ENOENT for a routing table without any
+ * routes, EAFNOSUPPORT for the rules of IPv6 where the kernel was booted without it (fib_nl_dumprule).
+ */
+const NOTHING = [2, 97];
 
 /**
  * Everything of one kind, as the messages of one dump.
@@ -20,7 +23,7 @@ export function dump(type: number, body: Uint8Array): Uint8Array {
   try {
     return loadAddon<RouteAddon>().routeDump(type, body);
   } catch (error) {
-    if (isErrno(error, ENOENT)) return new Uint8Array(0);
+    if (saysNothing(error)) return new Uint8Array(0);
     throw error;
   }
 }
@@ -33,7 +36,7 @@ export async function dumpLater(type: number, body: Uint8Array): Promise<Uint8Ar
   try {
     return await loadAddon<RouteAddon>().routeDumpLater(type, body);
   } catch (error) {
-    if (isErrno(error, ENOENT)) return new Uint8Array(0);
+    if (saysNothing(error)) return new Uint8Array(0);
     throw error;
   }
 }
@@ -47,6 +50,6 @@ export function request(type: number, flags: number, body: Uint8Array): Uint8Arr
   return loadAddon<RouteAddon>().routeRequest(type, flags, body);
 }
 
-function isErrno(error: unknown, errno: number): boolean {
-  return error instanceof Error && 'errno' in error && error.errno === errno;
+function saysNothing(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error && NOTHING.includes(error.errno as number);
 }
