@@ -4,6 +4,7 @@ import { WanmarkError } from '../errors.js';
 import { MAIN } from '../paths.js';
 import { isExhausted } from '../system/exhausted.js';
 import { ownVersion } from '../system/version.js';
+import { outliveOutput } from './broken-output.js';
 import { loadCommands } from './commands.js';
 import { runAsOwner } from './owner.js';
 import { complain } from './say.js';
@@ -15,6 +16,7 @@ import { rejectSwitchValues, usageError } from './usage.js';
  * @throws what isExhausted() knows, and what the loader of modules throws
  */
 export async function runCommandLine(args: string[]): Promise<void> {
+  outliveOutput(args[0]);
   try {
     await run(args);
   } catch (error) {
