@@ -1,14 +1,33 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { SystemError, WanmarkError } from './errors.js';
 import { packagePath } from './paths.js';
 
-/** Paths where the addon may be, best first. `WANMARK_ADDON` names another build, for example with a sanitizer. */
+/**
+ * What an addon must have been built for to be loaded here: `linux-x64-glibc`, `linux-arm64-musl`. A library of another
+ * libc than the process's own does not load. Which one that is, the process's own mappings say: musl's loader is called
+ * ld-musl-ARCH.so.1 on every distribution. (`process.report` says so too, but takes fifty times as long.)
+ *
+ * @param maps the process's mappings, proc_pid_maps(5)
+ */
+export function addonTarget(maps = readFileSync('/proc/self/maps', 'utf8'), arch = process.arch): string {
+  return `linux-${arch}-${maps.includes('/ld-musl-') ? 'musl' : 'glibc'}`;
+}
+
+/**
+ * Paths where the addon may be, best first. One that was built here comes before the package's own, since somebody had a
+ * reason to build it. `WANMARK_ADDON` names another build, for example with a sanitizer.
+ */
 function candidates(): string[] {
   const own = process.env.WANMARK_ADDON;
   if (own) return [own];
-  return ['Release', 'Debug'].map((kind) => packagePath(`build/${kind}/nfqueue.node`));
+  return ['build/Release', 'build/Debug', `prebuilds/${addonTarget()}`].map((folder) =>
+    packagePath(`${folder}/nfqueue.node`),
+  );
 }
+
+/** What to do about an addon that is not as needed, whether this is a checkout or an installed package. */
+const REBUILD = `run "npm run build:native" in ${packagePath('.')}`;
 
 let addon: unknown;
 
@@ -44,7 +63,7 @@ export function rejectOutdatedAddon(): void {
   if (!isCurrent)
     throw new WanmarkError(
       'ADDON_OUTDATED',
-      `${path} was built of other sources than those in native; run "npm run build:native"`,
+      `${path} was built of other sources than those in native; ${REBUILD}`,
       2,
     );
 }
@@ -55,17 +74,13 @@ function load(): unknown {
   if (path === undefined) {
     throw new SystemError(
       'ADDON_MISSING',
-      `the native part is not built (no ${paths.join(', no ')}); run "npm run build:native"`,
+      `the native part is not built for ${addonTarget()} (no ${paths.join(', no ')}); ${REBUILD}`,
     );
   }
   try {
     return createRequire(import.meta.url)(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
-    throw new SystemError(
-      'ADDON_BROKEN',
-      `cannot load ${path}: ${reason}; install libmnl (apt-get install libmnl-dev) and run "npm run build:native"`,
-      { cause: error },
-    );
+    throw new SystemError('ADDON_BROKEN', `cannot load ${path}: ${reason}; ${REBUILD}`, { cause: error });
   }
 }

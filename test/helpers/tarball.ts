@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addonTarget } from '#wanmark/native.js';
 
 /** The root of the checkout. */
 export const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
 
-const SOURCES = ['native', 'scripts', 'examples', 'src', 'web', 'docs', 'man'];
-const FILES = ['package.json', 'package-lock.json', 'binding.gyp', 'tsconfig.base.json', 'CHANGELOG.md'];
+const SOURCES = ['native', 'packaging', 'scripts', 'examples', 'src', 'web', 'docs', 'man'];
+const MANIFESTS = ['package.json', 'package-lock.json', 'binding.gyp', 'tsconfig.base.json'];
+const TEXTS = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md'];
 
 export interface Tarball {
   readonly path: string;
@@ -16,20 +18,27 @@ export interface Tarball {
 }
 
 /**
- * Packs the package from a fresh clone, in which nothing is built and only the npm packages are installed.
+ * Packs the package from a fresh clone, in which nothing is built and only the npm packages are installed. Of the
+ * prebuilt addons it has the one for this machine, and that is the one that the set-up of the tests has built: those for
+ * a release take another compiler and many minutes.
  *
  * @param folder an empty directory for the clone and the tarball; the caller removes it
  */
 export function packFreshClone(folder: string): Tarball {
   const clone = join(folder, 'clone');
   mkdirSync(clone);
-  for (const name of [...SOURCES, ...FILES]) {
-    cpSync(join(CHECKOUT, name), join(clone, name), { recursive: true });
+  for (const name of [...SOURCES, ...MANIFESTS, ...TEXTS]) {
+    const filter = (path: string) => basename(path) !== 'node_modules';
+    cpSync(join(CHECKOUT, name), join(clone, name), { recursive: true, filter });
   }
   linkPackages(clone);
+  const prebuilt = join(clone, 'prebuilds', addonTarget());
+  mkdirSync(prebuilt, { recursive: true });
+  cpSync(join(CHECKOUT, 'build/Release/nfqueue.node'), join(prebuilt, 'nfqueue.node'));
   const argv = ['pack', '--json', '--pack-destination', folder];
   const stdout = execFileSync('npm', argv, {
     cwd: clone,
+    env: { ...process.env, WANMARK_PREBUILDS: addonTarget() },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -4,10 +4,12 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { addonTarget } from '#wanmark/native.js';
 import { describeEvent, describeOpenError } from '#wanmark/queue/errors.js';
 import type { NativeOpenError } from '#wanmark/queue/native.js';
 import { parseQueueTable, readQueueTable } from '#wanmark/queue/proc.js';
 import { MAIN } from '../helpers/main.js';
+import { CHECKOUT } from '../helpers/tarball.js';
 
 const { EPERM, EINVAL, EPROTONOSUPPORT, ENOMEM, EAGAIN } = constants.errno;
 
@@ -122,7 +124,9 @@ describe('an addon that does not load', () => {
   it('is missing', () => {
     assert.deepEqual(load('/no/such/nfqueue.node'), {
       code: 'ADDON_MISSING',
-      message: 'the native part is not built (no /no/such/nfqueue.node); run "npm run build:native"',
+      message:
+        `the native part is not built for ${addonTarget()} (no /no/such/nfqueue.node); ` +
+        `run "npm run build:native" in ${CHECKOUT}`,
     });
   });
 

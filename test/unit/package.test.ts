@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import { addonTarget } from '#wanmark/native.js';
 import { CHECKOUT, installTarball, packFreshClone } from '../helpers/tarball.js';
+import { compareContents } from '../release/contents.js';
 
 interface Manifest {
   readonly bin: Readonly<Record<string, string>>;
@@ -32,10 +34,10 @@ describe('the package, packed from a clone in which nothing is built', () => {
     for (const name of named) assert.ok(files.includes(name.replace('./', '')), name);
   });
 
-  it('has the sources of the addon and the scripts', () => {
-    for (const name of ['binding.gyp', 'native/js/addon.cc', 'scripts/wanmark.sh']) {
-      assert.ok(files.includes(name), name);
-    }
+  it('has what packaging/npm/contents.txt names, beside the addons for other machines', () => {
+    const list = readFileSync(join(CHECKOUT, 'packaging/npm/contents.txt'), 'utf8');
+    const addons = list.split('\n').filter((line) => line.startsWith('prebuilds/'));
+    assert.deepEqual(compareContents([...new Set([...files, ...addons])], list), []);
   });
 
   it('has the schema for editors', () => assert.ok(files.includes('docs/wanmark.schema.json')));
@@ -46,11 +48,28 @@ describe('the package, packed from a clone in which nothing is built', () => {
     }
   });
 
-  it('has nothing that only a build needs', () => {
-    assert.deepEqual(
-      files.filter((name) => /\.(tsbuildinfo|map)$|^src\/|bundle\.js$/.test(name)),
-      [],
-    );
+  it('has the addon for this machine, and no script that npm would have to run', () => {
+    assert.ok(files.includes(`prebuilds/${addonTarget()}/nfqueue.node`));
+    const { scripts, gypfile } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as {
+      scripts: Readonly<Record<string, string>>;
+      gypfile: boolean;
+    };
+    for (const name of ['preinstall', 'install', 'postinstall', 'prepare'])
+      assert.equal(scripts[name], undefined);
+    // Otherwise npm would run node-gyp because of binding.gyp.
+    assert.equal(gypfile, false);
+  });
+
+  it('has every document and picture that its documents link', () => {
+    const folders = new Set(files.map((name) => dirname(name)));
+    const broken = files
+      .filter((name) => name.endsWith('.md'))
+      .flatMap((name) => {
+        const links = readFileSync(join(CHECKOUT, name), 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g);
+        const linked = [...links].map(([, target]) => normalize(join(dirname(name), target!)));
+        return linked.filter((target) => !files.includes(target) && !folders.has(target));
+      });
+    assert.deepEqual(broken, []);
   });
 });
 
