@@ -59,6 +59,11 @@ build() {
 }
 
 PATH=$PWD/node_modules/.bin:$PATH
+# The headers of Node-API are the same for every target; those beside the node that runs need not be fetched.
+prefix=$(dirname "$(dirname "$(command -v node)")")
+if [ -z "${npm_config_nodedir-}" ] && [ -e "$prefix/include/node/node_api.h" ]; then
+	export npm_config_nodedir="$prefix"
+fi
 sources=$(node -p 'require("./native/sources.cjs").nativeSources()')
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -25,8 +25,9 @@ const home = join(prefix, 'lib/node_modules/wanmark');
 function runBare(argv: readonly string[], node: string) {
   const hide = `
     for name in ${HIDDEN.join(' ')}; do
-      path=$(command -v "$name") || continue
-      mount --bind /dev/null "$(readlink -f "$path")"
+      for folder in $(echo "$PATH" | tr : ' '); do
+        ! [ -e "$folder/$name" ] || mount --bind /dev/null "$(readlink -f "$folder/$name")"
+      done
     done
     mount -t tmpfs hidden /usr/include
     exec "$@"`;
