@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a clone ready: setup.sh run|test|lint|bench|pack
+# Makes a clone ready: setup.sh run|test|lint|bench|pack|deb|deb-lint
 #
 # Installs or builds what is missing and nothing else: Debian packages with apt-get (as root, and only when a program
 # or header is absent), the npm packages of package-lock.json, the addon, the TypeScript. Without root a missing package
@@ -11,9 +11,9 @@ PATH=$PATH:/usr/sbin:/sbin
 
 purpose=${1:-run}
 case $purpose in
-run | test | lint | bench | pack) ;;
+run | test | lint | bench | pack | deb | deb-lint) ;;
 *)
-	echo "wanmark: setup.sh \"$purpose\" must be run, test, lint, bench or pack" >&2
+	echo "wanmark: setup.sh \"$purpose\" must be run, test, lint, bench, pack, deb or deb-lint" >&2
 	exit 2
 	;;
 esac
@@ -33,8 +33,14 @@ need_system() {
 		need clang-format clang-format
 		;;
 	run) need_run ;;
+	deb | deb-lint)
+		need_run
+		need_deb
+		[ "$purpose" = deb ] || need lintian lintian
+		;;
 	test)
 		need_run
+		need_deb
 		need conntrack conntrack
 		need ping iputils-ping
 		need busybox busybox
@@ -62,6 +68,11 @@ need_run() {
 	need iptables iptables
 	need ip iproute2
 	need nsenter util-linux
+}
+
+need_deb() {
+	need dpkg-shlibdeps dpkg-dev
+	need strip binutils
 }
 
 install_system() {

@@ -108,6 +108,23 @@ export const systemd = once(() => {
   );
 });
 
+/** Requires a Debian machine with what our package depends on, and with systemd, which boots in namespaces there. */
+export const debian = once(() =>
+  succeeds([
+    'dpkg-query',
+    '-s',
+    'nodejs',
+    'iptables',
+    'iproute2',
+    'libmnl0',
+    'systemd',
+    'dpkg-dev',
+    'binutils',
+  ])
+    ? undefined
+    : "Debian's packages: apt-get install nodejs systemd dpkg-dev binutils",
+);
+
 /** Requires the built addon. */
 export const addon = once(() =>
   existsSync(fileURLToPath(new URL('../../build/Release/nfqueue.node', import.meta.url)))
