@@ -26,8 +26,10 @@ export class Script {
     writeFileSync(this.file, text);
   }
 
-  run(machine: Machine, verb: string, { shell = 'sh', path = '', before = '' } = {}): Result {
-    return machine.attempt(`${path && `PATH=${path}:$PATH`} ${before} ${shell} ${this.file} ${verb}`);
+  /** @param how `path` is a folder in front of PATH, `only` one that is all of it */
+  run(machine: Machine, verb: string, { shell = 'sh', path = '', only = '', before = '' } = {}): Result {
+    const programs = only ? `PATH=${only}` : path && `PATH=${path}:$PATH`;
+    return machine.attempt(`${programs} ${before} ${shell} ${this.file} ${verb}`);
   }
 
   remove(): void {

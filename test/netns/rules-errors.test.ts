@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
+import { installApplets } from '../helpers/applets.js';
 import { namespaces, needs, program } from '../helpers/requires.js';
 import { type Env, Machine, SCRIPTS, wans } from './rules-harness.js';
 
@@ -211,6 +212,38 @@ describe('on a system that is not ready', needs(namespaces), () => {
         assert.equal(machine.snapshot(), clean);
       } finally {
         rmSync(directory, { recursive: true });
+      }
+    },
+  );
+
+  test(
+    'the executor needs no program but applets of busybox, ip, iptables and flock',
+    needs(program('busybox')),
+    () => {
+      const applets = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
+      try {
+        installApplets(applets);
+        assert.equal(machine.wanmark('up', config).status, 0);
+        const wanted = machine.snapshot();
+        machine.sh(`mkdir /run/plan && cp -r /run/wanmark/state/have /run/plan/want
+        cp /run/wanmark/state/settings /run/plan/want/; printf '%s\\n' iptables ip6tables nft >/run/plan/programs`);
+        const byHand = (verb: string, plan = '') => {
+          const folder = plan && `rm -rf /run/carried && cp -r ${plan} /run/carried && `;
+          const argv = `sh ${SCRIPTS}/wanmark.sh ${verb} ${plan && '/run/carried'}`;
+          const { status, stdout, stderr } = machine.attempt(`${folder} PATH=${applets} ${argv}`);
+          assert.deepEqual([status, stderr], [0, ''], stdout);
+        };
+        byHand('down');
+        assert.equal(machine.snapshot(), clean);
+        byHand('up', '/run/plan');
+        assert.equal(machine.snapshot(), wanted);
+        byHand('check', '/run/plan');
+        byHand('refresh', '/run/plan');
+        assert.equal(machine.snapshot(), wanted);
+        byHand('down');
+        assert.equal(machine.snapshot(), clean);
+      } finally {
+        rmSync(applets, { recursive: true });
       }
     },
   );

@@ -12,12 +12,13 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RawConfig } from '#wanmark/config/options.js';
+import { installApplets } from '../helpers/applets.js';
 import { MAIN } from '../helpers/main.js';
 import type { Refresh } from './rules-actor.js';
 import { ActorPipe } from './rules-actor-pipe.js';
@@ -66,7 +67,7 @@ export function wans(weights: readonly number[], more: readonly string[] = []): 
 /** How a command is run. */
 export interface How {
   readonly env?: Env;
-  /** The program that is the executor's `sh`, such as `busybox`. */
+  /** The program that is the executor's `sh`, such as `busybox`, with which all its applets come. */
   readonly shell?: string;
   /** Words in front of the command, which is then a process of its own. */
   readonly before?: string;
@@ -166,10 +167,10 @@ export class Machine {
 
   private shellFolder(shell: string): string {
     const folder = join(this.directory, shell);
-    const link = join(folder, 'sh');
-    mkdirSync(folder, { recursive: true });
-    rmSync(link, { force: true });
-    symlinkSync(this.sh(`command -v ${shell}`).trim(), link);
+    if (existsSync(folder)) return folder;
+    mkdirSync(folder);
+    if (shell === 'busybox') installApplets(folder);
+    else symlinkSync(this.sh(`command -v ${shell}`).trim(), join(folder, 'sh'));
     return folder;
   }
 
