@@ -45,50 +45,69 @@ export const runCommand: CommandModule = {
   handler: async (argv) => {
     rejectOutdatedAddon();
     // From here on a hangup does not end us; one that comes before we run is made up for.
-    let reload = () => {
-      hungUp = true;
+    const hangup: Hangup = { came: false };
+    const hear = () => {
+      hangup.came = true;
+      hangup.reload?.();
     };
-    let hungUp = false;
-    process.on('SIGHUP', () => reload());
-    const now = () => performance.now();
-    const prepared = await prepare(argv, now);
-    const { config } = prepared;
-    const user = config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user);
-    const doubts = [...prepared.doubts, ...(await findDoubts(config))];
-    const ended = endOfRun();
-    const log = createLog();
-    const isolation = new Isolation(log.logger, now);
-    isolation.catchAll();
+    process.on('SIGHUP', hear);
     try {
-      for (const doubt of doubts) log.logger.warn(doubt);
-      await bringUp(prepared, log);
-      const daemon = await startDaemon({
-        ...prepared,
-        read: (inForce) => prepare(argv, now, inForce),
-        log,
-        run: programsAs(user),
-        now,
-        onLost: ended.fail,
-      });
-      // What is wrong is in the log by then.
-      reload = () => void daemon.reload().catch(() => undefined);
-      if (hungUp) reload();
-      try {
-        await isolation.settle(() => adviseFeed(config, log), MOST_ADVISING_MS);
-        await isolation.settle(() => adviseMarks(config, log), MOST_ADVISING_MS);
-        await ended.wait;
-      } finally {
-        reload = () => undefined;
-        await daemon.stop();
-        if (log.dropped() > 0) log.logger.warn({ lines: log.dropped() }, 'log lines were dropped in all');
-      }
+      await live(argv, hangup);
     } finally {
-      await log.end();
-      // For what is still open after all have ended: a hung name server, say, or a user's strategy with a timer.
-      setTimeout(() => process.exit(), GRACE_MS).unref();
+      process.off('SIGHUP', hear);
     }
   },
 };
+
+/** What is known of SIGHUP: whether one came, and what it does once there is a daemon. */
+interface Hangup {
+  came: boolean;
+  reload?: (() => void) | undefined;
+}
+
+/**
+ * Runs the daemon to its end.
+ * @throws UsageError, SystemError before anything is changed
+ */
+async function live(argv: Readonly<Record<string, unknown>>, hangup: Hangup): Promise<void> {
+  const now = () => performance.now();
+  const prepared = await prepare(argv, now);
+  const { config } = prepared;
+  const user = config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user);
+  const doubts = [...prepared.doubts, ...(await findDoubts(config))];
+  const ended = endOfRun();
+  const log = createLog();
+  const isolation = new Isolation(log.logger, now);
+  isolation.catchAll();
+  try {
+    for (const doubt of doubts) log.logger.warn(doubt);
+    await bringUp(prepared, log);
+    const daemon = await startDaemon({
+      ...prepared,
+      read: (inForce) => prepare(argv, now, inForce),
+      log,
+      run: programsAs(user),
+      now,
+      onLost: ended.fail,
+    });
+    // What is wrong is in the log by then.
+    hangup.reload = () => void daemon.reload().catch(() => undefined);
+    if (hangup.came) hangup.reload();
+    try {
+      await isolation.settle(() => adviseFeed(config, log), MOST_ADVISING_MS);
+      await isolation.settle(() => adviseMarks(config, log), MOST_ADVISING_MS);
+      await ended.wait;
+    } finally {
+      hangup.reload = undefined;
+      await daemon.stop();
+      if (log.dropped() > 0) log.logger.warn({ lines: log.dropped() }, 'log lines were dropped in all');
+    }
+  } finally {
+    await log.end();
+    // For what is still open after all have ended: a hung name server, say, or a user's strategy with a timer.
+    setTimeout(() => process.exit(), GRACE_MS).unref();
+  }
+}
 
 /**
  * Reads the configuration and checks all of it; changes nothing.
