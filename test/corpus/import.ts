@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import type { RawConfig } from '#wanmark/config/options.js';
 import type { Imported } from '#wanmark/import/imported.js';
@@ -17,6 +18,14 @@ export function importOf({ program, name, path, network }: Fixture): Imported {
 
 /** The configuration of a file as ours. */
 export function configOf(fixture: Fixture): RawConfig {
-  const { program, path } = fixture;
-  return program === 'wanmark' ? parse(readFileSync(path, 'utf8')) : draftConfig(importOf(fixture).draft);
+  return fixture.program === 'wanmark' ? readOurs(fixture) : draftConfig(importOf(fixture).draft);
+}
+
+/** A configuration that is ours already. A strategy's file is beside it, wherever the test runs. */
+export function readOurs({ path }: Fixture): RawConfig {
+  const config = parse(readFileSync(path, 'utf8'));
+  for (const policy of config.policy ?? []) {
+    if (policy.strategy?.endsWith('.mjs')) policy.strategy = join(dirname(path), policy.strategy);
+  }
+  return config;
 }

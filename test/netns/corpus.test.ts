@@ -5,11 +5,11 @@
  * `WANMARK_CORPUS=all` (`npm run test:corpus`) tries all, and a name (01, edgeos) those whose names contain it.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { type Fixture, type Intent, readCorpus, wayOf } from '../corpus/fixture.js';
+import { readOurs } from '../corpus/import.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
 import { type ConfiguredWan, CorpusMachine, withoutChecks } from './corpus-machine.js';
 import { type Peer, WANMARK } from './rules-harness.js';
@@ -39,10 +39,11 @@ describe('the corpus', needs(nfqueue, addon, program('ipset')), () => {
     return result.stdout;
   };
 
-  const imported = ({ program, path, network }: Fixture): RawConfig => {
-    const isOurs = program === 'wanmark';
+  const imported = (fixture: Fixture): RawConfig => {
+    const { program, path, network } = fixture;
+    if (program === 'wanmark') return readOurs(fixture);
     const beside = network === undefined ? [] : ['--network', network];
-    return parse(isOurs ? readFileSync(path, 'utf8') : run('import', program, path, ...beside));
+    return parse(run('import', program, path, ...beside));
   };
 
   const startDaemon = async (config: RawConfig): Promise<Peer> => {
