@@ -202,7 +202,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         }
       });
 
-      test('hold while decisions are late, the daemon is stopped, and it is killed', async () => {
+      test('hold while decisions are late, and while the daemon is stopped, killed and restarted', async () => {
         up();
         const running = await daemon();
         try {
@@ -223,6 +223,20 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           await running.stop('SIGKILL');
         }
         await holds('killed');
+        let goesOn = true;
+        const restarts = (async () => {
+          for (let i = 0; i < 2; i++) await (await daemon()).stop('SIGTERM');
+        })().finally(() => {
+          goesOn = false;
+        });
+        try {
+          while (goesOn) {
+            const made = tally(await machine.call(['tcp', '20', SERVER, PORTS.only], 'client'));
+            assert.deepEqual(made, { '192.0.2.2': 20 }, 'while it is restarted');
+          }
+        } finally {
+          await restarts;
+        }
       });
 
       test('hold while a WAN is down, by hand and by its device', async () => {
