@@ -29,8 +29,8 @@ interface Remembered {
  * What the kernel has told, for as long as no news say that it may be otherwise: a machine with thousands of routes and
  * devices is read again only as far as something has changed. An answer that holds is the same object as before.
  *
- * Whoever uses it must pass on all news of rules, routes, addresses, links and nexthops, and look again after them: what
- * is on its way while a snapshot is made is not in it.
+ * The caller must pass on all news of rules, routes, addresses, links and nexthops, and look again after them: a change
+ * that happens while a snapshot is made may be missing from it.
  */
 export class KernelMemory {
   readonly #kernel: Kernel;

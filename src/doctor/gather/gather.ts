@@ -35,7 +35,7 @@ import { askTargets, type PathTo } from './targets.js';
 /** How long all looks together may take. The probes take four seconds at most; this is for a program or a lock that hangs. */
 const LIMIT_MS = 10_000;
 
-/** Whom the doctor looks at. */
+/** The configuration that `doctor` examines, and where it is from. */
 export interface Patient {
   readonly config: Config;
   /** Whether `config` is that of the command line, and not that of the last `up`. */
