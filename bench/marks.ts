@@ -1,4 +1,4 @@
-import { DEFAULT_MASK } from '#wanmark/config/options.js';
+import { DEFAULT_MASK } from '#wanmark/config/options/wans.js';
 import { MarkField } from '#wanmark/core/mark.js';
 import type { Lab } from '#wanmark/lab/lab.js';
 

@@ -1,7 +1,9 @@
 import { basename, join } from 'node:path';
 import type { Argv, Options } from 'yargs';
 import { readConfigFile, readText } from '../config/file.js';
-import { CONFIG_OPTION, DEFAULT_SOCKET, OPTIONS, type Option, type RawConfig } from '../config/options.js';
+import type { Option } from '../config/option.js';
+import { DEFAULT_SOCKET } from '../config/options/run.js';
+import { CONFIG_OPTION, OPTIONS, type RawConfig } from '../config/options.js';
 import { UsageError } from '../errors.js';
 import { isSecondNamespace, runDirectory } from '../system/run-directory.js';
 

@@ -1,8 +1,14 @@
 import { hex, MarkField } from '../core/mark.js';
 import { UsageError } from '../errors.js';
 import { parseMask } from './number.js';
-import { BARE_MASK, type RawConfig } from './options.js';
+import type { RawConfig } from './options.js';
 import { readList, readText } from './raw.js';
+
+/**
+ * The field of bare marks, which are for rules of the user's own: there mark 2 is 2, as in all tutorials, and has to
+ * stay.
+ */
+const BARE_MASK = '0xff';
 
 /** The two fields of a packet's mark. They share no bit where there are services. */
 export interface MarkFields {

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js';
 import { parseInteger } from './number.js';
-import { type RawConfig, SERVICE_OPTIONS } from './options.js';
+import { SERVICE_OPTIONS } from './options/services.js';
+import type { RawConfig } from './options.js';
 import { readInteger, readText } from './raw.js';
 import type { TargetLists } from './targets.js';
 

@@ -1,7 +1,8 @@
 import { UsageError } from '../errors.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
-import { OPTIONS, type Option, type RawConfig } from './options.js';
+import type { Option } from './option.js';
+import { OPTIONS, type RawConfig } from './options.js';
 
 /** @throws UsageError for a key that is not an option's name */
 export function rejectUnknown(raw: RawConfig): void {

@@ -10,16 +10,13 @@ import {
   SET_KEYS,
   WAN_KEYS,
 } from '#wanmark/config/keys.js';
-import {
-  CONFIG_OPTION,
-  OPTIONS,
-  type Option,
-  POLICY_OPTIONS,
-  RULE_OPTIONS,
-  RUN_OPTIONS,
-  SERVICE_OPTIONS,
-  WAN_OPTIONS,
-} from '#wanmark/config/options.js';
+import type { Option } from '#wanmark/config/option.js';
+import { POLICY_OPTIONS } from '#wanmark/config/options/policies.js';
+import { RULE_OPTIONS } from '#wanmark/config/options/rules.js';
+import { RUN_OPTIONS } from '#wanmark/config/options/run.js';
+import { SERVICE_OPTIONS } from '#wanmark/config/options/services.js';
+import { WAN_OPTIONS } from '#wanmark/config/options/wans.js';
+import { CONFIG_OPTION, OPTIONS } from '#wanmark/config/options.js';
 import { argument, display, tagList, textLines } from './mdoc.js';
 import { ENVIRONMENT, EXIT_CODES } from './surroundings.js';
 

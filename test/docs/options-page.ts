@@ -9,20 +9,18 @@ import {
   SET_KEYS,
   WAN_KEYS,
 } from '#wanmark/config/keys.js';
-import {
-  CONFIG_OPTION,
-  type Option,
-  POLICY_OPTIONS,
-  RULE_OPTIONS,
-  RUN_OPTIONS,
-  SERVICE_OPTIONS,
-  WAN_OPTIONS,
-} from '#wanmark/config/options.js';
+import type { Option } from '#wanmark/config/option.js';
+import { POLICY_OPTIONS } from '#wanmark/config/options/policies.js';
+import { RULE_OPTIONS } from '#wanmark/config/options/rules.js';
+import { RUN_OPTIONS } from '#wanmark/config/options/run.js';
+import { SERVICE_OPTIONS } from '#wanmark/config/options/services.js';
+import { WAN_OPTIONS } from '#wanmark/config/options/wans.js';
+import { CONFIG_OPTION } from '#wanmark/config/options.js';
 import { ENVIRONMENT, EXIT_CODES } from './surroundings.js';
 
 /** The text of docs/options.md: the tables of `src/config`, and what there is to say around them. */
 export function optionsPage(): string {
-  return `<!-- Written by \`npm run docs\` from src/config/options.ts, src/config/keys.ts and test/docs/options-page.ts. -->
+  return `<!-- Written by \`npm run docs\` from src/config/options/, src/config/keys.ts and test/docs/options-page.ts. -->
 
 # Commands and options
 

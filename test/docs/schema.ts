@@ -9,7 +9,8 @@ import {
   SET_KEYS,
   WAN_KEYS,
 } from '#wanmark/config/keys.js';
-import { choicesOf, OPTIONS, type Option } from '#wanmark/config/options.js';
+import { choicesOf, type Option } from '#wanmark/config/option.js';
+import { OPTIONS } from '#wanmark/config/options.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import { plainText } from './plain-text.js';
 
@@ -47,7 +48,7 @@ export function schemaText(): string {
   const items = Object.entries(ITEMS).map(([name, keys]) => [name, itemOf(keys, name)]);
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    $comment: 'Written by `npm run docs` from src/config/options.ts and src/config/keys.ts.',
+    $comment: 'Written by `npm run docs` from src/config/options/ and src/config/keys.ts.',
     title: 'wanmark.yaml',
     description: 'The configuration file of wanmark (--config FILE)',
     type: 'object',

@@ -1,4 +1,4 @@
-import { DEFAULT_MASK } from '#wanmark/config/options.js';
+import { DEFAULT_MASK } from '#wanmark/config/options/wans.js';
 import { hex, MarkField } from '#wanmark/core/mark.js';
 
 /** The field of the WANs where no `--mask` is given. */

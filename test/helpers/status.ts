@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DEFAULT_SOCKET } from '#wanmark/config/options.js';
+import { DEFAULT_SOCKET } from '#wanmark/config/options/run.js';
 import { askDaemon } from '#wanmark/control/daemon-client.js';
 import type { Status } from '#wanmark/control/status.js';
 import type { Sandbox } from '#wanmark/lab/sandbox.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { DEFAULT_SOCKET } from '#wanmark/config/options.js';
+import { DEFAULT_SOCKET } from '#wanmark/config/options/run.js';
 import type { ConnectionsV1 } from '#wanmark/control/connections.js';
 import { askDaemon } from '#wanmark/control/daemon-client.js';
 import type { StatusV1 } from '#wanmark/control/status.js';

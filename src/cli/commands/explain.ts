@@ -1,14 +1,11 @@
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
-import {
-  DEFAULT_SOCKET,
-  POLICY_OPTIONS,
-  type RawConfig,
-  RULE_OPTIONS,
-  ruleOptions,
-  SERVICE_OPTIONS,
-  WAN_OPTIONS,
-} from '../../config/options.js';
+import { POLICY_OPTIONS } from '../../config/options/policies.js';
+import { RULE_OPTIONS } from '../../config/options/rules.js';
+import { DEFAULT_SOCKET } from '../../config/options/run.js';
+import { SERVICE_OPTIONS } from '../../config/options/services.js';
+import { WAN_OPTIONS } from '../../config/options/wans.js';
+import { type RawConfig, ruleOptions } from '../../config/options.js';
 import { refusesFamily } from '../../config/policies.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import type { Status } from '../../control/status.js';

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { parseEngine } from '../../config/engine.js';
 import { parseInteger } from '../../config/number.js';
-import { RUN_OPTIONS } from '../../config/options.js';
+import { RUN_OPTIONS } from '../../config/options/run.js';
 import { isStrategyFile, loadStrategy } from '../../config/strategy.js';
 import { UsageError } from '../../errors.js';
 import { bringUp, type ExperimentOptions, experiment, MAX_CONNECTIONS } from '../../lab/experiment.js';

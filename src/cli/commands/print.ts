@@ -1,12 +1,10 @@
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
-import {
-  POLICY_OPTIONS,
-  type RawConfig,
-  RULE_OPTIONS,
-  SERVICE_OPTIONS,
-  WAN_OPTIONS,
-} from '../../config/options.js';
+import { POLICY_OPTIONS } from '../../config/options/policies.js';
+import { RULE_OPTIONS } from '../../config/options/rules.js';
+import { SERVICE_OPTIONS } from '../../config/options/services.js';
+import { WAN_OPTIONS } from '../../config/options/wans.js';
+import type { RawConfig } from '../../config/options.js';
 import { UsageError } from '../../errors.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { policiesRefusal } from '../../plan/render/script/policies.js';

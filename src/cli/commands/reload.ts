@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { readConfigFile } from '../../config/file.js';
-import { DEFAULT_SOCKET } from '../../config/options.js';
+import { DEFAULT_SOCKET } from '../../config/options/run.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import type { ReloadAnswer } from '../../control/reload.js';
 import { SystemError, UsageError, WanmarkError } from '../../errors.js';

@@ -2,14 +2,11 @@ import type { Argv, CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { ruleFlags } from '../../config/flags.js';
 import type { Numbers } from '../../config/numbers.js';
-import {
-  POLICY_OPTIONS,
-  type RawConfig,
-  RULE_OPTIONS,
-  ruleOptions,
-  SERVICE_OPTIONS,
-  WAN_OPTIONS,
-} from '../../config/options.js';
+import { POLICY_OPTIONS } from '../../config/options/policies.js';
+import { RULE_OPTIONS } from '../../config/options/rules.js';
+import { SERVICE_OPTIONS } from '../../config/options/services.js';
+import { WAN_OPTIONS } from '../../config/options/wans.js';
+import { type RawConfig, ruleOptions } from '../../config/options.js';
 import { unusedSettings } from '../../config/unused.js';
 import { printableLines } from '../../core/printable.js';
 import { UsageError } from '../../errors.js';

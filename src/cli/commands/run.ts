@@ -2,13 +2,11 @@ import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
 import { rejectUncheckedStart } from '../../config/health.js';
 import { NO_NUMBERS, type Numbers } from '../../config/numbers.js';
-import {
-  POLICY_OPTIONS,
-  type RawConfig,
-  RUN_OPTIONS,
-  SERVICE_OPTIONS,
-  WAN_OPTIONS,
-} from '../../config/options.js';
+import { POLICY_OPTIONS } from '../../config/options/policies.js';
+import { RUN_OPTIONS } from '../../config/options/run.js';
+import { SERVICE_OPTIONS } from '../../config/options/services.js';
+import { WAN_OPTIONS } from '../../config/options/wans.js';
+import type { RawConfig } from '../../config/options.js';
 import { numbersOf } from '../../config/own-numbers.js';
 import { readSwitch } from '../../config/raw.js';
 import { unusedSettings } from '../../config/unused.js';

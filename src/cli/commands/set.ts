@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { changeOfWords } from '../../config/change.js';
-import { DEFAULT_SOCKET } from '../../config/options.js';
+import { DEFAULT_SOCKET } from '../../config/options/run.js';
 import type { SetAnswer } from '../../control/answers.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import { SystemError, UsageError } from '../../errors.js';

@@ -1,7 +1,7 @@
 import { uptime } from 'node:os';
 import type { CommandModule } from 'yargs';
 import { matchText } from '../../config/match/match.js';
-import { DEFAULT_SOCKET } from '../../config/options.js';
+import { DEFAULT_SOCKET } from '../../config/options/run.js';
 import {
   type ConnectionsV1,
   DEFAULT_CONNECTIONS,

@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import { DEFAULT_SOCKET } from '../../config/options.js';
+import { DEFAULT_SOCKET } from '../../config/options/run.js';
 import { UsageError } from '../../errors.js';
 import { presetSocket, SOCKET } from '../options.js';
 import { Top } from '../top/top.js';

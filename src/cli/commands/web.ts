@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import { DEFAULT_SOCKET } from '../../config/options.js';
+import { DEFAULT_SOCKET } from '../../config/options/run.js';
 import { UsageError } from '../../errors.js';
 import { ownVersion } from '../../system/version.js';
 import { DEFAULT_LISTEN, needToken, parseListen } from '../../web/listen.js';

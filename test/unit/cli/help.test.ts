@@ -5,7 +5,8 @@ import { loadCommands, nameOf } from '#wanmark/cli/commands.js';
 import { describeCommands } from '#wanmark/cli/descriptions.js';
 import { EXAMPLES } from '#wanmark/cli/examples.js';
 import { parseConfig } from '#wanmark/config/config.js';
-import { choicesOf, OPTIONS } from '#wanmark/config/options.js';
+import { choicesOf } from '#wanmark/config/option.js';
+import { OPTIONS } from '#wanmark/config/options.js';
 
 const modules = await loadCommands([]);
 const commands = await describeCommands();

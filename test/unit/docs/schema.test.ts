@@ -14,7 +14,8 @@ import {
   SET_KEYS,
   WAN_KEYS,
 } from '#wanmark/config/keys.js';
-import { choicesOf, OPTIONS, type RawConfig } from '#wanmark/config/options.js';
+import { choicesOf } from '#wanmark/config/option.js';
+import { OPTIONS, type RawConfig } from '#wanmark/config/options.js';
 import { UsageError } from '#wanmark/errors.js';
 import { blocks, PAGES, ROOT, readPage } from '../../docs/pages.js';
 import { schemaText } from '../../docs/schema.js';

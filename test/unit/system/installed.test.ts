@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
-import { DEFAULT_BACKEND_MASK, DEFAULT_MASK, type RawConfig } from '#wanmark/config/options.js';
+import { DEFAULT_BACKEND_MASK } from '#wanmark/config/options/services.js';
+import { DEFAULT_MASK } from '#wanmark/config/options/wans.js';
+import type { RawConfig } from '#wanmark/config/options.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
 import { installedConfig, keptText, readInstalled, withInstalledFields } from '#wanmark/system/installed.js';
 
