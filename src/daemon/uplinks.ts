@@ -8,29 +8,16 @@ import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import type { Tuple } from '../core/tuple.js';
 import { carries, type Wan, wanTarget } from '../core/wan.js';
-import { isExhausted } from '../system/exhausted.js';
-import { type Links, readLinks } from '../system/links.js';
-import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
+import type { Links } from '../system/links.js';
 import type { RunProgram } from '../system/programs.js';
-import { RememberedWays } from '../system/remembered-ways.js';
 import type { Verdict } from '../wan/check-health.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange, type HealthMemory } from '../wan/health.js';
 import { type CheckReport, Monitor, type Watching } from '../wan/monitor.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
-import { IdlePace } from './idle-pace.js';
-import { Isolation } from './isolation.js';
+import { DeviceWatch } from './device-watch.js';
 import { type SuspicionChange, Suspicions } from './suspicions.js';
 import { UnknownRounds } from './unknown-rounds.js';
-
-/** How often to look, in case a change is not told. A look takes a millisecond, for which packets wait. */
-const LOOK_MS = 2000;
-/** How often to look once no news come any more. */
-const ALONE_LOOK_MS = 500;
-/** The pause after a look, as a multiple of its duration: with constant changes, looking takes a fifth of the time. */
-const PAUSE_FACTOR = 4;
-/** The same for a look that nothing asked for: with many routes or devices, one takes a tenth of a second. */
-const IDLE_PAUSE_FACTOR = 200;
 
 /** A change of state, and how long the state before it lasted. */
 export interface UplinkChange extends HealthChange {
@@ -99,28 +86,25 @@ export class Uplinks {
   readonly #health: Health;
   readonly #monitor: Monitor;
   readonly #suspicions: Suspicions;
-  #news: News | undefined;
-  /** Undefined while not all news are heard. */
-  #ways: RememberedWays | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  readonly #readLinks: () => Links;
+  readonly #devices: DeviceWatch;
   #links: Links;
   /** The WANs that are down until a check has passed. */
   #starting: ReadonlySet<TargetId>;
   readonly #looks = new Map<TargetId, Look>();
-  readonly #isolation: Isolation;
-  #nextLook: NodeJS.Timeout | undefined;
-  #notBefore = 0;
-  readonly #idle = new IdlePace(IDLE_PAUSE_FACTOR);
 
   /** Reports devices that are down before it returns, and looks at them again from time to time. */
   constructor(parts: UplinksParts) {
     this.#parts = parts;
     const { field } = parts;
     this.#clock = parts.clock ?? systemClock;
-    this.#isolation = new Isolation(parts.logger, () => this.#clock.now());
-    this.#readLinks = parts.links ?? (() => readLinks(this.#ways && ((family) => this.#ways!.ways(family))));
-    this.#links = this.#readLinks();
+    this.#devices = new DeviceWatch({
+      logger: parts.logger,
+      clock: this.#clock,
+      devices: () => new Set(parts.wans.map(({ dev }) => dev)),
+      onLook: (links) => this.#see(links),
+      read: parts.links,
+    });
+    this.#links = this.#devices.read();
     this.#health = new Health({
       get upAfterMs() {
         return parts.health.upAfterMs;
@@ -150,7 +134,7 @@ export class Uplinks {
         return known === undefined || known.up ? undefined : known.reason;
       },
       // After a stall, the news of a device that is back may still be on the way.
-      beforeDue: () => this.#look(),
+      beforeDue: () => this.#devices.look(),
       run: parts.run,
       onUnknown: (wan, report) => unknown.say(wan, report),
       clock: this.#clock,
@@ -177,8 +161,7 @@ export class Uplinks {
         this.#monitor.awaitHolds();
       },
     });
-    this.#look();
-    this.#lookEvery(LOOK_MS);
+    this.#devices.begin();
     for (const [wan, family, id] of this.#carried()) {
       const { doubt, up } = memory.get(id) ?? {};
       if (doubt !== undefined) this.#suspicions.resume(wan.name, family, doubt, !up);
@@ -207,24 +190,7 @@ export class Uplinks {
 
   /** Hears of changes at once from now on. */
   begin(): void {
-    this.#ways = new RememberedWays(() => this.#clock.now());
-    this.#news = new News(
-      ['link', 'address', 'route', 'nexthop'],
-      (items) => {
-        this.#ways?.hear(items);
-        const devices = new Set(this.#parts.wans.map(({ dev }) => dev));
-        if (items.some((item) => concerns(item, devices))) this.#lookSoon();
-      },
-      () => {
-        this.#ways = undefined;
-        this.#parts.logger.warn(
-          'the kernel tells no news; a lost carrier is noticed up to half a second later',
-        );
-        this.#lookEvery(ALONE_LOOK_MS);
-      },
-    );
-    // Finds what has changed since the first look.
-    this.#lookSoon();
+    this.#devices.hear();
   }
 
   /**
@@ -240,7 +206,7 @@ export class Uplinks {
     for (const id of this.#looks.keys()) if (!ids.has(id)) this.#looks.delete(id);
     this.#monitor.watch(this.#watching);
     this.#suspicions.follow();
-    this.#look();
+    this.#devices.look();
   }
 
   get #watching(): Watching {
@@ -314,46 +280,16 @@ export class Uplinks {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    clearTimeout(this.#nextLook);
-    this.#news?.stop();
+    this.#devices.stop();
     this.#suspicions.stop();
     await this.#monitor.stop();
   }
 
-  /** Looks at once, unless routes change all the time. */
-  #lookSoon(): void {
-    const waitMs = this.#notBefore - this.#clock.now();
-    if (waitMs <= 0) this.#look();
-    else this.#nextLook ??= setTimeout(() => this.#look(), waitMs);
-  }
-
-  #lookEvery(ms: number): void {
-    clearInterval(this.#timer);
-    this.#timer = setInterval(() => {
-      if (this.#idle.isDue(ms)) this.#look();
-    }, ms);
-    this.#timer.unref();
-  }
-
-  #look(): void {
-    clearTimeout(this.#nextLook);
-    this.#nextLook = undefined;
-    const start = this.#clock.now();
-    try {
-      const links = this.#readLinks();
-      const found = this.#verdicts(links);
-      this.#links = links;
-      this.#parts.onLinks?.(links);
-      this.#judge(found);
-    } catch (error) {
-      if (!isExhausted(error)) throw error;
-      // What was seen last holds until the devices can be looked at again.
-      this.#isolation.report(error);
-    }
-    const end = this.#clock.now();
-    this.#notBefore = end + PAUSE_FACTOR * (end - start);
-    this.#idle.looked(end - start);
+  #see(links: Links): void {
+    const found = this.#verdicts(links);
+    this.#links = links;
+    this.#parts.onLinks?.(links);
+    this.#judge(found);
   }
 
   /** What the devices tell of each WAN: all of it, or nothing. */
@@ -423,13 +359,4 @@ export class Uplinks {
     const takes = (wan: Wan) => states.weight(wan.name, wan.weight) > 0 && carries(wan, family);
     return wans.filter(takes).map((wan) => wan.name);
   }
-}
-
-/** Whether a change may concern a WAN: its device, an address of it, or a way to a gateway. */
-function concerns(item: NewsItem, devices: ReadonlySet<string>): boolean {
-  if (item.kind === 'link' || item.kind === 'address') return item.device === '' || devices.has(item.device);
-  // Where routes are made of them they change all day, and the next look sees what they did to a default route.
-  if (item.kind === 'nexthop') return false;
-  if (item.kind !== 'route') return true;
-  return item.table === MAIN_TABLE && (item.dst === 'default' || item.direct);
 }
