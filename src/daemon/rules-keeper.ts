@@ -1,17 +1,20 @@
 import type { Logger } from 'pino';
-import { type EventSink, type Happening, NO_EVENTS } from '../core/event.js';
+import type { EventSink } from '../core/event.js';
 import type { TargetId } from '../core/target.js';
 import { isRefusal, WanmarkError } from '../errors.js';
-import { NO_STATES, type PlanStates } from '../plan/states.js';
+import type { PlanStates } from '../plan/states.js';
 import type { Outcome } from '../system/install.js';
-import { installedConfig, readInstalled, rulesAreUp } from '../system/installed.js';
+import { readInstalled, rulesAreUp } from '../system/installed.js';
 import { MAIN_TABLE, News, type NewsItem } from '../system/news.js';
 import type { QuickLook, Sight } from '../system/quick-look.js';
+import { type Changing, LATER } from './changing.js';
 import { IdlePace } from './idle-pace.js';
 import { Isolation } from './isolation.js';
+import { KernelChoice } from './kernel-choice.js';
 import { Paced } from './paced.js';
 import { PassBudget } from './pass-budget.js';
 import { RepairPace } from './repair-pace.js';
+import { RulesReport } from './rules-report.js';
 import { TouchedDevices } from './touched-devices.js';
 
 /** How often to look at the fingerprint, which takes 0.15 ms. */
@@ -26,23 +29,6 @@ const SWEEP_MS = 300_000;
  * take a hundredth of the time. What a look has been waited for counts, so that two changes in a row are both seen at once.
  */
 const QUICK_PAUSE_FACTOR = 199;
-
-/** The plan and what carries it out are a tenth of a start, so they are loaded after the first packets can be answered. */
-const LATER: Changing = {
-  install: () => import('../system/install.js'),
-  choice: () => import('../system/choice.js'),
-  refusal: () => import('../plan/kernel-choice.js'),
-  look: async () => new (await import('../system/quick-look.js')).QuickLook(),
-};
-
-/** What changes the rules. */
-export interface Changing {
-  readonly install: () => Promise<Pick<typeof import('../system/install.js'), 'refreshRules'>>;
-  readonly choice: () => Promise<Pick<typeof import('../system/choice.js'), 'changeChoice'>>;
-  readonly refusal: () => Promise<Pick<typeof import('../plan/kernel-choice.js'), 'choiceRefusal'>>;
-  /** Undefined: every pass starts programs. */
-  readonly look?: () => Promise<QuickLook>;
-}
 
 /** What the rules are about. */
 export interface Kept {
@@ -97,32 +83,29 @@ export class RulesKeeper {
   readonly #idle = new IdlePace(FINGERPRINT_FACTOR);
   /** When the last look ended that needed no program. */
   #lastLook = Number.NEGATIVE_INFINITY;
-  /**
-   * The states that the kernel's own choice goes by; undefined: none were given, and the choice that a daemon left in
-   * the rules stays.
-   */
-  #states: PlanStates | undefined;
-  /** Settles when the rules go by the states that were given last. */
-  #following: Promise<void> = Promise.resolve();
-  /** The targets that were down when the states were given last; the states themselves change meanwhile. */
-  #down: ReadonlySet<TargetId> = new Set();
-  #said = '';
+  readonly #choice: KernelChoice;
+  readonly #report: RulesReport;
   #failure: string | undefined;
-  #notes: readonly string[] = [];
-  #other: string | undefined;
 
   constructor(parts: RulesKeeperParts) {
     this.#parts = parts;
     this.#changing = parts.changing ?? LATER;
     this.#isolation = new Isolation(parts.logger, parts.now);
-    this.#paced = new Paced(
-      () => this.#pass(),
-      (error) => {
-        this.#failure = String((error as Error | undefined)?.message ?? error);
-        this.#isolation.report(error);
+    const onFault = (error: unknown) => {
+      this.#failure = String((error as Error | undefined)?.message ?? error);
+      this.#isolation.report(error);
+    };
+    this.#paced = new Paced(() => this.#pass(), onFault);
+    this.#choice = new KernelChoice({
+      changing: this.#changing,
+      pass: () => this.#paced.now(),
+      onChanged: () => {
+        this.#failure = undefined;
       },
-    );
+      onFault,
+    });
     this.#pace = new RepairPace(parts.now);
+    this.#report = new RulesReport(parts.logger, parts.events);
     this.#kept = parts;
     this.#touched = new TouchedDevices(parts.devices);
     this.#tables = new Set([MAIN_TABLE, ...(parts.tables ?? [])]);
@@ -153,61 +136,20 @@ export class RulesKeeper {
     // A WAN's death must not wait for it, and Node never loads again what could not be loaded for want of a descriptor.
     const { choice, install } = this.#changing;
     void Promise.all([choice(), install()]).catch(this.#isolation.report);
-    this.#isolation.run(() => this.#sayOther(), undefined);
+    this.#isolation.run(() => this.#report.other(this.#kept.other?.()), undefined);
     if (states === undefined) return;
-    this.#states ??= states;
+    this.#choice.begin(states);
     void this.#paced.now();
   }
 
-  /**
-   * Gives the states that the kernel's own choice goes by, from now on and after each `up`.
-   * @returns when the rules go by them, could not be changed, or are not there
-   */
+  /** Does what {@link KernelChoice.follow} says. */
   setStates(states: PlanStates): Promise<void> {
-    const isBack = [...this.#down].some((id) => !states.down.has(id));
-    this.#states = states;
-    this.#down = states.down;
-    // One change after another, since each takes the lock, and a WAN dies in both families at once.
-    // A failure must not keep the next change from being made.
-    this.#following = this.#following
-      .then(() => this.#follow(isBack))
-      .catch((error) => {
-        this.#failure = String((error as Error | undefined)?.message ?? error);
-        this.#isolation.report(error);
-      });
-    return this.#following;
+    return this.#choice.follow(states);
   }
 
-  /**
-   * The kernel takes a WAN's routes away with its device, so a WAN that is back needs a pass, which restores them. Any
-   * other change needs no shell: the choice is changed directly, and the next look at the fingerprint sees to the rest.
-   */
-  async #follow(isBack: boolean): Promise<void> {
-    if (this.#states === undefined) return;
-    if (!isBack && (await this.#choose(this.#states))) {
-      this.#failure = undefined;
-      return;
-    }
-    await this.#paced.now();
-  }
-
-  /** @returns whether the choice goes by the states; otherwise a pass has to see to it, and to say what is wrong */
-  async #choose(states: PlanStates): Promise<boolean> {
-    const { changeChoice } = await this.#changing.choice();
-    try {
-      return await changeChoice(states);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return false;
-    }
-  }
-
-  /** Why the rules cannot have these weights; undefined when they can, or there are no rules. Changes nothing. */
-  async refusal(weights: ReadonlyMap<string, number>): Promise<string | undefined> {
-    const installed = readInstalled();
-    if (!rulesAreUp() || installed === undefined) return undefined;
-    const { choiceRefusal } = await this.#changing.refusal();
-    return choiceRefusal(installedConfig(installed), { ...NO_STATES, weights });
+  /** Does what {@link KernelChoice.refusal} says. */
+  refusal(weights: ReadonlyMap<string, number>): Promise<string | undefined> {
+    return this.#choice.refusal(weights);
   }
 
   /** Why the rules do not go by the states at the moment; undefined where they do, or there are none. */
@@ -217,7 +159,7 @@ export class RulesKeeper {
 
   /** What a person should know of the rules at the moment: rules of others that leave ours nothing, for example. */
   get notes(): readonly string[] {
-    return this.#other === undefined ? this.#notes : [...this.#notes, this.#other];
+    return this.#report.lines;
   }
 
   /** Keeps the rules of another configuration from now on, which are there already. */
@@ -259,7 +201,7 @@ export class RulesKeeper {
   }
 
   #compare(): void {
-    this.#sayOther();
+    this.#report.other(this.#kept.other?.());
     if (!rulesAreUp() || !this.#idle.isDue(LOOK_MS)) return;
     const start = this.#parts.now();
     const fingerprint = this.#kept.fingerprint();
@@ -280,9 +222,9 @@ export class RulesKeeper {
     this.#fingerprint = this.#kept.fingerprint();
     this.#look ??= this.#changing.look?.();
     const look = await this.#look;
-    const sight = await look?.look(this.#states, this.#hears);
+    const sight = await look?.look(this.#choice.states, this.#hears);
     if (sight !== undefined && (await look!.suffices(sight))) {
-      this.#sayMissing([]);
+      this.#report.missing([]);
       this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);
       const now = this.#parts.now();
       const quietMs = began - this.#lastLook;
@@ -301,8 +243,8 @@ export class RulesKeeper {
     if (!rulesAreUp()) return 0;
     if (!repair && result.missing.length > 0) return this.#left(result);
     if (result.code !== 0) return this.#failed(result);
-    this.#sayMissing([]);
-    this.#sayNotes(result.notes);
+    this.#report.missing([]);
+    this.#report.notes(result.notes);
     this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);
     // Only what was seen before a pass that had nothing to do is certainly right.
     if (result.changes.length === 0 && result.missing.length === 0) look?.settle(sight);
@@ -314,14 +256,14 @@ export class RulesKeeper {
     const { refreshRules } = await this.#changing.install();
     try {
       return await refreshRules({
-        states: () => this.#states,
+        states: () => this.#choice.states,
         repair,
         touched: this.#touched.since(this.#passes[0]),
       });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       const code = error instanceof WanmarkError ? error.exitCode : 1;
-      return { code, said: [error.message], notes: this.#notes, missing: [], changes: [] };
+      return { code, said: [error.message], notes: this.#report.lastNotes, missing: [], changes: [] };
     }
   }
 
@@ -337,7 +279,7 @@ export class RulesKeeper {
       ? `; somebody removes them again and again, next look in ${restMs / 1000} s`
       : '';
     logger.warn({ missing }, `rules were missing and have been put back${fight}`);
-    this.#note({ kind: 'repaired', missing: missing.length, lines: missing });
+    this.#report.happened({ kind: 'repaired', missing: missing.length, lines: missing });
     return restMs;
   }
 
@@ -346,7 +288,7 @@ export class RulesKeeper {
     this.#failure = 'rules are missing, and the daemon is not to put them back; wanmark up does';
     const missing = this.#removed(all);
     // Rules that went with a device are not worth a word: the news of the device has asked for the next pass.
-    if (missing.length > 0) this.#sayMissing(missing);
+    if (missing.length > 0) this.#report.missing(missing);
     return 0;
   }
 
@@ -371,42 +313,8 @@ export class RulesKeeper {
       { code, said, missing },
       `the rules could not be brought up to date; next try in ${restMs / 1000} s`,
     );
-    this.#note({ kind: 'rules', error: this.#failure });
+    this.#report.happened({ kind: 'rules', error: this.#failure });
     this.#paced.request();
     return restMs;
-  }
-
-  /** Logs what is to be known of the rules, each line once while it holds. */
-  #sayNotes(notes: readonly string[]): void {
-    for (const note of notes.filter((line) => !this.#notes.includes(line))) {
-      if (note.startsWith('warning: ')) this.#parts.logger.warn(note.slice('warning: '.length));
-      else this.#parts.logger.info(note);
-    }
-    this.#notes = notes;
-  }
-
-  /** Logs that the rules are of another configuration, once until that changes. */
-  #sayOther(): void {
-    const other = this.#kept.other?.();
-    if (other === this.#other) return;
-    this.#other = other;
-    if (other === undefined) this.#parts.logger.info('the rules are those of this configuration again');
-    else this.#parts.logger.warn(other);
-  }
-
-  /** Logs missing rules, once until they change. */
-  #sayMissing(missing: readonly string[]): void {
-    const text = missing.join('\n');
-    if (text === this.#said) return;
-    this.#said = text;
-    if (text === '') this.#parts.logger.info('no rule is missing any more');
-    else {
-      this.#parts.logger.warn({ missing }, 'rules are missing; wanmark up puts them back');
-      this.#note({ kind: 'rules', error: `${missing.length} rules are missing; wanmark up puts them back` });
-    }
-  }
-
-  #note(happening: Happening): void {
-    (this.#parts.events ?? NO_EVENTS).note(happening);
   }
 }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
-import { type Changing, RulesKeeper } from '#wanmark/daemon/rules-keeper.js';
+import type { Changing } from '#wanmark/daemon/changing.js';
+import { RulesKeeper } from '#wanmark/daemon/rules-keeper.js';
 import { SystemError } from '#wanmark/errors.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
 
