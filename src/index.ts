@@ -18,9 +18,10 @@ export {
 export type { Candidate } from './core/candidate.js';
 export type { Connections } from './core/counts.js';
 export type { Flow } from './core/flow.js';
+export { flowHash, HASH_FIELDS, type HashField } from './core/flow-hash.js';
 export type { Standing } from './core/states.js';
 export { failover } from './core/strategies/failover.js';
-export { byHash, HASH_FIELDS, type HashField } from './core/strategies/hash.js';
+export { byHash } from './core/strategies/hash.js';
 export { leastConnections } from './core/strategies/least-connections.js';
 export { neverQueue } from './core/strategies/never-queue.js';
 export { random } from './core/strategies/random.js';
@@ -34,11 +35,15 @@ export {
   defineStrategy,
   NEEDS,
   type Need,
+  NO_TURNS,
   PerSet,
+  type SequenceForm,
   type Strategy,
   type StrategyContext,
   type StrategyFactory,
+  type TableForm,
 } from './core/strategy.js';
+export { byPlace, PLACES, placeOf } from './core/table.js';
 export type { Tuple } from './core/tuple.js';
 export type { Wan } from './core/wan.js';
 export { SystemError, UsageError, WanmarkError } from './errors.js';

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { byHash, HASH_FIELDS, type HashField } from '../core/strategies/hash.js';
+import { HASH_FIELDS, type HashField } from '../core/flow-hash.js';
+import { byHash } from '../core/strategies/hash.js';
 import { ALIASES, STRATEGIES } from '../core/strategies/registry.js';
 import {
   type NamedStrategy,
@@ -13,6 +14,7 @@ import {
 } from '../core/strategy.js';
 import { UsageError } from '../errors.js';
 import { suggestion } from './nearest.js';
+import { checkForms } from './strategy-forms.js';
 
 /** A strategy, and what must be ready before it is asked for the first time. */
 export interface LoadedStrategy extends NamedStrategy {
@@ -92,6 +94,7 @@ async function loadFile(path: string, context: StrategyContext): Promise<LoadedS
   if (typeof (strategy as Strategy | undefined)?.pick !== 'function') {
     throw new UsageError(`strategy file ${path}: its function must return an object with pick(flow, wans)`);
   }
+  checkForms(path, strategy as Strategy);
   return { name: basename(file), strategy: strategy as Strategy, needs };
 }
 

@@ -7,5 +7,7 @@ export type Connections = (candidate: Candidate) => number;
 export class Counts {
   /** The source of the counts, by mark number; every count is 0 while it is undefined. */
   source: ((mark: number) => number) | undefined;
-  readonly connections: Connections = ({ mark }) => this.source?.(mark) ?? 0;
+  /** The connections by mark number that count besides, while a strategy is asked for choices beforehand. */
+  said: ((mark: number) => number) | undefined;
+  readonly connections: Connections = ({ mark }) => (this.source?.(mark) ?? 0) + (this.said?.(mark) ?? 0);
 }

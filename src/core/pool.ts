@@ -1,5 +1,6 @@
 import type { Candidate } from './candidate.js';
 import type { Family } from './family.js';
+import type { Fault } from './fault.js';
 import type { Flow } from './flow.js';
 import { Member, type MemberParts } from './member.js';
 import type { Pairs } from './pairs.js';
@@ -7,8 +8,7 @@ import type { States } from './states.js';
 import { type Stickiness, stickyKey } from './stickiness.js';
 import type { NamedStrategy } from './strategy.js';
 
-/** Why a strategy's answer was not used. */
-export type Fault = 'threw' | 'returned no candidate';
+export type { Fault };
 
 export interface PoolParts<Seen extends Candidate = Candidate> {
   /** The name of the pool's user, such as a service; unique in its balancer. */

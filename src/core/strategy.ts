@@ -1,6 +1,7 @@
 import type { Candidate } from './candidate.js';
 import type { Connections } from './counts.js';
 import type { Flow } from './flow.js';
+import type { HashField } from './flow-hash.js';
 
 /**
  * Chooses the target for a new connection: a WAN, a bare mark or a backend. A strategy need not tell these apart.
@@ -17,6 +18,38 @@ export interface Strategy {
    * @returns one of `wans`. Anything else, or a throw, leaves the connection to the kernel's own weighted choice.
    */
   pick(flow: Flow, wans: readonly Candidate[]): Candidate;
+  /** Set where `pick` never reads its flow, so that choices can be made before there are packets for them. */
+  readonly sequence?: SequenceForm;
+  /** Set where `pick` goes by a hash of the flow alone, so that all its answers can be written down beforehand. */
+  readonly table?: TableForm;
+}
+
+/**
+ * The form of a strategy whose choices do not depend on packets: the next ones can be said beforehand, by asking `pick`.
+ * Some of those may be taken back, when something changes before there were connections for them.
+ */
+export interface SequenceForm {
+  /**
+   * All the numbers by which a strategy remembers what it chose among `wans`: turns, credits; none where it remembers
+   * nothing. They are the numbers themselves, not a copy. A choice is taken back by subtracting from each what that
+   * choice added to it, so that each must count what happened: a turn goes up for ever, and does not begin again at 0.
+   */
+  turns(wans: readonly Candidate[]): number[];
+}
+
+/** The form of a strategy that remembers nothing of what it chose. */
+export const NO_TURNS: SequenceForm = { turns: () => [] };
+
+/** The form of a strategy that goes by a hash of the flow: see `byPlace`, which makes `pick` of it. */
+export interface TableForm {
+  /** The parts of a flow that are hashed; one or more. */
+  readonly fields: readonly HashField[];
+  /**
+   * The choice for a place of the table, whatever came before. When a candidate goes, only its own places should change.
+   * @param place 0 to `places` - 1, each for as many hashes as another
+   * @returns one of `wans`
+   */
+  at(place: number, wans: readonly Candidate[], places: number): Candidate;
 }
 
 /** The context that a strategy is made with; tests can pass their own. */

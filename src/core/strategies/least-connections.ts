@@ -8,6 +8,7 @@ import { compareLoad } from './ratio.js';
 export const leastConnections = defineStrategy(['connections'], ({ connections }) => {
   const states = new PerSet((wans) => ({ credits: wans.map(() => 0), ties: [0] }));
   return {
+    sequence: { turns: (wans) => states.get(wans).credits },
     pick(_flow, wans) {
       const { credits, ties } = states.get(wans);
       ties.length = 1;

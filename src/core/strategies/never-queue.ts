@@ -1,4 +1,4 @@
-import { defineStrategy } from '../strategy.js';
+import { defineStrategy, NO_TURNS } from '../strategy.js';
 import { leastLoaded } from './shortest-expected-delay.js';
 
 /**
@@ -6,5 +6,6 @@ import { leastLoaded } from './shortest-expected-delay.js';
  * sooner. When all WANs have connections, it acts like shortest expected delay.
  */
 export const neverQueue = defineStrategy(['connections'], ({ connections }) => ({
+  sequence: NO_TURNS,
   pick: (_flow, wans) => wans.find((wan) => connections(wan) === 0) ?? leastLoaded(connections, wans),
 }));

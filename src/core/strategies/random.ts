@@ -1,7 +1,8 @@
-import type { StrategyFactory } from '../strategy.js';
+import { NO_TURNS, type StrategyFactory } from '../strategy.js';
 
 /** An independent draw for each connection, with probability weight / sum(weights). */
 export const random: StrategyFactory = (context) => ({
+  sequence: NO_TURNS,
   pick: (_flow, wans) => drawByWeight(wans, context.random),
 });
 

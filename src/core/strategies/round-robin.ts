@@ -4,14 +4,10 @@ import { defineStrategy, PerSet } from '../strategy.js';
 export const roundRobin = defineStrategy(
   [],
   () => {
-    const turns = new PerSet(() => ({ next: 0 }));
+    const turns = new PerSet(() => [0]);
     return {
-      pick(_flow, wans) {
-        const turn = turns.get(wans);
-        const wan = wans[turn.next]!;
-        turn.next = (turn.next + 1) % wans.length;
-        return wan;
-      },
+      sequence: { turns: (wans) => turns.get(wans) },
+      pick: (_flow, wans) => wans[turns.get(wans)[0]!++ % wans.length]!,
     };
   },
   { ignoresWeights: true },

@@ -1,6 +1,6 @@
 import type { Candidate } from '../candidate.js';
 import type { Connections } from '../counts.js';
-import { defineStrategy } from '../strategy.js';
+import { defineStrategy, NO_TURNS } from '../strategy.js';
 import { compareLoad } from './ratio.js';
 
 /**
@@ -17,5 +17,6 @@ export function leastLoaded(connections: Connections, wans: readonly Candidate[]
  * the configuration wins ties, so, unlike with least-connections, idle WANs fill up from the first.
  */
 export const shortestExpectedDelay = defineStrategy(['connections'], ({ connections }) => ({
+  sequence: NO_TURNS,
   pick: (_flow, wans) => leastLoaded(connections, wans),
 }));

@@ -1,4 +1,4 @@
-import { defineStrategy } from '../strategy.js';
+import { defineStrategy, NO_TURNS } from '../strategy.js';
 import { drawByWeight } from './random.js';
 import { compareLoad } from './ratio.js';
 
@@ -9,6 +9,7 @@ import { compareLoad } from './ratio.js';
  * WANs, drawing the same one twice would too often leave no choice.
  */
 export const twoChoices = defineStrategy(['connections'], ({ connections, random }) => ({
+  sequence: NO_TURNS,
   pick(_flow, wans) {
     const first = drawByWeight(wans, random);
     if (wans.length === 1) return first;

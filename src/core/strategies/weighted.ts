@@ -8,6 +8,7 @@ import { PerSet, type StrategyFactory } from '../strategy.js';
 export const weighted: StrategyFactory = () => {
   const credits = new PerSet((wans) => wans.map(() => 0));
   return {
+    sequence: { turns: (wans) => credits.get(wans) },
     pick(_flow, wans) {
       const credit = credits.get(wans);
       let total = 0;

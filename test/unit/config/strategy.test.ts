@@ -85,3 +85,33 @@ describe('what a strategy needs', () => {
     }
   });
 });
+
+describe('the form that a strategy file declares', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'wanmark-form-'));
+  after(() => rmSync(dir, { recursive: true }));
+  let files = 0;
+  const load = (forms: string) => {
+    const file = join(dir, `${files++}.mjs`);
+    writeFileSync(file, `export default () => ({ pick: (_flow, wans) => wans[0], ${forms} });`);
+    return loadStrategy(file, CONTEXT);
+  };
+
+  it('may be a sequence, a table or none', async () => {
+    assert.equal((await load('')).strategy.sequence, undefined);
+    assert.deepEqual((await load('sequence: { turns: () => [] }')).strategy.sequence!.turns([]), []);
+    assert.deepEqual((await load("table: { fields: ['src'], at: () => 0 }")).strategy.table!.fields, ['src']);
+  });
+
+  for (const [forms, message] of [
+    ["sequence: { turns() {} }, table: { fields: ['src'], at() {} }", /declares a sequence and a table/],
+    ['sequence: {}', /: its sequence must have a function turns\(wans\)$/],
+    ['sequence: null', /: its sequence must have a function turns\(wans\)$/],
+    ["table: { fields: ['src'] }", /: its table must have a function at\(place, wans, places\)$/],
+    ['table: { fields: [], at() {} }', /: the fields of its table must be a list, of "src", "sport"/],
+    ["table: { fields: ['source'], at() {} }", /: "source" is not a field of a packet; did you mean "src"/],
+  ] as const) {
+    it(`is refused when it is ${forms}`, async () => {
+      await assert.rejects(load(forms), { code: 'USAGE', message });
+    });
+  }
+});

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Flow } from '#wanmark/core/flow.js';
+import { HASH_FIELDS } from '#wanmark/core/flow-hash.js';
 import { hashText } from '#wanmark/core/hash.js';
-import { byHash, HASH_FIELDS } from '#wanmark/core/strategies/hash.js';
+import { byHash } from '#wanmark/core/strategies/hash.js';
 import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import type { Wan } from '#wanmark/core/wan.js';

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { flowHash } from '#wanmark/core/flow-hash.js';
+import { hashText } from '#wanmark/core/hash.js';
+import { Sequence, type SequenceStrategy } from '#wanmark/core/sequence.js';
 import { ALIASES, STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import type { StrategyContext, StrategyFactory } from '#wanmark/core/strategy.js';
+import { fillTable, PLACES, placeOf } from '#wanmark/core/table.js';
 import { blocks, readPage } from '../../docs/pages.js';
 import { flow, wan } from '../flows.js';
 
@@ -16,7 +20,11 @@ interface StrategyModule {
 async function load(at: number): Promise<StrategyModule> {
   const text = blocks(PAGE, 'js')[at];
   assert.ok(text, `a block of JavaScript, number ${at}`);
-  return (await import(`data:text/javascript,${encodeURIComponent(text)}`)) as StrategyModule;
+  // The text of a data: address has no folder in which a package could be found.
+  const index = import.meta.resolve('#wanmark/index.js');
+  return (await import(
+    `data:text/javascript,${encodeURIComponent(text.replace("'wanmark'", `'${index}'`))}`
+  )) as StrategyModule;
 }
 
 const CONTEXT: StrategyContext = { random: () => 0, now: () => 0, connections: () => 0 };
@@ -43,6 +51,30 @@ describe('docs/strategies.md', () => {
     const wans = [wan(1, { weight: 1 }), wan(2, { weight: 3 }), wan(3, { weight: 1 })];
     assert.equal(strategy.pick(flow({}), wans).name, 'wan2');
     assert.equal(strategy.pick(flow({}), [wans[0]!, wans[2]!]).name, 'wan3');
+  });
+
+  it('has a sequence that is what its picks are', async () => {
+    const wans = [wan(1), wan(2), wan(3)];
+    const strategy = (await load(2)).default(CONTEXT) as SequenceStrategy;
+    const sequence = new Sequence(strategy, wans);
+    const into = new Uint16Array(5);
+    assert.equal(sequence.next(into, assert.fail), 5);
+    assert.deepEqual([...into], [0, 1, 2, 0, 1]);
+    sequence.used(1);
+    sequence.takeBack();
+    assert.equal(strategy.pick(flow(), wans).name, 'wan2');
+  });
+
+  it('has a table by which its picks go', async () => {
+    const wans = [wan(1), wan(2), wan(3)];
+    const strategy = (await load(3)).default(CONTEXT);
+    const into = new Uint16Array(PLACES);
+    fillTable(strategy.table!, wans, into);
+    for (let i = 0; i < 50; i++) {
+      const packet = flow({ dstHash: hashText(String(i)) });
+      const place = placeOf(flowHash(strategy.table!.fields)(packet), PLACES);
+      assert.equal(strategy.pick(packet, wans), wans[into[place]!]);
+    }
   });
 
   it('lists every strategy with its short names', () => {
