@@ -46,6 +46,7 @@ need_system() {
 		need busybox busybox
 		need squid squid
 		need nft nftables
+		need ipset ipset
 		need systemd-analyze systemd
 		need dbus-daemon dbus
 		/usr/bin/python3 -c 'import dbus, gi' 2>/dev/null || missing="$missing python3-dbus python3-gi"
