@@ -110,8 +110,10 @@ function wayText(way: WayShown): string {
 function fateText({ fate, wan, dev, via, nat }: WayShown): string {
   if (fate === 'local') return 'to this router itself';
   if (fate === 'none') return 'nowhere: there is no route';
-  if (fate !== 'leaves') return `nowhere: ${fate}`;
+  if (fate !== 'leaves' && fate !== 'filtered') return `nowhere: ${fate}`;
+  if (fate === 'filtered' && dev === null) return 'nowhere: rp_filter loses it, since there is no way back';
   const by = wan === null ? `by ${dev}` : `by ${wan}, ${dev}`;
+  if (fate === 'filtered') return `nowhere: rp_filter loses it, since the way back is ${by}`;
   const gateway = via === null ? '' : ` via ${via}`;
   const source = nat === null ? '' : nat === 'masquerade' ? ', masqueraded' : `, as ${nat}`;
   return `${by}${gateway}${source}`;

@@ -10,6 +10,7 @@ import { readRedirections } from './redirections.js';
 import { KernelSet } from './rtnetlink/kernel-set.js';
 import { dumpTable } from './rtnetlink/routes.js';
 import { type Run, run as runCommand } from './run.js';
+import { sourceCheck } from './source-check.js';
 
 /**
  * What the machine has at the moment, as `up` would find it, for a look that changes nothing: no neighbour is asked, and
@@ -43,6 +44,7 @@ export async function lookAround(
   return {
     facts,
     inIpset: (name, address) => new KernelSet(name, address.includes(':') ? 6 : 4).has(address),
+    sourceCheck,
     tableOf: (family, table) => routesOf(family, table, facts),
     ...(policies.code === 0 ? { ipsec: policies.stdout.trim() !== '' } : {}),
   };

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { SourceCheck } from '../plan/evaluate/packet.js';
 
 const CONF = '/proc/sys/net/ipv4/conf';
 
@@ -9,10 +10,23 @@ const CONF = '/proc/sys/net/ipv4/conf';
  */
 export function strictDevices(devices: Iterable<string>): Set<string> {
   if (readSetting('all', 'src_valid_mark') === '1') return new Set();
-  const forAll = Number(readSetting('all', 'rp_filter') ?? 0);
-  return new Set(
-    [...devices].filter((device) => Math.max(forAll, Number(readSetting(device, 'rp_filter') ?? 0)) === 1),
-  );
+  const forAll = filterOf('all');
+  return new Set([...devices].filter((device) => Math.max(forAll, filterOf(device)) === STRICT));
+}
+
+/** How the kernel checks what comes in by a device now. */
+export function sourceCheck(device: string): SourceCheck {
+  const filter = Math.max(filterOf('all'), filterOf(device));
+  return {
+    mode: filter === 0 ? 'off' : filter === STRICT ? 'strict' : 'loose',
+    byMark: ['all', device].some((one) => readSetting(one, 'src_valid_mark') === '1'),
+  };
+}
+
+const STRICT = 1;
+
+function filterOf(device: string): number {
+  return Number(readSetting(device, 'rp_filter') ?? 0);
 }
 
 /** The devices whose strict rp_filter looks up the way back without the packet's mark, their own settings considered. */

@@ -85,7 +85,10 @@ function marking(): string {
     .join('\n');
 }
 
-/** A gateway beside the one of w1, with a MAC address of its own. */
+/**
+ * A gateway beside the one of w1, with a MAC address of its own. The router knows that address beforehand: the kernel may ask
+ * for it by ARP from .2, which strict rp_filter does not answer by g4, since the way to .2 is g1.
+ */
 function addSecondGateway(machine: Machine): void {
   machine.sh(`
     ip -n inet link add link g1 name g4 type macvlan mode bridge
@@ -95,6 +98,8 @@ function addSecondGateway(machine: Machine): void {
     ip -n inet addr add 192.0.1.3/32 dev g4; ip -n inet route add ${SECOND[4]}/32 dev g4
     ip -n inet addr add 2001:db8:1::3/128 dev g4; ip -n inet route add ${SECOND[6]}/128 dev g4
     ip -n inet addr add fe80::3/64 dev g4
+    mac=$(ip -n inet -o link show g4 | sed -n 's/.*link.ether \\([^ ]*\\).*/\\1/p')
+    ip neigh replace 192.0.1.3 dev w1 lladdr $mac nud permanent
     ip addr add ${SECOND[4]}/24 dev w1
     ip addr add ${SECOND[6]}/64 dev w1 preferred_lft 0`);
 }

@@ -12,7 +12,7 @@ import { addon, needs, nfqueue, program } from '../helpers/requires.js';
 import { type Probe, randomConfig, randomProbe, randomStates } from './explain-config.js';
 import { Draw } from './explain-draw.js';
 import { randomForeign } from './explain-foreign.js';
-import { CLIENTS, ROUTER, SERVERS, startMachine } from './explain-machine.js';
+import { CLIENTS, PORTS, ROUTER, SERVERS, startMachine } from './explain-machine.js';
 import { type Machine, PATIENT_MS, wans } from './rules-harness.js';
 import { done, startDaemon } from './rules-steps.js';
 
@@ -111,6 +111,29 @@ describe('explain', needs(nfqueue, addon, program('ipset')), () => {
     const wrong: unknown[] = [];
     for (let i = 0; i < CONFIGS; i++) wrong.push(...(await compared(SEED + i)));
     assert.equal(wrong.length, 0, wrong.map((one) => JSON.stringify(one)).join('\n'));
+  });
+
+  test("says what rp_filter loses because of somebody else's rule", async () => {
+    done(machine, 'up', { wan: wans([1, 1, 1]) });
+    const inbound = { family: 4, proto: 'udp', src: SERVERS[4][1], dst: ROUTER[4].w1!, mark: 0 } as const;
+    const compare = async () => {
+      const probe: Probe = { ...inbound, dport: PORTS[0], in: 'w1' };
+      const answer = explained(probe, machine.nextPort);
+      const expected = visible(answer, probe);
+      assert.deepEqual([await send(probe, ends(expected))], expected);
+      return answer.ways[0];
+    };
+    assert.equal((await compare()).fate, 'local');
+    machine.sh(`ip rule add priority 30008 to ${inbound.src} lookup 701`);
+    assert.equal(machine.wanmark('refresh').status, 0);
+    const lost = await compare();
+    assert.deepEqual([lost.fate, lost.dev, lost.table], ['filtered', 'w3', '701']);
+    const args = ['explain', inbound.src, `${inbound.dst}:7000`, '--proto', 'udp', '--in', 'w1'];
+    const { stdout } = machine.command(args);
+    assert.match(stdout, /^goes +nowhere: rp_filter loses it, since the way back is by wan3, w3 /m);
+    machine.sh('ip rule del priority 30008');
+    assert.equal(machine.wanmark('refresh').status, 0);
+    assert.equal((await compare()).fate, 'local');
   });
 
   test('says what a hash of the source gives a client, with the daemon, and what conntrack has', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '#wanmark/config/config.js';
 import type { RawConfig } from '#wanmark/config/options.js';
-import type { Packet, Surroundings } from '#wanmark/plan/evaluate/packet.js';
+import type { Packet, SourceCheck, Surroundings } from '#wanmark/plan/evaluate/packet.js';
 import { explain, type Situation } from '#wanmark/plan/explain/explain.js';
 import type { Explanation } from '#wanmark/plan/explain/explanation.js';
 import type { Facts, OtherRule } from '#wanmark/plan/facts.js';
@@ -153,6 +153,74 @@ describe('a connection that is left alone', () => {
       assert.deepEqual(answer.unsure, []);
     });
   }
+});
+
+describe('a connection whose way back leads elsewhere', () => {
+  const inbound = { in: 'eth2', src: '203.0.113.9', dst: '198.51.100.2' };
+  const fateOf = (packet: Partial<Packet>, around: Partial<Surroundings>, facts: Partial<Facts> = {}) => {
+    const [way] = explained(WANS, { packet, around, facts }).ways;
+    return [way!.fate, way!.dev, way!.rule?.text ?? null];
+  };
+  const check = (mode: SourceCheck['mode'], byMark = false) => ({ sourceCheck: () => ({ mode, byMark }) });
+  const toElsewhere: OtherRule = {
+    ...{ priority: 30_000, inverted: false, mark: undefined, before: ['from all', 'to 203.0.113.9'] },
+    ...{ after: [], action: 'lookup 77', takesAll: false },
+  };
+  const elsewhere = {
+    ...{ dst: 'default', isThrow: false, metric: 0, ways: [{ dev: 'wg0', via: undefined, unusable: false }] },
+  };
+  const tableOf = () => [elsewhere];
+
+  it('is lost by strict rp_filter, except where the mark of its WAN leads the way back', () => {
+    // For an address of the WAN's own, the rule for sockets that are bound to it has the way back.
+    const blind = { strict: new Set<string>() };
+    assert.equal(fateOf(inbound, check('strict'), blind)[0], 'local');
+    const forwarded = { ...inbound, dst: '10.1.2.3' };
+    assert.equal(fateOf(forwarded, check('strict'))[0], 'leaves', 'up sets src_valid_mark');
+    assert.deepEqual(fateOf(forwarded, check('strict'), blind), ['filtered', 'eth1', 'from all lookup main']);
+    assert.equal(fateOf(forwarded, check('strict', true), blind)[0], 'leaves');
+    assert.equal(fateOf(forwarded, check('loose'), blind)[0], 'leaves');
+    assert.equal(fateOf(forwarded, check('off'), blind)[0], 'leaves');
+    assert.equal(fateOf(forwarded, {}, blind)[0], 'leaves');
+  });
+
+  it("is lost where somebody else's rule leads the way back", () => {
+    const rules = { ...KERNELS, 4: [toElsewhere, ...KERNELS[4]] };
+    assert.deepEqual(fateOf(inbound, { ...check('strict'), tableOf }, { rules }), [
+      ...['filtered', 'wg0', 'from all to 203.0.113.9 lookup 77'],
+    ]);
+    assert.deepEqual(fateOf(inbound, { ...check('loose'), tableOf }, { rules }), ['local', null, null]);
+    assert.deepEqual(fateOf(inbound, { ...check('off'), tableOf }, { rules }), ['local', null, null]);
+  });
+
+  it('is lost where a client comes by another device than the one of its network', () => {
+    const client = { in: 'lan0', src: '10.0.0.7', dst: '203.0.113.5' };
+    assert.equal(fateOf(client, check('strict'))[0], 'leaves');
+    assert.deepEqual(fateOf({ ...client, in: 'wg0' }, check('strict')).slice(0, 2), ['filtered', 'lan0']);
+  });
+
+  it('is lost in loose mode, too, where there is no way back', () => {
+    const refusal = { ...toElsewhere, action: 'prohibit' };
+    const rules = { ...KERNELS, 4: [refusal, ...KERNELS[4]] };
+    assert.deepEqual(fateOf(inbound, check('loose'), { rules }), [
+      ...['filtered', null, 'from all to 203.0.113.9 prohibit'],
+    ]);
+    assert.equal(fateOf(inbound, check('off'), { rules })[0], 'local');
+  });
+
+  it('has no protocol and no ports on its way back unless a rule for all devices asks for them', () => {
+    const asking = (...before: string[]) => ({
+      rules: { ...KERNELS, 4: [{ ...toElsewhere, before, after: ['ipproto 6 sport 80'] }, ...KERNELS[4]] },
+    });
+    const around = { ...check('strict'), tableOf };
+    assert.equal(fateOf(inbound, around, asking('from all', 'iif lo'))[0], 'local');
+    assert.equal(fateOf(inbound, around, asking('from all'))[0], 'filtered');
+  });
+
+  it('is not lost over IPv6, which has no rp_filter', () => {
+    const six = { family: 6 as const, in: 'wg0', src: 'fd00:9::7', dst: '2001:db8:77::1' };
+    assert.equal(fateOf(six, check('strict'))[0], 'leaves');
+  });
 });
 
 describe('a connection to a service', () => {

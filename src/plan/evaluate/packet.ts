@@ -24,6 +24,14 @@ export interface Packet {
   readonly at: Date;
 }
 
+/** How the kernel checks the sources of what comes in by a device. IPv6 has no such check. */
+export interface SourceCheck {
+  /** rp_filter: whether the way back has to leave by the device, to be there at all, or is not looked up. */
+  readonly mode: 'strict' | 'loose' | 'off';
+  /** src_valid_mark: whether the way back is looked up with the packet's mark. */
+  readonly byMark: boolean;
+}
+
 /** What a plan does not say of the machine. */
 export interface Surroundings {
   readonly facts: Facts;
@@ -31,6 +39,8 @@ export interface Surroundings {
   readonly inIpset?: (ipset: string, address: string) => boolean | undefined;
   /** The routes of another table than main and ours; undefined where nobody can tell. */
   readonly tableOf?: (family: Family, table: number) => readonly MainRoute[] | undefined;
+  /** How the kernel checks the sources of what comes in by a device, over IPv4. Undefined: not at all. */
+  readonly sourceCheck?: (device: string) => SourceCheck;
   /** Whether there are IPsec policies, which may take the packet; undefined where nobody can tell. */
   readonly ipsec?: boolean;
 }

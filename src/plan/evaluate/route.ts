@@ -5,8 +5,8 @@ import { typeOf } from './addresses.js';
 import { type AskedRule, type Asking, askedRules } from './ip-rules.js';
 import type { Surroundings } from './packet.js';
 
-/** Where the kernel sends a packet. */
-export type Route =
+/** What the kernel's tables say of a packet. */
+export type Found =
   | { readonly kind: 'local' }
   | {
       readonly kind: 'way';
@@ -15,6 +15,8 @@ export type Route =
       readonly network: string;
       readonly dev: string;
       readonly via: string | undefined;
+      /** The devices of all ways of the route. */
+      readonly devices: readonly string[];
       /** The source that it gives the router's own packets. */
       readonly source: string | undefined;
     }
@@ -23,15 +25,18 @@ export type Route =
   /** No rule has an answer. */
   | { readonly kind: 'none' };
 
+/** Where the kernel sends a packet; `filtered`: rp_filter loses it, because of this way back to its source. */
+export type Route = Found | { readonly kind: 'filtered'; readonly back: Found };
+
 /** A route, and the rules before it of which nobody can tell whether they take the packet. */
 export interface Routing {
-  readonly route: Route;
+  readonly route: Found;
   readonly unsure: readonly AskedRule[];
 }
 
 /** What leads nowhere, or by a device. */
-type Found =
-  | Pick<Extract<Route, { kind: 'way' }>, 'network' | 'dev' | 'via' | 'source'>
+type Entry =
+  | Pick<Extract<Found, { kind: 'way' }>, 'network' | 'dev' | 'via' | 'devices' | 'source'>
   | { readonly how: string };
 
 const [LOCAL, DEFAULT] = ['255', '253'];
@@ -43,7 +48,7 @@ export function findRoute(plan: FamilyPlan, asking: Asking, around: Surroundings
   const unsure: AskedRule[] = [];
   if (typeOf(dst, packet.family, facts) === 'local') return { route: { kind: 'local' }, unsure };
   const destination = parseNetwork(dst)!;
-  const lookUp = (rule: AskedRule, table: string, least: number): Found | undefined | 'unknown' => {
+  const lookUp = (rule: AskedRule, table: string, least: number): Entry | undefined | 'unknown' => {
     if (table === LOCAL || table === DEFAULT) return undefined;
     if (table === 'main') return best(facts.main[packet.family], destination, least);
     const own = plan.routes.find((one) => String(one.table) === table);
@@ -64,7 +69,7 @@ export function findRoute(plan: FamilyPlan, asking: Asking, around: Surroundings
     const found = lookUp(rule, table, least);
     if (found === 'unknown') unsure.push(rule);
     else if (found !== undefined) {
-      const route: Route =
+      const route: Found =
         'how' in found ? { kind: 'refused', rule, ...found } : { kind: 'way', rule, table, ...found };
       return { route, unsure };
     }
@@ -72,13 +77,13 @@ export function findRoute(plan: FamilyPlan, asking: Asking, around: Surroundings
   return { route: { kind: 'none' }, unsure };
 }
 
-function ownWay({ way }: TableRoute): Found {
+function ownWay({ way }: TableRoute): Entry {
   if ('dead' in way) return { how: 'unreachable' };
-  return { network: 'default', dev: way.dev, via: way.via, source: way.source };
+  return { network: 'default', dev: way.dev, via: way.via, devices: [way.dev], source: way.source };
 }
 
 /** The best of a table's routes that is at least this long; none where it asks the next table. */
-function best(routes: readonly MainRoute[], destination: Network, least: number): Found | undefined {
+function best(routes: readonly MainRoute[], destination: Network, least: number): Entry | undefined {
   let found: { readonly length: number; readonly route: MainRoute } | undefined;
   for (const route of routes) {
     const network = parseNetwork(route.dst === 'default' ? EVERYTHING[destination.family] : route.dst);
@@ -93,10 +98,10 @@ function best(routes: readonly MainRoute[], destination: Network, least: number)
     found = { length, route };
   }
   if (found === undefined || found.route.isThrow || found.length < least) return undefined;
-  const way = found.route.ways.find(({ unusable }) => !unusable)!;
-  return way.dev === ''
-    ? { how: 'unreachable' }
-    : { network: found.route.dst, dev: way.dev, via: way.via, source: undefined };
+  const { dst, ways } = found.route;
+  const { dev, via } = ways.find(({ unusable }) => !unusable)!;
+  if (dev === '') return { how: 'unreachable' };
+  return { network: dst, dev, via, devices: ways.map((way) => way.dev), source: undefined };
 }
 
 /** The device by which the main table knows an address; undefined where it knows none. */

@@ -2,7 +2,8 @@ import type { Choice, FamilyPlan, Share } from '../plan.js';
 import { Chains, type Deciders, type Step, type Translation } from './chains.js';
 import type { AskedRule } from './ip-rules.js';
 import type { Packet, Surroundings } from './packet.js';
-import { findRoute, type Route } from './route.js';
+import { type Found, findRoute, type Route } from './route.js';
+import { wrongWayBack } from './way-back.js';
 
 /** The way of a packet through the rules, the tables, and out of the machine. */
 export interface Walk {
@@ -69,7 +70,7 @@ export function walkOf(plan: FamilyPlan, given: Packet, around: Surroundings, de
   const packet = given.isUnbound ? withSource(plan, given, around) : given;
   const chains = new Chains(plan, packet, around, deciders);
   const unsureRules: AskedRule[] = [];
-  const look = (src = packet.src): Route => {
+  const look = (src = packet.src): Found => {
     const { mark, dst } = chains.passing;
     const { route, unsure } = findRoute(plan, { packet, src, dst, mark }, around);
     unsureRules.push(...unsure.filter((rule) => unsureRules.every(({ text }) => text !== rule.text)));
@@ -96,7 +97,9 @@ export function walkOf(plan: FamilyPlan, given: Packet, around: Surroundings, de
   } else {
     chains.run('mangle', 'PREROUTING');
     chains.run('nat', 'PREROUTING');
-    route = look();
+    const found = look();
+    const back = wrongWayBack(plan, chains.passing, found, around);
+    route = back === undefined ? found : { kind: 'filtered', back };
     chains.leaveBy(deviceOf(route));
   }
   return finish(chains, route, unsureRules);
@@ -144,5 +147,5 @@ function deviceOf(route: Route): string | undefined {
 }
 
 function isLost({ kind }: Route): boolean {
-  return kind === 'refused' || kind === 'none';
+  return kind === 'refused' || kind === 'none' || kind === 'filtered';
 }

@@ -8,8 +8,9 @@ import { carries } from '../../core/wan.js';
 import { buildPlan } from '../build.js';
 import { type Step, withBits } from '../evaluate/chains.js';
 import type { Packet, Surroundings } from '../evaluate/packet.js';
+import type { Found } from '../evaluate/route.js';
 import { type Outcome, outcomes, type Walk } from '../evaluate/walk.js';
-import type { Action } from '../plan.js';
+import type { Action, Plan } from '../plan.js';
 import { makeScene } from '../scene.js';
 import type { PlanStates } from '../states.js';
 import type { Explanation, PolicyShown, WayShown } from './explanation.js';
@@ -30,10 +31,12 @@ export interface Situation {
 export function explain(
   config: PlanConfig,
   packet: Packet,
-  around: Surroundings,
+  found: Surroundings,
   situation: Situation,
 ): Explanation {
-  const plan = buildPlan(config, around.facts, situation.states).families[packet.family];
+  const { families, settings } = buildPlan(config, found.facts, situation.states);
+  const plan = families[packet.family];
+  const around = withSettings(found, settings);
   const silent = outcomes(plan, packet, around, () => undefined);
   const { walk, drawn } = silent[0]!;
   const number = walk.steps.map(ruleNumber).findLast((one) => one !== undefined);
@@ -87,6 +90,19 @@ export function explain(
   };
 }
 
+/** The surroundings with the settings that the plan makes. */
+function withSettings(found: Surroundings, settings: Plan['settings']): Surroundings {
+  const { sourceCheck } = found;
+  if (sourceCheck === undefined) return found;
+  const isSet = (device: string) =>
+    settings.some((one) => one.device === device && one.key === 'src_valid_mark');
+  const planned = (device: string) => {
+    const check = sourceCheck(device);
+    return { ...check, byMark: check.byMark || isSet(device) };
+  };
+  return { ...found, sourceCheck: planned };
+}
+
 function leftText(
   walk: Walk,
   packet: Packet,
@@ -126,25 +142,24 @@ function shareOf({ drawn }: Outcome): number {
 }
 
 function wayOf({ packet, route, mark, translation }: Walk, share: number, config: PlanConfig): WayShown {
-  const nowhere = { wan: null, table: null, dev: null, via: null, nat: null };
-  const common = { share, mark: hex(mark) };
-  if (route.kind === 'local' || route.kind === 'none')
-    return { ...nowhere, ...common, fate: route.kind, rule: null };
+  const common = { share, mark: hex(mark), nat: natText(translation) };
+  if (route.kind !== 'filtered') return { ...common, ...lookedUp(route, packet.family, config) };
+  return { ...common, ...lookedUp(route.back, packet.family, config), fate: 'filtered' };
+}
+
+function lookedUp(
+  route: Found,
+  family: Family,
+  config: PlanConfig,
+): Omit<WayShown, 'share' | 'mark' | 'nat'> {
+  const nowhere = { wan: null, rule: null, table: null, dev: null, via: null };
+  if (route.kind === 'local' || route.kind === 'none') return { ...nowhere, fate: route.kind };
   const { priority, text, isOurs } = route.rule;
   const rule = { priority, text, ours: isOurs };
-  if (route.kind === 'refused') return { ...nowhere, ...common, fate: route.how as WayShown['fate'], rule };
+  if (route.kind === 'refused') return { ...nowhere, fate: route.how as WayShown['fate'], rule };
   const { dev, table } = route;
   const via = route.via ?? null;
-  return {
-    ...common,
-    fate: 'leaves',
-    wan: wanOf(dev, table, via, packet.family, config),
-    rule,
-    table,
-    dev,
-    via,
-    nat: natText(translation),
-  };
+  return { fate: 'leaves', wan: wanOf(dev, table, via, family, config), rule, table, dev, via };
 }
 
 /** The WAN of a table of ours, or the one whose device and gateway a route has. */

@@ -42,15 +42,18 @@ export interface StrategyShown {
 
 /** Where the kernel sends a packet. */
 export interface WayShown {
-  /** The WAN that it leaves by; null where that is none. */
+  /** The WAN that it leaves by, or its answers would where rp_filter loses it; null where that is none. */
   readonly wan: string | null;
   /** How much of such connections goes this way, 0..1. */
   readonly share: number;
-  /** `local`: to this router itself; `none`: no route; otherwise a word of `ip rule`. */
-  readonly fate: 'leaves' | 'local' | 'none' | 'unreachable' | 'blackhole' | 'prohibit';
+  /**
+   * `local`: to this router itself; `none`: no route; `filtered`: rp_filter loses what comes in, since the fields below are the
+   * way back to its source; otherwise a word of `ip rule`.
+   */
+  readonly fate: 'leaves' | 'local' | 'none' | 'filtered' | 'unreachable' | 'blackhole' | 'prohibit';
   /** The whole mark with which the route is looked up, as 0x... */
   readonly mark: string;
-  /** The ip rule that has the answer; null for `local` and `none`. */
+  /** The ip rule that has the answer; null for `local` and `none`, and where there is no way back. */
   readonly rule: { readonly priority: number; readonly text: string; readonly ours: boolean } | null;
   readonly table: string | null;
   readonly dev: string | null;
