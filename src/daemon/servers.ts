@@ -1,11 +1,10 @@
 import type { Logger } from 'pino';
 import type { HealthConfig } from '../config/health.js';
-import { flush, forget, lookup, type Selection } from '../conntrack/requests.js';
-import { type EventSink, NO_EVENTS } from '../core/event.js';
+import { forget, lookup } from '../conntrack/requests.js';
+import { NO_EVENTS } from '../core/event.js';
 import type { Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
-import type { MarkField } from '../core/mark.js';
-import { type Backend, backendName, type Service } from '../core/service.js';
+import { type Backend, backendName } from '../core/service.js';
 import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { type Clock, systemClock } from '../wan/clock.js';
@@ -14,28 +13,17 @@ import { type CheckReport, Monitor, type MonitorOptions, type Watching } from '.
 import { Destinations } from '../wan/passive/destinations.js';
 import { Evidence } from '../wan/passive/evidence.js';
 import type { Watch } from '../wan/passive/watch.js';
-import { noteCut } from './failover.js';
+import { ServerCuts, type ServerCutsParts } from './server-cuts.js';
 import { UnknownRounds } from './unknown-rounds.js';
 import { sinceDate } from './uplink-status.js';
 import { type Conntrack, watchTargets } from './watch-targets.js';
 
-/** A connection that was never answered can still go to another server without the client noticing. */
-const UNANSWERED: Selection = { unanswered: true };
-
 /** The service and how its servers are judged are read anew each time; {@link Servers.follow} takes up others. */
-export interface ServersParts {
-  readonly service: Service;
-  /** That of the backends. */
-  readonly field: MarkField;
+export interface ServersParts extends ServerCutsParts {
   readonly health: Pick<HealthConfig, 'serverChecks' | 'upAfterMs' | 'secondChance' | 'passive'>;
-  /** The connections that are cut when their server dies. */
-  readonly cut: Selection;
   /** Takes the findings, and has the current weights. */
   readonly states: States;
   readonly logger: Logger;
-  readonly events?: EventSink;
-  /** The names of the targets that new connections to the service may be given to. */
-  readonly candidates: () => ReadonlySet<string>;
   /** Whether a connection that must keep off a target could be given to another one. */
   readonly hasOther: (name: string) => boolean;
   /** Drops the remembered decisions for a backend. @param mark its number */
@@ -43,7 +31,6 @@ export interface ServersParts {
   /** Makes the kernel's own choice go by the states; see {@link RulesKeeper.setStates}. */
   readonly follow: () => Promise<void>;
   readonly clock?: Clock;
-  readonly flush?: typeof flush;
   readonly conntrack?: Conntrack;
   /** What an earlier daemon knew of the servers. */
   readonly memory?: ReadonlyMap<TargetId, HealthMemory> | undefined;
@@ -65,7 +52,6 @@ export interface ServersParts {
 export class Servers {
   readonly #parts: ServersParts;
   readonly #clock: Clock;
-  readonly #flush: typeof flush;
   readonly #health: Health;
   readonly #monitor: Monitor;
   readonly #family: Family;
@@ -75,16 +61,15 @@ export class Servers {
   readonly #doubted = new Set<string>();
   /** The last change of each target, so that work for an older one can tell that it is out of date. */
   readonly #latest = new Map<TargetId, HealthChange>();
-  /** Servers that are down, with connections that are cut once another server has shown that it works. */
-  readonly #toCut = new Map<TargetId, HealthChange>();
+  readonly #cuts: ServerCuts;
   #settled: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ServersParts) {
     this.#parts = parts;
     const { service, states } = parts;
     this.#clock = parts.clock ?? systemClock;
-    this.#flush = parts.flush ?? flush;
     this.#family = service.family;
+    this.#cuts = new ServerCuts(parts);
     const unknown = new UnknownRounds(parts.logger, this.#clock, (name) => this.#label(name), 'backend');
     const weight = (name: string) => states.weight(name, this.#named(name)?.weight ?? 0);
     this.#health = new Health({
@@ -114,7 +99,7 @@ export class Servers {
         return known === undefined || known.up ? undefined : known.reason;
       },
       onPassed: (wan, _family, began) => {
-        this.#cutAfter(began);
+        this.#cuts.passed(began);
         this.#passed(wan);
       },
       onFailed: (wan, _family, why) => {
@@ -139,7 +124,7 @@ export class Servers {
     const names = this.#names;
     this.#health.keep(new Set(names.map((name) => targetId(name, this.#family))));
     for (const name of this.#doubted) if (!names.includes(name)) this.#doubted.delete(name);
-    for (const [id, { wan }] of this.#toCut) if (!names.includes(wan)) this.#toCut.delete(id);
+    this.#cuts.keep(names);
     this.#monitor.watch(this.#watching);
     if (this.#watches) this.#watch ??= this.#openWatch();
     else {
@@ -252,7 +237,7 @@ export class Servers {
     const backend = this.#named(name);
     if (backend === undefined) return;
     drop(backend.mark);
-    this.#settle(Promise.all([this.#cut(backend, UNANSWERED), follow()]));
+    this.#settle(Promise.all([this.#cuts.unanswered(backend), follow()]));
   }
 
   /** A round of a server's checks has passed. */
@@ -301,13 +286,13 @@ export class Servers {
 
   /** Never rejects. */
   async #act(backend: Backend, change: HealthChange, lastedMs: number): Promise<void> {
-    const { logger, states, forget, follow, cut } = this.#parts;
+    const { logger, states, forget, follow } = this.#parts;
     const { wan, family, up, reason, since } = change;
     const id = targetId(wan, family);
     const lasted = Math.round(lastedMs / 1000);
     const line = { ...this.#label(wan), reason, since: sinceDate(since), lasted };
     if (up) {
-      this.#toCut.delete(id);
+      this.#cuts.spare(id);
       await follow();
       // After another change meanwhile, that change does the rest.
       if (this.#latest.get(id) !== change) return;
@@ -320,44 +305,21 @@ export class Servers {
     this.#note(wan, 'down', reason, lasted);
     forget(backend.mark);
     const waits = !states.isByHand(wan) && this.#isAnotherAsked(wan);
-    if (waits) this.#toCut.set(id, change);
+    if (waits) this.#cuts.wait(change);
     // With none left, the cause is likely common to all, so none is cut, nor when the first of them is back, as it may be
     // before the rules have followed.
     const isLast = this.#parts.candidates().size === 0;
-    if (isLast) this.#toCut.clear();
+    if (isLast) this.#cuts.spareAll();
     // Packets without an answer yet are decided anew at their next retransmission.
-    await Promise.all([this.#cut(backend, UNANSWERED), follow()]);
+    await Promise.all([this.#cuts.unanswered(backend), follow()]);
     // The server may be up again by now.
-    if (!waits && !isLast && states.down.has(id)) await this.#cut(backend, cut);
+    if (!waits && !isLast && states.down.has(id)) await this.#cuts.all(backend);
   }
 
   /** Whether a check of another server can show that this one alone is down. */
   #isAnotherAsked(name: string): boolean {
     const { candidates, health } = this.#parts;
     return health.serverChecks.some(({ wan }) => wan !== name && candidates().has(wan));
-  }
-
-  /** Cuts what waits for a round that began at `began`. */
-  #cutAfter(began: number): void {
-    for (const [id, { wan, since }] of this.#toCut) {
-      if (began < since) continue;
-      this.#toCut.delete(id);
-      void this.#cut(this.#named(wan), this.#parts.cut);
-    }
-  }
-
-  /** Cuts connections of a server, unless there is no other one: then they may as well wait for this one. */
-  async #cut(backend: Backend | undefined, selection: Selection): Promise<void> {
-    const { field, candidates, logger, service, events = NO_EVENTS } = this.#parts;
-    if (backend === undefined || candidates().size === 0) return;
-    const name = backendName(service, backend);
-    const family = this.#family;
-    try {
-      const flushed = await this.#flush(field.encode(backend.mark), field.mask, { ...selection, family });
-      noteCut(events, { target: name, family, selection, flushed });
-    } catch (error) {
-      logger.error(`connections of backend ${name} could not be cut: ${(error as Error).message}`);
-    }
   }
 
   /** Undefined for one that is gone, of which something is still on its way. */

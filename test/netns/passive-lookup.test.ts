@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { lookup } from '#wanmark/conntrack/requests.js';
-import { isAnswered } from '#wanmark/wan/passive/watch.js';
+import { isAnswered } from '#wanmark/wan/passive/answered.js';
 import { FAMILIES, installMarks, portOf, Traffic, until } from './conntrack-harness.js';
 import { LOCAL, rule, scenario } from './queue-harness.js';
 

@@ -4,24 +4,14 @@ import type { Flow } from '../../core/flow.js';
 import { TCP, UDP } from '../../core/protocol.js';
 import type { Tuple } from '../../core/tuple.js';
 import type { Clock } from '../clock.js';
-import { FIRST_SYN_MS, LATER_SYN_MS } from './answer-times.js';
+import { FIRST_SYN_MS } from './answer-times.js';
+import { isAnswered } from './answered.js';
 import type { Destinations } from './destinations.js';
-import type { Evidence, Unanswered } from './evidence.js';
-import { networkOf } from './network.js';
+import type { Evidence } from './evidence.js';
+import { keyOf, type Move, Moves, REMEMBERED_MS } from './moves.js';
+import { FIRST_LOOK_MS, looksOf, type Sample, type Seen, unansweredOf } from './sample.js';
 import { Sampler } from './sampler.js';
 
-/** IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h). */
-const SEEN_REPLY = 1 << 1;
-/** Ages at which a connection is looked at, until it is answered. */
-const FIRST_LOOK_MS = 250;
-const LOOKS_MS = [FIRST_LOOK_MS, 500, FIRST_SYN_MS, 1250, 1750, 2300, LATER_SYN_MS] as const;
-/** Where resets are looked for: most have come by then, and each moment more makes others hear of one. */
-const RESET_LOOK_MS = 25;
-/** A moved connection is looked at sooner as well, since its answer speaks against the WAN that did not answer it. */
-const MOVED_LOOKS_MS = [100, ...LOOKS_MS] as const;
-const RESETS_LOOKS_MS = [RESET_LOOK_MS, ...LOOKS_MS] as const;
-/** Unanswered UDP is looked at less often, since it is mostly one-way on purpose. */
-const UDP_LOOKS_MS = [250, 500, FIRST_SYN_MS] as const;
 /** Looks are spread, since decisions wait for them; those of one moment together take a millisecond. */
 const LOOKS_EVERY_MS = 25;
 const JUDGED_EVERY_MS = 100;
@@ -31,8 +21,6 @@ const LATE_MS = 100;
 const TCP_PER_SECOND = 500;
 /** UDP says only that a WAN answers, for which a few are enough. */
 const UDP_PER_SECOND = 20;
-/** How long a moved connection keeps off the WAN that did not answer it. A client's last SYN comes later, but few wait. */
-const REMEMBERED_MS = 15_000;
 /**
  * With so many moved connections, no error of a router moves another one: a client that tries a dead network thousands of
  * times a second would cost a question to conntrack and a place in memory each time.
@@ -44,49 +32,6 @@ const MOST_MOVES = (TCP_PER_SECOND * REMEMBERED_MS) / 1000;
  * all at once (arp_error_report). They are about one try. The next one is a second later at the earliest.
  */
 const SAME_TRY_MS = 500;
-
-/** Whether a connection was answered; undefined when its entry says nothing about that. */
-export type Answered = boolean | undefined;
-
-/**
- * Whether a connection was answered, by its conntrack entry. UDP without a reply says nothing, since some protocols,
- * like syslog, never reply; nor does an entry that is gone, which somebody may have deleted.
- */
-export function isAnswered(proto: number, entry: Pick<Entry, 'status' | 'tcpState'> | undefined): Answered {
-  if (entry === undefined) return undefined;
-  if ((entry.status & SEEN_REPLY) !== 0) return true;
-  return proto === TCP && entry.tcpState === 'SYN_SENT' ? false : undefined;
-}
-
-interface Sample {
-  readonly id: number;
-  /**
-   * The WAN that it was given to. The kernel may have chosen another one, if the decision came too late. Undefined until
-   * the first look where only the kernel knows.
-   */
-  wan: string | undefined;
-  readonly tuple: Tuple;
-  /** When the connection was decided. */
-  readonly decidedAt: number;
-  /** The same, by the clock without the time in which the process stood still: for ages. */
-  readonly bornMs: number;
-  /** Its own move away from another WAN; undefined for nearly all. */
-  readonly move: Move | undefined;
-  looks: number;
-  /** The age at which it was last seen without an answer, in ms; 0 where it never was. */
-  knownMs: number;
-}
-
-/** One whose WAN is known. */
-type Seen = Sample & { readonly wan: string };
-
-/** A connection that was taken from the WAN that did not answer it. */
-interface Move {
-  readonly from: string;
-  readonly tried: ReadonlySet<string>;
-  readonly unanswered: Unanswered;
-  readonly at: number;
-}
 
 export interface WatchOptions {
   /**
@@ -133,7 +78,7 @@ export class Watch {
     string | undefined,
     Record<Family, { tcp: Sampler<Sample>; udp: Sampler<Sample> }>
   >();
-  readonly #moves = new Map<string, Move>();
+  readonly #moves = new Moves();
   /** The id of the latest sample of each connection that is followed. */
   readonly #latest = new Map<string, number>();
   #samples: Sample[] = [];
@@ -150,7 +95,7 @@ export class Watch {
 
   /** The WANs that did not answer this connection; undefined for nearly all. Cheap while nothing is moved. */
   tried(flow: Flow): ReadonlySet<string> | undefined {
-    return this.#moves.size === 0 ? undefined : this.#moves.get(keyOf(flow))?.tried;
+    return this.#moves.of(flow)?.tried;
   }
 
   /** Notes that a new connection was given to `wan`. */
@@ -170,7 +115,7 @@ export class Watch {
   #note(wan: string | undefined, flow: Flow, ageMs: number): void {
     const { family, proto } = flow;
     if (this.#stopped || (proto !== TCP && proto !== UDP) || (family !== 4 && family !== 6)) return;
-    const move = this.#moves.size > 0 ? this.#moves.get(keyOf(flow)) : undefined;
+    const move = this.#moves.of(flow);
     const make = () => this.#sample(wan, flow, { move, ageMs });
     if (move !== undefined) this.#follow(make());
     else {
@@ -189,7 +134,7 @@ export class Watch {
    * @returns whether the connection gets a second chance, so that its client must not hear of the error
    */
   unreachable(wan: string, tuple: Tuple): boolean {
-    const move = this.#moves.get(keyOf(tuple));
+    const move = this.#moves.of(tuple);
     const wasTaken = move?.from === wan;
     if (wasTaken && this.#aliveMs() - move.at < SAME_TRY_MS) return true;
     const sample = this.#sample(wan, tuple);
@@ -266,8 +211,9 @@ export class Watch {
         for (const sample of [...tcp.take(now), ...udp.take(now)]) this.#follow(sample);
       }
     }
-    this.#forgetMoves(now);
-    const isDue = (sample: Sample) => now - sample.bornMs >= this.#looksOf(sample)[sample.looks]!;
+    this.#moves.forgetOld(now);
+    const isDue = (sample: Sample) =>
+      now - sample.bornMs >= looksOf(sample, this.#options.onUnanswered !== undefined)[sample.looks]!;
     const due = this.#samples.filter(isDue);
     this.#samples = this.#samples.filter((sample) => !isDue(sample));
     const unanswered = await Promise.all(due.map((sample) => this.#look(sample)));
@@ -281,14 +227,6 @@ export class Watch {
     }
     // Looks since the last judgement have yet to be judged.
     if (this.#samples.length > 0 || this.#moves.size > 0 || !judges) this.#arm();
-  }
-
-  #forgetMoves(now: number): void {
-    for (const [key, { at }] of this.#moves) {
-      // The oldest come first, and there may be thousands.
-      if (now - at <= REMEMBERED_MS) return;
-      this.#moves.delete(key);
-    }
   }
 
   /** @returns the sample where it has no answer yet */
@@ -324,7 +262,11 @@ export class Watch {
     sample.looks++;
     sample.knownMs = ageMs;
     // UDP is looked at again as well, since an answer may still come.
-    if (entry !== undefined && sample.looks < this.#looksOf(sample).length) this.#follow(sample);
+    if (
+      entry !== undefined &&
+      sample.looks < looksOf(sample, this.#options.onUnanswered !== undefined).length
+    )
+      this.#follow(sample);
     return answered === false ? Object.assign(sample, { wan }) : undefined;
   }
 
@@ -353,19 +295,13 @@ export class Watch {
     return knownMs >= patienceMs && mayMove(wan, tuple.family);
   };
 
-  #looksOf({ tuple, move }: Sample): readonly number[] {
-    if (move !== undefined) return MOVED_LOOKS_MS;
-    if (tuple.proto === UDP) return UDP_LOOKS_MS;
-    return this.#options.onUnanswered === undefined ? LOOKS_MS : RESETS_LOOKS_MS;
-  }
-
   async #moveAll(samples: readonly Seen[]): Promise<void> {
     if (samples.length === 0) return;
     const at = this.#aliveMs();
     // Noted before the kernel is asked, since the next SYN may come meanwhile.
     for (const sample of samples) {
       const { wan, tuple, knownMs } = sample;
-      this.#moves.set(keyOf(tuple), {
+      this.#moves.add(tuple, {
         from: wan,
         tried: new Set([wan]),
         unanswered: sample.move?.unanswered ?? unansweredOf(sample, knownMs),
@@ -378,16 +314,8 @@ export class Watch {
     const forgotten = await this.#options.forget(samples).catch((): boolean[] => []);
     for (const [i, { id, wan, tuple }] of samples.entries()) {
       // It was answered in the last moment, or is gone.
-      if (forgotten[i] !== true) this.#moves.delete(keyOf(tuple));
+      if (forgotten[i] !== true) this.#moves.delete(tuple);
       else this.#options.evidence[tuple.family].withdraw(wan, id);
     }
   }
-}
-
-function unansweredOf({ id, decidedAt, tuple }: Sample, ageMs: number): Unanswered {
-  return { id, decidedAt, ageMs, client: tuple.src, network: networkOf(tuple.dst) };
-}
-
-function keyOf({ proto, src, sport, dst, dport }: Omit<Tuple, 'family'>): string {
-  return `${proto} ${src} ${sport} ${dst} ${dport}`;
 }
