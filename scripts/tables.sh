@@ -84,7 +84,7 @@ ours() {
 
 # replace_tables FAMILY NOW THEN STEPS STAGES: writes the input of iptables-restore that turns our part of the tables
 # in NOW into that in THEN, by making all of it anew. Jumps go first into their base chain, but last in nat
-# POSTROUTING.
+# POSTROUTING, as does the one to WANMARK_ASKED.
 replace_tables() {
 	awk -v now="$2/$1." -v then="$3/$1." -v tables="$5" '
 		function replace(table,   line, word, i, olds, had, wanted, old, new, heads, gone, rules, first, last, empty, drop, body) {
@@ -99,7 +99,7 @@ replace_tables() {
 				split(line, word, " ")
 				if (line ~ /^:/) { wanted[substr(word[1], 2)]; heads = heads line "\n" }
 				else if (word[2] ~ /^WANMARK/) rules = rules line "\n"
-				else if (table == "nat" && word[2] == "POSTROUTING") last = last line "\n"
+				else if ((table == "nat" && word[2] == "POSTROUTING") || line ~ / WANMARK_ASKED$/) last = last line "\n"
 				else { sub(/^-A [A-Z]+/, "& 1", line); sub(/^-A/, "-I", line); first = line "\n" first }
 				new = new line "\n"
 			}

@@ -1,5 +1,6 @@
 import type { PlanConfig } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
+import { askedStage } from './asking.js';
 import type { Facts } from './facts.js';
 import { tellFarEnds } from './far-ends.js';
 import { heldSetName, MOST_LISTED } from './held-sets.js';
@@ -57,7 +58,7 @@ function familyPlan(scene: Scene): FamilyPlan {
     ]),
     stages: {
       nat: asMatched(natStage(scene), facts),
-      mangle: asMatched(together(wanMangle(scene), serviceMangle(scene)), facts),
+      mangle: asMatched(together(wanMangle(scene), serviceMangle(scene), askedStage(scene)), facts),
       filter: serviceForward(scene),
     },
     rules: ipRules(scene),
@@ -65,8 +66,8 @@ function familyPlan(scene: Scene): FamilyPlan {
   };
 }
 
-function together(a: StagePlan, b: StagePlan): StagePlan {
-  return { chains: [...a.chains, ...b.chains], hooks: [...a.hooks, ...b.hooks] };
+function together(...all: readonly StagePlan[]): StagePlan {
+  return { chains: all.flatMap(({ chains }) => chains), hooks: all.flatMap(({ hooks }) => hooks) };
 }
 
 /** The networks that are also not translated: those that somebody excluded. */

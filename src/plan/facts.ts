@@ -100,6 +100,11 @@ export interface Facts {
   readonly networks: ReadonlyMap<string, string>;
   /** What other people's rules redirect; the first that matches holds. */
   readonly redirections: Readonly<Record<Family, readonly Redirection[]>>;
+  /**
+   * Whether rules of others in mangle that cannot be copied take new connections, or mark them for an ip rule. Undefined, as for a
+   * printed script: no.
+   */
+  readonly uncopied?: Readonly<Record<Family, boolean>>;
   /** The far ends of tunnels that only a program knows, by device. Undefined: none. */
   readonly endpoints?: ReadonlyMap<string, readonly string[]>;
   /** Devices where strict rp_filter looks up the way back without the packet's mark, unless the device says otherwise. */

@@ -1,10 +1,10 @@
+import { askingRules, toDaemon } from './asking.js';
 import { countComment, outComment, sharesDevice } from './counted.js';
 import { neighbourKey } from './facts.js';
 import { farEnds } from './far-ends.js';
 import { kernelRules } from './kernel-choice.js';
 import { exemptMarks, ledMarks, markWords } from './others.js';
 import {
-  type Action,
   type Chain,
   type Hook,
   type Match,
@@ -44,7 +44,7 @@ import { defaultDevices, type Uplink } from './uplink.js';
  *     PREROUTING  -> WANMARK       restore; in by a WAN: that WAN; new: WANMARK_NEW
  *     OUTPUT      -> WANMARK_OUT   restore; bound to another WAN: leave alone; new: WANMARK_NEW (not with `own: off`)
  *                    WANMARK_NEW   specific routes, local, not unicast: leave alone; to the daemon, or first to the rules
- *                                  that lead to policies (steering.ts)
+ *                                  that lead to policies (steering.ts), or first to the rules of others (asking.ts)
  *     FORWARD, INPUT -> WANMARK_TRUTH   a new connection that leaves otherwise than was chosen belongs to nobody yet
  *     POSTROUTING -> WANMARK_SAVE  the connection belongs to the WAN it leaves by
  *     POSTROUTING, INPUT -> WANMARK_COUNT   packets and bytes per mark
@@ -66,14 +66,8 @@ export function wanMangle(scene: Scene): StagePlan {
   const steered = steers(scene);
   const leadsOwn = config.rules.own || steersOwn(scene);
   const to = (chain: string): Rule[] => [{ when: isNew, action: { kind: 'goto', chain } }];
-  const balanced: Rule[] = [
-    ...(byKernel || spreads || askedBits(scene).value === 0
-      ? []
-      : [{ when: isNew, action: { kind: 'set-connmark', bits: askedBits(scene) } } as const]),
-    { when: isNew, action: byKernel ? { kind: 'goto', chain: 'WANMARK_KERNEL' } : toDaemon(scene) },
-  ];
   // What no rule is for is left alone in a family that no WAN carries.
-  const asking = uplinks.length === 0 ? [] : balanced;
+  const asking = uplinks.length === 0 ? [] : askingRules(scene);
   const errors = spreads || byKernel ? NOTHING : errorStage(scene);
   // The rule by device comes first: a far end that spreads packets, too, may answer by any WAN, and strict rp_filter
   // looks up the way back with the packet's mark.
@@ -132,10 +126,6 @@ export function wanMangle(scene: Scene): StagePlan {
     { base: 'POSTROUTING', chain: 'WANMARK_COUNT' },
   ];
   return { chains, hooks };
-}
-
-function toDaemon({ config: { queues } }: Scene): Action {
-  return { kind: 'queue', first: queues.num, last: queues.num + queues.count - 1 };
 }
 
 /**

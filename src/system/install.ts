@@ -40,7 +40,7 @@ import {
 } from './network-sets.js';
 import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
 import { needNetAdmin } from './privilege.js';
-import { readRedirections } from './redirections.js';
+import { jumpsToMove, readRedirections, redirectionFacts } from './redirections.js';
 import { countingAfter } from './rule-counters.js';
 import { saidBy } from './said.js';
 
@@ -220,13 +220,13 @@ class Passage {
     const { mask } = config.fields.wans;
     const redirected = (family: Family) =>
       readRedirections(folder.saved(family), ledMarks({ facts: read, family, config, mask }));
-    const redirections = { 4: redirected(4), 6: redirected(6) };
+    const others = { 4: redirected(4), 6: redirected(6) };
     const endpoints = await readEndpoints(
       config.wans.map(({ dev }) => dev),
       read.devices,
     );
     const { ipsec } = asked.firewall;
-    const facts = { ...read, macs, redirections, endpoints, ipsec };
+    const facts = { ...read, macs, ...redirectionFacts(others), endpoints, ipsec };
     // Packets wait for a daemon that does this, so it is done in parts.
     await setImmediate();
     const plan = buildPlan(config, facts, states);
@@ -281,7 +281,7 @@ function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, w
   const { config, before } = asked;
   const lists = folder.have();
   folder.want(want);
-  const steps = planSteps({ lists, asked: settledIn(lists) }, want);
+  const steps = planSteps({ lists, asked: settledIn(lists), toMove: jumpsOf(folder) }, want);
   folder.steps(steps);
   const kept = keptText({
     raw: asked.raw,
@@ -296,6 +296,11 @@ function writePlan(folder: PlanFolder, asked: Asked, facts: Facts, plan: Plan, w
   });
   folder.keep(KEPT_FILE, kept);
   folder.keep('settings', (want.get('settings') ?? []).map((line) => `${line}\n`).join(''));
+}
+
+/** The jumps that are to be moved, by family. */
+function jumpsOf(folder: PlanFolder): Record<Family, ReadonlySet<string>> {
+  return { 4: jumpsToMove(folder.saved(4)), 6: jumpsToMove(folder.saved(6)) };
 }
 
 /** The lists that were asked for, of each table that is still as the kernel made it then. */

@@ -6,7 +6,7 @@ import { ledMarks } from '../plan/others.js';
 import { readEndpoints } from './endpoints.js';
 import { readFacts, routeFacts } from './facts.js';
 import type { Firewall } from './firewall.js';
-import { readRedirections } from './redirections.js';
+import { readRedirections, redirectionFacts } from './redirections.js';
 import { KernelSet } from './rtnetlink/kernel-set.js';
 import { dumpTable } from './rtnetlink/routes.js';
 import { type Run, run as runCommand } from './run.js';
@@ -37,7 +37,7 @@ export async function lookAround(
     readRedirections(text, ledMarks({ facts: read, family, config, mask }));
   const facts: Facts = {
     ...read,
-    redirections: { 4: redirected(4, saved[0]!), 6: redirected(6, saved[1]!) },
+    ...redirectionFacts({ 4: redirected(4, saved[0]!), 6: redirected(6, saved[1]!) }),
     endpoints,
     ipsec,
   };

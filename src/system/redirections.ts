@@ -1,4 +1,6 @@
-import type { Redirection } from '../plan/facts.js';
+import type { Family } from '../core/family.js';
+import { ASKED_CHAIN } from '../plan/asking.js';
+import type { Facts, Redirection } from '../plan/facts.js';
 import type { MarkBits } from '../plan/plan.js';
 
 /** The most rules that are copied; a machine with more of them is a cluster's node, whose rules change all the time. */
@@ -20,14 +22,52 @@ const PASSING = new Set(
  * rules lead. The order matters: the first that matches holds. What cannot be copied ends the list, so a connection may be
  * missing in it, but none is in it wrongly.
  */
-export function readRedirections(saved: string, led: readonly MarkBits[] = []): Redirection[] {
+export function readRedirections(saved: string, led: readonly MarkBits[] = []): Redirections {
   const tables = readTables(saved);
   const found: Redirection[] = [];
-  for (const name of ['mangle', 'nat']) {
-    const reader = new Reader(tables.get(name) ?? new Map(), name === 'mangle' ? led : []);
-    if (!reader.read('PREROUTING', [], found)) break;
-  }
-  return found.length > MOST_REDIRECTIONS ? [] : found;
+  const [mangle, nat] = ['mangle', 'nat'].map(
+    (name) => new Reader(tables.get(name) ?? new Map(), name === 'mangle' ? led : []),
+  ) as [Reader, Reader];
+  if (mangle.read('PREROUTING', [], found)) nat.read('PREROUTING', [], found);
+  const tooMany = found.length > MOST_REDIRECTIONS;
+  const isPartial = tooMany || mangle.missed;
+  return {
+    redirections: tooMany ? [] : found,
+    uncopied: (isPartial && mangle.takes('PREROUTING')) || mangle.takes('OUTPUT'),
+  };
+}
+
+/** What other people's rules do with new connections, of one family. */
+export interface Redirections {
+  readonly redirections: Redirection[];
+  /** Whether rules of mangle take or lead connections that are not in the list; OUTPUT's never are. */
+  readonly uncopied: boolean;
+}
+
+/** The facts of both families. */
+export function redirectionFacts(
+  all: Readonly<Record<Family, Redirections>>,
+): Pick<Facts, 'redirections' | 'uncopied'> {
+  return {
+    redirections: { 4: all[4].redirections, 6: all[6].redirections },
+    uncopied: { 4: all[4].uncopied, 6: all[6].uncopied },
+  };
+}
+
+/**
+ * The jumps of mangle that are to be the last of their chain (asking.ts) and have rules of others behind them, by the output of
+ * iptables-save, each as `BASE CHAIN`.
+ */
+export function jumpsToMove(saved: string): Set<string> {
+  const lines = saved.split('\n');
+  const from = lines.indexOf('*mangle');
+  const rules = lines.slice(from, from < 0 ? from : lines.indexOf('COMMIT', from));
+  const lasts = ['PREROUTING', 'OUTPUT'].flatMap((base) => {
+    const own = rules.filter((line) => line.startsWith(`-A ${base} `));
+    const at = own.findIndex((line) => line.endsWith(`-j ${ASKED_CHAIN}`));
+    return at >= 0 && at < own.length - 1 ? [`${base} ${ASKED_CHAIN}`] : [];
+  });
+  return new Set(lasts);
 }
 
 /** Conditions in words, option by option, such as `! -i lan0` and `-m tcp`. */
@@ -106,6 +146,8 @@ function both(outer: Conditions, inner: Conditions): Conditions | undefined {
 class Reader {
   readonly #chains: Chains;
   readonly #led: readonly MarkBits[];
+  /** Whether some of the rules could not be copied. */
+  missed = false;
 
   constructor(chains: Chains, led: readonly MarkBits[]) {
     this.#chains = chains;
@@ -121,6 +163,7 @@ class Reader {
       const to = isLed ? 'table' : destination(target, options);
       const all = conditions && both(outer, conditions);
       if (all === undefined) {
+        this.missed = true;
         if (to === 'router' || to === 'table') continue;
         return false;
       }
@@ -131,6 +174,18 @@ class Reader {
       }
     }
     return true;
+  }
+
+  /** Whether some rule that a chain leads to takes packets, or gives them a mark that is led; whichever packets they are. */
+  takes(chain: string, seen = new Set<string>()): boolean {
+    if (seen.has(chain)) return false;
+    seen.add(chain);
+    return (this.#chains.get(chain) ?? []).some(
+      ({ target, options }) =>
+        target === 'TPROXY' ||
+        (target === 'MARK' && this.#leads(options)) ||
+        (this.#chains.has(target) && this.takes(target, seen)),
+    );
   }
 
   /** Whether a packet that had no mark has one that is led, once MARK has set it. */

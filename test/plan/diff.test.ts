@@ -41,6 +41,30 @@ describe('the steps of a table', () => {
     ]);
   });
 
+  it('append the jump to what is asked last, and move it where others are behind it', () => {
+    const asked = jump('PREROUTING', 'WANMARK_ASKED');
+    const rule = '-A WANMARK_ASKED -j NFQUEUE';
+    const want = [...HEADS, ':WANMARK_ASKED - [0:0]', ...RULES, rule, ...JUMPS, asked];
+    assert.deepEqual(tableSteps('mangle', known, want), [':WANMARK_ASKED - [0:0]', rule, asked]);
+    assert.deepEqual(tableSteps('mangle', { have: [], asked: undefined }, want).slice(-3), [
+      insert('POSTROUTING', 'WANMARK_SAVE'),
+      insert('PREROUTING', 'WANMARK'),
+      asked,
+    ]);
+    const there = { have: want, asked: want };
+    assert.deepEqual(tableSteps('mangle', there, want), []);
+    const toMove = new Set(['PREROUTING WANMARK_ASKED']);
+    assert.deepEqual(tableSteps('mangle', { ...there, toMove }, want), [
+      away('PREROUTING', 'WANMARK_ASKED'),
+      asked,
+    ]);
+    assert.deepEqual(tableSteps('mangle', { ...there, toMove }, TABLE), [
+      away('PREROUTING', 'WANMARK_ASKED'),
+      '-F WANMARK_ASKED',
+      '-X WANMARK_ASKED',
+    ]);
+  });
+
   it('rewrite a chain that changes, and no other', () => {
     const want = TABLE.map((line) => (line === RULES[1] ? '-A WANMARK_SAVE -o eth2 -j RETURN' : line));
     assert.deepEqual(tableSteps('mangle', known, want), [HEADS[1], '-A WANMARK_SAVE -o eth2 -j RETURN']);

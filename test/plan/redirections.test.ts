@@ -48,3 +48,39 @@ describe('redirected connections', () => {
     assert.deepEqual(rules(away, '4.nat'), ['-A WANMARK -i lan0 -g WANMARK_NEW']);
   });
 });
+
+describe('rules of others that cannot be copied', () => {
+  const facts = { ...ROUTER, uncopied: { 4: true, 6: false } };
+  const lines = (list: string, config = CONFIG) => planLists(buildPlan(config, facts, NO_STATES)).get(list)!;
+
+  test('have each packet before the daemon is asked, which is then the last of all', () => {
+    const mangle = lines('4.mangle');
+    assert.deepEqual(
+      mangle.filter((line) => /NFQUEUE/.test(line) && !line.includes('UNREACHABLE')),
+      [
+        '-A WANMARK_ASKED -m conntrack --ctstate NEW --ctdir ORIGINAL -m connmark --mark 0x3e000000/0x3f000000 -j NFQUEUE --queue-num 0 --queue-bypass',
+      ],
+    );
+    assert.deepEqual(
+      mangle.filter((line) => line.endsWith('-j WANMARK_ASKED')),
+      ['PREROUTING', 'OUTPUT'].map(
+        (base) => `-A ${base} -m conntrack --ctstate NEW -m comment --comment wanmark -j WANMARK_ASKED`,
+      ),
+    );
+    assert.deepEqual(
+      lines('6.mangle').filter((line) => line.includes('ASKED')),
+      [],
+      'the other family asks in its place',
+    );
+  });
+
+  test('change nothing where nobody is asked, or nothing could say so', () => {
+    const none = { wan: ['fibre,dev=eth1,via=192.0.2.1', 'dsl,dev=eth2,via=198.51.100.1'] };
+    for (const more of [{ engine: 'kernel' }, { mask: '0x3' }]) {
+      const config = parseConfig({ ...none, ...more });
+      assert.doesNotMatch(lines('4.mangle', config).join('\n'), /ASKED/);
+    }
+    const own = lines('4.mangle', parseConfig({ ...none, own: 'off' }));
+    assert.doesNotMatch(own.join('\n'), /OUTPUT .*ASKED/);
+  });
+});

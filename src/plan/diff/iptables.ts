@@ -1,3 +1,5 @@
+import { ASKED_CHAIN } from '../asking.js';
+
 /**
  * The difference between our part of an iptables table as it is and as it should be. Pure: text in, text out.
  *
@@ -13,10 +15,16 @@ export interface TableState {
    * a text of ours can be compared only with another text of ours.
    */
   readonly asked: readonly string[] | undefined;
+  /** The jumps that stand in a wrong place among those of others, each as `BASE CHAIN`. Undefined: none. */
+  readonly toMove?: ReadonlySet<string>;
 }
 
 /** The lines between `*TABLE` and `COMMIT` for iptables-restore --noflush; none when nothing differs. */
-export function tableSteps(table: string, { have, asked }: TableState, want: readonly string[]): string[] {
+export function tableSteps(
+  table: string,
+  { have, asked, toMove }: TableState,
+  want: readonly string[],
+): string[] {
   const now = parseTable(have);
   const before = parseTable(asked ?? []);
   const wanted = parseTable(want);
@@ -28,10 +36,11 @@ export function tableSteps(table: string, { have, asked }: TableState, want: rea
   const changed = [...wanted.rules.keys()].filter((chain) => !isSame(chain));
   const gone = [...now.rules.keys()].filter((chain) => !wanted.rules.has(chain));
   const anew = basesInOtherOrder(table, now, wanted);
-  const dropped = [...now.jumps].filter(([key, { base }]) => !wanted.jumps.has(key) || anew.has(base));
-  const made = [...wanted.jumps].filter(([key, { base }]) => !now.jumps.has(key) || anew.has(base));
-  const first = made.filter(([, { base }]) => !goesLast(table, base));
-  const last = made.filter(([, { base }]) => goesLast(table, base));
+  const isAnew = (key: string, { base }: Jump) => anew.has(base) || toMove?.has(key) === true;
+  const dropped = [...now.jumps].filter(([key, jump]) => !wanted.jumps.has(key) || isAnew(key, jump));
+  const made = [...wanted.jumps].filter(([key, jump]) => !now.jumps.has(key) || isAnew(key, jump));
+  const first = made.filter(([key]) => !goesLast(table, key));
+  const last = made.filter(([key]) => goesLast(table, key));
   return [
     // A line with a colon creates one of our chains, or empties it.
     ...changed.map((chain) => `:${chain} - [0:0]`),
@@ -47,10 +56,11 @@ export function tableSteps(table: string, { have, asked }: TableState, want: rea
 
 /**
  * Jumps go first into their base chain, so that nobody's ACCEPT hides us, but last in nat POSTROUTING, where a user's
- * special rule should win.
+ * special rule should win, and where we ask after everybody else (asking.ts).
+ * @param key of a jump
  */
-function goesLast(table: string, base: string): boolean {
-  return table === 'nat' && base === 'POSTROUTING';
+function goesLast(table: string, key: string): boolean {
+  return (table === 'nat' && key.startsWith('POSTROUTING ')) || key.endsWith(` ${ASKED_CHAIN}`);
 }
 
 interface Jump {
@@ -92,7 +102,8 @@ function basesInOtherOrder(table: string, now: Table, wanted: Table): Set<string
       const order = targets(wanted.jumps, base);
       const kept = targets(now.jumps, base).filter((key) => wanted.jumps.has(key));
       const fresh = order.filter((key) => !now.jumps.has(key));
-      const result = goesLast(table, base) ? [...kept, ...fresh] : [...fresh, ...kept];
+      const isLast = (key: string) => goesLast(table, key);
+      const result = [...fresh.filter((key) => !isLast(key)), ...kept, ...fresh.filter(isLast)];
       return result.join('\n') !== order.join('\n');
     }),
   );

@@ -9,6 +9,8 @@ export interface Have {
   readonly lists: Lists;
   /** Holds a table only while the kernel's text is still that of the last settle. */
   readonly asked: Lists;
+  /** The jumps of mangle that are there and in a wrong place, each as `BASE CHAIN`. Undefined: none. */
+  readonly toMove?: Readonly<Record<Family, ReadonlySet<string>>>;
 }
 
 /**
@@ -27,10 +29,14 @@ export function planSteps(have: Have, want: Lists): Steps {
   return new Map(all.filter(([, lines]) => lines.length > 0));
 }
 
-function tablesOf(family: Family, { lists, asked }: Have, want: Lists): string[] {
+function tablesOf(family: Family, { lists, asked, toMove }: Have, want: Lists): string[] {
   return STAGES.flatMap((stage) => {
     const list = `${family}.${stage}`;
-    const state = { have: lists.get(list) ?? [], asked: asked.get(list) };
+    const state = {
+      have: lists.get(list) ?? [],
+      asked: asked.get(list),
+      ...(stage === 'mangle' && toMove !== undefined ? { toMove: toMove[family] } : {}),
+    };
     const body = tableSteps(stage, state, want.get(list) ?? []);
     return body.length === 0 ? [] : [`*${stage}`, ...body, 'COMMIT'];
   });

@@ -113,7 +113,7 @@ export async function tableNumbers(family: Family, tables: readonly string[]): P
 }
 
 /**
- * What leads new connections elsewhere: the rules of PREROUTING, and all that redirect, translate or mark. Those of a machine
+ * What leads new connections elsewhere: the rules of PREROUTING and of mangle's OUTPUT, and all that redirect, translate or mark. Those of a machine
  * with more of them than `most` are left out, since a cluster's node changes them all the time.
  * @throws Error with `errno`
  */
@@ -125,7 +125,9 @@ export async function redirectionsText(family: Family, most: number): Promise<st
     texts.push(
       await chainText(family, table, 'PREROUTING'),
       ...few(await rulesText(all, REDIRECTING)),
-      ...(table === 'mangle' ? few(await rulesText(all, [MARKING], OURS)) : []),
+      ...(table === 'mangle'
+        ? [await chainText(family, table, 'OUTPUT'), ...few(await rulesText(all, [MARKING], OURS))]
+        : []),
     );
   }
   return texts.join('\n');

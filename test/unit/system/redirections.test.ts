@@ -1,11 +1,13 @@
 /** What other people's rules redirect, by the output of iptables-save. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readRedirections } from '#wanmark/system/redirections.js';
+import { jumpsToMove, readRedirections } from '#wanmark/system/redirections.js';
 
 const table = (name: string, rules: readonly string[]) => `*${name}\n${rules.join('\n')}\nCOMMIT\n`;
 const read = (nat: readonly string[], mangle: readonly string[] = []) =>
-  readRedirections(table('mangle', mangle) + table('nat', nat)).map(({ words, to }) => `${words} > ${to}`);
+  readRedirections(table('mangle', mangle) + table('nat', nat)).redirections.map(
+    ({ words, to }) => `${words} > ${to}`,
+  );
 const redirect = '-p tcp -m tcp --dport 80 -j REDIRECT --to-ports 3129';
 
 describe('redirections', () => {
@@ -60,7 +62,7 @@ describe('redirections', () => {
       '-A PBR_3 -j RETURN',
     ];
     const found = (those: readonly string[]) =>
-      readRedirections(table('mangle', those), led).map(({ words, to }) => `${words} > ${to}`);
+      readRedirections(table('mangle', those), led).redirections.map(({ words, to }) => `${words} > ${to}`);
     const ofPbr = ['table', 'nobody', 'nobody'].map(
       (to) => `-m mark --mark 0x0/0xff0000 -s 10.0.0.9/32 > ${to}`,
     );
@@ -69,8 +71,16 @@ describe('redirections', () => {
       ...ofPbr,
       '-p tcp > table',
     ]);
-    assert.deepEqual(readRedirections(table('nat', rules.slice(1, 4)), led), [], 'too late in nat');
-    assert.deepEqual(readRedirections(table('mangle', rules.slice(1, 4))), [], 'nobody leads them');
+    assert.deepEqual(
+      readRedirections(table('nat', rules.slice(1, 4)), led).redirections,
+      [],
+      'too late in nat',
+    );
+    assert.deepEqual(
+      readRedirections(table('mangle', rules.slice(1, 4))).redirections,
+      [],
+      'nobody leads them',
+    );
   });
 
   it('have each option once, as iptables wants it', () => {
@@ -113,5 +123,53 @@ describe('redirections', () => {
       read(Array.from({ length: 65 }, (_, i) => `-A PREROUTING -d 10.0.0.${i}/32 -j REDIRECT`)),
       [],
     );
+  });
+});
+
+describe('rules that cannot be copied', () => {
+  const led = [{ value: 1, mask: 0xffffffff }];
+  const uncopied = (...rules: string[]) => readRedirections(table('mangle', rules), led).uncopied;
+  const tproxy = '-p tcp -j TPROXY --on-port 12345 --on-ip 0.0.0.0 --tproxy-mark 0x1/0xffffffff';
+
+  it('are those that take connections, or mark them for an ip rule', () => {
+    assert.equal(uncopied(`-A PREROUTING ${tproxy}`), false, 'copied');
+    assert.equal(uncopied(`-A PREROUTING -m set --match-set x dst ${tproxy}`), true);
+    assert.equal(
+      uncopied('-A PREROUTING -j V', '-A V -m mark --mark 0xff -j RETURN', `-A V ${tproxy}`),
+      true,
+    );
+    assert.equal(
+      uncopied('-A PREROUTING -m mark --mark 0xff -j RETURN', `-A V ${tproxy}`),
+      false,
+      'not entered',
+    );
+    assert.equal(uncopied('-A PREROUTING -m set --match-set x dst -j DSCP --set-dscp 0x2e'), false);
+    const many = Array.from({ length: 65 }, (_, i) => `-A PREROUTING -d 10.0.0.${i}/32 ${tproxy}`);
+    assert.equal(uncopied(...many), true, 'too many');
+  });
+
+  it('are all that mark what the router sends', () => {
+    assert.equal(
+      uncopied('-A OUTPUT -j V', '-A V -p tcp -j MARK --set-xmark 0x1/0xffffffff', '-A V -j V'),
+      true,
+    );
+    assert.equal(uncopied('-A OUTPUT -p tcp -j MARK --set-xmark 0x2/0xffffffff'), false, 'nobody leads it');
+  });
+});
+
+describe('jumps that have to be last', () => {
+  const ours = (base: string) =>
+    `-A ${base} -m conntrack --ctstate NEW -m comment --comment wanmark -j WANMARK_ASKED`;
+  const other = '-A PREROUTING -j V2RAY';
+
+  it('are moved where rules of others are behind them', () => {
+    const moved = (...rules: string[]) => [
+      ...jumpsToMove(table('nat', [other]) + table('mangle', rules) + table('raw', [other])),
+    ];
+    assert.deepEqual(moved(other, ours('PREROUTING'), ours('OUTPUT')), []);
+    assert.deepEqual(moved(ours('PREROUTING'), other, ours('OUTPUT')), ['PREROUTING WANMARK_ASKED']);
+    assert.deepEqual(moved(ours('OUTPUT'), other, '-A OUTPUT -j V'), ['OUTPUT WANMARK_ASKED']);
+    assert.deepEqual(moved(other), []);
+    assert.deepEqual([...jumpsToMove('')], []);
   });
 });
