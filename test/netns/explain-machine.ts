@@ -7,6 +7,7 @@
  *                                                    w2, w3
  * ```
  * - What comes by .4 of w1 is answered through g4 alone, and the rest through g1: the wrong gateway of the two loses it.
+ * - Clients without translation are answered by the WAN that they came by.
  * - Clients .11 and so on have their packets marked before our rules, as pbr would.
  * - 198.51.100.7 lies behind a specific route of main.
  * - Tables 701 and 702 are for ip rules of others: by w3, everything or one network. The first has main's specific routes,
@@ -58,7 +59,7 @@ export async function startMachine(): Promise<Machine> {
     for address in ${SERVERS[4].slice(1).join(' ')} ${SERVERS[6].slice(1).join(' ')}; do
       ip -n inet addr add $address dev lo
     done
-    ip -n inet route add 10.9.0.0/24 via 192.0.1.2; ip -n inet route add fd09::/64 via 2001:db8:1::2
+    ip -n inet route add fd09::/64 via 2001:db8:1::2
     ip route add 198.51.100.0/24 via 192.0.2.1; ip route add 2001:db8:fd::/48 via 2001:db8:2::1
     ip route add 198.51.100.0/24 via 192.0.2.1 table 701; ip route add 2001:db8:fd::/48 via 2001:db8:2::1 table 701
     ip route add default via 192.0.3.1 table 701; ip -6 route add default via 2001:db8:3::1 table 701
@@ -67,6 +68,7 @@ export async function startMachine(): Promise<Machine> {
     ipset create here6 hash:net family inet6; ipset add here6 2001:db8:ff::/48
     ${marking()}`);
   addSecondGateway(machine);
+  addWaysBack(machine);
   await serve(machine, PORTS, [...SERVERS[4], ...SERVERS[6]], 'inet');
   await serve(machine, [...PORTS, SERVICE_PORT], [...Object.values(ROUTER[4]), ...Object.values(ROUTER[6])]);
   await serve(machine, PORTS, [...CLIENTS[4], ...CLIENTS[6]], 'client');
@@ -102,4 +104,29 @@ function addSecondGateway(machine: Machine): void {
     ip neigh replace 192.0.1.3 dev w1 lladdr $mac nud permanent
     ip addr add ${SECOND[4]}/24 dev w1
     ip addr add ${SECOND[6]}/64 dev w1 preferred_lft 0`);
+}
+
+/**
+ * Lets clients whose address is not translated, as where they go to an excluded network, be seen by any WAN, and has them
+ * answered by the same one.
+ */
+function addWaysBack(machine: Machine): void {
+  const ways = ['1', '2', '3', '4'].map((k) => ({
+    k,
+    gateway: `192.0.${k === '4' ? 1 : k}.2`,
+    dev: `g${k}`,
+  }));
+  const hops = ways.map(({ gateway, dev }) => `nexthop via ${gateway} dev ${dev} onlink`);
+  const mangle = 'ip netns exec inet iptables -t mangle -A';
+  machine.sh(`
+    ip -n inet route add 10.9.0.0/24 ${hops.join(' ')}
+    ${mangle} OUTPUT -d 10.9.0.0/24 -j CONNMARK --restore-mark
+    ${ways
+      .map(
+        ({ k, gateway, dev }) => `
+          ${mangle} PREROUTING -i ${dev} -s 10.9.0.0/24 -j CONNMARK --set-mark ${k}
+          ip -n inet rule add priority 100 fwmark ${k} lookup 80${k}
+          ip -n inet route add default via ${gateway} dev ${dev} onlink table 80${k}`,
+      )
+      .join('')}`);
 }

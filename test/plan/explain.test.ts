@@ -89,6 +89,18 @@ describe('a connection that is left alone', () => {
       'eth1',
       { ...WANS, exclude: ['203.0.113.0/24'] },
     ],
+    'to an excluded network, where a rule names a part of what main knows': [
+      { packet: { dst: '10.1.2.3' } },
+      /^10\.1\.2\.0\/24 is left out by --exclude$/,
+      'lan0',
+      { ...WANS, exclude: ['10.1.2.0/24'], rule: ['dsl,to=10.0.0.0/8'] },
+    ],
+    'to a network of main within one that a rule names': [
+      { packet: { dst: '10.1.2.3' } },
+      /^the main table has a route to 10\.1\.0\.0\/16 beside its default route$/,
+      'lan0',
+      { ...WANS, rule: ['dsl,to=10.0.0.0/8'] },
+    ],
     'to this router': [{ packet: { dst: '203.0.113.7' } }, /203\.0\.113\.7 is this router itself/, 'local'],
     'to a group': [{ packet: { dst: '224.0.0.251' } }, /is no single host/, 'eth1'],
     'that came in by a WAN': [

@@ -39,16 +39,17 @@ function partReason(match: Match, step: Step, packet: Packet, config: PlanConfig
     case 'mark':
       return `it has the mark ${hex(seen.mark)} already`;
     case 'destination-in': {
-      const network = elementOf(match, seen) ?? seen.dst;
-      if (match.set === 'specific' && config.rules.exclude.includes(network))
-        return `${network} is left out by --exclude`;
-      if (match.set === 'specific')
-        return `the main table has a route to ${network} beside its default route`;
+      const left = elementOf({ ...match, set: 'excluded' }, seen);
+      if (left !== undefined) return `${left} is left out by --exclude`;
+      if (match.set === 'specific') return specificReason(elementOf(match, seen) ?? seen.dst);
       if (match.set === 'far ends') return `${seen.dst} is the far end of a tunnel that is a WAN`;
       return serviceReason(seen.dst, config);
     }
     case 'destination':
-      return serviceReason(match.network, config);
+      // What is no service's is a network of main's within one that a rule names (named-networks.ts).
+      return config.services.some((one) => one.address === match.network)
+        ? serviceReason(match.network, config)
+        : specificReason(match.network);
     case 'destination-type':
       return match.type === 'local' ? `${seen.dst} is this router itself` : `${seen.dst} is no single host`;
     case 'in-in':
@@ -76,6 +77,10 @@ function partReason(match: Match, step: Step, packet: Packet, config: PlanConfig
     default:
       return undefined;
   }
+}
+
+function specificReason(network: string): string {
+  return `the main table has a route to ${network} beside its default route`;
 }
 
 function serviceReason(address: string, { services }: PlanConfig): string {
