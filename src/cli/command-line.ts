@@ -10,13 +10,18 @@ import { runAsOwner } from './owner.js';
 import { complain } from './say.js';
 import { rejectSwitchValues, usageError } from './usage.js';
 
+/** Runs the one command line of a program; see {@link runCommandLine}. */
+export async function runProgram(args: string[]): Promise<void> {
+  outliveOutput(args[0]);
+  await runCommandLine(args);
+}
+
 /**
  * Runs one command line and sets the exit code of this process: 0 done, 1 failed, 2 wrong usage or configuration.
  * An error is a line on standard error.
  * @throws what isExhausted() knows, and what the loader of modules throws
  */
 export async function runCommandLine(args: string[]): Promise<void> {
-  outliveOutput(args[0]);
   try {
     await run(args);
   } catch (error) {

@@ -18,8 +18,8 @@ if (process.argv[2] === 'run') process.on('SIGHUP', () => undefined);
 
 // Nothing of ours is loaded before this, so that any shortage is one line.
 try {
-  const { runCommandLine } = await import('./command-line.js');
-  await runCommandLine(process.argv.slice(2));
+  const { runProgram } = await import('./command-line.js');
+  await runProgram(process.argv.slice(2));
 } catch (error) {
   const line = shortage(error as NodeJS.ErrnoException);
   if (line === undefined) throw error;

@@ -87,10 +87,14 @@ async function act(request: Request): Promise<Answer> {
   }
 }
 
-/** How many hear of each signal. A command that left a listener would be one of many in a program that goes on. */
+/** How many hear of each signal, and of what goes wrong with the output. A command that left a listener would be one of many in a program that goes on. */
 function listeners(): Readonly<Record<string, number>> {
   const signals = process.eventNames().filter((name) => String(name).startsWith('SIG'));
-  return Object.fromEntries(signals.map((name) => [String(name), process.listenerCount(name)]));
+  const outputs = (['stdout', 'stderr'] as const).map((name) => [name, process[name].listenerCount('error')]);
+  return Object.fromEntries([
+    ...signals.map((name) => [String(name), process.listenerCount(name)]),
+    ...outputs,
+  ]);
 }
 
 /** Runs a command line, with what it writes caught. */
