@@ -4,12 +4,13 @@ import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { readPage } from '../docs/pages.js';
-import { namespaces, needs } from '../helpers/requires.js';
+import { namespaces, needs, program } from '../helpers/requires.js';
 import { Machine, SERVER, tally } from './rules-harness.js';
 import { done, serve, wanOf } from './rules-steps.js';
 
 const WANS = ['fibre', 'dsl', 'lte'];
 const OFFICE = '198.51.100.7';
+const STREAMING = '198.51.100.77';
 const [ODD, EVEN, HOST, DIRECT, BACKUP, GUEST] = [
   '192.168.9.33',
   '192.168.9.34',
@@ -54,6 +55,10 @@ const PROMISES: Readonly<Record<string, readonly Try[]>> = {
     { to: OFFICE, by: ['fibre'] },
     { to: SERVER, by: ALL },
   ],
+  'A service whose addresses are known by name only': [
+    { to: STREAMING, by: ['dsl'] },
+    { to: SERVER, by: ALL },
+  ],
   'Odd clients by one WAN and even ones by another': [
     { from: ODD, by: ['fibre'] },
     { from: EVEN, by: ['dsl'] },
@@ -88,7 +93,7 @@ const recipes = new Map(
   ]),
 );
 
-describe('the recipes of docs/policies.md', needs(namespaces), () => {
+describe('the recipes of docs/policies.md', needs(namespaces, program('ipset')), () => {
   let machine: Machine;
   const setDevices = (names: readonly string[], state: 'up' | 'down') => {
     for (const name of names) machine.sh(`ip link set w${WANS.indexOf(name) + 1} ${state}`);
@@ -104,6 +109,8 @@ describe('the recipes of docs/policies.md', needs(namespaces), () => {
     machine = await Machine.start();
     machine.buildNetwork();
     machine.sh(`ip route add 192.168.9.0/24 via 10.9.0.2; ip -n inet addr add ${OFFICE}/32 dev lo
+      ip -n inet addr add ${STREAMING}/32 dev lo
+      ipset create streaming hash:ip timeout 86400; ipset add streaming ${STREAMING}
       for address in ${CLIENTS.join(' ')}; do ip -n client addr add $address/32 dev eth0; done`);
     await serve(machine, [25, 80, 443, 5060], [], 'inet');
   });
