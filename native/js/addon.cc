@@ -5,6 +5,7 @@
 
 #include "js/conntrack.h"
 #include "js/host.h"
+#include "js/nft_writer.h"
 #include "js/probe.h"
 #include "js/queue.h"
 #include "js/route.h"
@@ -32,6 +33,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("netfilterRequest",
               Napi::Function::New<wanmark::NetfilterRequestForJs>(env, "netfilterRequest"));
   exports.Set("RouteNews", wanmark::RouteNews::Define(env));
+  exports.Set("NftWriter", wanmark::NftWriter::Define(env));
   exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
   exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
   exports.Set("sources", Napi::String::New(env, kSources));

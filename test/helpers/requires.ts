@@ -61,6 +61,17 @@ export const iptablesLegacy = once(
       : 'iptables-legacy: install iptables, modprobe iptable_mangle iptable_nat'),
 );
 
+/** Requires nftables with maps that rotate and hash, and its program. */
+export const nftables = once(
+  () =>
+    namespaces() ??
+    (succeedsInside(
+      "nft 'table inet t { map m { typeof numgen inc mod 4 : verdict; }; chain c { numgen inc mod 4 vmap @m; }; }'",
+    )
+      ? undefined
+      : 'nftables with maps and numgen: install nftables, modprobe nft_numgen nft_hash'),
+);
+
 /** Requires a way to list the connections of a namespace: the kernel's file or the program. */
 export const conntrackTable = once(() =>
   existsSync('/proc/net/nf_conntrack') || program('conntrack')() === undefined

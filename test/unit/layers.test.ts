@@ -129,8 +129,9 @@ const MAY_INCLUDE: Readonly<Record<string, readonly string[]>> = {
   conntrack: ['base'],
   probe: ['base'],
   route: ['base'],
+  nft: ['base'],
   host: ['base'],
-  js: ['base', 'queue', 'conntrack', 'probe', 'route', 'host'],
+  js: ['base', 'queue', 'conntrack', 'probe', 'route', 'nft', 'host'],
 };
 
 describe('dependency direction of the C++', () => {

@@ -1,0 +1,32 @@
+// Writes choices that are made ahead into nftables, for JS.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "base/netlink_socket.h"
+
+namespace wanmark {
+
+/**
+ * For JS: `new NftWriter()`; `write(family, choices)` carries out one transaction on a thread of libuv's pool
+ * and returns a promise, and the next may begin when that has settled; `close()`. One socket is kept, since
+ * the kernel waits for a grace period when one is closed (nft_rcv_nl_event). Errors have `errno`, and those
+ * of write have `step`: what the kernel refuses.
+ */
+class NftWriter : public Napi::ObjectWrap<NftWriter> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+
+  explicit NftWriter(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value Write(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  // It is shared with the transaction that runs, which may outlive this object.
+  std::shared_ptr<NetlinkSocket> socket_;
+};
+
+}  // namespace wanmark

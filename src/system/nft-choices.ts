@@ -1,0 +1,80 @@
+import { getSystemErrorMap } from 'node:util';
+import { SystemError } from '../errors.js';
+import { loadAddon } from '../native.js';
+
+/** Choices that are made ahead, as nftables keeps them: a map that leads each place to a chain. */
+export interface NftChoices {
+  readonly table: string;
+  /** A map from `typeof numgen inc mod N` to verdicts, with room for all places. */
+  readonly map: string;
+  /**
+   * The chain with the rule that takes the places in turn, and no other; undefined where a rule hashes. The first place
+   * is the next one. Without places the chain has no rule.
+   */
+  readonly rotation?: string;
+  /** The chains that a place may lead to. */
+  readonly chains: readonly string[];
+  /** For each place the index of its chain. */
+  readonly places: Uint16Array;
+}
+
+interface NativeWriter {
+  write(family: number, choices: readonly NftChoices[]): Promise<void>;
+  close(): void;
+}
+
+interface NativeError extends Error {
+  readonly errno: number;
+  /** What the kernel refuses; absent where the socket could not be opened. */
+  readonly step?: 'map' | 'rotation' | 'transaction';
+}
+
+/** NFPROTO_INET of linux/netfilter.h. */
+const INET = 1;
+
+/** Replaces choices in tables of the family `inet`, without starting a program. */
+export class NftWriter {
+  readonly #native: NativeWriter;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @throws SystemError `NFT_SYSTEM` when the system has no socket for it */
+  constructor() {
+    const addon = loadAddon<{ NftWriter: new () => NativeWriter }>();
+    try {
+      this.#native = new addon.NftWriter();
+    } catch (error) {
+      throw describe(error as NativeError);
+    }
+  }
+
+  /**
+   * Replaces some choices in one transaction: a packet meets all of the old ones or all of the new ones. Calls are carried
+   * out one after the other. The rejection is a SystemError, after which everything is as it was: `NFT_GONE` when a table,
+   * map or chain is not there, `NFT_SYSTEM` otherwise.
+   */
+  write(choices: readonly NftChoices[]): Promise<void> {
+    const done = this.#last.then(() => this.#native.write(INET, choices)).catch(rethrow);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Settles when what was written is done. */
+  async close(): Promise<void> {
+    await this.#last;
+    this.#native.close();
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw (error as NativeError).errno === undefined ? error : describe(error as NativeError);
+}
+
+function describe(error: NativeError): SystemError {
+  const [name, text] = getSystemErrorMap().get(-error.errno) ?? [`error ${error.errno}`, ''];
+  const what = error.step ?? 'socket';
+  return new SystemError(
+    name === 'ENOENT' ? 'NFT_GONE' : 'NFT_SYSTEM',
+    `nftables: ${what}: ${name}${text && `: ${text}`}`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,248 @@
+// Choices in nftables: written by our own transactions, read back with nft(8), and met by packets.
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { SystemError } from '#wanmark/errors.js';
+import { type NftChoices, NftWriter } from '#wanmark/system/nft-choices.js';
+import { nftables } from '../helpers/requires.js';
+import { scenario } from './queue-harness.js';
+
+const CHAINS = ['to_one', 'to_two', 'to_three'] as const;
+/** The chain `plan` is empty, so that packets count behind it until there are choices. */
+const RULESET = `
+table inet w {
+  map plan { typeof numgen inc mod 65536 : verdict; size 65536; }
+  map hashed { typeof numgen inc mod 65536 : verdict; size 65536; }
+  counter one {}
+  counter two {}
+  counter three {}
+  counter behind {}
+  ${CHAINS.map((chain) => `chain ${chain} { counter name "${chain.slice(3)}"; }`).join('\n')}
+  chain plan {}
+  chain by_hash { jhash udp dport mod 64 seed 0x1 vmap @hashed; }
+  chain out {
+    type filter hook output priority mangle;
+    udp dport 5000 jump plan
+    udp dport 5000 counter name "behind"
+    udp dport 7000-7099 jump by_hash
+  }
+}`;
+
+function nft(text: string): string {
+  return execFileSync('nft', ['-f', '-'], { input: text, encoding: 'utf8' });
+}
+
+function list(...words: string[]): { nftables: Record<string, Record<string, unknown>>[] } {
+  const text = execFileSync('nft', ['-j', 'list', ...words], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  return JSON.parse(text);
+}
+
+/** The chain of each place of a map. */
+function placesOf(map: string): Map<number, string> {
+  const found = list('map', 'inet', 'w', map).nftables.find((one) => one.map !== undefined)!.map!;
+  const elements = (found.elem ?? []) as [number, { goto: { target: string } }][];
+  return new Map(elements.map(([place, verdict]) => [place, verdict.goto.target]));
+}
+
+function counts(): number[] {
+  const all = list('counters', 'table', 'inet', 'w').nftables.flatMap(({ counter }) =>
+    counter === undefined ? [] : [counter],
+  );
+  return [...CHAINS.map((chain) => chain.slice(3)), 'behind'].map(
+    (name) => all.find((one) => one.name === name)!.packets as number,
+  );
+}
+
+function rulesOf(chain: string): number {
+  return list('chain', 'inet', 'w', chain).nftables.filter(({ rule }) => rule !== undefined).length;
+}
+
+/** Sends datagrams to ports of this machine, in order. */
+async function send(...ports: number[]): Promise<void> {
+  const socket = createSocket('udp4');
+  socket.on('error', () => {});
+  for (const port of ports) {
+    await new Promise((resolve) => socket.send('x', port, '127.0.0.1', resolve));
+  }
+  socket.close();
+  await once(socket, 'close');
+}
+
+function choices(places: readonly number[]): NftChoices {
+  return { table: 'w', map: 'plan', rotation: 'plan', chains: CHAINS, places: Uint16Array.from(places) };
+}
+
+function expected(places: readonly number[]): Map<number, string> {
+  return new Map(places.map((chain, place) => [place, CHAINS[chain]!]));
+}
+
+/** Places in an order that is not that of their numbers. */
+function mixed(count: number, step: number): number[] {
+  return Array.from({ length: count }, (_, i) => ((i * step) >> 2) % 3);
+}
+
+scenario(
+  import.meta.url,
+  'choices are taken in turn, and are replaced as a whole',
+  async () => {
+    nft(RULESET);
+    const writer = new NftWriter();
+    await writer.write([choices(mixed(256, 7))]);
+    assert.deepEqual(placesOf('plan'), expected(mixed(256, 7)));
+    assert.equal(rulesOf('plan'), 1);
+
+    // Any run of five has two, two and one; the first choice is the next one after each write.
+    await writer.write([choices([0, 1, 2, 0, 1])]);
+    assert.deepEqual(placesOf('plan'), expected([0, 1, 2, 0, 1]));
+    for (let round = 1; round <= 4; round++) {
+      await send(...Array(5).fill(5000));
+      assert.deepEqual(
+        counts(),
+        [2 * round, 2 * round, round, 0].map((n, i) => (i === 3 ? round * 5 : n)),
+      );
+    }
+    await send(5000, 5000);
+    assert.deepEqual(counts(), [9, 9, 4, 22]);
+    await writer.write([choices([2, 1])]);
+    await send(5000);
+    assert.deepEqual(counts(), [9, 9, 5, 23]);
+    await send(5000);
+    assert.deepEqual(counts(), [9, 10, 5, 24]);
+
+    // The last choices stay in force when the writer is gone.
+    await writer.close();
+    await send(5000, 5000);
+    assert.deepEqual(counts(), [9, 11, 6, 26]);
+  },
+  nftables,
+);
+
+scenario(
+  import.meta.url,
+  'without places nothing is chosen, and the packet goes on',
+  async () => {
+    nft(RULESET);
+    const writer = new NftWriter();
+    await writer.write([choices([0])]);
+    await send(5000);
+    await writer.write([choices([])]);
+    assert.deepEqual(placesOf('plan'), new Map());
+    assert.equal(rulesOf('plan'), 0);
+    await send(5000);
+    assert.deepEqual(counts(), [1, 0, 0, 2]);
+    await writer.write([choices([])]);
+    await writer.close();
+  },
+  nftables,
+);
+
+scenario(
+  import.meta.url,
+  'a table of 65,536 places is one transaction, beside another',
+  async () => {
+    nft(RULESET);
+    const writer = new NftWriter();
+    const places = mixed(65_536, 13);
+    const table: NftChoices = {
+      table: 'w',
+      map: 'hashed',
+      chains: CHAINS,
+      places: Uint16Array.from(places),
+    };
+    await writer.write([table, choices([1])]);
+    assert.deepEqual(placesOf('hashed'), expected(places));
+    assert.deepEqual(placesOf('plan'), expected([1]));
+
+    await writer.write([{ ...table, places: new Uint16Array(64) }]);
+    const ports = Array.from({ length: 100 }, (_, i) => 7000 + i);
+    await send(...ports);
+    assert.deepEqual(counts(), [100, 0, 0, 0]);
+    // The same ports go the same way.
+    await writer.write([{ ...table, places: Uint16Array.from(mixed(64, 5)) }]);
+    await send(...ports);
+    const once = counts().map((count, i) => count - [100, 0, 0, 0][i]!);
+    assert.ok(
+      once.slice(0, 3).every((count) => count > 10) && once[0]! + once[1]! + once[2]! === 100,
+      `${once}`,
+    );
+    await send(...ports);
+    assert.deepEqual(
+      counts(),
+      once.map((count, i) => [100, 0, 0, 0][i]! + 2 * count),
+    );
+    await writer.close();
+  },
+  nftables,
+);
+
+scenario(
+  import.meta.url,
+  'what the kernel refuses changes nothing, and says what is missing',
+  async () => {
+    nft(RULESET);
+    const writer = new NftWriter();
+    await writer.write([choices([0, 1])]);
+    const whole = execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' });
+    const good = choices([2, 2]);
+    for (const [wrong, code, message] of [
+      [{ ...good, map: 'nowhere' }, 'NFT_GONE', /^nftables: map: ENOENT: /],
+      [{ ...good, rotation: 'nowhere' }, 'NFT_GONE', /^nftables: rotation: ENOENT: /],
+      [{ ...good, chains: ['a', 'b', 'c'] }, 'NFT_GONE', /^nftables: map: ENOENT: /],
+      [{ ...good, table: 'nowhere' }, 'NFT_GONE', /^nftables: map: ENOENT: /],
+      // A loop: the chain leads to itself.
+      [{ ...good, chains: ['plan', 'plan', 'plan'] }, 'NFT_SYSTEM', /^nftables: .*E(LOOP|MLINK): /],
+    ] as const) {
+      await assert.rejects(writer.write([good, wrong]), (error: unknown) => {
+        assert.ok(error instanceof SystemError, String(error));
+        assert.deepEqual([error.code, error.exitCode], [code, 1]);
+        assert.match(error.message, message);
+        return true;
+      });
+      assert.equal(execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' }), whole);
+    }
+    for (const wrong of [
+      { ...good, places: Uint16Array.of(3) },
+      { ...good, chains: ['a'.repeat(256), 'b', 'c'] },
+      { ...good, table: '' },
+    ]) {
+      await assert.rejects(writer.write([wrong]), TypeError);
+    }
+    assert.equal(execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' }), whole);
+    await writer.write([good]);
+    assert.deepEqual(placesOf('plan'), expected([2, 2]));
+    // Somebody flushes everything in between.
+    spawnSync('nft', ['flush', 'ruleset']);
+    await assert.rejects(writer.write([good]), { code: 'NFT_GONE' });
+    await writer.close();
+  },
+  nftables,
+);
+
+scenario(
+  import.meta.url,
+  'no packet misses its choice while choices are replaced',
+  async () => {
+    nft(RULESET);
+    const writer = new NftWriter();
+    await writer.write([choices([0])]);
+    let writing = true;
+    const written = (async () => {
+      let count = 0;
+      for (; writing; count++) await writer.write([choices(mixed(1 + (count % 200), count))]);
+      return count;
+    })();
+    for (let i = 0; i < 400; i++) {
+      await send(...Array(50).fill(5000));
+      await new Promise(setImmediate);
+    }
+    writing = false;
+    const count = await written;
+    const [one, two, three, all] = counts();
+    assert.equal(all, 20_000);
+    assert.equal(one! + two! + three!, 20_000);
+    assert.ok(count > 20, `${count} were written meanwhile`);
+    await writer.close();
+  },
+  nftables,
+);
