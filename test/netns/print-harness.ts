@@ -1,9 +1,47 @@
 /** Printed scripts beside `wanmark up`, on the machine of the rule tests. */
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseNetwork, widest } from '#wanmark/plan/network.js';
 import type { Env, Machine, Result } from './rules-harness.js';
+
+/** `--wan` for each of the machine's WANs; `more` is added to each. */
+export const wans = (more: readonly string[] = ['', '', '']) =>
+  more.flatMap((text, i) => [
+    '--wan',
+    `wan${i + 1},dev=w${i + 1},via=192.0.${i + 1}.1,via6=2001:db8:${i + 1}::1${text}`,
+  ]);
+
+/** Options of services of every kind, where WAN 1 is. */
+export const SERVICES = [
+  ...['--service', 'web,listen=192.0.1.2:80/tcp', '--backend', 'web,to=10.9.0.2:8080,weight=3'],
+  ...['--backend', 'web,to=10.9.0.3', '--backend', 'web,to=203.0.113.9,weight=0', '--forward-accept'],
+  ...['--service', 'dns,listen=[2001:db8:1::2]:53/udp,snat=fd09::1', '--backend', 'dns,to=[fd09::2]:5353'],
+  ...[
+    '--service',
+    'own,listen=dev:w1:443/tcp',
+    '--backend',
+    'own,to=10.9.0.3,tier=2',
+    '--backend',
+    'own,to=10.9.0.2',
+  ],
+  ...['--service', 'own6,listen=dev:w1:443/tcp', '--backend', 'own6,to=fd09::2'],
+];
+
+/** The kernel chooses, in turn. */
+export const KERNEL = ['--engine', 'kernel', '--kernel-mode', 'nth'];
+
+/** How a script is run. */
+export interface RunHow {
+  readonly shell?: string;
+  /** A folder in front of PATH. */
+  readonly path?: string;
+  /** A folder that is all of PATH. */
+  readonly only?: string;
+  /** Words in front of the shell. */
+  readonly before?: string;
+}
 
 /** A printed script in a file. */
 export class Script {
@@ -26,8 +64,8 @@ export class Script {
     writeFileSync(this.file, text);
   }
 
-  /** @param how `path` is a folder in front of PATH, `only` one that is all of it */
-  run(machine: Machine, verb: string, { shell = 'sh', path = '', only = '', before = '' } = {}): Result {
+  run(machine: Machine, verb: string, how: RunHow = {}): Result {
+    const { shell = 'sh', path = '', only = '', before = '' } = how;
     const programs = only ? `PATH=${only}` : path && `PATH=${path}:$PATH`;
     return machine.attempt(`${programs} ${before} ${shell} ${this.file} ${verb}`);
   }
@@ -35,6 +73,29 @@ export class Script {
   remove(): void {
     rmSync(this.#dir, { recursive: true });
   }
+}
+
+/** Lends a script, which is down again and gone afterwards. */
+export function withScript(
+  machine: Machine,
+  args: readonly string[],
+  env: Env,
+  use: (script: Script) => void,
+): void {
+  const script = new Script(machine, args, env);
+  try {
+    use(script);
+  } finally {
+    script.run(machine, 'down');
+    script.remove();
+  }
+}
+
+/** Runs a script, which must succeed. @returns what it said on standard error */
+export function succeed(machine: Machine, script: Script, verb: string, how: RunHow = {}): string {
+  const { status, stderr } = script.run(machine, verb, how);
+  assert.equal(status, 0, stderr);
+  return stderr;
 }
 
 /** A directory for PATH with small programs. */
