@@ -5,7 +5,16 @@
 import type { RawConfig } from '#wanmark/config/options.js';
 import type { Family } from '#wanmark/core/family.js';
 import type { Draw } from './explain-draw.js';
-import { CLIENTS, MARKED, PORTS, ROUTER, SECOND, SERVERS, SERVICE_PORT } from './explain-machine.js';
+import {
+  CLIENTS,
+  MARKED,
+  PORTS,
+  ROUTER,
+  SECOND,
+  SERVERS,
+  SERVICE_PORT,
+  STRANGER,
+} from './explain-machine.js';
 import { randomMatch, SETS } from './explain-match.js';
 
 /** A packet as the command line and the peer have it. */
@@ -119,6 +128,15 @@ function randomServices(draw: Draw): RawConfig {
   };
 }
 
+/** Whether a packet is for a service whose servers are in the LAN: nobody in the Internet knows these. */
+export function isForLan({ family, dport }: Probe, { backend = [] }: RawConfig): boolean {
+  const isClient = (to: string) => CLIENTS[family].some((one) => to.includes(one));
+  return (
+    dport === SERVICE_PORT &&
+    (backend as string[]).some((one) => one.startsWith(`web${family},`) && isClient(one))
+  );
+}
+
 export function randomStates(draw: Draw, { wan }: RawConfig): States {
   const down = [...WANS, SHARED].slice(0, (wan as string[]).length).flatMap((name) => {
     if (!draw.isIn(3)) return [];
@@ -135,7 +153,9 @@ export function randomProbe(draw: Draw, hasServices: boolean): Probe {
   const here = Object.entries(ROUTER[family]);
   if (draw.isIn(8)) {
     const [device, dst] = draw.one(here.filter(([name]) => name !== 'lan0'));
-    return { family, proto, src: SERVERS[family][0], dst, dport, in: device, mark: 0 };
+    // Nothing tells beforehand whether IPv6 answers have a way; of IPv4, rp_filter asks.
+    const src = draw.one(family === 4 ? [SERVERS[4][0], STRANGER[4]] : [STRANGER[6]]);
+    return { family, proto, src, dst, dport, in: device, mark: 0 };
   }
   const isOwn = draw.isIn(4);
   const marked = Object.entries(MARKED[family]);

@@ -31,6 +31,8 @@ export const ROUTER: Readonly<Record<Family, Readonly<Record<string, string>>>> 
   4: { lan0: '10.9.0.1', w1: '192.0.1.2', w2: '192.0.2.2', w3: '192.0.3.2' },
   6: { lan0: 'fd09::1', w1: '2001:db8:1::2', w2: '2001:db8:2::2', w3: '2001:db8:3::2' },
 };
+/** A host of the Internet that no ip rule names, so that it is answered whatever rules of others are about. */
+export const STRANGER = { 4: '203.0.113.3', 6: '2001:db8:ff::3' } as const;
 /** The second address of w1, which its second gateway knows. */
 export const SECOND = { 4: '192.0.1.4', 6: '2001:db8:1::4' } as const;
 /** Clients whose packets somebody marks. */
@@ -56,7 +58,7 @@ export async function startMachine(): Promise<Machine> {
   machine.sh(`
     for address in ${clients[4].slice(1).join(' ')}; do ip -n client addr add $address/24 dev eth0; done
     for address in ${clients[6].slice(1).join(' ')}; do ip -n client addr add $address/64 dev eth0; done
-    for address in ${SERVERS[4].slice(1).join(' ')} ${SERVERS[6].slice(1).join(' ')}; do
+    for address in ${SERVERS[4].slice(1).join(' ')} ${SERVERS[6].slice(1).join(' ')} ${Object.values(STRANGER).join(' ')}; do
       ip -n inet addr add $address dev lo
     done
     ip -n inet route add fd09::/64 via 2001:db8:1::2

@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { seeded } from '../helpers/random.js';
 import { addon, needs, nfqueue, program } from '../helpers/requires.js';
-import { type Probe, randomConfig, randomProbe, randomStates } from './explain-config.js';
+import { isForLan, type Probe, randomConfig, randomProbe, randomStates } from './explain-config.js';
 import { Draw } from './explain-draw.js';
 import { randomForeign } from './explain-foreign.js';
 import { CLIENTS, PORTS, ROUTER, SERVERS, startMachine } from './explain-machine.js';
@@ -66,12 +66,14 @@ describe('explain', needs(nfqueue, addon, program('ipset')), () => {
   /** The source that the server may see, for each way: an address, or `failed`. */
   const visible = (
     answer: { packet: { src: string }; ways: { fate: string; dev: string; nat: string | null }[] },
-    { family }: Probe,
+    probe: Probe,
+    config: RawConfig = {},
   ) =>
     answer.ways.map(({ fate, dev, nat }) => {
       if (fate !== 'leaves' && fate !== 'local') return 'failed';
+      if (fate === 'leaves' && dev !== 'lan0' && isForLan(probe, config)) return 'failed';
       if (nat !== 'masquerade') return nat ?? answer.packet.src;
-      return ROUTER[family][dev]!;
+      return ROUTER[probe.family][dev]!;
     });
 
   const send = async ({ proto, src, dst, dport, in: device }: Probe, patienceMs: number) => {
@@ -97,7 +99,7 @@ describe('explain', needs(nfqueue, addon, program('ipset')), () => {
     const compare = async () => {
       const probe = randomProbe(draw, config.service !== undefined);
       const answer = explained(probe, machine.nextPort);
-      const expected = visible(answer, probe);
+      const expected = visible(answer, probe, config);
       const seen = await send(probe, ends(expected));
       const isRight = expected.includes(seen) && answer.unsure.length === 0;
       return isRight ? [] : [{ seed, seen, expected, probe, config, foreign, states, answer }];
