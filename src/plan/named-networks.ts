@@ -1,5 +1,6 @@
 import type { Addresses } from '../config/match/address.js';
 import type { PolicyRule } from '../config/rule.js';
+import type { MainRoute } from './facts.js';
 import { covers, type Network, parseNetwork } from './network.js';
 import type { IpRule, Match } from './plan.js';
 import { numberedPolicies, type Scene, wanBits } from './scene.js';
@@ -30,11 +31,13 @@ function namedBy({ match: { to } }: PolicyRule, scene: Scene): Addresses[] {
   });
 }
 
-/** What main reaches by more than its default route. */
 function specificNetworks({ facts, family }: Scene): Network[] {
-  return facts.main[family]
-    .filter(({ dst, isThrow }) => dst !== 'default' && !isThrow)
-    .flatMap(({ dst }) => parseNetwork(dst) ?? []);
+  return routedNetworks(facts.main[family]).flatMap((text) => parseNetwork(text) ?? []);
+}
+
+/** What main reaches by more than its default route. */
+export function routedNetworks(main: readonly MainRoute[]): string[] {
+  return main.filter(({ dst, isThrow }) => dst !== 'default' && !isThrow).map(({ dst }) => dst);
 }
 
 /** Matches of what main knows more exactly than the rules name it, so that the route holds. */

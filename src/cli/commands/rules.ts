@@ -8,15 +8,18 @@ import { SERVICE_OPTIONS } from '../../config/options/services.js';
 import { WAN_OPTIONS } from '../../config/options/wans.js';
 import { type RawConfig, ruleOptions } from '../../config/options.js';
 import { unusedSettings } from '../../config/unused.js';
+import { FAMILIES } from '../../core/family.js';
 import { printableLines } from '../../core/printable.js';
 import { UsageError } from '../../errors.js';
 import { rejectOutdatedAddon } from '../../native.js';
 import { choiceRefusal } from '../../plan/kernel-choice.js';
+import { routedNetworks } from '../../plan/named-networks.js';
 import { shadowedRules } from '../../plan/shadowed.js';
 import { initialStates, NO_STATES } from '../../plan/states.js';
 import { prepareRules } from '../../system/bring-up.js';
 import { missingDevices } from '../../system/devices.js';
 import { downRules } from '../../system/down.js';
+import { readFacts } from '../../system/facts.js';
 import { checkRules, type Listener, refreshRules, upRules } from '../../system/install.js';
 import {
   installedConfig,
@@ -78,7 +81,8 @@ export const upCommand: CommandModule = {
       const raw = withInstalledFields(given);
       return { raw, config: rulesConfig(raw, 'up', numbers) };
     });
-    for (const line of [...unusedSettings(config), ...shadowedRules(config.policies.rules)])
+    const routed = () => FAMILIES.flatMap((family) => routedNetworks(readFacts(config).main[family]));
+    for (const line of [...unusedSettings(config), ...shadowedRules(config.policies.rules, routed)])
       complain(`warning: ${line}`);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
     const firewall = await prepareRules(config, (line) => complain(`warning: ${line}`));
