@@ -1,15 +1,19 @@
 #!/bin/sh
-# Boots systemd in namespaces of its own: systemd.sh FOLDER TREE, where FOLDER is a new one, and TREE the source tree.
+# Boots systemd in namespaces of its own: systemd.sh FOLDER own|here SHARED...
 #
-# The machine's root file system is below an overlay in memory, so everything may be written and nothing is kept; of its
-# units only the journal's are there, since the others would set sysctls that no namespace has. /dev and /run are new,
-# the network is empty, and the control group has a root of its own. Prints `ready` when systemd is started; all of it
-# ends at the end of standard input. cgroups(7), systemd(1), https://systemd.io/CONTAINER_INTERFACE
+# FOLDER is a new one, and the SHARED ones are there under the same path. The network is an empty one of its `own`, or that
+# of the caller (`here`). The machine's root file system, with what dpkg knows, is below an overlay in memory, so everything
+# may be written and installed and nothing is kept; of its units only the journal's are there, since the others would set
+# sysctls that no namespace has. /dev, /run and /tmp are new, and the control group has a root of its own. Prints `ready` when
+# systemd is started; all of it ends at the end of standard input. To be run in a mount namespace of its own. cgroups(7),
+# systemd(1), https://systemd.io/CONTAINER_INTERFACE
 set -eu
-FOLDER=$1 TREE=$2
+FOLDER=$1 NETWORK=$2
 
-case ${3:-hold} in
-hold)
+case $NETWORK in
+own | here)
+	[ "$NETWORK" = own ] && SPACES=-pfmuiCn || SPACES=-pfmuiC
+	shift 2
 	# Nothing of ours is left in the machine's control groups, whoever dies first: then nobody reads what is said.
 	trap '' PIPE
 	mount -t tmpfs wanmark "$FOLDER"
@@ -18,8 +22,8 @@ hold)
 	GROUP=$FOLDER/cgroup/wanmark-test-$$
 	mkdir "$GROUP"
 	# The shell that is moved is the one that becomes the namespaces' first process.
-	sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec unshare -pfmnuiC --kill-child "$@"' sh "$GROUP" \
-		sh "$0" "$FOLDER" "$TREE" boot </dev/null &
+	sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec unshare "$@"' sh "$GROUP" \
+		"$SPACES" --kill-child sh "$0" "$FOLDER" boot "$@" </dev/null &
 	HELD=$!
 	read -r _ || :
 	kill -9 "$HELD" 2>/dev/null || :
@@ -31,15 +35,18 @@ boot)
 	ROOT=$FOLDER/root
 	mkdir "$FOLDER/over/upper" "$FOLDER/over/work" "$ROOT"
 	mount -t overlay overlay -o "lowerdir=/,upperdir=$FOLDER/over/upper,workdir=$FOLDER/over/work" "$ROOT"
-	mkdir -p "$ROOT$TREE"
-	# The tree may be on another file system, which an overlay does not show.
-	mount --bind "$TREE" "$ROOT$TREE"
 	cd "$ROOT"
 	mount -t proc proc proc
 	mount -t sysfs sysfs sys
 	mount -t cgroup2 cgroup2 sys/fs/cgroup
 	mount -t tmpfs -o mode=755 run run
 	mount -t tmpfs -o mode=1777 tmp tmp
+	shift 2
+	# They may be on another file system, which an overlay does not show, or in /tmp.
+	for shared; do
+		mkdir -p "$ROOT$shared"
+		mount --bind "$shared" "$ROOT$shared"
+	done
 	mount -t tmpfs -o mode=755 dev dev
 	mkdir dev/pts dev/shm
 	for device in null:3 zero:5 full:7 random:8 urandom:9; do
@@ -52,6 +59,8 @@ boot)
 	ln -s /proc/self/fd dev/fd
 	# Whatever would be started beside us.
 	rm -rf etc/systemd/system/* lib/systemd/system/*.target.wants var/log/journal
+	# What a daemon of this machine has left, and what lets packages start nothing in a container's image.
+	rm -rf var/lib/wanmark usr/sbin/policy-rc.d
 	: >etc/fstab
 	: >etc/machine-id
 	printf '[Unit]\nRequires=sysinit.target systemd-journald.service\nAfter=sysinit.target systemd-journald.service\n' \

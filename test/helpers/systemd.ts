@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Lab } from '#wanmark/lab/lab.js';
 import { childrenOf, Program } from '#wanmark/lab/program.js';
 import { eventually } from './router-state.js';
 
@@ -13,6 +14,13 @@ export interface Said {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+export interface Where {
+  /** A lab whose router it is to be; otherwise its network is empty. */
+  readonly lab?: Lab;
+  /** Folders that are there under the same path, besides the source tree. */
+  readonly shared?: readonly string[];
 }
 
 /** A machine that systemd has booted; see test/helpers/systemd.sh. It ends with this process at the latest. */
@@ -27,13 +35,19 @@ export class Systemd {
     this.#pid = pid;
   }
 
-  static async boot(): Promise<Systemd> {
+  static async boot({ lab, shared = [] }: Where = {}): Promise<Systemd> {
     const folder = mkdtempSync(join(tmpdir(), 'wanmark-systemd-'));
     // What it mounts is in a namespace, and so ends with it.
-    const holder = new Program(['unshare', '-m', 'sh', SCRIPT, folder, TREE]);
+    const argv = (network: string) => ['unshare', '-m', 'sh', SCRIPT, folder, network, TREE, ...shared];
+    const holder = lab === undefined ? new Program(argv('own')) : lab.router.spawn(argv('here'));
     await holder.waitForLine(/^ready$/);
-    const [unshare] = childrenOf(holder.pid);
-    const machine = new Systemd(holder, folder, childrenOf(unshare!)[0]!);
+    const systemd = () => below(holder.pid).find((pid) => commandOf(pid) === 'systemd');
+    const pid = await eventually(
+      async () => systemd(),
+      (found) => found !== undefined,
+      'systemd',
+    );
+    const machine = new Systemd(holder, folder, pid!);
     await eventually(
       () => machine.run('systemctl is-active wanmark-test.target'),
       ({ stdout }) => stdout === 'active\n',
@@ -68,5 +82,18 @@ export class Systemd {
     this.#holder.end();
     await this.#holder.exited;
     rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** A process and all that it has started, directly or not. */
+function below(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(below)];
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return ''; // it has ended since
   }
 }

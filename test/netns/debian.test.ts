@@ -5,10 +5,10 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { DebianRouter } from '../helpers/debian.js';
 import { withLab } from '../helpers/lab.js';
 import { assertUnharmed, byWan, feasibleRate, SteadyLoad } from '../helpers/load.js';
 import { addon, debian, needs, nfqueue, systemd } from '../helpers/requires.js';
+import { Systemd } from '../helpers/systemd.js';
 import { CHECKOUT } from '../helpers/tarball.js';
 import { tally } from '../helpers/traffic.js';
 
@@ -48,7 +48,7 @@ describe('the Debian package', needs(systemd, nfqueue, addon, debian), () => {
     const second = nextRevision(first);
     chmodSync(folder, 0o755);
     await withLab({ wans: 2, ipv6: false, clientAddresses: 8 }, async ({ lab }) => {
-      const router = await DebianRouter.boot(lab);
+      const router = await Systemd.boot({ lab, shared: [folder] });
       try {
         const users = () => router.sh('cat /etc/passwd /etc/group /etc/shadow /etc/gshadow');
         const files = () => router.sh("find /etc /usr /var /run -xdev -name '*wanmark*' | sort");
