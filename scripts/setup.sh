@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a clone ready: setup.sh run|test|lint|bench|pack|deb|deb-lint
+# Makes a clone ready: setup.sh run|test|kernels|lint|bench|pack|deb|deb-lint
 #
 # Installs or builds what is missing and nothing else: Debian packages with apt-get (as root, and only when a program
 # or header is absent), the npm packages of package-lock.json, the addon, the TypeScript. Without root a missing package
@@ -11,9 +11,9 @@ PATH=$PATH:/usr/sbin:/sbin
 
 purpose=${1:-run}
 case $purpose in
-run | test | lint | bench | pack | deb | deb-lint) ;;
+run | test | kernels | lint | bench | pack | deb | deb-lint) ;;
 *)
-	echo "wanmark: setup.sh \"$purpose\" must be run, test, lint, bench, pack, deb or deb-lint" >&2
+	echo "wanmark: setup.sh \"$purpose\" must be run, test, kernels, lint, bench, pack, deb or deb-lint" >&2
 	exit 2
 	;;
 esac
@@ -50,6 +50,15 @@ need_system() {
 		need systemd-analyze systemd
 		need dbus-daemon dbus
 		/usr/bin/python3 -c 'import dbus, gi' 2>/dev/null || missing="$missing python3-dbus python3-gi"
+		;;
+	kernels)
+		need_run
+		need busybox busybox
+		need mmdebstrap mmdebstrap
+		need depmod kmod
+		need qemu-system-x86_64 qemu-system-x86
+		need xz xz-utils
+		need zstd zstd
 		;;
 	bench)
 		need_run

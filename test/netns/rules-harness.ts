@@ -49,11 +49,16 @@ export interface Result {
 
 export type Env = Record<string, string>;
 
-/** The iptables variants, each with the environment that selects it. */
-export const VARIANTS: Record<string, Env> = {
-  nft: { IPTABLES: 'iptables', IP6TABLES: 'ip6tables' },
-  legacy: { IPTABLES: 'iptables-legacy', IP6TABLES: 'ip6tables-legacy' },
-};
+/**
+ * The iptables variants, each with the environment that selects it. WANMARK_TEST_BACKEND=iptables-legacy leaves one of them;
+ * whoever sets it sees to it that `iptables` is of that variant (test/kernels).
+ */
+export const VARIANTS: Record<string, Env> = Object.fromEntries(
+  Object.entries({
+    nft: { IPTABLES: 'iptables', IP6TABLES: 'ip6tables' },
+    legacy: { IPTABLES: 'iptables-legacy', IP6TABLES: 'ip6tables-legacy' },
+  }).filter(([name]) => [undefined, `iptables-${name}`].includes(process.env.WANMARK_TEST_BACKEND)),
+);
 
 /** The `wan` option: as many WANs as weights; `more` is added to each, such as `nat=none,tier=2`. */
 export function wans(weights: readonly number[], more: readonly string[] = []): string[] {
