@@ -3,29 +3,35 @@ import { STAGES } from '../plan.js';
 import { PROTOCOL } from '../render/ip.js';
 import type { Lists } from '../render/lists.js';
 import { tableSteps } from './iptables.js';
+import { nftSteps } from './nft.js';
 
 /** The current state, and what was asked for when it was made. */
 export interface Have {
   readonly lists: Lists;
-  /** Holds a table only while the kernel's text is still that of the last settle. */
+  /** Holds a table, or a part of the nft table, only while the kernel's text is still that of the last settle. */
   readonly asked: Lists;
   /** The jumps of mangle that are there and in a wrong place, each as `BASE CHAIN`. Undefined: none. */
   readonly toMove?: Readonly<Record<Family, ReadonlySet<string>>>;
 }
 
 /**
- * The difference between two states and nothing else: `4.tables` for iptables-restore, `4.add` and `4.drop` for `ip
+ * The difference between two states and nothing else: `4.tables` for iptables-restore, `nft` for nft, `4.add` and `4.drop` for `ip
  * -batch`, and the same for IPv6. Files without lines are left out.
  */
 export type Steps = ReadonlyMap<string, readonly string[]>;
 
 /** The steps that lead from the state that is there to another one. */
 export function planSteps(have: Have, want: Lists): Steps {
-  const all = FAMILIES.flatMap((family) => [
+  const all: (readonly [string, readonly string[]])[] = FAMILIES.flatMap((family) => [
     [`${family}.tables`, tablesOf(family, have, want)] as const,
     [`${family}.add`, added(family, have.lists, want)] as const,
     [`${family}.drop`, dropped(family, have.lists, want)] as const,
   ]);
+  const nft = nftSteps(
+    { have: have.lists.get('nft') ?? [], asked: have.asked.get('nft') ?? [] },
+    want.get('nft') ?? [],
+  );
+  all.push(['nft', nft] as const);
   return new Map(all.filter(([, lines]) => lines.length > 0));
 }
 

@@ -1,0 +1,162 @@
+/**
+ * A plan for nft: what `up` does from nothing, word for word; whether nft reads it; and the difference between two states.
+ * `WANMARK_GOLDEN=write` writes the texts instead; read the difference before you keep it.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
+import type { TargetId } from '#wanmark/core/target.js';
+import { buildPlan } from '#wanmark/plan/build.js';
+import { nftSteps, settledParts } from '#wanmark/plan/diff/nft.js';
+import { planLists } from '#wanmark/plan/render/lists.js';
+import { NO_STATES } from '#wanmark/plan/states.js';
+import { ROOT } from '../docs/pages.js';
+import { CASES, type Case } from './golden-cases.js';
+import { randomRouter } from './machines.js';
+import { ROUTER } from './router.js';
+
+const NOTHING = { have: [], asked: [] };
+
+/** What nft refuses, or the kernel has no part for. */
+const NOT_FOR_NFT = { raw: { 'forward-accept': undefined } };
+const USER = 'unshare -Urn true 2>/dev/null';
+const canCheck =
+  spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin; command -v nft && ${USER}`]).status === 0
+    ? false
+    : 'no nft, or no user namespace';
+
+/** The lines of a random router; undefined where its configuration is refused. */
+function randomLines(seed: number): readonly string[] | undefined {
+  const { raw, facts, down, weights } = randomRouter(seed);
+  const config = configOf({ ...raw, ...NOT_FOR_NFT.raw });
+  if (config === undefined) return undefined;
+  const states = { ...NO_STATES, down: new Set(down as TargetId[]), weights: new Map(weights) };
+  return planLists(buildPlan(config, { ...facts, keepsSets: true }, states), 'nft').get('nft');
+}
+
+function linesOf({ raw, states, facts }: Case): readonly string[] {
+  const { ipsets: _, ...known } = { ...ROUTER, keepsSets: true, ...facts };
+  const config = parseConfig({ ...raw, ...NOT_FOR_NFT.raw });
+  return planLists(buildPlan(config, known, { ...NO_STATES, ...states }), 'nft').get('nft')!;
+}
+
+/** The configuration; undefined where it is refused, as some random ones are. */
+function configOf(raw: Readonly<Record<string, unknown>>) {
+  try {
+    return parseConfig(raw);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What nft says about a batch, in a network namespace of its own; `queue` is left out, which not every kernel has. */
+function complaint(batch: readonly string[]): string {
+  const input = batch.map((line) => `${withoutQueue(line)}\n`).join('');
+  const argv = ['-Urn', 'sh', '-c', 'PATH=$PATH:/usr/sbin TZ=UTC nft -f -'];
+  return spawnSync('unshare', argv, { input, encoding: 'utf8' }).stderr;
+}
+
+/** The parts of our table after some batches, without their order, which says nothing. */
+function shown(batches: readonly (readonly string[])[]): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'wanmark-nft-'));
+  const files = batches.map((lines, i) => {
+    const file = join(folder, `${i}.nft`);
+    writeFileSync(file, lines.map((line) => `${withoutQueue(line)}\n`).join(''));
+    return file;
+  });
+  const script = 'PATH=$PATH:/usr/sbin TZ=UTC; for file; do nft -f "$file"; done; nft -s list ruleset';
+  const argv = ['-Urn', 'sh', '-ec', script, 'sh', ...files];
+  const { stdout, stderr } = spawnSync('unshare', argv, { encoding: 'utf8' });
+  rmSync(folder, { recursive: true });
+  assert.equal(stderr, '');
+  const parts = stdout.split('\n').filter((line) => line.startsWith('\t'));
+  return [...parts, ''].join('\n').split('\n\t}\n').toSorted();
+}
+
+/** Not every kernel has the queue. */
+function withoutQueue(line: string): string {
+  return line.replace(/queue num \S+ bypass/, 'accept');
+}
+
+describe('up with nft, from nothing', () => {
+  for (const [name, one] of Object.entries(CASES)) {
+    const golden = `${ROOT}test/plan/golden/nft/${name}.nft`;
+    const steps = nftSteps(NOTHING, linesOf(one));
+
+    test(`${name} is as in golden/nft/${name}.nft`, () => {
+      const text = steps.map((line) => `${line}\n`).join('');
+      if (process.env.WANMARK_GOLDEN === 'write') writeFileSync(golden, text);
+      assert.equal(text, existsSync(golden) ? readFileSync(golden, 'utf8') : '');
+    });
+
+    test(`${name}: nft and the kernel take it`, { skip: canCheck }, () => {
+      assert.equal(complaint(steps), '');
+    });
+
+    test(`${name}: every use of a mark has a mask`, () => {
+      for (const line of steps)
+        for (const [use] of line.matchAll(/(?:meta|ct) mark(?: set)? (?!&|set|\|)\S+(?: \S+)?/g))
+          assert.match(use, /^(meta|ct) mark set (meta|ct) mark$/, line);
+    });
+  }
+
+  test('random routers: nft and the kernel take it', { skip: canCheck }, () => {
+    for (let seed = 1; seed <= 25; seed++) {
+      const lines = randomLines(seed);
+      if (lines !== undefined) assert.equal(complaint(nftSteps(NOTHING, lines)), '', `seed ${seed}`);
+    }
+  });
+});
+
+describe('the difference between two nft tables', () => {
+  const want = linesOf(CASES.kernel!);
+
+  test('is nothing where the state is the wanted one, whatever its kernel prints', () => {
+    const have = want.map((line) => line.replace(/^(rule .*) 0x0000/, '$1 0x00'));
+    assert.deepEqual(nftSteps({ have, asked: settledParts(have, { want, have }) }, want), []);
+  });
+
+  test('is the whole table where nothing is wanted any more', () => {
+    assert.deepEqual(nftSteps({ have: want, asked: want }, []), ['delete table inet wanmark']);
+    assert.deepEqual(nftSteps(NOTHING, []), []);
+  });
+
+  test('makes anew what somebody has changed, and nothing else', () => {
+    const chain = 'mangle4.WANMARK_NEW';
+    const have = want.filter(
+      (line) => !line.startsWith(`rule ${chain} fib`) && line !== 'element specific_4 10.0.0.0/8',
+    );
+    const steps = nftSteps({ have, asked: settledParts(have, { want, have: want }) }, want);
+    const rules = want
+      .filter((line) => line.startsWith(`rule ${chain} `))
+      .map((line) => line.slice(`rule ${chain} `.length));
+    assert.deepEqual(
+      steps.filter((line) => !line.includes(' element ')),
+      [
+        'add table inet wanmark',
+        `flush chain inet wanmark ${chain}`,
+        'flush set inet wanmark specific_4',
+        ...rules.map((rule) => `add rule inet wanmark ${chain} ${rule}`),
+      ],
+    );
+    assert.match(
+      steps.find((line) => line.includes(' element '))!,
+      /^add element inet wanmark specific_4 \{ 10\.0\.0\.0\/8, /,
+    );
+  });
+
+  test('leads from any state to any other, as the kernel says', { skip: canCheck }, () => {
+    const all = Array.from({ length: 40 }, (_, i) => randomLines(i + 100)).filter((one) => one !== undefined);
+    assert.ok(all.length > 10);
+    for (const [i, to] of all.entries()) {
+      const from = all[(i + 7) % all.length]!;
+      const fresh = nftSteps(NOTHING, to);
+      const change = nftSteps({ have: from, asked: from }, to);
+      assert.deepEqual(shown([nftSteps(NOTHING, from), change]), shown([fresh]), `${i}`);
+    }
+  });
+});
