@@ -90,10 +90,12 @@ need_privilege() {
 	[ $((0x${_caps:-0} >> 12 & 1)) = 1 ] || fail 'needs CAP_NET_ADMIN; run it as root (sudo)'
 }
 
-# read_programs: reads the iptables of each family from the plan or the environment, and finds their variant.
+# read_programs: reads the iptables of each family from the plan or the environment, their variant, and who has the rules.
 read_programs() {
-	IPTABLES=${IPTABLES:-iptables} IP6TABLES=${IP6TABLES:-ip6tables} VARIANT=
-	if [ -n "$FOLDER" ]; then { read -r IPTABLES && read -r IP6TABLES && read -r VARIANT; } <"$FOLDER/programs" || :; fi
+	IPTABLES=${IPTABLES:-iptables} IP6TABLES=${IP6TABLES:-ip6tables} VARIANT='' BACKEND=iptables
+	if [ -n "$FOLDER" ]; then
+		{ read -r IPTABLES && read -r IP6TABLES && read -r VARIANT && read -r BACKEND; } <"$FOLDER/programs" || :
+	fi
 	for _program in "$IPTABLES" "$IP6TABLES"; do
 		case $_program in
 		'' | -* | *[!A-Za-z0-9/._-]*) misuse "IPTABLES and IP6TABLES are names of programs, not '$_program'" ;;
@@ -195,7 +197,7 @@ release() { rm -f "$WORK/reserve"; }
 
 # report_missing HAVE: reports what the last settle noted and is not there any more.
 report_missing() {
-	_gone=$(missing_tables "$1" && missing_routing "$1" && missing_settings)
+	_gone=$(missing_tables "$1" && missing_nft "$1" && missing_routing "$1" && missing_settings)
 	[ -n "$_gone" ] || return 0
 	MISSING=1
 	printf '%s\n' "$_gone"

@@ -12,6 +12,11 @@ look_tables() {
 	for _table in $TABLES; do : >"$2/$1.$_table" || fail "cannot write $2"; done
 	: >"$2/$1.present" || fail "cannot write $2"
 	command -v "$PROGRAM-save" >/dev/null 2>&1 || return 0
+	if uses_nft; then
+		# Only what nft takes over from, or an undo goes back to, is in iptables.
+		[ "$VERB" = up ] || return 0
+		LEAVE_HIDDEN=1
+	fi
 	saved
 	# The caller that is asked reads it, too.
 	[ -z "$ASK" ] || show_saved >"$2/$1.saved" || fail "cannot write $2; is the file system full?"

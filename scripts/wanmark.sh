@@ -9,12 +9,14 @@
 # This script knows nothing of WANs or policies. `wanmark up` makes the folder and reads the answers; the script can also
 # be run by hand on such a folder. (A router without Node runs the output of `wanmark print` instead.) The folder holds
 #
-#   programs   three lines: the iptables of IPv4 and of IPv6, and their variant, nft or legacy
-#   want/      the whole state: 4.mangle, 4.nat, 4.filter, 6.mangle ... as iptables-save prints our part of a table;
-#              rules4, routes6 ... in the words of `ip rule` and `ip route`; settings: DEVICE KEY VALUE
+#   programs   four lines: the iptables of IPv4 and of IPv6, their variant, nft or legacy, and who has the rules, iptables
+#              or nft
+#   want/      the whole state: 4.mangle, 4.nat, 4.filter, 6.mangle ... as iptables-save prints our part of a table; or nft,
+#              all of our nft table (nft.sh); rules4, routes6 ... in the words of `ip rule` and `ip route`; settings: DEVICE
+#              KEY VALUE
 #   keep/      files that belong to this state, to be kept beside it until the next `up` or `down`
 #   have/      the present state in the same form, written by this script before it prints {"event":"looked"}
-#   steps/     the difference: 4.tables (iptables-restore), 4.add and 4.drop (ip -batch). With --ask the caller writes
+#   steps/     the difference: 4.tables (iptables-restore), nft (nft -f), 4.add and 4.drop (ip -batch). With --ask the caller writes
 #              them and then sends the line `go`, or `stop`, on standard input; without --ask this script makes the
 #              steps itself, and they replace whole tables
 #
@@ -27,6 +29,7 @@ case $0 in */*) HERE=${0%/*} ;; *) HERE=. ;; esac
 . "$HERE/lib.sh"
 . "$HERE/namespace.sh"
 . "$HERE/tables.sh"
+. "$HERE/nft.sh"
 . "$HERE/routing.sh"
 
 USAGE="usage: $0 up|refresh|check FOLDER [--ask], or $0 down"
@@ -35,14 +38,19 @@ USAGE="usage: $0 up|refresh|check FOLDER [--ask], or $0 down"
 look() {
 	mkdir -p "$1" || fail "cannot write $1"
 	for _family in 4 6; do look_tables $_family "$1"; done
+	look_nft "$1"
 	look_routing "$1"
 }
 
 # apply STEPS HAVE: carries out the steps in an order in which nothing that is needed is missing in between: a mark
-# leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere.
+# leads somewhere before anything is marked, and NAT is there before anything is sent elsewhere. Where nft takes over from
+# iptables, or the other way round, the new rules are there before the old ones go; what one of them has marked, the other
+# lets pass.
 apply() {
 	for _family in 4 6; do add_routing $_family "$1"; done
+	! uses_nft || apply_nft "$1"
 	for _family in 4 6; do restore_tables $_family "$1" "$2"; done
+	uses_nft || apply_nft "$1"
 	for _family in 4 6; do drop_routing $_family "$1"; done
 }
 
@@ -54,6 +62,7 @@ steps_between() {
 		replace_tables $_family "$@"
 		routing_steps $_family "$@"
 	done
+	replace_nft "$@"
 }
 
 # install: the transaction. An undo goes back to what `look` saw.
@@ -68,6 +77,7 @@ install() {
 		steps_between "$FOLDER/have" "$FOLDER/want" "$FOLDER/steps" 'nat mangle filter'
 	fi
 	for _family in 4 6; do test_tables $_family "$FOLDER/steps"; done
+	test_nft "$FOLDER/steps"
 	reserve "$FOLDER/have"
 	UNDO=1
 	put_settings "$FOLDER/want/settings"
@@ -84,6 +94,7 @@ install() {
 settle() {
 	mkdir -p "$STATE/want" "$STATE/have" || fail "cannot write $STATE"
 	if [ -s "$FOLDER/steps/4.tables" ] || [ -s "$FOLDER/steps/6.tables" ]; then settle_tables; fi
+	settle_nft
 	settle_routing
 	set +f # the one pattern
 	set -- "$FOLDER"/keep/*
@@ -141,6 +152,7 @@ down() {
 	release
 	FRESH='' _failed=''
 	rm -f "$STATE/up" || fail "cannot write $STATE"
+	(remove_nft) || _failed=1
 	(remove_tables) || _failed=1
 	drop_sets
 	if mkdir -p "$WORK/none" && (look_routing "$WORK"); then

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import type { Argv, Options } from 'yargs';
 import { readConfigFile, readText } from '../config/file.js';
+import { withFirewall } from '../config/firewall.js';
 import type { Option } from '../config/option.js';
 import { DEFAULT_SOCKET } from '../config/options/run.js';
 import { CONFIG_OPTION, OPTIONS, type RawConfig } from '../config/options.js';
@@ -107,5 +108,7 @@ export async function located(
 
 function withFlags(file: RawConfig, argv: Readonly<Record<string, unknown>>): RawConfig {
   const flags = Object.keys(OPTIONS).filter((name) => argv[name] !== undefined);
-  return { ...presetSocket(), ...file, ...Object.fromEntries(flags.map((name) => [name, argv[name]])) };
+  const given = Object.fromEntries(flags.map((name) => [name, argv[name]]));
+  // Each for itself, since `--backend nft` takes no server of the file away.
+  return { ...presetSocket(), ...withFirewall(file), ...withFirewall(given) };
 }

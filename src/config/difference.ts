@@ -62,6 +62,7 @@ function optionValues(config: Config): Values {
     'counts-file': strategy.countsFile,
     'pair-families': onOff(strategy.pairFamilies),
     sticky: policies.sticky && stickyText(policies.sticky),
+    firewall: rules.firewall,
     'kernel-mode': rules.kernelMode,
     per: rules.per,
     'last-resort': rules.lastResort,

@@ -19,6 +19,7 @@ export function ruleFlags(config: PlanConfig): string {
   if (queues.num !== 0) flags.push(`--queue-num ${queues.num}`);
   if (queues.count !== 1) flags.push(`--queues ${queues.count}`);
   if (rules.engine !== 'nfqueue') flags.push(`--engine ${rules.engine}`);
+  if (rules.firewall !== 'iptables') flags.push(`--backend ${rules.firewall}`);
   if (rules.kernelMode !== 'random') flags.push(`--kernel-mode ${rules.kernelMode}`);
   if (rules.per !== 'connection') flags.push(`--per ${rules.per}`);
   if (rules.lastResort !== 'main') flags.push(`--last-resort ${rules.lastResort}`);

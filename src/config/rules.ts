@@ -3,6 +3,7 @@ import type { MarkField } from '../core/mark.js';
 import type { Wan } from '../core/wan.js';
 import { UsageError } from '../errors.js';
 import { type EngineConfig, parseEngine } from './engine.js';
+import { FIREWALLS, type FirewallChoice } from './firewall.js';
 import { type LastResort, parseLastResort } from './last-resort.js';
 import type { RawConfig } from './options.js';
 import { readChoice, readInteger, readList, readSwitch } from './raw.js';
@@ -27,6 +28,8 @@ export interface RulesConfig extends EngineConfig {
   readonly logKernel: boolean;
   /** Whether FORWARD accepts the services' connections. */
   readonly forwardAccept: boolean;
+  /** Who is to carry out the rules. */
+  readonly firewall: FirewallChoice;
 }
 
 /**
@@ -52,6 +55,7 @@ export function parseRules(raw: RawConfig, { wans, targets }: TargetLists, field
     priority: readInteger(raw, 'priority'),
     logKernel: readSwitch(raw, 'log-kernel'),
     forwardAccept: readSwitch(raw, 'forward-accept'),
+    firewall: readChoice(raw, 'firewall', FIREWALLS),
   });
 }
 

@@ -4,8 +4,10 @@ import { buildPlan } from '../plan/build.js';
 import { fittingStates } from '../plan/kernel-choice.js';
 import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
+import { factsFor } from './backend.js';
 import { readFactsLater } from './facts.js';
 import {
+  type Installed,
   installedConfig,
   KEPT_FILE,
   keptText,
@@ -16,14 +18,15 @@ import {
 } from './installed.js';
 import { runLimited } from './limited.js';
 import { underLock } from './lock.js';
+import { nftChange } from './nft-choice.js';
 
 /** The chains that choose: among the WANs, those of each policy, and the backends of each service. */
 const CHOOSING = /^-A (WANMARK_(?:KERNEL|BY_\S+|POOL\d+)) /;
 const TIMEOUT_MS = 15_000;
 
 /**
- * Changes only the kernel's own choice in the rules, without starting a shell: one iptables-restore for each family in
- * which the choice differs. This is safe where the kernel prints the current chain exactly as we wrote it: the new
+ * Changes only the kernel's own choice in the rules, without starting a shell: by one nft, or one iptables-restore for each
+ * family in which the choice differs. This is safe where the kernel prints the current chain exactly as we wrote it: the new
  * chain will be printed the same way, so it can be noted without a look.
  *
  * @returns whether the rules go by these states now; false when a refresh has to see to it
@@ -39,9 +42,47 @@ async function change(wished: PlanStates): Promise<boolean> {
   const config = installedConfig(installed);
   const states = fittingStates(config, wished);
   const { macs, endpoints, firewall } = installed;
-  const facts = { ...(await readFactsLater(config)), macs, endpoints, ipsec: firewall.ipsec };
-  const want = planLists(buildPlan(config, facts, states));
+  const facts = {
+    ...factsFor(await readFactsLater(config), firewall, config),
+    macs,
+    endpoints,
+    ipsec: firewall.ipsec,
+  };
+  const want = planLists(buildPlan(config, facts, states), firewall.backend);
   const settled = readSettled();
+  const isDone =
+    firewall.backend === 'nft'
+      ? await changeNft(settled, want)
+      : await changeTables(settled, want, installed);
+  if (!isDone) return false;
+  keep(
+    KEPT_FILE,
+    keptText({ ...installed, states })
+      .trimEnd()
+      .split('\n'),
+  );
+  return true;
+}
+
+type Settled = ReturnType<typeof readSettled>;
+
+/** @returns whether the choice is as it is wanted */
+async function changeNft(settled: Settled, want: Lists): Promise<boolean> {
+  const before = { want: settled.want.get('nft') ?? [], have: settled.have.get('nft') ?? [] };
+  const change = nftChange(before, want.get('nft') ?? []);
+  if (change === undefined) return false;
+  if (change.batch.length === 0) return true;
+  const input = change.batch.map((line) => `${line}\n`).join('');
+  const { code } = await runLimited(['nft', '-f', '-'], { input, timeoutMs: TIMEOUT_MS });
+  if (code !== 0) return false;
+  // The order matters: a crash in between leaves a `have` that the kernel does not have, so nothing is trusted.
+  keep(join('want', 'nft'), change.want);
+  keep(join('have', 'nft'), change.have);
+  return true;
+}
+
+/** @returns whether the choice is as it is wanted */
+async function changeTables(settled: Settled, want: Lists, { firewall }: Installed): Promise<boolean> {
   const changed = TABLE_LISTS.map((table) => ({
     ...table,
     chains: choosing(settled.want, want, table.list).filter(
@@ -55,7 +96,7 @@ async function change(wished: PlanStates): Promise<boolean> {
       const heads = chains.map((chain) => `:${chain} - [0:0]`);
       const rules = chains.flatMap((chain) => chainOf(want, list, chain));
       const input = [`*${stage}`, ...heads, ...rules, 'COMMIT', ''].join('\n');
-      return restore(installed.firewall.programs[family], input);
+      return restore(firewall.programs[family], input);
     }),
   );
   if (!done.every(Boolean)) return false;
@@ -72,12 +113,6 @@ async function change(wished: PlanStates): Promise<boolean> {
       keep(join(folder, list), lines);
     }
   }
-  keep(
-    KEPT_FILE,
-    keptText({ ...installed, states })
-      .trimEnd()
-      .split('\n'),
-  );
   return true;
 }
 

@@ -1,6 +1,7 @@
 import { FAMILIES, type Family } from '../core/family.js';
 import { SystemError } from '../errors.js';
 import type { Ipsec } from '../plan/facts.js';
+import type { Backend } from '../plan/render/lists.js';
 import { isInPath } from './executable.js';
 import { readIpsec } from './ipsec.js';
 import { hasLegacyTables } from './legacy-tables.js';
@@ -11,8 +12,11 @@ export type Variant = 'nft' | 'legacy';
 
 /** The programs that the rules are made with. */
 export interface Firewall {
+  /** Those of iptables, which take rules of ours away also where nft has them. */
   readonly programs: Readonly<Record<Family, string>>;
   readonly variant: Variant;
+  /** Who has the rules. Missing in what older versions kept: iptables. */
+  readonly backend?: Backend | undefined;
   /** Missing in what older versions kept. */
   readonly ipsec?: Ipsec | undefined;
 }
@@ -32,7 +36,10 @@ export async function findFirewall(families: readonly Family[], run: Run = runCo
   for (const family of families) {
     for (const program of ['', '-save', '-restore'].map((end) => programs[family] + end)) {
       if (!isInstalled(program)) {
-        throw new SystemError('NO_IPTABLES', `${program} is not installed; apt-get install iptables`);
+        throw new SystemError(
+          'NO_IPTABLES',
+          `${program} is not installed; apt-get install iptables, or use --backend nft`,
+        );
       }
     }
   }

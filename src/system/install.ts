@@ -7,14 +7,16 @@ import type { Family } from '../core/family.js';
 import { targetId } from '../core/target.js';
 import { SystemError, UsageError } from '../errors.js';
 import { buildPlan } from '../plan/build.js';
+import { settledParts } from '../plan/diff/nft.js';
 import { planSteps } from '../plan/diff/steps.js';
 import type { Facts } from '../plan/facts.js';
-import { type HeldSet, heldSets } from '../plan/held-sets.js';
+import type { HeldSet } from '../plan/held-sets.js';
 import { fittingStates } from '../plan/kernel-choice.js';
 import { ledMarks } from '../plan/others.js';
 import type { Plan } from '../plan/plan.js';
 import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
+import { factsFor, ipsetsOf } from './backend.js';
 import { readEndpoints } from './endpoints.js';
 import { type ExecutorEvent, type ExecutorVerb, execute, type Missing } from './executor.js';
 import { readFactsLater } from './facts.js';
@@ -40,7 +42,7 @@ import {
 } from './network-sets.js';
 import { PlanFolder, removeAbandonedPlans } from './plan-folder.js';
 import { needNetAdmin } from './privilege.js';
-import { jumpsToMove, readRedirections, redirectionFacts } from './redirections.js';
+import { jumpsToMove, NOTHING_REDIRECTED, readRedirections, redirectionFacts } from './redirections.js';
 import { countingAfter } from './rule-counters.js';
 import { saidBy } from './said.js';
 
@@ -216,16 +218,18 @@ class Passage {
     const { config, states, before } = asked;
     removeAbandonedPlans();
     const macs = await askNeighbours(config, before?.macs ?? new Map());
-    const read = await readFactsLater(config);
+    const { firewall } = asked;
+    const read = factsFor(await readFactsLater(config), firewall, config);
     const { mask } = config.fields.wans;
     const redirected = (family: Family) =>
       readRedirections(folder.saved(family), ledMarks({ facts: read, family, config, mask }));
-    const others = { 4: redirected(4), 6: redirected(6) };
+    // Their conditions are in the words of iptables, which a plan copies as they are.
+    const others = firewall.backend === 'nft' ? NOTHING_REDIRECTED : { 4: redirected(4), 6: redirected(6) };
     const endpoints = await readEndpoints(
       config.wans.map(({ dev }) => dev),
       read.devices,
     );
-    const { ipsec } = asked.firewall;
+    const { ipsec } = firewall;
     const facts = { ...read, macs, ...redirectionFacts(others), endpoints, ipsec };
     // Packets wait for a daemon that does this, so it is done in parts.
     await setImmediate();
@@ -233,8 +237,8 @@ class Passage {
     if (asked.refusesMistakes) rejectMistakes(plan);
     this.#tell(asked, plan);
     await setImmediate();
-    const want = planLists(plan);
-    const held = heldSets(plan);
+    const want = planLists(plan, firewall.backend);
+    const held = ipsetsOf(plan, firewall);
     await setImmediate();
     const had = readNetworkSets();
     await setImmediate();
@@ -303,14 +307,18 @@ function jumpsOf(folder: PlanFolder): Record<Family, ReadonlySet<string>> {
   return { 4: jumpsToMove(folder.saved(4)), 6: jumpsToMove(folder.saved(6)) };
 }
 
-/** The lists that were asked for, of each table that is still as the kernel made it then. */
+/** The lists that were asked for, of each table, or part of the nft table, that is still as the kernel made it then. */
 function settledIn(lists: Lists): Lists {
   const settled = readSettled();
   const unchanged = TABLE_LISTS.filter(({ list }) => {
     const had = settled.have.get(list);
     return had !== undefined && had.length > 0 && had.join('\n') === lists.get(list)?.join('\n');
   });
-  return new Map(unchanged.map(({ list }) => [list, settled.want.get(list) ?? []]));
+  const nft = { want: settled.want.get('nft') ?? [], have: settled.have.get('nft') ?? [] };
+  return new Map([
+    ...unchanged.map(({ list }) => [list, settled.want.get(list) ?? []] as const),
+    ['nft', settledParts(lists.get('nft') ?? [], nft)],
+  ]);
 }
 
 type NumberedConfig = Pick<Config, 'wans' | 'services' | 'policies'>;

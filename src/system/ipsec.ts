@@ -10,7 +10,12 @@ const RULE = '-w 10 -t mangle -C POSTROUTING -m policy --dir out --pol ipsec -j 
  */
 export async function readIpsec(programs: readonly string[], run: Run): Promise<Ipsec> {
   const matched = await Promise.all(programs.map((program) => matches(program, run)));
-  if (matched.every(Boolean)) return 'matched';
+  return ipsecOf(matched.every(Boolean), run);
+}
+
+/** How the machine stands to IPsec. @param matched whether rules can ask for it */
+export async function ipsecOf(matched: boolean, run: Run): Promise<Ipsec> {
+  if (matched) return 'matched';
   const policies = await Promise.all(
     (['-4', '-6'] as const).map((family) => run(['ip', family, 'xfrm', 'policy'])),
   );

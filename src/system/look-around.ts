@@ -3,10 +3,11 @@ import { FAMILIES, type Family } from '../core/family.js';
 import type { Surroundings } from '../plan/evaluate/packet.js';
 import type { Facts, MainRoute } from '../plan/facts.js';
 import { ledMarks } from '../plan/others.js';
+import { factsFor } from './backend.js';
 import { readEndpoints } from './endpoints.js';
 import { readFacts, routeFacts } from './facts.js';
 import type { Firewall } from './firewall.js';
-import { readRedirections, redirectionFacts } from './redirections.js';
+import { NOTHING_REDIRECTED, readRedirections, redirectionFacts } from './redirections.js';
 import { KernelSet } from './rtnetlink/kernel-set.js';
 import { dumpTable } from './rtnetlink/routes.js';
 import { type Run, run as runCommand } from './run.js';
@@ -19,10 +20,10 @@ import { sourceCheck } from './source-check.js';
  */
 export async function lookAround(
   config: PlanConfig,
-  { programs, ipsec }: Pick<Firewall, 'programs' | 'ipsec'>,
+  { programs, ipsec, backend }: Pick<Firewall, 'programs' | 'ipsec' | 'backend'>,
   run: Run = runCommand,
 ): Promise<Surroundings> {
-  const read = readFacts(config);
+  const read = factsFor(readFacts(config), { backend }, config);
   const { mask } = config.fields.wans;
   const [saved, endpoints, policies] = await Promise.all([
     Promise.all(FAMILIES.map(async (family) => (await run([`${programs[family]}-save`])).stdout)),
@@ -37,7 +38,9 @@ export async function lookAround(
     readRedirections(text, ledMarks({ facts: read, family, config, mask }));
   const facts: Facts = {
     ...read,
-    ...redirectionFacts({ 4: redirected(4, saved[0]!), 6: redirected(6, saved[1]!) }),
+    ...redirectionFacts(
+      backend === 'nft' ? NOTHING_REDIRECTED : { 4: redirected(4, saved[0]!), 6: redirected(6, saved[1]!) },
+    ),
     endpoints,
     ipsec,
   };

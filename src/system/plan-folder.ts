@@ -36,8 +36,8 @@ export class PlanFolder {
     }
   }
 
-  programs({ programs, variant }: Firewall): void {
-    this.#put('programs', [programs[4], programs[6], variant]);
+  programs({ programs, variant, backend = 'iptables' }: Firewall): void {
+    this.#put('programs', [programs[4], programs[6], variant, backend]);
   }
 
   want(lists: Lists): void {

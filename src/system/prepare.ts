@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { Config } from '../config/config.js';
+import type { Config, PlanConfig } from '../config/config.js';
 import { refusesFamily } from '../config/policies.js';
 import { FAMILIES, type Family } from '../core/family.js';
 import { carries } from '../core/wan.js';
 import { SystemError, UsageError } from '../errors.js';
 import { PROTOCOL } from '../plan/render/ip.js';
+import { chooseFirewall } from './backend.js';
 import { checkIproute2, checkIsIproute2 } from './devices.js';
-import { type Firewall, findFirewall } from './firewall.js';
+import type { Firewall } from './firewall.js';
 import { needNetAdmin } from './privilege.js';
 import { holdsForeign } from './rtnetlink/routes.js';
 import { type Run, run as runCommand } from './run.js';
@@ -22,7 +23,7 @@ const FORWARDING: Readonly<Record<Family, readonly [setting: string, file: strin
  * @throws UsageError when a routing table belongs to somebody else, SystemError when a program is missing
  */
 export async function prepareHost(
-  config: Pick<Config, 'wans' | 'services' | 'rules' | 'policies'>,
+  config: PlanConfig,
   warn: (line: string) => void,
   run: Run = runCommand,
 ): Promise<Firewall> {
@@ -31,7 +32,7 @@ export async function prepareHost(
   await checkIsIproute2(run);
   rejectMissingIpv6(config);
   const families = FAMILIES.filter((family) => isServed(config, family));
-  const firewall = await findFirewall(families, run);
+  const firewall = await chooseFirewall(config, families, run);
   for (const family of families) {
     await rejectTakenTables(config, family, run);
     warnOfForwarding(family, warn);

@@ -6,14 +6,15 @@ import { FAMILIES, type Family } from '../core/family.js';
 import { isRefusal } from '../errors.js';
 import { buildPlan } from '../plan/build.js';
 import type { Facts } from '../plan/facts.js';
-import { type HeldSet, heldSetName, heldSets } from '../plan/held-sets.js';
+import { type HeldSet, heldSetName } from '../plan/held-sets.js';
 import { fittingStates } from '../plan/kernel-choice.js';
 import type { Plan } from '../plan/plan.js';
 import { PROTOCOL } from '../plan/render/ip.js';
 import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
+import { factsFor, ipsetsOf } from './backend.js';
 import { machineMemory, readFactsLater } from './facts.js';
-import type { Variant } from './firewall.js';
+import type { Firewall } from './firewall.js';
 import { type Installed, installedConfig, readInstalled, rulesAreUp } from './installed.js';
 import { linkOf } from './link-changes.js';
 import { underLock } from './lock.js';
@@ -42,6 +43,7 @@ export interface Sight {
 /** A plan and what was made of it, with what it was made of. */
 interface Made {
   readonly config: Config;
+  readonly backend: Firewall['backend'];
   readonly facts: Facts;
   readonly states: PlanStates;
   readonly lists: Lists;
@@ -101,9 +103,10 @@ export class QuickLook {
     const read = await readFactsLater(config, this.#memory);
     const { endpoints, firewall } = installed;
     const macs = new Map([...installed.macs, ...read.macs]);
-    const made = await this.#plan(config, { ...read, macs, endpoints, ipsec: firewall.ipsec }, states);
+    const facts = { ...factsFor(read, firewall, config), macs, endpoints, ipsec: firewall.ipsec };
+    const made = await this.#plan(config, facts, states, firewall);
     const links = config.wans.map(({ dev }) => linkOf(dev, read));
-    const tables = await this.#read(firewall.variant, made.lists, config);
+    const tables = await this.#read(firewall, made.lists, config);
     await setImmediate();
     const rules = [await ipRulesText(4, PROTOCOL), await ipRulesText(6, PROTOCOL)];
     const routes = [await ownRoutes(4), await ownRoutes(6)];
@@ -116,30 +119,38 @@ export class QuickLook {
   }
 
   /** The plan, which is the same for the same inputs. */
-  async #plan(config: Config, facts: Facts, states: PlanStates): Promise<Made> {
+  async #plan(config: Config, facts: Facts, states: PlanStates, firewall: Firewall): Promise<Made> {
     const before = this.#made;
-    if (before?.config === config && isSameFacts(before.facts, facts)) {
+    if (
+      before?.config === config &&
+      before.backend === firewall.backend &&
+      isSameFacts(before.facts, facts)
+    ) {
       if (isDeepStrictEqual(before.states, states)) return before;
     }
     await setImmediate();
     const plan = buildPlan(config, facts, states);
     await setImmediate();
-    const lists = planLists(plan);
+    const lists = planLists(plan, firewall.backend);
     await setImmediate();
     const text = JSON.stringify([[...lists], plan.unusable, plan.notes]);
     const { settings } = plan;
-    const held = heldSets(plan);
+    const held = ipsetsOf(plan, firewall);
     // Where only a set has changed, the lists are those of before, for which the rules have been read already.
     const same = before?.text === text ? before.lists : lists;
-    this.#made = { config, facts, states, lists: same, held, text, settings };
+    this.#made = { config, backend: firewall.backend, facts, states, lists: same, held, text, settings };
     return this.#made;
   }
 
   /** Our rules, and what leads connections elsewhere; read again only where somebody has changed any rule. */
-  async #read(variant: Variant, lists: Lists, { rules }: Pick<Config, 'rules'>): Promise<readonly string[]> {
+  async #read(
+    { variant, backend }: Firewall,
+    lists: Lists,
+    { rules }: Pick<Config, 'rules'>,
+  ): Promise<readonly string[]> {
     // Taken before they are read, so that a change meanwhile has them read again.
     const fingerprint = rulesetFingerprint(variant, rules.forwardAccept);
-    if (variant === 'legacy') return [fingerprint];
+    if (variant === 'legacy' || backend === 'nft') return [fingerprint];
     const before = this.#tables;
     if (before?.fingerprint === fingerprint && before.lists === lists) return before.texts;
     const texts = await ownTables(lists);

@@ -44,6 +44,12 @@ export interface Redirections {
   readonly uncopied: boolean;
 }
 
+/** What is to be said of a machine whose rules are not looked at. */
+export const NOTHING_REDIRECTED: Readonly<Record<Family, Redirections>> = {
+  4: { redirections: [], uncopied: false },
+  6: { redirections: [], uncopied: false },
+};
+
 /** The facts of both families. */
 export function redirectionFacts(
   all: Readonly<Record<Family, Redirections>>,

@@ -4,7 +4,10 @@ import { FAMILIES, type Family } from '../core/family.js';
 import { SystemError } from '../errors.js';
 import type { Steps } from '../plan/diff/steps.js';
 import type { Lists } from '../plan/render/lists.js';
+import { TABLE } from '../plan/render/nft/names.js';
+import type { Firewall } from './firewall.js';
 import type { Counting, Installed } from './installed.js';
+import { readNftCounters } from './nft-counters.js';
 import { type Run, run as runCommand } from './run.js';
 
 /** What a rule of the configuration took. */
@@ -37,15 +40,8 @@ export async function readRuleCounts(
   { firewall, counting }: Pick<Installed, 'firewall' | 'counting'>,
   run: Run = runCommand,
 ): Promise<RuleCount[]> {
-  const texts = await Promise.all(FAMILIES.map((family) => saved(firewall.programs, family, run)));
-  const lines = FAMILIES.flatMap((family, i) =>
-    texts[i]!.split('\n').flatMap((line) => {
-      const [, packets, bytes, chain, number] = COUNTED.exec(line) ?? [];
-      if (number === undefined) return [];
-      const since = counting.get(`${family} ${chain}`) ?? null;
-      return [{ rule: Number(number), packets: Number(packets), bytes: Number(bytes), since }];
-    }),
-  );
+  const counted = firewall.backend === 'nft' ? await inNft(run) : await inTables(firewall, run);
+  const lines = counted.map((one) => ({ ...one, since: counting.get(one.place) ?? null }));
   return policies.rules.map((_, i) => {
     const those = lines.filter(({ rule }) => rule === i + 1);
     const packets = those.reduce((sum, one) => sum + one.packets, 0);
@@ -58,6 +54,42 @@ export async function readRuleCounts(
   });
 }
 
+/** A line of a rule, with the family and the chain where it stands. */
+interface Counted {
+  readonly place: string;
+  readonly rule: number;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+async function inTables({ programs }: Firewall, run: Run): Promise<Counted[]> {
+  const texts = await Promise.all(FAMILIES.map((family) => saved(programs, family, run)));
+  return FAMILIES.flatMap((family, i) =>
+    texts[i]!.split('\n').flatMap((line) => {
+      const [, packets, bytes, chain, number] = COUNTED.exec(line) ?? [];
+      if (number === undefined) return [];
+      const place = `${family} ${chain}`;
+      return [{ place, rule: Number(number), packets: Number(packets), bytes: Number(bytes) }];
+    }),
+  );
+}
+
+async function inNft(run: Run): Promise<Counted[]> {
+  const counters = await readNftCounters(run);
+  if (counters === undefined)
+    throw new SystemError('NO_COUNTERS', `'nft list table ${TABLE}' failed; run 'wanmark check'`);
+  return counters.rules.flatMap(({ chain, ...counts }) => {
+    const place = nftPlace(chain);
+    return place === undefined ? [] : [{ ...counts, place }];
+  });
+}
+
+/** A chain of mangle with its family, as {@link Counting} knows it. */
+function nftPlace(chain: string): string | undefined {
+  const [, family, name] = /^mangle([46])\.(WANMARK\S*)$/.exec(chain) ?? [];
+  return name === undefined ? undefined : `${family} ${name}`;
+}
+
 /** Null where one of them is not known, or there is none. */
 function latest(times: readonly (number | null)[]): number | null {
   const known = times.filter((time) => time !== null);
@@ -65,6 +97,7 @@ function latest(times: readonly (number | null)[]): number | null {
 }
 
 /** A rule's line in a plan's table, with its chain. */
+const WRITTEN_NFT = /^rule (\S+) .* comment "rule \d+"$/;
 const WRITTEN = /^-A (WANMARK\w*) .*--comment "rule \d+"/;
 
 /**
@@ -73,21 +106,28 @@ const WRITTEN = /^-A (WANMARK\w*) .*--comment "rule \d+"/;
  * @param now in seconds since the machine's start
  */
 export function countingAfter(before: Counting, steps: Steps, want: Lists, now = uptime()): Counting {
-  const all = FAMILIES.flatMap((family) => {
-    const tables = steps.get(`${family}.tables`) ?? [];
-    const start = tables.indexOf('*mangle');
-    const mangle = start === -1 ? [] : tables.slice(start, tables.indexOf('COMMIT', start));
-    const written = new Set(mangle.map((line) => /^:(\S+) /.exec(line)?.[1]));
-    const chains = new Set(
-      (want.get(`${family}.mangle`) ?? []).flatMap((line) => WRITTEN.exec(line)?.[1] ?? []),
-    );
-    return [...chains].flatMap((chain) => {
-      const key = `${family} ${chain}`;
-      const since = written.has(chain) ? now : before.get(key);
-      return since === undefined ? [] : [[key, since] as const];
-    });
+  const tables = FAMILIES.flatMap((family) => {
+    const lines = steps.get(`${family}.tables`) ?? [];
+    const start = lines.indexOf('*mangle');
+    const mangle = start === -1 ? [] : lines.slice(start, lines.indexOf('COMMIT', start));
+    return mangle.flatMap((line) => /^:(\S+) /.exec(line)?.[1] ?? []).map((chain) => `${family} ${chain}`);
   });
-  return new Map(all);
+  const nft = (steps.get('nft') ?? []).flatMap((line) => /^add rule inet \S+ (\S+) /.exec(line)?.[1] ?? []);
+  const written = new Set([...tables, ...nft.flatMap((chain) => nftPlace(chain) ?? [])]);
+  const all = new Set([
+    ...FAMILIES.flatMap((family) =>
+      (want.get(`${family}.mangle`) ?? [])
+        .flatMap((line) => WRITTEN.exec(line)?.[1] ?? [])
+        .map((chain) => `${family} ${chain}`),
+    ),
+    ...(want.get('nft') ?? []).flatMap((line) => nftPlace(WRITTEN_NFT.exec(line)?.[1] ?? '') ?? []),
+  ]);
+  return new Map(
+    [...all].flatMap((place) => {
+      const since = written.has(place) ? now : before.get(place);
+      return since === undefined ? [] : [[place, since] as const];
+    }),
+  );
 }
 
 async function saved(programs: Readonly<Record<Family, string>>, family: Family, run: Run): Promise<string> {

@@ -26,7 +26,7 @@ function commandLines({ command, input = [] }: Ran): string[] {
 
 function complaint({ command, said, line }: Failed): string {
   if (command === undefined) return said;
-  if (!command.endsWith('-restore')) return `'${command}' failed: ${said}`;
+  if (!command.endsWith('-restore') && command !== 'nft -f -') return `'${command}' failed: ${said}`;
   const at = line === undefined ? said : `${said}: ${line}`;
   return `${command}: ${at.replaceAll(/\s+/g, ' ').slice(0, 300)}; does the kernel have these modules?`;
 }

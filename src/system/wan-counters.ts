@@ -3,8 +3,11 @@ import type { ByteCount } from '../core/byte-meter.js';
 import { FAMILIES } from '../core/family.js';
 import type { CounterReading } from '../core/month-counts.js';
 import { countComment, outComment, sharesDevice } from '../plan/counted.js';
+import { counterName } from '../plan/render/nft/names.js';
+import type { Firewall } from './firewall.js';
 import type { Installed } from './installed.js';
 import { place } from './memory-file.js';
+import { readNftCounters } from './nft-counters.js';
 import { linkBytes } from './rtnetlink/link-bytes.js';
 import { type Run, run as runCommand } from './run.js';
 
@@ -33,24 +36,40 @@ export async function ruleCounts(
 ): Promise<ReadonlyMap<string, ByteCount>> {
   const shared = wans.filter((wan) => sharesDevice(wan, wans));
   if (shared.length === 0) return new Map();
+  const bytesOf = firewall.backend === 'nft' ? await nftBytes(run) : await tableBytes(firewall, run);
+  return new Map(
+    shared.flatMap((wan) => {
+      const all = bytesOf(countComment(wan));
+      const out = bytesOf(outComment(wan));
+      if (all === undefined || out === undefined) return [];
+      // The two rules are not read at the same instant.
+      return [[wan.name, { in: Math.max(0, all - out), out }] as const];
+    }),
+  );
+}
+
+/** The bytes that rules with a comment count, in both families; undefined where there is no such rule. */
+type BytesOf = (comment: string) => number | undefined;
+
+async function tableBytes({ programs }: Firewall, run: Run): Promise<BytesOf> {
   const texts = await Promise.all(
     FAMILIES.map(async (family) => {
-      const { code, stdout } = await run([`${firewall.programs[family]}-save`, '-c', '-t', 'mangle']);
+      const { code, stdout } = await run([`${programs[family]}-save`, '-c', '-t', 'mangle']);
       return code === 0 ? stdout : '';
     }),
   );
   const bytes = new Map<string, number>();
   for (const [, count, comment] of texts.join('\n').matchAll(COUNTED))
     bytes.set(comment!, (bytes.get(comment!) ?? 0) + Number(count));
-  return new Map(
-    shared.flatMap((wan) => {
-      const all = bytes.get(countComment(wan));
-      const out = bytes.get(outComment(wan));
-      if (all === undefined || out === undefined) return [];
-      // The two rules are not read at the same instant.
-      return [[wan.name, { in: Math.max(0, all - out), out }] as const];
-    }),
-  );
+  return (comment) => bytes.get(comment);
+}
+
+async function nftBytes(run: Run): Promise<BytesOf> {
+  const bytes = (await readNftCounters(run))?.bytes ?? new Map<string, number>();
+  return (comment) => {
+    const counts = FAMILIES.flatMap((family) => bytes.get(counterName(family, comment)) ?? []);
+    return counts.length === 0 ? undefined : counts.reduce((sum, count) => sum + count);
+  };
 }
 
 /** The same counts, with what tells one counter from another. */

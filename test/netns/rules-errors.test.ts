@@ -162,9 +162,14 @@ describe('on a system that is not ready', needs(namespaces), () => {
   });
 
   test('a program that is not installed is named with its Debian package', () => {
-    refused(config, 1, /^wanmark: no-such-iptables is not installed; apt-get install iptables$/m, {
-      IPTABLES: 'no-such-iptables',
-    });
+    refused(
+      config,
+      1,
+      /^wanmark: no-such-iptables is not installed; apt-get install iptables, or use --backend nft$/m,
+      {
+        IPTABLES: 'no-such-iptables',
+      },
+    );
     // A mount namespace of its own hides the program; a file that cannot be run does not count.
     const before = `unshare -m sh -c 'mount --bind /dev/null "$(readlink -f "$(command -v ip)")" && exec "$@"' sh`;
     for (const [verb, message] of [

@@ -9,6 +9,14 @@ export const RULE_OPTIONS = {
     describe: 'Who chooses: the daemon, or the kernel alone',
     details: 'Who chooses: the daemon, or [the kernel alone](kernel.md)',
   },
+  firewall: {
+    type: 'text',
+    value: 'iptables|nft|auto',
+    default: 'iptables',
+    describe: 'Who has the rules: iptables, or nft alone (--backend nft says the same)',
+    details:
+      'Who has the rules: `iptables`, `nft` alone, or `auto`, which takes nft where it fits. `--backend nft` says the same. See [nftables](nftables.md)',
+  },
   'kernel-mode': {
     type: 'text',
     value: 'random|nth',

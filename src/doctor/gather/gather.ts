@@ -68,7 +68,11 @@ export async function gather(patient: Patient, advice: Advice, start: Run = runC
   const links = readLinks();
   const ways = waysOf(config, links);
   const path = pathTo(config, links, ways);
-  const firewall = installed?.firewall ?? { programs: namedPrograms(), ipsec: undefined };
+  const firewall = installed?.firewall ?? {
+    programs: namedPrograms(),
+    ipsec: undefined,
+    backend: config.rules.firewall === 'nft' ? ('nft' as const) : undefined,
+  };
   const around = inTime.look('devices, routes and rules of others', () => lookAround(config, firewall, run));
   const rulesets = inTime.look('the firewall', () => readRulesets(firewall.programs, run));
   /** Reads something from what another look found, which has said itself why it found nothing. */

@@ -5,6 +5,7 @@ import { FAMILIES } from '../../core/family.js';
 import { carries } from '../../core/wan.js';
 import type { Facts } from '../../plan/facts.js';
 import { MOST_LISTED } from '../../plan/held-sets.js';
+import { canQueue } from '../../system/backend.js';
 import type { Firewall } from '../../system/firewall.js';
 import { hasClientSets, hasNetworkSets } from '../../system/network-sets.js';
 import type { Run } from '../../system/run.js';
@@ -18,15 +19,21 @@ const TRIALS: readonly string[] = [
 ];
 const QUEUE_TRIAL = '-t mangle -C PREROUTING -j NFQUEUE --queue-num 0 --queue-bypass';
 
-/** What the kernel and iptables lack of what these rules are made of. */
+/** What the kernel and iptables, or nft, lack of what these rules are made of. */
 export async function findLacks(
   { wans, rules, policies }: Pick<Config, 'wans' | 'rules' | 'policies'>,
   { main, ipsec }: Pick<Facts, 'main' | 'ipsec'>,
-  { programs }: Pick<Firewall, 'programs'>,
+  { programs, backend }: Pick<Firewall, 'programs' | 'backend'>,
   run: Run,
 ): Promise<Lack[]> {
   const families = FAMILIES.filter((family) => wans.some((wan) => carries(wan, family)));
   const queues = rules.engine === 'nfqueue';
+  if (backend === 'nft') {
+    return [
+      ...(queues && !(await canQueue(run)) ? [NFT_QUEUE] : []),
+      ...(queues && !existsSync('/proc/net/netfilter/nfnetlink_queue') ? [QUEUE] : []),
+    ];
+  }
   const trials = queues ? [...TRIALS, QUEUE_TRIAL] : TRIALS;
   const tried = await Promise.all(
     families.flatMap((family) =>
@@ -50,6 +57,11 @@ export async function findLacks(
   ];
 }
 
+const NFT_QUEUE: Lack = {
+  what: 'nft_queue',
+  effect: 'rules of nft cannot ask a daemon',
+  todo: 'modprobe nft_queue, or --backend iptables',
+};
 const QUEUE: Lack = {
   what: 'nfnetlink_queue',
   effect: 'no daemon can decide',

@@ -1,3 +1,4 @@
+import { TABLE } from '../../plan/render/nft/names.js';
 import { ALL_BITS, type MarkWrite } from './write.js';
 
 /** The priority of iptables' table mangle. */
@@ -11,11 +12,12 @@ const PRIORITIES: Readonly<Record<string, number>> = {
   srcnat: 100,
 };
 const IPTABLES_TABLE = /^table (ip6?) (mangle|nat|filter|raw|security) /;
+const OURS = `table ${TABLE} {`;
 const WRITE =
   /\b(meta|ct) mark set (.+?)(?= (?:accept|drop|return|continue|counter|comment|jump|goto|log|queue)\b|$)/g;
 
 /**
- * The rules in the output of `nft list ruleset` that write a mark. The tables of iptables-nft are left out, since
+ * The rules of others in the output of `nft list ruleset` that write a mark. The tables of iptables-nft are left out, since
  * iptables-save shows them as their owner wrote them.
  */
 export function nftWrites(ruleset: string): MarkWrite[] {
@@ -24,7 +26,8 @@ export function nftWrites(ruleset: string): MarkWrite[] {
   let chain = '';
   let early = false;
   for (const line of ruleset.split('\n').map((one) => one.trim())) {
-    if (line.startsWith('table ')) table = IPTABLES_TABLE.test(line) ? '' : line.slice('table '.length, -2);
+    if (line.startsWith('table '))
+      table = IPTABLES_TABLE.test(line) || line === OURS ? '' : line.slice('table '.length, -2);
     const name = /^chain (\S+) \{/.exec(line)?.[1];
     if (name !== undefined) {
       chain = name;

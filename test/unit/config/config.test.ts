@@ -45,7 +45,7 @@ describe('parseConfig', () => {
         table: 1000,
         priority: 20_000,
       },
-      ...{ logKernel: false, forwardAccept: false },
+      ...{ logKernel: false, forwardAccept: false, firewall: 'iptables' },
     });
     assert.deepEqual(strategy, {
       name: 'weighted',

@@ -1,0 +1,194 @@
+/** Rules in nft alone: balanced, repaired, changed over to and back without losing a connection, and gone after `down`. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { namespaces, needs, program } from '../helpers/requires.js';
+import { Machine, SERVER, SERVER6, tally, wans } from './rules-harness.js';
+import { done, serve, wanOf } from './rules-steps.js';
+
+const PORT = '7000';
+const KERNEL = { engine: 'kernel', 'kernel-mode': 'nth', wan: wans([2, 1, 1]) };
+const NFT = { ...KERNEL, backend: 'nft' };
+
+describe('rules in nft', needs(namespaces, program('nft')), () => {
+  let machine: Machine;
+  let clean: string;
+
+  const snapshot = () => `${machine.snapshot()}${machine.sh('nft -s list ruleset')}`;
+  /** How many of as many connections as one turn of the rotation, twice, each WAN gets. */
+  const balanced = async (netns?: string) => {
+    for (const server of [SERVER, SERVER6]) {
+      for (const protocol of ['tcp', 'udp']) {
+        const counts = tally((await machine.call([protocol, '8', server, PORT], netns)).map(wanOf));
+        assert.deepEqual(counts, { 1: 4, 2: 2, 3: 2 }, `${protocol} ${server} ${netns ?? 'of the router'}`);
+      }
+    }
+  };
+
+  before(async () => {
+    machine = await Machine.start();
+    machine.buildNetwork();
+    machine.addLinkLocal();
+    await serve(machine, [PORT], [SERVER, SERVER6], 'inet');
+    await serve(
+      machine,
+      [PORT],
+      [1, 2, 3].flatMap((k) => [`192.0.${k}.2`, `2001:db8:${k}::2`]),
+    );
+    // Tables of its own, in which we have no part.
+    machine.sh('nft "add table ip mine; add chain ip mine input { type filter hook input priority 0; }"');
+    machine.sh('iptables -t nat -A POSTROUTING -o lo -j RETURN; ip6tables -t mangle -A INPUT -i lo');
+    clean = snapshot();
+  });
+  after(() => machine.stop());
+
+  test("up balances forwarded connections and the router's own, exactly by weight", async () => {
+    assert.match(done(machine, 'up', NFT), /nft -f -/);
+    assert.equal(machine.sh('iptables-save; ip6tables-save').includes('WANMARK'), false);
+    await balanced('client');
+    await balanced();
+    assert.match(done(machine, 'up', NFT), /already up; nothing to change/);
+  });
+
+  test('a connection from outside is answered by the WAN that it came by', async () => {
+    for (const k of [2, 3])
+      assert.deepEqual(await machine.call(['tcp', '2', `192.0.${k}.2`, PORT, SERVER], 'inet'), [
+        SERVER,
+        SERVER,
+      ]);
+  });
+
+  test('bits of the mark that belong to others survive, on packets and connections', async () => {
+    machine.sh(`nft "add table inet other; add chain inet other pre { type filter hook prerouting priority -160; }
+      add chain inet other post { type filter hook postrouting priority 0; }
+      add rule inet other pre iifname lan0 ct state new meta mark set 0x80000005 ct mark set 0x40000003
+      add rule inet other post oifname w1 meta mark & 0xc0ffffff == 0x80000005 ct mark & 0xc0ffffff == 0x40000003 counter
+      add rule inet other post oifname w1 counter"`);
+    await machine.call(['udp', '8', SERVER, PORT], 'client');
+    const counters = [...machine.sh('nft list chain inet other post').matchAll(/packets (\d+)/g)];
+    assert.deepEqual(
+      counters.map(([, count]) => count),
+      ['4', '4'],
+    );
+    machine.sh('nft delete table inet other');
+  });
+
+  test('down leaves the machine as it was', () => {
+    done(machine, 'down');
+    assert.equal(snapshot(), clean);
+    done(machine, 'up', NFT);
+  });
+
+  test('what `nft flush ruleset` took away is missed, and put back', async () => {
+    machine.sh(
+      'nft flush chain inet wanmark mangle4.WANMARK_NEW; nft "delete element inet wanmark specific_4 { 10.9.0.0/24 }"',
+    );
+    const part = machine.wanmark('check');
+    assert.match(
+      part.stderr,
+      /missing: nft inet wanmark: elements of specific_4, rules of mangle4\.WANMARK_NEW$/m,
+    );
+    assert.equal(part.status, 1);
+    done(machine, 'refresh');
+    done(machine, 'check');
+    machine.sh('nft flush ruleset');
+    assert.match(machine.wanmark('check').stderr, /^wanmark: missing: nft inet wanmark: all of it$/m);
+    done(machine, 'refresh');
+    done(machine, 'check');
+    await balanced('client');
+    assert.doesNotMatch(done(machine, 'refresh'), /nft -f/);
+    machine.sh('nft "add table ip mine; add chain ip mine input { type filter hook input priority 0; }"');
+    machine.sh('iptables -t nat -A POSTROUTING -o lo -j RETURN; ip6tables -t mangle -A INPUT -i lo');
+  });
+
+  test('a change of weights writes what differs, and no other rule', () => {
+    const said = done(machine, 'up', { ...NFT, wan: wans([1, 1, 1]) });
+    const rules = said.split('\n').filter((line) => line.startsWith('# add rule'));
+    assert.ok(rules.length > 0 && rules.every((line) => line.includes('.WANMARK_KERNEL ')), said);
+  });
+
+  test('connections outlive every change between iptables and nft', async () => {
+    done(machine, 'up', NFT);
+    const peers = [];
+    for (const server of [SERVER, SERVER, SERVER, SERVER6, SERVER6, SERVER6]) {
+      const peer = await machine.peer(['hold', server, PORT], 'client');
+      assert.equal(await peer.line(), 'connected');
+      peers.push({ peer, seen: await peer.ask('?') });
+    }
+    for (const config of [KERNEL, NFT, { ...KERNEL, engine: 'nfqueue' }, NFT]) {
+      done(machine, 'up', config);
+      for (const { peer, seen } of peers) assert.equal(await peer.ask('?'), seen);
+      done(machine, 'check');
+      await balanced('client');
+    }
+    for (const { peer } of peers) await peer.end();
+    assert.equal(machine.sh('iptables-save; ip6tables-save').includes('WANMARK'), false);
+  });
+
+  test('auto stays with iptables where our rules are there, and takes nft otherwise', () => {
+    done(machine, 'up', KERNEL);
+    done(machine, 'up', { ...KERNEL, backend: 'auto' });
+    assert.equal(machine.attempt('nft list table inet wanmark').status, 1);
+    done(machine, 'down');
+    done(machine, 'up', { ...KERNEL, backend: 'auto' });
+    assert.equal(machine.attempt('nft list table inet wanmark').status, 0);
+  });
+
+  test('what nft has no words for is refused in a line, and nothing is changed', () => {
+    const before = snapshot();
+    const service = { service: ['web,listen=10.9.0.1:80/tcp'], backend: ['nft', 'web,to=10.9.0.2:7000'] };
+    const cases: [object, number, RegExp][] = [
+      [{ ...KERNEL, ...service, 'forward-accept': true }, 2, /--forward-accept needs --backend iptables/],
+      [
+        { ...NFT, set: ['ads,external'], rule: ['wan1,set=ads'] },
+        2,
+        /set ads is an ipset, which only --backend iptables/,
+      ],
+      [{ ...NFT, firewall: 'iptables' }, 2, /firewall is given 2 times; give it once/],
+    ];
+    for (const [config, status, message] of cases) {
+      const result = machine.wanmark('up', config as never);
+      assert.equal(result.status, status, result.stderr);
+      assert.match(result.stderr, message);
+      assert.equal(result.stderr.trim().split('\n').length, 1, result.stderr);
+    }
+    assert.equal(snapshot(), before);
+  });
+
+  test('an `up` that fails goes back to what was there', () => {
+    const before = snapshot();
+    const clash = machine.attempt(`ip route add table 1004 192.0.2.0/24 dev w2`);
+    assert.equal(clash.status, 0);
+    const cut = { ...NFT, wan: [...wans([2, 1, 1]), 'four,dev=w2,via=dev,via6=dev'], table: '1000' };
+    assert.notEqual(machine.wanmark('up', cut).status, 0);
+    machine.sh('ip route del table 1004 192.0.2.0/24 dev w2');
+    assert.equal(snapshot(), before);
+  });
+
+  test('down leaves nothing, whichever backends there were', () => {
+    done(machine, 'down');
+    // iptables-nft leaves its base chains behind, which only nft shows.
+    assert.equal(machine.snapshot(), clean.slice(0, machine.snapshot().length));
+    assert.equal(/wanmark/i.test(machine.sh('nft list ruleset')), false);
+  });
+
+  test('a machine without any iptables has everything', async () => {
+    const programs = machine.sh('ls /usr/sbin/xtables-*-multi').trim().split('\n');
+    for (const path of programs) machine.sh(`mount --bind /dev/null ${path}`);
+    assert.notEqual(machine.attempt('iptables -V').status, 0);
+    assert.match(
+      machine.wanmark('up', KERNEL).stderr,
+      /iptables is not installed; .* or use --backend nft$/m,
+    );
+    const empty = machine.sh('nft -s list ruleset');
+    done(machine, 'up', { ...KERNEL, backend: 'auto' });
+    await balanced('client');
+    machine.sh('nft flush chain inet wanmark mangle6.WANMARK_NEW');
+    assert.equal(machine.wanmark('check').status, 1);
+    done(machine, 'refresh');
+    done(machine, 'check');
+    assert.equal(machine.command(['status']).status, 0);
+    done(machine, 'down');
+    assert.equal(machine.sh('nft -s list ruleset'), empty);
+    for (const path of programs) machine.sh(`umount ${path}`);
+  });
+});
