@@ -182,6 +182,60 @@ describe('on a system that is not ready', needs(namespaces), () => {
     }
   });
 
+  // A container often has /proc/sys read-only. It is bound upon itself in a mount namespace of its own.
+  const mounted = (script: string) => `unshare -m sh -c '${script} && exec "$@"' sh`;
+
+  test('a setting that cannot be written is an error where it is needed, and nothing where it is not', () => {
+    const before = mounted('mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys');
+    const files = ['all', 'w1', 'w2'].map((device) => `/proc/sys/net/ipv4/conf/${device}/rp_filter`);
+    const filter = (mode: number) => machine.sh(files.map((file) => `echo ${mode} > ${file}`).join('\n'));
+    const modes = machine.sh(`grep -H . ${files.join(' ')}`).trim().split('\n');
+    try {
+      for (const mode of [0, 2]) {
+        filter(mode);
+        const had = machine.snapshot();
+        const { status, stderr } = machine.wanmark('up', config, { before });
+        assert.equal(status, 0, stderr);
+        assert.equal(machine.wanmark('down', undefined, { before }).status, 0);
+        assert.equal(machine.snapshot(), had);
+      }
+      filter(1);
+      const had = machine.snapshot();
+      const { status, stderr } = machine.wanmark('up', config, { before });
+      assert.equal(status, 1, stderr);
+      assert.match(stderr, /^wanmark: [^\n]*src_valid_mark[^\n]*$/m);
+      assert.equal(machine.snapshot(), had);
+    } finally {
+      machine.sh(modes.map((line) => line.replace(/^(.*):(.*)$/, 'echo $2 > $1')).join('\n'));
+    }
+  });
+
+  test('a kernel without IPv6 is named where a WAN is to carry it', () => {
+    const before = mounted(`mkdir /run/net && mount --rbind /proc/sys/net /run/net &&
+      mount -t tmpfs none /proc/sys/net && cd /run/net &&
+      for part in *; do [ $part = ipv6 ] || { mkdir /proc/sys/net/$part; mount --bind $part /proc/sys/net/$part; }; done`);
+    try {
+      const { status, stderr } = machine.wanmark('up', config, { before });
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, /^wanmark: this kernel runs without IPv6 [^\n]*; leave out via6[^\n]*\n$/);
+      assert.equal(machine.snapshot(), clean);
+    } finally {
+      machine.sh('rmdir /run/net');
+    }
+  });
+
+  test('nobody but root can take the lock, and so hold everything up', () => {
+    assert.equal(machine.wanmark('up', config).status, 0);
+    assert.match(machine.sh('stat -c "%a %U" /run/wanmark/lock'), /^600 root$/m);
+    const nobody = 'setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all --inh-caps=-all';
+    assert.notEqual(machine.attempt(`${nobody} flock -n /run/wanmark/lock true`).status, 0);
+    // As an earlier version left it.
+    machine.sh('chmod 644 /run/wanmark/lock');
+    assert.equal(machine.wanmark('down').status, 0);
+    assert.match(machine.sh('stat -c %a /run/wanmark/lock 2>/dev/null || echo gone'), /^(600|gone)$/m);
+    assert.equal(machine.snapshot(), clean);
+  });
+
   test(
     "busybox's ip and flock: the first does not suffice, the second does",
     needs(program('busybox')),
