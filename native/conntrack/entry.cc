@@ -64,16 +64,34 @@ void ReadAddresses(const nlattr* parent, CtEntry& entry) {
 }
 
 void ReadProto(const nlattr* parent, CtEntry& entry) {
+  uint8_t type = 0;
+  uint8_t code = 0;
+  bool is_icmp = false;
   ForEachNested(parent, [&](const nlattr* attribute) {
     switch (AttributeType(attribute)) {
       case CTA_PROTO_NUM:
         ReadU8(attribute, entry.proto);
         break;
       case CTA_PROTO_SRC_PORT:
+      case CTA_PROTO_ICMP_ID:
+      case CTA_PROTO_ICMPV6_ID:
         ReadBe16(attribute, entry.sport);
+        break;
+      case CTA_PROTO_DST_PORT:
+        ReadBe16(attribute, entry.dport);
+        break;
+      case CTA_PROTO_ICMP_TYPE:
+      case CTA_PROTO_ICMPV6_TYPE:
+        is_icmp = true;
+        ReadU8(attribute, type);
+        break;
+      case CTA_PROTO_ICMP_CODE:
+      case CTA_PROTO_ICMPV6_CODE:
+        ReadU8(attribute, code);
         break;
     }
   });
+  if (is_icmp) entry.dport = static_cast<uint16_t>(type << 8 | code);
 }
 
 void ReadTuple(const nlattr* parent, CtEntry& entry) {

@@ -27,10 +27,14 @@ struct CtEntry {
   /** AF_INET or AF_INET6. */
   uint8_t family = 0;
   uint8_t proto = 0;
-  /** The addresses and the source port of the direction in which the connection began. ICMP has no port. */
+  /**
+   * The addresses and ports of the direction in which the connection began. With ICMP `sport` is the
+   * identifier, and `dport` the type and the code.
+   */
   IpAddress src;
   IpAddress dst;
   uint16_t sport = 0;
+  uint16_t dport = 0;
   /**
    * The TCP state. It is kTcpStateUntold for other protocols, and in updates that left the state as it was.
    */

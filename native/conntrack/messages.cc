@@ -43,6 +43,18 @@ class Program {
   void IfEqual(uint32_t value) { Add(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1); }
   void IfNotEqual(uint32_t value) { Add(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0); }
 
+  /** Ends with false unless the message has a mark with bits under the mask. */
+  void RequireMark(uint32_t mask) {
+    LoadImmediate(AttributesAt(sizeof(nfgenmsg)));
+    FindAttribute(CTA_MARK);
+    IfEqual(0);
+    Return(false);
+    LoadValue(BPF_W);
+    And(mask);
+    IfEqual(0);
+    Return(false);
+  }
+
   /**
    * Moves the accumulator from an offset to that of the first attribute of `type` there; 0 when there is
    * none.
@@ -130,20 +142,20 @@ nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple) {
   return message;
 }
 
+std::vector<sock_filter> BuildCtMarkFilter(uint32_t mask) {
+  Program program;
+  program.RequireMark(mask);
+  program.Return(true);
+  return program.statements;
+}
+
 std::vector<sock_filter> BuildCtEventFilter(uint32_t mask, bool established) {
   constexpr uint32_t kAttributesAt = AttributesAt(sizeof(nfgenmsg));
   // nlmsg_type is in host order, with the subsystem in its high byte and the message in its low one.
   constexpr size_t kMessageAt =
       offsetof(nlmsghdr, nlmsg_type) + (std::endian::native == std::endian::little ? 0 : 1);
   Program program;
-  program.LoadImmediate(kAttributesAt);
-  program.FindAttribute(CTA_MARK);
-  program.IfEqual(0);
-  program.Return(false);
-  program.LoadValue(BPF_W);
-  program.And(mask);
-  program.IfEqual(0);
-  program.Return(false);
+  program.RequireMark(mask);
 
   program.LoadByte(kMessageAt);
   program.IfEqual(IPCTNL_MSG_CT_DELETE);

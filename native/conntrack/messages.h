@@ -56,5 +56,7 @@ nlmsghdr* BuildCtGet(void* buffer, const CtTuple& tuple);
  * CLOSE after a reset.
  */
 std::vector<sock_filter> BuildCtEventFilter(uint32_t mask, bool established);
+/** Builds a filter that passes every event of an entry with a mark in the field. */
+std::vector<sock_filter> BuildCtMarkFilter(uint32_t mask);
 
 }  // namespace wanmark

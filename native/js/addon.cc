@@ -4,6 +4,7 @@
 #include <sources.h>  // the build makes it (native/sources.cjs)
 
 #include "js/conntrack.h"
+#include "js/conntrack_news.h"
 #include "js/host.h"
 #include "js/nft_writer.h"
 #include "js/probe.h"
@@ -14,6 +15,7 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Queue", wanmark::Queue::Define(env));
   exports.Set("Conntrack", wanmark::Conntrack::Define(env));
+  exports.Set("ConntrackNews", wanmark::ConntrackNews::Define(env));
   exports.Set("flushConntrack", Napi::Function::New<wanmark::Conntrack::Flush>(env, "flushConntrack"));
   exports.Set("lookupConntrack", Napi::Function::New<wanmark::Conntrack::Lookup>(env, "lookupConntrack"));
   exports.Set("forgetConntrack", Napi::Function::New<wanmark::Conntrack::Forget>(env, "forgetConntrack"));

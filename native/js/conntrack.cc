@@ -8,6 +8,7 @@
 #include "conntrack/request.h"
 #include "js/call.h"
 #include "js/error.h"
+#include "js/exclusion.h"
 #include "js/options.h"
 
 namespace wanmark {
@@ -150,17 +151,6 @@ bool ReadTuple(const Napi::Object& object, CtTuple& tuple) {
          inet_pton(tuple.family, dst.c_str(), tuple.dst) == 1;
 }
 
-/** Adds the networks of an array of strings. Returns false when one of them is none. */
-bool ReadNetworks(const Napi::Value& value, Networks& networks) {
-  if (!value.IsArray()) return false;
-  const auto texts = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < texts.Length(); i++) {
-    if (!networks.Add(texts.Get(i).ToString())) return false;
-  }
-  networks.Merge();
-  return true;
-}
-
 }  // namespace
 
 Napi::Function Conntrack::Define(Napi::Env env) {
@@ -262,7 +252,9 @@ Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrac
     return;
   }
   std::shared_ptr<const CtExclusion> exclusion;
-  if (!object.Get("exclusion").IsUndefined() && !(exclusion = ReadExclusion(object.Get("exclusion")))) return;
+  if (!object.Get("exclusion").IsUndefined() &&
+      !(exclusion = ReadExclusion(object.Get("exclusion"), probe_ports_)))
+    return;
   CtSockets sockets = OpenCt(options);
   if (sockets.failed != CtStep::kNone) {
     MakeError(env, StepName(sockets.failed), sockets.error).ThrowAsJavaScriptException();
@@ -318,25 +310,9 @@ void Conntrack::Close(const Napi::CallbackInfo& info) {
   thread_.Close();
 }
 
-std::shared_ptr<const CtExclusion> Conntrack::ReadExclusion(const Napi::Value& value) {
-  auto exclusion = std::make_shared<CtExclusion>();
-  const Napi::Object object = value.ToObject();
-  const Napi::Value ports = object.Get("probePorts");
-  if (!ReadNetworks(object.Get("to"), exclusion->to) || !ReadNetworks(object.Get("self"), exclusion->self) ||
-      !ports.IsTypedArray() || ports.As<Napi::TypedArray>().ByteLength() != CtExclusion::kPortBytes) {
-    Napi::TypeError::New(Env(), "an exclusion has networks and ports").ThrowAsJavaScriptException();
-    return nullptr;
-  }
-  const auto bytes = ports.As<Napi::Uint8Array>();
-  exclusion->probe_ports = bytes.Data();
-  // It is the same array each time, so the thread may go on reading the one before.
-  if (probe_ports_.IsEmpty()) probe_ports_ = Napi::Persistent(bytes);
-  return exclusion;
-}
-
 void Conntrack::Exclude(const Napi::CallbackInfo& info) {
   if (!thread_.is_open() || info.Length() < 1 || !info[0].IsObject()) return;
-  if (auto exclusion = ReadExclusion(info[0])) loop_->Exclude(std::move(exclusion));
+  if (auto exclusion = ReadExclusion(info[0], probe_ports_)) loop_->Exclude(std::move(exclusion));
 }
 
 void Conntrack::CloseNow(const Napi::CallbackInfo&) { thread_.CloseNow(); }

@@ -35,9 +35,6 @@ class Conntrack : public Napi::ObjectWrap<Conntrack>, private JsThread::Owner {
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
 
-  /** Reads an exclusion, and keeps the ports that it has. Returns null with a TypeError when it is not one.
-   */
-  std::shared_ptr<const CtExclusion> ReadExclusion(const Napi::Value& value);
   /** Gives JS `counts` and `decided`, typed arrays over memory_. */
   void LendMemory(Napi::Object self);
   /** Calls onEvent(kind, value) in JS. What it throws becomes an uncaught exception. */

@@ -59,6 +59,32 @@ export interface NativeConntrack {
   unref(): void;
 }
 
+/** The addon's news of connections; the arrays hold what the last `read` has found. */
+export interface NativeNews {
+  readonly family: Uint8Array;
+  readonly proto: Uint8Array;
+  readonly src: Uint8Array;
+  readonly dst: Uint8Array;
+  readonly sport: Uint16Array;
+  readonly dport: Uint16Array;
+  readonly mark: Uint32Array;
+  /** Undefined once it is closed. @throws an Error with `errno` */
+  read(): { readonly count: number; readonly lost: boolean; readonly more: boolean } | undefined;
+  /** @throws TypeError for a text that is not a network */
+  exclude(exclusion: NativeExclusion): void;
+  close(): void;
+}
+
+/** The options of that: every field is set and in range. */
+export interface NativeNewsOptions {
+  mask: number;
+  /** How many connections the arrays hold, 64 or more. */
+  capacity: number;
+  receiveBuffer: number;
+  mostReceiveBuffer: number;
+  exclusion: NativeExclusion | undefined;
+}
+
 /** One connection, with the fields of an `Entry` (requests.ts); `tcpState` is the kernel's number. */
 export interface NativeEntry {
   mark: number;
@@ -79,6 +105,7 @@ export interface ConntrackAddon {
     options: NativeConntrackOptions,
     onEvent: (kind: NativeConntrackEvent, value: unknown) => void,
   ) => NativeConntrack;
+  ConntrackNews: new (options: NativeNewsOptions, onReadable: () => void) => NativeNews;
   flushConntrack(mark: number, mask: number, selection: Selection): Promise<Flushed | undefined>;
   /**
    * Returns one entry for each tuple, in their order; throws a TypeError for an address that is not of the tuple's
