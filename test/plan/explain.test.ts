@@ -374,6 +374,13 @@ describe('a connection that is balanced', () => {
     const by = (raw: RawConfig, situation: Partial<Situation> = {}) =>
       shares(explained({ ...WANS, ...raw }, { packet: OWN, situation }));
     assert.deepEqual(by({}), ['fibre 1.000']);
+    const silent = explained(WANS, { packet: OWN });
+    assert.deepEqual([silent.decides, silent.policies], ['nobody', []]);
+    assert.match(silent.left!, /no daemon answers, and without one .* go by the main table/);
+    const unled = explained({ ...WANS, rule: ['default,own=true'] }, { packet: OWN });
+    assert.deepEqual([unled.decides, unled.policies, unled.left], ['nobody', [], silent.left]);
+    const led = explained({ ...WANS, rule: ['dsl,own=true'] }, { packet: OWN });
+    assert.deepEqual([led.decides, led.left, led.rule?.number], ['kernel', null, 1]);
     assert.deepEqual(by({}, { strategy: 'weighted' }), ['fibre 0.556', 'dsl 0.333', 'lte 0.111']);
     assert.deepEqual(by({ engine: 'kernel' }), ['fibre 0.556', 'dsl 0.333', 'lte 0.111']);
   });

@@ -45,8 +45,11 @@ export function explain(
   const isAsked = walk.steps.some(({ rule: { action } }) => asks(action, config));
   // Services draw their servers in a field of their own.
   const isDrawn = drawn?.choice.mask === mask;
+  // What is the router's own is not routed again where a queue has no listener (nat.ts).
+  const isUnheard = packet.in === undefined && isAsked && !isDrawn && situation.strategy === undefined;
   const isChosen = isAsked || isDrawn || rule !== undefined || walk.steps.some(choosesInMangle);
-  const name = !isChosen || rule?.policy === DIRECT ? undefined : (rule?.policy ?? DEFAULT_POLICY);
+  const name =
+    !isChosen || isUnheard || rule?.policy === DIRECT ? undefined : (rule?.policy ?? DEFAULT_POLICY);
   const scene = makeScene(config, around.facts, situation.states, packet.family, () => {});
   const policies = name === undefined ? [] : standings(scene, name, situation.reasons);
   const last = policies.at(-1);
@@ -78,7 +81,7 @@ export function explain(
       dport: packet.dport ?? null,
       in: packet.in ?? null,
     },
-    left: leftText(walk, packet, config, name !== undefined, rule?.policy === DIRECT),
+    left: isUnheard ? UNHEARD : leftText(walk, packet, config, name !== undefined, rule?.policy === DIRECT),
     rule: rule === undefined ? null : { number: number!, text: ruleText(rule) },
     policies: policies.map(toShown),
     decides: name === undefined ? 'nobody' : isDaemons ? 'daemon' : 'kernel',
@@ -102,6 +105,9 @@ function withSettings(found: Surroundings, settings: Plan['settings']): Surround
   };
   return { ...found, sourceCheck: planned };
 }
+
+const UNHEARD =
+  "no daemon answers, and without one this router's own connections that no rule leads go by the main table";
 
 function leftText(
   walk: Walk,
