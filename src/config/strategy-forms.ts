@@ -20,6 +20,10 @@ export function checkForms(
   if (sequence !== undefined && typeof partOf(sequence, 'turns') !== 'function') {
     throw new UsageError(`strategy file ${path}: its sequence must have a function turns(wans)`);
   }
+  const period = partOf(sequence, 'period');
+  if (period !== undefined && typeof period !== 'function') {
+    throw new UsageError(`strategy file ${path}: the period of its sequence must be a function period(wans)`);
+  }
   if (table === undefined) return;
   if (typeof partOf(table, 'at') !== 'function') {
     throw new UsageError(`strategy file ${path}: its table must have a function at(place, wans, places)`);
@@ -40,5 +44,5 @@ function checkFields(path: string, fields: unknown): void {
 }
 
 function partOf(form: unknown, name: string): unknown {
-  return (form as Record<string, unknown> | null)?.[name];
+  return (form as Record<string, unknown> | null | undefined)?.[name];
 }

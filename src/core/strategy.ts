@@ -35,6 +35,11 @@ export interface SequenceForm {
    * choice added to it, so that each must count what happened: a turn goes up for ever, and does not begin again at 0.
    */
   turns(wans: readonly Candidate[]): number[];
+  /**
+   * After how many choices they begin anew, in the same order, whatever happens meanwhile; undefined where they depend on
+   * anything else than those before, such as counts or chance.
+   */
+  period?(wans: readonly Candidate[]): number;
 }
 
 /** The form of a strategy that remembers nothing of what it chose. */

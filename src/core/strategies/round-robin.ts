@@ -6,7 +6,7 @@ export const roundRobin = defineStrategy(
   () => {
     const turns = new PerSet(() => [0]);
     return {
-      sequence: { turns: (wans) => turns.get(wans) },
+      sequence: { turns: (wans) => turns.get(wans), period: (wans) => wans.length },
       pick: (_flow, wans) => wans[turns.get(wans)[0]!++ % wans.length]!,
     };
   },

@@ -1,4 +1,12 @@
+import type { Candidate } from '../candidate.js';
 import { PerSet, type StrategyFactory } from '../strategy.js';
+
+/** The length of a round: the sum of the weights, without a divisor that all have. */
+function roundOf(wans: readonly Candidate[]): number {
+  const divide = (a: number, b: number): number => (b === 0 ? a : divide(b, a % b));
+  const divisor = wans.reduce((common, { weight }) => divide(weight, common), 0);
+  return wans.reduce((sum, { weight }) => sum + weight, 0) / divisor;
+}
 
 /**
  * Smooth weighted round-robin, as in nginx: each turn every WAN earns its weight; the richest is chosen and pays what
@@ -8,7 +16,7 @@ import { PerSet, type StrategyFactory } from '../strategy.js';
 export const weighted: StrategyFactory = () => {
   const credits = new PerSet((wans) => wans.map(() => 0));
   return {
-    sequence: { turns: (wans) => credits.get(wans) },
+    sequence: { turns: (wans) => credits.get(wans), period: roundOf },
     pick(_flow, wans) {
       const credit = credits.get(wans);
       let total = 0;

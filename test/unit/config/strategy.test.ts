@@ -106,6 +106,10 @@ describe('the form that a strategy file declares', () => {
     ["sequence: { turns() {} }, table: { fields: ['src'], at() {} }", /declares a sequence and a table/],
     ['sequence: {}', /: its sequence must have a function turns\(wans\)$/],
     ['sequence: null', /: its sequence must have a function turns\(wans\)$/],
+    [
+      'sequence: { turns() {}, period: 3 }',
+      /: the period of its sequence must be a function period\(wans\)$/,
+    ],
     ["table: { fields: ['src'] }", /: its table must have a function at\(place, wans, places\)$/],
     ['table: { fields: [], at() {} }', /: the fields of its table must be a list, of "src", "sport"/],
     ["table: { fields: ['source'], at() {} }", /: "source" is not a field of a packet; did you mean "src"/],

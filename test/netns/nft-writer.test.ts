@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { SystemError } from '#wanmark/errors.js';
-import { type NftChoices, NftWriter } from '#wanmark/system/nft-choices.js';
+import { type NftChoices, NftWriter } from '#wanmark/system/nft-writer.js';
 import { nftables } from '../helpers/requires.js';
 import { scenario } from './queue-harness.js';
 
