@@ -24,7 +24,7 @@ import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP, type Link } from './r
 import { isOnLink } from './rtnetlink/route-lookup.js';
 import { type Route, RT_TABLE_MAIN, RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
 import type { Rule } from './rtnetlink/rules.js';
-import { readSetFiles } from './set-files.js';
+import { readSetFiles, readSetFilesLater } from './set-files.js';
 import { strictDevices } from './source-check.js';
 import { readTimeZones } from './time-zones.js';
 
@@ -74,6 +74,7 @@ export async function readFactsLater(
     throw noFacts(error);
   }
   await setImmediate();
+  await readSetFilesLater(config.policies.sets);
   return readFacts(config, kernel);
 }
 

@@ -1,9 +1,13 @@
 import { readFileSync, type Stats, statSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { type NamedSet, setNetwork } from '../config/set.js';
 import { UsageError } from '../errors.js';
 
 /** A few million networks fit in; more would keep everybody waiting. */
 const MOST_BYTES = 64 << 20;
+
+/** How many lines are read at once, in some milliseconds. */
+const LINES = 500;
 
 interface Known {
   readonly version: string;
@@ -39,6 +43,21 @@ export function readSetFiles(sets: readonly NamedSet[]): SetFiles {
   return { networks, faults };
 }
 
+/**
+ * Reads what has changed of the files in parts, so that packets need not wait; what {@link readSetFiles} then asks for is
+ * known. A file that is wrong is left to it.
+ */
+export async function readSetFilesLater(sets: readonly NamedSet[]): Promise<void> {
+  for (const { name, source } of sets) {
+    if (source.kind !== 'file') continue;
+    try {
+      for (const _ of reading(name, source.path)) await setImmediate();
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+    }
+  }
+}
+
 /** @throws UsageError for a file that cannot be read, with the line that is wrong */
 export function checkSetFiles(sets: readonly NamedSet[]): void {
   for (const { name, source } of sets) if (source.kind === 'file') networksIn(name, source.path);
@@ -62,15 +81,25 @@ function textOf({ dev, ino, size, mtimeMs }: Stats): string {
 }
 
 function networksIn(name: string, path: string): readonly string[] {
+  const parts = reading(name, path);
+  for (;;) {
+    const { done, value } = parts.next();
+    if (done) return value;
+  }
+}
+
+/** Reads a file in parts, unless it is the one that is known. @throws UsageError */
+function* reading(name: string, path: string): Generator<undefined, readonly string[], undefined> {
   const version = versionOf(path);
   const before = known.get(path);
   if (before?.version === version) return before.networks;
-  const networks = read(name, path)
-    .split('\n')
-    .flatMap((line, i) => {
-      const text = line.replace(/#.*/, '').trim();
-      return text === '' ? [] : [setNetwork(`set "${name}": ${path} line ${i + 1}`, text)];
-    });
+  const lines = read(name, path).split('\n');
+  const networks: string[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    if (i % LINES === LINES - 1) yield;
+    const text = lines[i]!.replace(/#.*/, '').trim();
+    if (text !== '') networks.push(setNetwork(`set "${name}": ${path} line ${i + 1}`, text));
+  }
   known.set(path, { version, networks });
   return networks;
 }
