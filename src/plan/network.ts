@@ -30,7 +30,8 @@ export function parseNetwork(text: string): Network | undefined {
  */
 export function widestNetworks(texts: readonly string[], family: Family): string[] {
   if (family === 6) {
-    const networks = texts.flatMap((text) => parseNetwork(text) ?? []);
+    // Most lists are of IPv4, of which there may be very many.
+    const networks = texts.flatMap((text) => (text.includes(':') ? (parseNetwork(text) ?? []) : []));
     return widest(networks.filter((network) => network.family === 6)).map(({ text }) => text);
   }
   const networks: { readonly key: number; readonly text: string }[] = [];

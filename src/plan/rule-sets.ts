@@ -1,5 +1,6 @@
 import type { Values } from '../config/match/values.js';
 import type { NamedSet } from '../config/set.js';
+import type { Family } from '../core/family.js';
 import type { Clause } from './clause.js';
 import { MOST_LISTED } from './held-sets.js';
 import { widestNetworks } from './network.js';
@@ -45,8 +46,15 @@ function alternativesOf(set: NamedSet, scene: Scene): Match[][] | undefined {
 
 function networksOf({ name, source }: NamedSet, { family, facts }: Scene): string[] {
   const texts = source.kind === 'net' ? source.networks : (facts.files?.networks.get(name) ?? []);
-  return widestNetworks(texts, family);
+  const known = widestOf.get(texts)?.[family];
+  if (known !== undefined) return known;
+  const networks = widestNetworks(texts, family);
+  widestOf.set(texts, { ...widestOf.get(texts), [family]: networks });
+  return networks;
 }
+
+/** The widest networks of lists, by family. A plan asks for each several times, and looks at the same lists again and again. */
+const widestOf = new WeakMap<readonly string[], Partial<Readonly<Record<Family, string[]>>>>();
 
 /** A file's networks may change at any moment, which costs nothing where the kernel keeps them. */
 function isHeld({ source }: NamedSet, elements: readonly string[], { facts }: Scene): boolean {
