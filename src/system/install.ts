@@ -35,7 +35,7 @@ import { isWanted, missingLines } from './missing.js';
 import { askNeighbours } from './neighbours.js';
 import {
   dropNetworkSets,
-  fillNetworkSets,
+  fillNetworkSetsLater,
   readNetworkSets,
   restoreNetworkSets,
   type SetsBefore,
@@ -253,7 +253,7 @@ class Passage {
     // A rule can only ask a set that is there. Whoever is killed from here on leaves a set that holds what the machine has,
     // and that the next run, or `down`, takes up.
     this.#sets = { held, before: had };
-    fillNetworkSets(held, had);
+    await fillNetworkSetsLater(held, had);
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Family } from '../core/family.js';
 import { HELD_PREFIX, type HeldSet } from '../plan/held-sets.js';
 import { isClientSet } from '../plan/stickiness.js';
@@ -60,8 +61,20 @@ function familyOf(name: string): Family {
   return name[HELD_PREFIX.length] === '6' ? 6 : 4;
 }
 
+/** How many networks are put into a set at once, in some milliseconds. */
+const MOST_AT_ONCE = 1000;
+
 /** Fills the sets, by what they lack and what they have too much. @throws Error with `errno` */
 export function fillNetworkSets(held: readonly HeldSet[], before: SetsBefore): void {
+  for (const _ of filling(held, before));
+}
+
+/** The same in parts, so that packets need not wait. @throws Error with `errno` */
+export async function fillNetworkSetsLater(held: readonly HeldSet[], before: SetsBefore): Promise<void> {
+  for (const _ of filling(held, before)) await setImmediate();
+}
+
+function* filling(held: readonly HeldSet[], before: SetsBefore): Generator<undefined, void, undefined> {
   for (const { name, family, elements } of held) {
     const had = before.get(name);
     if (isClientSet(name)) {
@@ -71,10 +84,21 @@ export function fillNetworkSets(held: readonly HeldSet[], before: SetsBefore): v
     const set = new KernelSet(name, family);
     if (had === undefined) set.create();
     // What is new comes first: a network that another one now covers is never out of both.
-    set.add(elements.filter((network) => !had?.has(network)));
+    for (const some of parts(elements.filter((network) => !had?.has(network)))) {
+      set.add(some);
+      yield;
+    }
     const wanted = new Set(elements);
-    set.delete([...(had ?? [])].filter((network) => !wanted.has(network)));
+    for (const some of parts([...(had ?? [])].filter((network) => !wanted.has(network)))) {
+      set.delete(some);
+      yield;
+    }
   }
+}
+
+function parts(networks: readonly string[]): (readonly string[])[] {
+  const count = Math.ceil(networks.length / MOST_AT_ONCE);
+  return Array.from({ length: count }, (_, i) => networks.slice(i * MOST_AT_ONCE, (i + 1) * MOST_AT_ONCE));
 }
 
 /** Adds networks to a set, which must exist. @throws Error with `errno` */

@@ -18,7 +18,7 @@ import type { Firewall } from './firewall.js';
 import { type Installed, installedConfig, readInstalled, rulesAreUp } from './installed.js';
 import { linkOf } from './link-changes.js';
 import { underLock } from './lock.js';
-import { addToNetworkSet, fillNetworkSets, readNetworkSets } from './network-sets.js';
+import { addToNetworkSet, fillNetworkSetsLater, readNetworkSets } from './network-sets.js';
 import { MAIN_TABLE, type NewsItem } from './news.js';
 import { MOST_REDIRECTIONS } from './redirections.js';
 import {
@@ -166,7 +166,7 @@ export class QuickLook {
     if (this.#sets !== undefined && held.every((set) => this.#holds(set))) return true;
     try {
       const done = await underLock(async () => {
-        fillNetworkSets(held, this.#sets ?? readNetworkSets());
+        await fillNetworkSetsLater(held, this.#sets ?? readNetworkSets());
         return true;
       });
       if (done === undefined) return false;

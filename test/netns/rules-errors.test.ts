@@ -189,7 +189,10 @@ describe('on a system that is not ready', needs(namespaces), () => {
     const before = mounted('mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys');
     const files = ['all', 'w1', 'w2'].map((device) => `/proc/sys/net/ipv4/conf/${device}/rp_filter`);
     const filter = (mode: number) => machine.sh(files.map((file) => `echo ${mode} > ${file}`).join('\n'));
-    const modes = machine.sh(`grep -H . ${files.join(' ')}`).trim().split('\n');
+    const modes = machine
+      .sh(`grep -H . ${files.join(' ')}`)
+      .trim()
+      .split('\n');
     try {
       for (const mode of [0, 2]) {
         filter(mode);
