@@ -15,6 +15,9 @@ export interface Difference {
   readonly fixed: readonly string[];
 }
 
+/** How a line begins that says that the rules are not those of the configuration that somebody goes by. */
+export const OTHER_RULES = 'the rules are those of another configuration';
+
 /** The values of one thing by key; undefined where it has its default, which is not worth a word. */
 type Values = Readonly<Record<string, string | number | undefined>>;
 

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConfig } from '../config/config.js';
-import { configDifference } from '../config/difference.js';
+import { type Config, parseConfig } from '../config/config.js';
+import { configDifference, OTHER_RULES } from '../config/difference.js';
 import { ruleFlags } from '../config/flags.js';
 import { type RawConfig, ruleOptions } from '../config/options.js';
 import {
@@ -45,5 +45,10 @@ function differenceOf(raw: RawConfig): string | undefined {
   if (ruleFlags(ours) === ruleFlags(theirs)) return undefined;
   const { lines } = configDifference(theirs, ours);
   const named = [...lines.slice(0, MOST_NAMED), ...(lines.length > MOST_NAMED ? ['...'] : [])].join(', ');
-  return `the rules are those of another configuration (to this one: ${named}); wanmark reload makes them follow`;
+  const effect = sameQueues(ours, theirs) ? '' : ', so the kernel chooses for some connections or all';
+  return `${OTHER_RULES} (to this one: ${named})${effect}; wanmark reload makes them follow`;
+}
+
+function sameQueues(ours: Config, theirs: Config): boolean {
+  return (['num', 'count', 'services'] as const).every((key) => ours.queues[key] === theirs.queues[key]);
 }

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
+import { OTHER_RULES } from '../../config/difference.js';
 import { ruleFlags } from '../../config/flags.js';
 import type { Numbers } from '../../config/numbers.js';
 import { POLICY_OPTIONS } from '../../config/options/policies.js';
@@ -157,6 +158,6 @@ async function warnOfOtherConfiguration(argv: Readonly<Record<string, unknown>>)
   if (config === undefined) return false;
   for (const line of unusedSettings(config)) complain(`warning: ${line}`);
   if (installed === undefined || ruleFlags(config) === ruleFlags(installedConfig(installed))) return false;
-  complain('the rules are those of another configuration; wanmark up with this one goes over to it');
+  complain(`${OTHER_RULES}; wanmark up with this one goes over to it`);
   return true;
 }

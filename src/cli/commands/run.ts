@@ -12,6 +12,7 @@ import { readSwitch } from '../../config/raw.js';
 import { unusedSettings } from '../../config/unused.js';
 import { type InForce, startDaemon } from '../../daemon/compose.js';
 import { Isolation } from '../../daemon/isolation.js';
+import { otherRules } from '../../daemon/other-rules.js';
 import type { Prepared } from '../../daemon/reload.js';
 import { loadStrategies } from '../../daemon/strategies.js';
 import { SystemError, UsageError } from '../../errors.js';
@@ -92,7 +93,7 @@ async function live(argv: Readonly<Record<string, unknown>>, hangup: Hangup): Pr
     hangup.reload = () => void daemon.reload().catch(() => undefined);
     if (hangup.came) hangup.reload();
     try {
-      await isolation.settle(() => adviseFeed(config, log), MOST_ADVISING_MS);
+      await isolation.settle(() => adviseFeed(prepared, log), MOST_ADVISING_MS);
       await isolation.settle(() => adviseMarks(config, log), MOST_ADVISING_MS);
       await ended.wait;
     } finally {
@@ -221,8 +222,12 @@ async function adviseMarks(config: Config, { logger }: Log): Promise<void> {
   for (const line of await markConflicts(config, installedNumbers())) logger.warn(line);
 }
 
-/** Logs when the rules and the daemon do not have the same queues; with bare marks always shows the rule to use. */
-async function adviseFeed(config: Config, { logger }: Log): Promise<void> {
+/**
+ * Logs when the rules and the daemon do not have the same queues, unless the rules are known to be of another configuration,
+ * which is said elsewhere. With bare marks it always shows the rule to use.
+ */
+async function adviseFeed({ raw, config }: Prepared, { logger }: Log): Promise<void> {
+  if (config.marks.length === 0 && otherRules(raw)() !== undefined) return;
   const command = feedCommand(config);
   if (config.marks.length > 0) logger.info(`this rule feeds the queue: ${command}`);
   const fed = await fedQueues();

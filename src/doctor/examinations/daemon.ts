@@ -1,3 +1,4 @@
+import { OTHER_RULES } from '../../config/difference.js';
 import type { WanStatus } from '../../control/status.js';
 import type { Wan } from '../../core/wan.js';
 import { examination, halves } from '../examination.js';
@@ -41,6 +42,7 @@ export const daemon = examination({
       };
     }
     const differing = differences(config.wans, status.wans);
+    const isOther = queues.length > 0 || differing.length > 0;
     const faults = [
       ...queues.map((text) => ({
         kind: 'queues' as const,
@@ -58,6 +60,8 @@ export const daemon = examination({
         : []),
       ...status.notes
         .filter((line) => !notes?.includes(line))
+        // A line of ours has said already what differs.
+        .filter((line) => !(isOther && line.startsWith(OTHER_RULES)))
         .map((line) => ({ kind: 'note' as const, ...halves(line) })),
     ];
     return { ok: faults.length === 0 ? `${status.pid} decides as the rules do` : undefined, faults };

@@ -1,3 +1,4 @@
+import { OTHER_RULES } from '../../config/difference.js';
 import { examination, few } from '../examination.js';
 
 export const rules = examination({
@@ -54,7 +55,7 @@ export const rules = examination({
         ? [
             {
               kind: 'other-configuration' as const,
-              text: 'the rules are those of another configuration than the given one',
+              text: `${OTHER_RULES} than the given one`,
               todo: "run 'wanmark up' with this one",
             },
           ]

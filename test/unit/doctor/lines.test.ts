@@ -276,6 +276,17 @@ describe('the lines of the doctor', () => {
   });
 });
 
+it('what differs between daemon and rules is said once, although the daemon notes it, too', () => {
+  const notes = [
+    'the rules are those of another configuration (to this one: ~ queues 2 -> 1); wanmark reload x',
+  ];
+  const noted = { ...DAEMON, notes };
+  assert.deepEqual(namesOf({ ...WELL, daemon: noted }), ['daemon note']);
+  assert.deepEqual(namesOf({ ...WELL, daemon: noted, queues: ['no rule feeds queue 3'] }), ['daemon queues']);
+  const other = { ...status([{ name: 'fibre', weight: 1, tier: 1 }]), notes };
+  assert.deepEqual(namesOf({ ...WELL, daemon: other }), ['daemon differs']);
+});
+
 describe('what is no fault', () => {
   const none = (name: string, facts: Partial<DoctorFacts>) =>
     assert.deepEqual(namesOf({ ...WELL, ...facts }), [], name);
