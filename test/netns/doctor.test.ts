@@ -6,17 +6,9 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
 import type { RawConfig } from '#wanmark/config/options.js';
-import type { Status } from '#wanmark/control/status.js';
-import type { Finding } from '#wanmark/doctor/examinations.js';
 import { addon, conntrackTable, namespaces, needs, nfqueue } from '../helpers/requires.js';
+import { answered, doctor, lineOf, nameServers, saysOnly } from './doctor-report.js';
 import { Machine, SERVER, SERVER6, WANMARK, wans } from './rules-harness.js';
-
-interface Report {
-  readonly daemon: number | null;
-  readonly wrong: number;
-  readonly warnings: number;
-  readonly findings: readonly Finding[];
-}
 
 const NOBODY = '203.0.113.9';
 const CONFIG: RawConfig = { wan: wans([1, 1, 1]), check: [`all=ping,to=${SERVER}+${SERVER6},interval=1`] };
@@ -24,49 +16,14 @@ const CONFIG: RawConfig = { wan: wans([1, 1, 1]), check: [`all=ping,to=${SERVER}
 describe('doctor', needs(namespaces, nfqueue, addon, conntrackTable), () => {
   let machine: Machine;
 
-  /** What it finds that is not well, as `examination kind`, and all of it. */
-  const doctor = (config?: RawConfig) => {
-    const args = [
-      'doctor',
-      '--json',
-      ...(config === undefined ? [] : ['--config', machine.configFile(config)]),
-    ];
-    const { status, stdout, stderr } = machine.command(args);
-    assert.equal(stderr, '');
-    const report = JSON.parse(stdout) as Report;
-    const faults = report.findings.filter(({ level }) => level !== 'ok');
-    return { status, report, faults: faults.map(({ examination, kind }) => `${examination} ${kind}`) };
-  };
-
-  /** The text of the first line of a kind. */
-  const lineOf = ({ findings }: Report, fault: string) => {
-    const found = findings.find(({ examination, kind }) => `${examination} ${kind}` === fault);
-    assert.ok(found, `${fault} in ${JSON.stringify(findings)}`);
-    return found.text;
-  };
-
   before(async () => {
     machine = await Machine.start();
     machine.buildNetwork();
     machine.addLinkLocal();
-    nameServers('');
+    nameServers(machine, '');
   });
 
   after(() => machine.stop());
-
-  const nameServers = (text: string) => {
-    const file = join(machine.directory, 'resolv.conf');
-    writeFileSync(file, text);
-    machine.sh(`umount /etc/resolv.conf 2>/dev/null || :; mount --bind ${file} /etc/resolv.conf`);
-  };
-
-  /** How many checks have had an answer, as the daemon says. */
-  const answered = () => {
-    const { stdout } = machine.command(['status', '--json']);
-    const wans = stdout === '' ? [] : (JSON.parse(stdout) as Status).wans;
-    // Before the daemon answers, there are none.
-    return wans.flatMap(({ checks }) => checks ?? []).filter((one) => one.answered > 0).length;
-  };
 
   test('before up: needs a configuration, says what is not ready, and refuses a wrong one', () => {
     const bare = machine.command(['doctor']);
@@ -93,8 +50,8 @@ describe('doctor', needs(namespaces, nfqueue, addon, conntrackTable), () => {
     );
     const pid = Number(await daemon.line());
     // The first rounds of all checks.
-    while (answered() < 6) await setTimeout(100);
-    const { status, report, faults } = doctor();
+    while (answered(machine) < 6) await setTimeout(100);
+    const { status, report, faults } = doctor(machine);
     assert.deepEqual([faults, status, report.daemon], [[], 0, pid]);
     assert.match(lineOf(report, 'checks ok'), /^6 of 6 targets answer$/);
     machine.sh(`kill -9 ${pid}`);
@@ -106,7 +63,7 @@ describe('doctor', needs(namespaces, nfqueue, addon, conntrackTable), () => {
     copyFileSync('/bin/cat', networkd);
     const max = join(machine.directory, 'max');
     writeFileSync(max, '1\n');
-    nameServers(`nameserver ${SERVER}\n`);
+    nameServers(machine, `nameserver ${SERVER}\n`);
     machine.sh(`
       chmod +x ${networkd}
       echo 0 > /proc/sys/net/ipv4/ip_forward
@@ -126,7 +83,8 @@ describe('doctor', needs(namespaces, nfqueue, addon, conntrackTable), () => {
     await running.line();
     const check = [`all=ping,to=${SERVER}+${NOBODY}+${SERVER6}`];
     const was = machine.snapshot();
-    const { status, report, faults } = doctor({ ...CONFIG, check });
+    const seen = doctor(machine, { ...CONFIG, check });
+    const { status, report } = seen;
     assert.equal(machine.snapshot(), was);
     assert.equal(status, 1);
     const expected: Readonly<Record<string, RegExp>> = {
@@ -148,12 +106,7 @@ describe('doctor', needs(namespaces, nfqueue, addon, conntrackTable), () => {
       'programs networkd': /^systemd-networkd runs/,
       'programs firewalld': /^firewalld has rules in iptables/,
     };
-    const unseen = Object.entries(expected).filter(
-      ([fault, text]) =>
-        !report.findings.some((one) => `${one.examination} ${one.kind}` === fault && text.test(one.text)),
-    );
-    assert.deepEqual(unseen, [], JSON.stringify(report.findings, undefined, 1));
-    assert.deepEqual([...new Set(faults)].sort(), Object.keys(expected).sort());
+    saysOnly(seen, expected);
     const missing = report.findings.filter(({ kind }) => kind === 'missing').map(({ text }) => text);
     assert.ok(
       missing.some((text) => /ip -4 rule priority 20002 from 192\.0\.1\.2/.test(text)),
@@ -168,7 +121,7 @@ describe('doctor', needs(namespaces, nfqueue, addon, conntrackTable), () => {
       check: [`wan1=ping,to=${SERVER}`, `wan3=ping,to=${SERVER}+${SERVER6}`],
       strategy: 'round-robin',
     };
-    const { report } = doctor(other);
+    const { report } = doctor(machine, other);
     assert.match(lineOf(report, 'rules other-configuration'), /another configuration/);
     assert.match(lineOf(report, 'weights unused'), /round-robin ignores weights, and wan1 has weight 5/);
     assert.match(lineOf(report, 'checks none'), /^wan1 \(IPv6\) has no check/);

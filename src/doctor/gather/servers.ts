@@ -59,12 +59,13 @@ export async function askServers(
   path: PathTo,
 ): Promise<ServerFacts[]> {
   const check = dnsCheck();
-  const { signal } = new AbortController();
   const jobs = wans.flatMap(({ name }) =>
     servers.flatMap(({ family, address, port }) => {
       const way = path(name, family);
       if (way === undefined) return [];
       const server = formatEndpoint(family, address, port === PORT ? undefined : port);
+      // One for each question: Node warns of a leak where many listen to the same one.
+      const { signal } = new AbortController();
       const ask = () => check(formatEndpoint(family, address, port), way, TIMEOUT_MS, signal);
       return probeRepeatedly(ask, { count: PROBES, timeoutMs: TIMEOUT_MS }, systemClock, signal).then(
         (result): ServerFacts => ({ wan: name, family, server, result }),
