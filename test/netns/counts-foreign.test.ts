@@ -114,7 +114,7 @@ describe('what is no connection of a WAN', needs(nfqueue, addon, conntrackTable)
           .join('\n'),
       );
       // A network behind an inner router, which the daemon does not know from its start; it is reached by one WAN alone.
-      await lanServer.sh(`ip -6 addr add ${INNER} dev lo`);
+      await lanServer.sh(`ip -6 addr add ${INNER} dev lo nodad`);
       await lanServer.agent.request({ op: 'serve', port: ROUTER_PORT, addresses: [INNER] });
       await lab.router.sh(`ip -6 route add ${INNER} via ${LAN_SERVER[6]}`);
       await lab.gateway(wan!).sh(`ip -6 route add ${INNER} via ${wan!.address6}`);
