@@ -27,6 +27,7 @@ function batchOf(capacity: number): Batch {
     outIfindex: new Uint32Array(capacity),
     oldMark: new Uint32Array(capacity),
     length: new Uint32Array(capacity).fill(60),
+    atMs: new Float64Array(capacity),
     mac: new Float64Array(capacity),
     copied: new Uint8Array(capacity).fill(60),
     bytes: new Uint8Array(COPY_BYTES * capacity),

@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty';
-import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { type Logger, pino } from 'pino';
 import { printable, printableJson } from './core/printable.js';
 import { leadsToJournal, SEVERITY, severityOfLevel } from './journald.js';
 import { logText } from './log-text.js';
@@ -27,6 +27,8 @@ export interface Log {
    * people.
    */
   readonly line: LineSink | undefined;
+  /** Gives what the logger is told during a call the date at which it happened, in milliseconds since 1970. */
+  dated(date: number, call: () => void): void;
   /** How many lines were dropped because nobody took them in time, or the disk had no space. */
   dropped(): number;
   /** Writes the lines that are still in memory, as far as somebody takes them within a second. */
@@ -59,16 +61,26 @@ export function createLog(): Log {
     else timer ??= setTimeout(writeLines, FLUSH_MS).unref();
   };
   const forPeople = isatty(STDOUT);
+  let date: number | undefined;
+  const now = () => date ?? Date.now();
   const prefix = leadsToJournal(STDOUT) ? severityPrefix : () => '';
   const logger = forPeople
-    ? pino({ base: null }, { write: (text) => line(readable(text)) })
+    ? pino({ base: null, timestamp: () => `,"time":${now()}` }, { write: (text) => line(readable(text)) })
     : pino(
-        { base: null, timestamp: stdTimeFunctions.isoTime },
+        { base: null, timestamp: () => `,"time":"${new Date(now()).toISOString()}"` },
         { write: (text: string) => line(prefix(text) + printableJson(text)) },
       );
   return {
     logger,
     line: forPeople ? undefined : line,
+    dated: (at, call) => {
+      date = at;
+      try {
+        call();
+      } finally {
+        date = undefined;
+      }
+    },
     dropped: () => output.dropped,
     end: async () => {
       writeLines();

@@ -27,7 +27,8 @@ bool CtTally::Counts(const CtEntry& entry) const {
 }
 
 uint32_t CtTally::Decided(uint32_t number) const {
-  return std::atomic_ref(memory_.decided(number)).load(std::memory_order_relaxed);
+  return std::atomic_ref(memory_.decided(number)).load(std::memory_order_relaxed) +
+         std::atomic_ref(memory_.planned(number)).load(std::memory_order_relaxed);
 }
 
 bool CtTally::Resolve(uint32_t number) {

@@ -26,18 +26,20 @@
 namespace wanmark {
 
 /**
- * The memory that is shared with JS. The connections of number n are counts[n] + decided[n], modulo 2^32 and
- * as a signed number.
+ * The memory that is shared with JS. The connections of number n are counts[n] + decided[n] + planned[n],
+ * modulo 2^32 and as a signed number.
  */
 struct CountMemory {
   explicit CountMemory(uint32_t numbers)
-      : numbers(numbers), words(std::make_unique<uint32_t[]>(size_t{2} * numbers)) {}
+      : numbers(numbers), words(std::make_unique<uint32_t[]>(size_t{3} * numbers)) {}
 
-  /** This half is written by native code only. A count is one word, so JS never sees half of a change. */
+  /** This third is written by native code only. A count is one word, so JS never sees half of a change. */
   uint32_t& count(uint32_t number) { return words[number]; }
-  /** The decisions so far. This half is written by JS only. */
+  /** The decisions of JS so far. This third is written by JS only. */
   uint32_t& decided(uint32_t number) { return words[numbers + number]; }
-  size_t bytes() const { return size_t{2} * numbers * sizeof(uint32_t); }
+  /** The decisions of plans so far. This third is written by whoever reads the plans (queue/plans.h). */
+  uint32_t& planned(uint32_t number) { return words[size_t{2} * numbers + number]; }
+  size_t bytes() const { return size_t{3} * numbers * sizeof(uint32_t); }
 
   const uint32_t numbers;
   const std::unique_ptr<uint32_t[]> words;

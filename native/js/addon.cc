@@ -7,6 +7,7 @@
 #include "js/conntrack_news.h"
 #include "js/host.h"
 #include "js/nft_writer.h"
+#include "js/plans.h"
 #include "js/probe.h"
 #include "js/queue.h"
 #include "js/route.h"
@@ -14,6 +15,7 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Queue", wanmark::Queue::Define(env));
+  exports.Set("Plans", wanmark::PlansForJs::Define(env));
   exports.Set("Conntrack", wanmark::Conntrack::Define(env));
   exports.Set("ConntrackNews", wanmark::ConntrackNews::Define(env));
   exports.Set("flushConntrack", Napi::Function::New<wanmark::Conntrack::Flush>(env, "flushConntrack"));

@@ -289,6 +289,7 @@ void Conntrack::LendMemory(Napi::Object self) {
   const uint32_t numbers = memory_->numbers;
   self.Set("counts", Napi::Int32Array::New(env, numbers, buffer, 0));
   self.Set("decided", Napi::Uint32Array::New(env, numbers, buffer, numbers * sizeof(uint32_t)));
+  self.Set("planned", Napi::Uint32Array::New(env, numbers, buffer, size_t{2} * numbers * sizeof(uint32_t)));
 }
 
 void Conntrack::OnWake() {

@@ -2,28 +2,28 @@
 
 #include <linux/netfilter.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <string>
 #include <utility>
 
+#include "base/mapped_array.h"
 #include "js/call.h"
+#include "js/clock.h"
 #include "js/error.h"
 #include "js/options.h"
+#include "js/plans.h"
 
 namespace wanmark {
 
 namespace {
 
-uint64_t MonotonicMs() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
 LoopOptions ReadOptions(const Napi::Object& object) {
   LoopOptions options;
   options.queue.num = static_cast<uint16_t>(NumberOption(object, "num"));
   options.queue.max_length = NumberOption(object, "maxLen");
-  options.queue.copy_range = BatchMemory::kCopyBytes;
+  options.queue.copy_range = kCopyBytes;
   options.queue.fail_open = BooleanOption(object, "failOpen");
   options.queue.receive_buffer = NumberOption(object, "receiveBuffer");
   options.mask = NumberOption(object, "mask");
@@ -48,36 +48,39 @@ const char* StepName(OpenStep step) {
   }
 }
 
-/** Makes the typed arrays over a batch's memory, named as in src/core/batch.ts. */
-Napi::Object MakeBatch(Napi::Env env, const std::shared_ptr<BatchMemory>& memory) {
-  struct Field {
-    const char* name;
-    napi_typedarray_type type;
-    size_t length;
-    size_t offset;
-  };
-  constexpr size_t n = BatchMemory::kCapacity;
+struct Field {
+  const char* name;
+  napi_typedarray_type type;
+  size_t length;
+  size_t offset;
+};
+
+/** Makes typed arrays over the columns of packets, named as in src/core/batch.ts. */
+template <typename Memory>
+Napi::Object MakeBatch(Napi::Env env, const std::shared_ptr<Memory>& memory) {
+  constexpr size_t n = Memory::kCapacity;
   constexpr Field fields[] = {
-      {"family", napi_uint8_array, n, offsetof(BatchMemory, family)},
-      {"proto", napi_uint8_array, n, offsetof(BatchMemory, proto)},
-      {"flags", napi_uint8_array, n, offsetof(BatchMemory, flags)},
-      {"src", napi_uint8_array, n * 16, offsetof(BatchMemory, src)},
-      {"dst", napi_uint8_array, n * 16, offsetof(BatchMemory, dst)},
-      {"sport", napi_uint16_array, n, offsetof(BatchMemory, sport)},
-      {"dport", napi_uint16_array, n, offsetof(BatchMemory, dport)},
-      {"inIfindex", napi_uint32_array, n, offsetof(BatchMemory, in_ifindex)},
-      {"outIfindex", napi_uint32_array, n, offsetof(BatchMemory, out_ifindex)},
-      {"oldMark", napi_uint32_array, n, offsetof(BatchMemory, old_mark)},
-      {"length", napi_uint32_array, n, offsetof(BatchMemory, length)},
-      {"mac", napi_float64_array, n, offsetof(BatchMemory, mac)},
-      {"copied", napi_uint8_array, n, offsetof(BatchMemory, copied)},
-      {"bytes", napi_uint8_array, n * BatchMemory::kCopyBytes, offsetof(BatchMemory, bytes)},
-      {"marks", napi_uint32_array, n, offsetof(BatchMemory, marks)},
+      {"family", napi_uint8_array, n, offsetof(Memory, family)},
+      {"proto", napi_uint8_array, n, offsetof(Memory, proto)},
+      {"flags", napi_uint8_array, n, offsetof(Memory, flags)},
+      {"src", napi_uint8_array, n * 16, offsetof(Memory, src)},
+      {"dst", napi_uint8_array, n * 16, offsetof(Memory, dst)},
+      {"sport", napi_uint16_array, n, offsetof(Memory, sport)},
+      {"dport", napi_uint16_array, n, offsetof(Memory, dport)},
+      {"inIfindex", napi_uint32_array, n, offsetof(Memory, in_ifindex)},
+      {"outIfindex", napi_uint32_array, n, offsetof(Memory, out_ifindex)},
+      {"oldMark", napi_uint32_array, n, offsetof(Memory, old_mark)},
+      {"length", napi_uint32_array, n, offsetof(Memory, length)},
+      {"atMs", napi_float64_array, n, offsetof(Memory, at_ms)},
+      {"mac", napi_float64_array, n, offsetof(Memory, mac)},
+      {"copied", napi_uint8_array, n, offsetof(Memory, copied)},
+      {"bytes", napi_uint8_array, n * kCopyBytes, offsetof(Memory, bytes)},
+      {"marks", napi_uint32_array, n, offsetof(Memory, marks)},
   };
-  auto* share = new std::shared_ptr<BatchMemory>(memory);
+  auto* share = new std::shared_ptr<Memory>(memory);
   const auto buffer = Napi::ArrayBuffer::New(
-      env, memory.get(), sizeof(BatchMemory),
-      [](Napi::Env, void*, std::shared_ptr<BatchMemory>* share) { delete share; }, share);
+      env, memory.get(), sizeof(Memory),
+      [](Napi::Env, void*, std::shared_ptr<Memory>* share) { delete share; }, share);
   Napi::Object batch = Napi::Object::New(env);
   batch.Set("capacity", Napi::Number::New(env, n));
   for (const Field& field : fields) {
@@ -98,6 +101,7 @@ Napi::Function Queue::Define(Napi::Env env) {
                          InstanceMethod<&Queue::CloseNow>("closeNow"),
                          InstanceMethod<&Queue::GetStats>("stats"),
                          InstanceMethod<&Queue::Ping>("ping"),
+                         InstanceMethod<&Queue::Tell>("tell"),
                          InstanceMethod<&Queue::Forget>("forget"),
                          InstanceMethod<&Queue::SetUndecidedFrom>("setUndecidedFrom"),
                          InstanceMethod<&Queue::RefLoop>("ref"),
@@ -109,7 +113,7 @@ Queue::Queue(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Queue>(info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 4 || !info[0].IsObject() || !info[1].IsFunction() || !info[2].IsFunction() ||
       !info[3].IsFunction()) {
-    Napi::TypeError::New(env, "Queue(options, decide, onLateFlow, onEvent)").ThrowAsJavaScriptException();
+    Napi::TypeError::New(env, "Queue(options, decide, onTold, onEvent)").ThrowAsJavaScriptException();
     return;
   }
   const LoopOptions options = ReadOptions(info[0].As<Napi::Object>());
@@ -120,22 +124,32 @@ Queue::Queue(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Queue>(info) {
     return;
   }
   receive_buffer_ = opened.receive_buffer;
+  const auto told = std::make_shared<MappedArray<ToldMemory>>(1);
+  if (told->size() == 0) {
+    MakeError(env, "thread", ENOMEM).ThrowAsJavaScriptException();
+    return;
+  }
+  told_memory_ = std::shared_ptr<ToldMemory>(told, told->begin());
 
   if (const int error = thread_.Attach(env)) {
     MakeError(env, "loop", error).ThrowAsJavaScriptException();
     return;
   }
+  auto self = info.This().As<Napi::Object>();
   memory_ = std::make_shared<BatchMemory>();
-  late_memory_ = std::make_shared<BatchMemory>();
+  const Napi::Value plans = info[0].As<Napi::Object>().Get("plans");
+  // It keeps alive what the plans count in.
+  self.Set("plans", plans);
+  plans_ =
+      plans.IsObject() ? PlansForJs::Unwrap(plans.As<Napi::Object>())->plans() : std::make_shared<Plans>();
   decide_ = Napi::Persistent(info[1].As<Napi::Function>());
-  on_late_flow_ = Napi::Persistent(info[2].As<Napi::Function>());
+  on_told_ = Napi::Persistent(info[2].As<Napi::Function>());
   on_event_ = Napi::Persistent(info[3].As<Napi::Function>());
   async_context_ = std::make_unique<Napi::AsyncContext>(env, "wanmark.Queue");
-  auto self = info.This().As<Napi::Object>();
   self.Set("batch", MakeBatch(env, memory_));
-  self.Set("lateFlows", MakeBatch(env, late_memory_));
+  self.Set("told", MakeBatch(env, told_memory_));
 
-  loop_ = std::make_unique<QueueLoop>(options, std::move(socket), *memory_, *late_memory_, stats_,
+  loop_ = std::make_unique<QueueLoop>(options, std::move(socket), *memory_, *told_memory_, *plans_, stats_,
                                       thread_.waker());
   const std::string name = "nfqueue-" + std::to_string(options.queue.num);
   if (const int error = thread_.Start(name, [loop = loop_.get()] { loop->Run(); })) {
@@ -147,8 +161,12 @@ Queue::Queue(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Queue>(info) {
 
 void Queue::OnWake() {
   const Napi::HandleScope scope(Env());
-  if (const uint32_t count = loop_->handoff().Take()) Decide(count);
-  ReportLateFlows();
+  // First what came first, so that the log has the order of the decisions.
+  ReportTold();
+  if (const uint32_t count = loop_->handoff().Take()) {
+    Decide(count);
+    ReportTold();
+  }
   ReportTrouble();
   ReportSigns();
   if (loop_->finished()) thread_.Ended();
@@ -165,16 +183,23 @@ void Queue::Decide(uint32_t count) {
   Emit("callback", thrown);
 }
 
-void Queue::ReportLateFlows() {
-  LateFlows& flows = loop_->late_flows();
-  if (flows.empty()) return;
-  const Napi::CallbackScope scope(Env(), *async_context_);
-  const uint64_t now_ms = MonotonicMs();
-  for (; !flows.empty(); flows.Drop()) {
-    const auto age_ms = static_cast<double>(now_ms - flows.noted_ms());
-    NotifyJs(on_late_flow_, {Napi::Number::New(Env(), flows.place()), Napi::Number::New(Env(), age_ms)});
+void Queue::ReportTold() {
+  // What is being told may make somebody want to be told.
+  if (!loop_ || std::exchange(telling_, true)) return;
+  Told& told = loop_->told();
+  // Not more than was there at the beginning: what comes meanwhile has its own wake-up.
+  uint32_t left = told.Count();
+  while (left > 0) {
+    const Napi::CallbackScope scope(Env(), *async_context_);
+    const uint32_t count = std::min(left, told.Run());
+    NotifyJs(on_told_, {Napi::Number::New(Env(), told.place()), Napi::Number::New(Env(), count)});
+    told.Drop(count);
+    left -= count;
   }
+  telling_ = false;
 }
+
+void Queue::Tell(const Napi::CallbackInfo&) { ReportTold(); }
 
 void Queue::ReportTrouble() {
   const uint32_t trouble = loop_->TakeTrouble();
@@ -217,7 +242,8 @@ void Queue::OnClosed() {
   // The memory is freed now, and not when the garbage collector finds the object, which looks small to it.
   loop_.reset();
   memory_.reset();
-  late_memory_.reset();
+  told_memory_.reset();
+  plans_.reset();
   if (!on_closed_.IsEmpty()) {
     const Napi::CallbackScope callback_scope(Env(), *async_context_);
     NotifyJs(on_closed_, {});
@@ -228,7 +254,7 @@ void Queue::OnClosed() {
 
 void Queue::ReleaseJs() {
   decide_.Reset();
-  on_late_flow_.Reset();
+  on_told_.Reset();
   on_event_.Reset();
   on_closed_.Reset();
   async_context_.reset();
@@ -245,6 +271,7 @@ Napi::Value Queue::GetStats(const Napi::CallbackInfo& info) {
   set(result, "verdicts", stats.verdicts.Get());
   set(result, "batches", stats.batches.Get());
   set(result, "decisions", stats.decisions.Get());
+  set(result, "planned", stats.planned.Get());
   set(result, "cacheHits", stats.cache_hits.Get());
   set(result, "kernelDecided", stats.kernel_decided.Get());
   set(result, "marked", stats.marked.Get());

@@ -28,13 +28,14 @@ class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
   Napi::Value GetStats(const Napi::CallbackInfo& info);
   void Ping(const Napi::CallbackInfo& info);
   Napi::Value Forget(const Napi::CallbackInfo& info);
+  void Tell(const Napi::CallbackInfo& info);
   void SetUndecidedFrom(const Napi::CallbackInfo& info);
   void RefLoop(const Napi::CallbackInfo& info);
   void UnrefLoop(const Napi::CallbackInfo& info);
 
   void Decide(uint32_t count);
-  /** Tells JS of the flows that were left to the kernel because it was late. */
-  void ReportLateFlows();
+  /** Tells JS of what happened without it; see Told. */
+  void ReportTold();
   void ReportTrouble();
   /** Tells JS that it was late, and that a ping came back. */
   void ReportSigns();
@@ -52,15 +53,17 @@ class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
   // Memory is shared with the finalizer of its ArrayBuffer, and whichever of the two goes last frees it.
   // A buffer that was transferred away by mistake therefore never pulls the memory from under the I/O thread.
   std::shared_ptr<BatchMemory> memory_;
-  std::shared_ptr<BatchMemory> late_memory_;
+  std::shared_ptr<ToldMemory> told_memory_;
+  std::shared_ptr<Plans> plans_;
   // The counters of a closed queue can still be read.
   Stats stats_;
   std::unique_ptr<QueueLoop> loop_;
   // The thread stands after loop_, so it is joined before the loop is destroyed.
   JsThread thread_{*this};
   uint32_t receive_buffer_ = 0;
+  bool telling_ = false;
   Napi::FunctionReference decide_;
-  Napi::FunctionReference on_late_flow_;
+  Napi::FunctionReference on_told_;
   Napi::FunctionReference on_event_;
   Napi::FunctionReference on_closed_;
   std::unique_ptr<Napi::AsyncContext> async_context_;

@@ -31,11 +31,15 @@ constexpr int kRetryMs = 1;
 constexpr int kTroublePauseMs = 100;
 // How late JS must be before this thread says so. A strategy that is less late can still say so itself.
 constexpr std::chrono::seconds kNoticeAfter{1};
+// How long JS is not woken up again for what it is told, and after how many decisions it is all the same.
+// Each time costs two context switches, which is more than what a decision costs.
+constexpr uint64_t kTellEveryMs = 10;
+constexpr uint32_t kTellAtOnce = 512;
 
 }  // namespace
 
 QueueLoop::QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory,
-                     BatchMemory& late_memory, Stats& stats, std::function<void()> wake)
+                     ToldMemory& told_memory, Plans& plans, Stats& stats, std::function<void()> wake)
     : options_(options),
       hash_key_(RandomKey()),
       socket_(std::move(socket)),
@@ -44,7 +48,8 @@ QueueLoop::QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemo
       stats_(stats),
       wake_js_(std::move(wake)),
       handoff_(wake_js_),
-      late_flows_(late_memory),
+      told_(told_memory),
+      plans_(plans),
       cache_(options.cache_ms),
       receiver_(BatchMemory::kCapacity, kDatagramBytes),
       verdicts_(options.queue.num, BatchMemory::kCapacity),
@@ -98,6 +103,7 @@ void QueueLoop::Run() {
     if (received > 0) {
       for (int i = 0; i < received; i++) HandleDatagram(receiver_.Datagram(i));
       Settle();
+      Tell();
       if (!closing) Gather(static_cast<uint32_t>(received));
       continue;
     }
@@ -111,7 +117,7 @@ void QueueLoop::Run() {
       stats_.other_errors.Add();
       ReportTrouble(kTroubleSocket, -received);
     }
-    WaitForWork(failed);
+    WaitForWork(failed, Tell());
   }
   socket_.Close();
   finished_.store(true, std::memory_order_release);
@@ -122,15 +128,32 @@ void QueueLoop::Gather(uint32_t received) {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   const uint64_t now_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-  const uint64_t pause = gathering_.Settled(received, now_ns);
+  const uint64_t pause = gathering_.Settled(received, misses_.count(), now_ns);
   if (pause == 0) return;
   const timespec rest{0, static_cast<long>(pause)};
   nanosleep(&rest, nullptr);
 }
 
-void QueueLoop::WaitForWork(bool socket_failed) {
+int QueueLoop::Tell() {
+  const uint32_t count = told_.Count();
+  if (count == 0) {
+    told_count_ = 0;
+    return -1;
+  }
+  const uint64_t now_ms = options_.now_ms();
+  const uint64_t age_ms = now_ms - told_at_ms_;
+  // While JS has not come by, it is not woken up again for the same.
+  if (age_ms < kTellEveryMs && count < told_count_ + kTellAtOnce)
+    return static_cast<int>(kTellEveryMs - age_ms);
+  told_at_ms_ = now_ms;
+  told_count_ = count;
+  wake_js_();
+  return static_cast<int>(kTellEveryMs);
+}
+
+void QueueLoop::WaitForWork(bool socket_failed, int timeout_ms) {
   pollfd events[] = {{wake_fd_, POLLIN, 0}, {socket_.fd(), POLLIN, 0}};
-  poll(events, socket_failed ? 1 : 2, socket_failed ? kTroublePauseMs : -1);
+  poll(events, socket_failed ? 1 : 2, socket_failed ? kTroublePauseMs : timeout_ms);
   eventfd_t count;
   if (events[0].revents) eventfd_read(wake_fd_, &count);
 }
@@ -187,12 +210,15 @@ void QueueLoop::Settle() {
 void QueueLoop::SettleKnown(uint64_t now_ms) {
   misses_.Clear();
   std::lock_guard lock(cache_mutex_);
-  for (uint32_t i = 0; i < packet_count_; i++) slots_[i] = FindDecision(packets_[i], now_ms);
+  {
+    Plans::Reader plans(plans_);
+    for (uint32_t i = 0; i < packet_count_; i++) slots_[i] = FindDecision(packets_[i], plans, now_ms);
+  }
   SendVerdicts(false);
 }
 
 void QueueLoop::SettleMisses(uint64_t received_ms) {
-  const bool answered = AskForMisses();
+  const bool answered = AskForMisses(received_ms);
   if (!answered) NoteLate(received_ms);
   const uint64_t now_ms = options_.now_ms();
   std::lock_guard lock(cache_mutex_);
@@ -206,7 +232,7 @@ void QueueLoop::SettleMisses(uint64_t received_ms) {
 void QueueLoop::NoteLate(uint64_t received_ms) {
   for (uint32_t i = 0; i < misses_.count(); i++) {
     const Packet& packet = *misses_[i].packet;
-    if (packet.flow.identifies_flow()) late_flows_.Note(packet, received_ms);
+    if (packet.flow.identifies_flow()) told_.Note(packet, BatchMemory::kKernelDecides, received_ms);
   }
   // JS may have come back just before, and there may be no other packet for long.
   wake_js_();
@@ -218,7 +244,7 @@ bool QueueLoop::IsMarked(const Packet& packet) const {
   return field != 0 && (from == 0 || field < from);
 }
 
-QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
+QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, Plans::Reader& plans, uint64_t now_ms) {
   // A packet that has a mark already comes from rules that do not look at it, and would be queued again after
   // NF_REPEAT for ever. An ICMP error has the mark of the connection that it is about, and never gets
   // NF_REPEAT.
@@ -227,11 +253,19 @@ QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, uint64_t now_ms) {
   uint32_t finds = 0;
   const auto known =
       packet.flow.identifies_flow() ? cache_.Find(packet.flow, hash, now_ms, &finds) : std::nullopt;
-  if (!known) return Slot{Slot::kMissed, 0, misses_.Add(packet, hash)};
+  if (!known) {
+    // What JS could not be told of is asked about, so that no decision is missing in its log.
+    const auto planned =
+        told_.full() ? std::nullopt : plans.Choose(packet, packet.old_mark & options_.mask, now_ms);
+    if (!planned) return Slot{Slot::kMissed, 0, misses_.Add(packet, hash)};
+    told_.Note(packet, *planned, now_ms);
+    if (packet.flow.identifies_flow()) cache_.Remember(packet.flow, hash, *planned, now_ms);
+    return Slot{Slot::kPlanned, *planned, 0};
+  }
   return Slot{finds > kLoopFinds ? Slot::kLooping : Slot::kFound, *known, 0};
 }
 
-bool QueueLoop::AskForMisses() {
+bool QueueLoop::AskForMisses(uint64_t received_ms) {
   const uint32_t count = misses_.count();
   for (uint32_t i = 0; i < count; i++) answers_[i] = BatchMemory::kKernelDecides;
   if (!handoff_.Idle()) {
@@ -240,7 +274,8 @@ bool QueueLoop::AskForMisses() {
     return false;
   }
   said_late_ = false;
-  for (uint32_t i = 0; i < count; i++) memory_.Fill(i, *misses_[i].packet);
+  for (uint32_t i = 0; i < count; i++)
+    memory_.Fill(i, *misses_[i].packet, BatchMemory::kKernelDecides, received_ms);
   if (handoff_.Ask(count, options_.deadline)) return true;
   stats_.late.Add();
   stats_.late_flows.Add(count);
@@ -289,8 +324,10 @@ void QueueLoop::SendVerdicts(bool missed) {
     if ((slot.kind == Slot::kMissed) != missed) continue;
     // Misses are numbered in the order of their first packets, so a number that was seen before is a
     // duplicate.
-    const bool first = slot.kind == Slot::kMissed && slot.miss == asked;
-    if (first) asked++;
+    const bool answer = slot.kind == Slot::kMissed && slot.miss == asked;
+    if (answer) asked++;
+    const bool first = answer || slot.kind == Slot::kPlanned;
+    if (slot.kind == Slot::kPlanned) stats_.planned.Add();
     const uint32_t mark = slot.kind == Slot::kMissed ? answers_[slot.miss] : slot.mark;
     if (mark == BatchMemory::kKernelDecides) {
       verdicts_.Add(packet.id, NF_ACCEPT);

@@ -1,5 +1,6 @@
-// The I/O thread of one queue. It receives a batch, answers it from the cache or by asking JS, and sends the
-// verdicts. It knows neither Node nor any policy: what a mark means is known to whoever answers.
+// The I/O thread of one queue. It receives a batch, answers it from the cache, from a plan or by asking JS,
+// and sends the verdicts. It knows neither Node nor any policy: what a mark means is known to whoever
+// answers.
 #pragma once
 
 #include <atomic>
@@ -16,10 +17,11 @@
 #include "queue/decision_cache.h"
 #include "queue/gathering.h"
 #include "queue/handoff.h"
-#include "queue/late_flows.h"
 #include "queue/misses.h"
 #include "queue/nfq_config.h"
+#include "queue/plans.h"
 #include "queue/stats.h"
+#include "queue/told.h"
 #include "queue/verdicts.h"
 
 namespace wanmark {
@@ -60,11 +62,11 @@ enum Trouble : uint32_t {
 class QueueLoop {
  public:
   /**
-   * `memory`, `late_memory` and `stats` must outlive the loop. `wake` is called on the I/O thread: for a
-   * question, for late flows, for trouble, and at the end.
+   * `memory`, `told_memory`, `plans` and `stats` must outlive the loop. `wake` is called on the I/O thread:
+   * for a question, for what there is to tell, for trouble, and at the end.
    */
-  QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory, BatchMemory& late_memory,
-            Stats& stats, std::function<void()> wake);
+  QueueLoop(const LoopOptions& options, NetlinkSocket socket, BatchMemory& memory, ToldMemory& told_memory,
+            Plans& plans, Stats& stats, std::function<void()> wake);
   ~QueueLoop();
   QueueLoop(const QueueLoop&) = delete;
   QueueLoop& operator=(const QueueLoop&) = delete;
@@ -94,10 +96,10 @@ class QueueLoop {
 
   Handoff& handoff() { return handoff_; }
   /**
-   * Flows that were left to the kernel because JS was late. One whose question JS has taken, and answered too
-   * late, is among them.
+   * What the plans decided, and the flows that were left to the kernel because JS was late, in the order of
+   * the verdicts. A flow whose question JS has taken, and answered too late, is among them.
    */
-  LateFlows& late_flows() { return late_flows_; }
+  Told& told() { return told_; }
   /**
    * Forgets decisions (see DecisionCache), and withdraws answers that are not sent yet. What was sent is with
    * the kernel when this returns, so a connection that is deleted from conntrack afterwards does not come
@@ -113,7 +115,7 @@ class QueueLoop {
  private:
   /** What is known of packet `i` of the batch: its mark, or the miss that it waits for. */
   struct Slot {
-    enum { kMarked, kFound, kLooping, kMissed } kind;
+    enum { kMarked, kFound, kLooping, kPlanned, kMissed } kind;
     uint32_t mark;
     uint32_t miss;
   };
@@ -125,10 +127,10 @@ class QueueLoop {
   /** Answers what is remembered, so that it does not wait for the misses. */
   void SettleKnown(uint64_t now_ms);
   void SettleMisses(uint64_t received_ms);
-  Slot FindDecision(const Packet& packet, uint64_t now_ms);
+  Slot FindDecision(const Packet& packet, Plans::Reader& plans, uint64_t now_ms);
   bool IsMarked(const Packet& packet) const;
   /** Returns whether JS answered in time. */
-  bool AskForMisses();
+  bool AskForMisses(uint64_t received_ms);
   void NoteLate(uint64_t received_ms);
   void ReadAnswers(uint64_t now_ms);
   bool IsDropped(const Packet& packet, uint32_t mark) const;
@@ -138,7 +140,10 @@ class QueueLoop {
   void SayLate();
   void AnswerPing();
   void Gather(uint32_t received);
-  void WaitForWork(bool socket_failed);
+  /** Wakes JS when it is time to tell it something. Returns in how many ms that will be; -1 when there is
+   * nothing. */
+  int Tell();
+  void WaitForWork(bool socket_failed, int timeout_ms);
 
   const LoopOptions options_;
   const SipKey hash_key_;
@@ -149,7 +154,11 @@ class QueueLoop {
   Stats& stats_;
   std::function<void()> wake_js_;
   Handoff handoff_;
-  LateFlows late_flows_;
+  Told told_;
+  Plans& plans_;
+  // When JS was last woken up for what it is told, and how much that was.
+  uint64_t told_at_ms_ = 0;
+  uint32_t told_count_ = 0;
 
   // This is held from the look into the cache, or into the answers, until the verdicts are sent, because
   // Forget runs on the JS thread.

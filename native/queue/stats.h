@@ -14,8 +14,10 @@ struct Stats {
   Counter verdicts;
   /** The number of datagrams that carried verdicts. */
   Counter batches;
-  /** Packets that decide() gave a mark. */
+  /** Packets that decide() or a plan gave a mark. */
   Counter decisions;
+  /** Those of the decisions that a plan gave. */
+  Counter planned;
   /** Packets that got the mark of an earlier packet of their flow. */
   Counter cache_hits;
   /** Packets that were left to the kernel, for whatever reason. */

@@ -89,6 +89,8 @@ export class ConntrackCounter {
   readonly #native: NativeConntrack;
   readonly #counts: Int32Array;
   readonly #decided: Uint32Array;
+  /** The number of decisions by mark number that plans have made, which the queues' threads write. */
+  readonly planned: Uint32Array;
   #resolveReady = () => {};
   #closed: Promise<void> | undefined;
 
@@ -145,13 +147,14 @@ export class ConntrackCounter {
     }
     this.#counts = this.#native.counts;
     this.#decided = this.#native.decided;
+    this.planned = this.#native.planned;
     if (openCounters.size === 0) process.on('exit', closeAllNow);
     openCounters.add(this);
   }
 
   /** Live connections of mark number `n`, and decisions for it whose connection has not shown yet; 0 beyond `highest`. */
   count(n: number): number {
-    const live = (this.#counts[n]! + this.#decided[n]!) | 0;
+    const live = (this.#counts[n]! + this.#decided[n]! + this.planned[n]!) | 0;
     return live > 0 ? live : 0;
   }
 

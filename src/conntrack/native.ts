@@ -42,12 +42,14 @@ export interface NativeConntrackStats {
   receiveBuffer: number;
 }
 
-/** The addon's counter, open from construction on. The memory of the two arrays is shared with its thread. */
+/** The addon's counter, open from construction on. The memory of the three arrays is shared with its thread. */
 export interface NativeConntrack {
-  /** The connections of number n are `(counts[n] + decided[n]) | 0`. Written by the thread. */
+  /** The connections of number n are `(counts[n] + decided[n] + planned[n]) | 0`. Written by the thread. */
   readonly counts: Int32Array;
   /** Decisions so far, modulo 2^32. Written by JS. */
   readonly decided: Uint32Array;
+  /** Decisions of plans so far, modulo 2^32. Written by the threads of queues. */
+  readonly planned: Uint32Array;
   /** Ends the thread and calls back. Only the first call does anything. */
   close(onClosed: () => void): void;
   /** Does the same as `close`, but before it returns. */

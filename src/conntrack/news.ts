@@ -134,6 +134,7 @@ function batchOf({ family, proto, src, dst, sport, dport, mark }: NativeNews): B
     inIfindex: new Uint32Array(CAPACITY),
     outIfindex: new Uint32Array(CAPACITY),
     oldMark: mark,
+    atMs: new Float64Array(CAPACITY),
     length: new Uint32Array(CAPACITY),
     mac: new Float64Array(CAPACITY),
     copied: new Uint8Array(CAPACITY),

@@ -35,6 +35,8 @@ export interface Batch {
   readonly outIfindex: Uint32Array;
   /** The whole packet mark at queue time; 0 also where the kernel leaves the attribute out. */
   readonly oldMark: Uint32Array;
+  /** When the packet came, in milliseconds of a clock that never goes back; 0 where that is not known. */
+  readonly atMs: Float64Array;
   /** Length of the packet on the wire, in bytes. */
   readonly length: Uint32Array;
   /** The sender's MAC address as a number of 48 bits; 0 for the router's own packets, and where a device has none. */

@@ -4,9 +4,10 @@ import type { Fault } from './fault.js';
 import type { Flow } from './flow.js';
 import { Member, type MemberParts } from './member.js';
 import type { Pairs } from './pairs.js';
+import { hasSequence, type SequenceStrategy } from './sequence.js';
 import type { States } from './states.js';
 import { type Stickiness, stickyKey } from './stickiness.js';
-import type { NamedStrategy } from './strategy.js';
+import type { NamedStrategy, TableForm } from './strategy.js';
 
 export type { Fault };
 
@@ -35,6 +36,10 @@ interface Candidates<Seen extends Candidate> {
   readonly list: readonly Seen[];
   readonly members: readonly Member<Seen>[];
 }
+
+/** Candidates for whom choices can be made beforehand, in one of the two forms of strategies. */
+export type Ahead<Seen extends Candidate = Candidate> = Candidates<Seen> &
+  ({ readonly sequence: SequenceStrategy } | { readonly table: TableForm });
 
 /**
  * Members, and the strategy that chooses among them, or keeps those who come again where they were.
@@ -145,6 +150,28 @@ export class Pool<Seen extends Candidate = Candidate> {
     if (flow.mac === 0 || !this.#candidates(family === 4 ? 6 : 4).members.includes(member)) return;
     this.#pairs?.note(flow.mac, member.target.name);
   }
+
+  /**
+   * What can be chosen beforehand for a family at the moment; undefined where each connection has to be asked for, since
+   * it matters whose it is, a member is warming up, or the strategy has no form for it.
+   */
+  ahead(family: Family): Ahead<Seen> | undefined {
+    if (this.stickiness !== undefined || this.#pairs !== undefined) return undefined;
+    const { list, members } = this.#candidates(family);
+    if (list.length === 0 || this.#states.isWarming(family)) return undefined;
+    const { strategy } = this.strategy;
+    if (strategy.table !== undefined) return { list, members, table: strategy.table };
+    if (hasSequence(strategy)) return { list, members, sequence: strategy };
+    return undefined;
+  }
+
+  /** Whether a member of a family is warming up; it stops without a change of the states. */
+  isWarming(family: Family): boolean {
+    return this.#states.isWarming(family);
+  }
+
+  /** Tells of a strategy's fault that showed when it was asked beforehand. */
+  readonly fault = (fault: Fault, given: unknown): void => this.#onFault(fault, given);
 
   /** The members that new connections of a family may be given to. */
   candidates(family: Family): readonly Member<Seen>[] {

@@ -89,15 +89,15 @@ export class Sequence {
     if (this.#length === 0) this.#start = 0;
   }
 
-  /** Takes back all that is outstanding. */
-  takeBack(): void {
+  /** Takes back what is outstanding. @param keep how many stay, the oldest ones */
+  takeBack(keep = 0): void {
     const width = this.#turns.length;
-    for (let i = this.#start + this.#length - 1; i >= this.#start; i--) {
+    for (; this.#length > keep; this.#length--) {
+      const i = this.#start + this.#length - 1;
       for (let turn = 0; turn < width; turn++) this.#turns[turn]! -= this.#added[i * width + turn]!;
+      this.#saidFor[this.#choices[i]!]!--;
     }
-    this.#saidFor.fill(0);
-    this.#start = 0;
-    this.#length = 0;
+    if (this.#length === 0) this.#start = 0;
   }
 
   readonly #saidByMark = (mark: number): number => {

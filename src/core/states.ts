@@ -70,6 +70,7 @@ export class States {
   readonly #now: () => number;
   readonly #byHand = new Set<string>();
   #weights: ReadonlyMap<string, number> = new Map();
+  readonly #listeners = new Set<() => void>();
   #version = 0;
 
   constructor(targets: readonly Target[], options: StatesOptions = {}) {
@@ -104,6 +105,7 @@ export class States {
       families: families.filter((family) => isNew(targetId(name, family))),
     }));
     this.#take(added, new Set([...down].filter(isNew)));
+    // Whoever has pools goes over to other ones next, so nobody is told.
     this.#version++;
   }
 
@@ -117,7 +119,7 @@ export class States {
       if (state.up) set.delete(id);
       else set.add(id);
     }
-    this.#version++;
+    this.#changed();
   }
 
   /**
@@ -127,7 +129,7 @@ export class States {
   withhold(ids: readonly TargetId[]): readonly TargetId[] {
     const those = ids.filter((id) => this.takes(id));
     for (const id of those) this.#out.add(id);
-    this.#version++;
+    this.#changed();
     return those;
   }
 
@@ -144,6 +146,11 @@ export class States {
     }
   }
 
+  #changed(): void {
+    this.#version++;
+    for (const listener of this.#listeners) listener();
+  }
+
   #drop(id: TargetId): void {
     this.#slowStart.end(id);
     for (const known of [this.#states, this.#out, this.#suspicions, this.#cold]) known.delete(id);
@@ -153,6 +160,15 @@ export class States {
   /** Changes whenever a weight or the answer of {@link States.takes} does, so that derived values can be cached. */
   get version(): number {
     return this.#version;
+  }
+
+  /**
+   * Calls a listener right after each change of {@link States.version}, other than that of {@link States.retarget}.
+   * @returns what ends that
+   */
+  watch(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** The targets that were found to be down: a snapshot. */
@@ -254,7 +270,7 @@ export class States {
       this.#suspicions.delete(id);
     }
     this.#down = down;
-    this.#version++;
+    this.#changed();
     return state.since - before.since;
   }
 
@@ -265,14 +281,14 @@ export class States {
   admit(id: TargetId): void {
     if (this.#down.has(id) || !this.#out.delete(id)) return;
     if (this.#cold.delete(id)) this.#slowStart.begin(id);
-    this.#version++;
+    this.#changed();
   }
 
   /** Notes why a target should get nothing new while another one works; undefined ends that. */
   suspect(id: TargetId, suspicion: Suspicion | undefined): void {
     if (suspicion === undefined ? !this.#suspicions.delete(id) : this.#suspicions.has(id)) return;
     if (suspicion !== undefined) this.#suspicions.set(id, suspicion);
-    this.#version++;
+    this.#changed();
   }
 
   /** Notes whether the target is held down by hand. What that makes of its state is for the caller to report. */
@@ -292,6 +308,6 @@ export class States {
     if (weight === undefined) weights.delete(name);
     else weights.set(name, weight);
     this.#weights = weights;
-    this.#version++;
+    this.#changed();
   }
 }

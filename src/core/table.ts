@@ -26,12 +26,20 @@ export function byPlace(table: TableForm): Strategy & { readonly table: TableFor
 }
 
 /**
- * Writes a table: the choice of each place, as an index into `wans`.
+ * Writes a table, or a part of it: the choice of each place, as an index into `wans`.
  * @param into as long as the table has places: 1 to {@link PLACES}
+ * @param from the first place to write
+ * @param to the place behind the last one
  * @throws TypeError when an answer is not one of `wans`, and whatever `at` throws; then `into` is written in part
  */
-export function fillTable(table: TableForm, wans: readonly Candidate[], into: Uint16Array): void {
-  for (let place = 0; place < into.length; place++) {
+export function fillTable(
+  table: TableForm,
+  wans: readonly Candidate[],
+  into: Uint16Array,
+  from = 0,
+  to = into.length,
+): void {
+  for (let place = from; place < to; place++) {
     const index = wans.indexOf(table.at(place, wans, into.length));
     if (index < 0) throw new TypeError(`place ${place} of a table has no candidate`);
     into[place] = index;

@@ -1,13 +1,18 @@
 import type { Logger } from 'pino';
 import type { FaultCounts, MemberStatus, QueueStatus } from '../control/status.js';
+import { type Batch, KERNEL_DECIDES } from '../core/batch.js';
 import type { EventSink } from '../core/event.js';
 import type { Family } from '../core/family.js';
+import { BatchFlow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
 import type { Member } from '../core/member.js';
 import { Pool, type PoolParts } from '../core/pool.js';
 import type { States } from '../core/states.js';
+import type { Tuple } from '../core/tuple.js';
+import type { Plans } from '../queue/plans.js';
 import type { QueueError, QueueStats } from '../queue/queue.js';
 import { Queues, type QueuesOptions } from '../queue/queues.js';
+import { Planner, type PlannerShape } from './ahead/planner.js';
 import type { ConnectionSource } from './connections.js';
 import {
   Decider,
@@ -17,9 +22,11 @@ import {
   type FindPool,
   type Inbound,
   type LateListener,
+  packetBytes,
   type Tried,
 } from './decider.js';
 import { Isolation } from './isolation.js';
+import { dateAhead } from './moment.js';
 import { queueStatuses } from './queue-status.js';
 import { withShares } from './shares.js';
 import { StrategyFaults, sumFaults } from './strategy-faults.js';
@@ -55,6 +62,8 @@ export interface BalancerShape {
   readonly poolField?: string;
   /** Told of each decision after it was counted. An exception costs nothing but what it was told for. */
   readonly onDecision: DecisionListener;
+  /** What choices are made beforehand for; by default every packet is asked about. */
+  readonly planned?: (pools: readonly Pool[]) => PlannerShape;
   /** Told of each connection that the kernel chose for because the decision was late. An exception costs nothing. */
   readonly onLateDecision: LateListener;
 }
@@ -67,6 +76,8 @@ export interface BalancerParts extends BalancerContext, BalancerShape {
   readonly label: Label;
   /** Told of ICMP errors about its connections; without it they pass. */
   readonly onError?: ErrorListener;
+  /** Where choices that are made beforehand go; without it none are. */
+  readonly plans?: Plans;
   readonly queues: Pick<QueuesOptions, 'num' | 'count' | 'deadlineMs'> & { readonly maxLen: number };
   readonly open?: typeof Queues.open;
 }
@@ -79,6 +90,8 @@ export class Balancer {
   readonly #parts: BalancerParts;
   readonly #queues: Queues;
   readonly #isolation: Isolation;
+  readonly #planner: Planner | undefined;
+  readonly #unwatch: () => void;
   #pools: readonly Pool[] = [];
   #decider: Decider;
   /** By the name of the pool. */
@@ -91,6 +104,7 @@ export class Balancer {
   /** What strategies failed that nobody asks any more. */
   #formerFaults: FaultCounts = sumFaults([]);
   #lateFlows = 0;
+  #onDecision: DecisionListener = () => undefined;
 
   /** Binds the queues; from here on packets are answered. @throws QueueError */
   constructor(parts: BalancerParts) {
@@ -110,11 +124,32 @@ export class Balancer {
         ...(undecidedFrom !== undefined && { undecidedFrom: field.encode(undecidedFrom) }),
         lateNotice: `wanmark: ${who} has not answered for a second; the kernel chooses\n`,
         onLate: (lateMs) => this.#late(lateMs),
-        onLateFlow: (batch, i, ageMs) => this.#decider.late(batch, i, ageMs),
+        ...(parts.plans && { plans: parts.plans }),
+        onTold: (batch, from, count, nowMs) => this.#told(batch, from, count, nowMs),
       },
       (batch, count) => this.#decider.decide(batch, count),
       parts.onLost,
     );
+    const { plans, connections, states } = parts;
+    this.#planner =
+      plans &&
+      new Planner(
+        { plans, field, tell: () => this.#queues.tell(), onFault: (error) => this.#isolation.report(error) },
+        now,
+      );
+    this.#unwatch = states.watch(() => this.#isolation.run(() => this.#planner?.refresh(), undefined));
+    if (plans !== undefined) connections?.countPlanned(plans, field.shift);
+    this.#plan(parts);
+  }
+
+  /** Has packets that come in by these devices asked about, whatever was chosen beforehand. */
+  askByInterface(ifindexes: readonly number[]): void {
+    this.#planner?.askByInterface(ifindexes);
+  }
+
+  /** Has packets of a flow asked about for a while, in milliseconds, whatever was chosen beforehand. */
+  askByFlow(tuple: Tuple, forMs: number): void {
+    this.#planner?.askByFlow(tuple, forMs);
   }
 
   /** The pools of the configuration in force. */
@@ -129,8 +164,46 @@ export class Balancer {
   reshape(shape: BalancerShape): void {
     const { field } = this.#parts;
     this.#formerFaults = this.faults();
+    this.#planner?.pause();
     [this.#decider, this.#lateness] = this.#take(shape);
     this.#queues.setUndecidedFrom(shape.undecidedFrom === undefined ? 0 : field.encode(shape.undecidedFrom));
+    this.#plan(shape);
+  }
+
+  readonly #takePlanned = (oldMark: number, family: number) => {
+    const choice = this.#planner?.take(oldMark, family);
+    if (choice !== undefined) choice.member.picks++;
+    return choice;
+  };
+
+  #plan(shape: BalancerShape): void {
+    const planned = shape.planned?.(this.#pools);
+    if (planned !== undefined) this.#planner?.follow(planned);
+  }
+
+  /** Takes in what the queues settled on their own: counts it, and tells whoever is told of decisions. */
+  #told(batch: Batch, from: number, count: number, nowMs: () => number): void {
+    const flow = new BatchFlow(batch);
+    let current = 0;
+    const packet = () => packetBytes(batch, current);
+    const when = { ageMs: 0, date: 0 };
+    const ahead = dateAhead(nowMs);
+    for (let i = from; i < from + count; i++) {
+      const ageMs = Math.max(0, nowMs() - batch.atMs[i]!);
+      when.ageMs = ageMs;
+      when.date = ahead + batch.atMs[i]!;
+      const mark = batch.marks[i]!;
+      if (mark === KERNEL_DECIDES) {
+        this.#decider.late(batch, i, ageMs);
+        continue;
+      }
+      const chosen = this.#planner?.chosen(mark, batch.oldMark[i]!, batch.family[i]!);
+      if (chosen === undefined) continue;
+      current = i;
+      chosen.member.picks++;
+      this.#onDecision(chosen.pool, chosen.member, flow.at(i), packet, when);
+    }
+    this.#isolation.run(() => this.#planner?.refill(), undefined);
   }
 
   #take(shape: BalancerShape): [Decider, StrategyFaults] {
@@ -149,6 +222,7 @@ export class Balancer {
       const onFault: PoolParts['onFault'] = (...fault) => this.#faults.get(parts.name)?.report(...fault);
       return renewed(had, { ...parts, states, onFault });
     });
+    this.#onDecision = this.#isolation.around(onDecision, undefined);
     const lateness = single
       ? this.#faults.get(this.#pools[0]!.name)!
       : new StrategyFaults(logger, `a ${poolField}'s`, now);
@@ -156,17 +230,17 @@ export class Balancer {
       shape.find(this.#pools),
       field,
       shape.inbound,
-      (pool, member, flow, packet) => {
-        try {
+      (pool, member, flow, packet, when) => {
+        this.#isolation.run(() => {
           connections?.decided(member.configured.mark);
-          onDecision(pool, member, flow, packet);
-        } catch (error) {
-          this.#isolation.report(error);
-        }
+          this.#planner?.asked(flow.oldMark, flow.family);
+        }, undefined);
+        this.#onDecision(pool, member, flow, packet, when);
       },
       {
         ...(tried && { tried: this.#isolation.around(tried, undefined) }),
         ...(onError && { onError: this.#isolation.around(onError, false) }),
+        planned: this.#isolation.around(this.#takePlanned, undefined),
         onLate: this.#isolation.around(onLateDecision, undefined),
         undecidedFrom,
       },
@@ -187,6 +261,9 @@ export class Balancer {
 
   /** The status of each pool's members, in their order, as `wanmark status` shows it. */
   status(): readonly (readonly MemberStatus[])[] {
+    this.#queues.tell();
+    // What is said of the counts from here on is what the next connection is chosen by.
+    this.#isolation.run(() => this.#planner?.recount(), undefined);
     return this.pools.map((pool) =>
       withShares(pool.members.map((member) => this.#memberStatus(member, pool))),
     );
@@ -213,6 +290,8 @@ export class Balancer {
    */
   async stop(): Promise<QueueStats> {
     const { logger, label } = this.#parts;
+    this.#unwatch();
+    this.#isolation.run(() => this.#planner?.stop(), undefined);
     await this.#queues.close();
     const lines = this.status();
     for (const [i, pool] of this.pools.entries()) {

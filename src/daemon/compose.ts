@@ -5,6 +5,7 @@ import { markMember } from '../core/bare-mark.js';
 import type { EventSink } from '../core/event.js';
 import { backendMember } from '../core/service.js';
 import { States } from '../core/states.js';
+import type { NamedStrategy } from '../core/strategy.js';
 import { type Target, targetId } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import type { Log } from '../log.js';
@@ -14,6 +15,7 @@ import type { RunProgram } from '../system/programs.js';
 import { makeRunDirectory } from '../system/run-directory.js';
 import { ServiceManager, takeServiceEnvironment } from '../system/service-manager.js';
 import { statePath } from '../system/state-file.js';
+import type { ChosenBy } from './ahead/chosen-by.js';
 import { changeRules } from './change-rules.js';
 import { BACKEND_COUNTS, Counters, WAN_COUNTS } from './counters.js';
 import { areNeeded } from './counting.js';
@@ -269,15 +271,35 @@ function startingStates({ wans, health }: Config) {
 
 function wansPlan({ config, strategies }: InForce, log: Log): WansPlan {
   const policies = strategies.policies.map((one) => one.strategy);
-  return { config, strategy: strategies.wans.strategy, policies, markLog: markLogOf(config, log) };
+  return {
+    config,
+    strategy: strategies.wans.strategy,
+    policies,
+    chosenBy: (strategy) => chosenBy({ config, strategies }, strategy),
+    markLog: markLogOf(config, log),
+  };
+}
+
+/** What a strategy of the WANs chooses by; undefined where it needs no counts. */
+function chosenBy(
+  { config, strategies: { wans, policies } }: Pick<InForce, 'config' | 'strategies'>,
+  strategy: NamedStrategy,
+): ChosenBy | undefined {
+  const found = [wans, ...policies].find((one) => one.strategy === strategy);
+  if (found === undefined || !areNeeded([found])) return undefined;
+  // A file says what counts, whatever is decided.
+  return { counts: config.strategy.countsFile === undefined ? found.counts : undefined };
 }
 
 function servicesPlan({ config, strategies }: InForce, log: Log): ServicesPlan {
   return { config, services: strategies.services, markLog: markLogOf(config, log) };
 }
 
-function markLogOf({ log: { mark, packet } }: Config, { logger, line }: Log): MarkLogOptions | undefined {
-  return mark ? { logger, line, devices: new DeviceNames(), packet } : undefined;
+function markLogOf(
+  { log: { mark, packet } }: Config,
+  { logger, line, dated }: Log,
+): MarkLogOptions | undefined {
+  return mark ? { logger, line, dated, devices: new DeviceNames(), packet } : undefined;
 }
 
 function keptRules(config: Config): Kept {

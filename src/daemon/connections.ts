@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.js';
 import { ConntrackCounter, type CounterOptions, type Exclusion } from '../conntrack/counter.js';
+import type { Plans } from '../queue/plans.js';
 import { OwnNetworksReader } from '../system/own-networks.js';
 import { CountsFile } from './counts-file.js';
 
@@ -15,6 +16,11 @@ export interface ConnectionSource {
   count(mark: number): number | undefined;
   /** Counts a connection with this mark that is about to begin. */
   decided(mark: number): void;
+  /**
+   * Counts the choices of plans in the moment in which a queue makes them; {@link decided} is not called for these.
+   * @param shift that of the field which holds the marks
+   */
+  countPlanned(plans: Pick<Plans, 'countIn'>, shift: number): void;
   /** To be called when addresses or routes of the router may have changed: they tell what came in. */
   lookAround(): void;
   close(): Promise<void>;
@@ -57,6 +63,7 @@ export function openConnections(
     count: (mark) => file.count(mark),
     // The author of the file decides what counts.
     decided: () => undefined,
+    countPlanned: () => undefined,
     lookAround: () => undefined,
     close: async () => file.close(),
   };
@@ -76,6 +83,7 @@ function conntrack(
     fresh: () => counter.ready,
     count: (mark) => counter.count(mark),
     decided: (mark) => counter.decided(mark),
+    countPlanned: (plans, shift) => plans.countIn(counter.planned, shift),
     lookAround: () => {
       const found = exclusionOf(own);
       // Without an answer of the kernel, what was known before is the best guess.

@@ -1,4 +1,5 @@
 import { WanmarkError } from '../errors.js';
+import type { Plans } from '../queue/plans.js';
 import type { ConnectionSource } from './connections.js';
 
 /** Long enough for `watch wanmark status`, and for a monitor that reads the figures every 15 seconds. */
@@ -17,6 +18,7 @@ export class CountedOnDemand implements ConnectionSource {
   /** Whether the source's numbers are true. */
   #known = false;
   #kept = false;
+  #planned: readonly [Pick<Plans, 'countIn'>, number] | undefined;
   #refused = false;
   #idle: NodeJS.Timeout | undefined;
   readonly #closed = new Set<Promise<void>>();
@@ -48,6 +50,11 @@ export class CountedOnDemand implements ConnectionSource {
     this.#source?.decided(mark);
   }
 
+  countPlanned(plans: Pick<Plans, 'countIn'>, shift: number): void {
+    this.#planned = [plans, shift];
+    this.#source?.countPlanned(plans, shift);
+  }
+
   lookAround(): void {
     this.#source?.lookAround();
   }
@@ -66,7 +73,10 @@ export class CountedOnDemand implements ConnectionSource {
 
   #begin(): ConnectionSource | undefined {
     try {
-      this.#source ??= this.#open();
+      if (this.#source === undefined) {
+        this.#source = this.#open();
+        if (this.#planned !== undefined) this.#source.countPlanned(...this.#planned);
+      }
     } catch (error) {
       if (!(error instanceof WanmarkError)) throw error;
       if (!this.#refused) this.#onRefused(error);
@@ -83,6 +93,8 @@ export class CountedOnDemand implements ConnectionSource {
 
   #rest(): void {
     clearTimeout(this.#idle);
+    const [plans, shift] = this.#planned ?? [];
+    if (this.#source !== undefined) plans?.countIn(undefined, shift!);
     const closed = this.#source?.close();
     this.#source = undefined;
     this.#known = false;

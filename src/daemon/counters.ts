@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
+import type { Plans } from '../queue/plans.js';
 import { type ConnectionSource, openBackendConnections, openConnections } from './connections.js';
 import { areNeeded, giveCounts, openCounts } from './counting.js';
 import type { CountingStrategy, Strategies } from './strategies.js';
@@ -45,6 +46,7 @@ export class Counters implements ConnectionSource {
   readonly #logger: Logger;
   #source: ConnectionSource;
   #depends: unknown;
+  #planned: readonly [Pick<Plans, 'countIn'>, number] | undefined;
   /** Settles when the sources that were given up are closed. */
   #closed: Promise<unknown> = Promise.resolve();
 
@@ -78,6 +80,7 @@ export class Counters implements ConnectionSource {
         this.#source = source;
         this.#depends = depends;
         giveCounts(source, those);
+        if (this.#planned !== undefined) source.countPlanned(...this.#planned);
       },
       drop: () => this.#close(source),
     };
@@ -93,6 +96,11 @@ export class Counters implements ConnectionSource {
 
   decided(mark: number): void {
     this.#source.decided(mark);
+  }
+
+  countPlanned(plans: Pick<Plans, 'countIn'>, shift: number): void {
+    this.#planned = [plans, shift];
+    this.#source.countPlanned(plans, shift);
   }
 
   lookAround(): void {

@@ -5,12 +5,23 @@ import type { MarkField } from '../core/mark.js';
 import type { Member } from '../core/member.js';
 import type { Pool } from '../core/pool.js';
 import type { Tuple } from '../core/tuple.js';
+import type { Choice } from './ahead/planner.js';
+import { type Moment, NOW } from './moment.js';
 
 /** The bytes of the packet that was decided. A function, since making an array costs as much as a decision. */
 export type PacketBytes = () => Uint8Array;
 
-/** Told of each decision that a strategy made; flow and bytes are valid only during the call. */
-export type DecisionListener = (pool: Pool, member: Member, flow: Flow, packet: PacketBytes) => void;
+/**
+ * Told of each decision that a strategy made; flow and bytes are valid only during the call.
+ * @param when it was decided: before now for a choice that was made beforehand
+ */
+export type DecisionListener = (
+  pool: Pool,
+  member: Member,
+  flow: Flow,
+  packet: PacketBytes,
+  when: Moment,
+) => void;
 
 /**
  * Told of a new connection that the kernel chose for, because its decision was late; the flow is valid only during the
@@ -48,6 +59,8 @@ export interface DeciderOptions {
   readonly tried?: Tried | undefined;
   /** By default errors pass. */
   readonly onError?: ErrorListener | undefined;
+  /** The next of the choices that were made beforehand for packets of a mark and family; by default there are none. */
+  readonly planned?: ((oldMark: number, family: number) => Choice | undefined) | undefined;
   /** By default nobody hears of late decisions. */
   readonly onLate?: LateListener | undefined;
   /** The lowest number in the field that names a policy and no target; by default there are no policies. */
@@ -70,6 +83,7 @@ export class Decider {
   readonly #inbound: Inbound;
   readonly #listener: DecisionListener;
   readonly #tried: Tried;
+  readonly #planned: NonNullable<DeciderOptions['planned']>;
   readonly #onError: ErrorListener;
   readonly #onLate: LateListener;
   readonly #undecidedFrom: number;
@@ -81,6 +95,7 @@ export class Decider {
     listener: DecisionListener,
     {
       tried = () => undefined,
+      planned = () => undefined,
       onError = () => false,
       onLate = () => undefined,
       undecidedFrom,
@@ -91,6 +106,7 @@ export class Decider {
     this.#inbound = inbound;
     this.#listener = listener;
     this.#tried = tried;
+    this.#planned = planned;
     this.#onError = onError;
     this.#onLate = onLate;
     this.#undecidedFrom = undecidedFrom ?? Number.POSITIVE_INFINITY;
@@ -112,15 +128,18 @@ export class Decider {
         batch.marks[i] = this.#field.encode(entry.mark);
         continue;
       }
-      const pool = this.#find(batch, i);
-      const member = pool?.select(flow.at(i), this.#tried(flow));
+      flow.at(i);
+      const tried = this.#tried(flow);
+      const planned = tried === undefined ? this.#planned(batch.oldMark[i]!, batch.family[i]!) : undefined;
+      const pool = planned?.pool ?? this.#find(batch, i);
+      const member = planned?.member ?? pool?.select(flow, tried);
       if (pool === undefined || member === undefined) {
         if (pool?.isClosed) batch.marks[i] = DROP;
         continue;
       }
       batch.marks[i] = this.#field.encode(member.configured.mark);
       current = i;
-      this.#listener(pool, member, flow, packet);
+      this.#listener(pool, member, flow, packet, NOW);
     }
   };
 
@@ -139,7 +158,7 @@ export class Decider {
 }
 
 /** The copied bytes of packet `i`. */
-function packetBytes(batch: Batch, i: number): Uint8Array {
+export function packetBytes(batch: Batch, i: number): Uint8Array {
   const stride = batch.bytes.length / batch.capacity;
   return batch.bytes.subarray(i * stride, i * stride + batch.copied[i]!);
 }

@@ -25,6 +25,13 @@ export class InboundWans implements Inbound {
       this.#byIndex[family] = new Map(this.#alone[family].map((wan) => [links.index(wan.dev), wan]));
   }
 
+  /** The indexes of all devices that tell a WAN. */
+  indexes(): number[] {
+    const all = FAMILIES.flatMap((family) => [...this.#byIndex[family].keys()]);
+    // 0 is the index of a missing device, and of the router's own packets.
+    return [...new Set(all)].filter((index) => index !== 0);
+  }
+
   get(ifindex: number, family: number): Wan | undefined {
     // 0 is the index of a missing device, and of the router's own packets.
     return ifindex === 0 ? undefined : this.#byIndex[family === 6 ? 6 : 4].get(ifindex);

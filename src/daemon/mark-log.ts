@@ -3,7 +3,7 @@ import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
 import { decodePacket, hexDump } from '../core/packet.js';
 import type { Pool } from '../core/pool.js';
-import type { LineSink } from '../log.js';
+import type { LineSink, Log } from '../log.js';
 import type { Label } from './balancer.js';
 import type { DecisionListener } from './decider.js';
 import type { DeviceNames } from './device-names.js';
@@ -12,6 +12,8 @@ export interface MarkLogOptions {
   readonly logger: Logger;
   /** Takes lines that are ready made; undefined: all lines go through the logger. */
   readonly line: LineSink | undefined;
+  /** See {@link Log.dated}. */
+  readonly dated: Log['dated'];
   readonly devices: DeviceNames;
   /** Whether to log the packet's decoded headers and bytes, too. */
   readonly packet: boolean;
@@ -19,16 +21,17 @@ export interface MarkLogOptions {
 
 /** Writes one line for each decision. */
 export function markLog(label: Label, options: MarkLogOptions): DecisionListener {
-  const { logger, line, devices, packet } = options;
+  const { logger, line, devices, packet, dated } = options;
   const describe = (pool: Pool, member: Member) => ({
     mark: member.configured.mark,
     ...label(pool, member),
     strategy: pool.strategy.name,
   });
   if (line !== undefined && !packet) return lineWriter(describe, line, devices);
-  return (pool, member, flow, bytes) => {
+  return (pool, member, flow, bytes, { date }) => {
     const fields = { ...describe(pool, member), ...flowFields(flow, devices) };
-    logger.info(packet ? { ...fields, ...packetFields(flow, bytes()) } : fields, 'mark');
+    const all = packet ? { ...fields, ...packetFields(flow, bytes()) } : fields;
+    dated(date, () => logger.info(all, 'mark'));
   };
 }
 
@@ -49,22 +52,24 @@ function lineWriter(describe: Label, line: LineSink, devices: DeviceNames): Deci
     }
     return text;
   };
-  return (pool, member, flow) => {
+  return (pool, member, flow, _packet, { date }) => {
     const input = flow.inIfindex === 0 ? 'null' : JSON.stringify(devices.name(flow.inIfindex));
     line(
-      `{"level":30,"time":"${clock.now()}",${head(pool, member)},"proto":"${flow.protoName}","src":"${flow.src}",` +
+      `{"level":30,"time":"${clock.at(date)}",${head(pool, member)},"proto":"${flow.protoName}","src":"${flow.src}",` +
         `"sport":${flow.sport},"dst":"${flow.dst}","dport":${flow.dport},"in":${input},"msg":"mark"}\n`,
     );
   };
 }
 
-/** The current date as text, made at most once a millisecond. */
+/** Dates as text, made at most once for each millisecond in a row. */
 class IsoClock {
   #ms = Number.NaN;
   #text = '';
 
-  now(): string {
-    const ms = Date.now();
+  at(date: number): string {
+    let ms = Math.round(date);
+    // Ages are of another clock, so the dates of two calls can change places by a millisecond or two.
+    if (ms < this.#ms && ms > this.#ms - 3) ms = this.#ms;
     if (ms !== this.#ms) {
       this.#ms = ms;
       this.#text = new Date(ms).toISOString();

@@ -15,12 +15,21 @@ export function policyMembers({ members }: UsedPolicy, wans: readonly Wan[]): Me
   });
 }
 
+/** Finds the pool of a packet by the number that the rules wrote into its mark; see {@link poolsByPolicy}. */
+export function findByPolicy(pools: readonly Pool[], policies: PoliciesConfig, field: MarkField): FindPool {
+  const poolOf = poolsByPolicy(pools, policies);
+  return (batch: Batch, i: number) => poolOf(field.decode(batch.oldMark[i]!), batch.family[i]!);
+}
+
 /**
- * Finds the pool of a packet by the number that the rules wrote into its mark; where none of its members can take the
- * connection, the one that the policy names for that. Where it names none, the kernel knows what becomes of it.
+ * Finds a pool by the number of a policy, 0 for `default`; where none of its members can take a connection of the family,
+ * the one that the policy names for that. Where it names none, the kernel knows what becomes of it.
  * @param pools the pool of the policy `default`, and one for each policy that is used, in their order
  */
-export function findByPolicy(pools: readonly Pool[], { used }: PoliciesConfig, field: MarkField): FindPool {
+export function poolsByPolicy(
+  pools: readonly Pool[],
+  { used }: PoliciesConfig,
+): (number: number, family: number) => Pool | undefined {
   const [standard, ...others] = pools;
   const byName = new Map(used.map(({ name }, i) => [name, others[i]!]));
   const byNumber = new Map(
@@ -37,11 +46,9 @@ export function findByPolicy(pools: readonly Pool[], { used }: PoliciesConfig, f
       return to === undefined ? [] : [[others[i]!, to] as const];
     }),
   );
-  return (batch: Batch, i: number) => {
-    const number = field.decode(batch.oldMark[i]!);
+  return (number, family) => {
     if (number === 0) return standard;
     let pool = byNumber.get(number);
-    const family = batch.family[i];
     if (family !== 4 && family !== 6) return pool;
     while (pool !== undefined && pool.candidates(family).length === 0) pool = next.get(pool);
     return pool;

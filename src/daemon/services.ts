@@ -135,10 +135,10 @@ export class Services {
         ),
       inbound: NO_INBOUND,
       poolField: 'service',
-      onDecision: (pool, member, flow, packet) => {
+      onDecision: (pool, member, flow, packet, when) => {
         // This cannot throw, so the log gets its line whatever becomes of the watch.
         watch(pool, member.target.name, flow);
-        log?.(pool, member, flow, packet);
+        log?.(pool, member, flow, packet, when);
       },
       onLateDecision: (pool, flow, ageMs) => this.#of(pool)?.servers.decidedByKernel(flow, ageMs),
     };

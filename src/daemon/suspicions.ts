@@ -14,7 +14,7 @@ import type { Clock } from '../wan/clock.js';
 import { Inquiries, type InquiriesOptions, type InquiryResult } from '../wan/inquiry/inquiries.js';
 import { Destinations } from '../wan/passive/destinations.js';
 import { type Doubt, Evidence } from '../wan/passive/evidence.js';
-import type { Watch } from '../wan/passive/watch.js';
+import type { Watch, WatchOptions } from '../wan/passive/watch.js';
 import { type Conntrack, watchTargets } from './watch-targets.js';
 
 /** A change of a WAN's suspicion. */
@@ -41,6 +41,8 @@ export interface SuspicionsParts {
   readonly gateway: (wan: string, family: Family) => NeighbourGateway | undefined;
   /** Drops the remembered decisions for a WAN. @param mark its number */
   readonly forget: (mark: number) => void;
+  /** See {@link WatchOptions.onMove}. */
+  readonly onMove?: WatchOptions['onMove'];
   /** Told after the states know it. */
   readonly onChange: (change: SuspicionChange) => void;
   /** Told what asking says of a WAN that it found dead: that it is, or that it answers again. */
@@ -172,6 +174,7 @@ export class Suspicions {
       destinations: this.#destinations,
       clock,
       ...(outside.random && { random: outside.random }),
+      ...(parts.onMove && { onMove: parts.onMove }),
       onEvidence: () => {
         for (const family of FAMILIES) this.#inquiries?.consider(family);
       },
@@ -196,8 +199,8 @@ export class Suspicions {
   }
 
   /** Notes that a new connection was given to a WAN. */
-  decided(wan: string, flow: Flow): void {
-    this.#watch?.decided(wan, flow);
+  decided(wan: string, flow: Flow, ageMs = 0): void {
+    this.#watch?.decided(wan, flow, ageMs);
   }
 
   /** Does what {@link Watch.decidedByKernel} says. */

@@ -14,6 +14,7 @@ import type { Verdict } from '../wan/check-health.js';
 import { type Clock, systemClock } from '../wan/clock.js';
 import { type Finding, Health, type HealthChange, type HealthMemory } from '../wan/health.js';
 import { type CheckReport, Monitor, type Watching } from '../wan/monitor.js';
+import type { WatchOptions } from '../wan/passive/watch.js';
 import { linkVerdict, pathOf, wayOf } from '../wan/uplink.js';
 import { DeviceWatch } from './device-watch.js';
 import { type SuspicionChange, Suspicions } from './suspicions.js';
@@ -41,6 +42,8 @@ export interface UplinksParts {
   readonly hasOther: (wan: string, family: Family) => boolean;
   /** Drops the remembered decisions for a WAN. @param mark its number */
   readonly forget: (mark: number) => void;
+  /** See {@link WatchOptions.onMove}. */
+  readonly onMove?: WatchOptions['onMove'];
   /** Told when an outage that seemed brief turns out to last, see {@link TargetState.brief}. */
   readonly onLasting: (change: HealthChange) => void;
   /** Told at each look; the first look is in the constructor. */
@@ -220,8 +223,8 @@ export class Uplinks {
   }
 
   /** Notes that a new connection was given to a WAN. */
-  decided(name: string, flow: Flow): void {
-    this.#suspicions.decided(name, flow);
+  decided(name: string, flow: Flow, ageMs = 0): void {
+    this.#suspicions.decided(name, flow, ageMs);
   }
 
   /** Does what {@link Watch.decidedByKernel} says. */

@@ -13,8 +13,10 @@ import type { Pool } from '../core/pool.js';
 import type { NamedStrategy } from '../core/strategy.js';
 import type { TargetId } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
+import { Plans } from '../queue/plans.js';
 import { readQueueTable } from '../queue/proc.js';
 import type { RunProgram } from '../system/programs.js';
+import type { ChosenBy } from './ahead/chosen-by.js';
 import { Balancer, type BalancerContext, type BalancerShape } from './balancer.js';
 import { ClientMemory } from './client-memory.js';
 import { Failover } from './failover.js';
@@ -26,7 +28,7 @@ import { type MarkLogOptions, markLog } from './mark-log.js';
 import { type DaemonMemory, takeUpPicks } from './memory.js';
 import type { Months } from './months.js';
 import { Mover } from './mover.js';
-import { findByPolicy, policyMembers } from './policy-pools.js';
+import { findByPolicy, policyMembers, poolsByPolicy } from './policy-pools.js';
 import { Renumbering } from './renumbering.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
@@ -49,6 +51,8 @@ export interface WansPlan {
   readonly strategy: NamedStrategy;
   /** Those of the other policies that are used, in their order. */
   readonly policies: readonly NamedStrategy[];
+  /** The counts that a strategy chooses by; undefined where it needs none. */
+  readonly chosenBy: (strategy: NamedStrategy) => ChosenBy | undefined;
   /** Undefined when decisions are not logged. */
   readonly markLog: MarkLogOptions | undefined;
 }
@@ -276,6 +280,7 @@ export class Wans {
       ...this.#shape(),
       field,
       tried: (flow) => this.#uplinks?.tried(flow),
+      plans: new Plans(),
       label,
       // Only the user knows what marks without WANs mean, and which errors the rules queue.
       onError: (tuple, number) =>
@@ -286,10 +291,10 @@ export class Wans {
 
   /** The pools of the plan, and how they are found. */
   #shape(): BalancerShape {
-    const { config, strategy, policies, markLog: options } = this.#plan;
+    const { config, strategy, policies, chosenBy, markLog: options } = this.#plan;
     const { used } = config.policies;
     const decided = this.#isolation.around(
-      (name: string, flow: Flow) => this.#uplinks?.decided(name, flow),
+      (name: string, flow: Flow, ageMs: number) => this.#uplinks?.decided(name, flow, ageMs),
       undefined,
     );
     const log = options && markLog(label, options);
@@ -320,13 +325,18 @@ export class Wans {
       find: (pools) => findByPolicy(pools, config.policies, config.fields.wans),
       undecidedFrom: lowestPolicyNumber(config.policies),
       inbound: this.#inbound,
-      onDecision: (pool, member, flow, packet) => {
+      planned: (pools) => ({
+        numbers: [0, ...used.flatMap(({ number }) => number ?? [])],
+        poolOf: poolsByPolicy(pools, config.policies),
+        countsOf: (pool) => chosenBy(pool.strategy),
+      }),
+      onDecision: (pool, member, flow, packet, when) => {
         // This cannot throw, so the log gets its line whatever becomes of the watch.
-        decided(member.target.name, flow);
+        decided(member.target.name, flow, when.ageMs);
         const { family } = flow;
         if (pool.name !== DEFAULT_POLICY && !pool.hasOther(member.target.name, family === 6 ? 6 : 4))
           this.#lone.add(flow);
-        log?.(pool, member, flow, packet);
+        log?.(pool, member, flow, packet, when);
       },
       onLateDecision: (_pool, flow, ageMs) => this.#uplinks?.decidedByKernel(flow, ageMs),
     };
@@ -374,6 +384,7 @@ export class Wans {
       memory: this.#parts.memory?.targets,
       hasOther: (name, family) => this.#pool.hasOther(name, family),
       forget: (mark) => this.balancer.forget(mark),
+      onMove: (tuple, forMs) => this.balancer.askByFlow(tuple, forMs),
       onSuspicion: (change) => void this.#alsoSettle(() => failover.suspicionChanged(change)),
       onChange: (change) => {
         const acted = this.#alsoSettle(() => failover.changed(change));
@@ -381,7 +392,10 @@ export class Wans {
       },
       onLasting: (change) => void this.#alsoSettle(() => failover.lasts(change)),
       onLinks: (links) => {
-        this.#isolation.run(() => this.#inbound.update(links), undefined);
+        this.#isolation.run(() => {
+          this.#inbound.update(links);
+          this.balancer.askByInterface(this.#inbound.indexes());
+        }, undefined);
         void this.#alsoSettle(() => this.#renumbering.look());
         this.#isolation.run(() => this.#parts.connections?.lookAround(), undefined);
       },

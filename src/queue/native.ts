@@ -16,6 +16,7 @@ export interface NativeQueueOptions {
   receiveBuffer: number;
   /** A line that the I/O thread writes to standard error when JS is a second late. */
   lateNotice?: string;
+  plans?: NativePlans;
 }
 
 /**
@@ -38,6 +39,7 @@ export interface NativeStats {
   verdicts: number;
   batches: number;
   decisions: number;
+  planned: number;
   cacheHits: number;
   kernelDecided: number;
   marked: number;
@@ -58,8 +60,8 @@ export interface NativeStats {
 export interface NativeQueue {
   /** Typed arrays over memory that the I/O thread fills before it has `decide` called. */
   readonly batch: Batch;
-  /** Typed arrays over the memory of late flows. */
-  readonly lateFlows: Batch;
+  /** Typed arrays over the memory of what `onTold` is called for. */
+  readonly told: Batch;
   /** Drains, ends the I/O thread and calls back. Only the first call does anything. */
   close(onClosed: () => void): void;
   /** Closes at once without calling `decide`: queued packets are left to the kernel. */
@@ -67,6 +69,8 @@ export interface NativeQueue {
   stats(): NativeStats;
   /** Asks for a `pong`. */
   ping(): void;
+  /** Calls `onTold` at once for what there is. */
+  tell(): void;
   forget(mark: number, mask: number): number;
   setUndecidedFrom(value: number): void;
   ref(): void;
@@ -79,12 +83,44 @@ export interface NativeOpenError extends Error {
   errno: number;
 }
 
+/** The addon's plans, which checks nothing: see src/queue/plans.ts. */
+export interface NativePlans {
+  append(field: number, family: number, marks: Uint32Array, repeat: number): number;
+  replace(
+    field: number,
+    family: number,
+    marks: Uint32Array,
+    repeat: number,
+    used: number,
+    keep: number,
+    progress: Uint32Array,
+  ): void;
+  setTable(field: number, family: number, marks: Uint32Array, fields: number): void;
+  share(field: number, family: number, other: number): void;
+  clear(field: number, family: number, progress: Uint32Array): void;
+  take(field: number, family: number): number | undefined;
+  /** Writes how many choices are ahead, were used, and of these repeated, as those above do. */
+  progress(field: number, family: number, progress: Uint32Array): void;
+  countIn(words: Uint32Array | undefined, shift: number): void;
+  askByInterface(ifindexes: Uint32Array): void;
+  askByFlow(
+    family: number,
+    proto: number,
+    src: Uint8Array,
+    sport: number,
+    dst: Uint8Array,
+    dport: number,
+    forMs: number,
+  ): void;
+}
+
 /** The part of the addon that this folder uses. */
 export interface QueueAddon {
+  Plans: new () => NativePlans;
   Queue: new (
     options: NativeQueueOptions,
     decide: (count: number) => void,
-    onLateFlow: (place: number, ageMs: number) => void,
+    onTold: (place: number, count: number) => void,
     onEvent: (kind: NativeEvent | NativeSign, value: unknown) => void,
   ) => NativeQueue;
 }

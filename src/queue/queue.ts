@@ -3,6 +3,7 @@ import { checkInteger } from '../core/integer.js';
 import { loadAddon } from '../native.js';
 import { describeEvent, describeOpenError, type QueueError } from './errors.js';
 import type { NativeOpenError, NativeQueue, NativeStats, QueueAddon } from './native.js';
+import type { Plans } from './plans.js';
 import { readQueueTable } from './proc.js';
 
 export { QueueError, type QueueErrorCode } from './errors.js';
@@ -40,18 +41,31 @@ export interface QueueOptions {
   lateNotice?: string;
   /** Called when JS is back after a missed deadline, with how late it was in milliseconds. */
   onLate?: (lateMs: number) => void;
+  /** Choices made beforehand, which several queues may share. Default: every packet is asked about. */
+  plans?: Plans;
   /**
-   * Called, once `decide` is back, for each flow that was left to the kernel because it was late, up to 128 each time. A
-   * flow that `decide` was shown, and answered too late, is among them.
+   * Called, some time later, for what was settled without `decide`, in the order of the verdicts: what a plan decided,
+   * and flows that were left to the kernel because `decide` was late. A flow that `decide` was shown, and answered too
+   * late, is among these. While {@link MOST_TOLD} wait to be told, packets with a plan are asked about, and late flows
+   * are not noted.
    */
-  onLateFlow?: LateFlowListener;
+  onTold?: ToldListener;
 }
 
+/** How many settled packets wait to be told at most, as in native/queue/told.h. */
+export const MOST_TOLD = 8192;
+
 /**
- * Told of packet `i` of a batch that holds for the call only; its answer counts for nothing.
- * @param ageMs how long ago the packet came
+ * Told of the packets `from` to `from + count - 1` of a batch that holds for the call only. Their `marks` are what they
+ * got: {@link KERNEL_DECIDES} for a late one.
+ * @param nowMs tells the present moment, by the clock of `batch.atMs`
  */
-export type LateFlowListener = (batch: Batch, i: number, ageMs: number) => void;
+export type ToldListener = (batch: Batch, from: number, count: number, nowMs: () => number) => void;
+
+/** What CLOCK_MONOTONIC, by which native code dates packets and process.hrtime() counts, is ahead of performance.now(). */
+const MONOTONIC_AHEAD_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+const monotonicMs = (): number => performance.now() + MONOTONIC_AHEAD_MS;
 
 /**
  * Decides a batch: writes `batch.marks[0..count)`, each inside the mask; packets whose mark it leaves alone are the
@@ -66,7 +80,8 @@ export type Decide = (batch: Batch, count: number) => void;
  * dropped`.
  *
  * - `verdicts`: packets answered; `batches`: messages that carried them
- * - `decisions`: packets that `decide` gave a mark; `cacheHits`: later packets of their flows
+ * - `decisions`: packets that `decide` or a plan gave a mark, `planned`: those of a plan; `cacheHits`: later packets of
+ *   their flows
  * - `kernelDecided`: packets left to the kernel; `late`: calls of `decide` that missed the deadline,
  *   `lateFlows`: flows that were left to the kernel for that
  * - `marked`: packets that arrived with a mark in our bits and pass as they are; `droppedErrors`: ICMP errors that
@@ -149,9 +164,10 @@ export class Queue {
           failOpen: all.failOpen,
           receiveBuffer,
           ...(all.lateNotice === undefined ? {} : { lateNotice: all.lateNotice }),
+          ...(all.plans === undefined ? {} : { plans: all.plans.native }),
         },
         (count) => decide(batch, count),
-        (place, ageMs) => all.onLateFlow?.(lateFlows, place, ageMs),
+        (place, count) => all.onTold?.(told, place, count, monotonicMs),
         (kind, value) => {
           if (kind === 'late') return all.onLate?.(Number(value));
           if (kind === 'pong') return this.#pong();
@@ -164,7 +180,7 @@ export class Queue {
       const ours = [...openQueues].some((queue) => queue.num === all.num);
       throw describeOpenError(all.num, error as NativeOpenError, ours, readQueueTable());
     }
-    const { batch, lateFlows } = this.#native;
+    const { batch, told } = this.#native;
     if (openQueues.size === 0) process.on('exit', closeAllNow);
     openQueues.add(this);
   }
@@ -213,6 +229,11 @@ export class Queue {
    */
   forget(mark: number, mask = 0xffffffff): number {
     return this.#native.forget(mark, mask);
+  }
+
+  /** Calls {@link QueueOptions.onTold} now for what there is to tell. Does nothing while that is being called. */
+  tell(): void {
+    this.#native.tell();
   }
 
   /** Replaces {@link QueueOptions.undecidedFrom} for packets that come from now on. @throws RangeError */

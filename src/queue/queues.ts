@@ -59,6 +59,11 @@ export class Queues {
     await Promise.all(this.#all.map((queue) => queue.ping()));
   }
 
+  /** Does what {@link Queue.tell} says, for all queues. */
+  tell(): void {
+    for (const queue of this.#all) queue.tell();
+  }
+
   /** Does what {@link Queue.setUndecidedFrom} says, for all queues. */
   setUndecidedFrom(value: number): void {
     for (const queue of this.#all) queue.setUndecidedFrom(value);

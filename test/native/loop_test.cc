@@ -57,7 +57,7 @@ class Lab {
       if (!pthread_equal(pthread_self(), test)) hold.acquire(), hold.release();
       return now_ms.load();
     };
-    loop = std::make_unique<QueueLoop>(options, NetlinkSocket(ends[1]), memory, late_memory, stats,
+    loop = std::make_unique<QueueLoop>(options, NetlinkSocket(ends[1]), memory, told_memory, plans, stats,
                                        [this] { wakes_.release(); });
   }
   ~Lab() {
@@ -165,7 +165,8 @@ class Lab {
    */
   std::binary_semaphore hold{1};
   BatchMemory memory;
-  BatchMemory late_memory;
+  ToldMemory told_memory;
+  Plans plans;
   Stats stats;
   std::unique_ptr<QueueLoop> loop;
 
@@ -313,15 +314,16 @@ void TestLate() {
   CHECK_EQUAL(lab.stats.late_flows.Get(), 2);
   CHECK(lab.loop->handoff().Lateness().count() >= 0);
   CHECK_EQUAL(lab.loop->handoff().TakeLateness().count(), 0);
-  LateFlows& late = lab.loop->late_flows();
+  Told& told = lab.loop->told();
+  CHECK_EQUAL(told.Run(), 2);
   for (const uint32_t place : {0u, 1u}) {
-    CHECK(!late.empty());
-    CHECK_EQUAL(late.place(), place);
-    CHECK_EQUAL(late.noted_ms(), 1000);
-    CHECK_EQUAL(lab.late_memory.sport[place], 1001 + place);
-    late.Drop();
+    CHECK_EQUAL(told.place(), place);
+    CHECK_EQUAL(lab.told_memory.at_ms[place], 1000);
+    CHECK_EQUAL(lab.told_memory.sport[place], 1001 + place);
+    CHECK_EQUAL(lab.told_memory.marks[place], BatchMemory::kKernelDecides);
+    told.Drop(1);
   }
-  CHECK(late.empty());
+  CHECK_EQUAL(told.Count(), 0);
 
   lab.Answer({5});
   CHECK(lab.loop->handoff().TakeLateness().count() >= 1);
@@ -338,26 +340,26 @@ void TestLate() {
  * back before.
  */
 void TestLateFlows() {
-  Lab lab(std::chrono::milliseconds(1), 4096);
+  Lab lab(std::chrono::milliseconds(1), 65536);
   lab.Start();
-  constexpr uint32_t kRoom = BatchMemory::kCapacity;
-  LateFlows& late = lab.loop->late_flows();
+  constexpr uint32_t kRoom = Told::kCapacity;
+  Told& told = lab.loop->told();
   for (const uint32_t first : {0u, 100u}) {
     lab.Queue(Udp(1, static_cast<uint16_t>(1000 + first)));
-    CHECK_EQUAL(lab.Take(), 1);
     lab.Expect({Accept(1)});
     lab.now_ms += 5;
     for (uint32_t n = 1; n < kRoom + 10; n++) {
       lab.Queue(Udp(n, static_cast<uint16_t>(1000 + first + n)));
       lab.Expect({Accept(n)});
     }
-    lab.Answer({5});
-    for (uint32_t n = 0; n < kRoom; n++, late.Drop()) {
-      CHECK(!late.empty());
-      CHECK_EQUAL(lab.late_memory.sport[late.place()], 1000 + first + n);
-      CHECK_EQUAL(late.noted_ms(), lab.now_ms.load() - (n == 0 ? 5 : 0));
+    CHECK_EQUAL(lab.loop->handoff().Take(), 0);
+    CHECK_EQUAL(told.Count(), kRoom);
+    CHECK_EQUAL(told.Run(), kRoom - told.place());
+    for (uint32_t n = 0; n < kRoom; n++, told.Drop(1)) {
+      CHECK_EQUAL(lab.told_memory.sport[told.place()], 1000 + first + n);
+      CHECK_EQUAL(lab.told_memory.at_ms[told.place()], lab.now_ms.load() - (n == 0 ? 5 : 0));
     }
-    CHECK(late.empty());
+    CHECK_EQUAL(told.Count(), 0);
   }
   lab.Close();
   CHECK_EQUAL(lab.stats.late_flows.Get(), 2 * (kRoom + 10));
@@ -603,6 +605,238 @@ void TestTwoAtOnce() {
   }
 }
 
+/** Whether JS has been asked; false within a moment in which everything else was answered. */
+bool IsAsked(Lab& lab) { return lab.loop->handoff().Take() > 0; }
+
+/** What is planned is answered in its order without JS, which is told of it. A duplicate gets the same mark.
+ */
+void TestPlan() {
+  Lab lab;
+  const uint32_t marks[] = {1, 2, 2, 1};
+  CHECK_EQUAL(lab.plans.Append({0, 4}, marks, 0), 4);
+  lab.now_ms = 5000;
+  for (uint16_t n = 0; n < 4; n++) lab.Queue(Udp(n + 1, 1000 + n));
+  lab.Queue(Udp(5, 1001));
+  lab.Start();
+  lab.Expect({Repeat(1, 1), Repeat(2, 2), Repeat(3, 2), Repeat(4, 1), Repeat(5, 2)});
+  CHECK(!IsAsked(lab));
+  Told& told = lab.loop->told();
+  CHECK_EQUAL(told.Count(), 4);
+  for (uint16_t n = 0; n < 4; n++) {
+    CHECK_EQUAL(lab.told_memory.sport[n], 1000 + n);
+    CHECK_EQUAL(lab.told_memory.marks[n], marks[n]);
+    CHECK_EQUAL(lab.told_memory.at_ms[n], 5000);
+  }
+  told.Drop(4);
+  CHECK_EQUAL(lab.stats.planned.Get(), 4);
+  CHECK_EQUAL(lab.stats.decisions.Get(), 4);
+  CHECK_EQUAL(lab.stats.cache_hits.Get(), 1);
+
+  // The plan is used up, so JS is asked as without one.
+  lab.Decide(6, 1006, 3);
+  CHECK_EQUAL(lab.stats.planned.Get(), 4);
+  lab.Close();
+  lab.ExpectNothingMore();
+}
+
+/** A sequence that runs out goes on with its last choices again. What was replaced is not among them. */
+void TestPlanRepeats() {
+  Lab lab;
+  const uint32_t former[] = {7, 7, 7};
+  const uint32_t marks[] = {9, 1, 2};
+  lab.plans.Append({0, 4}, former, 3);
+  lab.Start();
+  lab.Queue(Udp(1, 1000));
+  lab.Expect({Repeat(1, 7)});
+  CHECK_EQUAL(lab.plans.Replace({0, 4}, marks, 2, 1, 0).ahead, 2);
+  const uint32_t expected[] = {9, 1, 2, 1, 2, 1};
+  for (uint16_t n = 0; n < 6; n++) {
+    lab.Queue(Udp(2 + n, 1001 + n));
+    lab.Expect({Repeat(2 + n, expected[n])});
+  }
+  PlanProgress progress = lab.plans.Progress({0, 4});
+  CHECK_EQUAL(progress.ahead, 0);
+  CHECK_EQUAL(progress.used, 7);
+  CHECK_EQUAL(progress.repeated, 3);
+
+  const uint32_t one[] = {4};
+  CHECK_EQUAL(lab.plans.Replace({0, 4}, one, 50, 7, 0).used, 7);
+  for (uint16_t n = 0; n < 3; n++) {
+    lab.Queue(Udp(20 + n, 1020 + n));
+    lab.Expect({Repeat(20 + n, 4)});
+  }
+  CHECK(!IsAsked(lab));
+  CHECK_EQUAL(lab.plans.Clear({0, 4}).repeated, 5);
+  lab.Decide(30, 1030, 5);
+  lab.Close();
+}
+
+/** What comes next is kept, as far as it was not used meanwhile, so that it is known what the new choices
+ * follow. */
+void TestPlanKeeps() {
+  Plans plans;
+  const uint32_t marks[] = {1, 2, 3, 4, 5, 6};
+  const uint32_t others[] = {7, 8};
+  Packet packet;
+  packet.flow.family = 4;
+  const auto next = [&] { return Plans::Reader(plans).Choose(packet, 0, 0).value(); };
+  plans.Append({0, 4}, marks, 1);
+  CHECK_EQUAL(next(), 1);
+  CHECK_EQUAL(next(), 2);
+  CHECK_EQUAL(plans.Replace({0, 4}, others, 1, 1, 3).ahead, 4);
+  for (const uint32_t mark : {3, 4, 7, 8}) CHECK_EQUAL(next(), mark);
+  // All that was to be kept is used by now, and more.
+  plans.Append({0, 4}, marks, 1);
+  CHECK_EQUAL(next(), 1);
+  CHECK_EQUAL(plans.Replace({0, 4}, others, 1, 5, 1).used, 7);
+  CHECK_EQUAL(next(), 7);
+  // There is less than was to be kept.
+  CHECK_EQUAL(plans.Replace({0, 4}, marks, 1, 8, 9).ahead, 1);
+  CHECK_EQUAL(next(), 8);
+  CHECK_EQUAL(next(), 1);
+}
+
+/** A sequence takes what it has room for, over the end of its ring, too. */
+void TestPlanRoom() {
+  Plans plans;
+  std::vector<uint32_t> marks(Plans::kMostAhead - 1);
+  for (uint32_t i = 0; i < marks.size(); i++) marks[i] = i + 1;
+  CHECK_EQUAL(plans.Append({0, 4}, marks, 0), marks.size());
+  CHECK_EQUAL(plans.Append({0, 4}, marks, 0), 1);
+  CHECK_EQUAL(plans.Append({0, 4}, marks, 0), 0);
+  Packet packet;
+  packet.flow.family = 4;
+  const auto next = [&] { return Plans::Reader(plans).Choose(packet, 0, 0); };
+  for (const uint32_t mark : marks) CHECK_EQUAL(next().value(), mark);
+  CHECK_EQUAL(plans.Append({0, 4}, marks, 0), marks.size());
+  CHECK_EQUAL(next().value(), 1);
+  for (const uint32_t mark : marks) CHECK_EQUAL(next().value(), mark);
+  CHECK(!next());
+}
+
+/** A plan is for one family and one value of the field; what has to be asked about is, whatever the plan
+ * says. */
+void TestPlanIsFor() {
+  Lab lab(std::chrono::seconds(60), 1024, 0x80);
+  const uint32_t four[] = {1};
+  const uint32_t policy[] = {2};
+  lab.plans.Append({0, 4}, four, 1);
+  lab.plans.Append({0x80, 4}, policy, 1);
+  lab.Start();
+  lab.Queue(Udp(1, 1000));
+  lab.Expect({Repeat(1, 1)});
+  lab.Queue(Udp(2, 1001, 0x5580));
+  lab.Expect({Repeat(2, 0x5502)});
+  lab.Queue(Udp(3, 1002, 0x81));
+  CHECK_EQUAL(lab.Take(), 1);
+  lab.Answer({3});
+  lab.Expect({Repeat(3, 3)});
+
+  FlowKey flow;
+  CHECK(lab.memory.sport[0] == 1002);
+  std::copy_n(lab.memory.src, 16, flow.src);
+  std::copy_n(lab.memory.dst, 16, flow.dst);
+  flow.sport = 1003;
+  flow.dport = lab.memory.dport[0];
+  flow.proto = lab.memory.proto[0];
+  flow.family = 4;
+  lab.plans.AskByFlow(flow, lab.now_ms, lab.now_ms + 10);
+  lab.Decide(4, 1003, 4);
+  lab.Queue(Udp(5, 1004));
+  lab.Expect({Repeat(5, 1)});
+  lab.now_ms += 10;
+  CHECK_EQUAL(lab.loop->Forget(4, 0xff), 1);
+  lab.Queue(Udp(6, 1003));
+  lab.Expect({Repeat(6, 1)});
+  lab.Close();
+
+  Plans plans;
+  plans.Append({0, 4}, four, 1);
+  plans.AskByInterface({6, 7});
+  Packet packet;
+  packet.flow.family = 4;
+  const auto next = [&] { return Plans::Reader(plans).Choose(packet, 0, 0); };
+  CHECK(next());
+  packet.in_ifindex = 7;
+  CHECK(!next());
+  packet.in_ifindex = 8;
+  CHECK(next());
+  packet.flow.proto = IPPROTO_ICMP;
+  packet.flow.dport = ICMP_DEST_UNREACH << 8;
+  CHECK(!next());
+  packet.flow.dport = ICMP_ECHO << 8;
+  CHECK(next());
+  packet.flow.family = 6;
+  CHECK(!next());
+}
+
+/** With more flows than there is room for, every flow is asked about for as long as the last one would have
+ * been. */
+void TestPlanAsksTooMany() {
+  Plans plans;
+  const uint32_t marks[] = {1};
+  plans.Append({0, 4}, marks, 1);
+  FlowKey flow;
+  flow.family = 4;
+  Packet packet;
+  packet.flow.family = 4;
+  packet.flow.sport = 9;
+  const auto next = [&](uint64_t now_ms) { return Plans::Reader(plans).Choose(packet, 0, now_ms); };
+  const auto ask = [&](uint32_t n, uint64_t now_ms, uint64_t until_ms) {
+    flow.dst[0] = static_cast<uint8_t>(n >> 8);
+    flow.dst[1] = static_cast<uint8_t>(n);
+    plans.AskByFlow(flow, now_ms, until_ms);
+  };
+  for (uint32_t n = 0; n < Plans::kMostAsked; n++) ask(n, 0, 10);
+  CHECK(next(0));
+  ask(Plans::kMostAsked, 0, 20);
+  CHECK(!next(0));
+  CHECK(!next(19));
+  CHECK(next(20));
+  // The first ones are forgotten by now, so there is room.
+  ask(Plans::kMostAsked, 20, 30);
+  CHECK(next(20));
+}
+
+/** A table has one mark for each hash of the named fields. */
+void TestPlanTable() {
+  Plans plans;
+  plans.SetTable({0, 4}, {1, 2, 3, 4}, HashFields{.sport = true});
+  Packet packet;
+  packet.flow.family = 4;
+  uint32_t seen[5] = {};
+  for (uint32_t port = 0; port < 4000; port++) {
+    packet.flow.sport = static_cast<uint16_t>(port);
+    packet.flow.dport = static_cast<uint16_t>(port % 7);
+    const auto mark = Plans::Reader(plans).Choose(packet, 0, 0);
+    CHECK_EQUAL(mark.value(), 1 + PlaceOf(Mix32(port), 4));
+    seen[*mark]++;
+  }
+  for (uint32_t mark = 1; mark <= 4; mark++) CHECK(seen[mark] > 900 && seen[mark] < 1100);
+  CHECK_EQUAL(plans.Clear({0, 4}).ahead, 0);
+  CHECK(!Plans::Reader(plans).Choose(packet, 0, 0));
+}
+
+/** What JS cannot be told of any more is asked about: no decision is missing in its log. */
+void TestPlanTellsAll() {
+  Lab lab(std::chrono::seconds(60), 65536);
+  const uint32_t marks[] = {1};
+  lab.plans.Append({0, 4}, marks, 1);
+  lab.Start();
+  for (uint32_t n = 0; n < Told::kCapacity; n++) {
+    lab.Queue(Udp(n, static_cast<uint16_t>(n)));
+    lab.Expect({Repeat(n, 1)});
+  }
+  CHECK(lab.loop->told().full());
+  lab.Decide(1, 60000, 2);
+  CHECK_EQUAL(lab.told_memory.sport[0], 0);
+  lab.loop->told().Drop(1);
+  lab.Queue(Udp(2, 60001));
+  lab.Expect({Repeat(2, 1)});
+  CHECK_EQUAL(lab.told_memory.sport[0], 60001);
+  lab.Close();
+}
+
 }  // namespace
 
 int main() {
@@ -614,6 +848,14 @@ int main() {
   TestManyBatches();
   TestLate();
   TestLateFlows();
+  TestPlan();
+  TestPlanRepeats();
+  TestPlanKeeps();
+  TestPlanRoom();
+  TestPlanIsFor();
+  TestPlanAsksTooMany();
+  TestPlanTable();
+  TestPlanTellsAll();
   TestPing();
   TestNeverTaken();
   TestCloseDrains();

@@ -67,6 +67,7 @@ export function emptyBatch(capacity: number): Batch {
     outIfindex: new Uint32Array(capacity),
     oldMark: new Uint32Array(capacity),
     length: new Uint32Array(capacity),
+    atMs: new Float64Array(capacity),
     mac: new Float64Array(capacity),
     copied: new Uint8Array(capacity),
     bytes: new Uint8Array(COPY_BYTES * capacity),

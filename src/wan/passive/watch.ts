@@ -58,6 +58,11 @@ export interface WatchOptions {
    * the decision, which tells only of what is gone.
    */
   readonly onUnanswered?: (wan: string, family: Family) => void;
+  /**
+   * Told of a connection before conntrack forgets it, because its next packet needs another WAN; it is sure of that for
+   * so many milliseconds.
+   */
+  readonly onMove?: (tuple: Tuple, forMs: number) => void;
 }
 
 /**
@@ -98,9 +103,9 @@ export class Watch {
     return this.#moves.of(flow)?.tried;
   }
 
-  /** Notes that a new connection was given to `wan`. */
-  decided(wan: string, flow: Flow): void {
-    this.#note(wan, flow, 0);
+  /** Notes that a new connection was given to `wan`. @param ageMs how long ago */
+  decided(wan: string, flow: Flow, ageMs = 0): void {
+    this.#note(wan, flow, ageMs);
   }
 
   /**
@@ -301,6 +306,7 @@ export class Watch {
     // Noted before the kernel is asked, since the next SYN may come meanwhile.
     for (const sample of samples) {
       const { wan, tuple, knownMs } = sample;
+      this.#options.onMove?.(tuple, REMEMBERED_MS);
       this.#moves.add(tuple, {
         from: wan,
         tried: new Set([wan]),

@@ -38,6 +38,7 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
   const queues = {
     close: async () => void done.push('close'),
     stats: () => ({ lateFlows }),
+    tell: () => undefined,
     setUndecidedFrom: (value: number) => void done.push(`undecided from ${value.toString(16)}`),
     forget: (mark: number, mask?: number) =>
       void done.push(`forget ${mark.toString(16)}/${mask?.toString(16)}`),
@@ -69,6 +70,7 @@ function made(strategies: Readonly<Record<string, Strategy>>, poolField?: string
       fresh: async () => undefined,
       count: (mark) => 10 * mark,
       decided: (mark) => void done.push(`decided ${mark}`),
+      countPlanned: () => undefined,
       lookAround: () => undefined,
       close: async () => undefined,
     },
@@ -128,7 +130,8 @@ describe('Balancer', () => {
     batch.family.fill(4);
     batch.dport.set([0, 1, 5, 0]);
     batch.sport.set([1, 2, 3, 4]);
-    for (let i = 0; i < 4; i++) options.onLateFlow!(batch, i, 10 * i);
+    batch.atMs.set([100, 90, 80, 70]);
+    options.onTold!(batch, 0, 4, () => 100);
     assert.deepEqual(done, [
       'the kernel chose for a, 0 ms ago',
       'the kernel chose for b, 10 ms ago',

@@ -7,6 +7,8 @@ import { SystemError } from '#wanmark/errors.js';
 const IDLE_MS = 1000;
 
 /** A source whose first numbers come when `dumped` is called. */
+const PLANNED = new Uint32Array(1);
+
 function fake() {
   const opened = { times: 0, open: 0, decided: [] as number[], lookedAround: 0, dumped: () => {} };
   const open = (): ConnectionSource => {
@@ -19,6 +21,7 @@ function fake() {
       fresh: () => ready,
       count: (mark) => mark * 10,
       decided: (mark) => void opened.decided.push(mark),
+      countPlanned: (plans) => plans.countIn(PLANNED, 8),
       lookAround: () => void opened.lookedAround++,
       close: async () => {
         opened.open--;

@@ -21,6 +21,7 @@ function made(...needs: (readonly Need[])[]) {
       fresh: async () => undefined,
       count: (mark: number) => 10 * mark,
       decided: () => undefined,
+      countPlanned: () => undefined,
       lookAround: () => undefined,
       close: async () => undefined,
     };

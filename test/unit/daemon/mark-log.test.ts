@@ -6,6 +6,7 @@ import { States } from '#wanmark/core/states.js';
 import type { Label } from '#wanmark/daemon/balancer.js';
 import type { DeviceNames } from '#wanmark/daemon/device-names.js';
 import { markLog } from '#wanmark/daemon/mark-log.js';
+import { NOW } from '#wanmark/daemon/moment.js';
 import { flow, poolOf, statesOf, wan } from '../flows.js';
 
 const FLOWS = [
@@ -32,6 +33,8 @@ function poolNamed(name: string, strategy: string, wans = [wan(1), wan(2)]) {
 
 const wanLabel: Label = (_pool, { configured }) => ({ wan: configured.name });
 
+const now = (_date: number, call: () => void): void => call();
+
 /** The text of a log, made by the logger alone or with lines made beside it. */
 function written(log: (logger: Logger, line: ((text: string) => void) | undefined) => void) {
   return [false, true].map((ready) => {
@@ -51,8 +54,8 @@ describe('the mark log', () => {
   it('writes by itself what the logger would, to the byte', () => {
     const [logged, ready] = written((logger, line) => {
       const pool = poolNamed('wans', 'mine"\\.js');
-      const log = markLog(wanLabel, { logger, line, devices, packet: false });
-      for (const member of pool.members) for (const one of FLOWS) log(pool, member, one, BYTES);
+      const log = markLog(wanLabel, { logger, line, devices, packet: false, dated: now });
+      for (const member of pool.members) for (const one of FLOWS) log(pool, member, one, BYTES, NOW);
     });
     assert.equal(logged!.length, 10);
     assert.deepEqual(ready, logged);
@@ -66,8 +69,8 @@ describe('the mark log', () => {
     const pools = ['web', 'mail'].map((name) => poolNamed(name, 'weighted', [backend]));
     const label: Label = (pool, { configured }) => ({ service: pool.name, backend: configured.name });
     const [logged, ready] = written((logger, line) => {
-      const log = markLog(label, { logger, line, devices, packet: false });
-      for (const pool of pools) for (const one of FLOWS) log(pool, pool.members[0]!, one, BYTES);
+      const log = markLog(label, { logger, line, devices, packet: false, dated: now });
+      for (const pool of pools) for (const one of FLOWS) log(pool, pool.members[0]!, one, BYTES, NOW);
     });
     assert.equal(logged!.length, 10);
     assert.deepEqual(ready, logged);
@@ -80,7 +83,13 @@ describe('the mark log', () => {
   it('leaves packets to the logger', () => {
     const [logged, ready] = written((logger, line) => {
       const pool = poolNamed('wans', 'weighted');
-      markLog(wanLabel, { logger, line, devices, packet: true })(pool, pool.members[0]!, flow(), BYTES);
+      markLog(wanLabel, { logger, line, devices, packet: true, dated: now })(
+        pool,
+        pool.members[0]!,
+        flow(),
+        BYTES,
+        NOW,
+      );
     });
     assert.deepEqual(ready, logged);
     assert.match(logged![0]!, /"packet":"/);

@@ -1,0 +1,120 @@
+import type { MarkField } from '../../core/mark.js';
+import type { Ahead, Pool } from '../../core/pool.js';
+import { Sequence, type SequenceStrategy } from '../../core/sequence.js';
+import { MOST_AHEAD, type PlanKey, type Plans, type Progress } from '../../queue/plans.js';
+import type { ChosenBy } from './chosen-by.js';
+
+/** How many choices are said beforehand at first; more where they are used up fast. */
+const FEW = 256;
+
+/**
+ * The choices of a pool for one family, said beforehand to the queues, which use them up in their order.
+ *
+ * The strategy hears what was used, and takes back what was not when the plan ends, so its shares are those of as many
+ * single questions. Where the queues run out, because this process stands still, they repeat the last round; that is what
+ * strategies by weight would have gone on with, and what others would not be far from.
+ */
+export class PlannedSequence {
+  readonly #plans: Plans;
+  readonly #key: PlanKey;
+  readonly #pool: Pool;
+  readonly #sequence: Sequence;
+  /** What a choice is in a mark, by its index. */
+  readonly #marks: readonly number[];
+  /** See {@link roundOf}; undefined where there is none. */
+  readonly #round: number | undefined;
+  #target: number;
+  #used = 0;
+  #repeated = 0;
+
+  /** @param shared whether the packets of the other family use up the same choices */
+  constructor(
+    plans: Plans,
+    key: PlanKey,
+    field: MarkField,
+    pool: Pool,
+    { list, members, sequence }: Ahead & { readonly sequence: SequenceStrategy },
+    { chosenBy, shared }: { readonly chosenBy: ChosenBy | undefined; readonly shared: boolean },
+  ) {
+    this.#plans = plans;
+    this.#key = key;
+    this.#pool = pool;
+    this.#sequence = new Sequence(sequence, list, chosenBy?.counts);
+    this.#marks = members.map(({ configured }) => field.encode(configured.mark));
+    // By counts there is no round; all that was said together is even.
+    this.#round = chosenBy === undefined ? roundOf(list.map(({ weight }) => weight)) : undefined;
+    this.#target = Math.max(FEW, this.#round ?? MOST_AHEAD);
+    this.#append();
+    if (shared) plans.share(key, key.family === 4 ? 6 : 4);
+  }
+
+  /** Takes in what was used, and says more where little is left. @returns how many were used since the last time */
+  refill(): number {
+    const used = this.#settle(this.#plans.progress(this.#key));
+    if (used > this.#target / 4) this.#target = Math.min(MOST_AHEAD, 2 * this.#target);
+    if (this.#sequence.length < this.#target / 2) this.#append();
+    return used;
+  }
+
+  /**
+   * Says the choices anew, since the counts have moved: all but the few that the queues may use meanwhile.
+   * @returns how many were used since the last time
+   */
+  renew(): number {
+    const progress = this.#plans.progress(this.#key);
+    const used = this.#settle(progress);
+    this.#target = Math.min(MOST_AHEAD, Math.max(FEW, 2 * used));
+    const keep = Math.min(this.#sequence.length, Math.ceil(used / 4));
+    this.#sequence.takeBack(keep);
+    const marks = this.#next(this.#target - keep);
+    this.#plans.replace(this.#key, marks, this.#round ?? MOST_AHEAD, { used: progress.used, keep });
+    return used;
+  }
+
+  /** Takes the plan away, so that packets are asked about. */
+  end(): void {
+    this.#settle(this.#plans.clear(this.#key));
+    this.#sequence.takeBack();
+  }
+
+  #append(): void {
+    this.#plans.append(
+      this.#key,
+      this.#next(this.#target - this.#sequence.length),
+      this.#round ?? MOST_AHEAD,
+    );
+  }
+
+  #next(count: number): Uint32Array {
+    const indexes = new Uint16Array(count);
+    const said = this.#sequence.next(indexes, this.#pool.fault);
+    return Uint32Array.from(indexes.subarray(0, said), (index) => this.#marks[index]!);
+  }
+
+  /** Takes in how far the queues are. @returns how many choices they have used since the last time */
+  #settle({ used, repeated }: Progress): number {
+    const usedSince = (used - this.#used) >>> 0;
+    const repeatedSince = (repeated - this.#repeated) >>> 0;
+    this.#used = used;
+    this.#repeated = repeated;
+    this.#sequence.used(usedSince - repeatedSince);
+    // What was repeated counts as if it had been said; after whole rounds the strategy is where it was.
+    if (this.#round !== undefined && repeatedSince > 0) {
+      const rest = new Uint16Array(repeatedSince % this.#round);
+      this.#sequence.used(this.#sequence.next(rest, this.#pool.fault));
+    }
+    return usedSince;
+  }
+}
+
+/**
+ * After how many choices by weights, or in turn, the next ones are the same again; where that are too many, as many as
+ * there is room for.
+ */
+function roundOf(weights: readonly number[]): number {
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  // Turns take as many as there are candidates, and shares by weight their sum.
+  const round = sum * weights.length;
+  if (round <= MOST_AHEAD) return round;
+  return Math.min(sum, MOST_AHEAD);
+}

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Counts } from '#wanmark/core/counts.js';
+import type { Family } from '#wanmark/core/family.js';
+import { MarkField } from '#wanmark/core/mark.js';
+import { Pool } from '#wanmark/core/pool.js';
+import { Sequence } from '#wanmark/core/sequence.js';
+import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import { targetId } from '#wanmark/core/target.js';
+import { type Wan, wanMember } from '#wanmark/core/wan.js';
+import { Planner } from '#wanmark/daemon/ahead/planner.js';
+import { MOST_AHEAD, Plans } from '#wanmark/queue/plans.js';
+import { flow, statesOf, wan } from '../../flows.js';
+
+const FIELD = new MarkField(0xff00);
+const POLICY = 200;
+
+/** A planner over real plans; the test takes the choices that a queue would use. */
+function made(name: string, wans: readonly Wan[], slowStartMs = 0) {
+  const clock = { ms: 0 };
+  const counts = new Counts();
+  const live = new Map<number, number>();
+  counts.source = (mark) => live.get(mark) ?? 0;
+  const states = statesOf(wans, slowStartMs, () => clock.ms);
+  const context = { random: () => 0.5, now: () => clock.ms, connections: counts.connections };
+  const factory = STRATEGIES.get(name)!;
+  const makePool = (poolName: string) =>
+    new Pool({
+      name: poolName,
+      members: wans.map(wanMember),
+      strategy: { name, strategy: factory(context) },
+      states,
+      onFault: assert.fail,
+    });
+  const [pool, other] = [makePool('default'), makePool('voice')];
+  const plans = new Plans();
+  const told: string[] = [];
+  const planner = new Planner(
+    {
+      plans,
+      field: FIELD,
+      tell: () => void told.push('told'),
+      onFault: (error) => assert.fail(String(error)),
+    },
+    () => clock.ms,
+  );
+  const counting = factory.needs?.includes('connections') === true;
+  states.watch(() => planner.refresh());
+  planner.follow({
+    numbers: [0, POLICY],
+    poolOf: (number) => (number === 0 ? pool : other),
+    countsOf: () => (counting ? { counts } : undefined),
+  });
+  /** Uses choices as the queues do; 0 where a packet would be asked about. */
+  const use = (count: number, family: Family = 4, number = 0) =>
+    Array.from({ length: count }, () =>
+      FIELD.decode(plans.take({ field: number === 0 ? 0 : FIELD.encode(number), family }) ?? 0),
+    );
+  return { planner, plans, pool, states, use, told, live, clock };
+}
+
+const sum = (marks: readonly number[], mark: number) => marks.filter((one) => one === mark).length;
+
+/** Waits for as many turns of the event loop as it takes. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('Planner', () => {
+  it('says what as many picks would have answered, however often it goes on', () => {
+    const wans = [wan(1, { weight: 5 }), wan(2, { weight: 3 }), wan(3)];
+    const { planner, use } = made('weighted', wans);
+    const { pool: picks, planner: idle } = made('weighted', wans);
+    idle.stop();
+    for (let round = 0; round < 200; round++) {
+      const used = use(7 + (round % 100));
+      assert.deepEqual(
+        used,
+        used.map(() => picks.select(flow())!.configured.mark),
+      );
+      planner.refill();
+    }
+    planner.stop();
+  });
+
+  it('gives both families one order where they have the same candidates, and each policy its own', () => {
+    const { use, planner } = made('weighted', [wan(1), wan(2), wan(3)]);
+    assert.deepEqual([...use(2, 4), ...use(2, 6), ...use(2, 4)], [1, 2, 3, 1, 2, 3]);
+    assert.deepEqual([...use(2, 4, POLICY), ...use(1, 6, POLICY)], [1, 2, 3]);
+    planner.stop();
+  });
+
+  it('uses nothing of what was said before a change, and goes on as if that had never been said', () => {
+    const wans = [wan(1, { weight: 2 }), wan(2), wan(3)];
+    const { states, use, planner } = made('weighted', wans);
+    const id = targetId('wan1', 4);
+    assert.equal(sum(use(2), 1), 1);
+    states.found(id, { up: false, since: 0, reason: 'test', heldUntil: undefined });
+    assert.equal(sum(use(100), 1), 0);
+    states.found(id, { up: true, since: 0, reason: 'test', heldUntil: undefined });
+    assert.equal(sum(use(10), 1), 0, 'it is not admitted yet');
+    states.admit(id);
+    const used = use(42);
+    // Two of the round of four were used before.
+    assert.deepEqual([sum(used.slice(0, 2), 1), sum(used.slice(2), 1)], [1, 20]);
+    states.setWeight('wan2', 0);
+    assert.equal(sum(use(100), 2), 0);
+    planner.stop();
+    assert.deepEqual(use(1), [0]);
+  });
+
+  it('keeps the shares exact where the queues run out and repeat', () => {
+    const wans = [wan(1, { weight: 5 }), wan(2, { weight: 3 }), wan(3)];
+    const { use, planner } = made('weighted', wans);
+    const long = use(10_001);
+    planner.refill();
+    const all = [...long, ...use(8)];
+    for (let from = 0; from + 9 <= all.length; from++) {
+      const run = all.slice(from, from + 9);
+      assert.deepEqual(
+        [1, 2, 3].map((mark) => sum(run, mark)),
+        [5, 3, 1],
+        `run at ${from}`,
+      );
+    }
+    planner.stop();
+  });
+
+  it('says more beforehand where much is used', () => {
+    const { planner, plans, use } = made('round-robin', [wan(1), wan(2)]);
+    const key = { field: 0, family: 4 } as const;
+    assert.equal(plans.progress(key).ahead, 256);
+    for (let i = 0; i < 10; i++) {
+      use(plans.progress(key).ahead);
+      planner.refill();
+    }
+    assert.equal(plans.progress(key).ahead, MOST_AHEAD);
+    planner.stop();
+  });
+
+  it('plans by counts from when it is asked until nobody uses that', async () => {
+    const { planner, plans, use, live, clock, told } = made('least-connections', [wan(1), wan(2)]);
+    assert.deepEqual(use(1), [0], 'the first packet is asked about');
+    live.set(1, 1_000_000);
+    planner.asked(0, 4);
+    assert.deepEqual(use(4), [2, 2, 2, 2]);
+    live.set(1, 0).set(2, 100);
+    const before = told.length;
+    await new Promise<void>((resolve) => {
+      const look = () => (use(1)[0] === 1 ? resolve() : setImmediate(look));
+      look();
+    });
+    assert.ok(told.length > before, 'what was used is counted first');
+    await until(() => {
+      clock.ms += 10_000;
+      return plans.progress({ field: 0, family: 4 }).ahead === 0;
+    });
+    assert.deepEqual(use(1), [0]);
+    planner.stop();
+  });
+
+  it('counts what it says as connections, so many at once are spread', () => {
+    const { planner, use } = made('least-connections', [wan(1, { weight: 2 }), wan(2)]);
+    planner.asked(0, 4);
+    assert.equal(sum(use(30), 1), 20);
+    planner.stop();
+  });
+
+  it('writes a table, by which each flow has the member that a pick gives it', async () => {
+    const wans = [wan(1, { weight: 5 }), wan(2, { weight: 3 }), wan(3)];
+    const { planner, plans, states } = made('source-hash', wans);
+    let writes = 0;
+    const { setTable } = plans;
+    plans.setTable = (...given) => {
+      writes++;
+      setTable.apply(plans, given);
+    };
+    assert.equal(writes, 0);
+    await until(() => writes === 4);
+    const id = targetId('wan1', 4);
+    states.found(id, { up: false, since: 0, reason: 'test', heldUntil: undefined });
+    await until(() => writes === 6);
+    // The same candidates again need no new table.
+    states.found(id, { up: true, since: 0, reason: 'test', heldUntil: undefined });
+    states.admit(id);
+    assert.equal(writes, 8);
+    planner.stop();
+  });
+
+  it('leaves it to the strategy while a member is warming up', () => {
+    const { planner, states, use } = made('weighted', [wan(1), wan(2)], 1000);
+    const id = targetId('wan1', 4);
+    states.found(id, { up: false, since: 0, reason: 'test', heldUntil: undefined });
+    assert.deepEqual(use(2), [2, 2]);
+    states.found(id, { up: true, since: 0, reason: 'test', heldUntil: undefined });
+    states.admit(id);
+    assert.deepEqual(use(1), [0]);
+    planner.stop();
+  });
+
+  it('knows the member of what the queues decided', () => {
+    const { planner } = made('weighted', [wan(1), wan(2)]);
+    const chosen = planner.chosen(FIELD.encode(2) | 0x55, FIELD.encode(POLICY) | 0x77, 6)!;
+    assert.deepEqual([chosen.pool.name, chosen.member.target.name], ['voice', 'wan2']);
+    assert.equal(planner.chosen(FIELD.encode(9), 0, 4), undefined);
+    planner.stop();
+  });
+});
+
+describe('a sequence that was taken back', () => {
+  it('is where it was, also with a strategy that several sequences use', () => {
+    const strategy = STRATEGIES.get('weighted')!({ random: () => 0, now: () => 0, connections: () => 0 });
+    const wans = [wan(1), wan(2)];
+    const [one, two] = [new Sequence(strategy as never, wans), new Sequence(strategy as never, wans)];
+    const into = new Uint16Array(1);
+    one.next(into, assert.fail);
+    two.next(new Uint16Array(101), assert.fail);
+    two.takeBack();
+    one.next(into, assert.fail);
+    assert.deepEqual([...into], [1]);
+  });
+});
