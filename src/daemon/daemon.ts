@@ -19,6 +19,7 @@ import { atMost } from './at-most.js';
 import { ConnectionLists } from './connection-lists.js';
 import { Explanations } from './explanations.js';
 import { Isolation } from './isolation.js';
+import { loadLater } from './later.js';
 import { queuesTogether } from './queue-status.js';
 import type { Reload } from './reload.js';
 import type { RulesKeeper } from './rules-keeper.js';
@@ -99,6 +100,7 @@ export class Daemon {
       // Connections matter more than being able to look at them.
       parts.logger.warn(`wanmark status, set and reload will not work: ${error.message}`);
     }
+    await loadLater(parts.logger);
     const isolation = daemon.#isolation;
     parts.events.note({ kind: 'start', pid: process.pid, version: ownVersion() });
     parts.logger.info(
