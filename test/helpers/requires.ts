@@ -79,6 +79,24 @@ export const conntrackTable = once(() =>
     : '/proc/net/nf_conntrack, or the program conntrack: apt-get install conntrack',
 );
 
+/** Requires flowtables of nftables. */
+export const flowtables = once(
+  () =>
+    namespaces() ??
+    (succeedsInside(`ip link set lo up
+      nft 'table inet t { flowtable f { hook ingress priority 0; devices = { lo }; }
+        chain c { type filter hook forward priority 0; ip protocol tcp flow add @f; }; }'`)
+      ? undefined
+      : 'flowtables in the kernel: modprobe nf_flow_table nft_flow_offload'),
+);
+
+/** Requires a kernel whose helpers of conntrack are modules, and not built in. */
+export const modules = once(() =>
+  succeeds(['modprobe', '-n', 'nf_conntrack_sip']) && existsSync('/proc/modules')
+    ? undefined
+    : "modules of the kernel: a distribution's kernel, and kmod",
+);
+
 const PACKAGES = fileURLToPath(new URL('../packages/', import.meta.url));
 const UNPACK = 'test/helpers/packages.sh dist-test/packages';
 

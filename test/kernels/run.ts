@@ -14,7 +14,7 @@ import { runInVm } from './vm.js';
 /** The part that every release of wanmark is tried with: each kind of rule, packets, the queue, the daemon and checks. */
 const CHOSEN = [
   ...['queue-open', 'queue-verdicts', 'queue-several', 'rules-packets', 'rules-traffic', 'rules-state'],
-  ...['policies-recipes', 'check-path', 'conntrack-requests', 'engine-kernel'],
+  ...['policies-recipes', 'check-path', 'conntrack-requests', 'engine-kernel', 'doctor-stock'],
 ];
 const BACKENDS = ['iptables-nft', 'iptables-legacy'];
 
