@@ -59,6 +59,30 @@ export function wanStatus(name: string, given: Partial<WanStatus> = {}): WanStat
   };
 }
 
+/** A WAN with numbers as on a busy router, up and unchecked since a moment, apart from what a test says. */
+export function busyWan(name: string, since: string, given: Partial<WanStatus> = {}): WanStatus {
+  const state = { state: 'up', since, reason: 'not checked', upAt: null } as const;
+  return wanStatus(name, {
+    dev: 'eth1',
+    weight: 5,
+    connections: 412,
+    picks: 8312,
+    share: 0.833,
+    target: 0.833,
+    ...state,
+    families: [{ family: 4, ...state, changes: 0 }],
+    traffic: {
+      inBytes: 3.2e9,
+      outBytes: 4.1e8,
+      inBitsPerSecond: 9.42e7,
+      outBitsPerSecond: 1.21e7,
+      counter: 'device',
+      month: null,
+    },
+    ...given,
+  });
+}
+
 /** The status of a daemon, apart from what a test says. */
 export function statusSample(given: Partial<StatusV1> = {}): StatusV1 {
   return {

@@ -6,39 +6,11 @@ import { kernelLines, statusLines } from '#wanmark/cli/status-text.js';
 import type { ConnectionV1 } from '#wanmark/control/connections.js';
 import { evidenceOf } from '#wanmark/control/evidence.js';
 import type { CheckStatus, KernelStatus, Status, WanStatus } from '#wanmark/control/status.js';
+import { busyWan } from '../../helpers/status-sample.js';
 
 const ago = (seconds: number) => new Date(Date.now() - 1000 * seconds).toISOString();
 
-function wan(name: string, change: Partial<WanStatus> = {}): WanStatus {
-  const since = ago(7300);
-  return {
-    name,
-    mark: 1,
-    dev: 'eth1',
-    weight: 5,
-    tier: 1,
-    state: 'up',
-    connections: 412,
-    picks: 8312,
-    share: 0.833,
-    target: 0.833,
-    since,
-    reason: 'not checked',
-    upAt: null,
-    warmUp: null,
-    families: [{ family: 4, state: 'up', since, reason: 'not checked', upAt: null, changes: 0 }],
-    checks: [],
-    traffic: {
-      inBytes: 3.2e9,
-      outBytes: 4.1e8,
-      inBitsPerSecond: 9.42e7,
-      outBitsPerSecond: 1.21e7,
-      counter: 'device',
-      month: null,
-    },
-    ...change,
-  };
-}
+const wan = (name: string, change: Partial<WanStatus> = {}) => busyWan(name, ago(7300), change);
 
 const QUEUE = {
   num: 0,

@@ -8,50 +8,14 @@ import { Series } from '#wanmark/cli/top/series.js';
 import { hasUtf8, sparkline } from '#wanmark/cli/top/sparkline.js';
 import type { StatusV1, WanStatus } from '#wanmark/control/status.js';
 import type { Event } from '#wanmark/core/event.js';
+import { busyWan, checkStatusOf } from '../../helpers/status-sample.js';
 
 const NOW = new Date(2026, 10, 30, 15, 4, 5).getTime();
 const ago = (seconds: number) => new Date(NOW - 1000 * seconds).toISOString();
 
 function wan(name: string, change: Partial<WanStatus> = {}): WanStatus {
-  const since = ago(7300);
-  const ping = {
-    kind: 'ping',
-    family: 4,
-    targets: ['a', 'b', 'c'],
-    at: ago(1),
-    answered: 3,
-    rttMs: 8.1,
-    loss: 0,
-    unknown: null,
-    probes: [],
-  } as const;
-  return {
-    name,
-    mark: 1,
-    dev: 'eth1',
-    weight: 5,
-    tier: 1,
-    state: 'up',
-    connections: 412,
-    picks: 8312,
-    share: 0.8,
-    target: 0.8,
-    since,
-    reason: 'not checked',
-    upAt: null,
-    warmUp: null,
-    families: [{ family: 4, state: 'up', since, reason: 'not checked', upAt: null, changes: 0 }],
-    checks: [ping],
-    traffic: {
-      inBytes: 1,
-      outBytes: 1,
-      inBitsPerSecond: 9.42e7,
-      outBitsPerSecond: 1.21e7,
-      counter: 'device',
-      month: null,
-    },
-    ...change,
-  };
+  const ping = checkStatusOf({ targets: ['a', 'b', 'c'], at: ago(1), probes: [] });
+  return busyWan(name, ago(7300), { share: 0.8, target: 0.8, checks: [ping], ...change });
 }
 
 const event = (number: number): Event => ({ number, at: ago(60), kind: 'rules', error: `event ${number}` });
