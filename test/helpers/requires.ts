@@ -52,6 +52,15 @@ export const nfqueue = once(
       : 'NFQUEUE in the kernel: modprobe nfnetlink_queue xt_NFQUEUE'),
 );
 
+/** Requires `queue` of nft in the kernel, which the queue of iptables is not. */
+export const nftQueue = once(
+  () =>
+    namespaces() ??
+    (succeedsInside('nft "add table t; add chain t c; add rule t c queue num 0 bypass"')
+      ? undefined
+      : "nft's queue in the kernel: modprobe nft_queue"),
+);
+
 /** Requires the old iptables beside the one of nftables. */
 export const iptablesLegacy = once(
   () =>

@@ -106,6 +106,49 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
     assert.ok(rules.length > 0 && rules.every((line) => line.includes('.WANMARK_KERNEL ')), said);
   });
 
+  test('sticky clients keep their WAN, and leave it when it is down', async () => {
+    const clients = [...Array(6).keys()].flatMap((i) => [`10.9.0.${20 + i}`, `fd09:0:0:${i + 1}::2`]);
+    const other = (client: string) => client.replace(/::2$/, '::99');
+    const addresses = (verb: string) =>
+      machine.sh(
+        [...new Set(clients.flatMap((one) => [one, other(one)]))]
+          .flatMap((one) => [
+            `ip -n client addr ${verb} ${one}/${one.includes(':') ? 128 : 24} dev eth0`,
+            ...(one.endsWith('::2') ? [`ip route ${verb} ${one.replace('::2', '::/64')} via fd09::2`] : []),
+          ])
+          .join('\n'),
+      );
+    addresses('add');
+    /** The WAN of each client, which all of its connections have, whichever address of its /64 they are from. */
+    const look = async () => {
+      const found = clients.map(async (client) => {
+        const server = client.includes(':') ? SERVER6 : SERVER;
+        const calls = [client, other(client), client].map((from) =>
+          machine.call(['tcp', '2', server, PORT, from], 'client'),
+        );
+        const [wan, ...others] = Object.keys(tally((await Promise.all(calls)).flat().map(wanOf)));
+        assert.deepEqual(others, [], `${client} by ${wan}`);
+        return wan;
+      });
+      return Promise.all(found);
+    };
+    done(machine, 'up', { ...NFT, 'kernel-mode': 'random', sticky: 'src:for=1h' });
+    const first = await look();
+    assert.deepEqual(await look(), first);
+    // The rules that choose are written anew, and the clients stay.
+    const gone = first[0]!;
+    const { stderr } = machine.refresh({ down: `wan${gone}` });
+    assert.match(stderr, /flush chain inet wanmark mangle4\.WANMARK_KERNEL/);
+    const second = await look();
+    for (const [i, wan] of second.entries()) {
+      if (first[i] === gone) assert.notEqual(wan, gone);
+      else assert.equal(wan, first[i]);
+    }
+    machine.refresh({ down: '' });
+    assert.deepEqual(await look(), second, 'they stay where they came to');
+    addresses('del');
+  });
+
   test('connections outlive every change between iptables and nft', async () => {
     done(machine, 'up', NFT);
     const peers = [];

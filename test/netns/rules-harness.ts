@@ -19,6 +19,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { installApplets } from '../helpers/applets.js';
+import { isVariantTried, TRIES_NFT, tried } from '../helpers/backend.js';
 import { MAIN } from '../helpers/main.js';
 import type { Refresh } from './rules-actor.js';
 import { ActorPipe } from './rules-actor-pipe.js';
@@ -57,7 +58,7 @@ export const VARIANTS: Record<string, Env> = Object.fromEntries(
   Object.entries({
     nft: { IPTABLES: 'iptables', IP6TABLES: 'ip6tables' },
     legacy: { IPTABLES: 'iptables-legacy', IP6TABLES: 'ip6tables-legacy' },
-  }).filter(([name]) => [undefined, `iptables-${name}`].includes(process.env.WANMARK_TEST_BACKEND)),
+  }).filter(([name]) => isVariantTried(name)),
 );
 
 /** The `wan` option: as many WANs as weights; `more` is added to each, such as `nat=none,tier=2`. */
@@ -166,7 +167,7 @@ export class Machine {
   /** The configuration as a file, for a command line. */
   configFile(config: RawConfig): string {
     const file = join(this.directory, 'config.json');
-    writeFileSync(file, JSON.stringify(config));
+    writeFileSync(file, JSON.stringify(tried(config)));
     return file;
   }
 
@@ -309,9 +310,28 @@ export class Machine {
     }
   }
 
+  /** Whether rules of ours are in nft. */
+  hasNft(): boolean {
+    return TRIES_NFT && this.attempt('nft -t list table inet wanmark').status === 0;
+  }
+
+  /** The counters in nft of WANs and of questions to the daemon, as iptables-save prints those of rules. */
+  private nftCounters(program: string): string {
+    const family = program.startsWith('ip6') ? '6' : '4';
+    const text = this.sh('nft list table inet wanmark');
+    const lines = [...text.matchAll(/counter (\S+)_([46]) \{\s+packets (\d+) bytes (\d+)/g)]
+      .filter(([, , of]) => of === family)
+      .map(([, name, , packets, bytes]) => `[${packets}:${bytes}] --comment "wanmark ${name}"`);
+    const chains = text.split('\tchain ').filter((chain) => chain.startsWith(`mangle${family}.`));
+    const asked = /counter packets (\d+) bytes (\d+) queue /.exec(chains.join(''));
+    if (asked !== null) lines.push(`[${asked[1]}:${asked[2]}] -j NFQUEUE`);
+    return lines.map((line) => `${line}\n`).join('');
+  }
+
   /** Packets counted by the first rule of the chain whose text contains `text`. */
   packets(program: string, table: string, text: string): number {
-    const line = this.sh(`${program}-save -c -t ${table}`)
+    const line = (this.hasNft() ? this.nftCounters(program) : '')
+      .concat(this.sh(`${program}-save -c -t ${table}`))
       .split('\n')
       .find((candidate) => candidate.startsWith('[') && candidate.includes(text));
     if (line === undefined) throw new Error(`no rule with '${text}' in ${table}`);

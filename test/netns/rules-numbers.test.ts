@@ -27,14 +27,13 @@ describe('a list of WANs that changes', needs(namespaces), () => {
     for (const [address, peer] of held) assert.equal(await peer.ask('?'), address, what);
   };
   /** The marks by name, as the packets of each WAN are counted. */
-  const marks = () =>
-    Object.fromEntries(
-      [
-        ...machine
-          .sh('iptables-save -t mangle')
-          .matchAll(/-A WANMARK_COUNT .*--mark (0x\w+)\/.*"wanmark (\w+)"/g),
-      ].map(([, mark, name]) => [name, WAN_FIELD.decode(Number(mark))]),
-    );
+  const marks = () => {
+    const [show, counts] = machine.hasNft()
+      ? ['nft list chain inet wanmark mangle4.WANMARK_COUNT', /== (0x\w+) .*"wanmark (\w+)"/g]
+      : ['iptables-save -t mangle', /-A WANMARK_COUNT .*--mark (0x\w+)\/.*"wanmark (\w+)"/g];
+    const found = [...machine.sh(show as string).matchAll(counts as RegExp)];
+    return Object.fromEntries(found.map(([, mark, name]) => [name, WAN_FIELD.decode(Number(mark))]));
+  };
   const lines = async () => new Set(await machine.call(['tcp', '6', SERVER, PORT], 'client'));
 
   before(async () => {

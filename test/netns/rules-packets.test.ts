@@ -207,11 +207,10 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         const before = machine.snapshot();
         up();
         assert.equal(machine.wanmark('refresh').status, 0);
-        assert.match(
-          machine.sh(`${programs.IPTABLES}-save -t mangle`),
-          /-A WANMARK -g WANMARK_NEW/,
-          'refresh knows',
-        );
+        const [show, led] = machine.hasNft()
+          ? ['nft list chain inet wanmark mangle4.WANMARK', /^\s*goto mangle4\.WANMARK_NEW$/m]
+          : [`${programs.IPTABLES}-save -t mangle`, /-A WANMARK -g WANMARK_NEW/];
+        assert.match(machine.sh(show), led, 'refresh knows');
         assert.equal(machine.wanmark('down', undefined, { env: programs }).status, 0);
         assert.equal(machine.snapshot(), before);
       });

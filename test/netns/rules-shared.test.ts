@@ -56,18 +56,24 @@ describe('several WANs behind one port', needs(namespaces), () => {
     return result.stderr;
   };
 
+  /** The rules for what comes in. */
+  const rules = (family: 4 | 6) =>
+    machine.sh(
+      machine.hasNft()
+        ? `nft list chain inet wanmark mangle${family}.WANMARK`
+        : `${family === 4 ? 'iptables' : 'ip6tables'}-save -t mangle`,
+    );
+
   test('up learns the MAC address of every gateway', () => {
     const said = up(config);
     assert.doesNotMatch(said, /MAC address/);
-    for (const program of ['iptables', 'ip6tables']) {
-      const rules = machine.sh(`${program}-save -t mangle`);
+    for (const family of [4, 6] as const) {
+      const text = rules(family);
       for (const k of [1, 2, 3]) {
-        assert.match(
-          rules,
-          new RegExp(
-            `-i port0 -m mac --mac-source 02:00:00:00:00:0${k} .*-j CONNMARK --set-xmark ${markOf(k)}`,
-          ),
-        );
+        const from = machine.hasNft()
+          ? `iifname "port0" ether saddr 02:00:00:00:00:0${k} .*jump connmark_0x0${k}000000/0x3f000000`
+          : `-i port0 -m mac --mac-source 02:00:00:00:00:0${k} .*-j CONNMARK --set-xmark ${markOf(k)}`;
+        assert.match(text, new RegExp(from));
       }
     }
   });
@@ -96,10 +102,10 @@ describe('several WANs behind one port', needs(namespaces), () => {
     machine.wanmark('down');
     const said = up({ ...config, wan: WANS.map((wan) => wan.replace(/,via6=[^,]+/, '')) });
     assert.match(said, /^wanmark: WAN wan3: the MAC address of its gateway 192.0.2.3 is not known/m);
-    assert.doesNotMatch(machine.sh('iptables-save'), /00:00:00:00:03/);
+    assert.doesNotMatch(rules(4), /00:00:00:00:03/);
     machine.sh('ip -n gw3 link set in0 up; ip neigh flush dev port0');
     const result = machine.wanmark('refresh');
     assert.equal(result.status, 0, result.stderr);
-    assert.match(machine.sh('iptables-save'), /--mac-source 02:00:00:00:00:03/);
+    assert.match(rules(4), /(--mac-source|ether saddr) 02:00:00:00:00:03/);
   });
 });

@@ -1,7 +1,7 @@
 import type { Family } from '../../../core/family.js';
 import { rotation } from '../../choice.js';
 import type { Action, Choice, Share, Stage } from '../../plan.js';
-import { bitsWords, ip } from './matches.js';
+import { bitsWords, clientWords, ip } from './matches.js';
 import { chainName, copyChain, longHex, markChain, setName } from './names.js';
 
 /** The words of an action. */
@@ -22,13 +22,14 @@ export function actionWords(action: Action, family: Family, stage: Stage): strin
     case 'set-connmark':
       return `jump ${markChain('connmark', action.bits)}`;
     case 'queue':
-      return `queue num ${action.first === action.last ? action.first : `${action.first}-${action.last}`} bypass`;
+      // How many were asked about is worth a counter.
+      return `counter queue num ${action.first === action.last ? action.first : `${action.first}-${action.last}`} bypass`;
     case 'choose':
       return choiceWords(action.choice);
     case 'remember':
-      return `update @${setName(family, action.set)} { ${ip(family)} saddr timeout ${action.seconds}s }`;
+      return `update @${setName(family, action.set)} { ${clientWords(family)} timeout ${action.seconds}s }`;
     case 'forget':
-      return `delete @${setName(family, action.set)} { ${ip(family)} saddr }`;
+      return `delete @${setName(family, action.set)} { ${clientWords(family)} }`;
     case 'snat':
       return `snat ${ip(family)} to ${action.address}`;
     case 'netmap':

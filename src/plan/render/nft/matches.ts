@@ -22,8 +22,11 @@ function setWords(match: SetMatch, family: Family, set: SetPlan | undefined): st
   const anyOf = (words: string, quote: (element: string) => string) =>
     elements.length === 0 ? [] : [`${words} ${not}${oneOrSet([...new Set(elements)].map(quote))}`];
   switch (match.kind) {
-    case 'source-in':
-      return set === undefined ? [] : [`${ip(family)} saddr ${not}@${setName(family, match.set)}`];
+    case 'source-in': {
+      if (set === undefined) return [];
+      const source = set.source.from === 'clients' ? clientWords(family) : `${ip(family)} saddr`;
+      return [`${source} ${not}@${setName(family, match.set)}`];
+    }
     case 'destination-in':
       return set === undefined ? [] : [`${ip(family)} daddr ${not}@${setName(family, match.set)}`];
     case 'in-in':
@@ -102,6 +105,11 @@ function wordsOf(match: Exclude<Match, SetMatch>, family: Family): string {
 /** Compares a masked field of a mark. */
 export function bitsWords(what: 'meta mark' | 'ct mark', { value, mask }: MarkBits, not = false): string {
   return `${what} & ${longHex(mask)} ${not ? '!=' : '=='} ${longHex(value)}`;
+}
+
+/** The sender as one client: an IPv6 host has many addresses, in one /64. */
+export function clientWords(family: Family): string {
+  return family === 4 ? 'ip saddr' : 'ip6 saddr & ffff:ffff:ffff:ffff::';
 }
 
 /** How a family is called in front of its addresses. */
