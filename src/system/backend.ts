@@ -107,3 +107,14 @@ export function factsFor<F extends Facts>(
 export function ipsetsOf(plan: Plan, { backend }: Pick<Firewall, 'backend'>): HeldSet[] {
   return backend === 'nft' ? [] : heldSets(plan);
 }
+
+/** Who would have the rules of a configuration that is not up, without a look at the machine. */
+export function unpreparedFirewall({
+  rules,
+}: Pick<PlanConfig, 'rules'>): Pick<Firewall, 'programs' | 'ipsec' | 'backend'> {
+  return {
+    programs: namedPrograms(),
+    ipsec: undefined,
+    backend: rules.firewall === 'nft' ? 'nft' : 'iptables',
+  };
+}

@@ -15,7 +15,7 @@ import { SystemError, UsageError } from '../../errors.js';
 import { explain, type Situation } from '../../plan/explain/explain.js';
 import { fittingStates } from '../../plan/kernel-choice.js';
 import { initialStates } from '../../plan/states.js';
-import { namedPrograms } from '../../system/firewall.js';
+import { unpreparedFirewall } from '../../system/backend.js';
 import {
   type Installed,
   installedConfig,
@@ -71,7 +71,7 @@ export const explainCommand: CommandModule<object, PacketArguments & { readonly 
     handler: async ({ json, ...argv }) => {
       const given = parsePacket(argv);
       const { raw, config, installed } = await madeOfOptions({ ...argv, own: undefined }, configuration);
-      const programs = installed?.firewall ?? { programs: namedPrograms(), ipsec: undefined };
+      const programs = installed?.firewall ?? unpreparedFirewall(config);
       const [around, status] = await Promise.all([lookAround(config, programs), statusOf(raw)]);
       const packet = placePacket(given, around, macOf);
       const isCarried = config.wans.some((wan) => carries(wan, packet.family));

@@ -8,8 +8,8 @@ import type { Surroundings } from '../../plan/evaluate/packet.js';
 import type { Address } from '../../plan/facts.js';
 import { fittingStates } from '../../plan/kernel-choice.js';
 import { initialStates } from '../../plan/states.js';
+import { unpreparedFirewall } from '../../system/backend.js';
 import { fedQueues, type QueueRange } from '../../system/feed.js';
-import { namedPrograms } from '../../system/firewall.js';
 import type { Installed } from '../../system/installed.js';
 import { type Links, readLinks } from '../../system/links.js';
 import { lookAround } from '../../system/look-around.js';
@@ -68,11 +68,7 @@ export async function gather(patient: Patient, advice: Advice, start: Run = runC
   const links = readLinks();
   const ways = waysOf(config, links);
   const path = pathTo(config, links, ways);
-  const firewall = installed?.firewall ?? {
-    programs: namedPrograms(),
-    ipsec: undefined,
-    backend: config.rules.firewall === 'nft' ? ('nft' as const) : undefined,
-  };
+  const firewall = installed?.firewall ?? unpreparedFirewall(config);
   const around = inTime.look('devices, routes and rules of others', () => lookAround(config, firewall, run));
   const rulesets = inTime.look('the firewall', () => readRulesets(firewall.programs, run));
   /** Reads something from what another look found, which has said itself why it found nothing. */

@@ -72,6 +72,12 @@ describe('rules of others that write our bits', () => {
     ['nft, other bits', nft(FIELD, PRE, 'meta mark set meta mark & 0xff04ffff | 0x00040000 accept')],
     ['nft, one mark as the other', nft(FIELD, PRE, 'meta mark set ct mark')],
     [
+      'nft, our own table',
+      lines(FIELD, {
+        'nft -s -t list ruleset': `table inet wanmark {\n\tchain mark {\n\t\tmeta mark set 0x01000000\n\t}\n}\n`,
+      }),
+    ],
+    [
       'nft, a table of iptables',
       lines(FIELD, {
         'nft -s -t list ruleset': `table ip mangle {\n\tchain FORWARD {\n\t\tcounter ct mark set 0x500\n\t}\n}\n`,
