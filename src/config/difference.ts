@@ -2,6 +2,7 @@ import { hex } from '../core/mark.js';
 import { backendName, formatListen } from '../core/service.js';
 import type { CheckConfig } from './check.js';
 import type { Config } from './config.js';
+import { kernelModeText } from './engine.js';
 import { policyText } from './policy.js';
 import { ruleText } from './rule.js';
 import { setText } from './set.js';
@@ -66,7 +67,7 @@ function optionValues(config: Config): Values {
     'pair-families': onOff(strategy.pairFamilies),
     sticky: policies.sticky && stickyText(policies.sticky),
     firewall: rules.firewall,
-    'kernel-mode': rules.kernelMode,
+    'kernel-mode': kernelModeText(rules),
     per: rules.per,
     'last-resort': rules.lastResort,
     own: onOff(rules.own),

@@ -2,6 +2,7 @@ import { hex } from '../core/mark.js';
 import { type Backend, formatListen, type Service } from '../core/service.js';
 import type { Wan } from '../core/wan.js';
 import type { PlanConfig } from './config.js';
+import { kernelModeText } from './engine.js';
 import { SERVICE_KEYS } from './keys.js';
 import { DEFAULT_BACKEND_MASK } from './options/services.js';
 import { DEFAULT_MASK } from './options/wans.js';
@@ -20,7 +21,7 @@ export function ruleFlags(config: PlanConfig): string {
   if (queues.count !== 1) flags.push(`--queues ${queues.count}`);
   if (rules.engine !== 'nfqueue') flags.push(`--engine ${rules.engine}`);
   if (rules.firewall !== 'iptables') flags.push(`--backend ${rules.firewall}`);
-  if (rules.kernelMode !== 'random') flags.push(`--kernel-mode ${rules.kernelMode}`);
+  if (kernelModeText(rules) !== 'random') flags.push(`--kernel-mode ${kernelModeText(rules)}`);
   if (rules.per !== 'connection') flags.push(`--per ${rules.per}`);
   if (rules.lastResort !== 'main') flags.push(`--last-resort ${rules.lastResort}`);
   if (rules.table !== 1000) flags.push(`--table ${rules.table}`);

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { HASH_FIELDS, type HashField } from '../core/flow-hash.js';
 import { byHash } from '../core/strategies/hash.js';
 import { ALIASES, STRATEGIES } from '../core/strategies/registry.js';
 import {
@@ -13,6 +12,7 @@ import {
   type StrategyFactory,
 } from '../core/strategy.js';
 import { UsageError } from '../errors.js';
+import { HASH, hashFields } from './hash-fields.js';
 import { suggestion } from './nearest.js';
 import { checkForms } from './strategy-forms.js';
 
@@ -43,14 +43,12 @@ export interface BuiltIn {
   readonly factory: StrategyFactory;
 }
 
-const HASH = 'hash:';
-
 /**
  * Finds a built-in strategy by name or alias, or makes `hash:src,sport` and the like; `+` may stand for a comma.
  * @throws UsageError
  */
 export function builtIn(name: string): BuiltIn {
-  if (name.startsWith(HASH)) return { name, factory: byHash(hashFields(name)) };
+  if (name.startsWith(HASH)) return { name, factory: byHash(hashFields('strategy', name)) };
   const full = ALIASES.get(name) ?? name;
   const factory = STRATEGIES.get(full);
   if (factory === undefined) {
@@ -58,20 +56,6 @@ export function builtIn(name: string): BuiltIn {
     throw new UsageError(`unknown strategy "${name}"${suggestion(name, names)}`);
   }
   return { name: full, factory };
-}
-
-function hashFields(name: string): readonly HashField[] {
-  const words = name.slice(HASH.length).split(/[,+]/);
-  return words.map((word, i) => {
-    const field = HASH_FIELDS.find((one) => one === word);
-    if (field === undefined) {
-      throw new UsageError(
-        `strategy "${name}": "${word}" is not a field of a packet${suggestion(word, HASH_FIELDS)}`,
-      );
-    }
-    if (words.indexOf(word) !== i) throw new UsageError(`strategy "${name}" has ${word} twice; give it once`);
-    return field;
-  });
 }
 
 async function loadFile(path: string, context: StrategyContext): Promise<LoadedStrategy> {

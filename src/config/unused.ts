@@ -1,4 +1,5 @@
 import type { Config } from './config.js';
+import type { EngineConfig } from './engine.js';
 import { DEFAULT_POLICY } from './policy.js';
 import { builtIn, isStrategyFile } from './strategy.js';
 
@@ -33,7 +34,7 @@ export function unusedSettings(
   ];
   const lines = pools.map(({ owner, strategy: name, members }) => {
     if (members.length === 0) return undefined;
-    const line = rules.engine === 'kernel' ? unusedByKernel(name) : unusedByStrategy(name, members);
+    const line = rules.engine === 'kernel' ? unusedByKernel(name, rules) : unusedByStrategy(name, members);
     return line && owner + line;
   });
   if (strategy.pairFamilies && rules.engine === 'kernel')
@@ -49,9 +50,20 @@ export function unusedSettings(
   return [...lines.filter((line) => line !== undefined), ...unbound, ...idle];
 }
 
-function unusedByKernel(name: string): string | undefined {
-  if (!isStrategyFile(name) && LIKE_THE_KERNEL.has(builtIn(name).name)) return undefined;
-  return `strategy ${name} needs the daemon; with engine kernel the kernel chooses, by weight`;
+function unusedByKernel(name: string, { kernelHash }: EngineConfig): string | undefined {
+  if (!isStrategyFile(name)) {
+    const { name: full, factory } = builtIn(name);
+    const fields = factory.fixedBy?.toSorted().join();
+    const holds =
+      kernelHash === undefined ? LIKE_THE_KERNEL.has(full) : fields === kernelHash.toSorted().join();
+    if (holds) return undefined;
+    if (kernelHash === undefined && fields !== undefined) {
+      return `strategy ${name} needs the daemon, or --kernel-mode hash:${factory.fixedBy!.join()} with --backend nft; the kernel chooses by weight`;
+    }
+    // Nobody has asked for it.
+    if (kernelHash !== undefined && full === 'weighted') return undefined;
+  }
+  return `strategy ${name} needs the daemon; with engine kernel the kernel chooses${kernelHash === undefined ? ', by weight' : ' by its hash'}`;
 }
 
 function unusedByStrategy(name: string, members: readonly Weighed[]): string | undefined {

@@ -1,4 +1,5 @@
 import type { Family } from '../core/family.js';
+import type { HashField } from '../core/flow-hash.js';
 import type { PortRange } from '../core/service.js';
 
 /** A value inside a masked field of a mark; bits outside the mask belong to others. */
@@ -90,6 +91,8 @@ export interface Choice {
   readonly undecided?: number;
   /** `random` draws by weight; `nth` rotates, exactly by weight. */
   readonly mode: 'random' | 'nth';
+  /** The fields of a packet that say which share it gets, in place of the mode, where the renderer can hash. */
+  readonly hash?: readonly HashField[];
   readonly shares: readonly Share[];
 }
 

@@ -58,7 +58,8 @@ function sharesIn(scene: Scene, policy?: Policy): Shares | undefined {
   if (shares.length === 0) return undefined;
   const { mask, config } = scene;
   const rules = (undecided: number): Rule[] => {
-    const choice = { mask, mode: config.rules.kernelMode, shares, ...(undecided !== 0 && { undecided }) };
+    const { kernelMode: mode, kernelHash: hash } = config.rules;
+    const choice = { mask, mode, shares, ...(hash && { hash }), ...(undecided !== 0 && { undecided }) };
     const rule = { when: [], action: { kind: 'choose', choice } as const };
     return keeping(scene, policy?.name ?? DEFAULT_POLICY, working(options, states), { rule, undecided });
   };

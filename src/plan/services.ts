@@ -87,13 +87,14 @@ function poolChains(scene: Scene, service: Service): Chain[] {
   const to = pool.replace('POOL', 'TO');
   const jump = { kind: 'jump', chain: to } as const;
   const shares = sharesOfService(scene, service);
+  const { kernelMode: mode, kernelHash: hash } = config.rules;
   return [
     {
       name: pool,
       rules: [
         { when: [decided(mask)], action: jump },
         { when: [], action: { kind: 'set-mark', bits: { value: 0, mask } } },
-        { when: [], action: { kind: 'choose', choice: { mask, mode: config.rules.kernelMode, shares } } },
+        { when: [], action: { kind: 'choose', choice: { mask, mode, shares, ...(hash && { hash }) } } },
         { when: [], action: jump },
       ],
     },

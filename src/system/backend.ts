@@ -25,7 +25,10 @@ export async function chooseFirewall(
 
 async function backendOf(config: PlanConfig, run: Run): Promise<Backend> {
   const { firewall } = config.rules;
+  const { kernelHash } = config.rules;
+  if (firewall === 'iptables' && kernelHash !== undefined) throw new UsageError(NO_HASH);
   if (firewall !== 'auto') return firewall;
+  if (kernelHash !== undefined) return 'nft';
   if (!isInstalled('nft') || onlyIptables(config) !== undefined) return 'iptables';
   const programs = namedPrograms();
   const held = await Promise.all(FAMILIES.map((family) => holdsOurs(programs[family], run)));
@@ -54,6 +57,9 @@ async function findNft(config: PlanConfig, run: Run): Promise<Firewall> {
 /** What a machine lacks whose kernel has no `queue` for nft. */
 export const NO_QUEUE =
   "the kernel has no queue for nft (CONFIG_NFT_QUEUE; 'modprobe nft_queue'); use --backend iptables, or --engine kernel";
+
+const NO_HASH =
+  'iptables cannot hash; use --backend nft with --kernel-mode hash:..., or --kernel-mode random';
 
 /** Why only iptables can make these rules; undefined where nft can, too. */
 function onlyIptables({ rules, policies }: PlanConfig): string | undefined {

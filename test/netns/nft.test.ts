@@ -186,6 +186,7 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
         2,
         /set ads is an ipset, which only --backend iptables/,
       ],
+      [{ ...KERNEL, 'kernel-mode': 'hash:src' }, 2, /iptables cannot hash; use --backend nft with/],
       [{ ...NFT, firewall: 'iptables' }, 2, /firewall is given 2 times; give it once/],
     ];
     for (const [config, status, message] of cases) {
@@ -195,6 +196,49 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
       assert.equal(result.stderr.trim().split('\n').length, 1, result.stderr);
     }
     assert.equal(snapshot(), before);
+  });
+
+  test('a hash keeps each client on one WAN, and moves only those of a WAN that goes', async () => {
+    const clients = Array.from({ length: 16 }, (_, i) => [
+      [SERVER, `10.9.0.${100 + i}`],
+      [SERVER6, `fd09::1:${i}`],
+    ]).flat() as [string, string][];
+    const batch = clients.map(([, own]) => `addr add ${own}/${own.includes(':') ? '64 nodad' : 24} dev eth0`);
+    machine.sh(`printf '%s\\n' '${batch.join("' '")}' | ip netns exec client ip -batch -`);
+    const hash = { ...NFT, 'kernel-mode': 'hash:src' };
+    const wansOf = async () => {
+      const found = new Map<string, string>();
+      for (const [server, own] of clients) {
+        const seen = (await machine.call(['udp', '3', server, PORT, own], 'client')).map(wanOf);
+        assert.equal(new Set(seen).size, 1, `${own} by ${seen}`);
+        found.set(own, seen[0]!);
+      }
+      return found;
+    };
+    done(machine, 'up', hash);
+    const before = await wansOf();
+    assert.equal(new Set(before.values()).size, 3);
+    done(machine, 'check');
+    assert.match(done(machine, 'up', hash), /already up; nothing to change/);
+    done(machine, 'up', { ...hash, wan: wans([2, 1]) });
+    const during = await wansOf();
+    for (const [own, wan] of before) if (wan !== '3') assert.equal(during.get(own), wan, own);
+    assert.equal(
+      new Set([...before].filter(([, wan]) => wan === '3').map(([own]) => during.get(own))).size,
+      2,
+    );
+    done(machine, 'up', hash);
+    assert.deepEqual(await wansOf(), before);
+
+    done(machine, 'up', { ...hash, 'kernel-mode': 'hash:sport,src' });
+    for (const server of [SERVER, SERVER6]) {
+      const spread = tally((await machine.call(['tcp', '32', server, PORT], 'client')).map(wanOf));
+      assert.equal(Object.keys(spread).length, 3, JSON.stringify(spread));
+    }
+    machine.sh(
+      `printf '%s\\n' '${batch.join("' '").replaceAll('addr add', 'addr del').replaceAll(' nodad', '')}' | ip netns exec client ip -batch -`,
+    );
+    done(machine, 'up', NFT);
   });
 
   test('an `up` that fails goes back to what was there', () => {

@@ -13,6 +13,7 @@ import type { TargetId } from '#wanmark/core/target.js';
 import { buildPlan } from '#wanmark/plan/build.js';
 import { nftSteps, settledParts } from '#wanmark/plan/diff/nft.js';
 import { planLists } from '#wanmark/plan/render/lists.js';
+import { hashLines } from '#wanmark/plan/render/nft/hash.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
 import { ROOT } from '../docs/pages.js';
 import { CASES, type Case } from './golden-cases.js';
@@ -108,6 +109,61 @@ describe('up with nft, from nothing', () => {
     for (let seed = 1; seed <= 25; seed++) {
       const lines = randomLines(seed);
       if (lines !== undefined) assert.equal(complaint(nftSteps(NOTHING, lines)), '', `seed ${seed}`);
+    }
+  });
+});
+
+describe("the kernel's choice by a hash", () => {
+  const WANS = [
+    'one,dev=eth1,via=192.0.2.1,via6=fe80::1,weight=2',
+    'two,dev=eth2,via=198.51.100.1,via6=fe80::2',
+  ];
+  const lines = (fields: string) =>
+    linesOf({ raw: { wan: WANS, engine: 'kernel', 'kernel-mode': `hash:${fields}` } });
+  const choosing = (fields: string, family: number) =>
+    lines(fields)
+      .filter((line) => line.startsWith(`rule mangle${family}.WANMARK_KERNEL `) && line.includes('jhash'))
+      .map((line) => line.replace(/vmap .*/, 'vmap'));
+
+  test('hashes the fields in one order, and ports only where there are some', () => {
+    const undecided = 'meta mark & 0x3f000000 == 0x00000000';
+    const ports = 'meta l4proto { tcp, udp, dccp, sctp, udplite }';
+    const end = 'mod 512 seed 0x1 vmap';
+    const rule = (family: number, words: string) =>
+      `rule mangle${family}.WANMARK_KERNEL ${undecided} ${words} ${end}`;
+    assert.deepEqual(choosing('src', 4), [rule(4, 'jhash ip saddr')]);
+    assert.deepEqual(choosing('dst+src', 4), [rule(4, 'jhash ip saddr . ip daddr')]);
+    assert.deepEqual(choosing('dport,src,proto', 4), [
+      rule(4, `${ports} jhash ip saddr . th dport . meta l4proto`),
+      rule(4, 'jhash ip saddr . meta l4proto'),
+    ]);
+    assert.deepEqual(choosing('sport', 4), [
+      rule(4, `${ports} jhash th sport`),
+      rule(4, 'jhash meta l4proto'),
+    ]);
+    const shares = [1, 2].map((value) => ({ name: `wan${value}`, value, weight: 1 }));
+    const [six] = hashLines({ mask: 0xff, mode: 'random', shares }, ['src', 'dst'], 6);
+    assert.match(six!, /^meta mark & 0x000000ff == 0x00000000 jhash ip6 saddr \. ip6 daddr mod 512 /);
+  });
+
+  test('gives each WAN its share of the places', () => {
+    const rule = lines('src').find((line) => line.includes('jhash'))!;
+    const places = [...rule.matchAll(/(\d+) : jump mark_(\S+)\/0x3f000000/g)];
+    assert.deepEqual(
+      places.map(([, place]) => Number(place)),
+      Array.from({ length: 512 }, (_, i) => i),
+    );
+    const ofOne = places.filter(([, , mark]) => mark === places[0]![2]).length;
+    const share = Math.max(ofOne, 512 - ofOne) / 512;
+    assert.ok(Math.abs(share - 2 / 3) < 0.06, `${share}`);
+  });
+
+  test('nft and the kernel take it, and nft prints it as we write it', { skip: canCheck }, () => {
+    for (const fields of ['src', 'src,sport,dst,dport,proto', 'sport']) {
+      const want = lines(fields);
+      const text = shown([nftSteps(NOTHING, want)]).join('\n');
+      for (const line of want.filter((one) => one.includes('jhash')))
+        assert.ok(text.includes(line.replace(/^rule \S+ /, '')), line.slice(0, 200));
     }
   });
 });

@@ -31,6 +31,8 @@ function printable(raw: RawConfig): Config {
   if (config.marks.length > 0) throw new UsageError('high-mark is for rules of your own; print needs --wan');
   if (config.rules.firewall === 'nft')
     throw new UsageError('print writes scripts for iptables; leave --backend out, or run wanmark up');
+  if (config.rules.kernelHash !== undefined)
+    throw new UsageError('a printed script cannot hash; use --kernel-mode random or nth, or run wanmark up');
   if (config.policies.sticky !== undefined)
     throw new UsageError('a printed script cannot be sticky; leave --sticky out, or run wanmark up');
   const refusal = choiceRefusal(config, NO_STATES) ?? policiesRefusal(config);

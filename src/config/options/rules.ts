@@ -19,11 +19,11 @@ export const RULE_OPTIONS = {
   },
   'kernel-mode': {
     type: 'text',
-    value: 'random|nth',
+    value: 'random|nth|hash:FIELDS',
     default: 'random',
-    describe: 'How the kernel chooses: a draw by weight, or a rotation that has exactly the weights',
+    describe: 'How the kernel chooses: a draw by weight, an exact rotation, or with nft a hash of the packet',
     details:
-      'How the kernel chooses, alone or while the daemon is away: `random` draws by weight, `nth` is an exact rotation. See [how the kernel chooses](kernel.md#how-the-kernel-chooses)',
+      'How the kernel chooses, alone or while the daemon is away: `random` draws by weight, `nth` is an exact rotation, `hash:src,sport` and the like keep on one WAN what is equal in these fields, with `--backend nft` only. See [how the kernel chooses](kernel.md#how-the-kernel-chooses)',
   },
   per: {
     type: 'text',

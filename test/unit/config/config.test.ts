@@ -167,6 +167,22 @@ describe('parseConfig', () => {
       /socket path .* must have 1 to 107 bytes/,
     ],
     ['engine of another kind', { wan: [A], engine: 'none' }, /unknown engine "none"/],
+    ['a hash of no field', { wan: [A], 'kernel-mode': 'hash:' }, /kernel-mode "hash:": "" is not a field/],
+    [
+      'a hash of an unknown field',
+      { wan: [A], 'kernel-mode': 'hash:source' },
+      /^kernel-mode "hash:source": "source" is not a field of a packet; did you mean "src"\?/,
+    ],
+    [
+      'a field twice',
+      { wan: [A], 'kernel-mode': 'hash:src,src' },
+      /^kernel-mode "hash:src,src" has src twice/,
+    ],
+    [
+      'packets that a hash keeps together',
+      { wan: [A], engine: 'kernel', 'kernel-mode': 'hash:src', per: 'packet' },
+      /^--per packet spreads the packets that a hash keeps together$/,
+    ],
     ['kernel mode misspelled', { wan: [A], 'kernel-mode': 'rand' }, /did you mean "random"\?/],
     [
       'packets with a daemon',

@@ -70,7 +70,16 @@ describe('unusedSettings', () => {
       assert.deepEqual(lines({ ...raw, strategy }), [], strategy);
     }
     assert.deepEqual(lines({ ...raw, strategy: 'hash:src,sport' }), [
-      'strategy hash:src,sport needs the daemon; with engine kernel the kernel chooses, by weight',
+      'strategy hash:src,sport needs the daemon, or --kernel-mode hash:src,sport with --backend nft; the kernel chooses by weight',
+    ]);
+    assert.deepEqual(lines({ ...raw, strategy: 'least-connections' }), [
+      'strategy least-connections needs the daemon; with engine kernel the kernel chooses, by weight',
+    ]);
+    const hash = { ...raw, firewall: 'nft', 'kernel-mode': 'hash:sport+src' };
+    assert.deepEqual(lines({ ...hash, strategy: 'hash:src,sport' }), []);
+    assert.deepEqual(lines(hash), []);
+    assert.deepEqual(lines({ ...hash, strategy: 'source-hash' }), [
+      'strategy source-hash needs the daemon; with engine kernel the kernel chooses by its hash',
     ]);
   });
 });

@@ -1,11 +1,19 @@
 import type { Family } from '../../../core/family.js';
 import { rotation } from '../../choice.js';
 import type { Action, Choice, Share, Stage } from '../../plan.js';
+import { hashLines } from './hash.js';
 import { bitsWords, clientWords, ip } from './matches.js';
 import { chainName, copyChain, longHex, markChain, setName } from './names.js';
 
-/** The words of an action. */
-export function actionWords(action: Action, family: Family, stage: Stage): string {
+/** The words of an action; a rule of the plan is a rule of nft for each of them. */
+export function actionLines(action: Action, family: Family, stage: Stage): string[] {
+  if (action.kind !== 'choose') return [actionWords(action, family, stage)];
+  const { choice } = action;
+  return choice.hash === undefined ? [choiceWords(choice)] : hashLines(choice, choice.hash, family);
+}
+
+/** The words of an action other than a choice. */
+function actionWords(action: Exclude<Action, { kind: 'choose' }>, family: Family, stage: Stage): string {
   switch (action.kind) {
     case 'return':
     case 'accept':
@@ -24,8 +32,6 @@ export function actionWords(action: Action, family: Family, stage: Stage): strin
     case 'queue':
       // How many were asked about is worth a counter.
       return `counter queue num ${action.first === action.last ? action.first : `${action.first}-${action.last}`} bypass`;
-    case 'choose':
-      return choiceWords(action.choice);
     case 'remember':
       return `update @${setName(family, action.set)} { ${clientWords(family)} timeout ${action.seconds}s }`;
     case 'forget':

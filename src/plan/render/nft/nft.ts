@@ -1,6 +1,6 @@
 import { FAMILIES, type Family } from '../../../core/family.js';
 import type { FamilyPlan, Hook, Plan, Rule, SetPlan, Stage } from '../../plan.js';
-import { actionWords } from './actions.js';
+import { actionLines } from './actions.js';
 import { markChains } from './marks.js';
 import { asksNamed, matchWords } from './matches.js';
 import { baseName, chainName, counterName, setName, TABLE } from './names.js';
@@ -95,12 +95,10 @@ function ruleLines({ when, action, comment }: Rule, { family, stage, sets }: Pla
     const words = matchWords(match, family, sets);
     lines = lines.flatMap((line) => words.map((word) => [...line, word]));
   }
-  const ending = [
-    ...(comment === undefined ? [] : [counting(family, comment)]),
-    ...(action === undefined ? [] : [actionWords(action, family, stage)]),
-    ...(comment === undefined ? [] : [`comment "${comment}"`]),
-  ];
-  return lines.map((line) => [...line, ...ending].join(' '));
+  const [counted, noted] =
+    comment === undefined ? [[], []] : [[counting(family, comment)], [`comment "${comment}"`]];
+  const actions = action === undefined ? [[]] : actionLines(action, family, stage).map((words) => [words]);
+  return lines.flatMap((line) => actions.map((words) => [...line, ...counted, ...words, ...noted].join(' ')));
 }
 
 /** A WAN's counter has a name and goes on while rules change; that of a rule begins anew with its chain. */
