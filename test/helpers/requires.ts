@@ -148,17 +148,7 @@ export const systemd = once(() => {
 
 /** Requires a Debian machine with what our package depends on, and with systemd, which boots in namespaces there. */
 export const debian = once(() =>
-  succeeds([
-    'dpkg-query',
-    '-s',
-    'nodejs',
-    'iptables',
-    'iproute2',
-    'libmnl0',
-    'systemd',
-    'dpkg-dev',
-    'binutils',
-  ])
+  succeeds(['dpkg-query', '-s', 'nodejs', 'iptables', 'iproute2', 'systemd', 'dpkg-dev', 'binutils'])
     ? undefined
     : "Debian's packages: apt-get install nodejs systemd dpkg-dev binutils",
 );

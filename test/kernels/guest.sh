@@ -48,7 +48,7 @@ versions() {
 say "$(versions | paste -sd , | sed 's/,/, /g')"
 for file in $FILES; do
 	read -r began _ </proc/uptime
-	timeout 3000 node --enable-source-maps --test --test-reporter=tap "dist-test/netns/$file.test.js" \
+	timeout 3000 node --test --test-reporter=tap "dist-test/netns/$file.test.js" \
 		>"/results/$file.tap" 2>&1
 	code=$?
 	read -r ended _ </proc/uptime

@@ -73,7 +73,8 @@ export async function runInVm(
   const qemu = spawn('qemu-system-x86_64', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   const timer = setTimeout(() => qemu.kill(), SILENT_MS);
   const end = () => qemu.kill();
-  process.once('exit', end);
+  const stop = () => process.exit(1);
+  process.once('exit', end).once('SIGTERM', stop);
   let hasEnded = false;
   try {
     for await (const line of createInterface(qemu.stdout)) {
@@ -83,7 +84,7 @@ export async function runInVm(
     }
   } finally {
     clearTimeout(timer);
-    process.removeListener('exit', end);
+    process.removeListener('exit', end).removeListener('SIGTERM', stop);
     qemu.kill();
   }
   if (!hasEnded) throw new Error(`the virtual machine ended too early; its console is ${results}/console`);
