@@ -13,7 +13,9 @@ using namespace wanmark;
 
 int main() {
   std::binary_semaphore asked{0};
-  BatchMemory memory, late_memory;
+  BatchMemory memory;
+  ToldMemory told_memory;
+  Plans plans;
   Stats stats;
   LoopOptions options;
   options.verdict = NF_REPEAT;
@@ -25,7 +27,7 @@ int main() {
     printf("cannot open the queue: step %d, error %d\n", static_cast<int>(opened.failed), opened.error);
     return 1;
   }
-  QueueLoop loop(options, std::move(socket), memory, late_memory, stats, [&] { asked.release(); });
+  QueueLoop loop(options, std::move(socket), memory, told_memory, plans, stats, [&] { asked.release(); });
   Thread thread;
   CHECK(thread.Start("loop", [&] { loop.Run(); }) == 0);
   printf("ready\n");
