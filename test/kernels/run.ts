@@ -16,7 +16,7 @@ const CHOSEN = [
   ...['queue-open', 'queue-verdicts', 'queue-several', 'nft', 'engine-kernel', 'rules-packets'],
   ...['rules-traffic', 'check-path', 'conntrack-requests', 'policies-recipes', 'doctor-stock'],
 ];
-const BACKENDS = ['iptables-nft', 'iptables-legacy'];
+const BACKENDS = ['iptables-nft', 'iptables-legacy', 'nft'];
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
