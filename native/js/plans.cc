@@ -54,7 +54,8 @@ Napi::Function PlansForJs::Define(Napi::Env env) {
 }
 
 Napi::Value PlansForJs::Append(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), plans_->Append(KeyOf(info), Numbers(info, 2), Number(info, 3)));
+  const auto taken = plans_->Append(KeyOf(info), Numbers(info, 2), Number(info, 3), Number(info, 4));
+  return taken ? Napi::Number::New(info.Env(), *taken) : info.Env().Undefined();
 }
 
 void PlansForJs::Replace(const Napi::CallbackInfo& info) {

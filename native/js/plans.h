@@ -20,7 +20,8 @@ class PlansForJs : public Napi::ObjectWrap<PlansForJs> {
   const std::shared_ptr<Plans>& plans() const { return plans_; }
 
  private:
-  /** For JS: append(field, family, marks, repeat) returns how many marks were taken. */
+  /** For JS: append(field, family, marks, repeat, repeated) returns how many marks were taken, or undefined.
+   */
   Napi::Value Append(const Napi::CallbackInfo& info);
   /** For JS: replace(field, family, marks, repeat, used, keep, progress). */
   void Replace(const Napi::CallbackInfo& info);

@@ -10,9 +10,12 @@ namespace wanmark {
 
 Plans::Plans() : asked_flows_(0, FlowHash{RandomKey()}) {}
 
-uint32_t Plans::Append(PlanKey key, std::span<const uint32_t> marks, uint32_t repeat) {
+std::optional<uint32_t> Plans::Append(PlanKey key, std::span<const uint32_t> marks, uint32_t repeat,
+                                      uint32_t repeated) {
   std::lock_guard lock(mutex_);
-  return Add(SequenceOf(key, repeat), marks);
+  Plan& plan = SequenceOf(key, repeat);
+  if (plan.progress.repeated != repeated) return std::nullopt;
+  return Add(plan, marks);
 }
 
 PlanProgress Plans::Replace(PlanKey key, std::span<const uint32_t> marks, uint32_t repeat, uint32_t used,

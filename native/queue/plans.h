@@ -61,9 +61,12 @@ class Plans {
   /**
    * Makes the sequence of a key go on with `marks`, at most as many as there is room for. The sequence is
    * made where there is none, or a table. When it runs out, its last `repeat` choices are used again and
-   * again; 0: the packets are asked about. Returns how many marks were taken.
+   * again; 0: the packets are asked about. `repeated` is what the caller knows as PlanProgress::repeated:
+   * when that has grown since, the choices do not follow the last one, and none is taken. Returns how many
+   * were.
    */
-  uint32_t Append(PlanKey key, std::span<const uint32_t> marks, uint32_t repeat);
+  std::optional<uint32_t> Append(PlanKey key, std::span<const uint32_t> marks, uint32_t repeat,
+                                 uint32_t repeated = 0);
   /**
    * Replaces what follows the `keep` choices that came next when `used` was PlanProgress::used, as far as it
    * is not used yet. Returns the progress up to then. Keeping some gives the caller time to find the others.

@@ -85,7 +85,13 @@ export interface NativeOpenError extends Error {
 
 /** The addon's plans, which checks nothing: see src/queue/plans.ts. */
 export interface NativePlans {
-  append(field: number, family: number, marks: Uint32Array, repeat: number): number;
+  append(
+    field: number,
+    family: number,
+    marks: Uint32Array,
+    repeat: number,
+    repeated: number,
+  ): number | undefined;
   replace(
     field: number,
     family: number,

@@ -45,10 +45,17 @@ export class Plans {
    * Makes a sequence go on with these marks; it is begun where there was none, or a table.
    * @param repeat how many of its last choices are used again and again when it runs out, of those that were added since
    *   others were replaced; 0: none, so packets are asked about
-   * @returns how many marks had room: a sequence is never ahead by more than {@link MOST_AHEAD}
+   * @param repeated the {@link Progress.repeated} that these marks go on from
+   * @returns how many marks had room: a sequence is never ahead by more than {@link MOST_AHEAD}; undefined where more has been
+   *   repeated by now, so they would not follow, and none was taken
    */
-  append({ field, family }: PlanKey, marks: Uint32Array, repeat: number): number {
-    return this.native.append(field, family, marks, repeat);
+  append(
+    { field, family }: PlanKey,
+    marks: Uint32Array,
+    repeat: number,
+    repeated: number,
+  ): number | undefined {
+    return this.native.append(field, family, marks, repeat, repeated);
   }
 
   /**

@@ -613,7 +613,7 @@ bool IsAsked(Lab& lab) { return lab.loop->handoff().Take() > 0; }
 void TestPlan() {
   Lab lab;
   const uint32_t marks[] = {1, 2, 2, 1};
-  CHECK_EQUAL(lab.plans.Append({0, 4}, marks, 0), 4);
+  CHECK_EQUAL(lab.plans.Append({0, 4}, marks, 0).value(), 4);
   lab.now_ms = 5000;
   for (uint16_t n = 0; n < 4; n++) lab.Queue(Udp(n + 1, 1000 + n));
   lab.Queue(Udp(5, 1001));
@@ -658,6 +658,9 @@ void TestPlanRepeats() {
   CHECK_EQUAL(progress.ahead, 0);
   CHECK_EQUAL(progress.used, 7);
   CHECK_EQUAL(progress.repeated, 3);
+  // What follows the state of before is not taken.
+  CHECK(!lab.plans.Append({0, 4}, former, 2, 2));
+  CHECK_EQUAL(lab.plans.Progress({0, 4}).ahead, 0);
 
   const uint32_t one[] = {4};
   CHECK_EQUAL(lab.plans.Replace({0, 4}, one, 50, 7, 0).used, 7);
@@ -701,14 +704,14 @@ void TestPlanRoom() {
   Plans plans;
   std::vector<uint32_t> marks(Plans::kMostAhead - 1);
   for (uint32_t i = 0; i < marks.size(); i++) marks[i] = i + 1;
-  CHECK_EQUAL(plans.Append({0, 4}, marks, 0), marks.size());
-  CHECK_EQUAL(plans.Append({0, 4}, marks, 0), 1);
-  CHECK_EQUAL(plans.Append({0, 4}, marks, 0), 0);
+  CHECK_EQUAL(plans.Append({0, 4}, marks, 0).value(), marks.size());
+  CHECK_EQUAL(plans.Append({0, 4}, marks, 0).value(), 1);
+  CHECK_EQUAL(plans.Append({0, 4}, marks, 0).value(), 0);
   Packet packet;
   packet.flow.family = 4;
   const auto next = [&] { return Plans::Reader(plans).Choose(packet, 0, 0); };
   for (const uint32_t mark : marks) CHECK_EQUAL(next().value(), mark);
-  CHECK_EQUAL(plans.Append({0, 4}, marks, 0), marks.size());
+  CHECK_EQUAL(plans.Append({0, 4}, marks, 0).value(), marks.size());
   CHECK_EQUAL(next().value(), 1);
   for (const uint32_t mark : marks) CHECK_EQUAL(next().value(), mark);
   CHECK(!next());

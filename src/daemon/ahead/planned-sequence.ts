@@ -1,3 +1,4 @@
+import type { Candidate } from '../../core/candidate.js';
 import type { MarkField } from '../../core/mark.js';
 import type { Ahead, Pool } from '../../core/pool.js';
 import { Sequence, type SequenceStrategy } from '../../core/sequence.js';
@@ -6,6 +7,10 @@ import type { ChosenBy } from './chosen-by.js';
 
 /** How many choices are said beforehand at first; more where they are used up fast. */
 const FEW = 256;
+/** The same for choices by counts: so many at once, within the time in which they are not said anew, are spread evenly. */
+const FEW_BY_COUNTS = 512;
+/** How many are said first where the queues have none: what takes less time than they need for two. */
+const AT_ONCE = 8;
 
 /**
  * The choices of a pool for one family, said beforehand to the queues, which use them up in their order.
@@ -42,8 +47,8 @@ export class PlannedSequence {
     this.#sequence = new Sequence(sequence, list, chosenBy?.counts);
     this.#marks = members.map(({ configured }) => field.encode(configured.mark));
     // By counts there is no round; all that was said together is even.
-    this.#round = chosenBy === undefined ? roundOf(list.map(({ weight }) => weight)) : undefined;
-    this.#target = Math.max(FEW, this.#round ?? MOST_AHEAD);
+    this.#round = chosenBy === undefined ? roundOf(sequence, list) : undefined;
+    this.#target = this.#round === undefined ? FEW_BY_COUNTS : Math.max(FEW, this.#round);
     this.#append();
     if (shared) plans.share(key, key.family === 4 ? 6 : 4);
   }
@@ -63,7 +68,7 @@ export class PlannedSequence {
   renew(): number {
     const progress = this.#plans.progress(this.#key);
     const used = this.#settle(progress);
-    this.#target = Math.min(MOST_AHEAD, Math.max(FEW, 2 * used));
+    this.#target = Math.min(MOST_AHEAD, Math.max(FEW_BY_COUNTS, 2 * used));
     const keep = Math.min(this.#sequence.length, Math.ceil(used / 4));
     this.#sequence.takeBack(keep);
     const marks = this.#next(this.#target - keep);
@@ -78,11 +83,19 @@ export class PlannedSequence {
   }
 
   #append(): void {
-    this.#plans.append(
-      this.#key,
-      this.#next(this.#target - this.#sequence.length),
-      this.#round ?? MOST_AHEAD,
-    );
+    // The queues that have run out repeat choices while more are found, which these must follow; few are found quickly.
+    while (this.#sequence.length === 0 && !this.#appendSome(AT_ONCE))
+      this.#settle(this.#plans.progress(this.#key));
+    this.#appendSome(this.#target - this.#sequence.length);
+  }
+
+  /** @returns whether there is something to use up now, or nothing more to be had */
+  #appendSome(count: number): boolean {
+    const marks = this.#next(count);
+    const taken = this.#plans.append(this.#key, marks, this.#round ?? MOST_AHEAD, this.#repeated);
+    if (taken !== undefined) return true;
+    this.#sequence.takeBack();
+    return false;
   }
 
   #next(count: number): Uint32Array {
@@ -108,13 +121,12 @@ export class PlannedSequence {
 }
 
 /**
- * After how many choices by weights, or in turn, the next ones are the same again; where that are too many, as many as
+ * After how many choices the next ones are the same again, as far as that is known; where that are too many, as many as
  * there is room for.
  */
-function roundOf(weights: readonly number[]): number {
-  const sum = weights.reduce((total, weight) => total + weight, 0);
+function roundOf({ sequence }: SequenceStrategy, wans: readonly Candidate[]): number {
+  const sum = wans.reduce((total, { weight }) => total + weight, 0);
   // Turns take as many as there are candidates, and shares by weight their sum.
-  const round = sum * weights.length;
-  if (round <= MOST_AHEAD) return round;
-  return Math.min(sum, MOST_AHEAD);
+  const round = sequence.period?.(wans) ?? sum * wans.length;
+  return round <= MOST_AHEAD ? round : Math.min(sum, MOST_AHEAD);
 }
