@@ -16,12 +16,12 @@ namespace {
 
 const char* StepName(uint16_t type) {
   switch (type) {
-    case NFT_MSG_DELSETELEM:
+    case NFT_MSG_NEWSET:
     case NFT_MSG_NEWSETELEM:
-      return "map";
+      return "places";
     case NFT_MSG_DELRULE:
     case NFT_MSG_NEWRULE:
-      return "rotation";
+      return "rule";
     default:
       return "transaction";
   }
@@ -62,29 +62,28 @@ std::string Text(const Napi::Object& object, const char* name) {
 
 bool IsName(const std::string& text) { return !text.empty() && text.size() < NFT_NAME_MAXLEN; }
 
-/** Returns false where a place leads to no chain, a part is missing, or a name is longer than nftables has
+/** Returns false where a place has no target, a part is missing, or a name is longer than nftables has
  * them. */
 bool ReadChoices(const Napi::Object& object, NftChoices& choices) {
   choices.table = Text(object, "table");
-  choices.map = Text(object, "map");
-  choices.rotation = Text(object, "rotation");
-  const Napi::Value chains = object.Get("chains");
+  choices.chain = Text(object, "chain");
+  const Napi::Value targets = object.Get("targets");
   const Napi::Value places = object.Get("places");
-  if (!chains.IsArray() || !places.IsTypedArray() ||
+  if (!targets.IsArray() || !places.IsTypedArray() ||
       places.As<Napi::TypedArray>().TypedArrayType() != napi_uint16_array) {
     return false;
   }
-  const auto names = chains.As<Napi::Array>();
-  for (uint32_t i = 0; i < names.Length(); i++) choices.chains.push_back(names.Get(i).ToString().Utf8Value());
-  for (const std::string& name : choices.chains) {
+  const auto names = targets.As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); i++)
+    choices.targets.push_back(names.Get(i).ToString().Utf8Value());
+  for (const std::string& name : choices.targets) {
     if (!IsName(name)) return false;
   }
-  if (!IsName(choices.table) || !IsName(choices.map) || choices.rotation.size() >= NFT_NAME_MAXLEN)
-    return false;
+  if (!IsName(choices.table) || !IsName(choices.chain)) return false;
   const auto indexes = places.As<Napi::Uint16Array>();
   choices.places.assign(indexes.Data(), indexes.Data() + indexes.ElementLength());
   for (const uint16_t index : choices.places) {
-    if (index >= choices.chains.size()) return false;
+    if (index >= choices.targets.size()) return false;
   }
   return true;
 }
@@ -119,9 +118,9 @@ Napi::Value NftWriter::Write(const Napi::CallbackInfo& info) {
     const Napi::Value one = all.Get(i);
     NftChoices choices;
     if (!one.IsObject() || !ReadChoices(one.As<Napi::Object>(), choices)) {
-      return refuse("choices need the names of a table, a map and chains, and a chain for each place");
+      return refuse("choices need the names of a table and of chains, and a target for each place");
     }
-    AddChoices(transaction->batch(), choices);
+    AddChoices(transaction->batch(), choices, i + 1);
   }
   const Napi::Promise promise = transaction->promise();
   // From here on it deletes itself.

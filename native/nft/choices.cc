@@ -4,7 +4,9 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <string_view>
 
 #include "base/netlink.h"
 
@@ -14,9 +16,22 @@ namespace {
 
 // An attribute has at most 65,535 bytes. Each element has six attributes around its number, its verdict and
 // the name.
+constexpr size_t kNumberBytes = kAttributeHeaderBytes + sizeof(uint32_t);
 constexpr size_t kMostNested = 60'000;
 constexpr size_t kElementBytes = 6 * kAttributeHeaderBytes + 2 * (sizeof(uint32_t) + kAttributeHeaderBytes);
 constexpr size_t kRuleBytes = 512;
+constexpr size_t kMapBytes = 256;
+constexpr std::string_view kMapName = "__map%d";
+// What follows is for nft, which lists the map by it: TYPE_INTEGER of its datatype.h, and in the form of
+// libnftnl (udata.h) NFTNL_UDATA_SET_KEYBYTEORDER with BYTEORDER_HOST_ENDIAN, a type, a length and a number
+// in host order.
+constexpr uint32_t kIntegerType = 4;
+constexpr uint8_t kHostOrder[] = {0,
+                                  sizeof(uint32_t),
+                                  std::endian::native == std::endian::little ? 1 : 0,
+                                  0,
+                                  0,
+                                  std::endian::native == std::endian::little ? 0 : 1};
 
 void PutNumber(nlmsghdr* message, uint16_t type, uint32_t number) { PutValue(message, type, htonl(number)); }
 
@@ -24,10 +39,20 @@ size_t NamesBytes(const NftChoices& choices, std::string_view name) {
   return TextBytes(choices.table) + TextBytes(name);
 }
 
-void AddFlush(NftBatch& batch, const NftChoices& choices) {
-  nlmsghdr* message = batch.Start(NFT_MSG_DELSETELEM, 0, NamesBytes(choices, choices.map));
-  PutText(message, NFTA_SET_ELEM_LIST_TABLE, choices.table);
-  PutText(message, NFTA_SET_ELEM_LIST_SET, choices.map);
+/** Adds the map of the rule, whose name the kernel makes. */
+void AddMap(NftBatch& batch, const NftChoices& choices, uint32_t id) {
+  nlmsghdr* message = batch.Start(NFT_MSG_NEWSET, NLM_F_CREATE, NamesBytes(choices, kMapName) + kMapBytes);
+  PutText(message, NFTA_SET_TABLE, choices.table);
+  PutText(message, NFTA_SET_NAME, kMapName);
+  PutNumber(message, NFTA_SET_ID, id);
+  PutNumber(message, NFTA_SET_FLAGS, NFT_SET_ANONYMOUS | NFT_SET_CONSTANT | NFT_SET_MAP);
+  PutNumber(message, NFTA_SET_KEY_TYPE, kIntegerType);
+  PutNumber(message, NFTA_SET_KEY_LEN, sizeof(uint32_t));
+  PutNumber(message, NFTA_SET_DATA_TYPE, NFT_DATA_VERDICT);
+  nlattr* size = StartNested(message, NFTA_SET_DESC);
+  PutNumber(message, NFTA_SET_DESC_SIZE, static_cast<uint32_t>(choices.places.size()));
+  EndNested(message, size);
+  PutAttribute(message, NFTA_SET_USERDATA, kHostOrder, sizeof(kHostOrder));
   batch.End();
 }
 
@@ -46,20 +71,21 @@ void PutElement(nlmsghdr* message, uint32_t place, std::string_view chain) {
 }
 
 /** Adds the elements in as few messages as their attributes allow. */
-void AddElements(NftBatch& batch, const NftChoices& choices) {
+void AddElements(NftBatch& batch, const NftChoices& choices, uint32_t id) {
   size_t longest = 0;
-  for (const std::string& chain : choices.chains) longest = std::max(longest, TextBytes(chain));
+  for (const std::string& target : choices.targets) longest = std::max(longest, TextBytes(target));
   const size_t most = kMostNested / (kElementBytes + longest);
   for (size_t start = 0; start < choices.places.size(); start += most) {
     const size_t end = std::min(start + most, choices.places.size());
-    const size_t room =
-        NamesBytes(choices, choices.map) + kAttributeHeaderBytes + (end - start) * (kElementBytes + longest);
+    const size_t room = NamesBytes(choices, kMapName) + kNumberBytes + kAttributeHeaderBytes +
+                        (end - start) * (kElementBytes + longest);
     nlmsghdr* message = batch.Start(NFT_MSG_NEWSETELEM, NLM_F_CREATE, room);
     PutText(message, NFTA_SET_ELEM_LIST_TABLE, choices.table);
-    PutText(message, NFTA_SET_ELEM_LIST_SET, choices.map);
+    PutText(message, NFTA_SET_ELEM_LIST_SET, kMapName);
+    PutNumber(message, NFTA_SET_ELEM_LIST_SET_ID, id);
     nlattr* elements = StartNested(message, NFTA_SET_ELEM_LIST_ELEMENTS);
     for (size_t place = start; place < end; place++) {
-      PutElement(message, static_cast<uint32_t>(place), choices.chains[choices.places[place]]);
+      PutElement(message, static_cast<uint32_t>(place), choices.targets[choices.places[place]]);
     }
     EndNested(message, elements);
     batch.End();
@@ -83,18 +109,11 @@ void EndExpression(nlmsghdr* message, const Expression& expression) {
   EndNested(message, expression.element);
 }
 
-void AddRotation(NftBatch& batch, const NftChoices& choices) {
-  const size_t names = NamesBytes(choices, choices.rotation);
-  nlmsghdr* message = batch.Start(NFT_MSG_DELRULE, 0, names);
+void AddRule(NftBatch& batch, const NftChoices& choices, uint32_t id) {
+  nlmsghdr* message = batch.Start(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+                                  NamesBytes(choices, choices.chain) + kRuleBytes);
   PutText(message, NFTA_RULE_TABLE, choices.table);
-  PutText(message, NFTA_RULE_CHAIN, choices.rotation);
-  batch.End();
-  if (choices.places.empty()) return;
-
-  message =
-      batch.Start(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, names + kRuleBytes + TextBytes(choices.map));
-  PutText(message, NFTA_RULE_TABLE, choices.table);
-  PutText(message, NFTA_RULE_CHAIN, choices.rotation);
+  PutText(message, NFTA_RULE_CHAIN, choices.chain);
   nlattr* expressions = StartNested(message, NFTA_RULE_EXPRESSIONS);
   const Expression numgen = StartExpression(message, "numgen");
   PutNumber(message, NFTA_NG_DREG, NFT_REG_1);
@@ -103,7 +122,8 @@ void AddRotation(NftBatch& batch, const NftChoices& choices) {
   PutNumber(message, NFTA_NG_OFFSET, 0);
   EndExpression(message, numgen);
   const Expression lookup = StartExpression(message, "lookup");
-  PutText(message, NFTA_LOOKUP_SET, choices.map);
+  PutText(message, NFTA_LOOKUP_SET, kMapName);
+  PutNumber(message, NFTA_LOOKUP_SET_ID, id);
   PutNumber(message, NFTA_LOOKUP_SREG, NFT_REG_1);
   PutNumber(message, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
   EndExpression(message, lookup);
@@ -113,10 +133,15 @@ void AddRotation(NftBatch& batch, const NftChoices& choices) {
 
 }  // namespace
 
-void AddChoices(NftBatch& batch, const NftChoices& choices) {
-  AddFlush(batch, choices);
-  AddElements(batch, choices);
-  if (!choices.rotation.empty()) AddRotation(batch, choices);
+void AddChoices(NftBatch& batch, const NftChoices& choices, uint32_t id) {
+  nlmsghdr* message = batch.Start(NFT_MSG_DELRULE, 0, NamesBytes(choices, choices.chain));
+  PutText(message, NFTA_RULE_TABLE, choices.table);
+  PutText(message, NFTA_RULE_CHAIN, choices.chain);
+  batch.End();
+  if (choices.places.empty()) return;
+  AddMap(batch, choices, id);
+  AddElements(batch, choices, id);
+  AddRule(batch, choices, id);
 }
 
 }  // namespace wanmark

@@ -2,19 +2,17 @@ import { getSystemErrorMap } from 'node:util';
 import { SystemError } from '../errors.js';
 import { loadAddon } from '../native.js';
 
-/** Choices that are made ahead, as nftables keeps them: a map that leads each place to a chain. */
+/**
+ * Choices that are made ahead, as nftables keeps them: a chain whose only rule takes the next place in turn and goes to the
+ * chain that this leads to. Flushing the chain takes all of it away.
+ */
 export interface NftChoices {
   readonly table: string;
-  /** A map from `typeof numgen inc mod N` to verdicts, with room for all places. */
-  readonly map: string;
-  /**
-   * The chain with the rule that takes the places in turn, and no other; undefined where a rule hashes. The first place
-   * is the next one. Without places the chain has no rule.
-   */
-  readonly rotation?: string;
+  /** The chain of the rule; any other rule of it goes. Without places it has none. */
+  readonly chain: string;
   /** The chains that a place may lead to. */
-  readonly chains: readonly string[];
-  /** For each place the index of its chain. */
+  readonly targets: readonly string[];
+  /** For each place the index of its target; the first one is the next. */
   readonly places: Uint16Array;
 }
 
@@ -26,7 +24,7 @@ interface NativeWriter {
 interface NativeError extends Error {
   readonly errno: number;
   /** What the kernel refuses; absent where the socket could not be opened. */
-  readonly step?: 'map' | 'rotation' | 'transaction';
+  readonly step?: 'places' | 'rule' | 'transaction';
 }
 
 /** NFPROTO_INET of linux/netfilter.h. */
@@ -49,8 +47,8 @@ export class NftWriter {
 
   /**
    * Replaces some choices in one transaction: a packet meets all of the old ones or all of the new ones. Calls are carried
-   * out one after the other. The rejection is a SystemError, after which everything is as it was: `NFT_GONE` when a table,
-   * map or chain is not there, `NFT_SYSTEM` otherwise.
+   * out one after the other. The rejection is a SystemError, after which everything is as it was: `NFT_GONE` when a table
+   * or chain is not there, `NFT_SYSTEM` otherwise.
    */
   write(choices: readonly NftChoices[]): Promise<void> {
     const done = this.#last.then(() => this.#native.write(INET, choices)).catch(rethrow);

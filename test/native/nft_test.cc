@@ -85,9 +85,8 @@ Read ReadBatch(const NftBatch& batch) {
 NftChoices Choices(size_t places, size_t name_bytes) {
   NftChoices choices;
   choices.table = std::string(name_bytes, 't');
-  choices.map = std::string(name_bytes, 'm');
-  choices.rotation = std::string(name_bytes, 'r');
-  choices.chains = {std::string(name_bytes, 'a'), "b"};
+  choices.chain = std::string(name_bytes, 'c');
+  choices.targets = {std::string(name_bytes, 'a'), "b"};
   for (size_t i = 0; i < places; i++) choices.places.push_back(i % 3 == 0 ? 1 : 0);
   return choices;
 }
@@ -97,29 +96,24 @@ void TestPlaces() {
     for (const size_t places : {1, 2, 700, 5000, 65536}) {
       const NftChoices choices = Choices(places, name_bytes);
       NftBatch batch(1);
-      AddChoices(batch, choices);
+      AddChoices(batch, choices, 1);
       const Read read = ReadBatch(batch);
       CHECK_EQUAL(read.elements.size(), places);
-      for (size_t i = 0; i < places; i++) CHECK(read.elements[i] == choices.chains[choices.places[i]]);
+      for (size_t i = 0; i < places; i++) CHECK(read.elements[i] == choices.targets[choices.places[i]]);
       CHECK_EQUAL(read.modulus, places);
       CHECK_EQUAL(read.types.front(), NFNL_MSG_BATCH_BEGIN);
-      CHECK_EQUAL(read.types[1], NFT_MSG_DELSETELEM);
+      CHECK_EQUAL(read.types[1], NFT_MSG_DELRULE);
+      CHECK_EQUAL(read.types[2], NFT_MSG_NEWSET);
       CHECK_EQUAL(read.types.back(), NFT_MSG_NEWRULE);
     }
   }
 }
 
 void TestWithoutRule() {
-  NftChoices choices = Choices(0, 8);
+  const NftChoices choices = Choices(0, 8);
   NftBatch none(1);
-  AddChoices(none, choices);
+  AddChoices(none, choices, 1);
   CHECK_EQUAL(ReadBatch(none).types.back(), NFT_MSG_DELRULE);
-
-  choices = Choices(8, 8);
-  choices.rotation.clear();
-  NftBatch hashed(1);
-  AddChoices(hashed, choices);
-  CHECK_EQUAL(ReadBatch(hashed).types.back(), NFT_MSG_NEWSETELEM);
 }
 
 }  // namespace
