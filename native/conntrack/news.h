@@ -1,5 +1,5 @@
 // Tells of connections that have begun with a mark, as conntrack says when their first packet has passed all
-// rules (nf_conntrack_confirm). Whoever listens makes each new connection of the machine cost some 4 us more,
+// rules (nf_conntrack_confirm). Whoever listens makes each new connection of the machine cost 1 to 4 us more,
 // since the kernel writes an event for each, and the reader another 1 for each that has a mark.
 #pragma once
 
