@@ -1,9 +1,9 @@
 /** Rules in nft alone: balanced, repaired, changed over to and back without losing a connection, and gone after `down`. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { namespaces, needs, program } from '../helpers/requires.js';
+import { namespaces, needs, nftQueue, program } from '../helpers/requires.js';
 import { Machine, SERVER, SERVER6, tally, wans } from './rules-harness.js';
-import { done, serve, wanOf } from './rules-steps.js';
+import { done, serve, startDaemon, wanOf } from './rules-steps.js';
 
 const PORT = '7000';
 const KERNEL = { engine: 'kernel', 'kernel-mode': 'nth', wan: wans([2, 1, 1]) };
@@ -174,6 +174,47 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
     done(machine, 'down');
     done(machine, 'up', { ...KERNEL, backend: 'auto' });
     assert.equal(machine.attempt('nft list table inet wanmark').status, 0);
+  });
+
+  test('the daemon is asked where the kernel can, and otherwise a line says what is missing', async () => {
+    const config = { ...NFT, engine: 'nfqueue', strategy: 'weighted', 'up-after': '0', deadline: '10000' };
+    const before = snapshot();
+    const result = machine.wanmark('up', config);
+    if (nftQueue() !== undefined) {
+      assert.equal(result.status, 1);
+      assert.match(result.stderr, /^wanmark: the kernel has no queue for nft \(CONFIG_NFT_QUEUE; [^\n]*$/m);
+      assert.equal(snapshot(), before);
+      done(machine, 'up', { ...config, backend: 'auto' });
+      assert.match(machine.sh('iptables-save'), /-j NFQUEUE/);
+      done(machine, 'up', { ...KERNEL, backend: 'nft' });
+      return;
+    }
+    assert.equal(result.status, 0, result.stderr);
+    const daemon = await startDaemon(machine, config);
+    try {
+      const decided = () =>
+        (JSON.parse(machine.command(['status', '--json']).stdout).wans as { picks: number }[]).reduce(
+          (sum, { picks }) => sum + picks,
+          0,
+        );
+      const had = decided();
+      await balanced('client');
+      await balanced();
+      assert.equal(decided() - had, 64);
+      machine.sh('nft flush ruleset');
+      machine.until('nft list chain inet wanmark mangle6.WANMARK_NEW');
+      machine.until('ip -6 rule | grep -q 1003');
+      await balanced('client');
+      machine.command(['set', 'wan1', 'state=down']);
+      const counts = tally((await machine.call(['tcp', '6', SERVER, PORT], 'client')).map(wanOf));
+      assert.deepEqual(counts, { 2: 3, 3: 3 });
+    } finally {
+      await daemon.stop('SIGKILL');
+    }
+    // The kernel goes on by what the daemon has left.
+    const counts = tally((await machine.call(['tcp', '6', SERVER, PORT], 'client')).map(wanOf));
+    assert.deepEqual(counts, { 2: 3, 3: 3 });
+    done(machine, 'up', { ...KERNEL, backend: 'nft' });
   });
 
   test('what nft has no words for is refused in a line, and nothing is changed', () => {
