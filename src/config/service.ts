@@ -5,6 +5,7 @@ import type { MarkField } from '../core/mark.js';
 import { type Backend, backendName, formatListen, type PortRange, type Service } from '../core/service.js';
 import { UsageError } from '../errors.js';
 import { parseListen, parsePort, shortAddress, splitAddress } from './endpoint.js';
+import { FIREWALLS } from './firewall.js';
 import { BACKEND_KEYS, SERVICE_KEYS } from './keys.js';
 import { suggestion } from './nearest.js';
 import { parseInteger } from './number.js';
@@ -37,6 +38,7 @@ export function parseServices(
     const owner = ownerOf(record);
     const head = heads.find((one) => one.name === owner);
     if (head === undefined) {
+      if (record.to === undefined && record.mark === undefined) throw neitherOf(owner);
       const known = heads.map((one) => one.name);
       throw new UsageError(
         known.length === 0
@@ -66,6 +68,12 @@ export function parseServices(
 }
 
 type Head = Omit<Service, 'backends'>;
+
+/** A word alone that is no service's name was meant to be a firewall, or is a server without its address. */
+function neitherOf(word: string): UsageError {
+  const words = FIREWALLS.join(', ');
+  return new UsageError(`unknown backend "${word}"; use one of ${words}, or for a server SERVICE,to=ADDRESS`);
+}
 
 /** The name of a backend's service. */
 function ownerOf(record: Readonly<Record<string, unknown>>): string {

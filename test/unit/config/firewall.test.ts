@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parseConfig } from '#wanmark/config/config.js';
 import { withFirewall } from '#wanmark/config/firewall.js';
 
 describe('--backend with a word alone', () => {
@@ -17,5 +18,14 @@ describe('--backend with a word alone', () => {
       [{ backend: ['nft,to=10.0.0.2'] }, { backend: ['nft,to=10.0.0.2'] }],
     ];
     for (const [given, read] of cases) assert.deepEqual(withFirewall(given as never), read);
+  });
+
+  it('is told from a server without its address', () => {
+    const wan = ['a,dev=eth1'];
+    const services = { service: ['web,listen=192.0.2.1:80/tcp'], backend: ['web,to=10.0.0.2', 'nftables'] };
+    const message =
+      'unknown backend "nftables"; use one of iptables, nft, auto, or for a server SERVICE,to=ADDRESS';
+    assert.throws(() => parseConfig({ wan, backend: ['nftables'] }), { message });
+    assert.throws(() => parseConfig({ wan, ...services }), { message });
   });
 });
