@@ -34,6 +34,8 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
       [PORT],
       [1, 2, 3].flatMap((k) => [`192.0.${k}.2`, `2001:db8:${k}::2`]),
     );
+    // A gateway asks for us in its own name; strict rp_filter hears nobody else's question.
+    machine.sh('echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce', {}, 'inet');
     // Tables of its own, in which we have no part.
     machine.sh('nft "add table ip mine; add chain ip mine input { type filter hook input priority 0; }"');
     machine.sh('iptables -t nat -A POSTROUTING -o lo -j RETURN; ip6tables -t mangle -A INPUT -i lo');
