@@ -6,8 +6,9 @@ import { Machine, SERVER, SERVER6, tally, wans } from './rules-harness.js';
 import { done, serve, startDaemon, wanOf } from './rules-steps.js';
 
 const PORT = '7000';
-const KERNEL = { engine: 'kernel', 'kernel-mode': 'nth', wan: wans([2, 1, 1]) };
-const NFT = { ...KERNEL, backend: 'nft' };
+const BASE = { engine: 'kernel', 'kernel-mode': 'nth', wan: wans([2, 1, 1]) };
+const KERNEL = { ...BASE, firewall: 'iptables' };
+const NFT = { ...BASE, backend: 'nft' };
 
 describe('rules in nft', needs(namespaces, program('nft')), () => {
   let machine: Machine;
@@ -171,10 +172,10 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
 
   test('auto stays with iptables where our rules are there, and takes nft otherwise', () => {
     done(machine, 'up', KERNEL);
-    done(machine, 'up', { ...KERNEL, backend: 'auto' });
+    done(machine, 'up', { ...BASE, backend: 'auto' });
     assert.equal(machine.attempt('nft list table inet wanmark').status, 1);
     done(machine, 'down');
-    done(machine, 'up', { ...KERNEL, backend: 'auto' });
+    done(machine, 'up', { ...BASE, backend: 'auto' });
     assert.equal(machine.attempt('nft list table inet wanmark').status, 0);
   });
 
@@ -188,7 +189,7 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
       assert.equal(snapshot(), before);
       done(machine, 'up', { ...config, backend: 'auto' });
       assert.match(machine.sh('iptables-save'), /-j NFQUEUE/);
-      done(machine, 'up', { ...KERNEL, backend: 'nft' });
+      done(machine, 'up', NFT);
       return;
     }
     assert.equal(result.status, 0, result.stderr);
@@ -216,14 +217,14 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
     // The kernel goes on by what the daemon has left.
     const counts = tally((await machine.call(['tcp', '6', SERVER, PORT], 'client')).map(wanOf));
     assert.deepEqual(counts, { 2: 3, 3: 3 });
-    done(machine, 'up', { ...KERNEL, backend: 'nft' });
+    done(machine, 'up', NFT);
   });
 
   test('what nft has no words for is refused in a line, and nothing is changed', () => {
     const before = snapshot();
     const service = { service: ['web,listen=10.9.0.1:80/tcp'], backend: ['nft', 'web,to=10.9.0.2:7000'] };
     const cases: [object, number, RegExp][] = [
-      [{ ...KERNEL, ...service, 'forward-accept': true }, 2, /--forward-accept needs --backend iptables/],
+      [{ ...BASE, ...service, 'forward-accept': true }, 2, /--forward-accept needs --backend iptables/],
       [
         { ...NFT, set: ['ads,external'], rule: ['wan1,set=ads'] },
         2,
@@ -310,7 +311,7 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
       /iptables is not installed; .* or use --backend nft$/m,
     );
     const empty = machine.sh('nft -s list ruleset');
-    done(machine, 'up', { ...KERNEL, backend: 'auto' });
+    done(machine, 'up', { ...BASE, backend: 'auto' });
     await balanced('client');
     machine.sh('nft flush chain inet wanmark mangle6.WANMARK_NEW');
     assert.equal(machine.wanmark('check').status, 1);
