@@ -14,6 +14,7 @@ import { bootClockAhead, readMemory } from '../system/memory-file.js';
 import type { RunProgram } from '../system/programs.js';
 import { makeRunDirectory } from '../system/run-directory.js';
 import { ServiceManager, takeServiceEnvironment } from '../system/service-manager.js';
+import { setFilesVersion } from '../system/set-files.js';
 import { statePath } from '../system/state-file.js';
 import type { ChosenBy } from './ahead/chosen-by.js';
 import { changeRules } from './change-rules.js';
@@ -310,5 +311,6 @@ function keptRules(config: Config): Kept {
     tables: config.wans.map(({ mark }) => config.rules.table + mark),
     repair: config.repair,
     fingerprint: () => rulesFingerprint(devices, config.rules.forwardAccept, config.policies.sets),
+    files: () => setFilesVersion(config.policies.sets),
   };
 }

@@ -40,6 +40,8 @@ export interface Kept {
   readonly repair: boolean;
   /** A text that changes with everything that is not told as news: the firewall's rules and sysctls. */
   readonly fingerprint: () => string;
+  /** A text that changes with files that the rules are made of, which a person waits for; by default there are none. */
+  readonly files?: () => string;
   /** Says in one line that the rules are of another configuration than the daemon's; undefined where they are not. */
   readonly other?: () => string | undefined;
 }
@@ -80,6 +82,7 @@ export class RulesKeeper {
   /** When the previous pass and this one began. News of what happened before a pass may arrive while it runs. */
   #passes: readonly [number, number] = [0, 0];
   #fingerprint = '';
+  #files: string | undefined;
   readonly #idle = new IdlePace(FINGERPRINT_FACTOR);
   /** When the last look ended that needed no program. */
   #lastLook = Number.NEGATIVE_INFINITY;
@@ -119,6 +122,7 @@ export class RulesKeeper {
   begin(states?: PlanStates): void {
     const { logger, now } = this.#parts;
     this.#hears = true;
+    this.#files = this.#kept.files?.();
     this.#monitor = new News(
       ['rule', 'route', 'address', 'link', 'nexthop'],
       (items) => {
@@ -202,11 +206,20 @@ export class RulesKeeper {
 
   #compare(): void {
     this.#report.other(this.#kept.other?.());
+    this.#compareFiles();
     if (!rulesAreUp() || !this.#idle.isDue(LOOK_MS)) return;
     const start = this.#parts.now();
     const fingerprint = this.#kept.fingerprint();
     this.#idle.looked(this.#parts.now() - start);
     if (fingerprint !== this.#fingerprint) this.#paced.request();
+  }
+
+  /** A person who has changed a file does not wait for the pauses by which other people's changes are followed. */
+  #compareFiles(): void {
+    const files = this.#kept.files?.();
+    if (files === this.#files) return;
+    this.#files = files;
+    this.#paced.soon();
   }
 
   /** Brings the rules up to date. @returns for how many milliseconds to leave them alone */

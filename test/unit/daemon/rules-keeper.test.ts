@@ -95,3 +95,62 @@ describe('a keeper of rules that the system refuses to change', () => {
     );
   });
 });
+
+describe('a keeper of rules that change often', () => {
+  it('follows a file that somebody has changed without the pause between whole passes', async () => {
+    const before = process.env.WANMARK_RUN;
+    const run = mkdtempSync(join(tmpdir(), 'wanmark-keeper-'));
+    process.env.WANMARK_RUN = run;
+    mkdirSync(join(run, 'state'));
+    writeFileSync(join(run, 'state', 'up'), '');
+    const TOOK_MS = 300;
+    let text = 'before';
+    let passed = () => {};
+    let now = 0;
+    const keeper = new RulesKeeper({
+      logger: pino({ enabled: false }),
+      now: () => now,
+      devices: [],
+      repair: true,
+      fingerprint: () => '',
+      files: () => text,
+      changing: {
+        choice: async () => ({ changeChoice: async () => true }),
+        refusal: async () => ({ choiceRefusal: () => undefined }),
+        install: async () => ({
+          refreshRules: async () => {
+            now += TOOK_MS;
+            setImmediate(passed);
+            return { code: 0, said: [], notes: [], missing: [], changes: ['a route'] };
+          },
+        }),
+      },
+    });
+    // The keeper's own timers let a process end.
+    const alive = setInterval(() => undefined, 1000);
+    const pass = () =>
+      new Promise<void>((resolve) => {
+        passed = resolve;
+      });
+    try {
+      keeper.begin(NO_STATES);
+      await pass();
+      for (let i = 0; i < 6; i++) {
+        keeper.follow();
+        await pass();
+      }
+      // From here on a pass is followed by a pause of 39 times its length.
+      const began = performance.now();
+      text = 'after';
+      await pass();
+      const ms = performance.now() - began;
+      assert.ok(ms < 39 * TOOK_MS, `${ms} ms`);
+    } finally {
+      clearInterval(alive);
+      keeper.stop();
+      if (before === undefined) delete process.env.WANMARK_RUN;
+      else process.env.WANMARK_RUN = before;
+      rmSync(run, { recursive: true });
+    }
+  });
+});
