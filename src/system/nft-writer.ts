@@ -46,8 +46,9 @@ export class NftWriter {
   }
 
   /**
-   * Replaces some choices in one transaction: a packet meets all of the old ones or all of the new ones. Calls are carried
-   * out one after the other. The rejection is a SystemError, after which everything is as it was: `NFT_GONE` when a table
+   * Replaces some choices in one transaction: a packet meets all of the old ones or all of the new ones. One that is inside
+   * the rule in that very moment meets none, since the kernel looks into the rule's map by the generation that is current
+   * by then (nft_set_elem_active), so the rules behind the chain must choose, too. Calls are carried out one after the other. The rejection is a SystemError, after which everything is as it was: `NFT_GONE` when a table
    * or chain is not there, `NFT_SYSTEM` otherwise.
    */
   write(choices: readonly NftChoices[]): Promise<void> {
