@@ -199,7 +199,11 @@ void Queue::ReportTold() {
   telling_ = false;
 }
 
-void Queue::Tell(const Napi::CallbackInfo&) { ReportTold(); }
+void Queue::Tell(const Napi::CallbackInfo&) {
+  if (!loop_) return;
+  loop_->NoteAll();
+  ReportTold();
+}
 
 void Queue::ReportTrouble() {
   const uint32_t trouble = loop_->TakeTrouble();

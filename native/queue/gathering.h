@@ -19,7 +19,7 @@ class Gathering {
   /** While JS is asked, a decision costs the wake-ups of two threads. */
   static constexpr Rates kAsked{10'000, 30'000};
   /** While decisions are planned, it costs one, and is done in less time than a pause. */
-  static constexpr Rates kPlanned{25'000, 45'000};
+  static constexpr Rates kPlanned{25'000, 40'000};
   /**
    * A pause is part of a first packet's way. Each wake-up of a thread costs some 10 us, which is most of the
    * price of a decision, but a longer way is worth that only where CPU time runs short. The pause therefore

@@ -104,7 +104,9 @@ void QueueLoop::Run() {
       for (int i = 0; i < received; i++) HandleDatagram(receiver_.Datagram(i));
       Settle();
       Tell();
-      if (!closing) Gather(static_cast<uint32_t>(received));
+      // One packet was most likely all there was, which poll finds out, too.
+      if (closing || Gather(static_cast<uint32_t>(received)) || received > 1) continue;
+      WaitForWork(false, Tell());
       continue;
     }
     if (received == -ENOBUFS) {
@@ -124,14 +126,15 @@ void QueueLoop::Run() {
   wake_js_();
 }
 
-void QueueLoop::Gather(uint32_t received) {
+bool QueueLoop::Gather(uint32_t received) {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   const uint64_t now_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
   const uint64_t pause = gathering_.Settled(received, misses_.count(), now_ns);
-  if (pause == 0) return;
+  if (pause == 0) return false;
   const timespec rest{0, static_cast<long>(pause)};
   nanosleep(&rest, nullptr);
+  return true;
 }
 
 int QueueLoop::Tell() {
@@ -210,11 +213,19 @@ void QueueLoop::Settle() {
 void QueueLoop::SettleKnown(uint64_t now_ms) {
   misses_.Clear();
   std::lock_guard lock(cache_mutex_);
+  plannable_ = told_.room();
   {
     Plans::Reader plans(plans_);
     for (uint32_t i = 0; i < packet_count_; i++) slots_[i] = FindDecision(packets_[i], plans, now_ms);
   }
   SendVerdicts(false);
+  NotePlanned(now_ms);
+}
+
+void QueueLoop::NotePlanned(uint64_t now_ms) {
+  for (uint32_t i = 0; i < packet_count_; i++) {
+    if (slots_[i].kind == Slot::kPlanned) told_.Note(packets_[i], slots_[i].mark, now_ms);
+  }
 }
 
 void QueueLoop::SettleMisses(uint64_t received_ms) {
@@ -256,9 +267,9 @@ QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, Plans::Reader& pla
   if (!known) {
     // What JS could not be told of is asked about, so that no decision is missing in its log.
     const auto planned =
-        told_.full() ? std::nullopt : plans.Choose(packet, packet.old_mark & options_.mask, now_ms);
+        plannable_ == 0 ? std::nullopt : plans.Choose(packet, packet.old_mark & options_.mask, now_ms);
     if (!planned) return Slot{Slot::kMissed, 0, misses_.Add(packet, hash)};
-    told_.Note(packet, *planned, now_ms);
+    plannable_--;
     if (packet.flow.identifies_flow()) cache_.Remember(packet.flow, hash, *planned, now_ms);
     return Slot{Slot::kPlanned, *planned, 0};
   }

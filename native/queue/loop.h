@@ -100,6 +100,9 @@ class QueueLoop {
    * the verdicts. A flow whose question JS has taken, and answered too late, is among them.
    */
   Told& told() { return told_; }
+  /** Returns when all that was decided until now is noted in told(). It waits for a batch that is under way.
+   */
+  void NoteAll() { std::lock_guard lock(cache_mutex_); }
   /**
    * Forgets decisions (see DecisionCache), and withdraws answers that are not sent yet. What was sent is with
    * the kernel when this returns, so a connection that is deleted from conntrack afterwards does not come
@@ -128,6 +131,9 @@ class QueueLoop {
   void SettleKnown(uint64_t now_ms);
   void SettleMisses(uint64_t received_ms);
   Slot FindDecision(const Packet& packet, Plans::Reader& plans, uint64_t now_ms);
+  /** Notes what plans decided of this batch. Called after the verdicts are sent, since no packet waits for
+   * it. */
+  void NotePlanned(uint64_t now_ms);
   bool IsMarked(const Packet& packet) const;
   /** Returns whether JS answered in time. */
   bool AskForMisses(uint64_t received_ms);
@@ -139,7 +145,8 @@ class QueueLoop {
   void ReportTrouble(Trouble trouble, int error);
   void SayLate();
   void AnswerPing();
-  void Gather(uint32_t received);
+  /** Returns whether it has let packets gather. */
+  bool Gather(uint32_t received);
   /** Wakes JS when it is time to tell it something. Returns in how many ms that will be; -1 when there is
    * nothing. */
   int Tell();
@@ -171,6 +178,8 @@ class QueueLoop {
   Packet packets_[BatchMemory::kCapacity];
   Slot slots_[BatchMemory::kCapacity];
   uint32_t packet_count_ = 0;
+  // How many decisions of plans there is room for in what is told.
+  uint32_t plannable_ = 0;
   Misses misses_;
   // The answer to each miss. A miss without one has kKernelDecides.
   uint32_t answers_[BatchMemory::kCapacity];

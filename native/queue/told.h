@@ -28,14 +28,15 @@ class Told {
 
   // --- the I/O thread ---
 
-  bool full() const { return Count() == kCapacity; }
+  /** How many can be noted. */
+  uint32_t room() const { return kCapacity - Count(); }
 
   /**
    * Notes a packet with its mark, or with BatchMemory::kKernelDecides for a flow that JS was late for. While
    * the ring is full, it does nothing.
    */
   void Note(const Packet& packet, uint32_t mark, uint64_t now_ms) {
-    if (full()) return;
+    if (room() == 0) return;
     const uint32_t end = end_.load(std::memory_order_relaxed);
     const uint32_t place = end % kCapacity;
     memory_.Fill(place, packet, mark, now_ms);

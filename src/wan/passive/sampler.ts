@@ -1,3 +1,8 @@
+/** How many are offered between two takes without a choice before; 25 ms, or more than 2,000 a second. */
+const ALL_OF = 64;
+/** Of more, one in so many is: offering costs most of what a decision costs this thread, and few are taken. */
+const ONE_IN = 8;
+
 interface Network<Item> {
   seen: number;
   readonly items: Item[];
@@ -20,6 +25,7 @@ export class Sampler<Item> {
   readonly #random: () => number;
   #clients = new Map<number, Client<Item>>();
   #size = 0;
+  #passed = 0;
   #tokens: number;
   #refilledAt: number | undefined;
 
@@ -28,6 +34,12 @@ export class Sampler<Item> {
     this.#perSecond = perSecond;
     this.#tokens = perSecond;
     this.#random = random;
+  }
+
+  /** Whether one that comes now is to be offered. Asked once for each. */
+  wants(): boolean {
+    const passed = this.#passed++;
+    return passed < ALL_OF || passed % ONE_IN === 0;
   }
 
   /**
@@ -62,6 +74,7 @@ export class Sampler<Item> {
     this.#refilledAt = now;
     this.#clients = new Map();
     this.#size = 0;
+    this.#passed = 0;
     return all;
   }
 

@@ -121,12 +121,12 @@ export class Watch {
     const { family, proto } = flow;
     if (this.#stopped || (proto !== TCP && proto !== UDP) || (family !== 4 && family !== 6)) return;
     const move = this.#moves.of(flow);
-    const make = () => this.#sample(wan, flow, { move, ageMs });
-    if (move !== undefined) this.#follow(make());
+    if (move !== undefined) this.#follow(this.#sample(wan, flow, { move, ageMs }));
     else {
       const { tcp, udp } = this.#samplersOf(wan)[family];
       const sampler = proto === TCP ? tcp : udp;
-      sampler.add(flow.srcHash, flow.dstNetworkHash, make);
+      if (sampler.wants())
+        sampler.add(flow.srcHash, flow.dstNetworkHash, () => this.#sample(wan, flow, { ageMs }));
     }
     this.#arm();
   }
