@@ -72,8 +72,14 @@ export class PlannedSequence {
     const keep = Math.min(this.#sequence.length, Math.ceil(used / 4));
     this.#sequence.takeBack(keep);
     const marks = this.#next(this.#target - keep);
-    this.#plans.replace(this.#key, marks, this.#round ?? MOST_AHEAD, { used: progress.used, keep });
-    return used;
+    const kept = { used: progress.used, keep };
+    const until = this.#plans.replace(this.#key, marks, this.#round ?? MOST_AHEAD, kept);
+    // The queues may have used more than was kept: what they took then was taken back here, and is not in these.
+    const meanwhile = (until.used - this.#used) >>> 0;
+    this.#used = until.used;
+    this.#repeated = until.repeated;
+    this.#sequence.used(Math.min(keep, meanwhile));
+    return used + meanwhile;
   }
 
   /** Takes the plan away, so that packets are asked about. */
@@ -83,19 +89,23 @@ export class PlannedSequence {
   }
 
   #append(): void {
-    // The queues that have run out repeat choices while more are found, which these must follow; few are found quickly.
-    while (this.#sequence.length === 0 && !this.#appendSome(AT_ONCE))
-      this.#settle(this.#plans.progress(this.#key));
-    this.#appendSome(this.#target - this.#sequence.length);
+    // The queues that have run out repeat choices while more are found, which these must follow. So there are a few at
+    // first, which are found quickly, and as many again as they have left while they use those.
+    while (this.#sequence.length < this.#target) {
+      const { length } = this.#sequence;
+      const taken = this.#appendSome(Math.min(this.#target - length, Math.max(AT_ONCE, length)));
+      if (taken === undefined) this.#settle(this.#plans.progress(this.#key));
+      else if (taken === 0) return;
+    }
   }
 
-  /** @returns whether there is something to use up now, or nothing more to be had */
-  #appendSome(count: number): boolean {
+  /** @returns how many there are more; undefined where the queues have run out since, so they were not taken */
+  #appendSome(count: number): number | undefined {
+    const { length } = this.#sequence;
     const marks = this.#next(count);
     const taken = this.#plans.append(this.#key, marks, this.#round ?? MOST_AHEAD, this.#repeated);
-    if (taken !== undefined) return true;
-    this.#sequence.takeBack();
-    return false;
+    this.#sequence.takeBack(length + (taken ?? 0));
+    return taken;
   }
 
   #next(count: number): Uint32Array {

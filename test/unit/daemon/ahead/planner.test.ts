@@ -113,13 +113,17 @@ describe('Planner', () => {
     const wans = [wan(1, { weight: 5 }), wan(2, { weight: 3 }), wan(3)];
     const { use, planner, plans } = made('weighted', wans);
     const all = use(10_001);
-    // A queue goes on repeating while more is found for it.
+    // A queue goes on while more is found for it, and may use up what it was given meanwhile.
     const { append } = plans;
-    let races = 3;
+    const uses = [1, 1, 1, 0, 9, 1, 0, 12, 0, 0, 40];
     plans.append = (...given) => {
-      if (races-- > 0) all.push(...use(1));
+      all.push(...use(uses.shift() ?? 0));
       return append.apply(plans, given);
     };
+    while (uses.length > 0) {
+      planner.refill();
+      all.push(...use(300));
+    }
     planner.refill();
     all.push(...use(8));
     for (let from = 0; from + 9 <= all.length; from++) {
@@ -170,6 +174,24 @@ describe('Planner', () => {
     const { planner, use } = made('least-connections', [wan(1, { weight: 2 }), wan(2)]);
     planner.asked(0, 4);
     assert.equal(sum(use(30), 1), 20);
+    planner.stop();
+  });
+
+  it('stands it when the queues use up all that there is while it counts anew', () => {
+    const { planner, plans, use, live } = made('least-connections', [wan(1), wan(2)]);
+    planner.asked(0, 4);
+    use(40);
+    const { replace } = plans;
+    plans.replace = (...given) => {
+      use(1000);
+      return replace.apply(plans, given);
+    };
+    planner.recount();
+    use(1000);
+    planner.recount();
+    live.set(1, 1_000_000);
+    planner.recount();
+    assert.equal(sum(use(10), 1), 0);
     planner.stop();
   });
 
