@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net';
 
-/** Requests come before decisions on the same thread, a fraction of a millisecond each. */
-const MOST = 16;
+/**
+ * How many may be there at a time: as many as may follow the events, since all of them come back at once when a daemon is
+ * restarted. Requests take a fraction of a millisecond each of the thread that decides what was not decided beforehand.
+ */
+const MOST = 64;
 /** The time for a whole request, however it trickles in. */
 const ASKING_MS = 2000;
 /** The time for reading the answer, of which the kernel's buffer takes most. */
