@@ -62,7 +62,7 @@ const NO_HASH =
   'iptables cannot hash; use --backend nft with --kernel-mode hash:..., or --kernel-mode random';
 
 /** Why only iptables can make these rules; undefined where nft can, too. */
-function onlyIptables({ rules, policies }: PlanConfig): string | undefined {
+export function onlyIptables({ rules, policies }: PlanConfig): string | undefined {
   if (rules.forwardAccept) {
     return '--forward-accept needs --backend iptables: what our nft table accepts, another one may still drop';
   }

@@ -29,3 +29,9 @@ export function isVariantTried(variant: string): boolean {
   const asked = process.env.WANMARK_TEST_BACKEND;
   return asked === undefined || asked === `iptables-${variant}` || (TRIES_NFT && variant === 'nft');
 }
+
+/** Whether tests that go through backends try this one. */
+export function isBackendTried(backend: 'iptables' | 'nft'): boolean {
+  const asked = process.env.WANMARK_TEST_BACKEND;
+  return asked === undefined || asked.split('-')[0] === backend;
+}

@@ -4,11 +4,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { addon, iptablesLegacy, namespaces, needs } from '../helpers/requires.js';
-import { ours, Programs, SERVICES, succeed, wans, withScript } from './print-harness.js';
-import { Machine, VARIANTS } from './rules-harness.js';
+import { ALL_BY, argsBy, ours, Programs, SERVICES, succeed, wans, withScript } from './print-harness.js';
+import { Machine } from './rules-harness.js';
 
-for (const [variant, programs] of Object.entries(VARIANTS)) {
-  const names = [programs.IPTABLES!, programs.IP6TABLES!];
+for (const by of ALL_BY) {
+  const { name: variant, env: chosen, programs: names } = by;
+  const isNft = names.length === 0;
 
   describe(
     `${variant}: a printed script`,
@@ -25,6 +26,15 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
 
       test('without a match for IPsec, up and the script leave its rules out, and say so where it matters', () => {
         const poor = new Programs();
+        if (isNft) {
+          poor.add(
+            'nft',
+            `PATH=\${PATH#*:}; case "$*" in *'ipsec exists'*) exit 1 ;; *-f*) ;; *) exec nft "$@" ;; esac
+          case $* in *'-f -') cat ;; *) cat "\${*##* }" ;; esac >/run/batch
+          ! grep -q 'ipsec exists' /run/batch || exit 1
+          case $* in *-c*) nft -c -f /run/batch ;; *) nft -f /run/batch ;; esac`,
+          );
+        }
         for (const name of names) {
           // The words of iptables where the kernel has no xt_policy.
           poor.add(
@@ -38,23 +48,26 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           printf '%s\\n' "$input" | ${name}-restore "$@"`,
           );
         }
-        const env = { ...programs, PATH: `${poor.dir}:${process.env.PATH}` };
+        const env = { ...chosen, PATH: `${poor.dir}:${process.env.PATH}` };
         const up = () => {
-          const { status, stderr } = machine.command(['up', ...wans()], { env });
+          const { status, stderr } = machine.command(['up', ...argsBy(by, wans())], { env });
           assert.equal(status, 0, stderr);
           return stderr.split('\n').filter((line) => line.startsWith('wanmark: warning: '));
         };
         assert.deepEqual(up(), []);
         const wanted = ours(machine, names);
-        assert.doesNotMatch(JSON.stringify(wanted), /policy/);
+        assert.doesNotMatch(JSON.stringify(wanted), /-m policy|ipsec/);
         machine.sh(`ip xfrm policy add dir out src 10.9.0.0/24 dst 10.8.0.0/24 tmpl proto esp mode tunnel`);
         assert.match(up().join('\n'), /^wanmark: warning: there are IPsec policies, .*$/);
         assert.equal(machine.command(['refresh'], { env }).status, 0);
-        assert.equal(machine.command(['down'], { env: programs }).status, 0);
+        assert.equal(machine.command(['down'], { env: chosen }).status, 0);
 
-        withScript(machine, wans(), programs, (script) => {
+        withScript(machine, argsBy(by, wans()), chosen, (script) => {
           const said = succeed(machine, script, 'up', { path: poor.dir });
-          assert.match(said, /^(wanmark: ip6?tables(-legacy)? cannot ask for IPsec \(xt_policy\), .*\n){2}$/);
+          const words = isNft
+            ? /^wanmark: nft cannot ask for IPsec here, .*\n$/
+            : /^(wanmark: ip6?tables(-legacy)? cannot ask for IPsec \(xt_policy\), .*\n){2}$/;
+          assert.match(said, words);
           assert.deepEqual(ours(machine, names), wanted);
           machine.sh('ip xfrm policy flush');
           assert.equal(succeed(machine, script, 'refresh', { path: poor.dir }), '');
@@ -64,15 +77,16 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
 
       test('a first up that fails leaves nothing, a later one leaves the old rules', () => {
         const nothing = machine.snapshot();
-        withScript(machine, [...wans(), ...SERVICES], programs, (script) => {
+        withScript(machine, argsBy(by, [...wans(), ...SERVICES]), chosen, (script) => {
           const saboteur = new Programs();
-          const tools = [...(variant === 'nft' ? ['ip'] : []), ...names.map((name) => `${name}-restore`)];
+          const changers = isNft ? ['nft'] : names.map((name) => `${name}-restore`);
+          const tools = [...(variant === 'legacy' ? [] : ['ip']), ...changers];
           /** Has the `at`-th change by a tool fail. */
           const fail = (tool: string, at: number) => {
             const dir = join(saboteur.dir, tool);
             mkdirSync(dir, { recursive: true });
             writeFileSync(join(dir, 'count'), '0');
-            const change = `case "$*" in *' show'*|*' get '*|*--test*|*neigh*|-V) ;; *)
+            const change = `case "$*" in *' show'*|*' get '*|*--test*|*neigh*|-V|*list*|-c*) ;; *)
             n=$(($(cat ${dir}/count) + 1)); echo $n >${dir}/count
             [ $n != ${at} ] || { echo injected >&2; exit 4; } ;; esac`;
             saboteur.add(`${tool}/${tool}`, `${change}\nPATH=\${PATH#*:}; exec ${tool} "$@"`);
@@ -107,7 +121,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
 
       test('does not take what it cannot read for nothing', () => {
         const nothing = machine.snapshot();
-        withScript(machine, [...wans(), '--wan', 'auto,dev=w9,via=auto'], programs, (script) => {
+        withScript(machine, argsBy(by, [...wans(), '--wan', 'auto,dev=w9,via=auto']), chosen, (script) => {
           const refused = (name: string, body: string, message: RegExp) => {
             const broken = new Programs();
             broken.add(name, `PATH=\${PATH#*:}\n${body}\nexec ${name} "$@"`);
@@ -121,16 +135,20 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
             broken.remove();
           };
           const all = () => {
-            refused(
-              `${names[1]}-save`,
-              `${names[1]}-save; echo "# Table \\\`mangle' is incompatible, use 'nft' tool."; exit`,
-              /^wanmark: ip6tables.*-save does not show a table with rules of another program; /m,
-            );
-            refused(
-              `${names[1]}-save`,
-              'exit 1',
-              /^wanmark: ip6tables.*-save failed, so nothing is changed$/m,
-            );
+            if (isNft)
+              refused('nft', 'case "$*" in *list*) echo injected >&2; exit 1 ;; esac', /^injected$/m);
+            else
+              refused(
+                `${names[1]}-save`,
+                `${names[1]}-save; echo "# Table \\\`mangle' is incompatible, use 'nft' tool."; exit`,
+                /^wanmark: ip6tables.*-save does not show a table with rules of another program; /m,
+              );
+            if (!isNft)
+              refused(
+                `${names[1]}-save`,
+                'exit 1',
+                /^wanmark: ip6tables.*-save failed, so nothing is changed$/m,
+              );
             refused('ip', 'case "$*" in *"-6 rule show"*) echo injected >&2; exit 2 ;; esac', /^injected$/m);
           };
           all();

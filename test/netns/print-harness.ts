@@ -4,7 +4,39 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseNetwork, widest } from '#wanmark/plan/network.js';
-import type { Env, Machine, Result } from './rules-harness.js';
+import { isBackendTried } from '../helpers/backend.js';
+import { nftQueue } from '../helpers/requires.js';
+import { type Env, type Machine, type Result, VARIANTS } from './rules-harness.js';
+
+/** Who has the rules of a script: iptables of either variant, or nft alone. */
+export interface By {
+  readonly name: string;
+  /** The environment that selects it. */
+  readonly env: Env;
+  /** The programs of iptables that have rules of ours; none with nft. */
+  readonly programs: readonly string[];
+}
+
+/** All that are tried, with the requirements of the machine. */
+export const ALL_BY: readonly By[] = [
+  ...Object.entries(VARIANTS).map(([name, env]) => ({
+    name,
+    env,
+    programs: [env.IPTABLES!, env.IP6TABLES!],
+  })),
+  ...(isBackendTried('nft') ? [{ name: 'nft alone', env: {}, programs: [] }] : []),
+];
+
+/** Those by which tests go that concern the rules of no variant of iptables. */
+export const BOTH_BY = ALL_BY.filter(({ name }) => name !== 'legacy');
+
+/** The options with which a script's rules are those of `by`. A kernel without a queue for nft chooses by itself. */
+export function argsBy({ programs }: By, args: readonly string[]): string[] {
+  if (programs.length > 0) return [...args];
+  const own = args.filter((word) => word !== '--forward-accept');
+  const alone = !own.includes('--engine') && nftQueue() !== undefined ? ['--engine', 'kernel'] : [];
+  return [...own, ...alone, '--firewall', 'nft'];
+}
 
 /** `--wan` for each of the machine's WANs; `more` is added to each. */
 export const wans = (more: readonly string[] = ['', '', '']) =>
@@ -114,9 +146,10 @@ export class Programs {
 /**
  * Everything of ours, for a comparison. The order of tables and chains does not matter, nor does that of the networks
  * left alone. A network that another one covers is not compared, since a plan leaves it out.
+ * @param programs of iptables; without any, nft has the rules
  */
 export function ours(machine: Machine, programs: readonly string[]): Record<string, unknown> {
-  const all: Record<string, unknown> = {};
+  const all: Record<string, unknown> = programs.length === 0 ? nftChains(machine) : {};
   for (const program of programs) {
     for (const [name, lines] of chains(machine.sh(`${program}-save`))) {
       const alone = lines.filter((line) => isLeftAlone(line));
@@ -134,6 +167,43 @@ export function ours(machine: Machine, programs: readonly string[]): Record<stri
   }
   all.settings = machine.sh('grep . /proc/sys/net/ipv4/conf/*/src_valid_mark');
   return all;
+}
+
+/**
+ * The rules of our nft table by chain, with the elements of a set in place of its name: a script calls a set by the variable
+ * that it is about. A chain to which nothing leads is left out: one for a mark that the script could give.
+ */
+function nftChains(machine: Machine): Record<string, unknown> {
+  const parts = new Map<string, string[]>();
+  let part: string[] = [];
+  for (const line of machine.sh('nft -s list table inet wanmark').split('\n')) {
+    if (/^\t\w/.test(line)) {
+      part = [];
+      parts.set(line.trim(), part);
+    } else part.push(line.trim());
+  }
+  const sets = new Map(
+    [...parts].flatMap(([head, lines]) => {
+      const elements = /elements = \{(.*)\}/.exec(lines.join(' '))?.[1] ?? '';
+      const name = /^set (\S+)/.exec(head)?.[1];
+      return name === undefined ? [] : [[name, elements.split(',').map((one) => one.trim())] as const];
+    }),
+  );
+  const text = [...parts.values()].flat().join('\n');
+  const isAsked = (head: string) => {
+    const name = /^chain (\S+)/.exec(head)?.[1];
+    return name === undefined || new RegExp(`(jump|goto) ${name}( |,|$)`, 'm').test(text);
+  };
+  return Object.fromEntries(
+    [...parts]
+      .filter(([head, lines]) => !head.startsWith('set ') && (isAsked(head) || lines[0]?.includes(' hook ')))
+      .map(([head, lines]) => [
+        head,
+        lines.map((line) =>
+          line.replaceAll(/@(\S+)/g, (_, name) => `{ ${sets.get(name)?.toSorted().join(', ')} }`),
+        ),
+      ]),
+  );
 }
 
 /** Rules by table and chain. */

@@ -4,8 +4,18 @@ import { after, before, describe, test } from 'node:test';
 import { installApplets } from '../helpers/applets.js';
 import { markOf } from '../helpers/marks.js';
 import { addon, iptablesLegacy, namespaces, needs, program } from '../helpers/requires.js';
-import { KERNEL, ours, Programs, SERVICES, succeed, wans, withScript } from './print-harness.js';
-import { Machine, VARIANTS } from './rules-harness.js';
+import {
+  ALL_BY,
+  argsBy,
+  KERNEL,
+  ours,
+  Programs,
+  SERVICES,
+  succeed,
+  wans,
+  withScript,
+} from './print-harness.js';
+import { Machine } from './rules-harness.js';
 
 /** Every kind of end and of condition; what goes by `default` at last, and by a policy of one WAN. */
 const POLICIES = [
@@ -61,22 +71,22 @@ const CONFIGURATIONS: Record<string, string[]> = {
   ],
 };
 
-/** With one variant all configurations are tried; with the other two that have every kind of rule between them. */
-const CHOSEN: Record<string, RegExp> = { nft: /./, legacy: /^(the kernel chooses|services$)/ };
+/** With legacy two are tried that have every kind of rule between them; otherwise all. */
+const CHOSEN: Record<string, RegExp> = { legacy: /^(the kernel chooses|services$)/ };
 /**
  * What BusyBox runs, with one variant. Between them these have every kind of line that a script can have; the others
  * have the same with other words, and test/plan/script.test.ts has ShellCheck read many more.
  */
 const WITH_BUSYBOX = /^(the kernel chooses|services$|gateways of the main table)/;
 
-for (const [variant, programs] of Object.entries(VARIANTS)) {
+for (const by of ALL_BY) {
+  const { name: variant, env, programs: names } = by;
   const requirements = [
     namespaces,
     addon,
     program('busybox'),
     ...(variant === 'legacy' ? [iptablesLegacy] : []),
   ];
-  const names = [programs.IPTABLES!, programs.IP6TABLES!];
 
   describe(`${variant}: a printed script`, needs(...requirements), () => {
     let machine: Machine;
@@ -93,22 +103,23 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
       return machine.stop();
     });
 
-    for (const [name, args] of Object.entries(CONFIGURATIONS)) {
-      if (!CHOSEN[variant]!.test(name)) continue;
+    for (const [name, given] of Object.entries(CONFIGURATIONS)) {
+      if (CHOSEN[variant]?.test(name) === false) continue;
+      const args = argsBy(by, given);
       test(`${name}: installs what up does, twice as well as once, and removes it`, () => {
         const nothing = machine.snapshot();
-        const installed = machine.command(['up', ...args], { env: programs });
+        const installed = machine.command(['up', ...args], { env });
         assert.equal(installed.status, 0, installed.stderr);
         const wanted = ours(machine, names);
-        assert.equal(machine.command(['down'], { env: programs }).status, 0);
+        assert.equal(machine.command(['down'], { env }).status, 0);
         assert.equal(machine.snapshot(), nothing);
 
-        withScript(machine, args, programs, (script) => {
+        withScript(machine, args, env, (script) => {
           const shells = [
             ['dash', undefined, ['', 'refresh']],
             ['busybox ash', busybox.dir, ['up', 'refresh']],
           ] as const;
-          const isForAll = variant === 'nft' && WITH_BUSYBOX.test(name);
+          const isForAll = variant !== 'legacy' && WITH_BUSYBOX.test(name);
           for (const [shell, only, verbs] of isForAll ? shells : shells.slice(0, 1)) {
             const how = { shell, ...(only && { only }) };
             for (const verb of verbs) {
@@ -126,9 +137,9 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     }
 
     // The variant makes no difference to these.
-    if (variant === 'nft') {
+    if (variant !== 'legacy') {
       test('a setting that a person changed is in force after up', () => {
-        withScript(machine, [...wans(), ...KERNEL], programs, (script) => {
+        withScript(machine, argsBy(by, [...wans(), ...KERNEL]), env, (script) => {
           succeed(machine, script, 'up');
           script.set('wan1_weight', 2);
           script.set('wan2_via', '192.0.2.77');
@@ -137,7 +148,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
           const after = ours(machine, names);
           const as = [',weight=2', '', ',weight=0'];
           const args = wans(as).map((word) => word.replace('192.0.2.1,', '192.0.2.77,'));
-          withScript(machine, [...args, ...KERNEL], programs, (other) => {
+          withScript(machine, argsBy(by, [...args, ...KERNEL]), env, (other) => {
             succeed(machine, other, 'up');
             assert.deepEqual(after, ours(machine, names));
           });
@@ -146,7 +157,7 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
 
       test('refuses an invalid weight, and does not change anything', () => {
         const nothing = machine.snapshot();
-        withScript(machine, wans(), programs, (script) => {
+        withScript(machine, argsBy(by, wans()), env, (script) => {
           for (const weight of ['-1', 'much', '65536x', "''"]) {
             script.set('wan1_weight', weight);
             const { status, stderr } = script.run(machine, 'up');
@@ -159,20 +170,21 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
     }
 
     test('leaves the rules of others alone', () => {
-      machine.sh(`for program in ${names.join(' ')}; do
+      const others = names.length > 0 ? names : ['iptables', 'ip6tables'];
+      machine.sh(`for program in ${others.join(' ')}; do
         $program -t mangle -N WANMARKET; $program -t mangle -A PREROUTING -j WANMARKET
         $program -t nat -A POSTROUTING -o w1 -m comment --comment wanmark -j MASQUERADE
       done
       ip rule add fwmark ${markOf(7)} lookup 77 priority 20001; ip route add unreachable 10.77.0.0/16 table 77
       echo 1 > /proc/sys/net/ipv4/conf/w2/src_valid_mark`);
       const before = machine.snapshot();
-      withScript(machine, [...wans(), ...SERVICES], programs, (script) => {
+      withScript(machine, argsBy(by, [...wans(), ...SERVICES]), env, (script) => {
         succeed(machine, script, 'up');
         succeed(machine, script, 'refresh');
         succeed(machine, script, 'down');
         assert.equal(machine.snapshot(), before);
       });
-      machine.sh(`for program in ${names.join(' ')}; do
+      machine.sh(`for program in ${others.join(' ')}; do
         $program -t mangle -D PREROUTING -j WANMARKET; $program -t mangle -X WANMARKET
         $program -t nat -D POSTROUTING -o w1 -m comment --comment wanmark -j MASQUERADE
       done

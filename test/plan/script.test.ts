@@ -14,11 +14,11 @@ const PROGRAMS = { 4: 'iptables', 6: 'ip6tables' };
 
 const print = (raw: RawConfig, programs = PROGRAMS) => renderScript(parseConfig(raw), programs);
 
-/** The scripts of random configurations that are not refused. */
+/** The scripts of random configurations that are not refused, one in two for nft. */
 function randomScripts(count: number): string[] {
-  return Array.from({ length: count }, (_, i) => randomRouter(i + 1).raw as RawConfig).flatMap((raw) => {
+  return Array.from({ length: count }, (_, i) => randomRouter(i + 1).raw as RawConfig).flatMap((raw, i) => {
     try {
-      return [print(raw)];
+      return [print(i % 2 === 0 ? raw : { ...raw, firewall: 'nft', 'forward-accept': false })];
     } catch (error) {
       if (error instanceof UsageError) return [];
       throw error;
@@ -62,7 +62,7 @@ describe('the printed script', () => {
   const WANS = ['fibre,dev=eth1,via=auto', 'dsl,dev=eth2,via=192.0.2.1', 'lte,dev=ppp0,via=dev'];
 
   test('has policies that ShellCheck accepts', needs(program('shellcheck')), () => {
-    const script = print({
+    const raw: RawConfig = {
       wan: WANS,
       policy: [
         'voice,use=dsl+lte:tier=2,none=web',
@@ -71,10 +71,13 @@ describe('the printed script', () => {
         'a-b,use=lte',
       ],
       rule: ['voice,proto=udp,in=$(id)', 'a.b,proto=gre', 'a-b,proto=esp', 'blackhole,dscp=ef'],
-    });
-    assert.deepEqual(judge(script, ['shellcheck', '-']), { status: 0, said: '' });
-    assert.match(script, /-i \\\$\(id\) /);
-    assert.match(script, /^\tmembers_voice_4="1 0x2000000 1 \$\{dsl_gateway4:-none\} 1002$/m);
+    };
+    for (const firewall of ['iptables', 'nft']) {
+      const script = print({ ...raw, firewall });
+      assert.deepEqual(judge(script, ['shellcheck', '-']), { status: 0, said: '' });
+      assert.match(script, /(-i |iifname ")\\\$\(id\)("| )/);
+      assert.match(script, /^\tmembers_voice_4="1 0x2000000 1 \$\{dsl_gateway4:-none\} 1002$/m);
+    }
   });
 
   test('has no policy that needs somebody who watches', () => {

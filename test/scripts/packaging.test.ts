@@ -115,6 +115,7 @@ describe("OpenWrt's Makefile", () => {
       './etc/init.d/wanmark',
       './usr/share/wanmark/service.sh',
       './usr/share/wanmark/three-wans-one-port.sh',
+      './usr/share/wanmark/two-wans-nft.sh',
       './usr/share/wanmark/two-wans.sh',
     ]);
   });

@@ -10,6 +10,7 @@ import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { policiesRefusal } from '../../plan/render/script/policies.js';
 import { renderScript } from '../../plan/render/script.js';
 import { NO_STATES } from '../../plan/states.js';
+import { onlyIptables } from '../../system/backend.js';
 import { namedPrograms } from '../../system/firewall.js';
 import { addOptions, madeOfOptions } from '../options.js';
 
@@ -29,13 +30,14 @@ export const printCommand: CommandModule = {
 function printable(raw: RawConfig): Config {
   const config = parseConfig(raw);
   if (config.marks.length > 0) throw new UsageError('high-mark is for rules of your own; print needs --wan');
-  if (config.rules.firewall === 'nft')
-    throw new UsageError('print writes scripts for iptables; leave --backend out, or run wanmark up');
   if (config.rules.kernelHash !== undefined)
     throw new UsageError('a printed script cannot hash; use --kernel-mode random or nth, or run wanmark up');
   if (config.policies.sticky !== undefined)
     throw new UsageError('a printed script cannot be sticky; leave --sticky out, or run wanmark up');
-  const refusal = choiceRefusal(config, NO_STATES) ?? policiesRefusal(config);
+  const refusal =
+    choiceRefusal(config, NO_STATES) ??
+    policiesRefusal(config) ??
+    (config.rules.firewall === 'nft' ? onlyIptables(config) : undefined);
   if (refusal !== undefined) throw new UsageError(refusal);
   return config;
 }

@@ -4,12 +4,14 @@ import { hex } from '../../core/mark.js';
 import { carries, natOf } from '../../core/wan.js';
 import { buildPlan } from '../build.js';
 import { mayHaveOwnSource } from '../own.js';
-import type { FamilyPlan } from '../plan.js';
 import { initialStates } from '../states.js';
-import { CHANGING } from './script/changing.js';
-import { chooseFunction, POLICIES } from './script/choosing.js';
+import { POLICY_RULE } from './script/choosing.js';
+import type { Dialect } from './script/dialect.js';
+import { ScriptFamily } from './script/family.js';
 import { FINDING } from './script/finding.js';
-import { headText, settingsText, toolOf } from './script/head.js';
+import { headText, settingsText } from './script/head.js';
+import { IptablesDialect, type Programs } from './script/iptables-dialect.js';
+import { NftDialect } from './script/nft-dialect.js';
 import { routingFunctions } from './script/routing.js';
 import {
   gatewayVariable,
@@ -19,55 +21,52 @@ import {
   serverStem,
   viaVariable,
 } from './script/symbols.js';
-import { ScriptTables } from './script/tables.js';
 import { shellFunction } from './script/words.js';
-
-/** The iptables that the script calls, for each family. */
-export type Programs = Readonly<Record<Family, string>>;
 
 /**
  * Renders a shell script that stands alone and does what the plan of a configuration says: the same chains, rules and
  * tables. It finds by itself what only the machine knows, such as gateways, addresses and specific networks. What a
  * person may want to change are variables at its top.
+ * @param programs the iptables that it calls, where nft does not have the rules
  */
 export function renderScript(config: PlanConfig, programs: Programs): string {
-  const symbols = makeSymbols(config);
+  const isNft = config.rules.firewall === 'nft';
+  const symbols = makeSymbols(config, isNft);
   const plan = buildPlan(symbols.config, symbols.facts, initialStates(config.wans));
-  const parts = FAMILIES.filter((family) => plan.families[family].served).map(
-    (family) => new Part(config, symbols, plan.families[family], family),
+  const families = FAMILIES.filter((family) => plan.families[family].served).map(
+    (family) => new ScriptFamily(config, symbols, plan.families[family], family),
   );
+  const dialect: Dialect = isNft
+    ? new NftDialect(config, plan, families)
+    : new IptablesDialect(config, families, programs);
+  const parts = families.map((own) => new Part(config, symbols, own, dialect));
   const devices = new Set(
     symbols.wans.filter(({ wan }) => carries(wan, 4)).map(({ device }) => `"${device}"`),
   );
   const own = [
     ...parts.flatMap((part) => part.functions()),
-    shellFunction(
-      'look',
-      parts.flatMap((part) => part.finders()),
-    ),
-    `# up: checks everything that can be checked before anything is changed.\n${shellFunction('up', upLines(symbols, parts, [...devices]))}`,
+    ...dialect.common(),
+    shellFunction('look', [...parts.flatMap((part) => part.finders()), ...dialect.wanted()]),
+    `# up: checks everything that can be checked before anything is changed.\n${shellFunction('up', upLines(symbols, dialect, parts, [...devices]))}`,
     `refresh() {
 	[ -e "$state" ] || { say "is not up; run '$0 up' first"; exit 1; }
 	up
 }`,
-    downFunction(parts),
-    finishFunction(parts),
+    downFunction(dialect),
+    finishFunction(dialect),
   ];
-  const library = [...FINDING, chooseFunction(config.rules.kernelMode), ...POLICIES, ...CHANGING];
+  const { finding, choosing, changing } = dialect.library;
+  const library = [...FINDING, ...finding, ...choosing, POLICY_RULE, ...changing];
   return `${[
-    headText(config),
+    headText(config, dialect),
     title('settings'),
-    settingsText(
-      config,
-      symbols.variables,
-      parts.map(({ family }) => [toolOf(family), programs[family]]),
-    ),
+    settingsText(config, symbols.variables, dialect.settings),
     title('what is wanted'),
     ...own,
     title('how it is found out and done'),
     ...called(library, own.join('\n')),
     title('start'),
-    startText(parts),
+    startText(dialect),
   ].join('\n\n')}\n`;
 }
 
@@ -80,24 +79,23 @@ class Part {
   readonly family: Family;
   readonly #config: PlanConfig;
   readonly #wans: readonly ScriptWan[];
-  readonly #plan: FamilyPlan;
-  readonly #tables: ScriptTables;
+  readonly #own: ScriptFamily;
+  readonly #dialect: Dialect;
 
-  constructor(config: PlanConfig, symbols: Symbols, plan: FamilyPlan, family: Family) {
-    this.family = family;
+  constructor(config: PlanConfig, symbols: Symbols, own: ScriptFamily, dialect: Dialect) {
+    this.family = own.family;
     this.#config = config;
-    this.#wans = symbols.wans.filter(({ wan }) => carries(wan, family));
-    this.#plan = plan;
-    this.#tables = new ScriptTables(config, symbols, plan, family);
+    this.#wans = symbols.wans.filter(({ wan }) => carries(wan, own.family));
+    this.#own = own;
+    this.#dialect = dialect;
   }
 
   /** The functions that print the wanted state. */
   functions(): string[] {
+    const { plan, policies, family } = this.#own;
     const routing =
-      this.#wans.length === 0
-        ? []
-        : routingFunctions(this.#config, this.#wans, this.#plan, this.#tables.policies, this.family);
-    return [...routing, this.#tables.function()];
+      this.#wans.length === 0 ? [] : routingFunctions(this.#config, this.#wans, plan, policies, family);
+    return [...routing, ...this.#dialect.functions(family)];
   }
 
   /** Lines that put the wanted state into variables. */
@@ -111,11 +109,11 @@ class Part {
       ...(family === 4 && mayHaveOwnSource(this.#config)
         ? [`own_source=$(own_source ${this.#devices()})`]
         : []),
-      ...this.#tables.finders(),
+      ...this.#dialect.finders(family),
       ...(this.#wans.length === 0
         ? [`routes${family}='' rules${family}=''`]
         : [`routes${family}=$(print_routes${family})`, `rules${family}=$(print_rules${family})`]),
-      `tables${family}=$(print_tables${family}${this.#tables.asksForIpsec ? ` | as_matched ${this.tool}` : ''})`,
+      ...this.#dialect.wanted(family),
     ];
   }
 
@@ -127,66 +125,54 @@ class Part {
   #devices(): string {
     return [...new Set(this.#wans.map(({ device }) => `"${device}"`))].join(' ');
   }
-
-  get tool(): string {
-    return `"$${toolOf(this.family)}"`;
-  }
-
-  /** A call of `put` with the variables of this family. */
-  put(prefix = ''): string {
-    const what = ['routes', 'rules', 'tables'].map((list) => `"$${prefix}${list}${this.family}"`);
-    return `put ${this.family} ${this.tool} ${what.join(' ')}`;
-  }
 }
 
-function upLines(symbols: Symbols, parts: readonly Part[], devices: readonly string[]): string[] {
-  const { wans, services } = symbols;
+function upLines(
+  { wans, services, config }: Symbols,
+  dialect: Dialect,
+  parts: readonly Part[],
+  devices: readonly string[],
+): string[] {
   const stems = [
     ...wans.map(({ stem }) => stem),
     ...services.flatMap(({ service, stem }) => service.backends.map((_, i) => serverStem(stem, i))),
   ];
-  const each = (line: (part: Part) => string) => parts.map(line);
   return [
     `check_weights ${stems.map((stem) => `"$${stem}_weight"`).join(' ')}`,
     'look',
-    ...each(({ tool, family }) => `test_tables ${tool} "$tables${family}"`),
+    ...dialect.test(),
     // One to a line, since a line of several assignments succeeds when the last one does.
-    ...parts.flatMap(({ tool, family }) => [
+    ...parts.flatMap(({ family }) => [
       `old_routes${family}=$(routes_there ${family})`,
       `old_rules${family}=$(rules_there ${family})`,
-      `old_tables${family}=$(ours ${tool})`,
+      ...dialect.remember(family),
     ]),
+    ...dialect.remember(),
     'undo=1 fresh=1',
     '[ ! -e "$state" ] || fresh=',
     ': >>"$state"',
-    ...each(({ tool, family }) => `note_tables ${tool} "$tables${family}"`),
+    ...dialect.note(),
     ...(devices.length === 0 ? [] : [`valid_mark ${devices.join(' ')}`]),
-    ...each((part) => part.put()),
+    ...dialect.put(''),
     ...parts.flatMap((part) => part.forgetting()),
     'undo=',
-    ...(wans.length === 0 ? [] : [`[ -z "$fresh" ] || begun_before ${begunMarks(symbols)}`]),
+    ...(wans.length === 0 ? [] : [`[ -z "$fresh" ] || begun_before ${begunMarks({ config })}`]),
   ];
 }
 
 /** No mark, and those of WANs that translate: while the rules are made, what began before can get one, but no translation. */
-function begunMarks({ config }: Symbols): string {
+function begunMarks({ config }: Pick<Symbols, 'config'>): string {
   const { wans: field } = config.fields;
   const translate = config.wans.filter((wan) => FAMILIES.some((family) => natOf(wan, family) !== 'none'));
   return [`0/${hex(field.mask)}`, ...translate.map(({ mark }) => field.format(mark))].join(' ');
 }
 
 /** The function `down`. It empties the tables in an order in which nothing is sent elsewhere after its NAT is gone. */
-function downFunction(parts: readonly Part[]): string {
-  return `down() {
-	_nothing='*filter
-*mangle
-*nat'
-${parts.map(({ family, tool }) => `\tput ${family} ${tool} '' '' "$_nothing"`).join('\n')}
-	forget
-}`;
+function downFunction({ removal }: Dialect): string {
+  return shellFunction('down', [...removal, 'forget']);
 }
 
-function finishFunction(parts: readonly Part[]): string {
+function finishFunction(dialect: Dialect): string {
   return `# finish runs at every exit.
 undo=''
 finish() {
@@ -195,17 +181,17 @@ finish() {
 	if [ -n "$undo" ]; then
 		set +e
 		say 'failed; everything goes back to what it was'
-${parts.map((part) => `\t\t${part.put('old_')}`).join('\n')}
+${dialect
+  .put('old_')
+  .map((line) => `\t\t${line}`)
+  .join('\n')}
 		[ -z "$fresh" ] || forget
 	fi
 	[ "$_code" = 0 ] || exit 1
 }`;
 }
 
-function startText(parts: readonly Part[]): string {
-  const programs = parts.flatMap(({ family }) =>
-    ['', '-save', '-restore'].map((end) => `"$${toolOf(family)}${end}"`),
-  );
+function startText({ programs }: Dialect): string {
   return `case $#:\${1-up} in
 [01]:up | 1:refresh | 1:down) ;;
 *) misuse "usage: $0 up|refresh|down" ;;

@@ -15,8 +15,9 @@ export interface NftChain {
  * bits is, so each value has a chain of its own: `mark_VALUE/MASK` for packets and `connmark_VALUE/MASK` for connections;
  * `restore/MASK` and `save/MASK` lead to them. A number that the plan does not know, as of a WAN that was taken away, is
  * copied bit by bit.
+ * @param others values for which packets' chains are wanted, whatever the plan has
  */
-export function markChains(plan: Plan): NftChain[] {
+export function markChains(plan: Plan, others: readonly MarkBits[] = []): NftChain[] {
   const actions: Action[] = [];
   const bits: MarkBits[] = [];
   for (const { action, when } of rulesOf(plan)) {
@@ -26,6 +27,7 @@ export function markChains(plan: Plan): NftChain[] {
   const written = new Map<string, { readonly what: 'mark' | 'connmark'; readonly bits: MarkBits }>();
   const write = (what: 'mark' | 'connmark', one: MarkBits) =>
     written.set(markChain(what, one), { what, bits: one });
+  for (const one of others) write('mark', one);
   const copies = new Map<string, NftChain>();
   for (const action of actions) {
     if (action.kind === 'set-mark') write('mark', action.bits);

@@ -1,9 +1,42 @@
 import { FAMILIES, type Family } from '../../../core/family.js';
-import type { FamilyPlan, Hook, Plan, Rule, SetPlan, Stage } from '../../plan.js';
+import type { FamilyPlan, Hook, MarkBits, Plan, Rule, SetPlan, Stage } from '../../plan.js';
 import { actionLines } from './actions.js';
-import { markChains } from './marks.js';
+import { markChains, type NftChain } from './marks.js';
 import { asksNamed, matchWords } from './matches.js';
 import { baseName, chainName, counterName, setName, TABLE } from './names.js';
+
+/** A plan's table in the words of nft, part by part. */
+export interface NftTable {
+  /** The names of its counters. */
+  readonly counters: readonly string[];
+  readonly sets: readonly NftSet[];
+  readonly chains: readonly NftChain[];
+  /** The base chains; `head` is type, hook and priority. */
+  readonly bases: readonly (NftChain & { readonly head: string })[];
+}
+
+/** A set that has a name. */
+export interface NftSet {
+  /** The name in the plan, and its family. */
+  readonly plan: string;
+  readonly family: Family;
+  readonly name: string;
+  /** Type and flags, each with a semicolon. */
+  readonly head: string;
+  readonly elements: readonly string[];
+}
+
+/** What may be written in another way than for a machine that is known. */
+export interface NftWriting {
+  /** The words of a rule of the plan, a line for each rule of nft. */
+  readonly rule: (rule: Rule, place: Place) => string[];
+  /** The name of a set. */
+  readonly set: (family: Family, set: string) => string;
+  /** Values for which there are chains that write them into packets, though no rule of the plan has them. */
+  readonly marks: readonly MarkBits[];
+}
+
+const AS_IT_IS: NftWriting = { rule: ruleLines, set: setName, marks: [] };
 
 /**
  * A plan for nft, with a line for each part of our table:
@@ -16,25 +49,47 @@ import { baseName, chainName, counterName, setName, TABLE } from './names.js';
  *     rule CHAIN WORDS
  *
  * Empty where the plan has no rules. The executor reports what the kernel has in the same form.
+ */
+export function nftLines(plan: Plan): string[] {
+  const table = nftTable(plan);
+  if (table === undefined) return [];
+  const { counters, sets, chains, bases } = table;
+  return [
+    `table ${TABLE}`,
+    ...counters.map((name) => `counter ${name}`),
+    ...sets.flatMap(({ name, head, elements }) => [
+      `set ${name} ${head}`,
+      ...elements.map((element) => `element ${name} ${element}`),
+    ]),
+    ...chains.map(({ name }) => `chain ${name}`),
+    ...bases.map(({ name, head }) => `chain ${name} ${head}`),
+    ...[...chains, ...bases].flatMap(({ name, rules }) => rules.map((rule) => `rule ${name} ${rule}`)),
+  ];
+}
+
+/**
+ * The table of a plan; undefined where the plan has no rules.
  *
  * Both families are in one table, with chains of their own. The base chains are the same for any plan: taking one away
  * drops every packet that waits in any queue (__nf_unregister_net_hook -> nf_queue_nf_hook_drop).
  */
-export function nftLines(plan: Plan): string[] {
+export function nftTable(plan: Plan, writing: NftWriting = AS_IT_IS): NftTable | undefined {
   const { families } = plan;
-  if (FAMILIES.every((family) => isEmpty(families[family]))) return [];
-  const marks = markChains(plan);
-  const own = FAMILIES.flatMap((family) => familyChains(families[family], family));
-  const chains = [...marks, ...own, ...entrances(plan)];
-  return [
-    `table ${TABLE}`,
-    ...FAMILIES.flatMap((family) => counters(families[family], family)).map((name) => `counter ${name}`),
-    ...FAMILIES.flatMap((family) => setLines(families[family], family)),
-    ...chains.map(({ name }) => `chain ${name}`),
-    ...BASES.map(({ stage, base, head }) => `chain ${baseName(stage, base)} ${head} policy accept;`),
-    ...chains.flatMap(({ name, rules }) => rules.map((rule) => `rule ${name} ${rule}`)),
-    ...BASES.map(({ stage, base }) => `rule ${baseName(stage, base)} ${byFamily(stage, base)}`),
-  ];
+  if (FAMILIES.every((family) => isEmpty(families[family]))) return undefined;
+  return {
+    counters: FAMILIES.flatMap((family) => counters(families[family], family)),
+    sets: FAMILIES.flatMap((family) => setsOf(families[family], family, writing)),
+    chains: [
+      ...markChains(plan, writing.marks),
+      ...FAMILIES.flatMap((family) => familyChains(families[family], family, writing)),
+      ...entrances(plan, writing),
+    ],
+    bases: BASES.map(({ stage, base, head }) => ({
+      name: baseName(stage, base),
+      head: `${head} policy accept;`,
+      rules: [byFamily(stage, base)],
+    })),
+  };
 }
 
 /** The stages that it has: what is accepted here is not accepted by anybody else's table, so the filter stage is refused. */
@@ -68,23 +123,21 @@ function isEmpty({ stages }: FamilyPlan): boolean {
   return STAGES.every((stage) => stages[stage].chains.length === 0);
 }
 
-interface Lines {
-  readonly name: string;
-  readonly rules: readonly string[];
-}
-
-function familyChains({ stages, sets }: FamilyPlan, family: Family): Lines[] {
+function familyChains({ stages, sets }: FamilyPlan, family: Family, { rule }: NftWriting): NftChain[] {
   return STAGES.flatMap((stage) =>
-    stages[stage].chains.map(({ name, rules }) => ({
-      name: chainName(family, stage, name),
-      rules: rules.flatMap((rule) => ruleLines(rule, { family, stage, sets })),
+    stages[stage].chains.map(({ name: chain, rules }) => ({
+      name: chainName(family, stage, chain),
+      rules: rules.flatMap((one) => rule(one, { family, stage, sets, chain })),
     })),
   );
 }
 
-interface Place {
+/** Where a rule stands, and the sets that it may ask. */
+export interface Place {
   readonly family: Family;
   readonly stage: Stage;
+  /** The name of its chain in the plan. */
+  readonly chain: string;
   readonly sets: ReadonlyMap<string, SetPlan>;
 }
 
@@ -95,10 +148,20 @@ function ruleLines({ when, action, comment }: Rule, { family, stage, sets }: Pla
     const words = matchWords(match, family, sets);
     lines = lines.flatMap((line) => words.map((word) => [...line, word]));
   }
+  const actions = action === undefined ? [[]] : actionLines(action, family, stage).map((words) => [words]);
+  return lines.flatMap((line) => actions.map((words) => written(line, words, family, comment)));
+}
+
+/** A rule of nft: what it matches, its counter, what it does, and its comment. */
+export function written(
+  when: readonly string[],
+  action: readonly string[],
+  family: Family,
+  comment: string | undefined,
+): string {
   const [counted, noted] =
     comment === undefined ? [[], []] : [[counting(family, comment)], [`comment "${comment}"`]];
-  const actions = action === undefined ? [[]] : actionLines(action, family, stage).map((words) => [words]);
-  return lines.flatMap((line) => actions.map((words) => [...line, ...counted, ...words, ...noted].join(' ')));
+  return [...when, ...counted, ...action, ...noted].join(' ');
 }
 
 /** A WAN's counter has a name and goes on while rules change; that of a rule begins anew with its chain. */
@@ -116,13 +179,13 @@ function counters({ stages }: FamilyPlan, family: Family): string[] {
 }
 
 /** The chains to which the base chains lead, with the family's jumps to the chains of the plan. */
-function entrances({ families }: Plan): Lines[] {
+function entrances({ families }: Plan, { rule }: NftWriting): NftChain[] {
   return FAMILIES.flatMap((family) =>
     BASES.map(({ stage, base }) => {
       const { stages, sets } = families[family];
       const hooks = stages[stage].hooks.filter((hook) => hook.base === base);
       const rules = hooks.flatMap(({ chain, when = [] }) =>
-        ruleLines({ when, action: { kind: 'jump', chain } }, { family, stage, sets }),
+        rule({ when, action: { kind: 'jump', chain } }, { family, stage, sets, chain: base }),
       );
       return { name: chainName(family, stage, base), rules };
     }),
@@ -130,7 +193,7 @@ function entrances({ families }: Plan): Lines[] {
 }
 
 /** The sets with names that rules ask or fill, and their elements. */
-function setLines({ stages, sets }: FamilyPlan, family: Family): string[] {
+function setsOf({ stages, sets }: FamilyPlan, family: Family, { set: named }: NftWriting): NftSet[] {
   const asked = new Set(
     STAGES.flatMap((stage) =>
       stages[stage].chains.flatMap(({ rules }) =>
@@ -143,13 +206,12 @@ function setLines({ stages, sets }: FamilyPlan, family: Family): string[] {
   );
   return [...sets]
     .filter(([name]) => asked.has(name))
-    .flatMap(([name, { source, elements }]) => {
-      const own = setName(family, name);
-      return source.from === 'clients'
-        ? [`set ${own} type ipv${family}_addr; size 65536; flags dynamic,timeout;`]
-        : [
-            `set ${own} type ipv${family}_addr; flags interval;`,
-            ...[...new Set(elements)].map((element) => `element ${own} ${element}`),
-          ];
-    });
+    .map(([plan, { source, elements }]) => ({
+      plan,
+      family,
+      name: named(family, plan),
+      ...(source.from === 'clients'
+        ? { head: `type ipv${family}_addr; size 65536; flags dynamic,timeout;`, elements: [] }
+        : { head: `type ipv${family}_addr; flags interval;`, elements: [...new Set(elements)] }),
+    }));
 }

@@ -1,4 +1,5 @@
 import { PROTOCOL } from '../ip.js';
+import { NFT_TABLE, RESTORE, ROUTING } from './nft-changing.js';
 
 /** The shell functions by which a printed script changes the machine, word for word. */
 
@@ -127,9 +128,9 @@ put() {
 	for _table in $(printf '%s\\n' "$_tables" | sed 's/.* table \\([^ ]*\\).*/\\1/'); do
 		case "$3 " in *" table $_table"[!0-9]*) ;; *) ip "-$1" route flush table "$_table" protocol ${PROTOCOL} ;; esac
 	done
-}
+}`;
 
-# each_line LINES OTHERS COMMAND...: runs the command with the words of each line that is not in OTHERS.
+const EACH_LINE = `# each_line LINES OTHERS COMMAND...: runs the command with the words of each line that is not in OTHERS.
 each_line() {
 	_others="
 $2
@@ -215,8 +216,8 @@ drop_table() {
 	fi
 }`;
 
-/** The functions that every script uses. */
-export const CHANGING = [
+/** The functions of a script with iptables. */
+export const IPTABLES_CHANGING = [
   SAY,
   NEED,
   CHECK_WEIGHTS,
@@ -228,8 +229,25 @@ export const CHANGING = [
   RULES_THERE,
   ROUTES_THERE,
   PUT,
+  EACH_LINE,
   NOTE_TABLES,
   VALID_MARK,
   BEGUN_BEFORE,
   FORGET,
+];
+
+/** The functions of a script with nft. */
+export const NFT_CHANGING = [
+  SAY,
+  NEED,
+  CHECK_WEIGHTS,
+  LOCK,
+  ...NFT_TABLE,
+  RULES_THERE,
+  ROUTES_THERE,
+  ROUTING,
+  EACH_LINE,
+  VALID_MARK,
+  BEGUN_BEFORE,
+  RESTORE,
 ];

@@ -1,13 +1,14 @@
 import type { EngineConfig } from '../../../config/engine.js';
 import { MOST_SLOTS } from '../../choice.js';
 
-/** The shell function of a printed script that writes the rules of a choice, for each mode. */
+/** The shell functions of a printed script that write the rules of a choice for iptables, and the ip rule of a policy. */
 
 const HEAD = `# choose CHAIN MASK UNDECIDED LAST_RESORT "TIER MARK WEIGHT [GATEWAY]"...: prints rules that give a packet whose mark is
 # UNDECIDED one of the marks. The members stand in the order of their tiers. The choice is among those of the first tier
 # in which one has a weight and a gateway.`;
 
-const CANDIDATES = `		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }`;
+/** The rule of awk that keeps the members of the first tier in which one can be used. */
+export const CANDIDATES = `		!tier || $1 == tier { if ($3 > 0 && $4 != "none") { tier = $1; mark[++count] = $2; weight[count] = $3; left += $3 } }`;
 
 const FRAME = (ending: string) => `choose() {
 	_chain=$1 _mask=$2 _undecided=$3 _last=$4
@@ -64,7 +65,8 @@ export function chooseFunction(mode: EngineConfig['kernelMode']): string {
   return `${HEAD}\n${mode === 'nth' ? NTH : RANDOM}`;
 }
 
-const CHOOSE_BY = `# choose_by CHAIN MASK POLICY END MEMBERS: prints the rules of a policy's own choice for packets with its mark POLICY, or
+/** The function that prints the rules of a policy's choice. */
+export const CHOOSE_BY = `# choose_by CHAIN MASK POLICY END MEMBERS: prints the rules of a policy's own choice for packets with its mark POLICY, or
 # the mark END where none of its members can be used: that of a refusal, or none for the main table.
 choose_by() {
 	_rules=$(choose "$1" "$2" "$3" '' "$5") || return 1
@@ -75,7 +77,8 @@ choose_by() {
 	fi
 }`;
 
-const POLICY_RULE = `# policy_rule PRIORITY MARK END MEMBERS: prints the ip rule for a packet that still has the mark of a policy, as when
+/** The function that prints the ip rule of a policy. */
+export const POLICY_RULE = `# policy_rule PRIORITY MARK END MEMBERS: prints the ip rule for a packet that still has the mark of a policy, as when
 # somebody took the choice away: by the member with most weight, or the refusal END.
 policy_rule() {
 	printf '%s\\n' "$4" | awk -v priority="$1" -v mark="$2" -v ending="$3" '
@@ -85,6 +88,3 @@ policy_rule() {
 			if (ending) print "priority " priority " fwmark " mark " " ending
 		}'
 }`;
-
-/** The functions of the script that carry out policies. */
-export const POLICIES = [CHOOSE_BY, POLICY_RULE];

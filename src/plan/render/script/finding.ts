@@ -316,6 +316,7 @@ export const FINDING = [
   EXEMPT_MARKS,
   LED_MARKS,
   FAR_ENDS,
-  EACH,
-  AS_MATCHED,
 ];
+
+/** Those by which only a script with iptables does. */
+export const IPTABLES_FINDING = [EACH, AS_MATCHED];

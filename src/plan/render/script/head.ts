@@ -1,11 +1,14 @@
 import type { PlanConfig } from '../../../config/config.js';
-import type { Family } from '../../../core/family.js';
 import { PROTOCOL } from '../ip.js';
+import type { Dialect } from './dialect.js';
 import type { Variable } from './symbols.js';
 import { listed, quoted } from './words.js';
 
 /** The text at the top of a script, which says what it does. */
-export function headText({ wans, services, rules }: Pick<PlanConfig, 'wans' | 'services' | 'rules'>): string {
+export function headText(
+  { wans, services, rules }: Pick<PlanConfig, 'wans' | 'services' | 'rules'>,
+  { needs, signs, zone }: Dialect,
+): string {
   const what = [
     ...(wans.length > 0 ? [`connections over ${listed(wans.map(({ name }) => name))}`] : []),
     ...(services.length > 0
@@ -20,7 +23,7 @@ export function headText({ wans, services, rules }: Pick<PlanConfig, 'wans' | 's
 # Balances ${what}.
 # ${chooser}
 #
-# Printed by wanmark; needs iproute2 and iptables, but not wanmark. As root:
+# Printed by wanmark; needs iproute2 and ${needs}, but not wanmark. As root:
 #
 #   sh FILE [up]     sets everything up; run it again after a change of the settings below. The router must forward
 #                    already: sysctl net.ipv4.ip_forward=1
@@ -29,10 +32,10 @@ export function headText({ wans, services, rules }: Pick<PlanConfig, 'wans' | 's
 #
 # When a step fails, everything goes back to what it was. Exit codes: 0 done, 1 the machine refused, 2 wrong usage.
 #
-# Everything it makes can be recognised: chains called WANMARK, jumps with the comment wanmark, ip rules and routes of
+# Everything it makes can be recognised: ${signs}, ip rules and routes of
 # protocol ${PROTOCOL}. A connection's mark says which ${wans.length > 0 ? 'WAN' : 'server'} it belongs to; bits outside the mask are left as they are.
 set -eu
-LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+${zone ?? ''}LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH`;
 }
 
@@ -40,7 +43,7 @@ export LC_ALL PATH`;
 export function settingsText(
   { rules, wans }: Pick<PlanConfig, 'rules' | 'wans'>,
   variables: readonly Variable[],
-  tools: readonly (readonly [tool: string, program: string])[],
+  tools: Dialect['settings'],
 ): string {
   return [
     ...variables.map(
@@ -55,9 +58,4 @@ export function settingsText(
     ...tools.map(([tool, program]) => `${tool}=${quoted(program)}`),
     'state=/run/wanmark-script # what down needs to know',
   ].join('\n');
-}
-
-/** The variable that holds the name of a family's iptables. */
-export function toolOf(family: Family): string {
-  return family === 4 ? 'iptables' : 'ip6tables';
 }

@@ -45,8 +45,11 @@ export interface Symbols {
 /** The weight in the plan, where a person may give one that the configuration does not. */
 const ANY_WEIGHT = 1;
 
-/** Gives each WAN and service its variables, and makes a configuration and facts that consist of them. */
-export function makeSymbols(config: PlanConfig): Symbols {
+/**
+ * Gives each WAN and service its variables, and makes a configuration and facts that consist of them.
+ * @param keepsSets whether the rules' program keeps sets of networks by itself
+ */
+export function makeSymbols(config: PlanConfig, keepsSets = false): Symbols {
   const stems = new VariableNames();
   const ports = sharedDevices(config.wans);
   const portNames = new Map(ports.map((device, i) => [device, i === 0 ? 'port' : `port${i + 1}`]));
@@ -64,7 +67,7 @@ export function makeSymbols(config: PlanConfig): Symbols {
   };
   return {
     config: symbolic,
-    facts: symbolicFacts(symbolic),
+    facts: { ...symbolicFacts(symbolic), ...(keepsSets && { keepsSets }) },
     wans,
     services,
     variables: [
