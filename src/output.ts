@@ -15,6 +15,7 @@ export interface Dropped {
   readonly why: string;
 }
 
+/** How a stream of output is written. */
 export interface OutputOptions {
   /** Most bytes that wait to be written; beyond, lines are dropped. */
   readonly maxBytes: number;

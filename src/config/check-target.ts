@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { splitEndpoint } from '../core/endpoint.js';
 import { FAMILIES, type Family } from '../core/family.js';
 
+/** The kinds of checks, as a configuration names them. */
 export const KINDS = ['ping', 'tcp', 'http', 'dns', 'script'] as const;
 
 /** How a check tries a WAN. */

@@ -3,6 +3,7 @@ import { readList } from './raw.js';
 
 /** Who is to carry out the rules: iptables, nft alone, or whichever of them fits the machine. */
 export const FIREWALLS = ['iptables', 'nft', 'auto'] as const;
+/** What `--backend` may say. */
 export type FirewallChoice = (typeof FIREWALLS)[number];
 
 /**

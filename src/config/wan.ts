@@ -15,6 +15,7 @@ export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
 /** Names that dev_valid_name() in the kernel accepts: shorter than IFNAMSIZ, no slash, no colon, no space; and those that can be printed. */
 /** The name of a device (dev_valid_name), without what separates the keys of an item. */
 export const DEVICE = /^[^\s\p{C}/:,;=]{1,15}$/u;
+/** The greatest weight that a member may have. */
 export const MAX_WEIGHT = 65535;
 
 /** The source of numbers that the configuration does not give. */

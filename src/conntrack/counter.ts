@@ -14,6 +14,7 @@ import { probePorts } from './probe-ports.js';
 export { ConntrackError, type ConntrackErrorCode } from './errors.js';
 export type { Exclusion } from './exclusion.js';
 
+/** What is counted. */
 export interface CounterOptions {
   /** The field of the mark that holds the number of a WAN: one run of bits. */
   mask: number;

@@ -7,6 +7,7 @@ import type { Exclusion } from './exclusion.js';
 import type { ConntrackAddon, NativeConntrackError, NativeNews } from './native.js';
 import { probePorts } from './probe-ports.js';
 
+/** What is told of new connections. */
 export interface NewsOptions {
   /** The field of the mark; a connection without a bit in it is not told of. */
   readonly mask: number;

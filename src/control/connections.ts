@@ -4,6 +4,7 @@ import { rejectOthers } from './query.js';
 
 /** The most connections of one answer, and how many it has by default. */
 export const MOST_CONNECTIONS = 1000;
+/** How many connections an answer lists where no `limit` is given. */
 export const DEFAULT_CONNECTIONS = 100;
 
 /** A connection in the answer. */

@@ -3,6 +3,7 @@ import { mix } from './hash.js';
 
 /** The parts of a flow that can be hashed. */
 export const HASH_FIELDS = ['src', 'sport', 'dst', 'dport', 'proto'] as const;
+/** A field of a flow that a hash may go by. */
 export type HashField = (typeof HASH_FIELDS)[number];
 
 /** Each part as a number whose bits depend on all of its bits. */

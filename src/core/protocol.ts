@@ -1,5 +1,6 @@
 /** Numbers of IP protocols (IANA). */
 export const ICMP = 1;
+/** Protocols by IANA's numbers. */
 export const TCP = 6;
 export const UDP = 17;
 export const ICMPV6 = 58;

@@ -9,6 +9,7 @@ export interface SequenceStrategy extends Strategy {
   readonly sequence: SequenceForm;
 }
 
+/** Whether a strategy can say its choices beforehand. */
 export function hasSequence(strategy: Strategy): strategy is SequenceStrategy {
   return strategy.sequence !== undefined;
 }

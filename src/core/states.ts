@@ -37,6 +37,7 @@ export interface Suspicion {
  */
 export type Standing = 'up' | 'drain' | 'suspected' | 'down';
 
+/** How states change. */
 export interface StatesOptions {
   /** Milliseconds of a clock that never goes back, the same clock that the reported states use. */
   readonly now?: () => number;

@@ -73,6 +73,7 @@ export interface StrategyContext {
 
 /** A service that a strategy's factory can ask for. Each costs something, so it is provided only on request. */
 export const NEEDS = ['connections'] as const;
+/** What a strategy may need of the daemon. */
 export type Need = (typeof NEEDS)[number];
 
 /** A strategy file's default export. */

@@ -20,6 +20,7 @@ interface Kind {
   readonly depends: (config: Counted['config']) => unknown;
 }
 
+/** The counts of WANs. */
 export const WAN_COUNTS: Kind = {
   open: openConnections,
   strategies: ({ wans, policies }) => [wans, ...policies],
@@ -31,6 +32,7 @@ export const WAN_COUNTS: Kind = {
   ],
 };
 
+/** The counts of backends. */
 export const BACKEND_COUNTS: Kind = {
   open: openBackendConnections,
   strategies: ({ services }) => services,

@@ -60,6 +60,7 @@ export interface TargetFacts {
   readonly result: CheckResult;
 }
 
+/** What the examination of checks goes by. */
 export interface CheckFacts {
   /** WANs with a family that no check judges, as `fibre` or `fibre (IPv6)`. */
   readonly unchecked: readonly string[];
@@ -95,6 +96,7 @@ export interface Flowtable {
   readonly counts: boolean;
 }
 
+/** What the examination of conntrack's helpers goes by. */
 export interface HelperFacts {
   /** Whether every connection gets the helper of its port by itself (net.netfilter.nf_conntrack_helper). */
   readonly automatic: boolean;
@@ -113,6 +115,7 @@ export interface Translator {
   readonly out: string | undefined;
 }
 
+/** What the examination of NAT goes by. */
 export interface NatFacts {
   /** The addresses of the devices that are no WAN. */
   readonly lan: Readonly<Record<Family, readonly Address[]>>;

@@ -9,6 +9,7 @@ import { Sandbox } from './sandbox.js';
 /** The port that the lab's servers answer on, TCP and UDP. */
 export const SERVER_PORT = 7;
 
+/** Which connections a client of the lab makes. */
 export interface ConnectOptions {
   readonly proto?: Proto;
   readonly family?: Family;

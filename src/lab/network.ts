@@ -45,6 +45,7 @@ export interface LabWan {
   readonly gateway: string;
 }
 
+/** A host of the lab. */
 export interface HostPlan {
   readonly name: string;
   /** Addresses with prefix length, by device. */
@@ -66,6 +67,7 @@ export type Cable =
   | { readonly host: string; readonly dev: string; readonly bridge: string }
   | { readonly host: string; readonly dev: string; readonly peer: string; readonly peerDev: string };
 
+/** The whole network of the lab. */
 export interface Network {
   readonly hosts: readonly HostPlan[];
   readonly bridges: readonly string[];

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { SystemError } from '../errors.js';
 import { SYSTEM_PATH } from '../system/run.js';
 
+/** How a program ended. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

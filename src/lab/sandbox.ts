@@ -35,6 +35,7 @@ export interface ExecOptions extends SpawnOptions {
   readonly timeoutMs?: number;
 }
 
+/** What a program wrote. */
 export interface Output {
   readonly stdout: string;
   readonly stderr: string;

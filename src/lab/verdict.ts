@@ -26,6 +26,7 @@ export interface WanResult {
   readonly originated: number;
 }
 
+/** What an experiment has shown. */
 export interface Verdict {
   readonly wans: readonly WanResult[];
   /** A sentence for each disagreement; empty when everything agrees. */

@@ -6,6 +6,7 @@
 /** What an answer in this format says of itself. */
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** The labels of a sample, by name; a client is never one. */
 export type Labels = Readonly<Record<string, string | number>>;
 
 /** One value of a metric; `null` and `undefined` are left out, since they are not known. */

@@ -139,6 +139,7 @@ export interface Hook {
 
 /** The stages of a packet's way where we have rules. */
 export const STAGES = ['nat', 'mangle', 'filter'] as const;
+/** One of these stages. */
 export type Stage = (typeof STAGES)[number];
 
 /** The chains of one stage, and where they are entered. */

@@ -2,6 +2,7 @@ import type { Match, Rule } from './plan.js';
 
 /** The matches and rules that several parts of a plan use. */
 
+/** Goes back to the chain that led here, and behind its end to the policy of the kernel's hook. */
 export const RETURN = { kind: 'return' } as const;
 
 /** Matches a packet for which nobody has chosen yet. */
@@ -10,17 +11,22 @@ export const undecided = (mask: number): Match => ({ kind: 'mark', bits: { value
 /** Matches a packet for which somebody has chosen. */
 export const decided = (mask: number): Match => ({ kind: 'mark', bits: { value: 0, mask }, not: true });
 
+/** A match: the packet's mark has these bits. */
 export const hasMark = (value: number, mask: number): Match => ({ kind: 'mark', bits: { value, mask } });
 
+/** A match: the connection's mark (connmark) has these bits. */
 export const connection = (value: number, mask: number): Match => ({
   kind: 'connmark',
   bits: { value, mask },
 });
 
+/** A match: the packet came in by this device. */
 export const comesBy = (device: string): Match => ({ kind: 'in', device });
 
+/** A match: the packet leaves by this device. */
 export const leavesBy = (device: string): Match => ({ kind: 'out', device });
 
+/** A match: no answer to the connection has been seen (conntrack's state NEW). */
 export const NEW: Match = { kind: 'state', state: 'new' };
 
 /** Matches a new connection that is not an answer to one that conntrack knows from the other side. */
@@ -32,10 +38,13 @@ export const INTO_IPSEC: Match = { kind: 'ipsec', direction: 'out' };
 /** Matches a packet that came out of IPsec. */
 export const OUT_OF_IPSEC: Match = { kind: 'ipsec', direction: 'in' };
 
+/** A match: the destination is an address of the router. */
 export const TO_LOCAL: Match = { kind: 'destination-type', type: 'local' };
 
+/** A match: the source is no address of the router. */
 export const FROM_OTHERS: Match = { kind: 'source-type', type: 'local', not: true };
 
+/** A match: the source is an address of the router. */
 export const FROM_LOCAL: Match = { kind: 'source-type', type: 'local' };
 
 /** Ends the chain for packets that match. */

@@ -8,6 +8,7 @@ import { readQueueTable } from './proc.js';
 
 export { QueueError, type QueueErrorCode } from './errors.js';
 
+/** How a queue is opened. */
 export interface QueueOptions {
   /** Number of the queue, 0..65535, as in the rule's `--queue-num`. */
   num: number;

@@ -67,6 +67,7 @@ export interface Listener {
   readonly changed?: (command: string) => void;
 }
 
+/** How `up` goes about it. */
 export interface UpOptions {
   readonly raw: RawConfig;
   readonly config: PlanConfig;
@@ -82,6 +83,7 @@ export function upRules(options: UpOptions, listener: Listener = {}): Promise<Ou
   });
 }
 
+/** How `refresh` goes about it. */
 export interface RefreshOptions {
   /**
    * Asked while the lock is held, so that the states are current. When undefined, the states of the last `up` or

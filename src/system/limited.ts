@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { printable } from '../core/printable.js';
 import { SYSTEM_PATH } from './run.js';
 
+/** How much a program may take. */
 export interface LimitedOptions {
   /** Variables added to the environment. */
   readonly env?: Readonly<Record<string, string>>;

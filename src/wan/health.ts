@@ -36,6 +36,7 @@ export interface HealthMemory {
   readonly holdDown: HoldDownMemory;
 }
 
+/** How the health of WANs is watched. */
 export interface HealthOptions {
   /**
    * How many milliseconds without a break all sources must call a WAN up after it was down. Default 0. Read each time, so

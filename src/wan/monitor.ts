@@ -13,6 +13,7 @@ import { RoundLoop } from './round-loop.js';
 /** First rounds are spread over no more than this, since a WAN that is dead at the start should be known soon. */
 const SPREAD_MS = 1000;
 
+/** How one target is watched. */
 export interface MonitorOptions {
   /** The names of the WANs that `all` stands for. */
   readonly wans: readonly string[];

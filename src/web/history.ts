@@ -8,6 +8,7 @@ export const SPANS = {
   fortnight: { stepMs: 900_000, size: 1344 },
 } as const;
 
+/** A span of the plots. */
 export type Span = keyof typeof SPANS;
 
 /** What went by the WANs, for as long as this process runs and two weeks at most. */

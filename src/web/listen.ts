@@ -2,6 +2,7 @@ import { BlockList } from 'node:net';
 import { splitEndpoint } from '../core/endpoint.js';
 import { UsageError } from '../errors.js';
 
+/** Loopback, since any other address needs a token. */
 export const DEFAULT_LISTEN = '127.0.0.1:8080';
 
 /** Where the page is served. */

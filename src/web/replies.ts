@@ -40,6 +40,7 @@ export function reply(response: ServerResponse, code: number, type: string, text
   response.end(text);
 }
 
+/** Answers with a JSON text. @param code the HTTP status */
 export function replyJson(response: ServerResponse, code: number, value: object): void {
   reply(response, code, 'application/json; charset=utf-8', `${JSON.stringify(value)}\n`);
 }

@@ -12,10 +12,12 @@ const FIREWALLD = /^:(PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING)_(direct|ZONES
 const MWAN3 = /^:mwan3_/m;
 const IPTABLES_TABLE = /^table ip6? (mangle|nat|filter|raw|security) /;
 
+/** Whether rules of firewalld are there: it flushes the others when it is reloaded in full. */
 export function hasFirewalld({ saved }: Rulesets): boolean {
   return FAMILIES.some((family) => FIREWALLD.test(saved[family]));
 }
 
+/** Whether rules of mwan3 are there. */
 export function hasMwan3({ saved }: Rulesets): boolean {
   return FAMILIES.some((family) => MWAN3.test(saved[family]));
 }

@@ -63,6 +63,7 @@ export interface LoadReport {
   readonly seconds: number;
 }
 
+/** What an agent can be asked. */
 export type Request =
   | LoadRequest
   /** Answers with the report of a load while it runs. */
@@ -140,6 +141,7 @@ export interface Seen {
   messages: number;
 }
 
+/** What it answers. */
 export type Reply =
   | { readonly id: number; readonly done: number }
   | { readonly id: number; readonly result: unknown }
@@ -150,6 +152,7 @@ export function plainAddress(address: string): string {
   return address.replace(/^::ffff:/, '');
 }
 
+/** Requests and replies as lines of JSON. */
 export const messages = {
   /** A question to the server; with `silent` the server does not answer. */
   ask: (tag: string, nonce: string, silent = false) => `${silent ? 'silent' : 'echo'} ${tag} ${nonce}`,

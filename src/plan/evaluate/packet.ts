@@ -48,6 +48,7 @@ export interface Surroundings {
 /** Whether a condition holds. `unknown` where it asks for something that the description leaves out. */
 export type Holds = boolean | 'unknown';
 
+/** Holds where the other does not. */
 export function not(one: Holds): Holds {
   return one === 'unknown' ? one : !one;
 }

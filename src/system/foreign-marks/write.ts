@@ -13,4 +13,5 @@ export interface MarkWrite {
   readonly early: boolean;
 }
 
+/** The mask of a write that leaves no bit as it was. */
 export const ALL_BITS = 0xffff_ffff;

@@ -32,6 +32,7 @@ export function attributeEnd(view: DataView, at: number, end: number): number {
   return length < RTATTR_BYTES || at + length > end ? 0 : at + length;
 }
 
+/** The type of the attribute at a place, without the flags of its two highest bits (struct nlattr, nla_type). */
 export function attributeType(view: DataView, at: number): number {
   return view.getUint16(at + 2, LITTLE_ENDIAN) & TYPE_MASK;
 }

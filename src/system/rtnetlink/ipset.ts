@@ -15,6 +15,7 @@ const SUBSYSTEM = 6 << 8;
 const CREATE = 2;
 const DESTROY = 3;
 const LIST = 7;
+/** Commands (include/uapi/linux/netfilter/ipset/ip_set.h, enum ipset_cmd). */
 export const ADD = 9;
 export const DELETE = 10;
 const TEST = 11;
@@ -29,6 +30,7 @@ const FLAGS = 6;
 const DATA = 7;
 const ADT = 8;
 const LINENO = 9;
+/** Attributes of an entry (enum of IPSET_ATTR_* in ip_set.h). */
 export const IP = 1;
 export const CIDR = 3;
 export const TIMEOUT = 6;
@@ -40,6 +42,7 @@ const ONLY_NAMES = 1 << 1;
 const PROTOCOL_VERSION = 6;
 /** Flags of an attribute's type, of linux/netlink.h. */
 const NESTED = 0x8000;
+/** NLA_F_NET_BYTEORDER (include/uapi/linux/netlink.h). */
 export const NET_BYTEORDER = 0x4000;
 /** Flags of linux/netlink.h. */
 const NLM_F_ACK = 0x4;

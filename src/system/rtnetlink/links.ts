@@ -29,6 +29,7 @@ export interface LinkTunnel {
 
 /** A flag of linux/if.h. */
 export const IFF_UP = 0x1;
+/** Flags of a device (netdevice(7)). */
 export const IFF_POINTOPOINT = 0x10;
 export const IFF_NOARP = 0x80;
 /** A type of linux/if_arp.h. */

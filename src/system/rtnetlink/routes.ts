@@ -40,9 +40,11 @@ export interface Route {
 
 /** Message type of linux/rtnetlink.h. */
 export const RTM_NEWROUTE = 24;
+/** A request for routes (rtnetlink(7)). */
 export const RTM_GETROUTE = 26;
 /** Its number in linux/rtnetlink.h. */
 export const RT_TABLE_MAIN = 254;
+/** Types of routes (rtnetlink(7), rtm_type). */
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RTN_BROADCAST = 3;
@@ -57,6 +59,7 @@ const RTNH_F_DEAD = 1;
 export const RTMSG_BYTES = 12;
 /** struct rtnexthop of linux/rtnetlink.h: length, flags (at 2), hops, index (at 4). */
 const RTNEXTHOP_BYTES = 8;
+/** Attributes of a route (rtnetlink(7)). */
 export const RTA_DST = 1;
 export const RTA_OIF = 4;
 const RTA_GATEWAY = 5;

@@ -33,6 +33,7 @@ const MOST_MOVES = (TCP_PER_SECOND * REMEMBERED_MS) / 1000;
  */
 const SAME_TRY_MS = 500;
 
+/** How connections are watched. */
 export interface WatchOptions {
   /**
    * Looks a connection up in conntrack, with the WAN that it has; undefined when it is gone or has none. An exception
