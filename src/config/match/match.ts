@@ -87,16 +87,20 @@ export function parseMatch(
 
 /** A `+` joins devices in a text, and at the end of a name stands for any characters: `wg++eth1` is `wg+` and `eth1`. */
 function parseDevices(where: string, given: unknown): Values<string> {
-  const items = Array.isArray(given)
-    ? given
-    : String(given)
-        .replace(/\+(?=\+|$)/g, '\0')
-        .split('+')
-        .map((one) => one.replace('\0', '+'));
-  return mapValues(splitValues(where, items), (name) => {
+  return mapValues(splitValues(where, Array.isArray(given) ? given : devicesOf(String(given))), (name) => {
     if (DEVICE.test(name) && !name.slice(0, -1).includes('+')) return name;
     throw new UsageError(`${where}: "${name}" is not a device name, or the beginning of one and a "+"`);
   });
+}
+
+/** The devices of a text: a `!` before the first is before each, as in the other keys. */
+function devicesOf(text: string): string[] {
+  const [first = '', ...others] = text
+    .replace(/\+(?=\+|$)/g, '\0')
+    .split('+')
+    .map((one) => one.replaceAll('\0', '+'));
+  const mark = first.startsWith('!') ? '!' : '';
+  return [first, ...others.map((one) => (one.startsWith('!') ? one : mark + one))];
 }
 
 function parseMac(where: string, text: string): string {

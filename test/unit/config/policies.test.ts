@@ -193,6 +193,7 @@ describe('rules', () => {
     ]);
     assert.deepEqual(sport, { any: [{ low: 1, high: 1023 }], not: true });
     assert.deepEqual(rule('dsl,in=wg++eth1.5').match.in, { any: ['wg+', 'eth1.5'] });
+    assert.deepEqual(rule('dsl,in=!lan0+wg++!eth1').match.in, { any: ['lan0', 'wg+', 'eth1'], not: true });
     assert.deepEqual(rule('dsl,mac=02:00:5E:10:00:01,dscp=ef+0x0a,family=6').match, {
       mac: { any: ['02:00:5e:10:00:01'] },
       dscp: { any: [46, 10] },
@@ -277,6 +278,7 @@ describe('rules', () => {
       rule: [
         'voice,from=!192.168.9.50+192.168.9.51,proto=tcp+udp,dport=5060+10000-20000',
         'web,in=wg++eth1,set=office+video,time=mon+fri 22:00-06:00 utc,dscp=46,fwmark=0x10/0xf0',
+        'voice,in=!lan0+dmz+',
         'direct,family=6,own=true,uid=0+1000-1999',
       ],
     };
