@@ -100,14 +100,21 @@ export class Machine {
     return `/proc/${this.holder.pid}/root`;
   }
 
-  static async start(): Promise<Machine> {
+  /** @param users whether there are other users than root, for which the tests must be root outside, too */
+  static async start({ users = false } = {}): Promise<Machine> {
     const inside = 'mount -t tmpfs tmpfs /run && ip link set lo up && echo ready && exec cat';
-    const holder = spawn('unshare', ['-Urnm', 'sh', '-c', inside], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const argv = users
+      ? ['-U', 'sh', '-c', `echo mapped && read mapped && exec unshare -nm sh -c '${inside}'`]
+      : ['-Urnm', 'sh', '-c', inside];
+    const holder = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'pipe'] });
     const machine = new Machine(holder);
-    const first = await Promise.race([
-      once(createInterface(holder.stdout!), 'line').then(String),
-      once(holder, 'exit').then(() => ''),
-    ]);
+    const lines = createInterface(holder.stdout!)[Symbol.asyncIterator]();
+    if (users) {
+      await lines.next();
+      for (const map of ['uid_map', 'gid_map']) writeFileSync(`/proc/${holder.pid}/${map}`, '0 0 65536');
+      holder.stdin!.write('yes\n');
+    }
+    const { value: first } = await lines.next();
     if (first !== 'ready') throw new Error('this machine allows no user namespace; run the tests as root');
     return machine;
   }
@@ -215,15 +222,16 @@ export class Machine {
   /**
    * The lines that a call (rules-peer.ts) answers with.
    * @param patienceMs how long each connection waits; for one that is to fail in silence, the time that the test takes
+   * @param port the first port of its sockets, where the test needs to know it; no two calls have the same
    */
-  call(args: string[], netns?: string, patienceMs = PATIENT_MS): Promise<string[]> {
+  call(args: string[], netns?: string, patienceMs = PATIENT_MS, port?: number): Promise<string[]> {
     let caller = this.callers.get(netns);
     if (!caller) {
       caller = new Caller(this.spawnPeer(['call'], netns));
       this.callers.set(netns, caller);
     }
-    const firstPort = this.firstPort;
-    this.firstPort += Number(args[1]);
+    const firstPort = port ?? this.firstPort;
+    if (port === undefined) this.firstPort += Number(args[1]);
     return caller.call({ args, firstPort, patienceMs });
   }
 

@@ -10,6 +10,7 @@
  *     the server's answer to each. Gives up after three failures in a row.
  *   - `stream COUNT ADDRESS PORT`: as many datagrams of one socket, each sent when the one before was answered.
  *   - `burst COUNT ADDRESS PORT`: as many datagrams at once, each of a socket of its own; the answers when all are there.
+ * - `as UID PORT tcp COUNT ...`: one of these calls as another user, from PORT on.
  *
  * Sockets are bound to the call's `firstPort` and those after it: a random port that an earlier socket had is, for the
  * kernel, the same connection (one in a hundred runs of a few dozen sockets), and that one has its WAN already.
@@ -148,4 +149,9 @@ if (verb === 'serve') {
   // Ends when the process that started it does.
   process.stdin.resume().on('end', () => process.exit());
 } else if (verb === 'hold') await hold(args[0]!, Number(args[1]));
-else for await (const line of createInterface(process.stdin)) void answer(line);
+else if (verb === 'as') {
+  const [uid, port, call, count, host, to] = args;
+  process.setuid!(Number(uid));
+  const task = { nextPort: Number(port), patienceMs: 30_000, say };
+  await CALLS[call!]!(task, Number(count), host!, Number(to));
+} else for await (const line of createInterface(process.stdin)) void answer(line);
