@@ -90,6 +90,22 @@ export async function madeOfOptions<Made>(
 }
 
 /**
+ * Does what a configuration asks for. A mistake that only the machine finds is told with its line and column, too.
+ * @param check as in {@link located}
+ */
+export async function doneByOptions<Done>(
+  argv: Readonly<Record<string, unknown>>,
+  check: (raw: RawConfig) => unknown,
+  act: () => Promise<Done>,
+): Promise<Done> {
+  try {
+    return await act();
+  } catch (error) {
+    throw await located(argv, error, check);
+  }
+}
+
+/**
  * An error with its line and column in the file of `--config`, where that is to blame.
  * @param check complains about the mistake, unless only the machine does
  */
@@ -101,7 +117,10 @@ export async function located(
   if (typeof argv.config !== 'string' || !(error instanceof UsageError)) return error;
   if (error.message.startsWith(`${argv.config}:`)) return error;
   const { locateMistake } = await import('../config/mistake.js');
-  const isAlone = !Object.keys(OPTIONS).some((name) => argv[name] !== undefined);
+  // A switch takes the place of nothing that a file lacks.
+  const isAlone = !Object.entries(OPTIONS).some(
+    ([name, { type }]) => type !== 'switch' && argv[name] !== undefined,
+  );
   const file = { path: argv.config, text: readText(argv.config), isAlone };
   return locateMistake(file, error, (content) => void check(withFlags(content, argv)));
 }

@@ -1,5 +1,6 @@
 import { hex } from '../core/mark.js';
 import { backendName, formatListen } from '../core/service.js';
+import { UsageError } from '../errors.js';
 import type { CheckConfig } from './check.js';
 import type { Config } from './config.js';
 import { kernelModeText } from './engine.js';
@@ -34,6 +35,18 @@ export function configDifference(from: Config, to: Config): Difference {
     ],
     fixed,
   };
+}
+
+/**
+ * Checks that a daemon can go over from one configuration to another.
+ * @throws UsageError that names all that a daemon has for as long as it runs
+ */
+export function rejectFixedChanges(from: Config, to: Config): void {
+  const { fixed } = configDifference(from, to);
+  if (fixed.length === 0) return;
+  throw new UsageError(
+    `this needs another daemon: ${fixed.join(', ')}; undo it, or restart (systemctl restart wanmark)`,
+  );
 }
 
 /** What queues, sockets and threads were opened with, and what tells the marks of living connections. */

@@ -50,8 +50,20 @@ function wayToMistake(
   return (blamed ?? (isAlone ? (deepest(changed) ?? { way: [] }) : undefined))?.way;
 }
 
-/** The place whose value has the longest of the words that a message has, too; a shorter one may be there by chance. */
+/**
+ * The place whose value has the longest of the words that a message has, too; a shorter one may be there by chance. What a
+ * message begins with, as in `WAN fibre: ...`, is the part of the file that it is about. Where it has no value of the file, it is
+ * the option that it names.
+ */
 function named(content: object, ways: readonly Way[], message: string): Way | undefined {
+  const [kind] = /^\w+/.exec(message) ?? [];
+  const about = ways.filter(([option]) => option === kind?.toLowerCase());
+  const optionNamed = () =>
+    ways.findLast((way) => way.length === 1 && new RegExp(`--${way[0]}(?![\\w-])`).test(message));
+  return quoting(content, about, message) ?? quoting(content, ways, message) ?? optionNamed();
+}
+
+function quoting(content: object, ways: readonly Way[], message: string): Way | undefined {
   const lengths = ways.map((way) => {
     const value = valueAt(content, way);
     if (typeof value !== 'string') return 0;

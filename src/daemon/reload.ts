@@ -16,6 +16,8 @@ export interface Prepared {
   readonly firewall: Firewall | undefined;
   /** What may be wrong, a line each. */
   readonly doubts: readonly string[];
+  /** An error of going over to it, with its place in the file where it has one. */
+  readonly located: (error: unknown) => Promise<unknown>;
 }
 
 /** What a reload came to. */
@@ -31,7 +33,10 @@ export type ReloadListener = (reload: Reload & { readonly error?: string }) => v
 
 export interface ReloadsParts {
   readonly logger: Logger;
-  /** Reads the configuration anew, and checks all of it. @throws UsageError, SystemError */
+  /**
+   * Reads the configuration anew, and checks all of it, and that a daemon with the one in force can go over to it.
+   * @throws UsageError, SystemError
+   */
   readonly read: () => Promise<Prepared>;
   /** The configuration in force. */
   readonly current: () => Config;
@@ -76,7 +81,11 @@ export class Reloads {
       const plan = await this.#plan();
       reload = plan.reload;
       for (const doubt of reload.doubts) logger.warn(doubt);
-      await goOver(plan.next);
+      try {
+        await goOver(plan.next);
+      } catch (error) {
+        throw await plan.next.located(error);
+      }
     } catch (error) {
       const { message } = error as Error;
       logger.error({ reason: message }, 'not reloaded; all is as it was');
@@ -90,12 +99,7 @@ export class Reloads {
 
   async #plan(): Promise<{ readonly next: Prepared; readonly reload: Reload }> {
     const next = await this.#parts.read();
-    const { lines, fixed } = configDifference(this.#parts.current(), next.config);
-    if (fixed.length > 0) {
-      throw new UsageError(
-        `this needs another daemon: ${fixed.join(', ')}; undo it, or restart (systemctl restart wanmark)`,
-      );
-    }
+    const { lines } = configDifference(this.#parts.current(), next.config);
     return { next, reload: { lines, doubts: next.doubts } };
   }
 }

@@ -179,6 +179,37 @@ describe('a mistake', needs(nfqueue, addon), () => {
     }
   });
 
+  it('has its place in the file where only the machine says what is wrong', async () => {
+    const file = join(dir, 'late.yaml');
+    const wan = `wan: [ "${WAN1}", "${WAN2}" ]\n`;
+    for (const [text, place, complaint] of [
+      [
+        'wan:\n  - { name: a, dev: wan1 }\n',
+        '2:16',
+        'WAN a: wan1 is an Ethernet device, which needs a gateway',
+      ],
+      [
+        'rule: [ "a,proto=udp" ]\nwan: [ "a,dev=wan1" ]\n',
+        '2:8',
+        'WAN a: wan1 is an Ethernet device, which needs a gateway',
+      ],
+      [
+        `${wan}set: [ "vpn,file=/no/set" ]\nrule: [ "wan1,set=vpn" ]\n`,
+        '2:8',
+        'set "vpn": cannot read /no/set',
+      ],
+      [`${wan}kernel-mode: hash:src\nbackend: iptables\n`, '3:1', 'iptables cannot hash'],
+    ] as const) {
+      writeFileSync(file, text);
+      const line = new RegExp(`^wanmark: ${file}:${place}: ${complaint}[^\\n]*\\n$`);
+      await refuses(['up', '--config', file], line);
+      // A daemon that fails so late ends its process.
+      const { code, stderr } = await wanmark.command(['run', '--up', '--config', file], 'any');
+      assert.match(stderr, line);
+      assert.deepEqual([code, await state()], [2, untouched]);
+    }
+  });
+
   it('is one line and exit 1: a queue of another daemon, which is unharmed', async () => {
     const first = await wanmark.run();
     const second = await wanmark.command(['run', '--wan', WAN1], 'any');

@@ -93,7 +93,10 @@ describe('wanmark reload', needs(nfqueue, addon, conntrackTable), () => {
       write(configuration(lab, A, { mask: '0xff0000', queues: 2 }));
       const other = await wanmark.command(['reload', '--dry-run'], 'any');
       assert.equal(other.code, 2);
-      assert.match(other.stderr, /needs another daemon: mask 0x3f000000 -> 0xff0000, queues 1 -> 2;/);
+      assert.match(
+        other.stderr,
+        /wanmark\.json:1:\d+: this needs another daemon: mask 0x3f000000 -> 0xff0000, queues 1 -> 2;/,
+      );
       write(configuration(lab, B));
       const dry = await wanmark.command(['reload', '--dry-run'], 'any');
       const back = RELOADS % 2 === 1;

@@ -32,7 +32,7 @@ import {
 import { readLinks } from '../../system/links.js';
 import { forgetBegunBefore } from '../begun-before.js';
 import { markConflicts } from '../mark-conflicts.js';
-import { addOptions, madeOfOptions } from '../options.js';
+import { addOptions, doneByOptions, madeOfOptions } from '../options.js';
 import { complain, say } from '../say.js';
 import { upSummary } from '../up-summary.js';
 
@@ -78,21 +78,24 @@ export const upCommand: CommandModule = {
   handler: async (argv) => {
     rejectOutdatedAddon();
     const numbers = installedNumbers();
-    const { raw, config } = await madeOfOptions(argv, (given) => {
+    const check = (given: RawConfig) => {
       const raw = withInstalledFields(given);
       return { raw, config: rulesConfig(raw, 'up', numbers) };
-    });
+    };
+    const { raw, config } = await madeOfOptions(argv, check);
     const routed = () => FAMILIES.flatMap((family) => routedNetworks(readFacts(config).main[family]));
     for (const line of [...unusedSettings(config), ...shadowedRules(config.policies.rules, routed)])
       complain(`warning: ${line}`);
     for (const line of missingDevices(config.wans, config.rules.lan)) complain(`warning: ${line}`);
-    const firewall = await prepareRules(config, (line) => complain(`warning: ${line}`));
     const before = rulesAreUp();
-    // Side by side, since the look at others takes as long as the rest; what is ours it leaves out.
-    const [outcome, conflicts] = await Promise.all([
-      upRules({ raw, config, firewall, states: initialStates(config.wans) }, listener(argv)),
-      markConflicts(config, installedNumbers()),
-    ]);
+    const [outcome, conflicts] = await doneByOptions(argv, check, async () => {
+      const firewall = await prepareRules(config, (line) => complain(`warning: ${line}`));
+      // Side by side, since the look at others takes as long as the rest; what is ours it leaves out.
+      return Promise.all([
+        upRules({ raw, config, firewall, states: initialStates(config.wans) }, listener(argv)),
+        markConflicts(config, installedNumbers()),
+      ]);
+    });
     for (const line of conflicts) complain(`warning: ${line}`);
     if (outcome.code === 0 && outcome.changes.length === 0) complain('already up; nothing to change');
     const isFirst = outcome.code === 0 && !before;

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { type Config, parseConfig } from '../../config/config.js';
+import { rejectFixedChanges } from '../../config/difference.js';
 import { rejectUncheckedStart } from '../../config/health.js';
 import { NO_NUMBERS, type Numbers } from '../../config/numbers.js';
 import { POLICY_OPTIONS } from '../../config/options/policies.js';
@@ -28,7 +29,7 @@ import { findHookUser, type HookUser } from '../../system/hook-user.js';
 import { installedNumbers, readInstalled, rulesAreUp, withInstalledFields } from '../../system/installed.js';
 import { programsAs } from '../../system/programs.js';
 import { feedAdvice, feedCommand } from '../feed-advice.js';
-import { addOptions, located, madeOfOptions } from '../options.js';
+import { addOptions, doneByOptions, located, madeOfOptions } from '../options.js';
 
 /** How long the daemon waits for programs that tell it about others' rules before it waits for its end. */
 const MOST_ADVISING_MS = 60_000;
@@ -80,7 +81,9 @@ async function live(argv: Readonly<Record<string, unknown>>, hangup: Hangup): Pr
   isolation.catchAll();
   try {
     for (const doubt of doubts) log.logger.warn(doubt);
-    await bringUp(prepared, log);
+    await bringUp(prepared, log).catch(async (error) => {
+      throw await prepared.located(error);
+    });
     const daemon = await startDaemon({
       ...prepared,
       read: (inForce) => prepare(argv, now, inForce),
@@ -125,7 +128,16 @@ async function prepare(
     return { raw, config: daemonConfig(raw, numbers) };
   };
   const { raw, config } = await madeOfOptions(argv, check);
-  try {
+  if (inForce !== undefined) {
+    const reject = (next: Config) => rejectFixedChanges(inForce.config, next);
+    // Apart from other mistakes, since a file with one of these may differ in much.
+    await doneByOptions(
+      argv,
+      (given) => reject(check(given).config),
+      async () => reject(config),
+    );
+  }
+  return doneByOptions(argv, check, async () => {
     const strategies = await loadStrategies(config, now, inForce?.strategies.loaded);
     checkPrograms(
       config,
@@ -135,10 +147,9 @@ async function prepare(
     const isOurs =
       config.marks.length === 0 && (inForce === undefined ? readSwitch(raw, 'up') : rulesAreUp());
     const firewall = isOurs ? await prepareRules(config, (line) => doubts.push(line)) : undefined;
-    return { raw, config, strategies, firewall, doubts };
-  } catch (error) {
-    throw await located(argv, error, check);
-  }
+    const placed = (error: unknown) => located(argv, error, check);
+    return { raw, config, strategies, firewall, doubts, located: placed };
+  });
 }
 
 /** The configuration, if a daemon can go by it. @throws UsageError */

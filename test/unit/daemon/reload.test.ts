@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { type Config, parseConfig } from '#wanmark/config/config.js';
+import { rejectFixedChanges } from '#wanmark/config/difference.js';
 import type { RawConfig } from '#wanmark/config/options.js';
 import { type Prepared, Reloads } from '#wanmark/daemon/reload.js';
 import type { Strategies } from '#wanmark/daemon/strategies.js';
@@ -19,12 +20,14 @@ function made() {
     read: async (): Promise<Prepared> => {
       if (world.file instanceof Error) throw world.file;
       const config = parseConfig(world.file);
+      rejectFixedChanges(current, config);
       return {
         raw: world.file,
         config,
         strategies: {} as Strategies,
         firewall: undefined,
         doubts: ['a doubt'],
+        located: async (error) => error,
       };
     },
     current: () => current,
