@@ -14,7 +14,7 @@ run_nft() { TZ=UTC nft "$@"; }
 # uses_nft: whether the rules are made with nft.
 uses_nft() { [ "$BACKEND" = nft ]; }
 
-# look_nft DIR: writes our table to DIR/nft. Sets that packets fill are listed without their elements.
+# look_nft DIR: writes our table to DIR/nft. Sets that packets or others fill, which have timeouts, are listed without their elements.
 look_nft() {
 	: >"$1/nft" || fail "cannot write $1"
 	# Where iptables has the rules, there is one only for `up` to take away.
@@ -31,7 +31,7 @@ look_nft() {
 	printf '%s\n' "$_listed" | awk '
 	function flush_set(   count, i, part) {
 		print "set " name " " head
-		if (head ~ /dynamic/) return
+		if (head ~ /timeout/) return
 		sub(/^elements = { /, "", elements)
 		sub(/ }$/, "", elements)
 		if (elements == "") return
@@ -61,7 +61,7 @@ look_nft() {
 }
 
 # replace_nft NOW THEN STEPS: writes the commands that turn the table in NOW into that in THEN, by making all of it anew but
-# the base chains, and what packets have put into sets.
+# the base chains, and what packets or others have put into sets.
 replace_nft() {
 	: >"$3/nft" || fail "cannot write $3"
 	! cmp -s "$1/nft" "$2/nft" || return 0
@@ -94,7 +94,7 @@ replace_nft() {
 		printf "%s", made
 		for (i = 1; i <= olds; i++) {
 			split(order[i], word, " ")
-			if (word[1] == "chain" || (word[1] == "set" && had[order[i]] !~ /dynamic/)) print "flush", word[1], table, word[2]
+			if (word[1] == "chain" || (word[1] == "set" && had[order[i]] !~ /timeout/)) print "flush", word[1], table, word[2]
 		}
 		printf "%s%s", elements, rules
 		for (i = olds; i >= 1; i--) {

@@ -838,7 +838,8 @@ table_there() {
 }
 
 # table_steps TABLE: prints what nft needs to replace our table with TABLE. Base chains are in every one: taking one away
-# drops all packets that wait in any queue (__nf_unregister_net_hook). Counters go on.
+# drops all packets that wait in any queue (__nf_unregister_net_hook). Counters go on, and sets that others fill, which
+# have timeouts, are left as they are.
 table_steps() {
 	_there=$(table_there) || return 1
 	if [ -z "$1" ]; then
@@ -848,9 +849,12 @@ table_steps() {
 	[ -z "$_there" ] || printf '%s\n=\n%s\n' "$1" "$_there" | awk '
 		BEGIN { print "flush table inet wanmark" }
 		/^=$/ { old = 1 }
+		# The shell has taken the tabs away from what is wanted.
+		!old { if (/^(chain|set|counter|map) /) wanted[$1, $2]; next }
+		$1 == "flags" && /interval/ && !/timeout/ && set != "" { print "flush set inet wanmark", set }
 		!/^\t(chain|set|counter|map) / { next }
-		!old { wanted[$1, $2]; next }
-		($1, $2) in wanted { if ($1 == "set") print "flush set inet wanmark", $2; next }
+		{ set = "" }
+		($1, $2) in wanted { if ($1 == "set") set = $2; next }
 		$1 == "chain" { print "delete chain inet wanmark", $2; next }
 		{ others = others "delete " $1 " inet wanmark " $2 "\n" }
 		END { printf "%s", others }'

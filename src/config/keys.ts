@@ -148,7 +148,8 @@ export const SET_KEYS = {
   file: { details: 'The absolute path of a file with a network to a line; behind `#` is a comment' },
   external: {
     takes: 'ipset',
-    details: 'An ipset of that name, which somebody else fills; `external=NAME` where it has another name',
+    details:
+      'An ipset of that name, which somebody else fills; `external=NAME` where it has another name. [With nft](nftables.md#sets-that-others-fill) it is a set of our table',
   },
 } as const satisfies KeyTable;
 

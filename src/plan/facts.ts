@@ -122,6 +122,8 @@ export interface Facts {
     /** Why a file could not be read, a line each. */
     readonly faults: readonly string[];
   };
+  /** Whether the sets that somebody else fills are our own, beside our rules. Undefined: they are ipsets of others. */
+  readonly hostsSets?: true;
   /** The ipsets of others that rules ask and that are there, as `NAME/FAMILY`. */
   readonly ipsets?: ReadonlySet<string>;
   /** How many minutes the time zones of rules are before UTC, by name. */

@@ -162,6 +162,8 @@ export type SetSource =
   | { readonly from: 'excluded' }
   /** Nobody: rules and the daemon fill it, and its elements leave it by themselves. */
   | { readonly from: 'clients' }
+  /** Somebody else, into a set that we make; elements may leave it by themselves. */
+  | { readonly from: 'others' }
   /** The networks of a set of the user's. */
   | { readonly from: 'named'; readonly set: string }
   /** Those of `devices` that do not carry the main table's default route. */

@@ -15,6 +15,8 @@ export function namedSets(scene: Scene): [string, SetPlan][] {
     .flatMap((set): [string, SetPlan][] => {
       const elements = networksOf(set, scene);
       if (!isHeld(set, elements, scene)) return [];
+      if (set.source.kind === 'external')
+        return [[planName(set), { source: { from: 'others' }, elements: [], held: planName(set) }]];
       const held = `WANMARK_${scene.family}_${set.name}`;
       return [[planName(set), { source: { from: 'named', set: set.name }, elements, held }]];
     });
@@ -35,7 +37,7 @@ export function setAlternatives({ any, not }: Values<string>, scene: Scene): Cla
 
 function alternativesOf(set: NamedSet, scene: Scene): Match[][] | undefined {
   const { source } = set;
-  if (source.kind === 'external') {
+  if (source.kind === 'external' && scene.facts.hostsSets !== true) {
     const { ipset } = source;
     return scene.facts.ipsets?.has(`${ipset}/${scene.family}`) ? [[{ kind: 'in-ipset', ipset }]] : undefined;
   }
@@ -45,6 +47,7 @@ function alternativesOf(set: NamedSet, scene: Scene): Match[][] | undefined {
 }
 
 function networksOf({ name, source }: NamedSet, { family, facts }: Scene): string[] {
+  if (source.kind === 'external') return [];
   const texts = source.kind === 'net' ? source.networks : (facts.files?.networks.get(name) ?? []);
   const known = widestOf.get(texts)?.[family];
   if (known !== undefined) return known;
@@ -58,7 +61,8 @@ const widestOf = new WeakMap<readonly string[], Partial<Readonly<Record<Family, 
 
 /** A file's networks may change at any moment, which costs nothing where the kernel keeps them. */
 function isHeld({ source }: NamedSet, elements: readonly string[], { facts }: Scene): boolean {
-  if (facts.keepsSets !== true || source.kind === 'external') return false;
+  if (source.kind === 'external') return facts.hostsSets === true;
+  if (facts.keepsSets !== true) return false;
   return source.kind === 'file' || elements.length > MOST_LISTED;
 }
 
@@ -91,6 +95,14 @@ export function tellSets(scene: Scene): void {
     // Most sets are of one family; one that is there in the other is no mistake.
     const other = family === 4 ? 6 : 4;
     const { ipset } = source;
+    if (facts.hostsSets === true) {
+      if (facts.ipsets?.has(`${ipset}/${family}`))
+        note(
+          `warning: with nft, set ${name} is not the ipset ${ipset} but a set of the table inet wanmark; whoever fills it has ` +
+            'to fill that one (docs/nftables.md)',
+        );
+      continue;
+    }
     if (facts.ipsets?.has(`${ipset}/${family}`) || facts.ipsets?.has(`${ipset}/${other}`)) continue;
     note(`warning: there is no ipset ${ipset}, so rules with set ${name} match nothing until it is there`);
   }

@@ -31,6 +31,9 @@ async function backendOf(config: PlanConfig, run: Run): Promise<Backend> {
   if (kernelHash !== undefined) return 'nft';
   if (!isInstalled('nft') || onlyIptables(config) !== undefined) return 'iptables';
   const programs = namedPrograms();
+  // Whoever fills such a set fills an ipset.
+  const asksIpsets = config.policies.sets.some(({ source }) => source.kind === 'external');
+  if (asksIpsets && isInstalled(programs[4])) return 'iptables';
   const held = await Promise.all(FAMILIES.map((family) => holdsOurs(programs[family], run)));
   if (held.some(Boolean)) return 'iptables';
   const queues = config.rules.engine === 'kernel' || (await canQueue(run));
@@ -62,13 +65,11 @@ const NO_HASH =
   'iptables cannot hash; use --backend nft with --kernel-mode hash:..., or --kernel-mode random';
 
 /** Why only iptables can make these rules; undefined where nft can, too. */
-export function onlyIptables({ rules, policies }: PlanConfig): string | undefined {
+export function onlyIptables({ rules }: Pick<PlanConfig, 'rules'>): string | undefined {
   if (rules.forwardAccept) {
     return '--forward-accept needs --backend iptables: what our nft table accepts, another one may still drop';
   }
-  const set = policies.sets.find(({ source }) => source.kind === 'external');
-  if (set === undefined) return undefined;
-  return `set ${set.name} is an ipset, which only --backend iptables can ask`;
+  return undefined;
 }
 
 /** Whether the kernel has `queue` for nft. */
@@ -105,6 +106,7 @@ export function factsFor<F extends Facts>(
   return {
     ...facts,
     keepsSets: true,
+    hostsSets: true,
     ...(facts.keepsClients !== undefined && { keepsClients: rules.engine === 'kernel' }),
   };
 }

@@ -7,6 +7,7 @@ import { factsFor } from './backend.js';
 import { readEndpoints } from './endpoints.js';
 import { readFacts, routeFacts } from './facts.js';
 import type { Firewall } from './firewall.js';
+import { readNftSets } from './nft-sets.js';
 import { NOTHING_REDIRECTED, readRedirections, redirectionFacts } from './redirections.js';
 import { KernelSet } from './rtnetlink/kernel-set.js';
 import { dumpTable } from './rtnetlink/routes.js';
@@ -46,7 +47,10 @@ export async function lookAround(
   };
   return {
     facts,
-    inIpset: (name, address) => new KernelSet(name, address.includes(':') ? 6 : 4).has(address),
+    inIpset:
+      backend === 'nft'
+        ? await readNftSets(run)
+        : (name, address) => new KernelSet(name, address.includes(':') ? 6 : 4).has(address),
     sourceCheck,
     tableOf: (family, table) => routesOf(family, table, facts),
     ...(policies.code === 0 ? { ipsec: policies.stdout.trim() !== '' } : {}),

@@ -102,11 +102,13 @@ function holdsPlainly(match: Match, passing: Passing): Holds {
   }
 }
 
-/** Clients are in sets that the kernel fills by itself, so only it can tell. */
+/** What the kernel or somebody else puts into a set, only the kernel can tell. */
 function isMember({ kind, set: name }: Extract<Match, { set: string }>, passing: Passing): Holds {
   const set = passing.sets.get(name);
-  if (set?.source.from === 'clients')
-    return passing.around.inIpset?.(set.held!, passing.packet.src) ?? 'unknown';
+  if (set?.source.from === 'clients' || set?.source.from === 'others') {
+    const address = kind === 'source-in' ? passing.packet.src : passing.dst;
+    return passing.around.inIpset?.(set.held!, address) ?? 'unknown';
+  }
   return some((set?.elements ?? []).map((one) => MEMBER[kind](one, passing)));
 }
 

@@ -15,6 +15,7 @@ const MISSING: Partial<Readonly<Record<Match['kind'], string>>> = {
   dscp: 'its DSCP',
   user: 'the user who sends it',
   'in-ipset': 'whether an ipset has its destination',
+  'destination-in': 'whether a set has its destination',
   ipsec: 'whether IPsec takes it',
   words: 'more than is known of it',
 };

@@ -1,5 +1,5 @@
 import { FAMILIES, type Family } from '../../../core/family.js';
-import type { FamilyPlan, Hook, MarkBits, Plan, Rule, SetPlan, Stage } from '../../plan.js';
+import type { FamilyPlan, Hook, MarkBits, Plan, Rule, SetPlan, SetSource, Stage } from '../../plan.js';
 import { actionLines } from './actions.js';
 import { markChains, type NftChain } from './marks.js';
 import { asksNamed, matchWords } from './matches.js';
@@ -24,6 +24,8 @@ export interface NftSet {
   /** Type and flags, each with a semicolon. */
   readonly head: string;
   readonly elements: readonly string[];
+  /** Whether packets or other programs fill it. */
+  readonly isFilled: boolean;
 }
 
 /** What may be written in another way than for a machine that is known. */
@@ -192,6 +194,15 @@ function entrances({ families }: Plan, { rule }: NftWriting): NftChain[] {
   );
 }
 
+/**
+ * What is said of sets that we do not fill. The executor knows them by their timeouts: it leaves what is in them. Others may
+ * put networks into theirs, and elements with a time.
+ */
+const FLAGS: Partial<Readonly<Record<SetSource['from'], string>>> = {
+  clients: 'size 65536; flags dynamic,timeout;',
+  others: 'flags interval,timeout;',
+};
+
 /** The sets with names that rules ask or fill, and their elements. */
 function setsOf({ stages, sets }: FamilyPlan, family: Family, { set: named }: NftWriting): NftSet[] {
   const asked = new Set(
@@ -210,8 +221,8 @@ function setsOf({ stages, sets }: FamilyPlan, family: Family, { set: named }: Nf
       plan,
       family,
       name: named(family, plan),
-      ...(source.from === 'clients'
-        ? { head: `type ipv${family}_addr; size 65536; flags dynamic,timeout;`, elements: [] }
-        : { head: `type ipv${family}_addr; flags interval;`, elements: [...new Set(elements)] }),
+      head: `type ipv${family}_addr; ${FLAGS[source.from] ?? 'flags interval;'}`,
+      elements: [...new Set(elements)],
+      isFilled: FLAGS[source.from] !== undefined,
     }));
 }

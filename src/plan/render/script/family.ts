@@ -87,6 +87,7 @@ export class ScriptFamily {
       case 'named':
         return `of_family ${family} '${elements.join(' ')}'`;
       case 'clients':
+      case 'others':
         return ':';
       case 'excluded':
         return `of_family ${family} "$exclude"`;

@@ -57,10 +57,10 @@ export class NftScriptTable {
     return [
       `table ${TABLE} {`,
       ...counters.map((name) => `\tcounter ${name} { }`),
-      ...sets.flatMap(({ plan, family, name, head }) => [
+      ...sets.flatMap(({ plan, family, name, head, isFilled }) => [
         `\tset ${name} {`,
         `\t\t${head}`,
-        `\t\t$(elements "$${this.#families.get(family)!.variableOf(plan)}")`,
+        ...(isFilled ? [] : [`\t\t$(elements "$${this.#families.get(family)!.variableOf(plan)}")`]),
         '\t}',
       ]),
       ...[...chains, ...bases.map(({ name, head, rules }) => ({ name, rules: [head, ...rules] }))].flatMap(

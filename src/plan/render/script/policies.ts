@@ -8,7 +8,10 @@ import { gatewayVariable, type ScriptWan, type Symbols } from './symbols.js';
 import { VariableNames } from './words.js';
 
 /** Why a printed script cannot carry out the policies of a configuration; undefined where it can. */
-export function policiesRefusal({ policies }: Pick<PlanConfig, 'policies'>): string | undefined {
+export function policiesRefusal({
+  policies,
+  rules: { firewall },
+}: Pick<PlanConfig, 'policies' | 'rules'>): string | undefined {
   const sticky = policies.used.find((policy) => policy.sticky !== undefined);
   if (sticky !== undefined)
     return `policy ${sticky.name}: a printed script cannot be sticky; leave sticky out, or run wanmark up`;
@@ -21,7 +24,7 @@ export function policiesRefusal({ policies }: Pick<PlanConfig, 'policies'>): str
       const { source } = policies.sets.find((set) => set.name === name)!;
       if (source.kind === 'file')
         return `${where}: a printed script does not read the file of set ${name}; give the networks as net=, or run wanmark up`;
-      if (source.kind === 'external' && match.family === undefined)
+      if (source.kind === 'external' && match.family === undefined && firewall !== 'nft')
         return `${where}: a printed script cannot ask of which family set ${name} is; add family=4 or family=6 to the rule`;
     }
   }

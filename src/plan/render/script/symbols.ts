@@ -47,7 +47,7 @@ const ANY_WEIGHT = 1;
 
 /**
  * Gives each WAN and service its variables, and makes a configuration and facts that consist of them.
- * @param keepsSets whether the rules' program keeps sets of networks by itself
+ * @param keepsSets whether the rules' program keeps sets by itself, those of networks and those that others fill
  */
 export function makeSymbols(config: PlanConfig, keepsSets = false): Symbols {
   const stems = new VariableNames();
@@ -67,7 +67,7 @@ export function makeSymbols(config: PlanConfig, keepsSets = false): Symbols {
   };
   return {
     config: symbolic,
-    facts: { ...symbolicFacts(symbolic), ...(keepsSets && { keepsSets }) },
+    facts: { ...symbolicFacts(symbolic), ...(keepsSets && { keepsSets, hostsSets: true as const }) },
     wans,
     services,
     variables: [
