@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import type { Argv, Options } from 'yargs';
-import { readConfigFile, readText } from '../config/file.js';
+import { configText, readConfigFile } from '../config/file.js';
 import { withFirewall } from '../config/firewall.js';
 import type { Option } from '../config/option.js';
 import { DEFAULT_SOCKET } from '../config/options/run.js';
@@ -121,7 +121,7 @@ export async function located(
   const isAlone = !Object.entries(OPTIONS).some(
     ([name, { type }]) => type !== 'switch' && argv[name] !== undefined,
   );
-  const file = { path: argv.config, text: readText(argv.config), isAlone };
+  const file = { path: argv.config, text: await configText(argv.config), isAlone };
   return locateMistake(file, error, (content) => void check(withFlags(content, argv)));
 }
 

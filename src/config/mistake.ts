@@ -24,7 +24,7 @@ export async function locateMistake(
 ): Promise<unknown> {
   if (!(error instanceof UsageError)) return error;
   const { parseDocument } = await import('./yaml.js');
-  const document = parseDocument(file.text);
+  const document = parseDocument(file.text, { logLevel: 'error' });
   const content: unknown = document.toJS() ?? {};
   if (typeof content !== 'object' || content === null) return error;
   const way = wayToMistake(content, error.message, check, file.isAlone ?? false);

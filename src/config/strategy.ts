@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { byHash } from '../core/strategies/hash.js';
@@ -61,6 +61,8 @@ export function builtIn(name: string): BuiltIn {
 async function loadFile(path: string, context: StrategyContext): Promise<LoadedStrategy> {
   const file = resolve(path);
   if (!existsSync(file)) throw new UsageError(`strategy file ${path} does not exist`);
+  // Node would wait for somebody who writes into a FIFO, and read a device for ever.
+  if (!statSync(file).isFile()) throw new UsageError(`strategy file ${path} is not a regular file`);
   let strategy: unknown;
   let needs: readonly Need[];
   try {

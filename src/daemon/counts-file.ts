@@ -1,7 +1,11 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { unwatchFile, watchFile } from 'node:fs';
+import { readRegular, whyUnread } from '../regular-file.js';
 
 /** How often to look for changes. A stat costs next to nothing and works on every file system. */
 const WATCH_MS = 250;
+
+/** A line for every mark there can be has less than that in any field that anybody uses. */
+const MOST_BYTES = 1 << 20;
 
 /**
  * Connections by mark from a file in the form of the wiki's `marks_stats.csv`: a line `200, 1` means 200 connections on
@@ -31,10 +35,18 @@ export class CountsFile {
   }
 
   #read(): void {
+    const fault = (why: string) => this.#onFault(`counts file ${this.#path}: ${why}; the last counts stay`);
+    let text: string;
     try {
-      this.#counts = parseCounts(readFileSync(this.#path, 'utf8'));
+      text = readRegular(this.#path, { most: MOST_BYTES }).toString('utf8');
     } catch (error) {
-      this.#onFault(`counts file ${this.#path}: ${(error as Error).message}; the last counts stay`);
+      fault(`cannot read it: ${whyUnread(error)}`);
+      return;
+    }
+    try {
+      this.#counts = parseCounts(text);
+    } catch (error) {
+      fault((error as Error).message);
     }
   }
 }

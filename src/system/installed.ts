@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, parseConfig } from '../config/config.js';
 import { NO_NUMBERS, type Numbers } from '../config/numbers.js';
@@ -9,6 +9,7 @@ import { readList } from '../config/raw.js';
 import { parseTargetId, type TargetId } from '../core/target.js';
 import type { Lists } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
+import { readRegular } from '../regular-file.js';
 import { isExhausted } from './exhausted.js';
 import { type Firewall, namedPrograms } from './firewall.js';
 import { readLists } from './plan-folder.js';
@@ -17,6 +18,8 @@ import { runDirectory } from './run-directory.js';
 /** The file that is kept beside the executor's state. */
 export const KEPT_FILE = 'plan.json';
 const FORMAT = 1;
+/** The largest configuration there can be, with its networks, is some megabytes. */
+const MOST_BYTES = 256 << 20;
 /** The WANs' field of the versions that did not note it: their default, where the options named no other. */
 const FORMER_MASK = '0xff';
 
@@ -84,7 +87,7 @@ function versionOf(path: string): string | undefined {
 
 function readKept(path: string): Installed | undefined {
   try {
-    const kept = JSON.parse(readFileSync(path, 'utf8'));
+    const kept = JSON.parse(readRegular(path, { most: MOST_BYTES }).toString('utf8'));
     return kept.format === FORMAT ? fromJson(kept) : undefined;
   } catch (error) {
     // Without its numbers, every WAN could get another one.

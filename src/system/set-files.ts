@@ -1,7 +1,8 @@
-import { readFileSync, type Stats, statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { type NamedSet, setNetwork } from '../config/set.js';
 import { UsageError } from '../errors.js';
+import { readRegular, whyUnread } from '../regular-file.js';
 
 /** A few million networks fit in; more would keep everybody waiting. */
 const MOST_BYTES = 64 << 20;
@@ -105,14 +106,9 @@ function* reading(name: string, path: string): Generator<undefined, readonly str
 }
 
 function read(name: string, path: string): string {
-  let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    return readRegular(path, { most: MOST_BYTES }).toString('utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`set "${name}": cannot read ${path}: ${code}`, { cause: error });
+    throw new UsageError(`set "${name}": cannot read ${path}: ${whyUnread(error)}`, { cause: error });
   }
-  if (bytes.length > MOST_BYTES)
-    throw new UsageError(`set "${name}": ${path} has ${bytes.length} bytes; a set has at most ${MOST_BYTES}`);
-  return bytes.toString('utf8');
 }

@@ -1,10 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { UsageError } from '../errors.js';
+import { readRegular, whyUnread } from '../regular-file.js';
 
 /** A shorter one could be found by trying. */
 const LEAST_CHARACTERS = 16;
 const MOST_CHARACTERS = 1024;
+const MOST_BYTES = 1 << 16;
 /** Read or write for everybody. */
 const OTHERS = 0o006;
 
@@ -20,10 +22,10 @@ export class Token {
     let text: string;
     let mode: number;
     try {
-      text = readFileSync(path, 'utf8').trim();
+      text = readRegular(path, { most: MOST_BYTES }).toString('utf8').trim();
       mode = statSync(path).mode;
     } catch (error) {
-      throw new UsageError(`token-file "${path}" cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+      throw new UsageError(`token-file "${path}" cannot be read: ${whyUnread(error)}`);
     }
     if ((mode & OTHERS) !== 0)
       throw new UsageError(`token-file "${path}" is open to every user of this machine; chmod o= it`);

@@ -171,6 +171,8 @@ describe('a mistake', needs(nfqueue, addon), () => {
       // What makes a parser work for hours, or fall over.
       ['[a]: b\n\0', /wanmark.yaml:2:1: NUL byte/],
       [ALIASES, /wanmark.yaml:\d+:\d+: .*alias/],
+      ['wan:\n  - &a\n    - b\n    - *a\n', /wanmark.yaml:4:7: this alias is in what it names/],
+      ['? [a]\n: 1', /unknown option "\[ a \]"/],
       ['['.repeat(2 ** 20), /wanmark.yaml:1:101: more than 100 brackets are open/],
       [`wan: [${' '.repeat(2 ** 20)}]`, /has 1048583 bytes; a configuration has at most 1048576/],
     ] as const) {
@@ -208,6 +210,31 @@ describe('a mistake', needs(nfqueue, addon), () => {
       assert.match(stderr, line);
       assert.deepEqual([code, await state()], [2, untouched]);
     }
+  });
+
+  it('is one line and exit 2, at once: something else in place of a file', async () => {
+    const fifo = join(dir, 'fifo.mjs');
+    const zero = join(dir, 'zero');
+    await lab.router.sh(`mkfifo ${fifo} && ln -s /dev/zero ${zero}`);
+    const set = (file: string) => ['up', '--wan', WAN1, '--set', `x,file=${file}`, '--rule', 'default,set=x'];
+    for (const [args, complaint] of [
+      [['run', '--config', fifo], /no WAN given/],
+      [['run', '--config', zero], /zero has more; a configuration has at most 1048576 bytes/],
+      [['import', 'mwan3', zero], /zero has more/],
+      [['run', '--wan', WAN1, '--strategy', fifo], /strategy file .* is not a regular file/],
+      [['web', '--token-file', fifo], /token-file .* cannot be read: it is not a regular file/],
+      [set(fifo), /set "x": cannot read .*: it is not a regular file/],
+      [set(zero), /set "x": cannot read .*: it is not a regular file/],
+    ] as const) {
+      await refuses([...args], complaint);
+    }
+  });
+
+  it('has its place also in a configuration that can be read only once', async () => {
+    const argv = `printf 'wan: [a]' | ${process.execPath} ${MAIN} up --config /dev/stdin`;
+    const { code, stderr } = await lab.router.exec(['sh', '-c', argv], { okCodes: 'any' });
+    assert.match(stderr, /^wanmark: \/dev\/stdin:1:7: WAN "a" has no device[^\n]*\n$/);
+    assert.equal(code, 2);
   });
 
   it('is one line and exit 1: a queue of another daemon, which is unharmed', async () => {

@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
 /** Which folders the files of a folder may import from, beside their own and the errors. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
+  'regular-file.ts': [],
   core: ['errors.ts'],
   config: ['core', 'errors.ts'],
   plan: ['core', 'config', 'errors.ts'],
@@ -16,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'native.ts': ['paths.ts', 'errors.ts'],
   queue: ['core', 'native.ts', 'errors.ts'],
   conntrack: ['core', 'native.ts', 'errors.ts'],
-  system: ['core', 'config', 'plan', 'native.ts', 'paths.ts', 'errors.ts'],
+  system: ['core', 'config', 'plan', 'native.ts', 'paths.ts', 'regular-file.ts', 'errors.ts'],
   'output.ts': [],
   'journald.ts': [],
   'clock-text.ts': [],
@@ -27,7 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   control: ['core', 'config', 'errors.ts'],
   doctor: ['core', 'config', 'plan', 'control', 'system', 'wan', 'errors.ts'],
   metrics: ['core', 'config', 'control', 'errors.ts'],
-  web: ['core', 'config', 'control', 'metrics', 'paths.ts', 'errors.ts'],
+  web: ['core', 'config', 'control', 'metrics', 'paths.ts', 'regular-file.ts', 'errors.ts'],
   import: ['core', 'config', 'errors.ts'],
   daemon: [
     'core',
@@ -40,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'wan',
     'log.ts',
     'paths.ts',
+    'regular-file.ts',
     'errors.ts',
   ],
   lab: ['core', 'config', 'system', 'paths.ts', 'errors.ts'],

@@ -46,7 +46,7 @@ export const importCommand: CommandModule<object, ImportArguments> = {
           defaultDescription: 'the file "network" beside the other',
         }),
       ),
-  handler: ({ from, file, network }) => {
+  handler: async ({ from, file, network }) => {
     const kinds = Object.keys(FILES);
     if (from === undefined)
       throw new UsageError('import needs the name of a program: wanmark import mwan3|vyos');
@@ -54,14 +54,14 @@ export const importCommand: CommandModule<object, ImportArguments> = {
     if (from !== 'vyos') throw new UsageError(`unknown program "${from}"${suggestion(from, kinds)}`);
     if (network !== undefined) throw new UsageError('--network is for mwan3 alone; leave it out');
     const path = file ?? FILES.vyos;
-    tell(`${path}, by wanmark import vyos`, importVyos(path, readText(path)));
+    tell(`${path}, by wanmark import vyos`, importVyos(path, await readText(path)));
   },
 };
 
-function tellMwan3(file: string, network: string | undefined): void {
-  const sections = readUci(file, readText(file));
+async function tellMwan3(file: string, network: string | undefined): Promise<void> {
+  const sections = readUci(file, await readText(file));
   const beside = network ?? neighbour(file);
-  const others = beside === undefined ? undefined : readUci(beside, readText(beside));
+  const others = beside === undefined ? undefined : readUci(beside, await readText(beside));
   const files = beside === undefined ? file : `${file} and ${beside}`;
   tell(`${files}, by wanmark import mwan3`, importMwan3(file, sections, others));
 }
