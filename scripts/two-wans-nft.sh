@@ -504,11 +504,15 @@ default_routes() {
 		}'
 }
 
-# is_neighbour FAMILY DEVICE GATEWAY: whether the device reaches the gateway directly.
+# is_neighbour FAMILY DEVICE GATEWAY: whether the device reaches the gateway directly. An ip rule of somebody else for
+# the device (oif) may answer before main, whose own routes by the device then say so.
 is_neighbour() {
 	case $(ip "-$1" route get fibmatch "$3" oif "$2" 2>/dev/null) in
-	'' | default* | local* | broadcast* | unreachable* | *' via '*) return 1 ;;
+	local* | broadcast*) return 1 ;;
+	'' | default* | unreachable* | *' via '*) ;;
+	*) return 0 ;;
 	esac
+	ip "-$1" route show table main dev "$2" match "$3" type unicast 2>/dev/null | grep -Eqv '^default| via '
 }
 
 # gateway FAMILY DEVICE GIVEN: prints the gateway to use at the moment, dev for a device that needs none, or nothing

@@ -21,7 +21,6 @@ import { hasClientSets, hasNetworkSets } from './network-sets.js';
 import { type InterfaceAddress, SCOPE_GLOBAL } from './rtnetlink/addresses.js';
 import { KERNEL, type Kernel, LONG_ANSWERS } from './rtnetlink/kernel.js';
 import { ARPHRD_ETHER, IFF_NOARP, IFF_POINTOPOINT, IFF_UP, type Link } from './rtnetlink/links.js';
-import { isOnLink } from './rtnetlink/route-lookup.js';
 import { type Route, RT_TABLE_MAIN, RTN_THROW, RTN_UNICAST } from './rtnetlink/routes.js';
 import type { Rule } from './rtnetlink/rules.js';
 import { readSetFiles, readSetFilesLater } from './set-files.js';
@@ -253,7 +252,7 @@ class Reader {
       for (const family of FAMILIES) {
         const gateway = gatewayOf(wan, family);
         if (gateway === undefined || gateway === 'dev' || gateway === 'auto') continue;
-        if (isOnLink(this.#kernel.route(family, gateway, index), index)) keys.add(neighbourKey(dev, gateway));
+        if (this.#kernel.reaches(family, gateway, index)) keys.add(neighbourKey(dev, gateway));
       }
     }
     return keys;

@@ -1,7 +1,7 @@
 import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
 import { isExhausted } from './exhausted.js';
-import { isOnLink as isOnLinkBy, lookupRoute } from './rtnetlink/route-lookup.js';
+import { reachesDirectly } from './rtnetlink/route-lookup.js';
 import { dumpMain, type Route, RTN_UNICAST } from './rtnetlink/routes.js';
 
 /** One way of a default route in the main table. */
@@ -53,7 +53,7 @@ export function deviceIndex(device: string): number {
 
 /** Whether an address is a neighbour by a device, as a gateway has to be; undefined when it cannot be known. */
 export function isOnLink(family: Family, address: string, index: number): boolean | undefined {
-  return known(() => isOnLinkBy(lookupRoute(family, address, index), index));
+  return known(() => reachesDirectly(family, address, index));
 }
 
 /** @throws what isExhausted() knows */

@@ -171,6 +171,14 @@ describe('facts', needs(namespaces, addon), () => {
       'w1 fe80::1',
       'w3 2001:db8:3::1',
     ]);
+    // Somebody's ip rules for a device answer before main, which makes no neighbour a stranger.
+    machine.sh(`ip route add default via 192.0.1.1 dev w1 table 66
+      ip -6 route add default via 2001:db8:3::1 dev w3 table 66
+      ip rule add oif w1 lookup 66; ip -6 rule add oif w3 lookup 66; ip -6 rule add oif w1 prohibit`);
+    assert.match(machine.sh('ip route get fibmatch 192.0.1.1 oif w1'), /^default /);
+    assert.deepEqual(read().onLink, expected);
+    machine.sh('ip rule del oif w1; ip -6 rule del oif w3; ip -6 rule del oif w1; ip route flush table 66');
+    machine.sh('ip -6 route flush table 66');
   });
 
   test('networks of backends: those that `ip route get fibmatch` finds', () => {

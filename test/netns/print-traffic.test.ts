@@ -75,6 +75,16 @@ for (const by of BOTH_BY)
       });
     });
 
+    test("somebody's ip rule for a device takes no gateway from its WAN", async () => {
+      await use([...wans(), ...KERNEL], async (script) => {
+        machine.sh(`ip rule add priority 100 oif w2 lookup 66
+          ip route add default via 192.0.2.1 dev w2 table 66`);
+        assert.equal(refresh(script), '');
+        assert.match(machine.sh('ip route show table 1002'), /^default via 192\.0\.2\.1 dev w2/);
+        machine.sh('ip rule del oif w2; ip route flush table 66');
+      });
+    });
+
     test('with via=auto a refresh follows the gateway of the main table', async () => {
       const args = ['--wan', 'one,dev=w1,via=auto', '--wan', 'two,dev=w2,via=auto', ...KERNEL];
       await use(args, async (script) => {

@@ -8,7 +8,7 @@ import {
   probeNeighbour,
   resolveNeighbour,
 } from './neighbours.js';
-import { lookupRoute } from './route-lookup.js';
+import { lookupRoute, reachesDirectly } from './route-lookup.js';
 import { dumpMain, dumpMainLater, hasDefaultRoute, type Route } from './routes.js';
 import { dumpRules, dumpRulesLater, type Rule } from './rules.js';
 
@@ -26,7 +26,9 @@ export interface Kernel {
   hasDefault(family: Family, table: number): boolean;
   neighbours(family: Family): readonly Neighbour[];
   /** See {@link lookupRoute}. */
-  route(family: Family, address: string, index?: number): Route | undefined;
+  route(family: Family, address: string): Route | undefined;
+  /** See {@link reachesDirectly}. */
+  reaches(family: Family, address: string, index: number): boolean;
   /** See {@link resolveNeighbour}. */
   resolve(family: Family, address: string, index: number): void;
   /** Whether sets of networks can be kept; undefined: no. */
@@ -63,6 +65,7 @@ export const KERNEL: Kernel = {
   hasDefault: hasDefaultRoute,
   neighbours: dumpNeighbours,
   route: lookupRoute,
+  reaches: reachesDirectly,
   resolve: resolveNeighbour,
 };
 

@@ -3,6 +3,7 @@ import type { Family } from '../../core/family.js';
 import { attribute, numberValue } from './attributes.js';
 import { ADDRESS_FAMILY, LITTLE_ENDIAN } from './messages.js';
 import {
+  dumpMain,
   parseRoutes,
   type Route,
   RTA_DST,
@@ -11,6 +12,7 @@ import {
   RTMSG_BYTES,
   RTN_BROADCAST,
   RTN_LOCAL,
+  RTN_UNICAST,
   RTN_UNREACHABLE,
 } from './routes.js';
 import { request } from './socket.js';
@@ -50,4 +52,31 @@ export function isOnLink(route: Route | undefined, index: number): boolean {
   if ([RTN_LOCAL, RTN_BROADCAST, RTN_UNREACHABLE].includes(route.type)) return false;
   const hop = route.hops[0]!;
   return hop.index === index && hop.gateway === undefined && !hop.foreign;
+}
+
+/**
+ * Whether an address is a neighbour by a device, as the gateway of a route by that device has to be. An ip rule of
+ * somebody else for the device (`oif wan1 lookup 100`) may answer a look-up before main does, but makes no neighbour a
+ * stranger: where the look-up finds none, main's own routes by the device say so.
+ * @throws Error with `errno`
+ */
+export function reachesDirectly(family: Family, address: string, index: number): boolean {
+  const found = lookupRoute(family, address, index);
+  if (isOnLink(found, index)) return true;
+  if (found !== undefined && [RTN_LOCAL, RTN_BROADCAST].includes(found.type)) return false;
+  const bytes = parseAddress(address);
+  return dumpMain({ family, device: index }).some(
+    (route) => route.type === RTN_UNICAST && isOnLink(route, index) && isWithin(bytes, route.dst),
+  );
+}
+
+/** Whether an address is in a network, as the kernel prints it. */
+function isWithin(address: Uint8Array, network: string): boolean {
+  const [base = '', length] = network.split('/');
+  const prefix = parseAddress(base);
+  const bits = length === undefined ? 8 * prefix.length : Number(length);
+  return prefix.every((byte, i) => {
+    const asked = Math.min(Math.max(bits - 8 * i, 0), 8);
+    return ((byte ^ address[i]!) & (0xff00 >> asked) & 0xff) === 0;
+  });
 }

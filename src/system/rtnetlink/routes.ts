@@ -75,6 +75,8 @@ export interface RouteFilter {
   readonly defaults?: boolean;
   /** Only routes with this RTPROT_* value. */
   readonly protocol?: number;
+  /** Only routes with a way by the device of this number. */
+  readonly device?: number;
 }
 
 /** The main table, in the kernel's order, without the kernel's own exceptions. @throws Error with `errno` */
@@ -90,7 +92,14 @@ export async function dumpMainLater(filter: RouteFilter): Promise<Route[]> {
 
 /** Any table; see {@link dumpMain}. @throws Error with `errno` */
 export function dumpTable(filter: RouteFilter, table: number): Route[] {
-  return routesOf(dump(RTM_GETROUTE, ofTable(filter.family, table)), filter, table);
+  const { family, device } = filter;
+  const question = ofTable(family, table);
+  const asked =
+    device === undefined ? question : Buffer.concat([question, attribute(RTA_OIF, numberValue(device))]);
+  const routes = routesOf(dump(RTM_GETROUTE, asked), filter, table);
+  if (device === undefined) return routes;
+  // Kernels before 4.20 send those by all devices.
+  return routes.filter(({ hops }) => hops.some(({ index }) => index === device));
 }
 
 function routesOf(messages: Uint8Array, filter: RouteFilter, table: number): Route[] {

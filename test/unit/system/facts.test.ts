@@ -36,6 +36,7 @@ function kernel(found: Record<string, Route> = {}, change: Partial<Kernel> = {})
     hasDefault: () => assert.fail('no rule leads to another table'),
     neighbours: (family) => (family === 4 ? parseNeighbours(NEIGHBOURS4, 4) : []),
     route: (_, address) => found[address],
+    reaches: () => false,
     resolve: () => assert.fail('reading facts asks nobody'),
     ...change,
   };
@@ -131,13 +132,12 @@ describe('readFacts', () => {
       ],
     });
     const asked: unknown[] = [];
-    const network = { ...ROUTE, dst: '192.0.2.0/24' };
-    const route: Kernel['route'] = (...args) => {
+    const reaches: Kernel['reaches'] = (...args) => {
       asked.push(args);
-      return network;
+      return args[2] === 3;
     };
     assert.deepEqual(
-      readFacts(config, kernel({}, { route })).onLink,
+      readFacts(config, kernel({}, { reaches })).onLink,
       new Set(['w1 192.0.2.1', 'w1 2001:DB8::1']),
     );
     assert.deepEqual(asked, [

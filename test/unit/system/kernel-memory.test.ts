@@ -53,6 +53,7 @@ class Machine {
     hasDefault: () => true,
     neighbours: () => [],
     route: () => undefined,
+    reaches: () => false,
     resolve: () => undefined,
   };
 

@@ -33,6 +33,7 @@ function router(addresses: readonly InterfaceAddress[], routes: readonly Route[]
     hasDefault: () => assert.fail('no need of rules'),
     neighbours: () => assert.fail('no need of neighbours'),
     route: () => assert.fail('no need of look-ups'),
+    reaches: () => assert.fail('no need of look-ups'),
     resolve: () => assert.fail('nobody is asked'),
   };
 }

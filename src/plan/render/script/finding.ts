@@ -68,11 +68,15 @@ gateway() {
 	fi
 }`;
 
-const IS_NEIGHBOUR = `# is_neighbour FAMILY DEVICE GATEWAY: whether the device reaches the gateway directly.
+const IS_NEIGHBOUR = `# is_neighbour FAMILY DEVICE GATEWAY: whether the device reaches the gateway directly. An ip rule of somebody else for
+# the device (oif) may answer before main, whose own routes by the device then say so.
 is_neighbour() {
 	case $(ip "-$1" route get fibmatch "$3" oif "$2" 2>/dev/null) in
-	'' | default* | local* | broadcast* | unreachable* | *' via '*) return 1 ;;
+	local* | broadcast*) return 1 ;;
+	'' | default* | unreachable* | *' via '*) ;;
+	*) return 0 ;;
 	esac
+	ip "-$1" route show table main dev "$2" match "$3" type unicast 2>/dev/null | grep -Eqv '^default| via '
 }`;
 
 const NOT_DEFAULT = `# not_default FAMILY DEVICE...: prints the devices that do not carry the main table's default route.
