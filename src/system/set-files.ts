@@ -7,6 +7,9 @@ import { readRegular, whyUnread } from '../regular-file.js';
 /** A few million networks fit in; more would keep everybody waiting. */
 const MOST_BYTES = 64 << 20;
 
+/** No network is longer; a line of a file that is none may be. */
+const LONGEST = 64;
+
 /** How many lines are read at once, in some milliseconds. */
 const LINES = 500;
 
@@ -99,7 +102,11 @@ function* reading(name: string, path: string): Generator<undefined, readonly str
   for (let i = 0; i < lines.length; i++) {
     if (i % LINES === LINES - 1) yield;
     const text = lines[i]!.replace(/#.*/, '').trim();
-    if (text !== '') networks.push(setNetwork(`set "${name}": ${path} line ${i + 1}`, text));
+    if (text === '') continue;
+    const where = `set "${name}": ${path} line ${i + 1}`;
+    if (text.length > LONGEST)
+      throw new UsageError(`${where}: "${text.slice(0, LONGEST)}..." is not an address or a network`);
+    networks.push(setNetwork(where, text));
   }
   known.set(path, { version, networks });
   return networks;

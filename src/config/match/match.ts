@@ -4,7 +4,7 @@ import type { PortRange } from '../../core/service.js';
 import { UsageError } from '../../errors.js';
 import { DEVICE } from '../wan.js';
 import { type Addresses, parseAddresses } from './address.js';
-import { PORT_PROTOCOLS, parsePortValue, parseProtocol } from './ports.js';
+import { areAllPorts, PORT_PROTOCOLS, parsePortValue, parseProtocol } from './ports.js';
 import { parseTime, type TimeSpan, timeText } from './time.js';
 import { parseUser, type UserRange } from './users.js';
 import { joinValues, mapValues, splitValues, type Values } from './values.js';
@@ -88,6 +88,8 @@ export function parseMatch(
 /** A `+` joins devices in a text, and at the end of a name stands for any characters: `wg++eth1` is `wg+` and `eth1`. */
 function parseDevices(where: string, given: unknown): Values<string> {
   return mapValues(splitValues(where, Array.isArray(given) ? given : devicesOf(String(given))), (name) => {
+    // nft has no word for it.
+    if (name === '+') throw new UsageError(`${where}: "+" is every device; use own=false`);
     if (DEVICE.test(name) && !name.slice(0, -1).includes('+')) return name;
     throw new UsageError(`${where}: "${name}" is not a device name, or the beginning of one and a "+"`);
   });
@@ -166,8 +168,12 @@ function familyOf(where: string, match: RuleMatch, given: string | undefined): F
 
 function rejectContradictions(
   where: string,
-  { proto, sport, dport, own, uid, in: input, mac }: RuleMatch,
+  { from, to, proto, sport, dport, own, uid, in: input, mac }: RuleMatch,
 ): void {
+  for (const [key, values] of Object.entries({ from, to }))
+    if (values?.not && values.any.some(({ text }) => text.endsWith('/0'))) rejectNothing(where, key);
+  for (const [key, values] of Object.entries({ sport, dport }))
+    if (values?.not && areAllPorts(values.any)) rejectNothing(where, key);
   const ported = sport === undefined ? (dport === undefined ? undefined : 'dport') : 'sport';
   const withoutPorts = proto?.not || proto?.any.some((one) => !PORT_PROTOCOLS.has(one));
   if (ported !== undefined && (proto === undefined || withoutPorts)) {
@@ -182,6 +188,10 @@ function rejectContradictions(
     throw new UsageError(
       `${where}: the router's own connections come in by no device; leave ${byDevice} out`,
     );
+}
+
+function rejectNothing(where: string, key: string): never {
+  throw new UsageError(`${where}: ${key} leaves out everything, so it would never match`);
 }
 
 /** The match as the keys and values of a flag. */

@@ -54,6 +54,12 @@ export function parsePortValue(where: string, text: string): PortRange {
   throw new UsageError(`${where}: "${text}" must be a port, or LOW-HIGH, up to ${MOST}`);
 }
 
+/** Whether the ranges together are every port. */
+export function areAllPorts(ranges: readonly PortRange[]): boolean {
+  const ordered = ranges.toSorted((a, b) => a.low - b.low);
+  return ordered.reduce((next, { low, high }) => (low <= next ? Math.max(next, high + 1) : next), 0) > MOST;
+}
+
 let known: ReadonlyMap<string, number> | undefined;
 
 /** The ports of /etc/services by name and alias. The same name has the same port in all protocols (RFC 6335). */

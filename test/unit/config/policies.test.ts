@@ -255,6 +255,12 @@ describe('rules', () => {
     refusesRule('dsl,fwmark=5', /needs the bits that it means/);
     refusesRule('dsl,set=video', /there is no set "video"; add --set/);
     refusesRule('dsl,in=eth0,own=true', /come in by no device; leave in out/);
+    refusesRule('dsl,in=+', /in: "\+" is every device; use own=false/);
+    refusesRule('dsl,in=!+', /"\+" is every device/);
+    refusesRule('dsl,to=!10.0.0.1+0.0.0.0/0', /to leaves out everything, so it would never match/);
+    refusesRule('dsl,from=!::/::', /from leaves out everything/);
+    refusesRule('dsl,proto=tcp,dport=!1024-65535+0-1023', /dport leaves out everything/);
+    assert.ok(rule('dsl,proto=tcp,sport=!2-65535+0').match.sport);
     refusesRule('dsl,uid=0,own=false', /uid is for the router's own/);
     refusesRule('dsl,mac=nonsense', /is not a MAC address/);
     refusesRule('dsl,dscp=64', /must be 0 to 63/);

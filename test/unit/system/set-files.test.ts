@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,5 +49,29 @@ describe('readSetFilesLater', () => {
     assert.equal(networks.size, 0);
     assert.match(faults[0]!, /wrong line 2: "nonsense"/);
     assert.match(faults[1]!, /ENOENT/);
+  });
+});
+
+describe('readSetFiles', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'wanmark-sets-'));
+  after(() => rmSync(directory, { recursive: true }));
+  const fault = (path: string) =>
+    readSetFiles([{ name: 'one', source: { kind: 'file', path } }]).faults.join();
+
+  it('waits for nobody who would have to write, and reads nothing without an end', () => {
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    assert.equal(fault(pipe), `set "one": ${pipe} is not a file with networks`);
+    assert.equal(fault('/dev/zero'), 'set "one": /dev/zero is not a file with networks');
+    assert.match(fault(directory), /is not a file with networks/);
+  });
+
+  it('shows the beginning of a line that is no network', () => {
+    const path = join(directory, 'long');
+    writeFileSync(path, `10.0.0.0/8\n${'x'.repeat(100_000)}\n`);
+    assert.equal(
+      fault(path),
+      `set "one": ${path} line 2: "${'x'.repeat(64)}..." is not an address or a network`,
+    );
   });
 });
