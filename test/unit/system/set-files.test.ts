@@ -61,9 +61,9 @@ describe('readSetFiles', () => {
   it('waits for nobody who would have to write, and reads nothing without an end', () => {
     const pipe = join(directory, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    assert.equal(fault(pipe), `set "one": ${pipe} is not a file with networks`);
-    assert.equal(fault('/dev/zero'), 'set "one": /dev/zero is not a file with networks');
-    assert.match(fault(directory), /is not a file with networks/);
+    assert.equal(fault(pipe), `set "one": cannot read ${pipe}: it is not a regular file`);
+    assert.equal(fault('/dev/zero'), 'set "one": cannot read /dev/zero: it is not a regular file');
+    assert.match(fault(directory), /it is not a regular file/);
   });
 
   it('shows the beginning of a line that is no network', () => {
