@@ -51,9 +51,14 @@ export class EventStreams {
     this.#feed = feed;
   }
 
-  /** The events that a reader may have missed, the last 200 of them. */
+  /**
+   * The events that a reader may have missed, the last 200 of them. One that knows a later event than the last has read a
+   * journal that was lost, and has missed all of this one.
+   */
   past(after: number): readonly Event[] {
-    return this.#feed.after(after).slice(-MOST_PAST);
+    const all = this.#feed.after(0);
+    const isLost = after > (all.at(-1)?.number ?? 0);
+    return (isLost ? all : this.#feed.after(after)).slice(-MOST_PAST);
   }
 
   /**

@@ -98,3 +98,14 @@ export function severityOf(event: Happening): 'info' | 'warning' | 'err' {
       return 'info';
   }
 }
+
+/**
+ * Events with those that came later, the last `most` of them. A daemon whose journal was lost counts anew, and then what was known
+ * before is not of the same journal.
+ */
+export function withLater(known: readonly Event[], later: readonly Event[], most: number): readonly Event[] {
+  const [first] = later;
+  if (first === undefined) return known;
+  const kept = first.number > (known.at(-1)?.number ?? 0) ? known : [];
+  return [...kept, ...later].slice(-most);
+}

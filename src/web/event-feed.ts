@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import type { Event } from '../core/event.js';
+import { type Event, withLater } from '../core/event.js';
 
 /** How many of the last events a page is shown. */
 const MOST = 50;
@@ -58,9 +58,7 @@ export class EventFeed {
     const event = line.startsWith('data: ') ? (JSON.parse(line.slice(6)) as Event) : undefined;
     // What was dropped has no number.
     if (event?.number === undefined) return;
-    // A daemon whose journal was lost begins anew.
-    const kept = event.number > (this.#events.at(-1)?.number ?? 0) ? this.#events : [];
-    this.#events = [...kept, event].slice(-MOST);
+    this.#events = withLater(this.#events, [event], MOST);
     this.#onEvents(this.#events);
   }
 }

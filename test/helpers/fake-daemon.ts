@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EventStreams } from '#wanmark/control/event-streams.js';
 import type { StatusV1 } from '#wanmark/control/status.js';
 import type { Event } from '#wanmark/core/event.js';
 
@@ -13,10 +14,14 @@ export class FakeDaemon {
   /** The bodies that it was sent. */
   readonly sent: string[] = [];
   status: StatusV1;
-  /** What its stream begins with; the stream does not end. */
+  /** What happened before somebody asks. */
   events: readonly Event[] = [];
   /** Answers to other paths, apart from their queries. */
   readonly answers = new Map<string, (request: IncomingMessage) => object>();
+  readonly #streams = new EventStreams({
+    after: (number) => this.events.filter((event) => event.number > number),
+    listen: () => () => undefined,
+  });
   readonly #startedAt = performance.now();
   readonly #folder: string;
   readonly #server: Server;
@@ -38,9 +43,8 @@ export class FakeDaemon {
       for await (const chunk of request) chunks.push(chunk as Buffer);
       if (chunks.length > 0) this.sent.push(Buffer.concat(chunks).toString());
       if (path === '/v1/events') {
-        response.writeHead(200, { 'content-type': 'text/event-stream' });
-        const texts = this.events.map((event) => `id: ${event.number}\ndata: ${JSON.stringify(event)}\n\n`);
-        response.write(`:\n\n${texts.join('')}`);
+        const after = new URL(request.url!, 'http://x').searchParams.get('after');
+        this.#streams.open(request, response, after === null ? undefined : Number(after));
         return;
       }
       const answer = path === '/v1/status' ? this.#status() : this.answers.get(path)?.(request);
@@ -61,6 +65,7 @@ export class FakeDaemon {
   }
 
   async stop(): Promise<void> {
+    this.#streams.close();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     rmSync(this.#folder, { recursive: true });

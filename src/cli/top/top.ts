@@ -2,7 +2,7 @@ import type { SetAnswer } from '../../control/answers.js';
 import type { ConnectionsV1 } from '../../control/connections.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import type { StatusV1 } from '../../control/status.js';
-import type { Event } from '../../core/event.js';
+import { type Event, withLater } from '../../core/event.js';
 import { SystemError } from '../../errors.js';
 import { type Key, keysOf } from './keys.js';
 import type { TopModel } from './model.js';
@@ -119,7 +119,7 @@ export class Top {
     const last = this.#events.at(-1)?.number ?? 0;
     const path = `/v1/events?follow=no&after=${last}`;
     const { status, answer } = await askDaemon<{ events: readonly Event[] }>(this.#socket, path);
-    if (status === 200) this.#events = [...this.#events, ...answer.events].slice(-MOST_EVENTS);
+    if (status === 200) this.#events = withLater(this.#events, answer.events, MOST_EVENTS);
   }
 
   async #askConnections(wan: string): Promise<void> {

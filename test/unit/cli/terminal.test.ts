@@ -18,6 +18,10 @@ const LEAVE = '\x1b[?25h\x1b[?1049l';
 const SIGTERM = 15;
 const SIGHUP = 1;
 
+function started(number: number, version: string): Event {
+  return { number, at: new Date().toISOString(), kind: 'start', pid: 7, version };
+}
+
 describe('on a terminal', needs(program('python3')), () => {
   const dir = mkdtempSync(join(tmpdir(), 'wanmark-terminal-'));
   const socket = join(dir, 'socket');
@@ -27,7 +31,7 @@ describe('on a terminal', needs(program('python3')), () => {
   const changes: Change[] = [];
   let control: Control;
 
-  const event: Event = { number: 1, at: new Date().toISOString(), kind: 'start', pid: 7, version: '1.2.3' };
+  let events: Event[] = [1, 2].map((number) => started(number, '1.2.3'));
 
   function wan(name: 'wan1' | 'wan2'): WanStatus {
     const state = down.has(name) ? 'down' : weights[name] === 0 ? 'drain' : 'up';
@@ -114,7 +118,7 @@ describe('on a terminal', needs(program('python3')), () => {
         found: 1,
         connections: [{ ...connection, wan: name }],
       }),
-      events: { after: (number) => (number < 1 ? [event] : []), listen: () => () => undefined },
+      events: { after: (number) => events.filter((one) => one.number > number), listen: () => () => undefined },
       explain: () => assert.fail('nobody asks for it'),
     });
   }
@@ -171,8 +175,12 @@ describe('on a terminal', needs(program('python3')), () => {
 
     control.close();
     await top.until((frame) => frame[0]!.startsWith('no daemon answers for '), 'it says so');
+    // The journal of the next one begins anew, as after one that could not be written.
+    events = [started(1, '1.2.4')];
     await open();
     await top.until((frame) => frame[0]!.startsWith('wanmark 7  up'), 'the new daemon');
+    await top.until(has(/wanmark 1\.2\.4 started/), 'what happened since');
+    assert.ok(!has(/wanmark 1\.2\.3 started/)(top.frame), 'and nothing else');
     top.send('q');
     assert.deepEqual(await top.end(), { code: 0, raw: false });
     assert.ok(top.output.endsWith(LEAVE));

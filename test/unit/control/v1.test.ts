@@ -165,6 +165,15 @@ describe('the paths below /v1/', () => {
     );
   });
 
+  it('give all events to whoever knows one that is not there: this journal is not the one it read', async () => {
+    const [, all] = await ask(`/v1/events?follow=no&after=${events.length + 1}`);
+    assert.equal((all.events as Event[]).length, events.length);
+    const [, none] = await ask(`/v1/events?follow=no&after=${events.length}`);
+    assert.deepEqual(none.events, []);
+    const other = await reader(`?after=${events.length + 7}`);
+    await until(() => other.text().includes(`id: ${events.length}\n`));
+  });
+
   it('stream what happens, from an event on where one is given', async () => {
     const before = events.length;
     const fresh = await reader();
