@@ -17,14 +17,16 @@ const CYAN = 36;
 
 const INDENT = '    ';
 
-const coloured = (colour: number, text: string) => `\x1b[${colour}m${text}\x1b[39m`;
-
 /**
  * A line of the log for a terminal: `[12:00:00.123] WARN: wan down`, and each of its fields on a line below.
+ * @param colours whether the terminal is to get them
  * @returns text with its newline; strings are shown as they are
  */
-export function logText({ level, time, msg = '', ...fields }: LogLine): string {
-  const head = `[${clockText(new Date(time))}] ${severity(level)}: ${coloured(CYAN, msg)}\n`;
+export function logText({ level, time, msg = '', ...fields }: LogLine, colours: boolean): string {
+  const coloured = (colour: number, text: string) => (colours ? `\x1b[${colour}m${text}\x1b[39m` : text);
+  const [colour, word] = severity(level);
+  const said = colour === undefined ? word : coloured(colour, word);
+  const head = `[${clockText(new Date(time))}] ${said}: ${coloured(CYAN, msg)}\n`;
   const lines = Object.entries(fields).map(([name, value]) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2);
     return `${INDENT}${coloured(MAGENTA, name)}: ${text.replaceAll('\n', `\n${INDENT}`)}\n`;
@@ -32,8 +34,8 @@ export function logText({ level, time, msg = '', ...fields }: LogLine): string {
   return head + lines.join('');
 }
 
-function severity(level: number): string {
-  if (level >= 50) return coloured(RED, 'ERROR');
-  if (level >= 40) return coloured(YELLOW, 'WARN');
-  return level >= 30 ? coloured(GREEN, 'INFO') : 'DEBUG';
+function severity(level: number): readonly [colour: number | undefined, word: string] {
+  if (level >= 50) return [RED, 'ERROR'];
+  if (level >= 40) return [YELLOW, 'WARN'];
+  return level >= 30 ? [GREEN, 'INFO'] : [undefined, 'DEBUG'];
 }

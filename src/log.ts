@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
+import { wantsColours } from './core/colours.js';
 import { printable, printableJson } from './core/printable.js';
 import { leadsToJournal, SEVERITY, severityOfLevel } from './journald.js';
 import { logText } from './log-text.js';
@@ -61,11 +62,15 @@ export function createLog(): Log {
     else timer ??= setTimeout(writeLines, FLUSH_MS).unref();
   };
   const forPeople = isatty(STDOUT);
+  const colours = wantsColours(forPeople, process.env);
   let date: number | undefined;
   const now = () => date ?? Date.now();
   const prefix = leadsToJournal(STDOUT) ? severityPrefix : () => '';
   const logger = forPeople
-    ? pino({ base: null, timestamp: () => `,"time":${now()}` }, { write: (text) => line(readable(text)) })
+    ? pino(
+        { base: null, timestamp: () => `,"time":${now()}` },
+        { write: (text) => line(readable(text, colours)) },
+      )
     : pino(
         { base: null, timestamp: () => `,"time":"${new Date(now()).toISOString()}"` },
         { write: (text: string) => line(prefix(text) + printableJson(text)) },
@@ -98,9 +103,11 @@ function severityPrefix(text: string): string {
 }
 
 /** Makes a line of the log readable. Its values are cleaned and not the whole line, which has colours. */
-function readable(line: string): string {
+function readable(line: string, colours: boolean): string {
   const clean = (_key: string, value: unknown) => (typeof value === 'string' ? printable(value) : value);
   const fields = JSON.parse(line, clean);
   // A decision is one line, unless its packet is shown.
-  return fields.msg === 'mark' && fields.packet === undefined ? `${markLine(fields)}\n` : logText(fields);
+  return fields.msg === 'mark' && fields.packet === undefined
+    ? `${markLine(fields)}\n`
+    : logText(fields, colours);
 }

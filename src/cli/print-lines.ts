@@ -1,4 +1,5 @@
-import { fitted, type Line, wantsColours } from './screen/line.js';
+import { wantsColours } from '../core/colours.js';
+import { fitted, type Line } from './screen/line.js';
 
 /** The width that tables keep to where nobody says how wide the screen is. */
 const WIDTH = 80;

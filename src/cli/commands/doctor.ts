@@ -8,6 +8,7 @@ import { WAN_OPTIONS } from '../../config/options/wans.js';
 import type { RawConfig } from '../../config/options.js';
 import { askDaemon } from '../../control/daemon-client.js';
 import type { Status } from '../../control/status.js';
+import { wantsColours } from '../../core/colours.js';
 import { printableJson } from '../../core/printable.js';
 import { examineAll } from '../../doctor/examinations.js';
 import { gather, type Patient } from '../../doctor/gather/gather.js';
@@ -29,7 +30,6 @@ import { feedAdvice } from '../feed-advice.js';
 import { markConflicts } from '../mark-conflicts.js';
 import { addOptions, madeOfOptions } from '../options.js';
 import { say } from '../say.js';
-import { wantsColours } from '../screen/line.js';
 
 const RELEVANT = { ...WAN_OPTIONS, ...POLICY_OPTIONS, ...SERVICE_OPTIONS, ...RULE_OPTIONS, ...RUN_OPTIONS };
 /** How long the daemon may take to answer; a blocked one is as good as none. */

@@ -19,11 +19,6 @@ const SGR: Readonly<Record<Style, string>> = {
   head: '7',
 };
 
-/** Whether a terminal is to get colours: https://no-color.org says how a user refuses them. */
-export function wantsColours(isTerminal: boolean | undefined, env: NodeJS.ProcessEnv): boolean {
-  return isTerminal === true && !env.NO_COLOR && env.TERM !== 'dumb';
-}
-
 /** The text of a line, with colours or without. */
 export function lineText(line: Line, colours: boolean): string {
   return line

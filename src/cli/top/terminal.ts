@@ -1,5 +1,6 @@
 import type { ReadStream, WriteStream } from 'node:tty';
-import { type Line, lineText, wantsColours } from '../screen/line.js';
+import { wantsColours } from '../../core/colours.js';
+import { type Line, lineText } from '../screen/line.js';
 import type { Canvas } from './model.js';
 import { hasUtf8 } from './sparkline.js';
 

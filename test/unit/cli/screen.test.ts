@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  clip,
-  fitted,
-  type Line,
-  lineText,
-  lineWidth,
-  wantsColours,
-  wrap,
-} from '#wanmark/cli/screen/line.js';
+import { clip, fitted, type Line, lineText, lineWidth, wrap } from '#wanmark/cli/screen/line.js';
 import { table } from '#wanmark/cli/screen/table.js';
 import { bytesText, rateText } from '#wanmark/cli/units.js';
+import { wantsColours } from '#wanmark/core/colours.js';
 
 const LINE: Line = ['fibre ', { text: 'down', style: 'bad' }, ' for 2 s'];
 

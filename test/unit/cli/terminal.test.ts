@@ -15,6 +15,7 @@ import { TestTerminal } from '../../helpers/terminal.js';
 /** The alternate screen without a cursor, and back. */
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
+const LOG = import.meta.resolve('#wanmark/log.js');
 const SIGTERM = 15;
 const SIGHUP = 1;
 
@@ -118,7 +119,10 @@ describe('on a terminal', needs(program('python3')), () => {
         found: 1,
         connections: [{ ...connection, wan: name }],
       }),
-      events: { after: (number) => events.filter((one) => one.number > number), listen: () => () => undefined },
+      events: {
+        after: (number) => events.filter((one) => one.number > number),
+        listen: () => () => undefined,
+      },
       explain: () => assert.fail('nobody asks for it'),
     });
   }
@@ -222,5 +226,20 @@ describe('on a terminal', needs(program('python3')), () => {
       lines.some((line) => line.startsWith('  ')),
       'long ones go on',
     );
+  });
+
+  it('the log has colours, unless NO_COLOR is set', async () => {
+    const script = `const { createLog } = await import(${JSON.stringify(LOG)});
+      const log = createLog();
+      log.logger.warn({ wan: 'fibre' }, 'wan down');
+      await log.end();`;
+    const written = async (env: Record<string, string>) => {
+      const argv = [process.execPath, '--input-type=module', '-e', script];
+      const terminal = new TestTerminal(argv, { env });
+      assert.equal((await terminal.end()).code, 0);
+      return terminal.output;
+    };
+    assert.ok((await written({})).includes('\x1b[33mWARN\x1b[39m'));
+    assert.match(await written({ NO_COLOR: '1' }), /^\[[\d:.]+\] WARN: wan down\r+\n {4}wan: fibre\r+\n$/);
   });
 });
