@@ -3,7 +3,7 @@ import type { StatusV1, WanStatus } from '../../control/status.js';
 import { connectionLines } from '../connections-text.js';
 import { duration } from '../duration.js';
 import { eventText } from '../event-text.js';
-import { clip, type Line, lineWidth, type Segment } from '../screen/line.js';
+import { clip, type Line, lineText, lineWidth, type Segment, wrap } from '../screen/line.js';
 import { table } from '../screen/table.js';
 import { stateCell } from '../status-text.js';
 import { rateText } from '../units.js';
@@ -12,6 +12,8 @@ import { sparkline } from './sparkline.js';
 
 /** A sparkline that is narrower shows nothing. */
 const LEAST_SPARK = 8;
+/** A terminal with fewer lines shows the beginning of long ones. */
+const LEAST_BROKEN = 16;
 const KEYS = 'q quit  up/down choose  d drain  s set down  u up again  c connections';
 const LIST_KEYS = 'q quit  b back  up/down scroll';
 
@@ -56,19 +58,15 @@ function wanBody(model: TopModel, canvas: Canvas, room: number): Line[] {
   const shown = wans.slice(first, first + most);
   const lines: Line[] = [
     ...wanTable(model, shown, canvas),
-    ...(wans[chosen] === undefined ? [] : [chosenLine(wans[chosen], model.now)]),
-    ...status.notes.map((note): Line => [{ text: note, style: 'warn' }]),
+    ...(wans[chosen] === undefined ? [] : broken(chosenLine(wans[chosen], model.now), canvas)),
+    ...status.notes.flatMap((note) => broken([{ text: note, style: 'warn' }], canvas)),
   ];
   const left = room - lines.length - 1;
   if (left < 1 || events.length === 0) return lines;
   return [...lines, [{ text: 'events', style: 'bold' }], ...events.slice(-left).map(eventRow)];
 }
 
-function wanTable(
-  { status, rates, chosen, now }: TopModel,
-  shown: readonly WanStatus[],
-  canvas: Canvas,
-): Line[] {
+function wanTable({ status, rates, chosen }: TopModel, shown: readonly WanStatus[], canvas: Canvas): Line[] {
   const { columns, utf8 } = canvas;
   const marked = status!.wans[chosen]?.name;
   const lines = table(
@@ -93,7 +91,6 @@ function wanTable(
     ]),
     columns,
   );
-  void now;
   const room = columns - Math.max(...lines.map(lineWidth)) - 2;
   if (room < LEAST_SPARK) return lines;
   const [heads, ...rows] = lines;
@@ -110,7 +107,8 @@ function wanTable(
 /** The shortest round trip of the last rounds, and the highest loss. */
 function measured({ checks }: StatusV1['wans'][number]): [string, string] {
   const times = checks.flatMap(({ rttMs }) => (rttMs === null ? [] : [rttMs]));
-  const rtt = times.length === 0 ? '-' : `${Math.round(Math.min(...times))} ms`;
+  const least = Math.min(...times);
+  const rtt = times.length === 0 ? '-' : `${least < 1 ? least : Math.round(least)} ms`;
   if (checks.length === 0) return [rtt, '-'];
   const loss = Math.max(...checks.map((check) => check.loss));
   return [rtt, `${(100 * loss).toFixed(0)} %`];
@@ -126,6 +124,14 @@ function chosenLine(wan: WanStatus, now: number): Line {
     { text: wan.state, style: 'bold' },
     ` for ${lasts}, ${why}; ${weight}, tier ${wan.tier}`,
   ];
+}
+
+/** A line in as many as it needs, where the terminal has room for more than the WANs. What is to be done stands at its end. */
+function broken(line: Line, { columns, rows }: Canvas): Line[] {
+  const text = lineText(line, false);
+  if (rows < LEAST_BROKEN || lineWidth(line) <= columns) return [line];
+  const style = line.map((segment) => (typeof segment === 'string' ? undefined : segment.style))[0];
+  return wrap(text, columns).map((one) => (style === undefined ? [one] : [{ text: one, style }]));
 }
 
 function eventRow(event: TopModel['events'][number]): Line {

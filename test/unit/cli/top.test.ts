@@ -66,6 +66,23 @@ describe('the screen of top', () => {
     assert.match(lines.at(-1)!, /^q quit .* d drain {2}s set down {2}u up again {2}c connections$/);
   });
 
+  it('has the whole of a reason and of a note where there is room, to the end, which says what to do', () => {
+    const notes = [
+      `the rules are those of another configuration (${'~ a weight 1 -> 2, '.repeat(6)}); reload`,
+    ];
+    const dead = wan('dsl', { state: 'down', reason: `${'very '.repeat(20)}dead` });
+    const it = model([FIBRE, dead], { chosen: 1 });
+    const status = { ...it.status!, notes };
+    const screen = (rows: number) => texts(render({ ...it, status }, canvas(80, rows))).join('\n');
+    assert.match(screen(24), /very\n {2}very [\s\S]*dead; weight 5, tier 1\n[\s\S]*\); reload\nevents\n/);
+    assert.doesNotMatch(screen(10), /reload/);
+  });
+
+  it('shows a round trip of less than a millisecond as what it is', () => {
+    const near = wan('fibre', { checks: [checkStatusOf({ rttMs: 0.4 })] });
+    assert.match(texts(render(model([near]), canvas(80, 24)))[2]!, / 0\.4 ms /);
+  });
+
   it('fits any size, whatever it has to show', () => {
     const many = Array.from({ length: 30 }, (_, i) => wan(`a-long-name-${i}`, { reason: 'x'.repeat(300) }));
     for (const wans of [[], [FIBRE], [FIBRE, LTE], many]) {
