@@ -2,13 +2,14 @@ import type { CheckStatus, JudgedStatus } from './status.js';
 
 /**
  * By what a WAN or backend counts as up, from the last round of each check: `2 of 3 targets, 8 ms, 0 % loss`, or `carrier only` where
- * nothing asks. With several checks, the one that found the least. Empty before the first round.
+ * nothing asks. With several checks, the one that found the least.
  */
 export function evidenceOf(
-  { checks, reason }: Pick<JudgedStatus, 'checks' | 'reason'>,
+  { checks, reason, awaited = [] }: Pick<JudgedStatus, 'checks' | 'reason' | 'awaited'>,
   isChecked = reason !== 'not checked',
 ): string {
   const known = checks.filter(({ unknown }) => unknown === null);
+  if (checks.length === 0 && awaited.length > 0) return 'first check under way';
   if (checks.length === 0) return isChecked ? '' : 'carrier only';
   const worst = known.toSorted((a, b) => part(a) - part(b) || b.loss - a.loss)[0];
   if (worst === undefined) return `not known, ${checks[0]!.unknown}`;

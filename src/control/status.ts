@@ -20,11 +20,15 @@ export interface ProbeCounts {
   readonly lost: number;
 }
 
-/** What a check found in its last round. */
-export interface CheckStatus {
+/** A check, by what it asks. */
+export interface AwaitedCheck {
   readonly kind: string;
   readonly family: Family;
   readonly targets: readonly string[];
+}
+
+/** What a check found in its last round. */
+export interface CheckStatus extends AwaitedCheck {
   /** ISO 8601: when the round ended. */
   readonly at: string;
   /** How many of the targets answered. */
@@ -98,6 +102,8 @@ export interface JudgedStatus extends MemberStatus {
   readonly families: readonly FamilyStatus[];
   /** The last round of each check. */
   readonly checks: readonly CheckStatus[];
+  /** The checks whose first round is not over; given only where there are some. */
+  readonly awaited?: readonly AwaitedCheck[];
 }
 
 /** What a WAN carried since its calendar month began in the machine's time zone, or since it was first counted in it. */

@@ -185,6 +185,11 @@ export class Servers {
     return this.#monitor.latest(name);
   }
 
+  /** Does what {@link Monitor.awaited} says. */
+  awaited(name: string): ReturnType<Monitor['awaited']> {
+    return this.#monitor.awaited(name);
+  }
+
   /** Settles when all consequences of the changes so far are done. */
   settled(): Promise<unknown> {
     return this.#settled;

@@ -206,9 +206,11 @@ export class Services {
         name: service.name,
         listen: formatListen(service),
         strategy: strategy.name,
-        backends: this.balancer.pools[i]!.members.map((member, j) =>
-          judgedStatus(lines[i]![j]!, member, this.#parts.states, servers.checks(member.target.name)),
-        ),
+        backends: this.balancer.pools[i]!.members.map((member, j) => {
+          const { name } = member.target;
+          const checks = { reports: servers.checks(name), awaited: servers.awaited(name) };
+          return judgedStatus(lines[i]![j]!, member, this.#parts.states, checks);
+        }),
       };
     });
   }

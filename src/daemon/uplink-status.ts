@@ -1,4 +1,10 @@
-import type { CheckStatus, FamilyStatus, JudgedStatus, MemberStatus } from '../control/status.js';
+import type {
+  AwaitedCheck,
+  CheckStatus,
+  FamilyStatus,
+  JudgedStatus,
+  MemberStatus,
+} from '../control/status.js';
 import type { Member } from '../core/member.js';
 import type { Standing, States } from '../core/states.js';
 import { type Target, targetId } from '../core/target.js';
@@ -38,12 +44,20 @@ export function uplinkStatus(
   return { since: sinceDate(since).toISOString(), reason, upAt: shown.upAt, families };
 }
 
-/** All that is known of a member, as status shows it. @param reports the last rounds of its checks */
+/** What its checks tell of a member. */
+export interface Checks {
+  /** See {@link Monitor.latest}. */
+  readonly reports: readonly CheckReport[];
+  /** See {@link Monitor.awaited}. */
+  readonly awaited: readonly Pick<CheckReport, 'config' | 'family'>[];
+}
+
+/** All that is known of a member, as status shows it. */
 export function judgedStatus(
   line: MemberStatus,
   { target, configured }: Member,
   states: States,
-  reports: readonly CheckReport[],
+  { reports, awaited }: Checks,
 ): JudgedStatus {
   const warmUp = Math.min(...target.families.map((family) => states.warmUp(targetId(target.name, family))));
   return {
@@ -52,6 +66,7 @@ export function judgedStatus(
     ...(states.isByHand(target.name) ? { setState: 'down' as const } : {}),
     ...drained(line.state, uplinkStatus(target, states), states.weighedSince(target.name)),
     checks: checkStatus(reports),
+    ...(awaited.length > 0 ? { awaited: awaited.map(whichCheck) } : {}),
     warmUp: warmUp === 1 ? null : warmUp,
   };
 }
@@ -76,9 +91,7 @@ export function drained<Line extends Pick<JudgedStatus, 'since' | 'reason'>>(
 /** The last rounds of checks, as status shows them. */
 export function checkStatus(reports: readonly CheckReport[]): CheckStatus[] {
   return reports.map(({ config, family, at, answered, rttMs, loss, unknown, probes }) => ({
-    kind: config.kind,
-    family,
-    targets: config.targets[family],
+    ...whichCheck({ config, family }),
     at: sinceDate(at).toISOString(),
     answered,
     rttMs: rttMs === undefined ? null : Math.round(10 * rttMs) / 10,
@@ -86,6 +99,10 @@ export function checkStatus(reports: readonly CheckReport[]): CheckStatus[] {
     unknown: unknown ?? null,
     probes: config.targets[family].map((target, i) => ({ target, ...probes[i]! })),
   }));
+}
+
+function whichCheck({ config, family }: Pick<CheckReport, 'config' | 'family'>): AwaitedCheck {
+  return { kind: config.kind, family, targets: config.targets[family] };
 }
 
 function wait(heldUntil: number | undefined): string {

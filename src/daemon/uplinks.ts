@@ -222,6 +222,11 @@ export class Uplinks {
     return this.#monitor.latest(name);
   }
 
+  /** Does what {@link Monitor.awaited} says. */
+  awaited(name: string): ReturnType<Monitor['awaited']> {
+    return this.#monitor.awaited(name);
+  }
+
   /** Notes that a new connection was given to a WAN. */
   decided(name: string, flow: Flow, ageMs = 0): void {
     this.#suspicions.decided(name, flow, ageMs);

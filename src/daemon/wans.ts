@@ -240,8 +240,10 @@ export class Wans {
   status(): WanStatus[] {
     const lines = this.balancer.status()[0]!;
     return this.#pool.members.map((member, i): WanStatus => {
-      const reports = this.#uplinks?.checks(member.target.name) ?? [];
-      const status = judgedStatus(lines[i]!, member, this.#parts.states, reports);
+      const { name } = member.target;
+      const uplinks = this.#uplinks;
+      const checks = { reports: uplinks?.checks(name) ?? [], awaited: uplinks?.awaited(name) ?? [] };
+      const status = judgedStatus(lines[i]!, member, this.#parts.states, checks);
       const traffic = this.#traffic.status(member.target.name);
       return { ...status, dev: member.configured.dev ?? '', traffic };
     });

@@ -197,6 +197,11 @@ export class Monitor {
       );
   }
 
+  /** The checks of a WAN whose first round is not over. */
+  awaited(wan: string): readonly Pick<CheckReport, 'config' | 'family'>[] {
+    return this.#watched.filter((one) => one.wan === wan && one.health.latest === undefined);
+  }
+
   /** Makes the next rounds of a WAN's checks begin at once, since something speaks against it. */
   hurry(wan: string): void {
     for (const one of this.#watched) if (one.wan === wan) one.loop.hurry();

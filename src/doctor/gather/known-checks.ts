@@ -6,7 +6,7 @@ import { carries } from '../../core/wan.js';
 import { UsageError } from '../../errors.js';
 
 /**
- * The checks of the WANs, and of the servers: those of the configuration where it was given, or else those whose rounds the
+ * The checks of the WANs, and of the servers: those of the configuration where it was given, or else those that the
  * running daemon reports. It does not report all that a check asks for, so any status of a page will do then.
  * @returns undefined where nobody knows them
  */
@@ -22,8 +22,8 @@ export function knownChecks(
 }
 
 function reported({ wans }: Status): CheckConfig[] {
-  return wans.flatMap(({ name, checks }) =>
-    checks.flatMap(({ kind, family, targets }) => {
+  return wans.flatMap(({ name, checks, awaited = [] }) =>
+    [...checks, ...awaited].flatMap(({ kind, family, targets }) => {
       if (kind === 'script') return [];
       try {
         const record = { wan: name, check: kind, family: String(family), to: [...targets] };
@@ -44,7 +44,8 @@ export function uncheckedWans(
   daemon: Status | undefined,
 ): string[] {
   return wans.flatMap((wan) => {
-    const scripts = daemon?.wans.find(({ name }) => name === wan.name)?.checks ?? [];
+    const shown = daemon?.wans.find(({ name }) => name === wan.name);
+    const scripts = [...(shown?.checks ?? []), ...(shown?.awaited ?? [])];
     const carried = FAMILIES.filter((family) => carries(wan, family));
     const bare = carried.filter(
       (family) =>

@@ -138,7 +138,9 @@ describe('the evidence for a WAN', () => {
 
   it('is "carrier only" where nothing asks, and not known where asking found nothing out', () => {
     assert.equal(evidenceOf({ checks: [], reason: 'not checked' }), 'carrier only');
-    assert.equal(by(), '', 'before the first round');
+    const awaited = [{ kind: 'ping', family: 4, targets: ['x'] }] as const;
+    assert.equal(evidenceOf({ checks: [], reason: 'not checked', awaited }), 'first check under way');
+    assert.equal(by(), '', 'when the last of its checks was taken away');
     assert.equal(by(ping({ unknown: 'socket: EMFILE' })), 'not known, socket: EMFILE');
   });
 });

@@ -80,6 +80,20 @@ describe('knownChecks', () => {
     assert.deepEqual(uncheckedWans(bare.wans, [], running), ['dsl']);
   });
 
+  it('are known from the start of the daemon on, before the first round of each is over', () => {
+    const both = parseConfig({ wan: ['fibre,dev=eth1,via=192.0.2.1', 'dsl,dev=eth2,via=192.0.2.2'] });
+    const starting = status([
+      { name: 'fibre', checks: [], awaited: [{ kind: 'ping', family: 4, targets: ['192.0.2.9'] }] },
+      { name: 'dsl', checks: [], awaited: [{ kind: 'script', family: 4, targets: ['/usr/bin/true'] }] },
+    ] as never);
+    const checks = knownChecks(both, false, starting)!;
+    assert.deepEqual(
+      checks.map(({ wan, kind, targets }) => [wan, kind, targets[4]]),
+      [['fibre', 'ping', ['192.0.2.9']]],
+    );
+    assert.deepEqual(uncheckedWans(both.wans, checks, starting), []);
+  });
+
   it('are not known without either, and none where nobody checks', () => {
     assert.equal(knownChecks(bare, false, undefined), undefined);
     assert.deepEqual(knownChecks(parseConfig({ wan: RAW.wan!, engine: 'kernel' }), false, undefined), []);

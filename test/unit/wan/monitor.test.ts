@@ -68,7 +68,9 @@ describe('the monitor', () => {
       at.push(clock.now());
       return at.length % 3 === 0 ? GOOD : { ok: false, why: 'timeout' };
     });
+    assert.deepEqual([it.latest('a'), it.awaited('a').length], [[], 1], 'its first round is under way');
     await clock.pass(3_900);
+    assert.deepEqual(it.awaited('a'), []);
     assert.deepEqual(at, [0, 500, 1000, 2000, 2500, 3000]);
     assert.match(health.state('a', 4).reason, /1 of 1 rounds passed/);
     assert.deepEqual(it.latest('a')[0]?.loss, 400 / 6);
