@@ -177,6 +177,11 @@ describe('wanmark status', needs(nfqueue, addon), () => {
         [refused.code, refused.stderr],
         [1, `wanmark: permission denied: ${SOCKET}; use sudo\n`],
       );
+      const counters = await lab.router.exec([...user, 'status', 'rules'], { okCodes: 'any' });
+      assert.deepEqual(
+        [counters.code, counters.stderr],
+        [1, 'wanmark: needs CAP_NET_ADMIN; run it as root (sudo)\n'],
+      );
       await daemon.stop();
       const left = (await wanmark.command(['status'])).stdout;
       assert.match(left, /^no daemon answers: the rules choose, by weight/);

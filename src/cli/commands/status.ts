@@ -197,6 +197,7 @@ async function rulesText(json: boolean): Promise<string> {
   const installed = readInstalled();
   if (installed === undefined || !rulesAreUp())
     throw new SystemError('NOT_UP', "the rules are not up; run 'wanmark up' first");
+  needNetAdmin();
   const config = installedConfig(installed);
   const counts = await readRuleCounts(config, installed);
   const startMs = Date.now() - uptime() * 1000;
