@@ -238,6 +238,7 @@ export class RulesKeeper {
     const sight = await look?.look(this.#choice.states, this.#hears);
     if (sight !== undefined && (await look!.suffices(sight))) {
       this.#report.missing([]);
+      this.#report.failure('');
       this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);
       const now = this.#parts.now();
       const quietMs = began - this.#lastLook;
@@ -257,6 +258,7 @@ export class RulesKeeper {
     if (!repair && result.missing.length > 0) return this.#left(result);
     if (result.code !== 0) return this.#failed(result);
     this.#report.missing([]);
+    this.#report.failure('');
     this.#report.notes(result.notes);
     this.#parts.onUnusable?.(readInstalled()?.unusable ?? new Set(), began);
     // Only what was seen before a pass that had nothing to do is certainly right.
@@ -326,7 +328,7 @@ export class RulesKeeper {
       { code, said, missing },
       `the rules could not be brought up to date; next try in ${restMs / 1000} s`,
     );
-    this.#report.happened({ kind: 'rules', error: this.#failure });
+    this.#report.failure(this.#failure);
     this.#paced.request();
     return restMs;
   }

@@ -8,6 +8,7 @@ export class RulesReport {
   #missing = '';
   #notes: readonly string[] = [];
   #other: string | undefined;
+  #failure = '';
 
   constructor(logger: Logger, events: EventSink = NO_EVENTS) {
     this.#logger = logger;
@@ -54,6 +55,15 @@ export class RulesReport {
         error: `${missing.length} rules are missing; wanmark up puts them back`,
       });
     }
+  }
+
+  /** Takes why the rules could not be brought up to date; empty where they were. It is one event however often it is tried again. */
+  failure(error: string): void {
+    // The folder of a try has a name of its own.
+    const text = error.replaceAll(/plan\.\d+\.\w+/g, 'plan');
+    if (text === this.#failure) return;
+    this.#failure = text;
+    if (text !== '') this.happened({ kind: 'rules', error });
   }
 
   /** Keeps an event. */

@@ -6,6 +6,10 @@ import { runDirectory } from './run-directory.js';
 /** How many events are kept, and how many bytes; what is older goes first. */
 const MOST_EVENTS = 1000;
 const MOST_BYTES = 256 * 1024;
+/** What something that stays broken repeats by itself. It takes no more than a part, so that the rest is still to be found. */
+const REPEATED: ReadonlySet<unknown> = new Set<Event['kind']>(['rules', 'repaired', 'hook']);
+const MOST_REPEATED = 200;
+const MOST_REPEATED_BYTES = MOST_BYTES / 2;
 /** The file may grow by this much beyond, since writing all of it anew each time would be a waste. */
 const SLACK = 1.5;
 /** A longer text in an event, such as what a check's server sent, is cut. */
@@ -58,7 +62,7 @@ export class Journal implements EventSink {
   note(happening: Happening): void {
     const event = { number: this.#next++, at: this.#date().toISOString(), ...bounded(happening) } as Event;
     this.#events.push(event);
-    if (this.#events.length > SLACK * MOST_EVENTS) this.#events = this.#events.slice(-MOST_EVENTS);
+    if (this.#events.length > SLACK * MOST_EVENTS) this.#events = newest(this.#events, kindOf, () => 0);
     this.#waiting.push(`${JSON.stringify(event)}\n`);
     if (this.#isBegun) this.#writing ??= setImmediate(() => this.flush());
     for (const listener of this.#listeners) {
@@ -78,7 +82,7 @@ export class Journal implements EventSink {
 
   /** The events with a higher number, the oldest first. */
   after(number: number): readonly Event[] {
-    return this.#events.slice(-MOST_EVENTS).filter((event) => event.number > number);
+    return newest(this.#events, kindOf, () => 0).filter((event) => event.number > number);
   }
 
   /** @returns ends it */
@@ -104,23 +108,15 @@ export class Journal implements EventSink {
   /** Keeps what is newest in the file. It is read again, since another daemon may write to it as well. */
   #shorten(): void {
     const lines = textOf(this.#path).split('\n').filter(Boolean);
-    const kept: string[] = [];
-    let bytes = 0;
-    for (const line of lines.toReversed()) {
-      bytes += Buffer.byteLength(line) + 1;
-      if (kept.length === MOST_EVENTS || bytes > MOST_BYTES) break;
-      kept.push(line);
-    }
+    const kept = newest(
+      lines,
+      (line) => parseEvent(line)[0]?.kind,
+      (line) => Buffer.byteLength(line) + 1,
+    );
     if (kept.length === lines.length) return;
     const file = `${this.#path}.new`;
     rmSync(file, { force: true });
-    write(
-      openSync(file, CREATE, MODE),
-      kept
-        .toReversed()
-        .map((line) => `${line}\n`)
-        .join(''),
-    );
+    write(openSync(file, CREATE, MODE), kept.map((line) => `${line}\n`).join(''));
     renameSync(file, this.#path);
   }
 
@@ -141,7 +137,34 @@ export class Journal implements EventSink {
  */
 export function readJournal(path: string): readonly Event[] {
   const events = textOf(path).split('\n').flatMap(parseEvent);
-  return events.slice(-MOST_EVENTS);
+  return newest(events, kindOf, () => 0);
+}
+
+function kindOf({ kind }: Event): string {
+  return kind;
+}
+
+/** The newest items within the bounds, in their order. */
+function newest<Item>(
+  items: readonly Item[],
+  kind: (item: Item) => string | undefined,
+  bytes: (item: Item) => number,
+): Item[] {
+  const kept: Item[] = [];
+  const repeated = { items: 0, bytes: 0 };
+  let sum = 0;
+  for (const item of items.toReversed()) {
+    const length = bytes(item);
+    if (REPEATED.has(kind(item))) {
+      repeated.items++;
+      repeated.bytes += length;
+      if (repeated.items > MOST_REPEATED || repeated.bytes > MOST_REPEATED_BYTES) continue;
+    }
+    sum += length;
+    if (kept.length === MOST_EVENTS || sum > MOST_BYTES) break;
+    kept.push(item);
+  }
+  return kept.reverse();
 }
 
 function parseEvent(line: string): Event[] {

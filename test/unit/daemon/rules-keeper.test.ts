@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
+import type { Happening } from '#wanmark/core/event.js';
 import type { Changing } from '#wanmark/daemon/changing.js';
 import { RulesKeeper } from '#wanmark/daemon/rules-keeper.js';
 import { SystemError } from '#wanmark/errors.js';
@@ -18,6 +19,7 @@ describe('a keeper of rules that the system refuses to change', () => {
   let keeper: RulesKeeper;
   let lines: { msg: string; said?: string[]; error?: string }[];
   let tries: string[];
+  let events: Happening[];
 
   beforeEach(() => {
     run = mkdtempSync(join(tmpdir(), 'wanmark-keeper-'));
@@ -26,6 +28,7 @@ describe('a keeper of rules that the system refuses to change', () => {
     writeFileSync(join(run, 'state', 'up'), '');
     lines = [];
     tries = [];
+    events = [];
   });
   afterEach(() => {
     keeper.stop();
@@ -52,6 +55,7 @@ describe('a keeper of rules that the system refuses to change', () => {
     };
     keeper = new RulesKeeper({
       logger: pino({ base: null }, { write: (text: string) => lines.push(JSON.parse(text)) }),
+      events: { note: (happening) => events.push(happening) },
       now: () => 0,
       devices: [],
       repair: true,
@@ -76,6 +80,7 @@ describe('a keeper of rules that the system refuses to change', () => {
       );
       await keeper.setStates(NO_STATES);
       assert.deepEqual(tries, ['choice', 'refresh', 'choice', 'refresh']);
+      assert.deepEqual(events, [{ kind: 'rules', error: error().message }], 'one event, however often');
       assert.equal(keeper.failure, error().message);
     });
   }

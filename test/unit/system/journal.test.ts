@@ -116,6 +116,23 @@ describe('the journal', () => {
     assert.deepEqual([first.lines.length, first.lines[0]!.length], [20, 503]);
   });
 
+  it('keeps what happened of the WANs however often something else fails, as on a full disk', () => {
+    const path = newPath();
+    const journal = new Journal(path);
+    const down = { kind: 'state', target: 'fibre', family: 4, state: 'down', reason: 'no carrier' } as const;
+    journal.note({ ...down, lastedSeconds: 9 });
+    for (let i = 0; i < 2000; i++) {
+      journal.note({ kind: 'rules', error: `cannot write, ${i}` });
+      journal.note({ kind: 'repaired', missing: 20, lines: Array(20).fill('x'.repeat(400)) });
+      journal.flush();
+    }
+    for (const kept of [readJournal(path), journal.after(0)]) {
+      assert.deepEqual([kept[0]!.kind, kept[0]!.number, kept.at(-1)!.number], ['state', 1, 4001]);
+      assert.ok(kept.length < 1000, `${kept.length}`);
+    }
+    assert.ok(statSync(path).size <= 400_000);
+  });
+
   it('leaves out what is no event, and is read to its end', () => {
     const path = newPath();
     const good = JSON.stringify({ number: 5, at: '2026-11-30T12:00:00Z', kind: 'later' });
