@@ -27,7 +27,7 @@ import type { MarkLogOptions } from './mark-log.js';
 import { recalled, remembered } from './memory.js';
 import { MemoryKeeper } from './memory-keeper.js';
 import { Months } from './months.js';
-import { otherRules } from './other-rules.js';
+import { otherRules, rulesDifference } from './other-rules.js';
 import { type Prepared, type ReloadListener, Reloads } from './reload.js';
 import { rulesFingerprint } from './rules-fingerprint.js';
 import { type Kept, RulesKeeper } from './rules-keeper.js';
@@ -89,6 +89,7 @@ export async function startDaemon(composition: Composition): Promise<Running> {
       logger,
       read: () => read(current),
       current: () => current.config,
+      rulesDifference: ({ raw, firewall }) => (firewall === undefined ? [] : rulesDifference(raw)),
       goOver: async (next) => {
         // Until both are there, the rules are bound to be of another configuration.
         balancers.keeper?.goOver(keptRules(current.config));

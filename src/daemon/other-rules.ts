@@ -37,12 +37,25 @@ function versionOf(file: string): string {
   return stats === undefined ? '' : `${stats.ino} ${stats.mtimeMs}`;
 }
 
-function differenceOf(raw: RawConfig): string | undefined {
+/** How the rules that are up differ from those of a daemon's options, as in {@link configDifference}; nothing where none are up. */
+export function rulesDifference(raw: RawConfig): readonly string[] {
+  const both = rulesAreUp() ? bothConfigs(raw) : undefined;
+  return both === undefined ? [] : configDifference(both.theirs, both.ours).lines;
+}
+
+/** What the rules were made of, and what they are to be made of; undefined where that is the same. */
+function bothConfigs(raw: RawConfig): { readonly theirs: Config; readonly ours: Config } | undefined {
   const installed = readInstalled();
   if (installed === undefined) return undefined;
   const theirs = installedConfig(installed);
   const ours = parseConfig(ruleOptions(raw), installed.numbers);
-  if (ruleFlags(ours) === ruleFlags(theirs)) return undefined;
+  return ruleFlags(ours) === ruleFlags(theirs) ? undefined : { theirs, ours };
+}
+
+function differenceOf(raw: RawConfig): string | undefined {
+  const both = bothConfigs(raw);
+  if (both === undefined) return undefined;
+  const { theirs, ours } = both;
   const { lines } = configDifference(theirs, ours);
   const named = [...lines.slice(0, MOST_NAMED), ...(lines.length > MOST_NAMED ? ['...'] : [])].join(', ');
   const effect = sameQueues(ours, theirs) ? '' : ', so the kernel chooses for some connections or all';

@@ -40,6 +40,8 @@ export interface ReloadsParts {
   readonly read: () => Promise<Prepared>;
   /** The configuration in force. */
   readonly current: () => Config;
+  /** How the rules differ from what a configuration makes of them, as in {@link configDifference}; nothing where there are none. */
+  readonly rulesDifference: (next: Prepared) => readonly string[];
   /** Goes over to another configuration, or leaves all as it was. @throws SystemError, UsageError */
   readonly goOver: (next: Prepared) => Promise<void>;
   readonly onReload?: ReloadListener | undefined;
@@ -99,7 +101,10 @@ export class Reloads {
 
   async #plan(): Promise<{ readonly next: Prepared; readonly reload: Reload }> {
     const next = await this.#parts.read();
-    const { lines } = configDifference(this.#parts.current(), next.config);
+    const { lines: own } = configDifference(this.#parts.current(), next.config);
+    // Rules that somebody else brought up follow as well.
+    const rules = this.#parts.rulesDifference(next).filter((line) => !own.includes(line));
+    const lines = [...own, ...rules.map((line) => `rules: ${line}`)];
     return { next, reload: { lines, doubts: next.doubts } };
   }
 }

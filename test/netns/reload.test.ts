@@ -141,6 +141,18 @@ describe('wanmark reload', needs(nfqueue, addon, conntrackTable), () => {
       const plain = { weights: [1, 1], tier: 1, client: 'wan2' };
       writeFileSync(file, configuration(lab, plain));
       let daemon = await start(lab);
+      // Somebody has brought up the rules of another file. A reload of the same one makes them follow, and says so before.
+      writeFileSync(`${file}.other`, configuration(lab, { ...plain, weights: [3, 1] }));
+      await wanmark.command(['up', '--config', `${file}.other`]);
+      const RULES = 'rules: ~ wan1 weight 3 -> 1\n';
+      for (const [args, code, stdout] of [
+        [['--dry-run'], 1, RULES],
+        [[], 0, RULES],
+        [['--dry-run'], 0, 'the configuration is the same\n'],
+      ] as const) {
+        const answer = await wanmark.command(['reload', ...args], 'any');
+        assert.deepEqual([answer.code, answer.stdout], [code, stdout], answer.stderr);
+      }
       writeFileSync(file, configuration(lab, plain, { check }));
       const { stdout } = await wanmark.command(['reload']);
       assert.match(stdout, /^\+ check all=ping,to=[\d.]+,interval=0\.5,/);

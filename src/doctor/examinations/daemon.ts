@@ -17,13 +17,13 @@ export const daemon = examination({
       level: 'wrong',
       means:
         'The rules hand packets to other queues than the daemon reads, so the kernel chooses for some or all of them.',
-      todo: 'Give `up` and `run` the same `--queue-num` and `--queues`.',
+      todo: '`wanmark reload`; and give `up` and `run` the same `--queue-num` and `--queues` for the next start.',
     },
     differs: {
       level: 'wrong',
       means:
         'The daemon has other WANs, weights or tiers than the rules, so the shares depend on who chooses.',
-      todo: 'Restart the daemon with the configuration of `up`, or run `up` with that of the daemon.',
+      todo: '`wanmark reload` makes the rules follow the daemon. Where the rules are right, write their configuration into its file before.',
     },
     note: {
       level: 'warning',
@@ -47,14 +47,14 @@ export const daemon = examination({
       ...queues.map((text) => ({
         kind: 'queues' as const,
         text,
-        todo: "run 'wanmark up' with the daemon's configuration",
+        todo: "'wanmark reload' makes the rules follow the daemon",
       })),
       ...(differing.length > 0
         ? [
             {
               kind: 'differs' as const,
               text: `it decides otherwise than the rules: ${differing.join(', ')}`,
-              todo: 'restart it with the configuration of the rules',
+              todo: "'wanmark reload' makes the rules follow it, with what its file says then",
             },
           ]
         : []),

@@ -12,7 +12,7 @@ const FROM: RawConfig = { wan: ['fibre,dev=eth1,weight=5'] };
 
 /** A daemon that goes by its file; `file` may be a mistake. */
 function made() {
-  const world = { file: FROM as RawConfig | Error, refusal: undefined as Error | undefined };
+  const world = { file: FROM as RawConfig | Error, refusal: undefined as Error | undefined, rules: 5 };
   let current: Config = parseConfig(FROM);
   const done: string[] = [];
   const reloads = new Reloads({
@@ -31,12 +31,17 @@ function made() {
       };
     },
     current: () => current,
+    rulesDifference: ({ config }) => {
+      const now = `~ fibre weight ${world.rules} -> ${config.wans[0]!.weight}`;
+      return world.rules === config.wans[0]!.weight ? [] : [now];
+    },
     goOver: async (next) => {
       const weight = next.config.wans[0]!.weight;
       done.push(`to ${weight}`);
       await new Promise((resolve) => setImmediate(resolve));
       if (world.refusal !== undefined) throw world.refusal;
       current = next.config;
+      world.rules = weight;
       done.push(`at ${weight}`);
     },
     onReload: ({ lines, error }) => done.push(error ?? `told ${lines.join()}`),
@@ -63,6 +68,17 @@ describe('Reloads', () => {
     weigh(3);
     assert.deepEqual((await reloads.reload(true)).lines, ['~ fibre weight 5 -> 3']);
     assert.deepEqual(done, []);
+  });
+
+  it('say what changes of the rules where these are of another configuration than the daemon', async () => {
+    const { world, reloads, weigh } = made();
+    world.rules = 9;
+    const rules = ['rules: ~ fibre weight 9 -> 5'];
+    assert.deepEqual((await reloads.reload(true)).lines, rules);
+    weigh(3);
+    const both = ['~ fibre weight 5 -> 3', 'rules: ~ fibre weight 9 -> 3'];
+    assert.deepEqual((await reloads.reload(false)).lines, both);
+    assert.deepEqual((await reloads.reload(true)).lines, []);
   });
 
   it('name all that needs another daemon at once, and leave the rest alone, too', async () => {

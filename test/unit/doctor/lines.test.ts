@@ -37,7 +37,7 @@ const CASES: readonly (readonly [string, Partial<DoctorFacts>, RegExp, RegExp])[
   ],
   ['rules unseen', { rules: { state: 'unseen', why: 'no shell' } }, /no shell$/, /wanmark check/],
   ['daemon absent', { daemon: undefined }, /^none answers/, /wanmark run/],
-  ['daemon queues', { queues: ['no rule feeds queue 3'] }, /^no rule feeds queue 3$/, /wanmark up/],
+  ['daemon queues', { queues: ['no rule feeds queue 3'] }, /^no rule feeds queue 3$/, /wanmark reload/],
   [
     'daemon differs',
     {
@@ -47,7 +47,7 @@ const CASES: readonly (readonly [string, Partial<DoctorFacts>, RegExp, RegExp])[
       ]),
     },
     /fibre: weight 1 and not 5, fibre: tier 2 and not 1, it has no dsl, it also has lte$/,
-    /restart it/,
+    /wanmark reload/,
   ],
   [
     'daemon note',
