@@ -1,24 +1,10 @@
 import { type Described, type DescribedCommand, describeCommands } from '#wanmark/cli/descriptions.js';
-import {
-  BACKEND_KEYS,
-  CHANGE_KEYS,
-  CHECK_KEYS,
-  type KeyTable,
-  POLICY_KEYS,
-  RULE_KEYS,
-  SERVICE_KEYS,
-  SET_KEYS,
-  WAN_KEYS,
-} from '#wanmark/config/keys.js';
+import { CHANGE_KEYS } from '#wanmark/config/keys.js';
 import type { Option } from '#wanmark/config/option.js';
-import { POLICY_OPTIONS } from '#wanmark/config/options/policies.js';
-import { RULE_OPTIONS } from '#wanmark/config/options/rules.js';
-import { RUN_OPTIONS } from '#wanmark/config/options/run.js';
-import { SERVICE_OPTIONS } from '#wanmark/config/options/services.js';
-import { WAN_OPTIONS } from '#wanmark/config/options/wans.js';
-import { CONFIG_OPTION, OPTIONS } from '#wanmark/config/options.js';
+import { OPTIONS } from '#wanmark/config/options.js';
 import { argument, display, tagList, textLines } from './mdoc.js';
 import { ENVIRONMENT, EXIT_CODES } from './surroundings.js';
+import { ITEMS, SECTIONS } from './tables.js';
 
 /** The pages of the manual: their texts by their paths from the root. */
 export async function manualPages(): Promise<ReadonlyMap<string, string>> {
@@ -127,15 +113,8 @@ function describedLines({ describe, words, default: standard }: Described): read
 }
 
 function optionSections(): readonly string[] {
-  const sections: readonly (readonly [string, Readonly<Record<string, Option>>])[] = [
-    ['The WANs', { ...WAN_OPTIONS, config: CONFIG_OPTION }],
-    ['Policies', POLICY_OPTIONS],
-    ['Services', SERVICE_OPTIONS],
-    ['The rules', RULE_OPTIONS],
-    ['The daemon', RUN_OPTIONS],
-  ];
-  return sections.flatMap(([title, options]) => [
-    `.Ss ${title}`,
+  return SECTIONS.flatMap(([of, options]) => [
+    `.Ss ${sentence(of)}`,
     tagList(
       Object.entries(options).map(([name, option]) => [flagHead(name, option.value), optionLines(option)]),
     ),
@@ -153,16 +132,6 @@ function optionLines({ details, describe, default: standard }: Option): readonly
 function defaultSentence(standard: string | undefined): string {
   return standard === undefined ? '' : ` The default is \`${standard}\`.`;
 }
-
-const ITEMS: readonly (readonly [title: string, option: string, keys: KeyTable])[] = [
-  ['Keys of a WAN', 'wan', WAN_KEYS],
-  ['Keys of a policy', 'policy', POLICY_KEYS],
-  ['Keys of a rule', 'rule', RULE_KEYS],
-  ['Keys of a set', 'set', SET_KEYS],
-  ['Keys of a service', 'service', SERVICE_KEYS],
-  ['Keys of a backend', 'backend', BACKEND_KEYS],
-  ['Keys of a check', 'check', CHECK_KEYS],
-];
 
 const EXAMPLE = `# yaml-language-server: $schema=/usr/lib/node_modules/wanmark/docs/wanmark.schema.json
 strategy: weighted
@@ -191,8 +160,8 @@ function filePage(): string {
       ]),
     ),
     '.Sh KEYS OF ITEMS',
-    ...ITEMS.flatMap(([title, option, keys]) => [
-      `.Ss ${title}`,
+    ...[...ITEMS].flatMap(([option, [what, keys]]) => [
+      `.Ss Keys of ${what}`,
       textLines(`Of each item of \`${option}\`. \`${OPTIONS[option]!.value}\` is its form as a flag.`),
       tagList(
         Object.entries(keys).map(([name, key]) => [

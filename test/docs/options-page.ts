@@ -1,22 +1,8 @@
-import {
-  BACKEND_KEYS,
-  CHANGE_KEYS,
-  CHECK_KEYS,
-  type KeyTable,
-  POLICY_KEYS,
-  RULE_KEYS,
-  SERVICE_KEYS,
-  SET_KEYS,
-  WAN_KEYS,
-} from '#wanmark/config/keys.js';
+import { CHANGE_KEYS, type KeyTable } from '#wanmark/config/keys.js';
 import type { Option } from '#wanmark/config/option.js';
-import { POLICY_OPTIONS } from '#wanmark/config/options/policies.js';
-import { RULE_OPTIONS } from '#wanmark/config/options/rules.js';
-import { RUN_OPTIONS } from '#wanmark/config/options/run.js';
-import { SERVICE_OPTIONS } from '#wanmark/config/options/services.js';
-import { WAN_OPTIONS } from '#wanmark/config/options/wans.js';
-import { CONFIG_OPTION } from '#wanmark/config/options.js';
+import { OPTIONS } from '#wanmark/config/options.js';
 import { ENVIRONMENT, EXIT_CODES } from './surroundings.js';
+import { ITEMS, SECTIONS } from './tables.js';
 
 /** The text of docs/options.md: the tables of `src/config`, and what there is to say around them. */
 export function optionsPage(): string {
@@ -48,71 +34,8 @@ export function optionsPage(): string {
 command leaves alone what is not for it. \`down\` needs none, and \`refresh\`, \`check\` and \`doctor\` without any take the
 configuration of the last \`up\`. \`wanmark COMMAND --help\` lists what a command uses.
 
-## Flags of the WANs
-
-${flags({ ...WAN_OPTIONS, config: CONFIG_OPTION })}
-
-## Flags of policies
-
-${flags(POLICY_OPTIONS)}
-
-## Flags of services
-
-${flags(SERVICE_OPTIONS)}
-
-## Flags of the rules
-
-${flags(RULE_OPTIONS)}
-
-## Flags of the daemon
-
-${flags(RUN_OPTIONS)}
-
-## Keys of a WAN
-
-\`--wan NAME,key=value,...\`
-
-${keys(WAN_KEYS)}
-
-## Keys of a policy
-
-\`--policy NAME,key=value,...\`
-
-${keys(POLICY_KEYS)}
-
-## Keys of a rule
-
-\`--rule POLICY,key=value,...\`
-
-All that is given must hold. Several values of a key are joined by \`+\` in a flag, and are a list in a file; any of them will do.
-A \`!\` before the first stands for none of them.
-
-${keys(RULE_KEYS)}
-
-## Keys of a set
-
-\`--set NAME,key=value,...\`
-
-${keys(SET_KEYS)}
-
-## Keys of a service
-
-\`--service NAME,key=value,...\`
-
-${keys(SERVICE_KEYS)}
-
-## Keys of a backend
-
-\`--backend SERVICE,key=value,...\`
-
-${keys(BACKEND_KEYS)}
-
-## Keys of a check
-
-\`--check WAN=KIND,key=value,...\`
-
-${keys(CHECK_KEYS)}
-
+${SECTIONS.map(([of, options]) => `## Flags of ${of}\n\n${flags(options)}\n`).join('\n')}
+${[...ITEMS].map(([option, [what, all]]) => itemSection(option, what, all)).join('\n')}
 ## Keys of set
 
 \`wanmark set WAN key=value...\`; in place of a WAN also a backend, or a service, which is all of its backends
@@ -167,6 +90,25 @@ ${EXIT_CODES.map(([code, means]) => `| ${code} | ${means} |`).join('\n')}
 An error is one line that says what is wrong and what to do about it, and nothing has been changed. A mistake in a configuration file
 has its place in front, as \`wanmark.yaml:12:5:\`.
 `;
+}
+
+/** What is to be said of a flag that the table of its keys does not say. */
+const MORE: Readonly<Record<string, string>> = {
+  rule: `All that is given must hold. Several values of a key are joined by \`+\` in a flag, and are a list in a file; any of them will do.
+A \`!\` before the first stands for none of them.
+
+`,
+};
+
+/** The forms of flags whose help names the item otherwise. */
+const FORMS: Readonly<Record<string, string>> = {
+  backend: 'SERVICE,key=value,...',
+  check: 'WAN=KIND,key=value,...',
+};
+
+function itemSection(option: string, what: string, all: KeyTable): string {
+  const form = code(`--${option} ${FORMS[option] ?? OPTIONS[option]!.value}`);
+  return `## Keys of ${what}\n\n${form}\n\n${MORE[option] ?? ''}${keys(all)}\n`;
 }
 
 function flags(options: Readonly<Record<string, Option>>): string {

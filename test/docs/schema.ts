@@ -1,32 +1,12 @@
-import {
-  BACKEND_KEYS,
-  CHECK_KEYS,
-  type Key,
-  type KeyTable,
-  POLICY_KEYS,
-  RULE_KEYS,
-  SERVICE_KEYS,
-  SET_KEYS,
-  WAN_KEYS,
-} from '#wanmark/config/keys.js';
+import type { Key, KeyTable } from '#wanmark/config/keys.js';
 import { choicesOf, type Option } from '#wanmark/config/option.js';
 import { OPTIONS } from '#wanmark/config/options.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
 import { plainText } from './plain-text.js';
+import { ITEMS } from './tables.js';
 
 /** A schema, or a part of one. */
 type Schema = Readonly<Record<string, unknown>>;
-
-/** The options whose items have keys. */
-const ITEMS: Readonly<Record<string, KeyTable>> = {
-  wan: WAN_KEYS,
-  policy: POLICY_KEYS,
-  rule: RULE_KEYS,
-  set: SET_KEYS,
-  service: SERVICE_KEYS,
-  backend: BACKEND_KEYS,
-  check: CHECK_KEYS,
-};
 
 /** A text that YAML may take for a number, as in `dev: 1`. */
 const TEXT = { type: ['string', 'number'] };
@@ -45,7 +25,7 @@ export function schemaText(): string {
       ...optionValue(name, option),
     },
   ]);
-  const items = Object.entries(ITEMS).map(([name, keys]) => [name, itemOf(keys, name)]);
+  const items = [...ITEMS].map(([name, [, keys]]) => [name, itemOf(keys, name)]);
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $comment: 'Written by `npm run docs` from src/config/options/ and src/config/keys.ts.',
@@ -65,7 +45,7 @@ function optionValue(name: string, option: Option): Schema {
   const choices = choicesOf(option);
   if (choices !== undefined) return { enum: choices };
   if (option.range !== undefined) return numberIn('integer', option.range);
-  if (name in ITEMS) {
+  if (ITEMS.has(name)) {
     const item = { $ref: `#/$defs/${name}` };
     return { anyOf: [{ type: 'array', items: item }, item] };
   }

@@ -18,26 +18,16 @@ import {
   type MainRoute,
   NO_REDIRECTIONS,
   neighbourKey,
-  type OtherRule,
 } from '#wanmark/plan/facts.js';
 import { covers, parseNetwork } from '#wanmark/plan/network.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
 import { type Fixture, type Intent, readCorpus, wayOf } from '../corpus/fixture.js';
 import { configOf } from '../corpus/import.js';
+import { MAIN_RULE } from './router.js';
 
 const LAN = 'br-lan';
 const BRANCH = { dev: 'branch0', network: '10.250.0.0/16' };
 const CLIENT = { 4: '100.127.0.2', 6: 'fd77::2' } as const;
-const MAIN: OtherRule = {
-  priority: 32_766,
-  inverted: false,
-  mark: undefined,
-  before: ['from all'],
-  after: [],
-  action: 'lookup main',
-  takesAll: true,
-};
-
 /** The gateway of a WAN's device; undefined for one that needs none. */
 function viaOf(wan: Wan, family: Family, number: number): string | undefined {
   const given = gatewayOf(wan, family);
@@ -76,7 +66,7 @@ function routerOf(wans: readonly Wan[], { intents, sets }: Fixture): Facts {
       ]),
     ),
     main: { 4: main(4), 6: main(6) },
-    rules: { 4: [MAIN], 6: [MAIN] },
+    rules: { 4: [MAIN_RULE], 6: [MAIN_RULE] },
     addresses: { 4: addresses(4), 6: addresses(6) },
     onLink: new Set(
       FAMILIES.flatMap((family) =>

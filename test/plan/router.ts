@@ -4,6 +4,7 @@ import {
   type MainRoute,
   NO_REDIRECTIONS,
   neighbourKey,
+  type OtherRule,
   type Way,
 } from '#wanmark/plan/facts.js';
 
@@ -22,6 +23,17 @@ const route = (dst: string, ways: readonly Way[], metric = 0): MainRoute => ({
   metric,
   isThrow: false,
 });
+
+/** The kernel's own ip rule of the main table. */
+export const MAIN_RULE: OtherRule = {
+  priority: 32_766,
+  inverted: false,
+  mark: undefined,
+  before: ['from all'],
+  after: [],
+  action: 'lookup main',
+  takesAll: true,
+};
 
 export const ROUTER: Facts = {
   redirections: NO_REDIRECTIONS,

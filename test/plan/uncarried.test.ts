@@ -6,23 +6,14 @@ import type { RawConfig } from '#wanmark/config/options.js';
 import { TCP } from '#wanmark/core/protocol.js';
 import { buildPlan } from '#wanmark/plan/build.js';
 import { explain } from '#wanmark/plan/explain/explain.js';
-import type { Facts, OtherRule } from '#wanmark/plan/facts.js';
+import type { Facts } from '#wanmark/plan/facts.js';
 import { NO_STATES } from '#wanmark/plan/states.js';
-import { ROUTER } from './router.js';
+import { MAIN_RULE, ROUTER } from './router.js';
 
-const MAIN: OtherRule = {
-  priority: 32_766,
-  inverted: false,
-  mark: undefined,
-  before: ['from all'],
-  after: [],
-  action: 'lookup main',
-  takesAll: true,
-};
 const FACTS: Facts = {
   ...ROUTER,
   keepsSets: true,
-  rules: { 4: [MAIN], 6: [MAIN] },
+  rules: { 4: [MAIN_RULE], 6: [MAIN_RULE] },
   main: {
     ...ROUTER.main,
     6: [
