@@ -1,9 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
 import { UsageError } from '../errors.js';
 import { placeOf } from './file.js';
 import type { RawConfig } from './options.js';
 
-/** More places than any configuration has by hand; each is a check of the whole. */
-const MOST_PLACES = 500;
+/** The places that are tried each for itself; each is a check of the whole. */
+const MOST_PLACES = 100;
+/** Lists with more items are searched by halves where there are more places. */
+const SHORT_LIST = 10;
 
 /** The way to a place in a file's content: an option, the number of an item, a key of it. */
 type Way = readonly (string | number)[];
@@ -27,27 +30,78 @@ export async function locateMistake(
   const document = parseDocument(file.text, { logLevel: 'error' });
   const content: unknown = document.toJS() ?? {};
   if (typeof content !== 'object' || content === null) return error;
-  const way = wayToMistake(content, error.message, check, file.isAlone ?? false);
+  const way = await wayToMistake(content, error.message, check, file.isAlone ?? false);
   const offset = way?.length === 0 ? (document.contents?.range?.[0] ?? 0) : way && offsetOf(document, way);
   if (offset === undefined) return error;
   return new UsageError(`${placeOf(file.path, file.text, offset)}: ${error.message}`, { cause: error });
 }
 
-function wayToMistake(
+/** What a check says of a content; undefined where it is right. A daemon searches, so others have their turn before. */
+type Complaint = (content: unknown) => Promise<string | undefined>;
+
+async function wayToMistake(
   content: object,
   message: string,
   check: (raw: RawConfig) => void,
   isAlone: boolean,
-): Way | undefined {
-  const complaint = (raw: unknown) => complaintOf(() => check(raw as RawConfig));
-  const ways = waysIn(content).slice(0, MOST_PLACES);
-  if (complaint(content) !== message) return named(content, ways, message);
-  const found = ways.map((way) => ({ way, now: complaint(without(content, way)) }));
+): Promise<Way | undefined> {
+  const complaint: Complaint = async (raw) => {
+    await setImmediate();
+    return complaintOf(() => check(raw as RawConfig));
+  };
+  const ways = waysIn(content);
+  if ((await complaint(content)) !== message) return named(content, ways, message);
+  const found: { readonly way: Way; readonly now: string | undefined }[] = [];
+  for (const way of await likely(content, ways, message, complaint))
+    found.push({ way, now: await complaint(without(content, way)) });
   const cured = found.filter(({ now }) => now === undefined);
   const changed = found.filter(({ now }) => now !== message);
   const blamed = deepest(cured) ?? deepest(mostQuoted(content, changed, message));
   // What is missing has no place but the whole file.
   return (blamed ?? (isAlone ? (deepest(changed) ?? { way: [] }) : undefined))?.way;
+}
+
+/** The places that may be to blame: all of them, or where these are many, the options, and what of their items is likely. */
+async function likely(
+  content: object,
+  ways: readonly Way[],
+  message: string,
+  complaint: Complaint,
+): Promise<readonly Way[]> {
+  if (ways.length <= MOST_PLACES) return ways;
+  const options = ways.filter((way) => way.length === 1);
+  for (const [option, list] of Object.entries(content)) {
+    if (!Array.isArray(list) || list.length <= SHORT_LIST) continue;
+    const item = await curingItem(content, option, list, complaint);
+    if (item !== undefined)
+      return ways.filter((way) => way.length === 1 || (way[0] === option && way[1] === item));
+  }
+  // An item that others need cures nothing; it is among those that have the words of the message.
+  const items = mostQuoted(
+    content,
+    ways.filter((way) => way.length > 1).map((way) => ({ way })),
+    message,
+  );
+  return [...options, ...items.slice(0, MOST_PLACES).map(({ way }) => way)];
+}
+
+/** The number of the item of a list without which all is right; undefined where no half of the list is the whole mistake. */
+async function curingItem(
+  content: object,
+  option: string,
+  list: readonly unknown[],
+  complaint: Complaint,
+): Promise<number | undefined> {
+  const cures = async (from: number, to: number) =>
+    (await complaint({ ...content, [option]: [...list.slice(0, from), ...list.slice(to)] })) === undefined;
+  let [from, to] = [0, list.length];
+  while (to - from > 1) {
+    const middle = Math.floor((from + to) / 2);
+    if (await cures(middle, to)) from = middle;
+    else if (await cures(from, middle)) to = middle;
+    else return undefined;
+  }
+  return from;
 }
 
 /**
@@ -72,7 +126,7 @@ function quoting(content: object, ways: readonly Way[], message: string): Way | 
     );
     return Math.max(0, ...words.map((word) => word.length));
   });
-  const longest = Math.max(0, ...lengths);
+  const longest = lengths.reduce((highest, length) => Math.max(highest, length), 0);
   return longest === 0 ? undefined : ways[lengths.indexOf(longest)];
 }
 
@@ -129,13 +183,13 @@ function mostQuoted<Place extends { readonly way: Way }>(
     const text = JSON.stringify({ [String(way.at(-1))]: valueAt(content, way) });
     return quoted.filter((word) => text.includes(word)).length;
   });
-  const most = Math.max(1, ...counts);
+  const most = counts.reduce((highest, count) => Math.max(highest, count), 1);
   return places.filter((_, i) => counts[i] === most);
 }
 
 /** The last of those whose way is longest. */
 function deepest<Place extends { readonly way: Way }>(places: readonly Place[]): Place | undefined {
-  const most = Math.max(...places.map(({ way }) => way.length));
+  const most = places.reduce((highest, { way }) => Math.max(highest, way.length), 0);
   return places.findLast(({ way }) => way.length === most);
 }
 

@@ -67,6 +67,51 @@ describe('the place of a mistake', () => {
     assert.match(message, /^wan.yaml:4:5: WAN "fibre": weight "many"/);
   });
 
+  describe('in a file of thousands of places', () => {
+    const many = (of: (i: number) => string) =>
+      Array.from({ length: 2000 }, (_, i) => `  - ${of(i)}\n`).join('');
+    const wans = 'wan:\n  - { name: fibre, dev: eth1 }\n';
+    for (const [what, text, place] of [
+      [
+        'a rule',
+        `${wans}rule:\n${many((i) => `{ policy: fibre, proto: tcp, dport: ${i === 1800 ? 99_999 : 80} }`)}`,
+        '1804:34: rule 1801',
+      ],
+      [
+        'a network',
+        `${wans}exclude:\n${many((i) => (i === 1999 ? '10.0.0.0/99' : '10.0.0.0/8'))}`,
+        '2003:5: ',
+      ],
+      [
+        'what others need',
+        `wan:\n${many((i) => `{ name: w${i}, dev: eth${i}${i === 1234 ? ', weight: x' : ''} }`)}rule: [ "w3,proto=tcp", "w1234,proto=udp" ]\nmask: 0xffff\n`,
+        '1236:',
+      ],
+    ] as const) {
+      it(`is that of ${what}, found by few checks, between which others have their turn`, async () => {
+        let checks = 0;
+        let turns = 0;
+        const check = (raw: RawConfig) => {
+          checks++;
+          parseConfig(raw);
+        };
+        const turn = () => {
+          turns++;
+          next = setImmediate(turn);
+        };
+        let next = setImmediate(turn);
+        const error = await Promise.resolve()
+          .then(() => check(parse(text) as RawConfig))
+          .catch((why: unknown) => why);
+        const found = (await locateMistake({ path: 'wan.yaml', text, isAlone: true }, error, check)) as Error;
+        clearImmediate(next);
+        assert.ok(found.message.startsWith(`wan.yaml:${place}`), found.message);
+        assert.ok(checks < 150, `${checks} checks`);
+        assert.ok(turns > checks / 2, `${turns} turns`);
+      });
+    }
+  });
+
   it('is not said where no part of the file is to blame', async () => {
     assert.match(await said('mask: 0xff', { strategy: 'weighted' }), /^no WAN given|^--strategy/);
     assert.match(await said(GOOD, { queues: '99' }), /^queues "99"/);
