@@ -5,6 +5,8 @@
 # another when it is not. Failures are handled where they happen. "set -f" is on because values are split into words
 # on purpose and must not be globbed; one place turns it off and says so.
 set -fu
+# Whoever can write the state names the programs that we run as root.
+umask go-w
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH

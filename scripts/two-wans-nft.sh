@@ -14,6 +14,8 @@
 # Everything it makes can be recognised: the table inet wanmark, ip rules and routes of
 # protocol 119. A connection's mark says which WAN it belongs to; bits outside the mask are left as they are.
 set -eu
+# Whoever can read the lock can take it, and who writes the state names programs that run as root.
+umask 077
 # nft takes the hours of a rule to be of the time zone, and ours are in UTC.
 TZ=UTC
 export TZ
@@ -822,7 +824,8 @@ check_weights() {
 
 # Only one run at a time, since two hooks may start it at once.
 lock() {
-	exec 9>"$state.lock"
+	exec 9>>"$state.lock"
+	chmod 600 "$state.lock"
 	flock -n 9 || _said=$(flock -w 15 9 2>&1) || case $_said in
 	# busybox's flock has no -w.
 	*option*) for _try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1 && flock -n 9 && return; done ;;

@@ -119,6 +119,17 @@ for (const by of ALL_BY) {
         assert.equal(machine.snapshot(), nothing);
       });
 
+      test('leaves no file that somebody else can read, and so lock, or write', () => {
+        withScript(machine, argsBy(by, wans()), chosen, (script) => {
+          machine.sh('umask 0; : >/run/wanmark-script.lock');
+          for (const verb of ['up', 'down']) {
+            assert.equal(script.run(machine, verb).status, 0);
+            assert.equal(machine.sh('find /run/wanmark-script* -perm /077'), '', verb);
+          }
+          machine.sh('rm /run/wanmark-script.lock');
+        });
+      });
+
       test('does not take what it cannot read for nothing', () => {
         const nothing = machine.snapshot();
         withScript(machine, argsBy(by, [...wans(), '--wan', 'auto,dev=w9,via=auto']), chosen, (script) => {

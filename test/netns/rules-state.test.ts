@@ -335,6 +335,17 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         assert.equal(mode(), '600');
       });
 
+      test('nobody else can write what a root without a umask wrote', () => {
+        for (const verb of ['up', 'refresh'] as const) {
+          const { status, stderr } = run(verb, verb === 'up' ? config : undefined, {
+            before: 'umask 0; env',
+          });
+          assert.equal(status, 0, stderr);
+          assert.equal(machine.sh('find /run/wanmark -perm /022'), '', verb);
+        }
+        ok('down');
+      });
+
       test("on another version's rules only up and down work", () => {
         const clean = machine.snapshot();
         ok('up', config);

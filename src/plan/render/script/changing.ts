@@ -30,7 +30,8 @@ const CHECK_WEIGHTS = `check_weights() {
 
 const LOCK = `# Only one run at a time, since two hooks may start it at once.
 lock() {
-	exec 9>"$state.lock"
+	exec 9>>"$state.lock"
+	chmod 600 "$state.lock"
 	flock -n 9 || _said=$(flock -w 15 9 2>&1) || case $_said in
 	# busybox's flock has no -w.
 	*option*) for _try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1 && flock -n 9 && return; done ;;
