@@ -22,6 +22,7 @@
         'native/js/descriptor_watch.cc',
         'native/js/exclusion.cc',
         'native/js/host.cc',
+        'native/js/nft_transaction.cc',
         'native/js/nft_writer.cc',
         'native/js/plans.cc',
         'native/js/probe.cc',

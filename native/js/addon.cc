@@ -6,6 +6,7 @@
 #include "js/conntrack.h"
 #include "js/conntrack_news.h"
 #include "js/host.h"
+#include "js/nft_transaction.h"
 #include "js/nft_writer.h"
 #include "js/plans.h"
 #include "js/probe.h"
@@ -38,6 +39,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
               Napi::Function::New<wanmark::NetfilterRequestForJs>(env, "netfilterRequest"));
   exports.Set("RouteNews", wanmark::RouteNews::Define(env));
   exports.Set("NftWriter", wanmark::NftWriter::Define(env));
+  exports.Set("nftTransaction", Napi::Function::New<wanmark::NftTransactionForJs>(env, "nftTransaction"));
   exports.Set("DatagramProbe", wanmark::DatagramProbe::Define(env));
   exports.Set("openTcpProbe", Napi::Function::New<wanmark::DatagramProbe::OpenTcp>(env, "openTcpProbe"));
   exports.Set("sources", Napi::String::New(env, kSources));

@@ -5,9 +5,12 @@ import { FAMILIES } from '../core/family.js';
 import { Stickiness, type Sticky } from '../core/stickiness.js';
 import type { Wan } from '../core/wan.js';
 import { ClientSets } from '../system/client-sets.js';
+import { readInstalled } from '../system/installed.js';
 import { hasClientSets } from '../system/network-sets.js';
+import { NftClientSets } from '../system/nft-client-sets.js';
 import { ClientCopies } from './client-copies.js';
 import type { ClientMemory } from './client-memory.js';
+import { EitherSets } from './either-sets.js';
 
 /** The memory of a policy, and the kernel's copies of it. */
 interface Kept {
@@ -106,8 +109,13 @@ function copiesOf(
   policy: string,
   members: ReadonlyMap<string, number>,
 ): readonly ClientCopies[] {
-  if (sticky.by !== 'src' || !hasClientSets()) return [];
-  return FAMILIES.map(
-    (family) => new ClientCopies(tables[family], new ClientSets(family, policy, members), sticky.forMs),
-  );
+  if (sticky.by !== 'src') return [];
+  const isNft = readInstalled()?.firewall.backend === 'nft';
+  if (!isNft && !hasClientSets()) return [];
+  return FAMILIES.map((family) => {
+    const ipsets = new ClientSets(family, policy, members);
+    const nft = new NftClientSets(family, policy, members);
+    const sets = new EitherSets(isNft ? [nft, ipsets] : [ipsets, nft]);
+    return new ClientCopies(tables[family], sets, sticky.forMs);
+  });
 }

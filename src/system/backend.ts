@@ -94,20 +94,15 @@ function isInstalled(program: string): boolean {
 }
 
 /**
- * Facts as they are for those who have the rules. nft keeps sets whatever the kernel has of ipset. The daemon fills only
- * ipsets, so with nft the kernel keeps clients only where it chooses alone.
+ * Facts as they are for those who have the rules. nft keeps sets whatever the kernel has of ipset.
  */
-export function factsFor<F extends Facts>(
-  facts: F,
-  { backend }: Pick<Firewall, 'backend'>,
-  { rules }: Pick<PlanConfig, 'rules'>,
-): F {
+export function factsFor<F extends Facts>(facts: F, { backend }: Pick<Firewall, 'backend'>): F {
   if (backend !== 'nft') return facts;
   return {
     ...facts,
     keepsSets: true,
     hostsSets: true,
-    ...(facts.keepsClients !== undefined && { keepsClients: rules.engine === 'kernel' }),
+    ...(facts.keepsClients !== undefined && { keepsClients: true }),
   };
 }
 

@@ -43,7 +43,7 @@ async function change(wished: PlanStates): Promise<boolean> {
   const states = fittingStates(config, wished);
   const { macs, endpoints, firewall } = installed;
   const facts = {
-    ...factsFor(await readFactsLater(config), firewall, config),
+    ...factsFor(await readFactsLater(config), firewall),
     macs,
     endpoints,
     ipsec: firewall.ipsec,

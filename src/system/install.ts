@@ -221,7 +221,7 @@ class Passage {
     removeAbandonedPlans();
     const macs = await askNeighbours(config, before?.macs ?? new Map());
     const { firewall } = asked;
-    const read = factsFor(await readFactsLater(config), firewall, config);
+    const read = factsFor(await readFactsLater(config), firewall);
     const { mask } = config.fields.wans;
     const redirected = (family: Family) =>
       readRedirections(folder.saved(family), ledMarks({ facts: read, family, config, mask }));

@@ -24,7 +24,7 @@ export async function lookAround(
   { programs, ipsec, backend }: Pick<Firewall, 'programs' | 'ipsec' | 'backend'>,
   run: Run = runCommand,
 ): Promise<Surroundings> {
-  const read = factsFor(readFacts(config), { backend }, config);
+  const read = factsFor(readFacts(config), { backend });
   const { mask } = config.fields.wans;
   const [saved, endpoints, policies] = await Promise.all([
     Promise.all(FAMILIES.map(async (family) => (await run([`${programs[family]}-save`])).stdout)),

@@ -103,7 +103,7 @@ export class QuickLook {
     const read = await readFactsLater(config, this.#memory);
     const { endpoints, firewall } = installed;
     const macs = new Map([...installed.macs, ...read.macs]);
-    const facts = { ...factsFor(read, firewall, config), macs, endpoints, ipsec: firewall.ipsec };
+    const facts = { ...factsFor(read, firewall), macs, endpoints, ipsec: firewall.ipsec };
     const made = await this.#plan(config, facts, states, firewall);
     const links = config.wans.map(({ dev }) => linkOf(dev, read));
     const tables = await this.#read(firewall, made.lists, config);

@@ -19,14 +19,21 @@ const FILTER_TABLES = [
   [6, 'filter'],
 ] as const;
 
+let ownChanges = 0;
+
+/** To be called after this process has changed our nft table by a transaction, which needs no look. */
+export function noteOwnChange(): void {
+  ownChanges++;
+}
+
 /**
- * A text that changes whenever somebody changes the firewall's rules: the generation of the nftables rules, or the
- * sizes of the legacy tables. It takes microseconds; a part that cannot be read is constant.
+ * A text that changes whenever somebody else changes the firewall's rules: the generation of the nftables rules, which each
+ * transaction takes one further (nf_tables_commit), or the sizes of the legacy tables. It takes microseconds; a part that cannot be read is constant.
  * @param filter whether to include the table filter; reading it would create it in the legacy variant
  */
 export function rulesetFingerprint(variant: Variant, filter: boolean): string {
   const { nftGeneration, legacyTable } = loadAddon<HostAddon>();
-  if (variant === 'nft') return or('-', () => String(nftGeneration()));
+  if (variant === 'nft') return or('-', () => String(nftGeneration() - ownChanges));
   const tables = filter ? [...TABLES, ...FILTER_TABLES] : TABLES;
   return tables.map(([family, name]) => or('-', () => legacyTable(family, name).join('/'))).join(' ');
 }

@@ -5,7 +5,7 @@ import { attribute, forEachAttribute, numberValue, readText, type VisitAttribute
 import { ADDRESS_FAMILY, forEachMessage } from './messages.js';
 
 /** This file's part of the addon (native/js/route.h). Each function throws an Error with `errno`. */
-interface NetfilterAddon {
+export interface NetfilterAddon {
   netfilterDump(type: number, body: Uint8Array): Uint8Array;
   netfilterRequest(type: number, flags: number, body: Uint8Array): Uint8Array;
 }

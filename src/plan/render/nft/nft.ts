@@ -199,7 +199,8 @@ function entrances({ families }: Plan, { rule }: NftWriting): NftChain[] {
  * put networks into theirs, and elements with a time.
  */
 const FLAGS: Partial<Readonly<Record<SetSource['from'], string>>> = {
-  clients: 'size 65536; flags dynamic,timeout;',
+  // Twice what the daemon remembers, so that what it forgets before its time is gone before the set is full.
+  clients: 'size 131072; flags dynamic,timeout;',
   others: 'flags interval,timeout;',
 };
 
