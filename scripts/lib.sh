@@ -146,6 +146,10 @@ take_lock() {
 	[ -O "$HOME_DIR" ] || fail "$HOME_DIR belongs to another user; run it as that user (as root, wanmark does so by itself)"
 	# Others must not be able to take the lock, and with it keep us from working. A redirection that fails in `exec` ends
 	# a shell at once, so it is tried first.
+	# A FIFO would wait for somebody who reads it, and a link lead elsewhere.
+	if [ -h "$HOME_DIR/lock" ] || { [ -e "$HOME_DIR/lock" ] && [ ! -f "$HOME_DIR/lock" ]; }; then
+		fail "$HOME_DIR/lock is not a regular file; move it away"
+	fi
 	{ (umask 077 && : >>"$HOME_DIR/lock") && chmod 600 "$HOME_DIR/lock"; } 2>/dev/null ||
 		fail "cannot write $HOME_DIR/lock; set WANMARK_RUN to a directory"
 	exec 9>"$HOME_DIR/lock"

@@ -6,6 +6,7 @@ import { type Lists, planLists, TABLE_LISTS } from '../plan/render/lists.js';
 import type { PlanStates } from '../plan/states.js';
 import { factsFor } from './backend.js';
 import { readFactsLater } from './facts.js';
+import { FRESH, freshPath } from './fresh-file.js';
 import {
   type Installed,
   installedConfig,
@@ -156,6 +157,7 @@ function withChain(lines: readonly string[], chain: string, text: readonly strin
 /** Replaces a file of the state at once; a crash leaves the old file or the new one. */
 function keep(name: string, lines: readonly string[]): void {
   const file = join(stateDirectory(), name);
-  writeFileSync(`${file}.new`, lines.map((line) => `${line}\n`).join(''));
-  renameSync(`${file}.new`, file);
+  const fresh = freshPath(file);
+  writeFileSync(fresh, lines.map((line) => `${line}\n`).join(''), { flag: FRESH });
+  renameSync(fresh, file);
 }

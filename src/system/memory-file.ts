@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
+import { FRESH, freshPath } from './fresh-file.js';
 import { readOwn } from './own-file.js';
 
 /** This boot and network namespace: elsewhere, clocks, counters and what is known of a network mean nothing. */
@@ -26,15 +27,15 @@ export function readMemory(path: string): unknown {
 
 /** Writes a memory in one step: whoever reads has the old one or the new one, whenever we are killed. @throws Error */
 export function writeMemory(path: string, memory: object): void {
-  const fresh = `${path}.new`;
-  writeFileSync(fresh, `${JSON.stringify({ ...place(), memory })}\n`, { mode: 0o640 });
+  const fresh = freshPath(path);
+  writeFileSync(fresh, `${JSON.stringify({ ...place(), memory })}\n`, { mode: 0o640, flag: FRESH });
   renameSync(fresh, path);
 }
 
 /** Writes lines that {@link readLines} understands; between slices of them other work goes on. @throws Error */
 export async function writeLines(path: string, slices: Iterable<string>): Promise<void> {
-  const fresh = `${path}.new`;
-  const file = await open(fresh, 'w', 0o640);
+  const fresh = freshPath(path);
+  const file = await open(fresh, FRESH, 0o640);
   try {
     await file.write(`${JSON.stringify(place())}\n`);
     for (const slice of slices) await file.write(slice);

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { FRESH, freshPath } from './fresh-file.js';
 import { readOwn } from './own-file.js';
 
 /** Where is kept what outlives a boot: systemd's StateDirectory= of our units. */
@@ -29,8 +30,8 @@ export function readState(path: string): unknown {
  */
 export async function writeState(path: string, state: object): Promise<void> {
   mkdirSync(directory(), { recursive: true, mode: 0o755 });
-  const fresh = `${path}.new`;
-  const file = await open(fresh, 'w', 0o640);
+  const fresh = freshPath(path);
+  const file = await open(fresh, FRESH, 0o640);
   try {
     await file.writeFile(`${JSON.stringify(state)}\n`);
     await file.sync();

@@ -333,6 +333,14 @@ for (const [variant, programs] of Object.entries(VARIANTS)) {
         machine.sh(`chmod 644 ${lock}`);
         ok('down');
         assert.equal(mode(), '600');
+        for (const other of ['mkfifo', 'ln -s /run/victim']) {
+          machine.sh(`: >/run/victim && rm -f ${lock} && ${other} ${lock}`);
+          const { status, stderr } = run('up', config);
+          assert.match(stderr, /^wanmark: \/run\/wanmark\/lock is not a regular file; move it away$/m, other);
+          assert.equal(status, 1);
+        }
+        assert.equal(machine.sh('stat -c %a /run/victim').trim(), '644');
+        machine.sh(`rm /run/victim ${lock}`);
       });
 
       test('nobody else can write what a root without a umask wrote', () => {
