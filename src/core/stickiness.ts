@@ -15,7 +15,7 @@ export interface Sticky {
   readonly bound: number | undefined;
 }
 
-/** How many clients of one family are remembered; each takes some 150 bytes. The kernel's sets have the same limit. */
+/** How many clients of one family are remembered; each takes some 150 bytes. */
 export const MOST_CLIENTS = 65_536;
 
 /** How often a table has used and changed what it remembers. */
@@ -62,6 +62,13 @@ interface Entry {
 export class StickyTable {
   /** All have the same time, so whoever stands first is forgotten first. */
   readonly #entries = new Map<string, Entry>();
+  /**
+   * Goes through the entries once: all that it has passed are gone, or stand behind. One that began anew for each eviction would
+   * have to pass every place that became empty since the map last made room, tens of thousands of them.
+   */
+  #order = this.#entries.entries();
+  /** The entry that it came to last, while that stands where it stood. */
+  #first: { readonly key: string; readonly entry: Entry; readonly until: number } | undefined;
   readonly #clients = new Map<string, number>();
   #counts = { hits: 0, moves: 0, evictions: 0 };
   /** When the next one may be to be forgotten, at the earliest. */
@@ -125,6 +132,7 @@ export class StickyTable {
   /** Takes up what somebody else has remembered; a client that is known stays as it is. */
   restore(clients: readonly KeptClient[]): void {
     const now = this.#now();
+    this.#forgetOld(now);
     for (const { key, member, leftMs } of clients.toSorted((a, b) => a.leftMs - b.leftMs)) {
       if (this.#entries.has(key)) continue;
       this.#put(key, { member, until: now + Math.min(leftMs, this.#forMs), told: now });
@@ -132,6 +140,8 @@ export class StickyTable {
     const inOrder = [...this.#entries].toSorted(([, a], [, b]) => a.until - b.until);
     this.#entries.clear();
     for (const [key, entry] of inOrder) this.#entries.set(key, entry);
+    this.#order = this.#entries.entries();
+    this.#first = undefined;
   }
 
   /** Takes up all that another table has, and goes on with its counts. */
@@ -153,11 +163,11 @@ export class StickyTable {
 
   #put(key: string, entry: Entry): void {
     this.#delete(key);
-    if (this.#entries.size >= this.#most) {
-      const [oldest] = this.#entries.keys();
-      this.#delete(oldest!);
+    const oldest = this.#entries.size >= this.#most ? this.#oldest() : undefined;
+    if (oldest !== undefined) {
+      this.#delete(oldest.key);
       this.#counts.evictions++;
-      this.listener?.(oldest!, undefined);
+      this.listener?.(oldest.key, undefined);
     }
     this.#entries.set(key, entry);
     this.#next = Math.min(this.#next, entry.until);
@@ -171,12 +181,30 @@ export class StickyTable {
     this.#clients.set(entry.member, this.#clients.get(entry.member)! - 1);
   }
 
+  /** Who is to be forgotten first; undefined where nobody is remembered. */
+  #oldest(): { readonly key: string; readonly until: number } | undefined {
+    while (this.#entries.size > 0) {
+      const first = this.#first;
+      if (
+        first !== undefined &&
+        first.entry.until === first.until &&
+        this.#entries.get(first.key) === first.entry
+      )
+        return first;
+      const next = this.#order.next();
+      // Once it came to the end, it would stay there.
+      if (next.done) this.#order = this.#entries.entries();
+      else this.#first = { key: next.value[0], entry: next.value[1], until: next.value[1].until };
+    }
+    return undefined;
+  }
+
   #forgetOld(now = this.#now()): void {
     if (now < this.#next) return;
-    for (const [key, { until }] of this.#entries) {
-      this.#next = until;
-      if (until > now) return;
-      this.#delete(key);
+    for (let oldest = this.#oldest(); oldest !== undefined; oldest = this.#oldest()) {
+      this.#next = oldest.until;
+      if (oldest.until > now) return;
+      this.#delete(oldest.key);
     }
     this.#next = Number.POSITIVE_INFINITY;
   }

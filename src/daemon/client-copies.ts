@@ -1,10 +1,12 @@
-import type { StickyTable } from '../core/stickiness.js';
+import { MOST_CLIENTS, type StickyTable } from '../core/stickiness.js';
 import type { ClientSets, Placing } from '../system/client-sets.js';
 
 /** How long changes are gathered. A daemon that is killed has lost no more than these. */
 const GATHERED_MS = 50;
 /** How many clients are written at once: some 5 ms, in which no packet is answered. */
 const MOST_AT_ONCE = 250;
+/** How many changes wait to be written at most, half of them clients that the table has forgotten: some 15 MB. */
+const MOST_WAITING = 2 * MOST_CLIENTS;
 /** After how long a kernel without the sets is asked again; `up` may have made them. */
 const RETRY_MS = 5000;
 /** A client that comes again within a tenth of its time is not written again. */
@@ -28,11 +30,13 @@ export class ClientCopies {
     this.#table = table;
     this.#sets = sets;
     this.#seconds = Math.round((LEEWAY * forMs) / 1000);
-    table.restore(sets.read().map(({ key, member, seconds }) => ({ key, member, leftMs: 1000 * seconds })));
     table.listener = (key, member) => {
-      this.#changed.set(key, member);
+      // What the table has is bounded; what it has forgotten leaves the kernel's sets by itself, in time.
+      if (member === undefined && this.#changed.size >= MOST_WAITING) this.#changed.delete(key);
+      else this.#changed.set(key, member);
       this.#later(GATHERED_MS);
     };
+    table.restore(sets.read().map(({ key, member, seconds }) => ({ key, member, leftMs: 1000 * seconds })));
   }
 
   /** Whether the kernel took what was written last. */

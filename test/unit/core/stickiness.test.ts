@@ -6,10 +6,11 @@ import type { Flow } from '#wanmark/core/flow.js';
 import { BatchFlow } from '#wanmark/core/flow.js';
 import { Pairs } from '#wanmark/core/pairs.js';
 import { Pool } from '#wanmark/core/pool.js';
-import { Stickiness, StickyTable, stickyKey } from '#wanmark/core/stickiness.js';
+import { MOST_CLIENTS, Stickiness, StickyTable, stickyKey } from '#wanmark/core/stickiness.js';
 import type { Strategy } from '#wanmark/core/strategy.js';
 import { targetId } from '#wanmark/core/target.js';
 import { type Wan, wanMember } from '#wanmark/core/wan.js';
+import { seeded } from '../../helpers/random.js';
 import { emptyBatch, flow, poolOf, statesOf, turn, wan } from '../flows.js';
 
 const HOUR = 3_600_000;
@@ -53,6 +54,58 @@ describe('StickyTable', () => {
     assert.deepEqual([table.get('a'), table.get('b'), table.get('c')], ['fibre', undefined, 'dsl']);
     assert.equal(table.counts.evictions, 1);
     assert.equal(table.clients('fibre'), 1);
+  });
+
+  it('forgets in the order in which clients came last, whatever came between', () => {
+    const random = seeded(7);
+    const below = (count: number) => Math.floor(random() * count);
+    const table = new StickyTable(100, clock, 8);
+    let known: { key: string; until: number }[] = [];
+    const put = (key: string, until: number) => {
+      known = known.filter((one) => one.key !== key).slice(-8);
+      if (known.length === 8) known.shift();
+      known.push({ key, until });
+    };
+    for (let i = 0; i < 20_000; i++) {
+      now += below(20);
+      known = known.filter(({ until }) => until > now);
+      if (below(50) > 0) {
+        const key = `${below(14)}`;
+        table.keep(key, 'fibre');
+        put(key, now + 100);
+      } else {
+        const clients = Array.from({ length: below(4) }, (_, k) => ({
+          key: `r${k}`,
+          member: 'dsl',
+          leftMs: 1 + below(100),
+        }));
+        table.restore(clients.slice(0, Math.max(0, 8 - known.length)));
+        for (const { key, leftMs } of clients.slice(0, Math.max(0, 8 - known.length)))
+          if (!known.some((one) => one.key === key)) known.push({ key, until: now + leftMs });
+        known = known.toSorted((a, b) => a.until - b.until);
+      }
+      assert.deepEqual(
+        new Set(table.all().map(({ key }) => key)),
+        new Set(known.map(({ key }) => key)),
+        `${i}`,
+      );
+    }
+    assert.ok(table.counts.evictions > 1000, `${table.counts.evictions}`);
+  });
+
+  it('makes room in a moment', () => {
+    const table = new StickyTable(HOUR, clock);
+    const clients = Array.from({ length: 200_000 }, (_, i) => ({
+      key: `c${i}`,
+      member: 'fibre',
+      leftMs: i + 1,
+    }));
+    const start = process.cpuUsage();
+    table.restore(clients);
+    for (let i = 0; i < 100_000; i++) table.keep(`d${i}`, 'fibre');
+    const { user } = process.cpuUsage(start);
+    assert.equal(table.counts.evictions, 300_000 - MOST_CLIENTS);
+    assert.ok(user < 2_000_000, `${user} us`);
   });
 
   it('tells who is new, moved, or came again after a tenth of the time', () => {

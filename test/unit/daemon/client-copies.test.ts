@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
-import { StickyTable } from '#wanmark/core/stickiness.js';
+import { MOST_CLIENTS, StickyTable } from '#wanmark/core/stickiness.js';
 import { ClientCopies } from '#wanmark/daemon/client-copies.js';
 import type { Placing } from '#wanmark/system/client-sets.js';
 
@@ -70,6 +70,28 @@ describe('ClientCopies', () => {
     table.keep('b', 'dsl');
     mock.timers.tick(50);
     assert.deepEqual([...sets.clients.keys()], ['b']);
+  });
+
+  it('takes out what the kernel had beyond what the table holds', () => {
+    const { sets, copies } = begin(2);
+    for (const [key, seconds] of Object.entries({ a: 60, b: 50, c: 70 }))
+      sets.clients.set(key, { member: 'fibre', seconds });
+    copies();
+    mock.timers.tick(50);
+    assert.deepEqual([...sets.clients.keys()], ['a', 'c']);
+  });
+
+  it('lets a bounded number of changes wait, and never those of clients that the table has', () => {
+    const { sets, table, copies } = begin(100);
+    const copy = copies();
+    for (let i = 0; i < 400_000; i++) table.keep(`${i}`, 'fibre');
+    copy.stop();
+    const written = sets.sizes.reduce((sum, size) => sum + size, 0);
+    assert.ok(written <= 2 * MOST_CLIENTS + 100, `${written} waited`);
+    assert.deepEqual(
+      [...sets.clients.keys()],
+      table.all().map(({ key }) => key),
+    );
   });
 
   it('writes everything once the sets are there', () => {
