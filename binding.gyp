@@ -3,6 +3,7 @@
     {
       'target_name': 'nfqueue',
       'sources': [
+        'native/base/netlink_answer.cc',
         'native/base/netlink_socket.cc',
         'native/base/receiver.cc',
         'native/conntrack/entry.cc',
@@ -32,6 +33,8 @@
         'native/js/thread.cc',
         'native/nft/batch.cc',
         'native/nft/choices.cc',
+        'native/nft/counters.cc',
+        'native/nft/expressions.cc',
         'native/probe/socket.cc',
         'native/queue/decision_cache.cc',
         'native/queue/handoff.cc',

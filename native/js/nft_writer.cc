@@ -2,13 +2,17 @@
 
 #include <linux/netfilter/nf_tables.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "js/error.h"
 #include "js/options.h"
 #include "nft/choices.h"
+#include "nft/counters.h"
 
 namespace wanmark {
 
@@ -27,32 +31,33 @@ const char* StepName(uint16_t type) {
   }
 }
 
-class Transaction : public Napi::AsyncWorker {
+class CountersRead : public Napi::AsyncWorker {
  public:
-  Transaction(Napi::Env env, std::shared_ptr<NetlinkSocket> socket, uint8_t family)
+  CountersRead(Napi::Env env, std::shared_ptr<NetlinkSocket> socket, uint8_t family, std::string table)
       : Napi::AsyncWorker(env),
         deferred_(Napi::Promise::Deferred::New(env)),
         socket_(std::move(socket)),
-        batch_(family) {}
+        family_(family),
+        table_(std::move(table)) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
-  NftBatch& batch() { return batch_; }
 
  private:
-  void Execute() override { error_ = batch_.Send(*socket_, failed_); }
+  void Execute() override { error_ = DumpCounters(*socket_, family_, table_, messages_); }
   void OnOK() override {
     if (error_) {
-      deferred_.Reject(MakeError(Env(), StepName(failed_), error_).Value());
+      deferred_.Reject(MakeError(Env(), "counters", error_).Value());
     } else {
-      deferred_.Resolve(Env().Undefined());
+      deferred_.Resolve(Napi::Buffer<uint8_t>::Copy(Env(), messages_.data(), messages_.size()));
     }
   }
 
   const Napi::Promise::Deferred deferred_;
   const std::shared_ptr<NetlinkSocket> socket_;
-  NftBatch batch_;
+  const uint8_t family_;
+  const std::string table_;
+  std::vector<uint8_t> messages_;
   int error_ = 0;
-  uint16_t failed_ = 0;
 };
 
 std::string Text(const Napi::Object& object, const char* name) {
@@ -61,6 +66,32 @@ std::string Text(const Napi::Object& object, const char* name) {
 }
 
 bool IsName(const std::string& text) { return !text.empty() && text.size() < NFT_NAME_MAXLEN; }
+
+/** Reads `{ family, fields }`; nothing of it is no mistake. Returns false for what is not known. */
+bool ReadHash(const Napi::Value& value, NftChoices& choices) {
+  if (!value.IsObject()) return true;
+  static constexpr std::pair<std::string_view, NftField> kFields[] = {
+      {"src", NftField::kSource},      {"sport", NftField::kSourcePort},
+      {"dst", NftField::kDestination}, {"dport", NftField::kDestinationPort},
+      {"proto", NftField::kProtocol},
+  };
+  const auto hash = value.As<Napi::Object>();
+  choices.ipv6 = hash.Get("family").ToNumber().Uint32Value() == 6;
+  const Napi::Value names = hash.Get("fields");
+  if (!names.IsArray()) return false;
+  const auto all = names.As<Napi::Array>();
+  // Each at most once, so that they have room in the registers.
+  if (all.Length() == 0 || all.Length() > std::size(kFields)) return false;
+  for (uint32_t i = 0; i < all.Length(); i++) {
+    const std::string name = all.Get(i).ToString().Utf8Value();
+    const auto* known =
+        std::ranges::find(kFields, std::string_view(name), [](const auto& one) { return one.first; });
+    if (known == std::end(kFields)) return false;
+    if (std::ranges::find(choices.fields, known->second) != choices.fields.end()) return false;
+    choices.fields.push_back(known->second);
+  }
+  return true;
+}
 
 /** Returns false where a place has no target, a part is missing, or a name is longer than nftables has
  * them. */
@@ -80,6 +111,7 @@ bool ReadChoices(const Napi::Object& object, NftChoices& choices) {
     if (!IsName(name)) return false;
   }
   if (!IsName(choices.table) || !IsName(choices.chain)) return false;
+  if (!ReadHash(object.Get("hash"), choices)) return false;
   const auto indexes = places.As<Napi::Uint16Array>();
   choices.places.assign(indexes.Data(), indexes.Data() + indexes.ElementLength());
   for (const uint16_t index : choices.places) {
@@ -94,13 +126,16 @@ Napi::Function NftWriter::Define(Napi::Env env) {
   return DefineClass(env, "NftWriter",
                      {
                          InstanceMethod<&NftWriter::Write>("write"),
+                         InstanceMethod<&NftWriter::Counters>("counters"),
                          InstanceMethod<&NftWriter::Close>("close"),
                      });
 }
 
 NftWriter::NftWriter(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<NftWriter>(info), socket_(std::make_shared<NetlinkSocket>()) {
-  if (const int error = OpenNft(*socket_)) MakeError(info.Env(), error).ThrowAsJavaScriptException();
+    : Napi::ObjectWrap<NftWriter>(info), reading_(std::make_shared<NetlinkSocket>()) {
+  int error = OpenNft(writing_);
+  if (!error) error = OpenNft(*reading_);
+  if (error) MakeError(info.Env(), error).ThrowAsJavaScriptException();
 }
 
 Napi::Value NftWriter::Write(const Napi::CallbackInfo& info) {
@@ -109,10 +144,9 @@ Napi::Value NftWriter::Write(const Napi::CallbackInfo& info) {
     Napi::TypeError::New(env, why).ThrowAsJavaScriptException();
     return env.Undefined();
   };
-  if (!socket_) return refuse("the writer is closed");
+  if (writing_.fd() < 0) return refuse("the writer is closed");
   if (info.Length() < 2 || !info[0].IsNumber() || !info[1].IsArray()) return refuse("write(family, choices)");
-  auto transaction =
-      std::make_unique<Transaction>(env, socket_, static_cast<uint8_t>(info[0].ToNumber().Uint32Value()));
+  NftBatch batch(static_cast<uint8_t>(info[0].ToNumber().Uint32Value()));
   const auto all = info[1].As<Napi::Array>();
   for (uint32_t i = 0; i < all.Length(); i++) {
     const Napi::Value one = all.Get(i);
@@ -120,14 +154,33 @@ Napi::Value NftWriter::Write(const Napi::CallbackInfo& info) {
     if (!one.IsObject() || !ReadChoices(one.As<Napi::Object>(), choices)) {
       return refuse("choices need the names of a table and of chains, and a target for each place");
     }
-    AddChoices(transaction->batch(), choices, i + 1);
+    AddChoices(batch, choices, kChoicesIds * i + 1);
   }
-  const Napi::Promise promise = transaction->promise();
-  // From here on it deletes itself.
-  transaction.release()->Queue();
+  uint16_t failed = 0;
+  if (const int error = batch.Send(writing_, failed)) {
+    MakeError(env, StepName(failed), error).ThrowAsJavaScriptException();
+  }
+  return env.Undefined();
+}
+
+Napi::Value NftWriter::Counters(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!reading_ || info.Length() < 2 || !info[0].IsNumber() || !info[1].IsString()) {
+    Napi::TypeError::New(env, "counters(family, table) of a writer that is open")
+        .ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  // It deletes itself.
+  auto* read = new CountersRead(env, reading_, static_cast<uint8_t>(info[0].ToNumber().Uint32Value()),
+                                info[1].ToString().Utf8Value());
+  const Napi::Promise promise = read->promise();
+  read->Queue();
   return promise;
 }
 
-void NftWriter::Close(const Napi::CallbackInfo&) { socket_.reset(); }
+void NftWriter::Close(const Napi::CallbackInfo&) {
+  writing_.Close();
+  reading_.reset();
+}
 
 }  // namespace wanmark

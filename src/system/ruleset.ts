@@ -1,6 +1,7 @@
 import type { Family } from '../core/family.js';
 import { loadAddon } from '../native.js';
 import type { Variant } from './firewall.js';
+import { OWN_TRANSACTIONS } from './own-transactions.js';
 
 /** This folder's part of the addon. Each function throws an Error with `errno`. */
 interface HostAddon {
@@ -19,13 +20,6 @@ const FILTER_TABLES = [
   [6, 'filter'],
 ] as const;
 
-let ownChanges = 0;
-
-/** To be called after this process has changed our nft table by a transaction, which needs no look. */
-export function noteOwnChange(): void {
-  ownChanges++;
-}
-
 /**
  * A text that changes whenever somebody else changes the firewall's rules: the generation of the nftables rules, which each
  * transaction takes one further (nf_tables_commit), or the sizes of the legacy tables. It takes microseconds; a part that cannot be read is constant.
@@ -33,7 +27,8 @@ export function noteOwnChange(): void {
  */
 export function rulesetFingerprint(variant: Variant, filter: boolean): string {
   const { nftGeneration, legacyTable } = loadAddon<HostAddon>();
-  if (variant === 'nft') return or('-', () => String(nftGeneration() - ownChanges));
+  // What this process itself has written is left out.
+  if (variant === 'nft') return or('-', () => String((nftGeneration() - OWN_TRANSACTIONS.done) >>> 0));
   const tables = filter ? [...TABLES, ...FILTER_TABLES] : TABLES;
   return tables.map(([family, name]) => or('-', () => legacyTable(family, name).join('/'))).join(' ');
 }

@@ -1,7 +1,7 @@
 import { formatAddress, parseAddress } from '../../core/address.js';
 import type { Family } from '../../core/family.js';
 import { loadAddon } from '../../native.js';
-import { noteOwnChange } from '../ruleset.js';
+import { OWN_TRANSACTIONS } from '../own-transactions.js';
 import { attribute, forEachAttribute } from './attributes.js';
 import { bigEndian, NET_BYTEORDER, type NetfilterAddon } from './ipset.js';
 import { forEachMessage } from './messages.js';
@@ -116,7 +116,7 @@ export function changeNftAddresses(changes: readonly SetChange[]): void {
   });
   if (messages.length === 0) return;
   addon().nftTransaction(INET, messages);
-  noteOwnChange();
+  OWN_TRANSACTIONS.done++;
 }
 
 function messagesOf(
