@@ -14,7 +14,8 @@ run_nft() { TZ=UTC nft "$@"; }
 # uses_nft: whether the rules are made with nft.
 uses_nft() { [ "$BACKEND" = nft ]; }
 
-# look_nft DIR: writes our table to DIR/nft. Sets that packets or others fill, which have timeouts, are listed without their elements.
+# look_nft DIR: writes our table to DIR/nft. Sets that packets or others fill, which have timeouts, are listed without their elements,
+# and the chains of choices made ahead, which a daemon fills, without their rules.
 look_nft() {
 	: >"$1/nft" || fail "cannot write $1"
 	# Where iptables has the rules, there is one only for `up` to take away.
@@ -56,7 +57,7 @@ look_nft() {
 	kind == "chain" && /^type .* hook / { shown[name]++; print "chain " name " " $0; next }
 	kind == "chain" && /./ {
 		if (!shown[name]++) print "chain " name
-		print "rule " name " " $0
+		if (name !~ /^ahead[46][.]/) print "rule " name " " $0
 	}' >"$1/nft" || fail "cannot write $1; is the file system full?"
 }
 

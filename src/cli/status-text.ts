@@ -1,5 +1,6 @@
 import { evidenceOf } from '../control/evidence.js';
 import type {
+  AheadStatus,
   FaultCounts,
   JudgedStatus,
   KernelStatus,
@@ -20,14 +21,17 @@ import { bytesText, percent, rateText } from './units.js';
 
 /** The output of `status` for people, whose tables are no wider than `width`, as far as names allow. */
 export function statusLines(status: Status, width: number): Line[] {
-  const { wans, services, queues, serviceQueue, faults, serviceFaults } = status;
+  const { wans, services, queues, ahead, serviceQueue, faults, serviceFaults } = status;
   const strategy = wans.length > 0 ? `, strategy ${status.strategy}` : '';
   const head = `wanmark ${status.pid}, up ${duration(status.uptimeSeconds)}${strategy}`;
   return [
     [head],
     ...(wans.length > 0 ? wanLines(status, width) : []),
     ...(wans.length > 0
-      ? [...queues.map(queueLine), ...faultLines(`strategy ${status.strategy}`, faults)]
+      ? [
+          ...(ahead ? aheadLines(ahead) : queues.map(queueLine)),
+          ...faultLines(`strategy ${status.strategy}`, faults),
+        ]
       : []),
     ...services.flatMap((service) => serviceLines(service, width)),
     ...(serviceQueue && serviceFaults
@@ -42,7 +46,9 @@ export function kernelLines({ engine, wans, policies, notes }: KernelStatus, wid
   const head =
     engine === 'kernel'
       ? 'engine kernel: the rules choose, by weight'
-      : 'no daemon answers: the rules choose, by weight; what was known of the WANs stays';
+      : engine === 'ahead'
+        ? 'no daemon answers: the choices of the last one go on, or else the rules choose, by weight; what was known of the WANs stays'
+        : 'no daemon answers: the rules choose, by weight; what was known of the WANs stays';
   const columns = [...MEMBER_COLUMNS('WAN').filter(({ head: name }) => name !== 'picks' && name !== 'share')];
   const row = (wan: KernelStatus['wans'][number]): Segment[] => [
     wan.name,
@@ -240,6 +246,20 @@ function queueLine(queue: QueueStatus): Line {
   return [
     `queue ${queue.num}: ${queue.verdicts} verdicts, ${queue.kernelDecided} left to the kernel, ` +
       `${known(queue.waiting)} waiting, ${known(queue.dropped)} dropped, ${known(queue.userDropped)} dropped at the socket`,
+  ];
+}
+
+function aheadLines({ writes, failure, lost }: AheadStatus): Line[] {
+  return [
+    [
+      `engine ahead: choices written ${writes} times into the rules${failure === null ? '' : '; not the latest'}`,
+    ],
+    ...(failure === null
+      ? []
+      : [[{ text: 'the kernel chooses by itself', style: 'bad' } as const, `: ${failure}`]]),
+    ...(lost === 0
+      ? []
+      : [[`the mark log is not whole: ${lost} times more connections began than could be told of`]]),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { rejectUnfitForAhead } from './ahead.js';
 import { type MarkFields, parseFields } from './fields.js';
 import { type HealthConfig, parseHealth } from './health.js';
 import { type HooksConfig, parseHooks } from './hooks.js';
@@ -41,7 +42,7 @@ export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Conf
   const fields = parseFields(raw);
   const lists = parseTargetLists(raw, fields, numbers);
   const rules = parseRules(raw, lists, fields.wans);
-  return Object.freeze({
+  const config: Config = Object.freeze({
     ...lists,
     fields,
     queues: parseQueues(raw, lists),
@@ -59,4 +60,6 @@ export function parseConfig(raw: RawConfig, numbers: Numbers = NO_NUMBERS): Conf
     repair: !readSwitch(raw, 'no-repair'),
     socket: parseSocket(raw),
   });
+  rejectUnfitForAhead(config);
+  return config;
 }

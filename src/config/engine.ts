@@ -6,8 +6,8 @@ import { readChoice, readText } from './raw.js';
 
 /** Who chooses, how the kernel chooses, and what is spread. */
 export interface EngineConfig {
-  /** With `kernel` no daemon decides. */
-  readonly engine: 'nfqueue' | 'kernel';
+  /** With `kernel` no daemon decides; with `ahead` it writes its choices into the kernel before there are packets for them. */
+  readonly engine: 'nfqueue' | 'kernel' | 'ahead';
   /** How the kernel chooses, also in place of a daemon. */
   readonly kernelMode: 'random' | 'nth';
   /** The fields of a packet that the kernel hashes to choose, in place of its mode; only nft can. */
@@ -18,7 +18,7 @@ export interface EngineConfig {
 
 /** @throws UsageError */
 export function parseEngine(raw: RawConfig): EngineConfig {
-  const engine = readChoice(raw, 'engine', ['nfqueue', 'kernel']);
+  const engine = readChoice(raw, 'engine', ['nfqueue', 'kernel', 'ahead']);
   const per = readChoice(raw, 'per', ['connection', 'packet']);
   if (per === 'packet' && engine !== 'kernel') {
     throw new UsageError('--per packet needs --engine kernel; a daemon decides for connections');

@@ -194,12 +194,22 @@ export interface QueueStatus {
   readonly length: number;
 }
 
+/** The choices that are written into the rules, with engine `ahead`. Fields may be added, never renamed. */
+export interface AheadStatus {
+  /** How often they were written since the start. */
+  readonly writes: number;
+  /** Why the latest ones are not in the rules; null where they are. */
+  readonly failure: string | null;
+  /** How often connections began faster than they could be told of, so that some have no line in the mark log. */
+  readonly lost: number;
+}
+
 /** The output of `wanmark status --json` where no daemon answers and the rules are up. Fields may be added, never renamed. */
 export interface KernelStatus {
   /** Null: there is no daemon. */
   readonly pid: null;
-  /** With `kernel` none is needed. */
-  readonly engine: 'nfqueue' | 'kernel';
+  /** With `kernel` none is needed; with `ahead` the choices of the last one go on. */
+  readonly engine: 'nfqueue' | 'kernel' | 'ahead';
   readonly wans: readonly (Pick<
     WanStatus,
     'name' | 'mark' | 'dev' | 'weight' | 'tier' | 'state' | 'target' | 'traffic'
@@ -244,9 +254,11 @@ export interface Status {
   readonly pid: number;
   readonly uptimeSeconds: number;
   readonly strategy: string;
-  /** The WANs' queues, summed up; without WANs, the services' queue. */
+  /** Given only with engine `ahead`. */
+  readonly ahead?: AheadStatus;
+  /** The WANs' queues, summed up; without WANs, the services' queue. With engine `ahead` there is none, and all is 0. */
   readonly queue: QueueStatus;
-  /** Each of the WANs' queues; empty without WANs. */
+  /** Each of the WANs' queues; empty without WANs, and with engine `ahead`. */
   readonly queues: readonly QueueStatus[];
   /** Why connections were left to the kernel. */
   readonly faults: FaultCounts;

@@ -156,13 +156,23 @@ export class Pool<Seen extends Candidate = Candidate> {
    * it matters whose it is, a member is warming up, or the strategy has no form for it.
    */
   ahead(family: Family): Ahead<Seen> | undefined {
+    return this.#states.isWarming(family) ? undefined : this.aheadOfWarmth(family);
+  }
+
+  /** The same without regard to members that warm up, each of which is to get {@link Pool.warmth} of what is chosen for it. */
+  aheadOfWarmth(family: Family): Ahead<Seen> | undefined {
     if (this.stickiness !== undefined || this.#pairs !== undefined) return undefined;
     const { list, members } = this.#candidates(family);
-    if (list.length === 0 || this.#states.isWarming(family)) return undefined;
+    if (list.length === 0) return undefined;
     const { strategy } = this.strategy;
     if (strategy.table !== undefined) return { list, members, table: strategy.table };
     if (hasSequence(strategy)) return { list, members, sequence: strategy };
     return undefined;
+  }
+
+  /** The part of its share that a member gets: 0.1 to below 1 while it warms up, 1 is all of it. */
+  warmth(member: Member<Seen>, family: Family): number {
+    return this.#states.warmUp(member.id(family));
   }
 
   /** Whether a member of a family is warming up; it stops without a change of the states. */

@@ -1,72 +1,21 @@
-import type { Logger } from 'pino';
 import type { FaultCounts, MemberStatus, QueueStatus } from '../control/status.js';
 import { type Batch, KERNEL_DECIDES } from '../core/batch.js';
-import type { EventSink } from '../core/event.js';
 import type { Family } from '../core/family.js';
 import { BatchFlow } from '../core/flow.js';
 import type { MarkField } from '../core/mark.js';
-import type { Member } from '../core/member.js';
-import { Pool, type PoolParts } from '../core/pool.js';
-import type { States } from '../core/states.js';
+import type { Pool } from '../core/pool.js';
 import type { Tuple } from '../core/tuple.js';
 import type { Plans } from '../queue/plans.js';
-import type { QueueError, QueueStats } from '../queue/queue.js';
+import type { QueueStats } from '../queue/queue.js';
 import { Queues, type QueuesOptions } from '../queue/queues.js';
-import { Planner, type PlannerShape } from './ahead/planner.js';
-import type { ConnectionSource } from './connections.js';
-import {
-  Decider,
-  type DeciderOptions,
-  type DecisionListener,
-  type ErrorListener,
-  type FindPool,
-  type Inbound,
-  type LateListener,
-  packetBytes,
-  type Tried,
-} from './decider.js';
+import { Planner } from './ahead/planner.js';
+import type { BalancerContext, BalancerShape } from './balancer-shape.js';
+import type { Chooser } from './chooser.js';
+import { Decider, type DecisionListener, type ErrorListener, packetBytes, type Tried } from './decider.js';
 import { Isolation } from './isolation.js';
 import { dateAhead } from './moment.js';
+import { type Label, PoolSet } from './pool-set.js';
 import { queueStatuses } from './queue-status.js';
-import { withShares } from './shares.js';
-import { StrategyFaults, sumFaults } from './strategy-faults.js';
-
-/**
- * Names the pool and member that a log line is about, by the fields that users know: `wan`, or `service` and `backend`.
- */
-export type Label = (pool: Pool, member: Member) => object;
-
-/** The surroundings that every balancer is given. */
-export interface BalancerContext {
-  readonly logger: Logger;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now: () => number;
-  readonly states: States;
-  /** Takes down what happens; by default nothing is. */
-  readonly events?: EventSink;
-  /** The source of live connections of the balancer's marks; undefined where they cannot be counted. */
-  readonly connections: ConnectionSource | undefined;
-  /** Called when a queue is lost, so that the balancer cannot decide any more. */
-  readonly onLost: (error: QueueError) => void;
-}
-
-/** What a balancer chooses among, and how it finds it: all that another configuration can change while it runs. */
-export interface BalancerShape {
-  readonly pools: readonly Omit<PoolParts, 'states' | 'onFault'>[];
-  /** See {@link DeciderOptions.undecidedFrom}. */
-  readonly undecidedFrom?: DeciderOptions['undecidedFrom'];
-  /** Makes the function that finds the pool that a packet is for. */
-  readonly find: (pools: readonly Pool[]) => FindPool;
-  readonly inbound: Inbound;
-  /** The log field that names the pool in lines about its strategy; undefined where there is only one pool. */
-  readonly poolField?: string;
-  /** Told of each decision after it was counted. An exception costs nothing but what it was told for. */
-  readonly onDecision: DecisionListener;
-  /** What choices are made beforehand for; by default every packet is asked about. */
-  readonly planned?: (pools: readonly Pool[]) => PlannerShape;
-  /** Told of each connection that the kernel chose for because the decision was late. An exception costs nothing. */
-  readonly onLateDecision: LateListener;
-}
 
 export interface BalancerParts extends BalancerContext, BalancerShape {
   /** The field of the packet mark that holds its members' numbers. */
@@ -86,23 +35,14 @@ export interface BalancerParts extends BalancerContext, BalancerShape {
  * Spreads new connections by a field of the mark. It has queues, pools, and a decider that answers for them. The WANs
  * are one balancer with a pool for each policy, the services another with one pool each.
  */
-export class Balancer {
+export class Balancer implements Chooser {
   readonly #parts: BalancerParts;
   readonly #queues: Queues;
   readonly #isolation: Isolation;
   readonly #planner: Planner | undefined;
   readonly #unwatch: () => void;
-  #pools: readonly Pool[] = [];
+  readonly #set: PoolSet;
   #decider: Decider;
-  /** By the name of the pool. */
-  #faults: ReadonlyMap<string, StrategyFaults> = new Map();
-  /**
-   * Who is told that a decision was late: the only pool's faults; with several pools an object for all, since it cannot
-   * be told which was late.
-   */
-  #lateness: StrategyFaults;
-  /** What strategies failed that nobody asks any more. */
-  #formerFaults: FaultCounts = sumFaults([]);
   #lateFlows = 0;
   #onDecision: DecisionListener = () => undefined;
 
@@ -111,7 +51,8 @@ export class Balancer {
     this.#parts = parts;
     const { logger, now, field, undecidedFrom } = parts;
     this.#isolation = new Isolation(logger, now);
-    [this.#decider, this.#lateness] = this.#take(parts);
+    this.#set = new PoolSet(parts);
+    this.#decider = this.#take(parts);
     const who =
       parts.poolField === undefined
         ? `strategy ${this.pools[0]!.strategy.name}`
@@ -154,8 +95,18 @@ export class Balancer {
 
   /** The pools of the configuration in force. */
   get pools(): readonly Pool[] {
-    return this.#pools;
+    return this.#set.all;
   }
+
+  async ready(): Promise<void> {}
+
+  async fresh(): Promise<void> {}
+
+  aheadStatus(): undefined {
+    return undefined;
+  }
+
+  lookAround(): void {}
 
   /**
    * Goes over to another shape between two decisions; it cannot fail. A pool that is the same stays as it is, and a target
@@ -163,9 +114,8 @@ export class Balancer {
    */
   reshape(shape: BalancerShape): void {
     const { field } = this.#parts;
-    this.#formerFaults = this.faults();
     this.#planner?.pause();
-    [this.#decider, this.#lateness] = this.#take(shape);
+    this.#decider = this.#take(shape);
     this.#queues.setUndecidedFrom(shape.undecidedFrom === undefined ? 0 : field.encode(shape.undecidedFrom));
     this.#plan(shape);
   }
@@ -177,7 +127,7 @@ export class Balancer {
   };
 
   #plan(shape: BalancerShape): void {
-    const planned = shape.planned?.(this.#pools);
+    const planned = shape.planned?.(this.pools);
     if (planned !== undefined) this.#planner?.follow(planned);
   }
 
@@ -206,28 +156,13 @@ export class Balancer {
     this.#isolation.run(() => this.#planner?.refill(), undefined);
   }
 
-  #take(shape: BalancerShape): [Decider, StrategyFaults] {
-    const { logger, now, states, connections, field, tried, onError } = this.#parts;
-    const { poolField, onDecision, onLateDecision, undecidedFrom } = shape;
-    const single = poolField === undefined;
-    this.#faults = new Map(
-      shape.pools.map(({ name, strategy }) => {
-        const own = single ? logger : logger.child({ [poolField]: name });
-        return [name, new StrategyFaults(own, strategy.name, now)];
-      }),
-    );
-    const before = this.#pools;
-    this.#pools = shape.pools.map((parts) => {
-      const had = before.find(({ name }) => name === parts.name);
-      const onFault: PoolParts['onFault'] = (...fault) => this.#faults.get(parts.name)?.report(...fault);
-      return renewed(had, { ...parts, states, onFault });
-    });
+  #take(shape: BalancerShape): Decider {
+    const { connections, field, tried, onError } = this.#parts;
+    const { onDecision, onLateDecision, undecidedFrom } = shape;
+    this.#set.take(shape);
     this.#onDecision = this.#isolation.around(onDecision, undefined);
-    const lateness = single
-      ? this.#faults.get(this.#pools[0]!.name)!
-      : new StrategyFaults(logger, `a ${poolField}'s`, now);
-    const decider = new Decider(
-      shape.find(this.#pools),
+    return new Decider(
+      shape.find(this.pools),
       field,
       shape.inbound,
       (pool, member, flow, packet, when) => {
@@ -245,12 +180,11 @@ export class Balancer {
         undecidedFrom,
       },
     );
-    return [decider, lateness];
   }
 
   /** The names of the targets that new connections of a family may be given to. */
   candidates(family: Family): ReadonlySet<string> {
-    return new Set(this.pools.flatMap((pool) => pool.candidates(family).map(({ target }) => target.name)));
+    return this.#set.candidates(family);
   }
 
   /** Drops the remembered decisions for a target. @param mark its number */
@@ -264,9 +198,7 @@ export class Balancer {
     this.#queues.tell();
     // What is said of the counts from here on is what the next connection is chosen by.
     this.#isolation.run(() => this.#planner?.recount(), undefined);
-    return this.pools.map((pool) =>
-      withShares(pool.members.map((member) => this.#memberStatus(member, pool))),
-    );
+    return this.#set.status();
   }
 
   queueStatuses(): QueueStatus[] {
@@ -275,8 +207,7 @@ export class Balancer {
 
   /** The faults of all its strategies. */
   faults(): FaultCounts {
-    const all = new Set([...this.#faults.values(), this.#lateness]);
-    return sumFaults([this.#formerFaults, ...[...all].map(({ counts }) => counts)]);
+    return this.#set.faults();
   }
 
   /** Resolves when every queue's thread has answered; see {@link Queues.ping}. */
@@ -289,18 +220,11 @@ export class Balancer {
    * @returns the counters of all queues together
    */
   async stop(): Promise<QueueStats> {
-    const { logger, label } = this.#parts;
     this.#unwatch();
     this.#isolation.run(() => this.#planner?.stop(), undefined);
     await this.#queues.close();
-    const lines = this.status();
-    for (const [i, pool] of this.pools.entries()) {
-      for (const [j, member] of pool.members.entries()) {
-        const { mark, weight, picks, share } = lines[i]![j]!;
-        const rounded = Math.round(share * 10_000) / 10_000;
-        logger.info({ ...label(pool, member), mark, weight, picks, share: rounded }, 'summary');
-      }
-    }
+    this.status();
+    this.#set.summarize(this.#parts.label);
     return this.#queues.stats();
   }
 
@@ -309,35 +233,9 @@ export class Balancer {
     for (const queue of this.#queues) queue.closeNow();
   }
 
-  #memberStatus(member: Member, { stickiness }: Pool): Omit<MemberStatus, 'share' | 'target'> {
-    const { target, configured, picks } = member;
-    const { states, connections } = this.#parts;
-    const { name, mark, weight, tier } = configured;
-    const clients = stickiness?.clients(name);
-    return {
-      name,
-      mark,
-      ...(clients !== undefined && { clients }),
-      weight: member.weight(states),
-      tier,
-      state: states.standing(target, weight),
-      connections: connections?.count(mark) ?? null,
-      picks,
-    };
-  }
-
   #late(lateMs: number): void {
     const { lateFlows } = this.#queues.stats();
-    this.#lateness.late(lateMs, lateFlows - this.#lateFlows);
+    this.#set.lateness.late(lateMs, lateFlows - this.#lateFlows);
     this.#lateFlows = lateFlows;
   }
-}
-
-/** A pool in the place of one that there was: that itself where it is the same. */
-function renewed(had: Pool | undefined, parts: PoolParts): Pool {
-  if (had?.is(parts)) return had;
-  const pool = new Pool(parts);
-  for (const member of pool.members)
-    member.picks = had?.members.find(({ target }) => target.name === member.target.name)?.picks ?? 0;
-  return pool;
 }

@@ -36,6 +36,8 @@ import { Wans, type WansPlan } from './wans.js';
 
 /** How long the counters may take to end. */
 const MOST_CLOSING_MS = 3000;
+/** How long the start waits for the first choices to be in the rules; the kernel chooses meanwhile. */
+const MOST_READY_MS = 1000;
 /** How long the end waits for a reload that is under way: the executor may wait for another one's lock. */
 const MOST_RELOADING_MS = 3000;
 
@@ -85,6 +87,7 @@ export async function startDaemon(composition: Composition): Promise<Running> {
     await openCounters(composition, counters);
     const months = new Months({ path: statePath(composition.config.socket, 'month'), logger, now });
     const balancers = openBalancers(composition, counters, events, months);
+    await isolation.settle(() => balancers.wans?.balancer.ready(), MOST_READY_MS);
     const reloads = new Reloads({
       logger,
       read: () => read(current),
@@ -116,7 +119,8 @@ export async function startDaemon(composition: Composition): Promise<Running> {
       now,
       serviceManager,
       events,
-      fresh: () => Promise.all([counters.wans?.fresh(), counters.backends?.fresh()]),
+      fresh: () =>
+        Promise.all([counters.wans?.fresh(), counters.backends?.fresh(), balancers.wans?.balancer.fresh()]),
       reload: (dry) => reloads.reload(dry),
       ...balancers,
     });

@@ -95,7 +95,8 @@ function conntrack(
   };
 }
 
-function exclusionOf(own: OwnNetworksReader | undefined): Exclusion | undefined {
+/** What came in, and what begins at the router itself; undefined where the kernel does not answer, or nobody asks. */
+export function exclusionOf(own: OwnNetworksReader | undefined): Exclusion | undefined {
   const read = own?.read();
   return read && { to: read.networks, self: read.addresses };
 }

@@ -20,7 +20,7 @@ import { ConnectionLists } from './connection-lists.js';
 import { Explanations } from './explanations.js';
 import { Isolation } from './isolation.js';
 import { loadLater } from './later.js';
-import { queuesTogether } from './queue-status.js';
+import { noQueue, queuesTogether } from './queue-status.js';
 import type { Reload } from './reload.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import type { Services } from './services.js';
@@ -44,7 +44,7 @@ const NO_FAULTS = { threw: 0, noCandidate: 0, late: 0 } as const;
 export interface DaemonParts {
   readonly config: Pick<
     Config,
-    'targets' | 'wans' | 'services' | 'fields' | 'queues' | 'policies' | 'socket'
+    'targets' | 'wans' | 'services' | 'fields' | 'queues' | 'rules' | 'policies' | 'socket'
   >;
   /** The name of the WANs' strategy. */
   readonly strategyName: string;
@@ -178,15 +178,16 @@ export class Daemon {
 
   /** The status right now, with connections where they are counted. */
   status(): Status {
-    const { strategyName, wans, services, keeper, now } = this.#parts;
+    const { strategyName, wans, services, keeper, now, config } = this.#parts;
     const [serviceQueue = null] = services?.balancer.queueStatuses() ?? [];
     const queues = wans?.balancer.queueStatuses() ?? [];
+    const ahead = wans?.balancer.aheadStatus();
     return {
       pid: process.pid,
       uptimeSeconds: Math.round((now() - this.#startedAt) / 100) / 10,
       strategy: strategyName,
-      // There is always at least one of the two.
-      queue: queuesTogether(queues) ?? serviceQueue!,
+      ...(ahead && { ahead }),
+      queue: queuesTogether(queues) ?? serviceQueue ?? noQueue(config.queues),
       queues,
       faults: wans?.balancer.faults() ?? NO_FAULTS,
       wans: wans?.status() ?? [],
@@ -223,6 +224,8 @@ export class Daemon {
   #summary(): string {
     const { strategyName, config } = this.#parts;
     const queues = this.status();
+    if (queues.ahead !== undefined)
+      return `${strategyName} over ${config.targets.length} WANs, choices written ahead ${queues.ahead.writes} times`;
     const all = [
       queues.queue,
       ...(config.targets.length > 0 && queues.serviceQueue ? [queues.serviceQueue] : []),
@@ -241,8 +244,9 @@ export class Daemon {
     const { config, strategyName, wans, services } = this.#parts;
     return {
       strategy: strategyName,
-      queue: config.queues.num,
-      queues: config.queues.count,
+      ...(config.rules.engine === 'ahead'
+        ? { engine: 'ahead' }
+        : { queue: config.queues.num, queues: config.queues.count }),
       mask: hex(config.fields.wans.mask),
       wans: wans?.description() ?? [],
       ...services?.description(),

@@ -9,7 +9,7 @@ import type { States } from '../core/states.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { carries, type Wan } from '../core/wan.js';
 import type { HealthChange } from '../wan/health.js';
-import type { Balancer } from './balancer.js';
+import type { Chooser } from './chooser.js';
 import type { Mover } from './mover.js';
 import type { SuspicionChange } from './suspicions.js';
 import { sinceDate } from './uplink-status.js';
@@ -53,7 +53,7 @@ export interface FailoverParts {
   readonly field: MarkField;
   readonly onDown: HealthConfig['onDown'];
   readonly states: States;
-  readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
+  readonly balancer: Pick<Chooser, 'candidates' | 'forget'>;
   readonly logger: Logger;
   readonly events?: EventSink;
   /** Makes the kernel's own choice go by the states; see {@link RulesKeeper.setStates}. */

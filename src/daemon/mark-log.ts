@@ -4,9 +4,9 @@ import type { Member } from '../core/member.js';
 import { decodePacket, hexDump } from '../core/packet.js';
 import type { Pool } from '../core/pool.js';
 import type { LineSink, Log } from '../log.js';
-import type { Label } from './balancer.js';
 import type { DecisionListener } from './decider.js';
 import type { DeviceNames } from './device-names.js';
+import type { Label } from './pool-set.js';
 
 export interface MarkLogOptions {
   readonly logger: Logger;

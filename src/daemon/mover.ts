@@ -7,7 +7,7 @@ import type { MarkField } from '../core/mark.js';
 import { UDP } from '../core/protocol.js';
 import { natOf, type Wan } from '../core/wan.js';
 import { type Clock, systemClock } from '../wan/clock.js';
-import type { Balancer } from './balancer.js';
+import type { Chooser } from './chooser.js';
 
 const SELECTIONS: Readonly<Record<Exclude<HealthConfig['onUp'], 'none'>, Selection>> = {
   all: {},
@@ -29,7 +29,7 @@ export interface MoverParts {
   /** That of the WANs. */
   readonly field: MarkField;
   readonly onUp: HealthConfig['onUp'];
-  readonly balancer: Pick<Balancer, 'candidates' | 'forget'>;
+  readonly balancer: Pick<Chooser, 'candidates' | 'forget'>;
   readonly logger: Logger;
   readonly events?: EventSink;
   readonly flush?: typeof flush;

@@ -21,6 +21,20 @@ export function queueStatuses(queues: Iterable<Queue>, length: number): QueueSta
   });
 }
 
+/** What stands in a status for the queues of a daemon that has none. */
+export function noQueue({ num, length }: { readonly num: number; readonly length: number }): QueueStatus {
+  return {
+    num,
+    verdicts: 0,
+    waiting: null,
+    dropped: null,
+    userDropped: null,
+    kernelDecided: 0,
+    late: 0,
+    length,
+  };
+}
+
 /** Sums up several queues under the number of the first; undefined where there are none. */
 export function queuesTogether(queues: readonly QueueStatus[]): QueueStatus | undefined {
   const [first, ...others] = queues;

@@ -15,10 +15,15 @@ import type { TargetId } from '../core/target.js';
 import { wanMember } from '../core/wan.js';
 import { Plans } from '../queue/plans.js';
 import { readQueueTable } from '../queue/proc.js';
+import { OwnNetworksReader } from '../system/own-networks.js';
 import type { RunProgram } from '../system/programs.js';
 import type { ChosenBy } from './ahead/chosen-by.js';
-import { Balancer, type BalancerContext, type BalancerShape } from './balancer.js';
+import { RingBalancer } from './ahead/ring-balancer.js';
+import { Balancer } from './balancer.js';
+import type { BalancerContext, BalancerShape } from './balancer-shape.js';
+import type { Chooser } from './chooser.js';
 import { ClientMemory } from './client-memory.js';
+import { exclusionOf } from './connections.js';
 import { Failover } from './failover.js';
 import { Hooks } from './hooks.js';
 import { InboundWans } from './inbound-wans.js';
@@ -28,7 +33,7 @@ import { type MarkLogOptions, markLog } from './mark-log.js';
 import { type DaemonMemory, takeUpPicks } from './memory.js';
 import type { Months } from './months.js';
 import { Mover } from './mover.js';
-import { findByPolicy, policyMembers, poolsByPolicy } from './policy-pools.js';
+import { findByPolicy, policyMembers, poolInstead, poolsByPolicy } from './policy-pools.js';
 import { Renumbering } from './renumbering.js';
 import type { RulesKeeper } from './rules-keeper.js';
 import { Settings } from './settings.js';
@@ -45,7 +50,7 @@ export interface WansPlan {
   /** A configuration with WANs or bare marks. */
   readonly config: Pick<
     Config,
-    'wans' | 'marks' | 'fields' | 'queues' | 'strategy' | 'health' | 'hooks' | 'socket' | 'policies'
+    'wans' | 'marks' | 'fields' | 'queues' | 'rules' | 'strategy' | 'health' | 'hooks' | 'socket' | 'policies'
   >;
   /** That of the policy `default`. */
   readonly strategy: NamedStrategy;
@@ -69,7 +74,7 @@ export interface WansParts extends BalancerContext, WansPlan {
 
 /** The balancer of outgoing connections and, when they go by uplinks, the watch over these. */
 export class Wans {
-  readonly balancer: Balancer;
+  readonly balancer: Chooser;
   readonly #parts: WansParts;
   #plan: WansPlan;
   #inbound: InboundWans;
@@ -155,6 +160,11 @@ export class Wans {
   /** What is known of the WANs, for the next daemon. */
   memory(): ReadonlyMap<TargetId, UplinkMemory> {
     return this.#uplinks?.memory() ?? new Map();
+  }
+
+  /** Whether choices are written into the rules, and no packet is seen. */
+  get #writesAhead(): boolean {
+    return this.#parts.config.rules.engine === 'ahead';
   }
 
   readonly #current = (): WansPlan['config'] => this.#plan.config;
@@ -274,8 +284,21 @@ export class Wans {
     }));
   }
 
-  #openBalancer(): Balancer {
+  #openRings(): Chooser {
     const { config } = this.#parts;
+    const networks = new OwnNetworksReader(config.wans.map(({ dev }) => dev));
+    return new RingBalancer({
+      ...this.#parts,
+      ...this.#shape(),
+      field: config.fields.wans,
+      label,
+      exclusion: () => exclusionOf(networks),
+    });
+  }
+
+  #openBalancer(): Chooser {
+    const { config } = this.#parts;
+    if (this.#writesAhead) return this.#openRings();
     const { field, num, count, deadlineMs, length } = { field: config.fields.wans, ...config.queues };
     return new Balancer({
       ...this.#parts,
@@ -300,12 +323,14 @@ export class Wans {
       undefined,
     );
     const log = options && markLog(label, options);
+    const some = config.health.passive === 'off' ? 'none' : 'some';
     const pairs = config.strategy.pairFamilies ? [DEFAULT_POLICY, ...used.map(({ name }) => name)] : [];
     this.#pairs = new Map(
       pairs.map((name) => [name, this.#pairs.get(name) ?? new Pairs(this.#parts.now)] as const),
     );
     const learned = (name: string) => ({
-      stickiness: this.#sticky.of(name),
+      // Where no packet is seen, the kernel alone keeps clients.
+      stickiness: this.#writesAhead ? undefined : this.#sticky.of(name),
       pairs: this.#pairs.get(name),
     });
     return {
@@ -330,6 +355,7 @@ export class Wans {
       planned: (pools) => ({
         numbers: [0, ...used.flatMap(({ number }) => number ?? [])],
         poolOf: poolsByPolicy(pools, config.policies),
+        insteadOf: poolInstead(pools, config.policies),
         countsOf: (pool) => chosenBy(pool.strategy),
       }),
       onDecision: (pool, member, flow, packet, when) => {
@@ -340,6 +366,7 @@ export class Wans {
           this.#lone.add(flow);
         log?.(pool, member, flow, packet, when);
       },
+      told: options === undefined ? some : 'all',
       onLateDecision: (_pool, flow, ageMs) => this.#uplinks?.decidedByKernel(flow, ageMs),
     };
   }
@@ -384,7 +411,8 @@ export class Wans {
       logger,
       run,
       memory: this.#parts.memory?.targets,
-      hasOther: (name, family) => this.#pool.hasOther(name, family),
+      // Nobody could keep a second try off the WAN that it had.
+      hasOther: (name, family) => !this.#writesAhead && this.#pool.hasOther(name, family),
       forget: (mark) => this.balancer.forget(mark),
       onMove: (tuple, forMs) => this.balancer.askByFlow(tuple, forMs),
       onSuspicion: (change) => void this.#alsoSettle(() => failover.suspicionChanged(change)),
@@ -400,6 +428,7 @@ export class Wans {
         }, undefined);
         void this.#alsoSettle(() => this.#renumbering.look());
         this.#isolation.run(() => this.#parts.connections?.lookAround(), undefined);
+        this.#isolation.run(() => this.balancer.lookAround(), undefined);
       },
       onMoved: () => keeper?.follow(),
     });

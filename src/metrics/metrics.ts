@@ -1,5 +1,5 @@
 import { DEFAULT_POLICY } from '../config/policy.js';
-import type { QueueStatus, Status, StatusV1 } from '../control/status.js';
+import type { AheadStatus, QueueStatus, Status, StatusV1 } from '../control/status.js';
 import { checkMetrics } from './check-metrics.js';
 import { exposition, type Metric } from './exposition.js';
 import { wanMetrics } from './wan-metrics.js';
@@ -43,6 +43,7 @@ function daemonMetrics(status: StatusV1): Metric[] {
     ...wanMetrics(status),
     ...checkMetrics(status),
     decisions(status),
+    ...(status.ahead === undefined ? [] : aheadMetrics(status.ahead)),
     ...queueMetrics([...status.queues, ...(status.serviceQueue === null ? [] : [status.serviceQueue])]),
   ];
 }
@@ -58,6 +59,30 @@ function decisions({ wans, policies }: Status): Metric {
       policy.wans.map(({ name, picks }) => ({ labels: { wan: name, policy: policy.name }, value: picks })),
     ),
   };
+}
+
+function aheadMetrics({ writes, failure, lost }: AheadStatus): Metric[] {
+  const one = (value: number) => [{ labels: {}, value }];
+  return [
+    {
+      name: 'wanmark_ahead_writes_total',
+      type: 'counter',
+      help: 'How often choices were written into the rules.',
+      samples: one(writes),
+    },
+    {
+      name: 'wanmark_ahead_written',
+      type: 'gauge',
+      help: 'Whether the latest choices are in the rules.',
+      samples: one(Number(failure === null)),
+    },
+    {
+      name: 'wanmark_ahead_untold_total',
+      type: 'counter',
+      help: 'How often more connections began than could be told of in the mark log.',
+      samples: one(lost),
+    },
+  ];
 }
 
 function queueMetrics(queues: readonly QueueStatus[]): Metric[] {

@@ -1,5 +1,6 @@
 import type { PlanConfig } from '../config/config.js';
 import { FAMILIES, type Family } from '../core/family.js';
+import { aheadPools } from './ahead.js';
 import { askedStage } from './asking.js';
 import type { Facts } from './facts.js';
 import { tellFarEnds } from './far-ends.js';
@@ -32,7 +33,13 @@ export function buildPlan(config: PlanConfig, facts: Facts, states: PlanStates):
   const unusable = FAMILIES.flatMap((family) =>
     scenes[family].uplinks.flatMap((uplink) => uplink.unusable ?? []),
   );
-  return { families, settings: deviceSettings(scenes), unusable, notes: [...notes] };
+  return {
+    families,
+    settings: deviceSettings(scenes),
+    ahead: aheadPools(config),
+    unusable,
+    notes: [...notes],
+  };
 }
 
 function familyPlan(scene: Scene): FamilyPlan {

@@ -93,7 +93,18 @@ export interface Choice {
   readonly mode: 'random' | 'nth';
   /** The fields of a packet that say which share it gets, in place of the mode, where the renderer can hash. */
   readonly hash?: readonly HashField[];
+  /** The name of the {@link AheadPool} whose choices, where a daemon has written some, hold before this one. */
+  readonly ahead?: string;
   readonly shares: readonly Share[];
+}
+
+/** A pool for which a daemon writes its choices into the rules, before there are packets for them. */
+export interface AheadPool {
+  /** The name of the policy. */
+  readonly name: string;
+  readonly mask: number;
+  /** All that may ever be chosen. */
+  readonly targets: readonly Pick<Share, 'name' | 'value'>[];
 }
 
 /** The action of a rule. */
@@ -256,6 +267,8 @@ export interface FamilyPlan {
 export interface Plan {
   readonly families: Readonly<Record<Family, FamilyPlan>>;
   readonly settings: readonly DeviceSetting[];
+  /** What a daemon chooses for beforehand; none unless the engine is `ahead`. */
+  readonly ahead: readonly AheadPool[];
   /** The WANs that cannot be used at the moment. */
   readonly unusable: readonly Unusable[];
   /** Lines that a person should know. */

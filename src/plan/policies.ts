@@ -59,7 +59,14 @@ function sharesIn(scene: Scene, policy?: Policy): Shares | undefined {
   const { mask, config } = scene;
   const rules = (undecided: number): Rule[] => {
     const { kernelMode: mode, kernelHash: hash } = config.rules;
-    const choice = { mask, mode, shares, ...(hash && { hash }), ...(undecided !== 0 && { undecided }) };
+    const choice = {
+      mask,
+      mode,
+      shares,
+      ...(hash && { hash }),
+      ...(undecided !== 0 && { undecided }),
+      ...(config.rules.engine === 'ahead' && { ahead: policy?.name ?? DEFAULT_POLICY }),
+    };
     const rule = { when: [], action: { kind: 'choose', choice } as const };
     return keeping(scene, policy?.name ?? DEFAULT_POLICY, working(options, states), { rule, undecided });
   };

@@ -66,9 +66,12 @@ export function makeScene(
   };
 }
 
-/** Whether no daemon is asked: with the engine `kernel`, and where no WAN carries the family, so that there is no choice. */
+/**
+ * Whether no daemon is asked about packets: with the engines `kernel` and `ahead`, and where no WAN carries the family, so that
+ * there is no choice.
+ */
 export function choosesAlone({ config, uplinks }: Pick<Scene, 'config' | 'uplinks'>): boolean {
-  return config.rules.engine === 'kernel' || uplinks.length === 0;
+  return config.rules.engine !== 'nfqueue' || uplinks.length === 0;
 }
 
 /**

@@ -90,10 +90,11 @@ export function keeping(
 export function tellStickiness(scene: Scene): void {
   const { config, facts, uplinks, note } = scene;
   if (uplinks.length === 0) return;
-  const byKernel = config.rules.engine === 'kernel';
-  const whenever = byKernel
-    ? 'with engine kernel clients do not keep their WANs'
-    : 'clients keep their WANs only while the daemon runs';
+  const { engine } = config.rules;
+  const whenever =
+    engine !== 'nfqueue'
+      ? `with engine ${engine} clients do not keep their WANs`
+      : 'clients keep their WANs only while the daemon runs';
   for (const [name, { by }] of stickyPolicies(config.policies)) {
     if (by === 'src+dst') {
       note(`warning: policy ${name}: sticky by src+dst is the daemon's alone: ${whenever}`);

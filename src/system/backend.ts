@@ -24,11 +24,10 @@ export async function chooseFirewall(
 }
 
 async function backendOf(config: PlanConfig, run: Run): Promise<Backend> {
-  const { firewall } = config.rules;
-  const { kernelHash } = config.rules;
+  const { firewall, kernelHash, engine } = config.rules;
   if (firewall === 'iptables' && kernelHash !== undefined) throw new UsageError(NO_HASH);
   if (firewall !== 'auto') return firewall;
-  if (kernelHash !== undefined) return 'nft';
+  if (kernelHash !== undefined || engine === 'ahead') return 'nft';
   if (!isInstalled('nft') || onlyIptables(config) !== undefined) return 'iptables';
   const programs = namedPrograms();
   // Whoever fills such a set fills an ipset.
@@ -36,7 +35,7 @@ async function backendOf(config: PlanConfig, run: Run): Promise<Backend> {
   if (asksIpsets && isInstalled(programs[4])) return 'iptables';
   const held = await Promise.all(FAMILIES.map((family) => holdsOurs(programs[family], run)));
   if (held.some(Boolean)) return 'iptables';
-  const queues = config.rules.engine === 'kernel' || (await canQueue(run));
+  const queues = config.rules.engine !== 'nfqueue' || (await canQueue(run));
   // Where there is no iptables, either, the missing queue is what there is to say.
   return queues || !isInstalled(programs[4]) ? 'nft' : 'iptables';
 }

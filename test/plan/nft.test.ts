@@ -168,6 +168,63 @@ describe("the kernel's choice by a hash", () => {
   });
 });
 
+describe('choices that a daemon writes ahead', () => {
+  const FIBRE = 'fibre,dev=eth1,via=192.0.2.1,via6=fe80::1,weight=2';
+  const DSL = 'dsl,dev=eth2,via=198.51.100.1,via6=fe80::2';
+  const raw = {
+    engine: 'ahead',
+    firewall: 'nft',
+    policy: ['video,use=dsl'],
+    rule: ['video,to=203.0.113.0/24'],
+  };
+  const both = linesOf({ raw: { ...raw, wan: [FIBRE, DSL] } });
+
+  test('have a chain for each family and target, in front of the choice of the kernel', () => {
+    const ours = both.filter((line) => /\bahead/.test(line) && !line.startsWith('chain'));
+    const write = (value: string) => `meta mark set meta mark & 0xc0ffffff | ${value}`;
+    assert.deepEqual(ours.toSorted(), [
+      'counter ahead.default/dsl',
+      'counter ahead.default/fibre',
+      'counter ahead.video/dsl',
+      `rule ahead.default/dsl counter name "ahead.default/dsl" ${write('0x02000000')}`,
+      `rule ahead.default/fibre counter name "ahead.default/fibre" ${write('0x01000000')}`,
+      `rule ahead.video/dsl counter name "ahead.video/dsl" ${write('0x02000000')}`,
+      'rule mangle4.WANMARK_BY_video meta mark & 0x3f000000 == 0x3d000000 jump ahead4.video',
+      'rule mangle4.WANMARK_KERNEL meta mark & 0x3f000000 == 0x00000000 jump ahead4.default',
+      'rule mangle6.WANMARK_KERNEL meta mark & 0x3f000000 == 0x00000000 jump ahead6.default',
+    ]);
+    const kernel = both.filter((line) => line.startsWith('rule mangle4.WANMARK_KERNEL '));
+    assert.match(kernel[1]!, /numgen random mod 3 vmap/);
+    assert.ok(!both.some((line) => line.includes('queue')));
+  });
+
+  test('stay when others change, and go when one goes to which they may lead', { skip: canCheck }, () => {
+    const fresh = nftSteps(NOTHING, both);
+    assert.equal(complaint(fresh), '');
+    const write = ['4', '6'].map(
+      (family) =>
+        `add rule inet wanmark ahead${family}.default numgen inc mod 2 vmap { 0 : goto ahead.default/dsl, 1 : goto ahead.default/fibre }`,
+    );
+    const lighter = linesOf({ raw: { ...raw, wan: [FIBRE.replace('=2', '=5'), DSL] } });
+    const change = nftSteps({ have: both, asked: both }, lighter);
+    assert.ok(!change.some((line) => line.includes('ahead4.default') && !line.includes('jump')), `${change}`);
+    const kept = shown([fresh, write, change]);
+    assert.ok(
+      kept.some((part) => part.includes('chain ahead4.default') && part.includes('numgen inc mod 2')),
+    );
+    const one = linesOf({ raw: { ...raw, wan: [FIBRE, 'lte,dev=ppp0,via=dev'], policy: [], rule: [] } });
+    assert.deepEqual(
+      shown([fresh, write, nftSteps({ have: both, asked: both }, one)]),
+      shown([nftSteps(NOTHING, one)]),
+    );
+    const none = linesOf({ raw: { wan: [FIBRE, DSL], engine: 'kernel' } });
+    assert.deepEqual(
+      shown([fresh, write, nftSteps({ have: both, asked: both }, none)]),
+      shown([nftSteps(NOTHING, none)]),
+    );
+  });
+});
+
 describe('the difference between two nft tables', () => {
   const want = linesOf(CASES.kernel!);
 

@@ -30,6 +30,10 @@ export const printCommand: CommandModule = {
 function printable(raw: RawConfig): Config {
   const config = parseConfig(raw);
   if (config.marks.length > 0) throw new UsageError('high-mark is for rules of your own; print needs --wan');
+  if (config.rules.engine === 'ahead')
+    throw new UsageError(
+      'a printed script has no daemon that writes choices; use --engine kernel, or run wanmark up',
+    );
   if (config.rules.kernelHash !== undefined)
     throw new UsageError('a printed script cannot hash; use --kernel-mode random or nth, or run wanmark up');
   if (config.policies.sticky !== undefined)

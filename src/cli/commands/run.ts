@@ -11,11 +11,12 @@ import type { RawConfig } from '../../config/options.js';
 import { numbersOf } from '../../config/own-numbers.js';
 import { readSwitch } from '../../config/raw.js';
 import { unusedSettings } from '../../config/unused.js';
+import { choosesAhead } from '../../core/ring.js';
 import { type InForce, startDaemon } from '../../daemon/compose.js';
 import { Isolation } from '../../daemon/isolation.js';
 import { otherRules } from '../../daemon/other-rules.js';
 import type { Prepared } from '../../daemon/reload.js';
-import { loadStrategies } from '../../daemon/strategies.js';
+import { loadStrategies, type Strategies } from '../../daemon/strategies.js';
 import { SystemError, UsageError } from '../../errors.js';
 import { createLog, type Log } from '../../log.js';
 import { rejectOutdatedAddon } from '../../native.js';
@@ -139,6 +140,7 @@ async function prepare(
   }
   return doneByOptions(argv, check, async () => {
     const strategies = await loadStrategies(config, now, inForce?.strategies.loaded);
+    if (config.rules.engine === 'ahead') rejectAsked(strategies);
     checkPrograms(
       config,
       config.hooks.user === undefined ? undefined : await findHookUser(config.hooks.user),
@@ -190,6 +192,15 @@ async function bringUp({ raw, config, firewall }: Prepared, { logger }: Log): Pr
   logger.error({ said }, why);
 }
 
+/** @throws UsageError for a strategy that can only be asked about a packet */
+function rejectAsked({ wans, policies }: Strategies): void {
+  const asked = [wans, ...policies].find(({ strategy }) => !choosesAhead(strategy.strategy));
+  if (asked === undefined) return;
+  throw new UsageError(
+    `strategy ${asked.strategy.name} has only pick, and with engine ahead there is no packet to ask it about; give it a sequence or a table, or use --engine nfqueue`,
+  );
+}
+
 /** Looks at the programs that will be run. @throws UsageError for one that is not as it should be */
 function checkPrograms({ hooks, health }: Config, user: HookUser | undefined): void {
   const owners = user === undefined ? [] : [user.uid];
@@ -238,6 +249,8 @@ async function adviseMarks(config: Config, { logger }: Log): Promise<void> {
  * which is said elsewhere. With bare marks it always shows the rule to use.
  */
 async function adviseFeed({ raw, config }: Prepared, { logger }: Log): Promise<void> {
+  // Nothing feeds what is not there.
+  if (config.rules.engine === 'ahead') return;
   if (config.marks.length === 0 && otherRules(raw)() !== undefined) return;
   const command = feedCommand(config);
   if (config.marks.length > 0) logger.info(`this rule feeds the queue: ${command}`);

@@ -4,10 +4,12 @@ import type { Option } from '../option.js';
 export const RULE_OPTIONS = {
   engine: {
     type: 'text',
-    value: 'nfqueue|kernel',
+    value: 'nfqueue|ahead|kernel',
     default: 'nfqueue',
-    describe: 'Who chooses: the daemon, or the kernel alone',
-    details: 'Who chooses: the daemon, or [the kernel alone](kernel.md)',
+    describe:
+      'Who chooses: the daemon for each packet, the daemon before there are packets, or the kernel alone',
+    details:
+      'Who chooses: the daemon, which is asked in a queue (`nfqueue`); the daemon, which writes its choices into the rules before there are packets, with `--backend nft` ([`ahead`](nftables.md#choices-written-ahead)); or [the kernel alone](kernel.md)',
   },
   firewall: {
     type: 'text',

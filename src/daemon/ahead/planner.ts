@@ -29,6 +29,8 @@ export interface PlannerShape {
   /** The numbers in the field of packets that are to be decided: 0, and those of policies. */
   readonly numbers: readonly number[];
   readonly poolOf: PoolOf;
+  /** The pool that chooses in place of one that has no candidates of a family; undefined where there is none. */
+  readonly insteadOf?: (pool: Pool, family: Family) => Pool | undefined;
   /** The counts by which a pool's strategy chooses; undefined where it goes by none. */
   readonly countsOf: (pool: Pool) => ChosenBy | undefined;
 }

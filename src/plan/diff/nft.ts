@@ -1,10 +1,11 @@
-import { TABLE } from '../render/nft/names.js';
+import { isRing, isTaken, TABLE } from '../render/nft/names.js';
 
 /**
  * The difference between our nft table as it is and as it should be, as one batch for `nft -f`, which the kernel takes as a
  * whole or not at all. Pure: text in, text out, in the form that render/nft/nft.ts describes.
  *
- * A chain whose text did not change is not touched, so its counters go on. Base chains are never removed but with the whole
+ * A chain whose text did not change is not touched, so its counters go on; nor are the choices that a daemon writes, which
+ * neither text shows. Base chains are never removed but with the whole
  * table.
  */
 export interface NftState {
@@ -27,8 +28,10 @@ export function nftSteps({ have, asked }: NftState, want: readonly string[]): st
     (chain) => !now.rules.has(chain) || !isSame(before.rules.get(chain), wanted.rules.get(chain)),
   );
   const gone = [...now.rules.keys()].filter((chain) => !wanted.rules.has(chain) && !now.isBase(chain));
+  // What a daemon has written leads to them; it writes anew.
+  const unled = gone.some(isTaken);
   const emptied = [...now.rules.keys()].filter(
-    (chain) => !wanted.rules.has(chain) || changed.includes(chain),
+    (chain) => !wanted.rules.has(chain) || changed.includes(chain) || (unled && isRing(chain)),
   );
   const fresh = (those: ReadonlyMap<string, unknown>, these: ReadonlyMap<string, unknown>) =>
     [...those.keys()].filter((name) => !these.has(name));

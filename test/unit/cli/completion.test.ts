@@ -117,7 +117,7 @@ describe('completion in fish', () => {
   });
 
   it('has the values', here, () => {
-    assert.deepEqual([...offered('wanmark up --engine ')].sort(), ['kernel', 'nfqueue']);
+    assert.deepEqual([...offered('wanmark up --engine ')].sort(), ['ahead', 'kernel', 'nfqueue']);
     assert.deepEqual(offered('wanmark up --mask '), []);
     assert.deepEqual(offered('wanmark status c'), ['connections']);
     assert.deepEqual(offered('wanmark up --lan lo'), ['lo']);

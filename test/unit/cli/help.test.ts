@@ -72,9 +72,9 @@ describe('--help', () => {
   }
 
   it('of up shows the choices of an option', async () => {
-    assert.deepEqual(choicesOf(OPTIONS.engine!), ['nfqueue', 'kernel']);
+    assert.deepEqual(choicesOf(OPTIONS.engine!), ['nfqueue', 'ahead', 'kernel']);
     const engine = commands.find(({ name }) => name === 'up')!.options.find(({ name }) => name === 'engine');
-    assert.deepEqual(engine?.words, ['nfqueue', 'kernel']);
+    assert.deepEqual(engine?.words, ['nfqueue', 'ahead', 'kernel']);
     assert.equal(engine?.default, 'nfqueue');
   });
 });

@@ -3,10 +3,10 @@ import { describe, it } from 'node:test';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { Pool } from '#wanmark/core/pool.js';
 import { States } from '#wanmark/core/states.js';
-import type { Label } from '#wanmark/daemon/balancer.js';
 import type { DeviceNames } from '#wanmark/daemon/device-names.js';
 import { markLog } from '#wanmark/daemon/mark-log.js';
 import { NOW } from '#wanmark/daemon/moment.js';
+import type { Label } from '#wanmark/daemon/pool-set.js';
 import { flow, poolOf, statesOf, wan } from '../flows.js';
 
 const FLOWS = [

@@ -10,7 +10,13 @@ import { checkStatusOf, statusSample, wanStatus } from '../../helpers/status-sam
 
 const DOCS = fileURLToPath(new URL('../../../docs/', import.meta.url));
 const FOLDER = `${DOCS}prometheus/`;
-const text = metricsText(statusSample({ wans: [wanStatus('fibre', { checks: [checkStatusOf()] })] }), '1');
+const text = metricsText(
+  statusSample({
+    wans: [wanStatus('fibre', { checks: [checkStatusOf()] })],
+    ahead: { writes: 1, failure: null, lost: 0 },
+  }),
+  '1',
+);
 const names = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`);
 
 describe('the documentation of metrics', () => {

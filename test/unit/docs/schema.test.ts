@@ -137,9 +137,11 @@ describe('what the tables say of values is what the program takes', () => {
   };
 
   for (const [name, option] of Object.entries(OPTIONS)) {
-    // The kernel's engine takes more values of `per`, and no number of a queue can be that of another.
+    // The kernel's engine takes more values of `per`, no number of a queue can be that of another, and engine `ahead` writes into
+    // rules of nft, for WANs alone.
     const base: RawConfig = {
       ...whole,
+      ...(name === 'engine' && { firewall: 'nft', service: undefined, backend: undefined }),
       ...(name === 'per' && { engine: 'kernel' }),
       ...(name === 'service-queue' && { 'queue-num': 9 }),
     };

@@ -3,13 +3,14 @@ import { rotation } from '../../choice.js';
 import type { Action, Choice, Share, Stage } from '../../plan.js';
 import { hashLines } from './hash.js';
 import { bitsWords, clientWords, ip } from './matches.js';
-import { chainName, copyChain, longHex, markChain, setName } from './names.js';
+import { chainName, copyChain, longHex, markChain, ringChain, setName } from './names.js';
 
 /** The words of an action; a rule of the plan is a rule of nft for each of them. */
 export function actionLines(action: Action, family: Family, stage: Stage): string[] {
   if (action.kind !== 'choose') return [actionWords(action, family, stage)];
   const { choice } = action;
-  return choice.hash === undefined ? [choiceWords(choice)] : hashLines(choice, choice.hash, family);
+  const own = choice.hash === undefined ? [choiceWords(choice)] : hashLines(choice, choice.hash, family);
+  return choice.ahead === undefined ? own : [ringWords(choice, choice.ahead, family), ...own];
 }
 
 /** The words of an action other than a choice. */
@@ -45,6 +46,11 @@ function actionWords(action: Exclude<Action, { kind: 'choose' }>, family: Family
     case 'log':
       return `log prefix "${action.prefix}"`;
   }
+}
+
+/** Leads to what a daemon has chosen beforehand. What that leaves undecided, as when nothing is written, goes on. */
+function ringWords({ mask, undecided: value = 0 }: Choice, pool: string, family: Family): string {
+  return `${bitsWords('meta mark', { value, mask })} jump ${ringChain(family, pool)}`;
 }
 
 /**

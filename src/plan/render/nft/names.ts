@@ -34,6 +34,26 @@ export function counterName(family: Family, comment: string): string {
   return `${named(comment.replace(/^wanmark /, ''))}_${family}`;
 }
 
+/** The chain in which a daemon's choices for a pool and family stand; it is empty until there are some. */
+export function ringChain(family: Family, pool: string): string {
+  return `ahead${family}.${named(pool)}`;
+}
+
+/** The chain to which these lead for a target, and the counter of it. */
+export function takenChain(pool: string, target: string): string {
+  return `ahead.${named(pool)}/${named(target)}`;
+}
+
+/** Whether a chain is one whose rules are a daemon's affair. */
+export function isRing(chain: string): boolean {
+  return /^ahead[46]\./.test(chain);
+}
+
+/** Whether a chain is one to which a daemon's choices lead. */
+export function isTaken(chain: string): boolean {
+  return chain.startsWith('ahead.');
+}
+
 /** A name that nft can read: it begins with a letter, and a sign that cannot stand in it is its code behind a slash. */
 function named(text: string): string {
   const name = text

@@ -1,6 +1,7 @@
 import { FAMILIES, type Family } from '../../../core/family.js';
 import type { FamilyPlan, Hook, MarkBits, Plan, Rule, SetPlan, SetSource, Stage } from '../../plan.js';
 import { actionLines } from './actions.js';
+import { aheadChains, aheadCounters } from './ahead.js';
 import { markChains, type NftChain } from './marks.js';
 import { asksNamed, matchWords } from './matches.js';
 import { baseName, chainName, counterName, setName, TABLE } from './names.js';
@@ -79,10 +80,14 @@ export function nftTable(plan: Plan, writing: NftWriting = AS_IT_IS): NftTable |
   const { families } = plan;
   if (FAMILIES.every((family) => isEmpty(families[family]))) return undefined;
   return {
-    counters: FAMILIES.flatMap((family) => counters(families[family], family)),
+    counters: [
+      ...FAMILIES.flatMap((family) => counters(families[family], family)),
+      ...aheadCounters(plan.ahead),
+    ],
     sets: FAMILIES.flatMap((family) => setsOf(families[family], family, writing)),
     chains: [
       ...markChains(plan, writing.marks),
+      ...aheadChains(plan.ahead),
       ...FAMILIES.flatMap((family) => familyChains(families[family], family, writing)),
       ...entrances(plan, writing),
     ],
