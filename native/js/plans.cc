@@ -47,6 +47,8 @@ Napi::Function PlansForJs::Define(Napi::Env env) {
                          InstanceMethod<&PlansForJs::Clear>("clear"),
                          InstanceMethod<&PlansForJs::Take>("take"),
                          InstanceMethod<&PlansForJs::Progress>("progress"),
+                         InstanceMethod<&PlansForJs::TellSome>("tellSome"),
+                         InstanceMethod<&PlansForJs::TakeCounts>("takeCounts"),
                          InstanceMethod<&PlansForJs::CountIn>("countIn"),
                          InstanceMethod<&PlansForJs::AskByInterface>("askByInterface"),
                          InstanceMethod<&PlansForJs::AskByFlow>("askByFlow"),
@@ -92,6 +94,20 @@ Napi::Value PlansForJs::Take(const Napi::CallbackInfo& info) {
 
 void PlansForJs::Progress(const Napi::CallbackInfo& info) {
   Write(plans_->Progress(KeyOf(info)), Numbers(info, 2));
+}
+
+void PlansForJs::TellSome(const Napi::CallbackInfo& info) {
+  plans_->TellSome(KeyOf(info), info[2].ToBoolean());
+}
+
+Napi::Value PlansForJs::TakeCounts(const Napi::CallbackInfo& info) {
+  const std::vector<MarkCount> counts = plans_->TakeCounts(KeyOf(info));
+  auto pairs = Napi::Uint32Array::New(info.Env(), 2 * counts.size());
+  for (size_t i = 0; i < counts.size(); i++) {
+    pairs[2 * i] = counts[i].mark;
+    pairs[2 * i + 1] = counts[i].count;
+  }
+  return pairs;
 }
 
 void PlansForJs::CountIn(const Napi::CallbackInfo& info) {

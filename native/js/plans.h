@@ -35,6 +35,10 @@ class PlansForJs : public Napi::ObjectWrap<PlansForJs> {
   Napi::Value Take(const Napi::CallbackInfo& info);
   /** For JS: progress(field, family, progress) writes ahead, used and repeated, as those above do. */
   void Progress(const Napi::CallbackInfo& info);
+  /** For JS: tellSome(field, family, some). */
+  void TellSome(const Napi::CallbackInfo& info);
+  /** For JS: takeCounts(field, family) returns an array of mark, count, mark, count and so on. */
+  Napi::Value TakeCounts(const Napi::CallbackInfo& info);
   /** For JS: countIn(words, shift), with words undefined to count nowhere. */
   void CountIn(const Napi::CallbackInfo& info);
   /** For JS: askByInterface(ifindexes). */

@@ -163,6 +163,7 @@ void Queue::OnWake() {
   const Napi::HandleScope scope(Env());
   // First what came first, so that the log has the order of the decisions.
   ReportTold();
+  ReportShort();
   if (const uint32_t count = loop_->handoff().Take()) {
     Decide(count);
     ReportTold();
@@ -197,6 +198,12 @@ void Queue::ReportTold() {
     left -= count;
   }
   telling_ = false;
+}
+
+void Queue::ReportShort() {
+  if (!loop_->TakeShort()) return;
+  const Napi::CallbackScope scope(Env(), *async_context_);
+  NotifyJs(on_told_, {Napi::Number::New(Env(), 0), Napi::Number::New(Env(), 0)});
 }
 
 void Queue::Tell(const Napi::CallbackInfo&) {

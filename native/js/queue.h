@@ -36,6 +36,8 @@ class Queue : public Napi::ObjectWrap<Queue>, private JsThread::Owner {
   void Decide(uint32_t count);
   /** Tells JS of what happened without it; see Told. */
   void ReportTold();
+  /** Calls onTold for nothing when a sequence of choices has become short. */
+  void ReportShort();
   void ReportTrouble();
   /** Tells JS that it was late, and that a ping came back. */
   void ReportSigns();

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/netlink.h"
@@ -31,9 +32,9 @@ constexpr int kRetryMs = 1;
 constexpr int kTroublePauseMs = 100;
 // How late JS must be before this thread says so. A strategy that is less late can still say so itself.
 constexpr std::chrono::seconds kNoticeAfter{1};
-// How long JS is not woken up again for what it is told, and after how many decisions it is all the same.
+// Within what time JS hears of a decision where it hears of each one, and after how many it does at once.
 // Each time costs two context switches, which is more than what a decision costs.
-constexpr uint64_t kTellEveryMs = 10;
+constexpr uint32_t kTellWithinMs = 10;
 constexpr uint32_t kTellAtOnce = 512;
 
 }  // namespace
@@ -137,21 +138,27 @@ bool QueueLoop::Gather(uint32_t received) {
   return true;
 }
 
+void QueueLoop::TellWithin(uint64_t now_ms, uint32_t within_ms) {
+  tell_at_ms_ = std::min(tell_at_ms_, now_ms + within_ms);
+}
+
 int QueueLoop::Tell() {
-  const uint32_t count = told_.Count();
-  if (count == 0) {
-    told_count_ = 0;
-    return -1;
+  if (plans_.TakeShort()) {
+    short_.store(true);
+    wake_js_();
   }
+  const uint32_t count = told_.Count();
+  told_count_ = std::min(told_count_, count);
+  if (count == 0) tell_at_ms_ = kNever;
+  if (tell_at_ms_ == kNever) return -1;
   const uint64_t now_ms = options_.now_ms();
-  const uint64_t age_ms = now_ms - told_at_ms_;
   // While JS has not come by, it is not woken up again for the same.
-  if (age_ms < kTellEveryMs && count < told_count_ + kTellAtOnce)
-    return static_cast<int>(kTellEveryMs - age_ms);
-  told_at_ms_ = now_ms;
+  if (now_ms < tell_at_ms_ && count < told_count_ + kTellAtOnce)
+    return static_cast<int>(tell_at_ms_ - now_ms);
+  tell_at_ms_ = kNever;
   told_count_ = count;
   wake_js_();
-  return static_cast<int>(kTellEveryMs);
+  return -1;
 }
 
 void QueueLoop::WaitForWork(bool socket_failed, int timeout_ms) {
@@ -213,7 +220,7 @@ void QueueLoop::Settle() {
 void QueueLoop::SettleKnown(uint64_t now_ms) {
   misses_.Clear();
   std::lock_guard lock(cache_mutex_);
-  plannable_ = told_.room();
+  tellable_ = told_.room();
   {
     Plans::Reader plans(plans_);
     for (uint32_t i = 0; i < packet_count_; i++) slots_[i] = FindDecision(packets_[i], plans, now_ms);
@@ -224,7 +231,18 @@ void QueueLoop::SettleKnown(uint64_t now_ms) {
 
 void QueueLoop::NotePlanned(uint64_t now_ms) {
   for (uint32_t i = 0; i < packet_count_; i++) {
-    if (slots_[i].kind == Slot::kPlanned) told_.Note(packets_[i], slots_[i].mark, now_ms);
+    const Slot& slot = slots_[i];
+    if (slot.kind != Slot::kPlanned) continue;
+    uint32_t within_ms = kTellWithinMs;
+    if (!slot.tell) {
+      // The room for the others of the batch stays theirs.
+      if (told_.room() <= BatchMemory::kCapacity) continue;
+      const Sampling::Share* share = sampling_.Takes(packets_[i].flow, slot.mark, now_ms);
+      if (share == nullptr) continue;
+      within_ms = share->tell_within_ms;
+    }
+    told_.Note(packets_[i], slot.mark, now_ms);
+    TellWithin(now_ms, within_ms);
   }
 }
 
@@ -259,21 +277,20 @@ QueueLoop::Slot QueueLoop::FindDecision(const Packet& packet, Plans::Reader& pla
   // A packet that has a mark already comes from rules that do not look at it, and would be queued again after
   // NF_REPEAT for ever. An ICMP error has the mark of the connection that it is about, and never gets
   // NF_REPEAT.
-  if (IsMarked(packet) && !packet.flow.is_icmp_error()) return Slot{Slot::kMarked, 0, 0};
+  if (IsMarked(packet) && !packet.flow.is_icmp_error()) return Slot{Slot::kMarked, 0, 0, false};
   const uint64_t hash = packet.flow.Hash(hash_key_);
   uint32_t finds = 0;
   const auto known =
       packet.flow.identifies_flow() ? cache_.Find(packet.flow, hash, now_ms, &finds) : std::nullopt;
   if (!known) {
     // What JS could not be told of is asked about, so that no decision is missing in its log.
-    const auto planned =
-        plannable_ == 0 ? std::nullopt : plans.Choose(packet, packet.old_mark & options_.mask, now_ms);
-    if (!planned) return Slot{Slot::kMissed, 0, misses_.Add(packet, hash)};
-    plannable_--;
-    if (packet.flow.identifies_flow()) cache_.Remember(packet.flow, hash, *planned, now_ms);
-    return Slot{Slot::kPlanned, *planned, 0};
+    const auto planned = plans.Choose(packet, packet.old_mark & options_.mask, now_ms, tellable_ > 0);
+    if (!planned) return Slot{Slot::kMissed, 0, misses_.Add(packet, hash), false};
+    if (planned->tell) tellable_--;
+    if (packet.flow.identifies_flow()) cache_.Remember(packet.flow, hash, planned->mark, now_ms);
+    return Slot{Slot::kPlanned, planned->mark, 0, planned->tell};
   }
-  return Slot{finds > kLoopFinds ? Slot::kLooping : Slot::kFound, *known, 0};
+  return Slot{finds > kLoopFinds ? Slot::kLooping : Slot::kFound, *known, 0, false};
 }
 
 bool QueueLoop::AskForMisses(uint64_t received_ms) {

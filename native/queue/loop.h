@@ -20,6 +20,7 @@
 #include "queue/misses.h"
 #include "queue/nfq_config.h"
 #include "queue/plans.h"
+#include "queue/sampling.h"
 #include "queue/stats.h"
 #include "queue/told.h"
 #include "queue/verdicts.h"
@@ -109,6 +110,8 @@ class QueueLoop {
    * back with the mark. Returns how many decisions were forgotten.
    */
   size_t Forget(uint32_t mark, uint32_t mask);
+  /** Whether a sequence of the plans has become short since the last call. */
+  bool TakeShort() { return short_.exchange(false); }
   /** Whether a Ping has been answered since the last call. */
   bool TakePong() { return pong_.exchange(false); }
   /** Takes the Trouble bits that were set since the last call. Each is set at most once in a queue's life. */
@@ -121,6 +124,8 @@ class QueueLoop {
     enum { kMarked, kFound, kLooping, kPlanned, kMissed } kind;
     uint32_t mark;
     uint32_t miss;
+    // Whether JS hears of each such choice.
+    bool tell;
   };
 
   void HandleDatagram(std::span<const uint8_t> datagram);
@@ -131,8 +136,8 @@ class QueueLoop {
   void SettleKnown(uint64_t now_ms);
   void SettleMisses(uint64_t received_ms);
   Slot FindDecision(const Packet& packet, Plans::Reader& plans, uint64_t now_ms);
-  /** Notes what plans decided of this batch. Called after the verdicts are sent, since no packet waits for
-   * it. */
+  /** Notes what plans decided of this batch, as far as JS is to hear of it. Called after the verdicts are
+   * sent, since no packet waits for it. */
   void NotePlanned(uint64_t now_ms);
   bool IsMarked(const Packet& packet) const;
   /** Returns whether JS answered in time. */
@@ -147,10 +152,13 @@ class QueueLoop {
   void AnswerPing();
   /** Returns whether it has let packets gather. */
   bool Gather(uint32_t received);
+  void TellWithin(uint64_t now_ms, uint32_t within_ms);
   /** Wakes JS when it is time to tell it something. Returns in how many ms that will be; -1 when there is
    * nothing. */
   int Tell();
   void WaitForWork(bool socket_failed, int timeout_ms);
+
+  static constexpr uint64_t kNever = UINT64_MAX;
 
   const LoopOptions options_;
   const SipKey hash_key_;
@@ -163,8 +171,9 @@ class QueueLoop {
   Handoff handoff_;
   Told told_;
   Plans& plans_;
-  // When JS was last woken up for what it is told, and how much that was.
-  uint64_t told_at_ms_ = 0;
+  Sampling sampling_;
+  // When JS is to be woken up for what was noted since it last was, and how much there was then.
+  uint64_t tell_at_ms_ = kNever;
   uint32_t told_count_ = 0;
 
   // This is held from the look into the cache, or into the answers, until the verdicts are sent, because
@@ -178,8 +187,8 @@ class QueueLoop {
   Packet packets_[BatchMemory::kCapacity];
   Slot slots_[BatchMemory::kCapacity];
   uint32_t packet_count_ = 0;
-  // How many decisions of plans there is room for in what is told.
-  uint32_t plannable_ = 0;
+  // How many decisions there is room for in what is told.
+  uint32_t tellable_ = 0;
   Misses misses_;
   // The answer to each miss. A miss without one has kKernelDecides.
   uint32_t answers_[BatchMemory::kCapacity];
@@ -189,6 +198,7 @@ class QueueLoop {
   std::atomic<bool> finished_{false};
   std::atomic<bool> ping_{false};
   std::atomic<bool> pong_{false};
+  std::atomic<bool> short_{false};
   bool said_late_ = false;
   std::atomic<uint32_t> trouble_{0};
   std::atomic<int> last_errno_{0};

@@ -37,6 +37,7 @@ void Plans::SetTable(PlanKey key, std::vector<uint32_t> marks, HashFields fields
   plan->fields = fields;
   std::lock_guard lock(mutex_);
   std::swap(plans_[key], plan);
+  if (plan != nullptr) Retire(key, *plan);
 }
 
 PlanProgress Plans::Clear(PlanKey key) {
@@ -45,6 +46,7 @@ PlanProgress Plans::Clear(PlanKey key) {
   if (found == plans_.end()) return PlanProgress{};
   const std::shared_ptr<Plan> plan = found->second;
   std::erase_if(plans_, [&](const auto& entry) { return entry.second == plan; });
+  Retire(key, *plan);
   return ProgressOf(*plan);
 }
 
@@ -70,6 +72,40 @@ PlanProgress Plans::ProgressOf(const Plan& plan) {
   PlanProgress progress = plan.progress;
   progress.ahead = plan.end - plan.begin;
   return progress;
+}
+
+void Plans::TellSome(PlanKey key, bool some) {
+  std::lock_guard lock(mutex_);
+  if (Plan* plan = Find(key)) plan->tell_some = some;
+}
+
+std::vector<MarkCount> Plans::TakeCounts(PlanKey key) {
+  std::lock_guard lock(mutex_);
+  if (Plan* plan = Find(key)) {
+    Retire(key, *plan);
+    plan->counts.clear();
+  }
+  Counts counts;
+  if (const auto found = retired_.find(key); found != retired_.end()) {
+    counts = std::move(found->second);
+    retired_.erase(found);
+  }
+  return counts;
+}
+
+void Plans::Retire(PlanKey key, const Plan& plan) {
+  if (plan.counts.empty()) return;
+  Counts& kept = retired_[key];
+  for (const MarkCount& one : plan.counts) AddTo(kept, one);
+}
+
+void Plans::AddTo(Counts& counts, MarkCount added) {
+  for (MarkCount& one : counts) {
+    if (one.mark != added.mark) continue;
+    one.count += added.count;
+    return;
+  }
+  counts.push_back(added);
 }
 
 void Plans::CountIn(std::span<uint32_t> words, int shift) {
@@ -98,6 +134,7 @@ void Plans::AskByFlow(const FlowKey& flow, uint64_t now_ms, uint64_t until_ms) {
 Plans::Plan& Plans::SequenceOf(PlanKey key, uint32_t repeat) {
   std::shared_ptr<Plan>& plan = plans_[key];
   if (plan == nullptr || plan->ring.empty()) {
+    if (plan != nullptr) Retire(key, *plan);
     plan = std::make_shared<Plan>();
     plan->ring.resize(kMostAhead);
   }
@@ -115,25 +152,30 @@ uint32_t Plans::Add(Plan& plan, std::span<const uint32_t> marks) {
   const auto count = std::min(room, static_cast<uint32_t>(marks.size()));
   for (uint32_t i = 0; i < count; i++) plan.ring[plan.end++ % kMostAhead] = marks[i];
   plan.made = std::min(kMostAhead, plan.made + count);
+  plan.short_at = (plan.end - plan.begin) / 2;
   return count;
 }
 
-std::optional<uint32_t> Plans::Choose(const Packet& packet, uint32_t field, uint64_t now_ms) {
+std::optional<Planned> Plans::Choose(const Packet& packet, uint32_t field, uint64_t now_ms, bool can_tell) {
   const FlowKey& flow = packet.flow;
   Plan* found = Find(PlanKey{field, flow.family});
   if (found == nullptr || flow.is_icmp_error() || IsAsked(packet, now_ms)) return std::nullopt;
   Plan& plan = *found;
+  const bool tell = !plan.tell_some;
+  if (tell && !can_tell) return std::nullopt;
   std::optional<uint32_t> mark;
   if (plan.table.empty()) {
     mark = Next(plan);
   } else {
     mark = plan.table[PlaceOf(HashFlow(flow, plan.fields), static_cast<uint32_t>(plan.table.size()))];
   }
-  if (mark) Count(*mark);
-  return mark;
+  if (!mark) return std::nullopt;
+  Count(plan, *mark);
+  return Planned{*mark, tell};
 }
 
-void Plans::Count(uint32_t mark) {
+void Plans::Count(Plan& plan, uint32_t mark) {
+  AddTo(plan.counts, {mark, 1});
   const size_t number = mark >> counted_shift_;
   // Only the holder of the mutex writes, but others read.
   if (number < counted_.size()) {
@@ -151,7 +193,12 @@ std::optional<uint32_t> Plans::Next(Plan& plan) {
     plan.progress.repeated++;
   }
   plan.progress.used++;
-  return plan.ring[plan.begin++ % kMostAhead];
+  const uint32_t mark = plan.ring[plan.begin++ % kMostAhead];
+  if (plan.end - plan.begin <= plan.short_at) {
+    plan.short_at = 0;
+    short_.store(true, std::memory_order_relaxed);
+  }
+  return mark;
 }
 
 bool Plans::IsAsked(const Packet& packet, uint64_t now_ms) {

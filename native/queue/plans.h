@@ -7,6 +7,7 @@
 // share the plans, so a sequence stays one sequence over all of them. What a mark means is not known here.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -33,6 +34,19 @@ struct PlanKey {
       return static_cast<size_t>(uint64_t{key.field} << 8 | key.family);
     }
   };
+};
+
+/** What a plan chose. */
+struct Planned {
+  uint32_t mark = 0;
+  /** Whether JS hears of each choice, or of some (Plans::TellSome). */
+  bool tell = true;
+};
+
+/** How many packets of a plan got a mark. */
+struct MarkCount {
+  uint32_t mark = 0;
+  uint32_t count = 0;
 };
 
 /** How far the I/O threads have come with a sequence. */
@@ -91,6 +105,17 @@ class Plans {
   std::optional<uint32_t> Take(PlanKey key);
 
   /**
+   * Has JS told of some of the choices of a plan, which there must be, or of each one again, as it is without
+   * this. It holds until there is another plan for the key.
+   */
+  void TellSome(PlanKey key, bool some);
+  /**
+   * Returns how many packets of a key, and of those that share its plan, were given each mark since the last
+   * call, by the plan that there is or by earlier ones.
+   */
+  std::vector<MarkCount> TakeCounts(PlanKey key);
+
+  /**
    * Adds 1 to `words[n]` for each choice of a mark with the number n, which is the mark shifted by `shift`,
    * so that it counts at once; for numbers below `words.size()`. The words must stay until other ones, or
    * none, are given.
@@ -104,13 +129,20 @@ class Plans {
 
   // --- any thread ---
 
+  /** Whether a sequence has become short since the last call, so that JS should say more. */
+  bool TakeShort() { return short_.load(std::memory_order_relaxed) && short_.exchange(false); }
+
   /** Chooses for several packets at one moment: between them JS changes nothing. */
   class Reader {
    public:
     explicit Reader(Plans& plans) : plans_(plans), lock_(plans.mutex_) {}
-    /** Returns the mark for a packet; nothing where JS has to be asked. `field` is the value of its field. */
-    std::optional<uint32_t> Choose(const Packet& packet, uint32_t field, uint64_t now_ms) {
-      return plans_.Choose(packet, field, now_ms);
+    /**
+     * Chooses for a packet; returns nothing where JS has to be asked, as when it has to hear of the choice
+     * and there is no room to note it. `field` is the value of the packet's field.
+     */
+    std::optional<Planned> Choose(const Packet& packet, uint32_t field, uint64_t now_ms,
+                                  bool can_tell = true) {
+      return plans_.Choose(packet, field, now_ms, can_tell);
     }
 
    private:
@@ -119,6 +151,9 @@ class Plans {
   };
 
  private:
+  // By mark. A plan has few.
+  using Counts = std::vector<MarkCount>;
+
   struct Plan {
     // The ring of a sequence, made when it is first used.
     std::vector<uint32_t> ring;
@@ -129,7 +164,11 @@ class Plans {
     // Both only grow, and wrap together with the places of the ring.
     uint32_t begin = 0;
     uint32_t end = 0;
+    // At how many choices ahead JS is asked for more; none once it was.
+    uint32_t short_at = 0;
     PlanProgress progress;
+    bool tell_some = false;
+    Counts counts;
     // Not empty for a table.
     std::vector<uint32_t> table;
     HashFields fields;
@@ -139,9 +178,12 @@ class Plans {
     size_t operator()(const FlowKey& flow) const { return flow.Hash(key); }
   };
 
-  std::optional<uint32_t> Choose(const Packet& packet, uint32_t field, uint64_t now_ms);
-  static std::optional<uint32_t> Next(Plan& plan);
-  void Count(uint32_t mark);
+  std::optional<Planned> Choose(const Packet& packet, uint32_t field, uint64_t now_ms, bool can_tell);
+  std::optional<uint32_t> Next(Plan& plan);
+  void Count(Plan& plan, uint32_t mark);
+  static void AddTo(Counts& counts, MarkCount added);
+  /** Keeps the counts of a plan that another one follows, or none. */
+  void Retire(PlanKey key, const Plan& plan);
   bool IsAsked(const Packet& packet, uint64_t now_ms);
   /** The plan of a key; null where there is none. */
   Plan* Find(PlanKey key) const;
@@ -152,6 +194,9 @@ class Plans {
   // Held for as long as it takes to choose for a batch, or to copy a plan: no thread waits long.
   mutable std::mutex mutex_;
   std::unordered_map<PlanKey, std::shared_ptr<Plan>, PlanKey::Hash> plans_;
+  // What plans that are gone have counted.
+  std::unordered_map<PlanKey, Counts, PlanKey::Hash> retired_;
+  std::atomic<bool> short_{false};
   std::span<uint32_t> counted_;
   int counted_shift_ = 0;
   std::vector<uint32_t> asked_interfaces_;

@@ -1,6 +1,6 @@
-// What happened without JS, for JS to hear of afterwards: the decisions that a plan gave, and the flows that
-// were left to the kernel because JS was late. JS writes the log, counts, and watches over connections, in
-// batches and in its own time; no packet waits for that.
+// What happened without JS, for JS to hear of afterwards: the decisions that a plan gave, each of them or
+// some (Plans::TellSome), and the flows that were left to the kernel because JS was late. JS writes the log,
+// counts, and watches over connections, in batches and in its own time; no packet waits for that.
 #pragma once
 
 #include <algorithm>

@@ -21,7 +21,10 @@ export interface BalancerShape extends PoolsShape {
   /** Makes the function that finds the pool that a packet is for. */
   readonly find: (pools: readonly Pool[]) => FindPool;
   readonly inbound: Inbound;
-  /** Told of each decision after it was counted. An exception costs nothing but what it was told for. */
+  /**
+   * Told of each decision after it was counted; of those that were made beforehand, only of some where
+   * {@link PlannerShape.tellsEach} says so. An exception costs nothing but what it was told for.
+   */
   readonly onDecision: DecisionListener;
   /** What choices are made beforehand for; by default every packet is asked about. */
   readonly planned?: (pools: readonly Pool[]) => PlannerShape;

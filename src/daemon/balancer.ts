@@ -131,7 +131,7 @@ export class Balancer implements Chooser {
     if (planned !== undefined) this.#planner?.follow(planned);
   }
 
-  /** Takes in what the queues settled on their own: counts it, and tells whoever is told of decisions. */
+  /** Takes in what the queues settled on their own, as far as they tell of it, and tells whoever is told of decisions. */
   #told(batch: Batch, from: number, count: number, nowMs: () => number): void {
     const flow = new BatchFlow(batch);
     let current = 0;
@@ -150,7 +150,6 @@ export class Balancer implements Chooser {
       const chosen = this.#planner?.chosen(mark, batch.oldMark[i]!, batch.family[i]!);
       if (chosen === undefined) continue;
       current = i;
-      chosen.member.picks++;
       this.#onDecision(chosen.pool, chosen.member, flow.at(i), packet, when);
     }
     this.#isolation.run(() => this.#planner?.refill(), undefined);
@@ -198,7 +197,13 @@ export class Balancer implements Chooser {
     this.#queues.tell();
     // What is said of the counts from here on is what the next connection is chosen by.
     this.#isolation.run(() => this.#planner?.recount(), undefined);
+    this.count();
     return this.#set.status();
+  }
+
+  /** Takes what was decided by now into the members' numbers of decisions. */
+  count(): void {
+    this.#isolation.run(() => this.#planner?.count(), undefined);
   }
 
   queueStatuses(): QueueStatus[] {

@@ -23,6 +23,8 @@ export interface Chooser {
   askByFlow(tuple: Tuple, forMs: number): void;
   /** Settles when the numbers of decisions are of now. */
   fresh(): Promise<void>;
+  /** Takes what was decided into the members' numbers of decisions, as far as that is known without waiting for it. */
+  count(): void;
   /** The status of each pool's members, in their order, as `wanmark status` shows it. */
   status(): readonly (readonly MemberStatus[])[];
   queueStatuses(): QueueStatus[];

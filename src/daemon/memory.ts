@@ -28,7 +28,7 @@ interface Written {
 
 /** One that chooses: the WANs, or the services. */
 interface Chooser {
-  readonly balancer: { readonly pools: readonly Pool[] };
+  readonly balancer: { readonly pools: readonly Pool[]; count(): void };
   memory(): ReadonlyMap<TargetId, UplinkMemory>;
 }
 
@@ -78,6 +78,7 @@ export function takeUpPicks(pools: readonly Pool[], picks: Picks = {}): void {
 }
 
 function picksOf(chooser: Chooser | undefined): Picks {
+  chooser?.balancer.count();
   return Object.fromEntries(
     (chooser?.balancer.pools ?? []).map(({ name, members }) => [
       name,

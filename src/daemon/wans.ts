@@ -6,6 +6,7 @@ import type { PolicyStatus, StickyStatus, WanStatus } from '../control/status.js
 import { markMember } from '../core/bare-mark.js';
 import type { RateHistory } from '../core/byte-meter.js';
 import { NO_EVENTS } from '../core/event.js';
+import type { Family } from '../core/family.js';
 import type { Flow } from '../core/flow.js';
 import type { Member } from '../core/member.js';
 import { Pairs } from '../core/pairs.js';
@@ -357,6 +358,7 @@ export class Wans {
         poolOf: poolsByPolicy(pools, config.policies),
         insteadOf: poolInstead(pools, config.policies),
         countsOf: (pool) => chosenBy(pool.strategy),
+        tellsEach: (pool, family) => log !== undefined || isLone(pool, family),
       }),
       onDecision: (pool, member, flow, packet, when) => {
         // This cannot throw, so the log gets its line whatever becomes of the watch.
@@ -441,6 +443,14 @@ export class Wans {
     this.#settled = Promise.all([this.#settled, acted]).then(() => undefined);
     return acted;
   }
+}
+
+/** Whether connections of a policy may be such that no other WAN can take: see {@link LoneFlows}. */
+function isLone(pool: Pool, family: Family): boolean {
+  return (
+    pool.name !== DEFAULT_POLICY &&
+    pool.candidates(family).some(({ target }) => !pool.hasOther(target.name, family))
+  );
 }
 
 /** Names a decision in the log. */

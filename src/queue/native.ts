@@ -107,6 +107,9 @@ export interface NativePlans {
   take(field: number, family: number): number | undefined;
   /** Writes how many choices are ahead, were used, and of these repeated, as those above do. */
   progress(field: number, family: number, progress: Uint32Array): void;
+  tellSome(field: number, family: number, some: boolean): void;
+  /** Returns a mark, its count, another mark and so on. */
+  takeCounts(field: number, family: number): Uint32Array;
   countIn(words: Uint32Array | undefined, shift: number): void;
   askByInterface(ifindexes: Uint32Array): void;
   askByFlow(

@@ -111,6 +111,22 @@ export class Plans {
   }
 
   /**
+   * Has {@link QueueOptions.onTold} called for some of a plan's choices, by which it can be seen what becomes of
+   * connections, or again for each one, as by default. Holds until another plan is made for the key; there must be one.
+   */
+  tellSome({ field, family }: PlanKey, some: boolean): void {
+    this.native.tellSome(field, family, some);
+  }
+
+  /** How many packets were given each mark since the last call, by the plan that there is or by earlier ones. */
+  takeCounts({ field, family }: PlanKey): ReadonlyMap<number, number> {
+    const pairs = this.native.takeCounts(field, family);
+    const counts = new Map<number, number>();
+    for (let i = 0; i < pairs.length; i += 2) counts.set(pairs[i]!, pairs[i + 1]!);
+    return counts;
+  }
+
+  /**
    * Adds 1 to the element `mark >>> shift` of `words` at each choice, where there is one; undefined: counts nowhere.
    * Other threads write, so it is only to be read.
    */

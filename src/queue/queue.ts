@@ -46,9 +46,9 @@ export interface QueueOptions {
   plans?: Plans;
   /**
    * Called, some time later, for what was settled without `decide`, in the order of the verdicts: what a plan decided,
-   * and flows that were left to the kernel because `decide` was late. A flow that `decide` was shown, and answered too
-   * late, is among these. While {@link MOST_TOLD} wait to be told, packets with a plan are asked about, and late flows
-   * are not noted.
+   * each packet or some ({@link Plans.tellSome}), and flows that were left to the kernel because `decide` was late. A flow that `decide` was shown, and answered too
+   * late, is among these. While {@link MOST_TOLD} wait to be told, packets of which each is told are asked about, and late
+   * flows are not noted. Also called, for no packet, when a sequence has become short.
    */
   onTold?: ToldListener;
 }

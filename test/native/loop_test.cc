@@ -88,6 +88,13 @@ class Lab {
     } while (!loop->TakePong());
   }
 
+  /** Sleeps until it is woken up because a sequence is short. */
+  void AwaitShort() {
+    do {
+      wakes_.acquire();
+    } while (!loop->TakeShort());
+  }
+
   /** Whether there is something to read. */
   bool HasSent() {
     pollfd readable{kernel_, POLLIN, 0};
@@ -683,7 +690,7 @@ void TestPlanKeeps() {
   const uint32_t others[] = {7, 8};
   Packet packet;
   packet.flow.family = 4;
-  const auto next = [&] { return Plans::Reader(plans).Choose(packet, 0, 0).value(); };
+  const auto next = [&] { return Plans::Reader(plans).Choose(packet, 0, 0).value().mark; };
   plans.Append({0, 4}, marks, 1);
   CHECK_EQUAL(next(), 1);
   CHECK_EQUAL(next(), 2);
@@ -711,10 +718,10 @@ void TestPlanRoom() {
   Packet packet;
   packet.flow.family = 4;
   const auto next = [&] { return Plans::Reader(plans).Choose(packet, 0, 0); };
-  for (const uint32_t mark : marks) CHECK_EQUAL(next().value(), mark);
+  for (const uint32_t mark : marks) CHECK_EQUAL(next().value().mark, mark);
   CHECK_EQUAL(plans.Append({0, 4}, marks, 0).value(), marks.size());
-  CHECK_EQUAL(next().value(), 1);
-  for (const uint32_t mark : marks) CHECK_EQUAL(next().value(), mark);
+  CHECK_EQUAL(next().value().mark, 1);
+  for (const uint32_t mark : marks) CHECK_EQUAL(next().value().mark, mark);
   CHECK(!next());
 }
 
@@ -813,8 +820,8 @@ void TestPlanTable() {
     packet.flow.sport = static_cast<uint16_t>(port);
     packet.flow.dport = static_cast<uint16_t>(port % 7);
     const auto mark = Plans::Reader(plans).Choose(packet, 0, 0);
-    CHECK_EQUAL(mark.value(), 1 + PlaceOf(Mix32(port), 4));
-    seen[*mark]++;
+    CHECK_EQUAL(mark.value().mark, 1 + PlaceOf(Mix32(port), 4));
+    seen[mark->mark]++;
   }
   for (uint32_t mark = 1; mark <= 4; mark++) CHECK(seen[mark] > 900 && seen[mark] < 1100);
   CHECK_EQUAL(plans.Clear({0, 4}).ahead, 0);
@@ -843,6 +850,122 @@ void TestPlanTellsAll() {
   lab.Close();
 }
 
+/** Where JS need not hear of each choice, it hears of all while they are few, and of some beyond that. */
+void TestPlanTellsSome() {
+  Lab lab(std::chrono::seconds(60), 65536);
+  std::vector<uint32_t> marks;
+  for (uint32_t n = 0; n < 1000; n++) marks.push_back(n % 2 + 1);
+  lab.plans.Append({0, 4}, marks, 0);
+  lab.plans.TellSome({0, 4}, true);
+  lab.Start();
+  for (uint32_t n = 0; n < 1000; n++) {
+    lab.Queue(Udp(n, static_cast<uint16_t>(n)));
+    lab.Expect({Repeat(n, marks[n])});
+  }
+  lab.loop->NoteAll();
+  Told& told = lab.loop->told();
+  const uint32_t few = Sampling::kUdp.all_of;
+  for (uint32_t n = 0; n < 2 * few; n++) CHECK_EQUAL(lab.told_memory.sport[n], n);
+  CHECK(told.Count() > 2 * few && told.Count() < 200);
+  // A new window has its own.
+  told.Drop(told.Count());
+  lab.now_ms += Sampling::kWindowMs;
+  const uint32_t more[] = {1};
+  lab.plans.Append({0, 4}, more, 0);
+  const uint32_t place = told.place();
+  lab.Queue(Udp(2000, 2000));
+  lab.Expect({Repeat(2000, 1)});
+  lab.loop->NoteAll();
+  CHECK_EQUAL(told.Count(), 1);
+  CHECK_EQUAL(lab.told_memory.sport[place], 2000);
+
+  // None is missing in the counts.
+  const std::vector<MarkCount> counts = lab.plans.TakeCounts({0, 4});
+  CHECK_EQUAL(counts.size(), 2);
+  for (const MarkCount& one : counts) CHECK_EQUAL(one.count, one.mark == 1 ? 501 : 500);
+  CHECK(lab.plans.TakeCounts({0, 4}).empty());
+  lab.Close();
+}
+
+/** However full it is, what JS hears some of is planned, and does not take the place of what it hears all of.
+ */
+void TestPlanTellsSomeWhenFull() {
+  Lab lab(std::chrono::seconds(60), 65536);
+  const uint32_t marks[] = {1};
+  lab.plans.Append({0, 4}, marks, 1);
+  lab.Start();
+  const uint32_t nearly = Told::kCapacity - BatchMemory::kCapacity;
+  for (uint32_t n = 0; n < nearly; n++) {
+    lab.Queue(Udp(n, static_cast<uint16_t>(n)));
+    lab.Expect({Repeat(n, 1)});
+  }
+  lab.plans.TellSome({0, 4}, true);
+  lab.Queue(Udp(1, 60000));
+  lab.Expect({Repeat(1, 1)});
+  lab.loop->NoteAll();
+  CHECK_EQUAL(lab.loop->told().Count(), nearly);
+  CHECK(!IsAsked(lab));
+  lab.Close();
+}
+
+/** Counts outlive their plan; each packet counts once, whichever key of a shared plan it has. */
+void TestPlanCounts() {
+  Plans plans;
+  const uint32_t marks[] = {5, 5, 6};
+  Packet packet;
+  const auto choose = [&](uint8_t family) {
+    packet.flow.family = family;
+    return Plans::Reader(plans).Choose(packet, 0, 0).has_value();
+  };
+  const auto count = [&](uint32_t mark) {
+    for (const MarkCount& one : plans.TakeCounts({0, 4})) {
+      if (one.mark == mark) return one.count;
+    }
+    return uint32_t{0};
+  };
+  plans.Append({0, 4}, marks, 0);
+  plans.Share({0, 4}, {0, 6});
+  CHECK(choose(4) && choose(6));
+  plans.Clear({0, 4});
+  CHECK(!choose(4));
+  CHECK_EQUAL(count(5), 2);
+  plans.SetTable({0, 4}, {7}, HashFields{.src = true});
+  CHECK(choose(4));
+  plans.SetTable({0, 4}, {7}, HashFields{.src = true});
+  CHECK(choose(4));
+  plans.Append({0, 4}, marks, 0);
+  CHECK_EQUAL(count(7), 2);
+  CHECK(!plans.Take({0, 6}));
+  CHECK_EQUAL(plans.Take({0, 4}).value(), 5);
+  CHECK_EQUAL(count(5), 0);
+}
+
+/** JS is woken up once when half of a sequence is used up. */
+void TestPlanShort() {
+  Lab lab;
+  const uint32_t marks[] = {1, 1, 1, 1};
+  lab.plans.Append({0, 4}, marks, 0);
+  lab.Start();
+  lab.Queue(Udp(1, 1001));
+  lab.Expect({Repeat(1, 1)});
+  lab.loop->NoteAll();
+  CHECK(!lab.loop->TakeShort());
+  lab.Queue(Udp(2, 1002));
+  lab.Expect({Repeat(2, 1)});
+  lab.AwaitShort();
+  lab.Queue(Udp(3, 1003));
+  lab.Expect({Repeat(3, 1)});
+  lab.loop->NoteAll();
+  CHECK(!lab.loop->TakeShort());
+  lab.plans.Append({0, 4}, marks, 0);
+  for (uint32_t n = 4; n <= 6; n++) {
+    lab.Queue(Udp(n, static_cast<uint16_t>(1000 + n)));
+    lab.Expect({Repeat(n, 1)});
+  }
+  lab.AwaitShort();
+  lab.Close();
+}
+
 }  // namespace
 
 int main() {
@@ -862,6 +985,10 @@ int main() {
   TestPlanAsksTooMany();
   TestPlanTable();
   TestPlanTellsAll();
+  TestPlanTellsSome();
+  TestPlanTellsSomeWhenFull();
+  TestPlanCounts();
+  TestPlanShort();
   TestPing();
   TestNeverTaken();
   TestCloseDrains();

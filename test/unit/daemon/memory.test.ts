@@ -49,7 +49,7 @@ function daemon(clock: FakeClock, memory?: DaemonMemory, raw: RawConfig = RAW) {
 
 /** What the second daemon recalls of the first, through a file. */
 function handedOver(first: ReturnType<typeof daemon>, raw: RawConfig = RAW) {
-  const wans = { balancer: { pools: [] }, memory: () => first.uplinks.memory() };
+  const wans = { balancer: { pools: [], count: () => {} }, memory: () => first.uplinks.memory() };
   const text = JSON.stringify(remembered({ ...first, wans, services: undefined }, AHEAD.first));
   return recalled(JSON.parse(text), parseConfig(raw), AHEAD.second);
 }

@@ -46,17 +46,26 @@ function made(name: string, wans: readonly Wan[], slowStartMs = 0) {
   );
   const counting = factory.needs?.includes('connections') === true;
   states.watch(() => planner.refresh());
+  const { tellSome } = plans;
+  /** By field and family, in the order in which it was said. */
+  const some: [number, number, boolean][] = [];
+  plans.tellSome = (key, value) => {
+    some.push([FIELD.decode(key.field), key.family, value]);
+    tellSome.call(plans, key, value);
+  };
+  const each = new Set<string>();
   planner.follow({
     numbers: [0, POLICY],
     poolOf: (number) => (number === 0 ? pool : other),
     countsOf: () => (counting ? { counts } : undefined),
+    tellsEach: ({ name }) => each.has(name),
   });
   /** Uses choices as the queues do; 0 where a packet would be asked about. */
   const use = (count: number, family: Family = 4, number = 0) =>
     Array.from({ length: count }, () =>
       FIELD.decode(plans.take({ field: number === 0 ? 0 : FIELD.encode(number), family }) ?? 0),
     );
-  return { planner, plans, pool, states, use, told, live, clock };
+  return { planner, plans, pool, states, use, told, live, clock, some, each };
 }
 
 const sum = (marks: readonly number[], mark: number) => marks.filter((one) => one === mark).length;
@@ -137,10 +146,18 @@ describe('Planner', () => {
     planner.stop();
   });
 
-  it('says more beforehand where much is used', () => {
-    const { planner, plans, use } = made('round-robin', [wan(1), wan(2)]);
+  it('says more beforehand where half is used, and more at a time where that is soon', () => {
+    const { planner, plans, use, clock } = made('round-robin', [wan(1), wan(2)]);
     const key = { field: 0, family: 4 } as const;
-    assert.equal(plans.progress(key).ahead, 256);
+    for (let i = 0; i < 10; i++) {
+      assert.equal(plans.progress(key).ahead, 256);
+      clock.ms += 1000;
+      use(127);
+      planner.refill();
+      assert.equal(plans.progress(key).ahead, 129);
+      use(1);
+      planner.refill();
+    }
     for (let i = 0; i < 10; i++) {
       use(plans.progress(key).ahead);
       planner.refill();
@@ -224,6 +241,62 @@ describe('Planner', () => {
     states.found(id, { up: true, since: 0, reason: 'test', heldUntil: undefined });
     states.admit(id);
     assert.deepEqual(use(1), [0]);
+    planner.stop();
+  });
+
+  it('has a sample told, or each choice of those pools for whom somebody has to hear of it', async () => {
+    const { planner, states, some, each } = made('weighted', [wan(1), wan(2)]);
+    const last = () => some.slice(-2).map(([number, , value]) => [number, value]);
+    assert.deepEqual(last(), [
+      [0, true],
+      [POLICY, true],
+    ]);
+    each.add('voice');
+    states.found(targetId('wan1', 4), { up: false, since: 0, reason: 'test', heldUntil: undefined });
+    assert.deepEqual(
+      some.slice(-4).map(([number, family, value]) => [number, family, value]),
+      [
+        [0, 4, true],
+        [0, 6, true],
+        [POLICY, 4, false],
+        [POLICY, 6, false],
+      ],
+    );
+    planner.stop();
+    const table = made('source-hash', [wan(1), wan(2)]);
+    table.each.add('default');
+    table.planner.refresh();
+    let written = 0;
+    const { setTable } = table.plans;
+    table.plans.setTable = (...given) => {
+      setTable.apply(table.plans, given);
+      written = table.some.length;
+    };
+    // It was said before there is a table, and again when there is.
+    await until(() => written > 0 && table.some.length > written);
+    assert.equal(table.some.at(-1)![2], table.some.at(-1)![0] === POLICY);
+    table.planner.stop();
+  });
+
+  it('counts what the queues decided for the pool that chose, whatever comes after it', () => {
+    const { planner, plans, pool, states } = made('weighted', [wan(1), wan(2)]);
+    let counts: [number, number][] = [[FIELD.encode(2), 7]];
+    plans.takeCounts = ({ field }) => (field === 0 ? new Map(counts.splice(0)) : new Map());
+    planner.count();
+    planner.count();
+    assert.deepEqual(
+      pool.members.map(({ picks }) => picks),
+      [0, 7],
+    );
+    counts = [
+      [FIELD.encode(1), 2],
+      [FIELD.encode(9), 1],
+    ];
+    states.found(targetId('wan1', 4), { up: false, since: 0, reason: 'test', heldUntil: undefined });
+    assert.deepEqual(
+      pool.members.map(({ picks }) => picks),
+      [2, 7],
+    );
     planner.stop();
   });
 
