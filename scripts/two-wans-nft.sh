@@ -184,6 +184,7 @@ print_table() {
 				meta l4proto 41 goto mangle4.WANMARK_CLEAR
 				meta l4proto 47 goto mangle4.WANMARK_CLEAR
 				meta l4proto 50 goto mangle4.WANMARK_CLEAR
+				meta l4proto 115 goto mangle4.WANMARK_CLEAR
 				meta l4proto 51 goto mangle4.WANMARK_CLEAR
 				meta l4proto 17 ip daddr @far_ends_4 goto mangle4.WANMARK_CLEAR
 				udp sport 68 udp dport 67 return
@@ -257,6 +258,7 @@ print_table() {
 				meta l4proto 41 goto mangle6.WANMARK_CLEAR
 				meta l4proto 47 goto mangle6.WANMARK_CLEAR
 				meta l4proto 50 goto mangle6.WANMARK_CLEAR
+				meta l4proto 115 goto mangle6.WANMARK_CLEAR
 				meta l4proto 17 ip6 daddr @far_ends_6 goto mangle6.WANMARK_CLEAR
 				udp sport 546 udp dport 547 return
 				rt ipsec exists return
@@ -703,6 +705,9 @@ far_ends() {
 	shift
 	for _device in "$@"; do
 		ip -d -o link show dev "$_device" 2>/dev/null | sed -n 's/.* remote \([^ ]*\) .*/\1/p'
+		_tunnel=$(ip l2tp show session 2>/dev/null |
+			awk -v device="$_device" '/^Session/ { tunnel = $5 } /interface name:/ && $3 == device { print tunnel }')
+		[ -z "$_tunnel" ] || ip l2tp show tunnel tunnel_id "$_tunnel" | awk '/ From / { print $4 }'
 		wg show "$_device" endpoints 2>/dev/null | awk '{ sub(/:[0-9]+$/, "", $2); gsub(/[][]/, "", $2); print $2 }'
 	done | awk -v family="$_family" '
 		/^[0-9a-f.:]+$/ && ($1 ~ /:/) == (family == 6) && !/^(0\.0\.0\.0|::|22[4-9]\.|23[0-9]\.|ff)/' | sort -u

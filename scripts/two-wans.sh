@@ -100,6 +100,7 @@ print_tables4() {
 		-A WANMARK_OUT -p 41 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 47 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 50 -g WANMARK_CLEAR
+		-A WANMARK_OUT -p 115 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 51 -g WANMARK_CLEAR
 		$(each "$far_ends_4" "-A WANMARK_OUT -p 17 -d @ -g WANMARK_CLEAR")
 		-A WANMARK_OUT -p udp --sport 68 --dport 67 -j RETURN
@@ -200,6 +201,7 @@ print_tables6() {
 		-A WANMARK_OUT -p 41 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 47 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 50 -g WANMARK_CLEAR
+		-A WANMARK_OUT -p 115 -g WANMARK_CLEAR
 		$(each "$far_ends_6" "-A WANMARK_OUT -p 17 -d @ -g WANMARK_CLEAR")
 		-A WANMARK_OUT -p udp --sport 546 --dport 547 -j RETURN
 		-A WANMARK_OUT -m policy --dir out --pol ipsec -j RETURN
@@ -560,6 +562,9 @@ far_ends() {
 	shift
 	for _device in "$@"; do
 		ip -d -o link show dev "$_device" 2>/dev/null | sed -n 's/.* remote \([^ ]*\) .*/\1/p'
+		_tunnel=$(ip l2tp show session 2>/dev/null |
+			awk -v device="$_device" '/^Session/ { tunnel = $5 } /interface name:/ && $3 == device { print tunnel }')
+		[ -z "$_tunnel" ] || ip l2tp show tunnel tunnel_id "$_tunnel" | awk '/ From / { print $4 }'
 		wg show "$_device" endpoints 2>/dev/null | awk '{ sub(/:[0-9]+$/, "", $2); gsub(/[][]/, "", $2); print $2 }'
 	done | awk -v family="$_family" '
 		/^[0-9a-f.:]+$/ && ($1 ~ /:/) == (family == 6) && !/^(0\.0\.0\.0|::|22[4-9]\.|23[0-9]\.|ff)/' | sort -u

@@ -16,6 +16,8 @@ export interface Device {
   readonly ipsec?: true;
   /** The tunnel that it is the end of, with the far end where the device knows one; given only for tunnels. */
   readonly tunnel?: { readonly kind: string; readonly remote?: string };
+  /** Whether it is an Ethernet device of no kind and above no hardware, as those of L2TP; given only where it is. */
+  readonly unexplained?: true;
 }
 
 /** One way of a route. */

@@ -4,7 +4,7 @@ import type { Scene } from './scene.js';
 import { defaultDevices } from './uplink.js';
 
 /**
- * The far ends of tunnels that are WANs. What such a tunnel itself sends (WireGuard, VXLAN) is a connection of the router: a
+ * The far ends of tunnels that are WANs. What such a tunnel itself sends (WireGuard, VXLAN, L2TP) is a connection of the router: a
  * WAN would be chosen for it, perhaps the tunnel, which then swallows its own packets. So it goes by the main table.
  *
  * VXLAN and Geneve look its route up with the mark of the packet inside, which leads into the tunnel for certain, and drop
@@ -35,12 +35,13 @@ export function tellFarEnds({ config, facts, family, uplinks, note }: Scene): vo
     ({ dst, ways }) => !dst.includes('/') && dst !== 'default' && ways.length > 0,
   );
   for (const { wan } of uplinks) {
-    const tunnel = facts.devices.get(wan.dev)?.tunnel;
-    if (tunnel === undefined) continue;
     const ends = endsOf(wan.dev, facts);
-    const what = `warning: WAN ${wan.name}: ${wan.dev} is a tunnel (${tunnel.kind})`;
-    const isRouted = tunnel.kind === 'tun' && hostRoutes;
-    if (ends.length === 0 && !isRouted && config.rules.own && !UNBALANCED.has(tunnel.kind))
+    // A device that has a far end without being known as a tunnel is one of L2TP.
+    const kind = facts.devices.get(wan.dev)?.tunnel?.kind ?? (ends.length > 0 ? 'l2tp' : undefined);
+    if (kind === undefined) continue;
+    const what = `warning: WAN ${wan.name}: ${wan.dev} is a tunnel (${kind})`;
+    const isRouted = kind === 'tun' && hostRoutes;
+    if (ends.length === 0 && !isRouted && config.rules.own && !UNBALANCED.has(kind))
       note(
         `${what} whose far end is not known, so it may be led into itself; --exclude the far end's address`,
       );

@@ -3,8 +3,8 @@ import type { Rule } from './plan.js';
 import { INTO_IPSEC, leave } from './rule.js';
 import type { Scene } from './scene.js';
 
-/** Protocol numbers of IANA: IPv4 and IPv6 in something else, GRE, ESP. */
-const TUNNELS = [4, 41, 47, 50];
+/** Protocol numbers of IANA: IPv4 and IPv6 in something else, GRE, ESP, L2TP version 3. */
+const TUNNELS = [4, 41, 47, 50, 115];
 
 /** AH. In IPv6 it is a header of the packet inside, never its protocol. */
 const AH = 51;

@@ -127,7 +127,7 @@ function devicesOf(links: readonly Link[]): Devices {
   if (before !== undefined) return before;
   const devices = new Map<string, Device>();
   const names = new Map<number, string>();
-  for (const { name, index, type, flags, vrf, ipsec, tunnel } of links) {
+  for (const { name, index, type, flags, vrf, ipsec, tunnel, unexplained } of links) {
     devices.set(name, {
       index,
       up: (flags & IFF_UP) !== 0,
@@ -136,6 +136,7 @@ function devicesOf(links: readonly Link[]): Devices {
       ...(vrf === undefined ? {} : { vrf }),
       ...(ipsec === undefined ? {} : { ipsec }),
       ...(tunnel === undefined ? {} : { tunnel }),
+      ...(unexplained === undefined ? {} : { unexplained }),
     });
     names.set(index, name);
   }

@@ -17,6 +17,8 @@ export interface Link {
   readonly ipsec?: true;
   /** Given only where it is a tunnel. */
   readonly tunnel?: LinkTunnel;
+  /** Whether it is an Ethernet device of no kind and above no hardware, as those of L2TP; given only where it is. */
+  readonly unexplained?: true;
 }
 
 /** The tunnel that a device is the end of. */
@@ -47,6 +49,8 @@ const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_EXT_MASK = 29;
+/** The hardware of a device; before Linux 5.14 of none. */
+const IFLA_PARENT_DEV_NAME = 56;
 /**
  * RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h, since Linux 4.4, leaves out the counters, which would be most of the
  * answer.
@@ -100,11 +104,14 @@ export function parseLinks(messages: Uint8Array): Link[] {
     let isInVrf = false;
     let endsIpsec = false;
     let tunnel: LinkTunnel | undefined;
+    let isExplained = view.getUint16(start + 2, LITTLE_ENDIAN) !== ARPHRD_ETHER;
     forEachAttribute(view, start + IFINFOMSG_BYTES, end, (type, _, from, to) => {
       if (type === IFLA_IFNAME) name = readText(view, from, to);
+      if (type === IFLA_PARENT_DEV_NAME) isExplained = true;
       if (type !== IFLA_LINKINFO) return;
       tunnel = parseTunnel(view, from, to);
       forEachAttribute(view, from, to, (kind, __, first, last) => {
+        if (kind === IFLA_INFO_KIND) isExplained = true;
         if (kind === IFLA_INFO_KIND) endsIpsec = IPSEC_KINDS.has(readText(view, first, last));
         if (kind === IFLA_INFO_SLAVE_KIND) isInVrf = readText(view, first, last) === 'vrf';
       });
@@ -118,6 +125,7 @@ export function parseLinks(messages: Uint8Array): Link[] {
       ...(isInVrf ? { vrf: true as const } : {}),
       ...(endsIpsec ? { ipsec: true as const } : {}),
       ...(tunnel === undefined ? {} : { tunnel }),
+      ...(isExplained ? {} : { unexplained: true as const }),
     });
   });
   return links;

@@ -41,6 +41,11 @@ function newLink(name: string, kind: string, data: Uint8Array = new Uint8Array(0
   const text = (string: string) => Buffer.from(`${string}\0`);
   const info = Buffer.concat([attribute(1, text(kind)), attribute(2, data)]);
   const body = Buffer.concat([new Uint8Array(16), attribute(3, text(name)), attribute(18, info)]);
+  return message(body);
+}
+
+/** A message RTM_NEWLINK (16). */
+function message(body: Uint8Array): Uint8Array {
   const header = Buffer.alloc(16);
   new Uint32Array(header.buffer, header.byteOffset, 1)[0] = header.length + body.length;
   new Uint16Array(header.buffer, header.byteOffset, 3)[2] = 16;
@@ -89,6 +94,20 @@ describe('parseLinks', () => {
     assert.equal(tunnel('veth', attribute(2, host)), undefined);
     const whole = newLink('dev0', 'tun', attribute(3, Uint8Array.of(1)));
     parseDamaged(whole, parseLinks);
+  });
+
+  it('tells an Ethernet device without a kind and without hardware, as those of L2TP are', () => {
+    /** A device of an ARPHRD_* number, with IFLA_IFNAME (3) and such as IFLA_PARENT_DEV_NAME (56). */
+    const plain = (type: number, ...more: Uint8Array[]) => {
+      const info = new Uint8Array(16);
+      info[2] = type;
+      const body = Buffer.concat([info, attribute(3, Buffer.from('dev0\0')), ...more]);
+      return parseLinks(message(body))[0]?.unexplained;
+    };
+    assert.equal(plain(1), true);
+    assert.equal(plain(1, attribute(56, Buffer.from('0000:00:03.0\0'))), undefined, 'hardware');
+    assert.equal(plain(1, attribute(18, attribute(1, Buffer.from('vlan\0')))), undefined, 'of a kind');
+    assert.equal(plain(0), undefined, 'no Ethernet');
   });
 
   it('reads nothing beyond a dump that breaks off, or is damaged', () => parseDamaged(LINKS, parseLinks));
