@@ -60,10 +60,11 @@ function writeLine(
   { field, option, targets }: FieldInUse,
   led: readonly MarkRule[],
 ): string | undefined {
-  const { where, text, of, value, mask, early } = write;
+  const { where, text, of, value, mask, early, copies } = write;
   const touched = (mask & field.mask) >>> 0;
   const given = ((value ?? 0) & field.mask) >>> 0;
   // What is cleared before we look, or after we have used it, is not missed.
+  if (copies !== undefined) return touched === 0 ? undefined : copyLine(write);
   if (touched === 0 || (of === 'packet' && early && given === 0)) return undefined;
   const isOurs = targets.some(({ mark }) => field.encode(mark) === given);
   if (of === 'packet' && !isOurs && value !== undefined && led.some((rule) => matches(rule, value)))
@@ -74,4 +75,18 @@ function writeLine(
     return `${what}, so what it meets loses its number; let it leave these bits as they are`;
   const kept = hex((mask & ~field.mask) >>> 0);
   return `${what}, so what it meets loses its number; let it write ${hex(value)} under the mask ${kept}`;
+}
+
+/** Says what a copy of the one mark to the other does. */
+function copyLine({ where, text, copies }: MarkWrite): string {
+  if (copies === 'before us') {
+    return (
+      `${where} (${text}) copies the packet's mark to the connection before wanmark has set it, so connections that NAT does ` +
+      "not translate lose their WAN; put it behind wanmark's rules"
+    );
+  }
+  return (
+    `${where} (${text}) marks the router's own packets when their way is found already, so its connections by other WANs ` +
+    "than main's are cut; make it a chain of the type 'route', or give it the priority -149"
+  );
 }

@@ -25,6 +25,7 @@ export function nftWrites(ruleset: string): MarkWrite[] {
   let table = '';
   let chain = '';
   let early = false;
+  let place: Place = 'harmless';
   for (const line of ruleset.split('\n').map((one) => one.trim())) {
     if (line.startsWith('table '))
       table = IPTABLES_TABLE.test(line) || line === OURS ? '' : line.slice('table '.length, -2);
@@ -32,26 +33,53 @@ export function nftWrites(ruleset: string): MarkWrite[] {
     if (name !== undefined) {
       chain = name;
       early = false;
+      place = 'harmless';
     }
     early ||= isEarly(line);
+    if (place === 'harmless') place = placeOf(line);
     if (table === '') continue;
     for (const [text, kind, value] of line.matchAll(WRITE)) {
       const of = kind === 'ct' ? 'connection' : 'packet';
+      const where = `nft ${table} ${chain}`;
       const written = bits(kind!, value!);
-      if (written !== undefined) writes.push({ where: `nft ${table} ${chain}`, text, of, early, ...written });
+      const copies =
+        of === 'connection' ? place !== 'harmless' && 'before us' : place === 'own' && 'after the route';
+      if (written !== undefined) writes.push({ where, text, of, early, ...written });
+      else if (copies) writes.push({ where, text, of, value: undefined, mask: ALL_BITS, early, copies });
     }
   }
   return writes;
 }
 
+/**
+ * Where a chain copies marks by its head: in front of our rules, with the router's own packets after the kernel has found their
+ * way (`own`), which a chain of the type `route` finds again; or where it does no harm. Of two chains with our priority the
+ * one that is made later is asked first (nf_hook_entries_grow).
+ */
+type Place = 'before us' | 'own' | 'harmless';
+
+function placeOf(line: string): Place {
+  const head = /^type (\S+) hook (prerouting|output) /.exec(line);
+  const priority = priorityOf(line);
+  if (head === null || priority === undefined || priority > MANGLE) return 'harmless';
+  return head[1] === 'filter' && head[2] === 'output' ? 'own' : 'before us';
+}
+
+const HEAD = /^type \S+ hook (\S+) (?:devices? .* )?priority (\w+)?(?: ?([-+] ?\d+)|(-?\d+))?;/;
+
+function priorityOf(line: string): number | undefined {
+  const head = HEAD.exec(line);
+  if (head === null) return undefined;
+  const [, , base = '', offset = '0'] = head;
+  return (PRIORITIES[base] ?? Number(base)) + Number(offset.replace(' ', ''));
+}
+
 /** Whether a chain's head says that it comes before mangle PREROUTING, or where the packet's mark has done its work. */
 function isEarly(line: string): boolean {
-  const head = /^type \S+ hook (\S+) (?:devices? .* )?priority (\w+)?(?: ?([-+] ?\d+)|(-?\d+))?;/.exec(line);
-  if (head === null) return false;
-  const [, hook, base = '', offset = '0'] = head;
+  const hook = HEAD.exec(line)?.[1];
+  if (hook === undefined) return false;
   if (hook !== 'prerouting' && hook !== 'output') return hook !== 'forward';
-  const priority = (PRIORITIES[base] ?? Number(base)) + Number(offset.replace(' ', ''));
-  return priority < MANGLE;
+  return priorityOf(line)! < MANGLE;
 }
 
 /**

@@ -11,6 +11,8 @@ export interface MarkWrite {
   readonly mask: number;
   /** Whether it acts before our rules in mangle, or where the packet's mark has done its work. */
   readonly early: boolean;
+  /** Given where it copies the one mark to the other at a place where that does harm. */
+  readonly copies?: 'before us' | 'after the route';
 }
 
 /** The mask of a write that leaves no bit as it was. */

@@ -27,6 +27,7 @@ const nft = (field: MarkField, head: string, rule: string) =>
     'nft -s -t list ruleset': `table inet x {\n\tchain c {\n\t\t${head}\n\t\t${rule}\n\t}\n}\n`,
   });
 const PRE = 'type filter hook prerouting priority mangle + 1; policy accept;';
+const OUT = 'type filter hook output priority -151; policy accept;';
 const POST = 'type filter hook postrouting priority filter + 10; policy accept;';
 
 describe('rules of others that write our bits', () => {
@@ -56,6 +57,20 @@ describe('rules of others that write our bits', () => {
       'nft, the DSCP in the connection',
       nft(LOW, POST, 'oifname "a" ct mark set ct mark & 0xffffff88 | 0x00000088 counter'),
     ],
+    [
+      'CONNMARK --save-mark in front of ours',
+      saved(
+        FIELD,
+        'mangle',
+        '-A PREROUTING -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff\n-A PREROUTING -j WANMARK',
+      ),
+    ],
+    [
+      'nft, a copy to the connection before ours',
+      nft(FIELD, PRE.replace('+ 1', '- 1'), 'ct mark set meta mark'),
+    ],
+    ['nft, the same at our priority', nft(FIELD, PRE.replace(' + 1', ''), 'ct mark set meta mark')],
+    ['nft, a copy back of what has its way', nft(FIELD, OUT, 'meta mark set ct mark')],
     ['nft, another mark cut to some bits', nft(FIELD, PRE, 'meta mark set ct mark & 0x000000ff')],
   ];
   for (const [what, said] of harmful) {
@@ -70,6 +85,27 @@ describe('rules of others that write our bits', () => {
     ['ours', saved(FIELD, 'mangle', '-A WANMARK_SAVE -j CONNMARK --set-xmark 0x1000000/0x3f000000')],
     ['nft, before we look', nft(FIELD, PRE.replace('+ 1', '- 10'), 'meta mark set 0x00000064')],
     ['nft, other bits', nft(FIELD, PRE, 'meta mark set meta mark & 0xff04ffff | 0x00040000 accept')],
+    [
+      'CONNMARK --save-mark behind ours',
+      saved(
+        FIELD,
+        'mangle',
+        '-A PREROUTING -j WANMARK\n-A PREROUTING -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff',
+      ),
+    ],
+    [
+      'CONNMARK --save-mark of other bits',
+      saved(
+        FIELD,
+        'mangle',
+        '-A PREROUTING -j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff\n-A PREROUTING -j WANMARK',
+      ),
+    ],
+    ['nft, a copy to the connection behind ours', nft(FIELD, PRE, 'ct mark set meta mark')],
+    [
+      'nft, a copy back that finds the way again',
+      nft(FIELD, OUT.replace('filter', 'route'), 'meta mark set ct mark'),
+    ],
     ['nft, one mark as the other', nft(FIELD, PRE, 'meta mark set ct mark')],
     [
       'nft, our own table',
