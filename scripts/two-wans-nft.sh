@@ -96,6 +96,14 @@ print_table() {
 				type ipv4_addr; flags interval;
 				$(elements "$far_ends_4")
 			}
+			set own_of_fibre_4 {
+				type ipv4_addr; flags interval;
+				$(elements "$own_of_fibre_4")
+			}
+			set own_of_dsl_4 {
+				type ipv4_addr; flags interval;
+				$(elements "$own_of_dsl_4")
+			}
 			set specific_6 {
 				type ipv6_addr; flags interval;
 				$(elements "$specific_6")
@@ -107,6 +115,10 @@ print_table() {
 			set far_ends_6 {
 				type ipv6_addr; flags interval;
 				$(elements "$far_ends_6")
+			}
+			set own_of_fibre_6 {
+				type ipv6_addr; flags interval;
+				$(elements "$own_of_fibre_6")
 			}
 			chain connmark_0x00000000/0x3f000000 {
 				ct mark set ct mark & 0xc0ffffff | 0x00000000
@@ -162,6 +174,8 @@ print_table() {
 				meta mark & 0x3f000000 != 0x00000000 jump mangle4.WANMARK_MARKED
 				meta mark & 0x3f000000 == 0x00000000 ct mark & 0x3f000000 != 0x3e000000 jump restore/0x3f000000
 				meta mark & 0x3f000000 != 0x00000000 return
+				ct status & snat == snat jump mangle4.WANMARK_TRANSLATED
+				meta mark & 0x3f000000 != 0x00000000 return
 				$(any_of "$carriers_4" "iifname <> meta ipsec exists return")
 				iifname "$fibre_dev" ct state new jump mark_0x01000000/0x3f000000
 				iifname "$fibre_dev" ct state new jump connmark_0x01000000/0x3f000000
@@ -178,6 +192,10 @@ print_table() {
 				meta mark & 0x3f000000 == 0x3e000000 jump mark_0x00000000/0x3f000000
 				meta mark & 0x3f000000 != 0x00000000 ct mark & 0x3f000000 == 0x3e000000 ct state new jump save/0x3f000000
 			}
+			chain mangle4.WANMARK_TRANSLATED {
+				ct reply ip daddr @own_of_fibre_4 jump mark_0x01000000/0x3f000000
+				ct reply ip daddr @own_of_dsl_4 jump mark_0x02000000/0x3f000000
+			}
 			chain mangle4.WANMARK_OUT {
 				$(each_mark "$exempt_4" "<> return")
 				meta l4proto 4 goto mangle4.WANMARK_CLEAR
@@ -193,6 +211,8 @@ print_table() {
 				meta mark & 0x3f000000 != 0x00000000 ct mark & 0x3f000000 == 0x3e000000 ct state new jump save/0x3f000000
 				meta mark & 0x3f000000 != 0x00000000 ct mark & 0x3f000000 != 0x00000000 ct mark & 0x3f000000 != 0x3e000000 jump restore/0x3f000000
 				meta mark & 0x3f000000 == 0x00000000 ct mark & 0x3f000000 != 0x3e000000 jump restore/0x3f000000
+				meta mark & 0x3f000000 != 0x00000000 return
+				ct status & snat == snat jump mangle4.WANMARK_TRANSLATED
 				meta mark & 0x3f000000 != 0x00000000 return
 				$(any_of "$bound_4" "oifname <> return")
 				ct state new ct direction original goto mangle4.WANMARK_NEW
@@ -240,6 +260,8 @@ print_table() {
 				meta mark & 0x3f000000 != 0x00000000 jump mangle6.WANMARK_MARKED
 				meta mark & 0x3f000000 == 0x00000000 ct mark & 0x3f000000 != 0x3e000000 jump restore/0x3f000000
 				meta mark & 0x3f000000 != 0x00000000 return
+				ct status & snat == snat jump mangle6.WANMARK_TRANSLATED
+				meta mark & 0x3f000000 != 0x00000000 return
 				$(any_of "$carriers_6" "iifname <> meta ipsec exists return")
 				iifname "$fibre_dev" ct state new jump mark_0x01000000/0x3f000000
 				iifname "$fibre_dev" ct state new jump connmark_0x01000000/0x3f000000
@@ -251,6 +273,9 @@ print_table() {
 				iifname "$fibre_dev" jump mark_0x00000000/0x3f000000
 				meta mark & 0x3f000000 == 0x3e000000 jump mark_0x00000000/0x3f000000
 				meta mark & 0x3f000000 != 0x00000000 ct mark & 0x3f000000 == 0x3e000000 ct state new jump save/0x3f000000
+			}
+			chain mangle6.WANMARK_TRANSLATED {
+				ct reply ip6 daddr @own_of_fibre_6 jump mark_0x01000000/0x3f000000
 			}
 			chain mangle6.WANMARK_OUT {
 				$(each_mark "$exempt_6" "<> return")
@@ -266,6 +291,8 @@ print_table() {
 				meta mark & 0x3f000000 != 0x00000000 ct mark & 0x3f000000 == 0x3e000000 ct state new jump save/0x3f000000
 				meta mark & 0x3f000000 != 0x00000000 ct mark & 0x3f000000 != 0x00000000 ct mark & 0x3f000000 != 0x3e000000 jump restore/0x3f000000
 				meta mark & 0x3f000000 == 0x00000000 ct mark & 0x3f000000 != 0x3e000000 jump restore/0x3f000000
+				meta mark & 0x3f000000 != 0x00000000 return
+				ct status & snat == snat jump mangle6.WANMARK_TRANSLATED
 				meta mark & 0x3f000000 != 0x00000000 return
 				$(any_of "$bound_6" "oifname <> return")
 				ct state new ct direction original goto mangle6.WANMARK_NEW
@@ -397,6 +424,8 @@ look() {
 	led_4=$(led_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
 	carriers_4=$(carriers "$fibre_dev" "$dsl_dev")
+	own_of_fibre_4=$(addresses_of 4 "$fibre_dev")
+	own_of_dsl_4=$(addresses_of 4 "$dsl_dev")
 	kernel_4=$(choose 0x3f000000 0x0 '' "1 0x1000000 $fibre_weight ${fibre_gateway4:-none}" "1 0x2000000 $dsl_weight ${dsl_gateway4:-none}")
 	routes4=$(print_routes4)
 	rules4=$(print_rules4)
@@ -408,6 +437,7 @@ look() {
 	led_6=$(led_marks 6 0x3f000000)
 	bound_6=$(not_default 6 "$fibre_dev")
 	carriers_6=$(carriers "$fibre_dev")
+	own_of_fibre_6=$(addresses_of 6 "$fibre_dev")
 	kernel_6=$(choose 0x3f000000 0x0 '' "1 0x1000000 $fibre_weight ${fibre_gateway6:-none}")
 	routes6=$(print_routes6)
 	rules6=$(print_rules6)
@@ -562,6 +592,11 @@ carriers() {
 	for _device in "$@"; do
 		case $(ip -d -o link show dev "$_device" 2>/dev/null) in *' xfrm '* | *' vti '* | *' vti6 '*) ;; *) echo "$_device" ;; esac
 	done
+}
+
+# addresses_of FAMILY DEVICE: prints the addresses of the device, without those of the link.
+addresses_of() {
+	ip -o "-$1" addr show dev "$2" scope global 2>/dev/null | awk '{ sub(/\/.*/, "", $4); print $4 }'
 }
 
 # addresses FAMILY DEVICE TABLE [GATEWAY]: prints "ADDRESS TABLE" for each address of the device; with a GATEWAY, only

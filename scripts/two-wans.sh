@@ -72,6 +72,7 @@ print_tables4() {
 		*mangle
 		:WANMARK - [0:0]
 		:WANMARK_MARKED - [0:0]
+		:WANMARK_TRANSLATED - [0:0]
 		:WANMARK_OUT - [0:0]
 		:WANMARK_NEW - [0:0]
 		:WANMARK_TRUTH - [0:0]
@@ -81,6 +82,8 @@ print_tables4() {
 		:WANMARK_KERNEL - [0:0]
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j WANMARK_MARKED
 		-A WANMARK -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
+		-A WANMARK -m conntrack --ctstate SNAT -j WANMARK_TRANSLATED
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$carriers_4" "-A WANMARK -i @ -m policy --dir in --pol ipsec -j RETURN")
 		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000
@@ -95,6 +98,8 @@ print_tables4() {
 		-A WANMARK_MARKED -i $dsl_dev -j MARK --set-xmark 0x0/0x3f000000
 		-A WANMARK_MARKED -m mark --mark 0x3e000000/0x3f000000 -j MARK --set-xmark 0x0/0x3f000000
 		-A WANMARK_MARKED -m mark ! --mark 0x0/0x3f000000 -m connmark --mark 0x3e000000/0x3f000000 -m conntrack --ctstate NEW -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		$(each "$own_of_fibre_4" "-A WANMARK_TRANSLATED -m conntrack --ctrepldst @ -j MARK --set-xmark 0x1000000/0x3f000000")
+		$(each "$own_of_dsl_4" "-A WANMARK_TRANSLATED -m conntrack --ctrepldst @ -j MARK --set-xmark 0x2000000/0x3f000000")
 		$(each "$exempt_4" "-A WANMARK_OUT -m mark --mark @ -j RETURN")
 		-A WANMARK_OUT -p 4 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 41 -g WANMARK_CLEAR
@@ -109,6 +114,8 @@ print_tables4() {
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -m connmark --mark 0x3e000000/0x3f000000 -m conntrack --ctstate NEW -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -m connmark ! --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
+		-A WANMARK_OUT -m conntrack --ctstate SNAT -j WANMARK_TRANSLATED
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_4" "-A WANMARK_OUT -o @ -j RETURN")
 		-A WANMARK_OUT -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
@@ -177,6 +184,7 @@ print_tables6() {
 		*mangle
 		:WANMARK - [0:0]
 		:WANMARK_MARKED - [0:0]
+		:WANMARK_TRANSLATED - [0:0]
 		:WANMARK_OUT - [0:0]
 		:WANMARK_NEW - [0:0]
 		:WANMARK_TRUTH - [0:0]
@@ -187,6 +195,8 @@ print_tables6() {
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j WANMARK_MARKED
 		-A WANMARK -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
+		-A WANMARK -m conntrack --ctstate SNAT -j WANMARK_TRANSLATED
+		-A WANMARK -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$carriers_6" "-A WANMARK -i @ -m policy --dir in --pol ipsec -j RETURN")
 		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j MARK --set-xmark 0x1000000/0x3f000000
 		-A WANMARK -i $fibre_dev -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1000000/0x3f000000
@@ -196,6 +206,7 @@ print_tables6() {
 		-A WANMARK_MARKED -i $fibre_dev -j MARK --set-xmark 0x0/0x3f000000
 		-A WANMARK_MARKED -m mark --mark 0x3e000000/0x3f000000 -j MARK --set-xmark 0x0/0x3f000000
 		-A WANMARK_MARKED -m mark ! --mark 0x0/0x3f000000 -m connmark --mark 0x3e000000/0x3f000000 -m conntrack --ctstate NEW -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		$(each "$own_of_fibre_6" "-A WANMARK_TRANSLATED -m conntrack --ctrepldst @ -j MARK --set-xmark 0x1000000/0x3f000000")
 		$(each "$exempt_6" "-A WANMARK_OUT -m mark --mark @ -j RETURN")
 		-A WANMARK_OUT -p 4 -g WANMARK_CLEAR
 		-A WANMARK_OUT -p 41 -g WANMARK_CLEAR
@@ -209,6 +220,8 @@ print_tables6() {
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -m connmark --mark 0x3e000000/0x3f000000 -m conntrack --ctstate NEW -j CONNMARK --save-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -m connmark ! --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
 		-A WANMARK_OUT -m mark --mark 0x0/0x3f000000 -m connmark ! --mark 0x3e000000/0x3f000000 -j CONNMARK --restore-mark --nfmask 0x3f000000 --ctmask 0x3f000000
+		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
+		-A WANMARK_OUT -m conntrack --ctstate SNAT -j WANMARK_TRANSLATED
 		-A WANMARK_OUT -m mark ! --mark 0x0/0x3f000000 -j RETURN
 		$(each "$bound_6" "-A WANMARK_OUT -o @ -j RETURN")
 		-A WANMARK_OUT -m conntrack --ctstate NEW --ctdir ORIGINAL -g WANMARK_NEW
@@ -253,6 +266,8 @@ look() {
 	led_4=$(led_marks 4 0x3f000000)
 	bound_4=$(not_default 4 "$fibre_dev" "$dsl_dev")
 	carriers_4=$(carriers "$fibre_dev" "$dsl_dev")
+	own_of_fibre_4=$(addresses_of 4 "$fibre_dev")
+	own_of_dsl_4=$(addresses_of 4 "$dsl_dev")
 	kernel_4=$(choose WANMARK_KERNEL 0x3f000000 0x0 '' "1 0x1000000 $fibre_weight ${fibre_gateway4:-none}" "1 0x2000000 $dsl_weight ${dsl_gateway4:-none}")
 	routes4=$(print_routes4)
 	rules4=$(print_rules4)
@@ -265,6 +280,7 @@ look() {
 	led_6=$(led_marks 6 0x3f000000)
 	bound_6=$(not_default 6 "$fibre_dev")
 	carriers_6=$(carriers "$fibre_dev")
+	own_of_fibre_6=$(addresses_of 6 "$fibre_dev")
 	kernel_6=$(choose WANMARK_KERNEL 0x3f000000 0x0 '' "1 0x1000000 $fibre_weight ${fibre_gateway6:-none}")
 	routes6=$(print_routes6)
 	rules6=$(print_rules6)
@@ -419,6 +435,11 @@ carriers() {
 	for _device in "$@"; do
 		case $(ip -d -o link show dev "$_device" 2>/dev/null) in *' xfrm '* | *' vti '* | *' vti6 '*) ;; *) echo "$_device" ;; esac
 	done
+}
+
+# addresses_of FAMILY DEVICE: prints the addresses of the device, without those of the link.
+addresses_of() {
+	ip -o "-$1" addr show dev "$2" scope global 2>/dev/null | awk '{ sub(/\/.*/, "", $4); print $4 }'
 }
 
 # addresses FAMILY DEVICE TABLE [GATEWAY]: prints "ADDRESS TABLE" for each address of the device; with a GATEWAY, only

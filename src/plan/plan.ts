@@ -8,8 +8,18 @@ export interface MarkBits {
   readonly mask: number;
 }
 
-/** What of a packet may be in a set. `in-in` and `out-in`: the device that it comes or leaves by. */
-export type SetKind = 'source-in' | 'destination-in' | 'in-in' | 'out-in' | 'mac-in' | 'mark-in';
+/**
+ * What of a packet may be in a set. `in-in` and `out-in`: the device that it comes or leaves by. `translated-in`: the address
+ * that its connection's source was translated to.
+ */
+export type SetKind =
+  | 'source-in'
+  | 'destination-in'
+  | 'translated-in'
+  | 'in-in'
+  | 'out-in'
+  | 'mac-in'
+  | 'mark-in';
 
 /** A condition on a packet. */
 export type Match =
@@ -17,6 +27,8 @@ export type Match =
   | { readonly kind: 'in' | 'out'; readonly device: string; readonly not?: true }
   /** An address, a network, or an address and a mask that may have holes. */
   | { readonly kind: 'source' | 'destination'; readonly network: string; readonly not?: true }
+  /** An address or a network that the connection's source was translated to: its answers are sent there. */
+  | { readonly kind: 'translated'; readonly network: string }
   /** `LOW-HIGH`. */
   | { readonly kind: 'source-range' | 'destination-range'; readonly range: string; readonly not?: true }
   /** Conditions of somebody else's rule, in the words of iptables-save. */
@@ -61,10 +73,10 @@ export type Match =
       readonly type: 'local' | 'unicast';
       readonly not?: true;
     }
-  /** `dnat` means that the connection's destination was translated. */
+  /** `snat` and `dnat` mean that the connection's source or destination was translated. */
   | {
       readonly kind: 'state';
-      readonly state: 'new' | 'related' | 'dnat';
+      readonly state: 'new' | 'related' | 'snat' | 'dnat';
       readonly direction?: 'original' | 'reply';
       /** Whether only connections match that had no answer yet. */
       readonly unanswered?: true;

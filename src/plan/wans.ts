@@ -36,6 +36,7 @@ import { askedBits, choosesAlone, type Scene, wanBits } from './scene.js';
 import { serviceExceptions } from './services.js';
 import { namedSteering, steeringChains, steers, steersOwn } from './steering.js';
 import { clientSets } from './stickiness.js';
+import { byTranslation, translatedChains, translatedSets } from './translated.js';
 import { defaultDevices, type Uplink } from './uplink.js';
 
 /**
@@ -82,6 +83,7 @@ export function wanMangle(scene: Scene): StagePlan {
   const chains: Chain[] = [
     { name: 'WANMARK', rules: [...entrance, ...toNew(scene, isNew)] },
     { name: 'WANMARK_MARKED', rules: markedRules(scene) },
+    ...translatedChains(scene),
     ...redirectionChains(scene),
     {
       name: 'WANMARK_OUT',
@@ -130,12 +132,16 @@ export function wanMangle(scene: Scene): StagePlan {
 
 /**
  * Restores the mark in any state, because a UDP flow without replies stays NEW for ever. The second rule also ends the
- * second pass after the verdict NF_REPEAT.
+ * second pass after the verdict NF_REPEAT. What lost its number is recognized by its translation.
  */
 function restoreRules(scene: Scene): Rule[] {
   const { mask } = scene;
   const unanswered = { kind: 'connmark', bits: askedBits(scene), not: true } as const;
-  return [{ when: [undecided(mask), unanswered], action: { kind: 'restore', mask } }, leave(decided(mask))];
+  return [
+    { when: [undecided(mask), unanswered], action: { kind: 'restore', mask } },
+    leave(decided(mask)),
+    ...byTranslation(scene),
+  ];
 }
 
 /**
@@ -286,6 +292,7 @@ export function wanSets(scene: Scene): [string, SetPlan][] {
         elements: devices.filter((device) => !facts.devices.get(device)?.ipsec),
       },
     ],
+    ...translatedSets(scene),
     ...macSets(scene),
     ...namedSets(scene),
     ...clientSets(scene),

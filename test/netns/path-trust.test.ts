@@ -38,6 +38,33 @@ describe('a decision', needs(nfqueue, addon, conntrackTable), () => {
         await router.sh(`iptables -t mangle -D ${chain} -j CONNMARK --set-mark 5`);
       }
 
+      // What writes it where no rule of ours is in front of it, or behind it. UDP has no second try, as TCP has.
+      const write = (chain: string, words: string) => [
+        `iptables -t mangle ${chain} -j CONNMARK ${words}`,
+        `iptables -t mangle -D ${chain.slice(3)} -j CONNMARK ${words}`,
+      ];
+      const writers = [
+        write('-I PREROUTING', '--save-mark'),
+        write('-I PREROUTING', '--set-mark 5'),
+        write('-I OUTPUT', '--save-mark'),
+        write('-A POSTROUTING', '--set-mark 5'),
+        // A packet that has arrived has no mark.
+        write('-A INPUT', '--save-mark'),
+      ];
+      for (const [add, remove] of writers) {
+        await router.sh(add!);
+        for (const from of [lab.client, router]) {
+          const held = await lab.connect({ from, count: 9, proto: 'udp', hold: true });
+          for (const time of ['once', 'twice'])
+            assert.deepEqual(
+              tally(await lab.exchange(from, held, 2000)),
+              BALANCED,
+              `${add}, ${from.name}, ${time}`,
+            );
+        }
+        await router.sh(remove!);
+      }
+
       // A packet that has arrived has no mark, so what comes out of a tunnel inherits none.
       await router.sh(`iptables -A INPUT -i wan2 -m mark ! --mark 0/${WAN_MASK}
         iptables -A INPUT -i wan2`);

@@ -54,10 +54,14 @@ function holdsPlainly(match: Match, passing: Passing): Holds {
       return isInRange(packet.src, match.range);
     case 'destination-range':
       return isInRange(passing.dst, match.range);
+    case 'translated':
+      // Of a first packet nothing is translated yet but by a service.
+      return false;
     case 'words':
       return wordsHold(match.text, packet);
     case 'source-in':
     case 'destination-in':
+    case 'translated-in':
     case 'in-in':
     case 'out-in':
     case 'mac-in':
@@ -116,6 +120,7 @@ function isMember({ kind, set: name }: Extract<Match, { set: string }>, passing:
 const MEMBER: Readonly<Record<SetKind, (element: string, passing: Passing) => Holds>> = {
   'source-in': (network, { packet }) => isIn(packet.src, network),
   'destination-in': (network, { dst }) => isIn(dst, network),
+  'translated-in': () => false,
   'in-in': (device, { packet }) => isDevice(packet.in, device),
   'out-in': (device, { out }) => isDevice(out, device),
   'mac-in': (address, { packet }) => isFrom(address, packet),

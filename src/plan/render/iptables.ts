@@ -73,6 +73,7 @@ type SetMatch = Extract<Match, { set: string }>;
 const MEMBER: Readonly<Record<SetMatch['kind'], string>> = {
   'source-in': '-s',
   'destination-in': '-d',
+  'translated-in': '-m conntrack --ctrepldst',
   'in-in': '-i',
   'out-in': '-o',
   'mac-in': '-m mac --mac-source',
@@ -101,6 +102,8 @@ export function matchWords(match: Exclude<Match, SetMatch>): string {
       return `${not}-s ${match.network}`;
     case 'destination':
       return `${not}-d ${match.network}`;
+    case 'translated':
+      return `-m conntrack --ctrepldst ${match.network}`;
     case 'source-range':
       return `-m iprange ${not}--src-range ${match.range}`;
     case 'destination-range':

@@ -13,7 +13,7 @@ export function matchWords(match: Match, family: Family, sets: ReadonlyMap<strin
 
 /** Whether a match asks a set that has a name, which is kept beside the chains. */
 export function asksNamed({ kind }: SetMatch): boolean {
-  return kind === 'source-in' || kind === 'destination-in';
+  return kind === 'source-in' || kind === 'destination-in' || kind === 'translated-in';
 }
 
 function setWords(match: SetMatch, family: Family, set: SetPlan | undefined): string[] {
@@ -29,6 +29,8 @@ function setWords(match: SetMatch, family: Family, set: SetPlan | undefined): st
     }
     case 'destination-in':
       return set === undefined ? [] : [`${ip(family)} daddr ${not}@${setName(family, match.set)}`];
+    case 'translated-in':
+      return set === undefined ? [] : [`ct reply ${ip(family)} daddr @${setName(family, match.set)}`];
     case 'in-in':
       return anyOf('iifname', device);
     case 'out-in':
@@ -64,6 +66,8 @@ function wordsOf(match: Exclude<Match, SetMatch>, family: Family): string {
       return address(`${ip(family)} saddr`, match.network, match.not === true);
     case 'destination':
       return address(`${ip(family)} daddr`, match.network, match.not === true);
+    case 'translated':
+      return `ct reply ${ip(family)} daddr ${match.network}`;
     case 'source-range':
       return `${ip(family)} saddr ${not}${match.range}`;
     case 'destination-range':
@@ -169,7 +173,9 @@ function icmp(family: Family, error: IcmpError | undefined): string {
 
 function stateWords({ state, direction, unanswered, not }: Extract<Match, { kind: 'state' }>): string {
   const what =
-    state === 'dnat' ? `ct status & dnat ${not ? '!=' : '=='} dnat` : `ct state ${not ? '!= ' : ''}${state}`;
+    state === 'dnat' || state === 'snat'
+      ? `ct status & ${state} ${not ? '!=' : '=='} ${state}`
+      : `ct state ${not ? '!= ' : ''}${state}`;
   return [
     what,
     ...(unanswered ? ['ct status & seen-reply != seen-reply'] : []),

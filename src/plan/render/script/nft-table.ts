@@ -123,8 +123,9 @@ function symbolOf(
 function wordsOf(match: Match, family: Family, sets: Place['sets']): string[] {
   if (!('set' in match)) return matchWords(match, family, sets);
   const side = match.kind === 'source-in' ? 'saddr' : 'daddr';
+  const reply = match.kind === 'translated-in' ? 'ct reply ' : '';
   const name = setName(family, match.set.replaceAll('$', ''));
-  return [`${ip(family)} ${side} ${match.not ? '!= ' : ''}@${name}`];
+  return [`${reply}${ip(family)} ${side} ${match.not ? '!= ' : ''}@${name}`];
 }
 
 /** The marks that a choice of the script may give, whatever works at the moment. */
