@@ -1,4 +1,5 @@
 import { html, nothing } from 'lit-html';
+import { whyOf } from '../src/control/evidence.js';
 import type { CheckStatus, MonthStatus, Status, WanStatus } from '../src/control/status.js';
 import { confirmSet } from './dialogs.js';
 import { ago, moment, percent, rate, size } from './format.js';
@@ -15,13 +16,13 @@ export function cards({ wans }: Status, allowSet: boolean) {
 }
 
 function card(wan: WanStatus, allowSet: boolean) {
-  const { name, dev, state, since, reason, traffic, connections, weight, share } = wan;
+  const { name, dev, state, since, traffic, connections, weight, share } = wan;
   return html`<article class="card" data-wan=${name} data-state=${state}>
     <div class="title">
       <h3>${name}</h3>
       <span class="state" data-state=${state}>${SIGNS[state]} ${state}${role(wan)}</span>
     </div>
-    <p title=${`since ${moment(since)}`}>for ${ago(since)}: ${reason}</p>
+    <p title=${`since ${moment(since)}`}>for ${ago(since)}: ${whyOf(wan)}</p>
     <dl>
       ${differing(wan)}
       ${checks(wan.checks)}

@@ -1,12 +1,12 @@
 import type { ConnectionsV1, ConnectionV1 } from '../control/connections.js';
 import { duration } from './duration.js';
 import type { Line } from './screen/line.js';
-import { bytesText } from './units.js';
+import { bytesText, counted } from './units.js';
 
 /** The output of `status connections` for people: two lines each, and what to switch on where something is not known. */
 export function connectionLines({ found, connections }: ConnectionsV1, now: number): Line[] {
   if (found === 0) return [['no connections']];
-  const total = found === 1 ? '1 connection' : `${found} connections`;
+  const total = counted(found, 'connection');
   const shown = connections.length < found ? `, ${connections.length} of them here; --limit shows more` : '';
   const isTimed = connections.some(({ since }) => since !== null);
   const isCounted = connections.some(({ bytes }) => bytes !== null);

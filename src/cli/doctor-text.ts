@@ -1,5 +1,6 @@
 import type { Finding } from '../doctor/examinations.js';
 import { lineText, type Style, wrap } from './screen/line.js';
+import { counted } from './units.js';
 
 const WIDTH = 80;
 const STYLES: Readonly<Record<Finding['level'], Style>> = { ok: 'good', warning: 'warn', wrong: 'bad' };
@@ -25,5 +26,5 @@ function summary(findings: readonly Finding[]): string {
   const count = (level: Finding['level']) => findings.filter((one) => one.level === level).length;
   const [wrong, warnings, ok] = [count('wrong'), count('warning'), count('ok')];
   if (wrong + warnings === 0) return `all ${ok} well`;
-  return `${ok} ok, ${warnings} warning${warnings === 1 ? '' : 's'}, ${wrong} wrong`;
+  return `${ok} ok, ${counted(warnings, 'warning')}, ${wrong} wrong`;
 }

@@ -1,5 +1,6 @@
 import type { Event } from '../core/event.js';
 import { duration } from './duration.js';
+import { counted } from './units.js';
 
 /** One line about an event, without its time: `fibre IPv4 down after 3 h 2 min: ping 1.1.1.1: timeout`. */
 export function eventText(event: Event): string {
@@ -10,14 +11,17 @@ export function eventText(event: Event): string {
       return `wanmark stopped after ${duration(event.uptimeSeconds)}, process ${event.pid}`;
     case 'state':
       return `${where(event)} ${event.state}${after(event.lastedSeconds)}: ${event.reason}`;
-    case 'cut':
-      return `${where(event)} ${event.connections ?? 'its'} connections cut${CUT[event.which] ?? ''}`;
+    case 'cut': {
+      const connections =
+        event.connections === null ? 'its connections' : counted(event.connections, 'connection');
+      return `${where(event)} ${connections} cut${CUT[event.which] ?? ''}`;
+    }
     case 'moved': {
       const left = event.left > 0 ? `, ${event.left} left` : '';
-      return `${where(event)} ${event.connections} connections moved away${left}`;
+      return `${where(event)} ${counted(event.connections, 'connection')} moved away${left}`;
     }
     case 'repaired':
-      return `${event.missing} rules were missing and put back: ${event.lines?.[0]}${event.missing > 1 ? ', ...' : ''}`;
+      return `${counted(event.missing, 'rule')} ${event.missing === 1 ? 'was' : 'were'} missing and put back: ${event.lines?.[0]}${event.missing > 1 ? ', ...' : ''}`;
     case 'rules':
       return `rules: ${event.error}`;
     case 'hook':

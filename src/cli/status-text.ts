@@ -1,4 +1,4 @@
-import { evidenceOf } from '../control/evidence.js';
+import { whyOf } from '../control/evidence.js';
 import type {
   AheadStatus,
   FaultCounts,
@@ -190,18 +190,14 @@ function policyLines({ name, strategy, none, sticky, wans }: PolicyStatus, width
 
 /** Since when each WAN is in its state, and why: one line, or one for each family where these differ. */
 function uplinkLines(judged: JudgedStatus): Line[] {
-  const { name, state, since, reason, warmUp, families, checks } = judged;
+  const { name, state, since, warmUp, families } = judged;
   const differ = families.some((one) => one.state !== families[0]!.state);
   if (differ) {
     return families.map(
       (one): Line => [standing(`${name} IPv${one.family}`, one.state, one.since, one.reason)],
     );
   }
-  // A state that holds is told by what is known now, and a change by what made it.
-  const evidence =
-    state === 'up' && (reason === 'not checked' || checks.length > 0) ? evidenceOf(judged) : '';
-  const why = evidence === '' ? reason : evidence;
-  return [[standing(name, state, since, why) + warming(warmUp)]];
+  return [[standing(name, state, since, whyOf(judged)) + warming(warmUp)]];
 }
 
 /** What each check found in its last round: `fibre: ping 1.1.1.1: 12 ms, 0.0 % lost in a minute, 2 s ago`. */

@@ -26,3 +26,8 @@ function scaled(value: number, unit: string): string {
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
+
+/** A number of things: `1 rule`, `3 rules`. @param what one of them */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

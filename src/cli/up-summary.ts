@@ -4,6 +4,7 @@ import { formatListen } from '../core/service.js';
 import { type TargetId, targetId } from '../core/target.js';
 import { carries, gatewayOf, natOf, type Wan } from '../core/wan.js';
 import type { Links } from '../system/links.js';
+import { counted } from './units.js';
 
 /**
  * What a first `up` has set up, in a few lines: each WAN with its gateways and NAT, services, and what to do next.
@@ -71,6 +72,5 @@ function natText(nat: string): string {
 
 /** `2 WANs`; undefined for none. */
 function count(all: readonly unknown[], what: string): string | undefined {
-  if (all.length === 0) return undefined;
-  return `${all.length} ${what}${all.length === 1 ? '' : 's'}`;
+  return all.length === 0 ? undefined : counted(all.length, what);
 }

@@ -1,5 +1,10 @@
 import type { CheckStatus, JudgedStatus } from './status.js';
 
+/** Why a WAN or backend is in its state: one that is up by what is known of it now, any other by what made it so. */
+export function whyOf(judged: Pick<JudgedStatus, 'state' | 'checks' | 'reason' | 'awaited'>): string {
+  return (judged.state === 'up' && evidenceOf(judged)) || judged.reason;
+}
+
 /**
  * By what a WAN or backend counts as up, from the last round of each check: `2 of 3 targets, 8 ms, 0 % loss`, or `carrier only` where
  * nothing asks. With several checks, the one that found the least.

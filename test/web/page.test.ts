@@ -95,6 +95,18 @@ describe('the page in Chromium', needs(root, packages), () => {
   });
   const text = (of: string) => browser.evaluate<string>(`${of}.innerText`);
 
+  it('says by what evidence a WAN is up, in the words of status', async () => {
+    const awaited = [{ kind: 'ping', family: 4, targets: ['192.0.2.9'] }] as const;
+    const unchecked = { reason: 'not checked', checks: [] };
+    daemon.status = statusSample({
+      wans: [wanStatus('fibre', unchecked), wanStatus('lte', { ...unchecked, awaited })],
+    });
+    const said = (wan: string) => `document.querySelector('[data-wan=${wan}] p').innerText`;
+    await browser.until(`${said('fibre')}.endsWith(': carrier only')`, 'nothing asks');
+    await browser.until(`${said('lte')}.endsWith(': first check under way')`, 'something will');
+    daemon.status = statusSample();
+  });
+
   it('has a line for each WAN in its plots', async () => {
     const DRAWN = (id: string) => `[...document.querySelectorAll('#${id} .u-legend .u-series')].slice(1)
       .map((row) => row.innerText.replace(/\\s+/g, ' '))`;

@@ -1,4 +1,4 @@
-import { evidenceOf } from '../../control/evidence.js';
+import { whyOf } from '../../control/evidence.js';
 import type { StatusV1, WanStatus } from '../../control/status.js';
 import { connectionLines } from '../connections-text.js';
 import { duration } from '../duration.js';
@@ -116,13 +116,11 @@ function measured({ checks }: StatusV1['wans'][number]): [string, string] {
 
 function chosenLine(wan: WanStatus, now: number): Line {
   const lasts = duration(Math.max(0, (now - Date.parse(wan.since)) / 1000));
-  const evidence = wan.state === 'up' ? evidenceOf(wan) : '';
-  const why = evidence === '' ? wan.reason : evidence;
   const weight = wan.configuredWeight === undefined ? `weight ${wan.weight}` : `weight ${wan.weight} by hand`;
   return [
     `${wan.name}: `,
     { text: wan.state, style: 'bold' },
-    ` for ${lasts}, ${why}; ${weight}, tier ${wan.tier}`,
+    ` for ${lasts}, ${whyOf(wan)}; ${weight}, tier ${wan.tier}`,
   ];
 }
 

@@ -23,6 +23,9 @@ describe('the text of events', () => {
       'fibre IPv4 12 connections cut (unanswered)',
       { kind: 'cut', ...fibre, which: 'unanswered', connections: 12 },
     ],
+    ['fibre IPv4 1 connection cut', { kind: 'cut', ...fibre, which: 'all', connections: 1 }],
+    ['fibre IPv4 1 connection moved away', { kind: 'moved', ...fibre, connections: 1, left: 0 }],
+    ['1 rule was missing and put back: -A X', { kind: 'repaired', missing: 1, lines: ['-A X'] }],
     ['fibre IPv4 its connections cut', { kind: 'cut', ...fibre, which: 'all', connections: null }],
     ['fibre IPv4 5 connections moved away, 2 left', { kind: 'moved', ...fibre, connections: 5, left: 2 }],
     [
