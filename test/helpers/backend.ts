@@ -21,6 +21,20 @@ export function tried(config: RawConfig): RawConfig {
   return isForNft(config) ? { ...config, firewall: 'nft' } : config;
 }
 
+/** The flags of `up` or `run --up`, with what is tried. */
+export function triedFlags(args: readonly string[]): string[] {
+  const last = (flag: string) => args[args.lastIndexOf(flag) + 1];
+  const all = (flag: string) => args.filter((_, i) => args[i - 1] === flag);
+  const config = {
+    ...(args.includes('--firewall') && { firewall: last('--firewall')! }),
+    ...(args.includes('--forward-accept') && { 'forward-accept': true }),
+    ...(args.includes('--engine') && { engine: last('--engine')! }),
+    backend: all('--backend'),
+    set: all('--set'),
+  };
+  return isForNft(config) ? [...args, '--firewall', 'nft'] : [...args];
+}
+
 /**
  * Whether tests that go through iptables' variants try this one: `iptables-nft` and `iptables-legacy` choose one; rules in
  * nft are the same beside either.

@@ -1,6 +1,7 @@
 import { Lab } from '#wanmark/lab/lab.js';
 import type { LabWan, NetworkOptions } from '#wanmark/lab/network.js';
 import { type Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
+import { triedFlags } from './backend.js';
 // For its check: the lab runs the command.
 import './main.js';
 
@@ -15,6 +16,13 @@ export interface TestLabOptions extends NetworkOptions {
   readonly main?: string;
   /** Changes the network before `up` and `run`. */
   readonly prepare?: (lab: Lab) => Promise<void>;
+}
+
+/** One whose rules are made with what is tried. */
+class TriedWanmark extends Wanmark {
+  override up(...args: string[]) {
+    return super.up(...triedFlags(args));
+  }
 }
 
 export interface TestLab {
@@ -38,7 +46,7 @@ export async function withLab(
   const lab = await Lab.start(options);
   let daemon: Daemon | undefined;
   try {
-    const wanmark = new Wanmark(lab, lab.wans.map(options.tell ?? ((wan) => wan)), options.main);
+    const wanmark = new TriedWanmark(lab, lab.wans.map(options.tell ?? ((wan) => wan)), options.main);
     await options.prepare?.(lab);
     if (options.up) await wanmark.up(...options.up);
     if (options.run) daemon = await wanmark.run(...options.run);

@@ -7,6 +7,7 @@ import { Host } from '#wanmark/lab/host.js';
 import type { HostPlan, Network } from '#wanmark/lab/network.js';
 import { Sandbox } from '#wanmark/lab/sandbox.js';
 import { Daemon } from '#wanmark/lab/wanmark.js';
+import { triedFlags } from './backend.js';
 import { MAIN } from './main.js';
 import { askStatus } from './status.js';
 
@@ -150,7 +151,7 @@ export class ServicesLab {
   }
 
   async up(...args: string[]): Promise<void> {
-    await this.router.exec([process.execPath, MAIN, 'up', ...args]);
+    await this.router.exec([process.execPath, MAIN, 'up', ...triedFlags(args)]);
   }
 
   /** Starts the daemon and waits until its queues are open. */
