@@ -14,6 +14,31 @@ run_nft() { TZ=UTC nft "$@"; }
 # uses_nft: whether the rules are made with nft.
 uses_nft() { [ "$BACKEND" = nft ]; }
 
+# Our rule in the forward chains of others, with what it accepts (accept WORDS): what our table accepts, theirs may drop. A look
+# has a line for each such chain: forward FAMILY TABLE CHAIN first|behind|none [HANDLE...].
+FORWARD_COMMENT='wanmark forward'
+
+# look_forward FILE: adds the lines of forward chains to FILE.
+look_forward() {
+	_chains=$(nft list chains 2>/dev/null) || return 0
+	printf '%s\n' "$_chains" | awk '
+		$1 == "table" { table = $2 " " $3 }
+		$1 == "chain" { chain = $2 }
+		/type filter hook forward / && table ~ /^(ip|ip6|inet) / && table != "inet wanmark" { print table, chain }' |
+		while read -r _in _table _chain; do
+			nft -a list chain "$_in" "$_table" "$_chain" 2>/dev/null | awk -v chain="$_in $_table $_chain" \
+				-v comment="comment \"$FORWARD_COMMENT\"" -v all="$(uses_nft && echo 1)" '
+				/# handle [0-9]+$/ && !/^\t?(table|chain) / {
+					rules++
+					if (index($0, comment)) { handles = handles " " $NF; if (rules == 1) first = 1 }
+				}
+				END { if (all || handles != "") print "forward", chain, (first ? "first" : handles == "" ? "none" : "behind") handles }'
+		done >>"$1" || fail "cannot write $1; is the file system full?"
+}
+
+# accepts: whether there are rules of ours in the forward chains of others, or may be.
+accepts() { [ "$VERB" = up ] || [ "$VERB" = down ] || grep -qs '^accept ' "$STATE/want/nft"; }
+
 # look_nft DIR: writes our table to DIR/nft. Sets that packets or others fill, which have timeouts, are listed without their elements,
 # and the chains of choices made ahead, which a daemon fills, without their rules.
 look_nft() {
@@ -21,6 +46,7 @@ look_nft() {
 	# Where iptables has the rules, there is one only for `up` to take away.
 	uses_nft || [ "$VERB" = up ] || return 0
 	command -v nft >/dev/null 2>&1 || return 0
+	! accepts || look_forward "$1/nft"
 	# shellcheck disable=SC2086 # two words
 	if ! _listed=$(run_nft -s list table $NFT_TABLE 2>/dev/null); then
 		_said=$(run_nft -s list table $NFT_TABLE 2>&1 >/dev/null)
@@ -58,7 +84,7 @@ look_nft() {
 	kind == "chain" && /./ {
 		if (!shown[name]++) print "chain " name
 		if (name !~ /^ahead[46][.]/) print "rule " name " " $0
-	}' >"$1/nft" || fail "cannot write $1; is the file system full?"
+	}' >>"$1/nft" || fail "cannot write $1; is the file system full?"
 }
 
 # replace_nft NOW THEN STEPS: writes the commands that turn the table in NOW into that in THEN, by making all of it anew but
@@ -66,8 +92,9 @@ look_nft() {
 replace_nft() {
 	: >"$3/nft" || fail "cannot write $3"
 	! cmp -s "$1/nft" "$2/nft" || return 0
-	if [ ! -s "$2/nft" ]; then
-		[ ! -s "$1/nft" ] || printf '%s\n' "delete table $NFT_TABLE" >"$3/nft" || fail "cannot write $3; is the file system full?"
+	replace_forward "$@"
+	if ! grep -q '^table ' "$2/nft"; then
+		! grep -q '^table ' "$1/nft" || printf '%s\n' "delete table $NFT_TABLE" >>"$3/nft" || fail "cannot write $3; is the file system full?"
 		return 0
 	fi
 	awk -v now="$1/nft" -v then="$2/nft" -v table="$NFT_TABLE" '
@@ -76,7 +103,7 @@ replace_nft() {
 		print "add table", table
 		while ((getline line < now) > 0) {
 			split(line, word, " ")
-			if (word[1] == "element" || word[1] == "rule" || word[1] == "table") continue
+			if (word[1] ~ /^(element|rule|table|forward|accept)$/) continue
 			had[word[1] " " word[2]] = rest(line)
 			order[++olds] = word[1] " " word[2]
 		}
@@ -85,7 +112,7 @@ replace_nft() {
 			key = word[1] " " word[2]
 			if (word[1] == "element") elements = elements "add element " table " " word[2] " { " rest(line) " }\n"
 			else if (word[1] == "rule") rules = rules "add rule " table " " word[2] " " rest(line) "\n"
-			else if (word[1] != "table") {
+			else if (word[1] !~ /^(table|forward|accept)$/) {
 				wanted[key]
 				if (key in had) continue
 				head = rest(line)
@@ -106,7 +133,27 @@ replace_nft() {
 			split(order[i], word, " ")
 			if (word[1] != "chain" && !(order[i] in wanted)) print "delete", word[1], table, word[2]
 		}
-	}' >"$3/nft" || fail "cannot write $3; is the file system full?"
+	}' >>"$3/nft" || fail "cannot write $3; is the file system full?"
+}
+
+# replace_forward NOW THEN STEPS: the same for our rules in the chains of others; THEN is a plan, or what an undo goes back to.
+replace_forward() {
+	_accepted=$(sed -n 's/^accept //p' "$2/nft")
+	[ -n "$_accepted" ] || _accepted=$(sed -n 's/^accept //p' "$STATE/want/nft" 2>/dev/null)
+	awk -v then="$2/nft" -v words="$_accepted" -v comment="$FORWARD_COMMENT" '
+	BEGIN {
+		while ((getline line < then) > 0) {
+			split(line, word, " ")
+			if (word[1] == "accept") all = 1
+			if (word[1] == "forward" && word[5] != "none") had[word[2], word[3], word[4]]
+		}
+	}
+	$1 == "forward" {
+		wanted = words != "" && (all || ($2, $3, $4) in had)
+		if (wanted && $5 == "first" && NF == 6) next
+		if (wanted) print "insert rule", $2, $3, $4, words, "comment \"" comment "\""
+		for (i = 6; i <= NF; i++) print "delete rule", $2, $3, $4, "handle", $i
+	}' "$1/nft" >>"$3/nft" || fail "cannot write $3; is the file system full?"
 }
 
 # test_nft STEPS: lets nft and the kernel read the steps before anything is changed.
@@ -147,6 +194,7 @@ settle_nft() {
 # same_parts A B: whether both have the same sets and chains with the same number of elements and rules each.
 same_parts() {
 	awk '
+		$1 == "forward" || $1 == "accept" { next }
 		FILENAME == ARGV[1] { surplus[$1 " " $2]++; next }
 		{ surplus[$1 " " $2]-- }
 		END { for (part in surplus) if (surplus[part]) exit 1 }' "$1" "$2"
@@ -155,17 +203,22 @@ same_parts() {
 # missing_nft HAVE: prints an event for each part that the last settle noted and that is not as it was.
 missing_nft() {
 	[ -s "$STATE/have/nft" ] || return 0
-	awk -v have="$1/nft" -v table="$NFT_TABLE" '
+	awk -v have="$1/nft" -v table="$NFT_TABLE" -v accepts="$(grep -s '^accept ' "$STATE/want/nft")" '
 	function gone(what) { printf "{\"event\":\"missing\",\"program\":\"nft\",\"table\":\"%s\",\"what\":\"%s\"}\n", table, what }
 	function read_into(file, part, text,   line, word) {
 		while ((getline line < file) > 0) {
 			split(line, word, " ")
+			if (file == have && accepts != "" && word[1] == "forward" && word[5] != "first") lacking = lacking "rule of " word[2] " " word[3] " " word[4] "\n"
+			if (word[1] == "forward" || word[1] == "accept") continue
 			if (word[1] == "rule" || word[1] == "element") text[word[2]] = text[word[2]] line "\n"
 			else { part[word[1] " " word[2]]; if (file != have) order[++count] = word[1] " " word[2] }
 		}
 	}
 	BEGIN {
 		read_into(have, there, now)
+		count = split(lacking, lacks, "\n")
+		for (i = 1; i < count; i++) gone(lacks[i])
+		count = 0
 		read_into(ARGV[1], asked, then)
 		if (!("table inet" in there)) { gone("all of it"); exit }
 		for (i = 1; i <= count; i++) {
@@ -179,6 +232,15 @@ missing_nft() {
 # remove_nft: removes our table. Needs no state.
 remove_nft() {
 	command -v nft >/dev/null 2>&1 || return 0
+	mkdir -p "$WORK/forward" || fail "cannot write $WORK"
+	: >"$WORK/forward/nft" || fail "cannot write $WORK"
+	look_forward "$WORK/forward/nft"
+	sed -n 's/^forward \([^ ]* [^ ]* [^ ]*\) [a-z]* \([0-9].*\)/\1 \2/p' "$WORK/forward/nft" | while read -r _in _table _chain _handles; do
+		for _handle in $_handles; do
+			ran "nft delete rule $_in $_table $_chain handle $_handle"
+			_said=$(nft delete rule "$_in" "$_table" "$_chain" handle "$_handle" 2>&1) || failed "nft delete rule" "$_said"
+		done
+	done
 	# shellcheck disable=SC2086 # two words
 	nft -t list table $NFT_TABLE >/dev/null 2>&1 || return 0
 	ran "nft delete table $NFT_TABLE"

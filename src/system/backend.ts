@@ -13,7 +13,7 @@ import { type Run, SYSTEM_PATH } from './run.js';
 /**
  * The programs that a configuration's rules are to be made with.
  * @param families the families that rules are to be made for
- * @throws UsageError for what nft has no words for, SystemError where the machine has no such program
+ * @throws UsageError for what iptables has no words for, SystemError where the machine has no such program
  */
 export async function chooseFirewall(
   config: PlanConfig,
@@ -28,7 +28,7 @@ async function backendOf(config: PlanConfig, run: Run): Promise<Backend> {
   if (firewall === 'iptables' && kernelHash !== undefined) throw new UsageError(NO_HASH);
   if (firewall !== 'auto') return firewall;
   if (kernelHash !== undefined || engine === 'ahead') return 'nft';
-  if (!isInstalled('nft') || onlyIptables(config) !== undefined) return 'iptables';
+  if (!isInstalled('nft')) return 'iptables';
   const programs = namedPrograms();
   // Whoever fills such a set fills an ipset.
   const asksIpsets = config.policies.sets.some(({ source }) => source.kind === 'external');
@@ -42,8 +42,6 @@ async function backendOf(config: PlanConfig, run: Run): Promise<Backend> {
 
 /** @throws UsageError, SystemError */
 async function findNft(config: PlanConfig, run: Run): Promise<Firewall> {
-  const refusal = onlyIptables(config);
-  if (refusal !== undefined) throw new UsageError(refusal);
   if (!isInstalled('nft')) throw new SystemError('NO_NFT', 'nft is not installed; apt-get install nftables');
   if (config.rules.engine === 'nfqueue' && !(await canQueue(run)))
     throw new SystemError('NO_NFT_QUEUE', NO_QUEUE);
@@ -62,14 +60,6 @@ export const NO_QUEUE =
 
 const NO_HASH =
   'iptables cannot hash; use --backend nft with --kernel-mode hash:..., or --kernel-mode random';
-
-/** Why only iptables can make these rules; undefined where nft can, too. */
-export function onlyIptables({ rules }: Pick<PlanConfig, 'rules'>): string | undefined {
-  if (rules.forwardAccept) {
-    return '--forward-accept needs --backend iptables: what our nft table accepts, another one may still drop';
-  }
-  return undefined;
-}
 
 /** Whether the kernel has `queue` for nft. */
 export function canQueue(run: Run): Promise<boolean> {

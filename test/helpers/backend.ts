@@ -9,7 +9,7 @@ export const TRIES_NFT = process.env.WANMARK_TEST_BACKEND === 'nft';
 
 /** Whether rules of this configuration are to be in nft. */
 export function isForNft(config: RawConfig): boolean {
-  if (!TRIES_NFT || config.firewall !== undefined || config['forward-accept'] !== undefined) return false;
+  if (!TRIES_NFT || config.firewall !== undefined) return false;
   const words = [config.backend ?? []].flat();
   if (words.some((one) => one === 'nft' || one === 'iptables' || one === 'auto')) return false;
   if ([config.set ?? []].flat().some((one) => String(one).includes(',external'))) return false;
@@ -27,7 +27,6 @@ export function triedFlags(args: readonly string[]): string[] {
   const all = (flag: string) => args.filter((_, i) => args[i - 1] === flag);
   const config = {
     ...(args.includes('--firewall') && { firewall: last('--firewall')! }),
-    ...(args.includes('--forward-accept') && { 'forward-accept': true }),
     ...(args.includes('--engine') && { engine: last('--engine')! }),
     backend: all('--backend'),
     set: all('--set'),

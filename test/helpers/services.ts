@@ -147,7 +147,8 @@ export class ServicesLab {
 
   /** Runs `wanmark` on the router until it ends. */
   wanmark(...args: string[]) {
-    return this.router.exec([process.execPath, MAIN, ...args], { okCodes: 'any' });
+    const words = args[0] === 'up' ? triedFlags(args) : args;
+    return this.router.exec([process.execPath, MAIN, ...words], { okCodes: 'any' });
   }
 
   async up(...args: string[]): Promise<void> {

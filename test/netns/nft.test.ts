@@ -224,9 +224,7 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
 
   test('what nft has no words for is refused in a line, and nothing is changed', () => {
     const before = snapshot();
-    const service = { service: ['web,listen=10.9.0.1:80/tcp'], backend: ['nft', 'web,to=10.9.0.2:7000'] };
     const cases: [object, number, RegExp][] = [
-      [{ ...BASE, ...service, 'forward-accept': true }, 2, /--forward-accept needs --backend iptables/],
       [{ ...KERNEL, 'kernel-mode': 'hash:src' }, 2, /iptables cannot hash; use --backend nft with/],
       [{ ...NFT, firewall: 'iptables' }, 2, /firewall is given 2 times; give it once/],
     ];

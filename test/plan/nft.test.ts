@@ -22,8 +22,6 @@ import { ROUTER } from './router.js';
 
 const NOTHING = { have: [], asked: [] };
 
-/** What nft refuses, or the kernel has no part for. */
-const NOT_FOR_NFT = { raw: { 'forward-accept': undefined } };
 const USER = 'unshare -Urn true 2>/dev/null';
 const canCheck =
   spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin; command -v nft && ${USER}`]).status === 0
@@ -33,7 +31,7 @@ const canCheck =
 /** The lines of a random router; undefined where its configuration is refused. */
 function randomLines(seed: number): readonly string[] | undefined {
   const { raw, facts, down, weights } = randomRouter(seed);
-  const config = configOf({ ...raw, ...NOT_FOR_NFT.raw });
+  const config = configOf(raw);
   if (config === undefined) return undefined;
   const states = { ...NO_STATES, down: new Set(down as TargetId[]), weights: new Map(weights) };
   return planLists(buildPlan(config, { ...facts, keepsSets: true }, states), 'nft').get('nft');
@@ -41,7 +39,7 @@ function randomLines(seed: number): readonly string[] | undefined {
 
 function linesOf({ raw, states, facts }: Case): readonly string[] {
   const { ipsets: _, ...known } = { ...ROUTER, keepsSets: true, ...facts };
-  const config = parseConfig({ ...raw, ...NOT_FOR_NFT.raw });
+  const config = parseConfig(raw);
   return planLists(buildPlan(config, known, { ...NO_STATES, ...states }), 'nft').get('nft')!;
 }
 

@@ -10,7 +10,6 @@ import { choiceRefusal } from '../../plan/kernel-choice.js';
 import { policiesRefusal } from '../../plan/render/script/policies.js';
 import { renderScript } from '../../plan/render/script.js';
 import { NO_STATES } from '../../plan/states.js';
-import { onlyIptables } from '../../system/backend.js';
 import { namedPrograms } from '../../system/firewall.js';
 import { addOptions, madeOfOptions } from '../options.js';
 
@@ -25,6 +24,9 @@ export const printCommand: CommandModule = {
     process.stdout.write(renderScript(config, namedPrograms()));
   },
 };
+
+const NO_ACCEPT =
+  'a printed script with nft knows no chains of others; leave --forward-accept out, or run wanmark up';
 
 /** The configuration, if a script can say it. @throws UsageError */
 function printable(raw: RawConfig): Config {
@@ -41,7 +43,7 @@ function printable(raw: RawConfig): Config {
   const refusal =
     choiceRefusal(config, NO_STATES) ??
     policiesRefusal(config) ??
-    (config.rules.firewall === 'nft' ? onlyIptables(config) : undefined);
+    (config.rules.firewall === 'nft' && config.rules.forwardAccept ? NO_ACCEPT : undefined);
   if (refusal !== undefined) throw new UsageError(refusal);
   return config;
 }

@@ -1,4 +1,5 @@
 import { isRing, isTaken, TABLE } from '../render/nft/names.js';
+import { acceptSteps } from './nft-accept.js';
 
 /**
  * The difference between our nft table as it is and as it should be, as one batch for `nft -f`, which the kernel takes as a
@@ -20,6 +21,14 @@ const ELEMENTS = 200;
 
 /** The commands; none where nothing differs. */
 export function nftSteps({ have, asked }: NftState, want: readonly string[]): string[] {
+  return [...tableSteps({ have: have.filter(isOurs), asked }, want), ...acceptSteps(have, want)];
+}
+
+function isOurs(line: string): boolean {
+  return !line.startsWith('forward ');
+}
+
+function tableSteps({ have, asked }: NftState, want: readonly string[]): string[] {
   const now = parseNft(have);
   const wanted = parseNft(want);
   if (want.length === 0) return have.length === 0 ? [] : [`delete table ${TABLE}`];

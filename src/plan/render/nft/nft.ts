@@ -1,5 +1,6 @@
 import { FAMILIES, type Family } from '../../../core/family.js';
 import type { FamilyPlan, Hook, MarkBits, Plan, Rule, SetPlan, SetSource, Stage } from '../../plan.js';
+import { accepting } from './accepting.js';
 import { actionLines } from './actions.js';
 import { aheadChains, aheadCounters } from './ahead.js';
 import { markChains, type NftChain } from './marks.js';
@@ -50,11 +51,13 @@ const AS_IT_IS: NftWriting = { rule: ruleLines, set: setName, marks: [] };
  *     element SET ELEMENT
  *     chain NAME [TYPE AND HOOK]
  *     rule CHAIN WORDS
+ *     accept WORDS
  *
- * Empty where the plan has no rules. The executor reports what the kernel has in the same form.
+ * The last one is for the forward chains of others. Empty where the plan has no rules. The executor reports what the kernel has in the same form.
  */
 export function nftLines(plan: Plan): string[] {
-  const table = nftTable(plan);
+  const { plan: marked, words } = accepting(plan);
+  const table = nftTable(marked);
   if (table === undefined) return [];
   const { counters, sets, chains, bases } = table;
   return [
@@ -67,6 +70,7 @@ export function nftLines(plan: Plan): string[] {
     ...chains.map(({ name }) => `chain ${name}`),
     ...bases.map(({ name, head }) => `chain ${name} ${head}`),
     ...[...chains, ...bases].flatMap(({ name, rules }) => rules.map((rule) => `rule ${name} ${rule}`)),
+    ...(words === undefined ? [] : [`accept ${words}`]),
   ];
 }
 
@@ -99,7 +103,7 @@ export function nftTable(plan: Plan, writing: NftWriting = AS_IT_IS): NftTable |
   };
 }
 
-/** The stages that it has: what is accepted here is not accepted by anybody else's table, so the filter stage is refused. */
+/** The stages that it has; the filter stage has become a part of mangle ({@link accepting}). */
 const STAGES: readonly Stage[] = ['nat', 'mangle'];
 
 /** What begins the text of a rule that a person's configuration has, whose packets are counted for themselves. */
