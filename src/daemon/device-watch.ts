@@ -117,10 +117,12 @@ export class DeviceWatch {
 }
 
 /** Whether a change may concern a WAN: its device, an address of it, or a way to a gateway. */
-function concerns(item: NewsItem, devices: ReadonlySet<string>): boolean {
-  if (item.kind === 'link' || item.kind === 'address') return item.device === '' || devices.has(item.device);
+export function concerns(item: NewsItem, devices: ReadonlySet<string>): boolean {
+  const isOurs = (device: string) => device === '' || devices.has(device);
+  if (item.kind === 'link' || item.kind === 'address') return isOurs(item.device);
   // Where routes are made of them they change all day, and the next look sees what they did to a default route.
   if (item.kind === 'nexthop') return false;
   if (item.kind !== 'route') return true;
-  return item.table === MAIN_TABLE && (item.dst === 'default' || item.direct);
+  // A network of another device, as a container's, comes and goes with it, and is no way to a gateway of ours.
+  return item.table === MAIN_TABLE && (item.dst === 'default' || item.direct.some(isOurs));
 }

@@ -16,9 +16,13 @@ interface NativeNews {
   close(): void;
 }
 
+type RouteChange = Extract<Change, { kind: 'route' }>;
+
 /** A change of a device, an address, a route, a nexthop object or an ip rule. */
 export type NewsItem =
-  | Extract<Change, { kind: 'link' | 'route' | 'rule' | 'nexthop' }>
+  | Extract<Change, { kind: 'link' | 'rule' | 'nexthop' }>
+  /** `direct`: the devices by which it needs no gateway. One is empty where it went before it was heard of. */
+  | (Omit<RouteChange, 'direct'> & { readonly direct: readonly string[] })
   /** The device is empty where it went before it was heard of. */
   | { readonly kind: 'address'; readonly device: string; readonly lost: boolean }
   /** More happened than could be told. */
@@ -112,8 +116,14 @@ export class News {
 
   #named(change: Change): NewsItem {
     if (change.kind === 'link') this.#names.set(change.index, change.device);
+    if (change.kind === 'route')
+      return { ...change, direct: change.direct.map((index) => this.#name(index)) };
     if (change.kind !== 'address') return change;
-    return { kind: 'address', device: this.#names.get(change.index) ?? '', lost: change.lost };
+    return { kind: 'address', device: this.#name(change.index), lost: change.lost };
+  }
+
+  #name(index: number): string {
+    return this.#names.get(index) ?? '';
   }
 
   #failed(error: unknown): void {

@@ -17,8 +17,8 @@ export type Change =
       readonly table: number;
       /** `default`, a network or an address. */
       readonly dst: string;
-      /** Whether a way of it needs no gateway. */
-      readonly direct: boolean;
+      /** The numbers of the devices by which it needs no gateway. */
+      readonly direct: readonly number[];
       /** Whether it came, or was replaced, and leads somewhere: a `throw` route does not. */
       readonly leads: boolean;
     };
@@ -83,7 +83,7 @@ function parseChange(type: number, view: DataView, start: number, end: number): 
         family,
         table,
         dst,
-        direct: hops.some(({ gateway, foreign }) => !gateway && !foreign),
+        direct: hops.filter(({ gateway, foreign }) => !gateway && !foreign).map(({ index }) => index),
         leads: type === RTM_NEWROUTE && way !== RTN_THROW,
       };
     }

@@ -32,7 +32,7 @@ describe('TouchedDevices', () => {
       { kind: 'link', index: 102, device: 'veth7', lost: true },
       { kind: 'link', index: 101, device: 'wan2', lost: false },
       { kind: 'address', device: 'wan2', lost: false },
-      { kind: 'route', family: 4, table: 1002, dst: 'default', direct: false, leads: true },
+      { kind: 'route', family: 4, table: 1002, dst: 'default', direct: [], leads: true },
       { kind: 'unknown' },
     ];
     assert.equal(touched.hear(news, 50), false);

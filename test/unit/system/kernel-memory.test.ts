@@ -73,7 +73,7 @@ class Machine {
   change(number: number): NewsItem[] {
     const family = number % 2 === 0 ? 4 : 6;
     const dst = family === 4 ? `10.${number % 7}.0.0/16` : `fd00:${number % 7}::/32`;
-    const way = { family, dst, direct: false, leads: true } as const;
+    const way = { family, dst, direct: [], leads: true } as const;
     const route = { ...way, kind: 'route', table: 254 } as const;
     const routes = this.#routes[family];
     switch ((number >> 1) % 8) {
@@ -147,7 +147,7 @@ describe('what is remembered of the kernel', () => {
       return machine.read.join(' ');
     };
     const all = 'links addresses4 addresses6 main4 main6 rules4 rules6';
-    const route = { kind: 'route', table: 254, dst: '10.0.0.0/8', direct: false, leads: true } as const;
+    const route = { kind: 'route', table: 254, dst: '10.0.0.0/8', direct: [], leads: true } as const;
     assert.equal(await read(), all);
     assert.equal(await read(), '');
     assert.equal(await read({ ...route, family: 4 }), 'main4');
@@ -194,7 +194,7 @@ describe('what is remembered of the kernel', () => {
 
   it('is nothing that changes while it is read', async () => {
     const machine = new Machine();
-    const route = { family: 4, table: 254, dst: '10.0.0.0/8', direct: false, leads: true } as const;
+    const route = { family: 4, table: 254, dst: '10.0.0.0/8', direct: [], leads: true } as const;
     let news: NewsItem[] = [{ kind: 'route', ...route }];
     const memory: KernelMemory = new KernelMemory(
       machine.kernel,

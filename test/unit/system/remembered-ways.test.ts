@@ -18,7 +18,7 @@ describe('remembered default ways', () => {
       },
     );
   };
-  const route = { kind: 'route', table: 254, dst: 'default', direct: false, leads: true } as const;
+  const route = { kind: 'route', table: 254, dst: 'default', direct: [], leads: true } as const;
 
   it('are asked for once', () => {
     const memory = make();
