@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Config, PlanConfig } from '../config/config.js';
-import { refusesFamily } from '../config/policies.js';
-import { FAMILIES, type Family } from '../core/family.js';
+import { servedFamilies } from '../config/served.js';
+import type { Family } from '../core/family.js';
 import { carries } from '../core/wan.js';
 import { SystemError, UsageError } from '../errors.js';
 import { PROTOCOL } from '../plan/render/ip.js';
@@ -31,7 +31,7 @@ export async function prepareHost(
   checkIproute2();
   await checkIsIproute2(run);
   rejectMissingIpv6(config);
-  const families = FAMILIES.filter((family) => isServed(config, family));
+  const families = servedFamilies(config);
   const firewall = await chooseFirewall(config, families, run);
   for (const family of families) {
     await rejectTakenTables(config, family, run);
@@ -43,18 +43,9 @@ export async function prepareHost(
 
 type Served = Pick<Config, 'wans' | 'services' | 'policies'>;
 
-/** See FamilyPlan.served. */
-function isServed({ wans, services, policies }: Served, family: Family): boolean {
-  return (
-    wans.some((wan) => carries(wan, family)) ||
-    services.some((service) => service.family === family) ||
-    refusesFamily(policies, family)
-  );
-}
-
 /** Rejects IPv6 on a kernel without it (`ipv6.disable=1`, or no module): its iptables and routes fail one after another. */
 function rejectMissingIpv6(config: Served): void {
-  if (!isServed(config, 6) || existsSync('/proc/sys/net/ipv6')) return;
+  if (!servedFamilies(config).includes(6) || existsSync('/proc/sys/net/ipv6')) return;
   throw new UsageError(
     'this kernel runs without IPv6 (is ipv6.disable=1 on its command line?); leave out via6, services with IPv6 addresses and rules for IPv6',
   );

@@ -1,12 +1,12 @@
+import { carriedFamilies } from '../../config/served.js';
 import { FAMILIES } from '../../core/family.js';
-import { carries } from '../../core/wan.js';
 import { examination } from '../examination.js';
 
 const SETTINGS = { 4: 'net.ipv4.ip_forward', 6: 'net.ipv6.conf.all.forwarding' } as const;
 
 export const forwarding = examination({
   name: 'forwarding',
-  asks: 'Whether the kernel forwards packets, in each family that a WAN carries, and between all devices.',
+  asks: 'Whether the kernel forwards packets, in each family that a WAN or a service has, and between all devices.',
   kinds: {
     off: {
       level: 'wrong',
@@ -22,7 +22,7 @@ export const forwarding = examination({
     },
   },
   examine: ({ config, settings, nat }) => {
-    const families = FAMILIES.filter((family) => config.wans.some((wan) => carries(wan, family)));
+    const families = carriedFamilies(config);
     const hasLan = nat === undefined || FAMILIES.some((family) => nat.lan[family].length > 0);
     const off = families.filter((family) => settings.forwards[family] === false);
     if (off.length > 0 && !hasLan) return { ok: 'not needed, since there is no LAN', faults: [] };

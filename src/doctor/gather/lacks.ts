@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '../../config/config.js';
 import { stickyPolicies } from '../../config/policies.js';
+import { servedFamilies } from '../../config/served.js';
 import { FAMILIES } from '../../core/family.js';
-import { carries } from '../../core/wan.js';
 import type { Facts } from '../../plan/facts.js';
 import { MOST_LISTED } from '../../plan/held-sets.js';
 import { canQueue } from '../../system/backend.js';
@@ -21,12 +21,13 @@ const QUEUE_TRIAL = '-t mangle -C PREROUTING -j NFQUEUE --queue-num 0 --queue-by
 
 /** What the kernel and iptables, or nft, lack of what these rules are made of. */
 export async function findLacks(
-  { wans, rules, policies }: Pick<Config, 'wans' | 'rules' | 'policies'>,
+  config: Pick<Config, 'wans' | 'services' | 'rules' | 'policies'>,
   { main, ipsec }: Pick<Facts, 'main' | 'ipsec'>,
   { programs, backend }: Pick<Firewall, 'programs' | 'backend'>,
   run: Run,
 ): Promise<Lack[]> {
-  const families = FAMILIES.filter((family) => wans.some((wan) => carries(wan, family)));
+  const { rules, policies } = config;
+  const families = servedFamilies(config);
   const queues = rules.engine === 'nfqueue';
   if (backend === 'nft') {
     return [

@@ -183,6 +183,20 @@ describe('findLacks', () => {
     assert.ok(asked.every((command) => /^iptables -w 5 -t (mangle|nat) -C /.test(command)));
   });
 
+  it('asks for services alone, too', async () => {
+    const services = parseConfig({
+      service: ['web,listen=[2001:db8::9]:80/tcp'],
+      backend: ['web,to=fd00::2'],
+    });
+    const asked = new Set<string>();
+    const run: Run = async ([program]) => {
+      asked.add(program!);
+      return { code: 1, stdout: '', stderr: '' };
+    };
+    await findLacks(services, facts, { programs }, run);
+    assert.deepEqual([...asked], ['ip6tables']);
+  });
+
   it('names what the rules had to do without', async () => {
     const run: Run = async () => ({ code: 1, stdout: '', stderr: '' });
     const lacks = await findLacks(config, { ...facts, ipsec: 'unmatched' }, { programs }, run);

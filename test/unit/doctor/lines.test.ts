@@ -298,6 +298,18 @@ describe('what is no fault', () => {
     });
   });
 
+  it('forwarding for services alone, which need it as WANs do', () => {
+    const config = parseConfig({ service: ['web,listen=192.0.2.9:80/tcp'], backend: ['web,to=10.9.0.2'] });
+    const lines = (forwards: { 4: boolean; 6: boolean }) =>
+      examineAll({ ...WELL, config, settings: { ...settings, forwards } })
+        .filter(({ examination }) => examination === 'forwarding')
+        .map(({ level, text }) => [level, text]);
+    assert.deepEqual(lines({ 4: true, 6: false }), [['ok', 'on for IPv4']]);
+    assert.deepEqual(lines({ 4: false, 6: true }), [
+      ['wrong', 'net.ipv4.ip_forward is 0, so nothing is forwarded'],
+    ]);
+  });
+
   it('no daemon with engine kernel', () => {
     none('kernel', { config: parseConfig({ ...RAW, engine: 'kernel' }), daemon: undefined });
   });
