@@ -1,5 +1,5 @@
 import type { ConnectionsV1 } from '../../control/connections.js';
-import type { StatusV1 } from '../../control/status.js';
+import type { JudgedStatus, StatusV1, TrafficStatus } from '../../control/status.js';
 import type { Event } from '../../core/event.js';
 
 /** What the screen shows. */
@@ -12,7 +12,7 @@ export interface TopModel {
   readonly rates: ReadonlyMap<string, readonly (number | null)[]>;
   /** The oldest first. */
   readonly events: readonly Event[];
-  /** The place of the chosen WAN. */
+  /** The place of what is chosen of {@link shownOf}. */
   readonly chosen: number;
   /** The live connections of the chosen WAN; undefined where the WANs are shown. */
   readonly connections:
@@ -23,6 +23,22 @@ export interface TopModel {
   readonly said: string | undefined;
   /** Milliseconds of the epoch. */
   readonly now: number;
+}
+
+/** A line of the screen: a WAN, or behind them a server, by the name that `wanmark set` knows. */
+export interface Shown extends JudgedStatus {
+  readonly isWan: boolean;
+  readonly traffic: TrafficStatus | null;
+}
+
+/** What can be chosen, in its order. */
+export function shownOf({ wans, services }: Pick<StatusV1, 'wans' | 'services'>): readonly Shown[] {
+  return [
+    ...wans.map((wan) => ({ ...wan, isWan: true })),
+    ...services.flatMap(({ name, backends }) =>
+      backends.map((one) => ({ ...one, name: `${name}/${one.name}`, isWan: false, traffic: null })),
+    ),
+  ];
 }
 
 /** The size of the terminal, and what it can show. */

@@ -1,5 +1,4 @@
 import { whyOf } from '../../control/evidence.js';
-import type { StatusV1, WanStatus } from '../../control/status.js';
 import { connectionLines } from '../connections-text.js';
 import { duration } from '../duration.js';
 import { eventText } from '../event-text.js';
@@ -7,7 +6,7 @@ import { clip, type Line, lineText, lineWidth, type Segment, wrap } from '../scr
 import { table } from '../screen/table.js';
 import { stateCell } from '../status-text.js';
 import { rateText } from '../units.js';
-import type { Canvas, TopModel } from './model.js';
+import { type Canvas, type Shown, shownOf, type TopModel } from './model.js';
 import { sparkline } from './sparkline.js';
 
 /** A sparkline that is narrower shows nothing. */
@@ -51,13 +50,14 @@ function footer({ question, said, connections }: TopModel): Line {
 function wanBody(model: TopModel, canvas: Canvas, room: number): Line[] {
   const { status, chosen, events } = model;
   if (status === undefined) return [];
-  const { wans } = status;
+  const wans = shownOf(status);
+  const marked = wans[chosen]?.name;
   // A line for the heads, one for the chosen WAN, and two for events, where there is room for them.
   const most = Math.max(1, room - 2 - (room > 8 ? 3 : 0));
   const first = Math.min(Math.max(0, chosen - most + 1), Math.max(0, wans.length - most));
   const shown = wans.slice(first, first + most);
   const lines: Line[] = [
-    ...wanTable(model, shown, canvas),
+    ...wanTable(model, shown, marked, canvas),
     ...(wans[chosen] === undefined ? [] : broken(chosenLine(wans[chosen], model.now), canvas)),
     ...status.notes.flatMap((note) => broken([{ text: note, style: 'warn' }], canvas)),
   ];
@@ -66,13 +66,17 @@ function wanBody(model: TopModel, canvas: Canvas, room: number): Line[] {
   return [...lines, [{ text: 'events', style: 'bold' }], ...events.slice(-left).map(eventRow)];
 }
 
-function wanTable({ status, rates, chosen }: TopModel, shown: readonly WanStatus[], canvas: Canvas): Line[] {
+function wanTable(
+  { rates }: TopModel,
+  shown: readonly Shown[],
+  marked: string | undefined,
+  canvas: Canvas,
+): Line[] {
   const { columns, utf8 } = canvas;
-  const marked = status!.wans[chosen]?.name;
   const lines = table(
     [
       { head: ' ', left: true },
-      { head: 'WAN', left: true },
+      { head: shown.some(({ isWan }) => isWan) ? 'WAN' : 'backend', left: true },
       { head: 'state', left: true },
       { head: 'in' },
       { head: 'out' },
@@ -92,7 +96,7 @@ function wanTable({ status, rates, chosen }: TopModel, shown: readonly WanStatus
     columns,
   );
   const room = columns - Math.max(...lines.map(lineWidth)) - 2;
-  if (room < LEAST_SPARK) return lines;
+  if (room < LEAST_SPARK || !shown.some(({ isWan }) => isWan)) return lines;
   const [heads, ...rows] = lines;
   const pad = (line: Line): Line => [...line, ' '.repeat(columns - room - lineWidth(line))];
   return [
@@ -105,7 +109,7 @@ function wanTable({ status, rates, chosen }: TopModel, shown: readonly WanStatus
 }
 
 /** The shortest round trip of the last rounds, and the highest loss. */
-function measured({ checks }: StatusV1['wans'][number]): [string, string] {
+function measured({ checks }: Shown): [string, string] {
   const times = checks.flatMap(({ rttMs }) => (rttMs === null ? [] : [rttMs]));
   const least = Math.min(...times);
   const rtt = times.length === 0 ? '-' : `${least < 1 ? least : Math.round(least)} ms`;
@@ -114,7 +118,7 @@ function measured({ checks }: StatusV1['wans'][number]): [string, string] {
   return [rtt, `${(100 * loss).toFixed(0)} %`];
 }
 
-function chosenLine(wan: WanStatus, now: number): Line {
+function chosenLine(wan: Shown, now: number): Line {
   const lasts = duration(Math.max(0, (now - Date.parse(wan.since)) / 1000));
   const weight = wan.configuredWeight === undefined ? `weight ${wan.weight}` : `weight ${wan.weight} by hand`;
   return [

@@ -5,7 +5,7 @@ import type { StatusV1 } from '../../control/status.js';
 import { type Event, withLater } from '../../core/event.js';
 import { SystemError } from '../../errors.js';
 import { type Key, keysOf } from './keys.js';
-import type { TopModel } from './model.js';
+import { shownOf, type TopModel } from './model.js';
 import { render } from './render.js';
 import { Series } from './series.js';
 import { Terminal } from './terminal.js';
@@ -112,7 +112,7 @@ export class Top {
       this.#series.set(wan, series);
       series.add(history, at);
     }
-    this.#chosen = Math.max(0, Math.min(this.#chosen, status.wans.length - 1));
+    this.#chosen = Math.max(0, Math.min(this.#chosen, shownOf(status).length - 1));
   }
 
   async #askEvents(): Promise<void> {
@@ -140,10 +140,10 @@ export class Top {
   }
 
   #pressOnWan(key: Key): void {
-    const wans = this.#status?.wans ?? [];
-    const name = wans[this.#chosen]?.name;
+    const shown = this.#status === undefined ? [] : shownOf(this.#status);
+    const { name, isWan } = shown[this.#chosen] ?? {};
     if (key === 'up') this.#chosen = Math.max(0, this.#chosen - 1);
-    else if (key === 'down') this.#chosen = Math.max(0, Math.min(wans.length - 1, this.#chosen + 1));
+    else if (key === 'down') this.#chosen = Math.max(0, Math.min(shown.length - 1, this.#chosen + 1));
     else if (name === undefined) return;
     else if (key === 'drain')
       this.#question = { text: `drain ${name}: no new connections?`, change: { wan: name, weight: 0 } };
@@ -153,6 +153,7 @@ export class Top {
         change: { wan: name, state: 'down' },
       };
     else if (key === 'again') void this.#set({ wan: name, weight: 'auto', state: 'auto' });
+    else if (key === 'list' && !isWan) this.#said = 'connections are listed by WAN, and this is a backend';
     else if (key === 'list') {
       this.#connections = { wan: name, list: undefined, from: 0 };
       this.#askConnections(name)

@@ -21,7 +21,15 @@ function wan(name: string, change: Partial<WanStatus> = {}): WanStatus {
 const event = (number: number): Event => ({ number, at: ago(60), kind: 'rules', error: `event ${number}` });
 
 function model(wans: readonly WanStatus[], change: Partial<TopModel> = {}): TopModel {
-  const status = { pid: 402, uptimeSeconds: 3725, strategy: 'weighted', at: ago(0), wans, notes: [] };
+  const status = {
+    pid: 402,
+    uptimeSeconds: 3725,
+    strategy: 'weighted',
+    at: ago(0),
+    wans,
+    services: [],
+    notes: [],
+  };
   return {
     status: status as unknown as StatusV1,
     failure: undefined,
@@ -76,6 +84,21 @@ describe('the screen of top', () => {
     const screen = (rows: number) => texts(render({ ...it, status }, canvas(80, rows))).join('\n');
     assert.match(screen(24), /very\n {2}very [\s\S]*dead; weight 5, tier 1\n[\s\S]*\); reload\nevents\n/);
     assert.doesNotMatch(screen(10), /reload/);
+  });
+
+  it('shows the servers of services behind the WANs, or alone, by the names that set knows', () => {
+    const { traffic, dev, ...backend } = wan('10.0.0.2:80', { state: 'drain', weight: 0 });
+    const services = [{ name: 'web', listen: '192.0.2.9:80/tcp', strategy: 'weighted', backends: [backend] }];
+    const screen = (wans: readonly WanStatus[], chosen: number) => {
+      const it = model(wans, { chosen });
+      return texts(render({ ...it, status: { ...it.status!, services } }, canvas(80, 24)));
+    };
+    const both = screen([FIBRE], 1);
+    assert.match(both[2]!, /^ {3}fibre {12}up +94\.2 Mb\/s/);
+    assert.match(both[3]!, /^> {2}web\/10\.0\.0\.2:80 {2}drain +- +- +412 {2}8 ms {3}0 %/);
+    const alone = screen([], 0);
+    assert.match(alone[1]!, /^ {3}backend +state +in +out +conns +RTT {2}loss$/);
+    assert.match(alone[3]!, /^web\/10\.0\.0\.2:80: drain for 2 h 1 min/);
   });
 
   it('shows a round trip of less than a millisecond as what it is', () => {
