@@ -25,8 +25,8 @@ export interface Running {
 /** One of the selectors that are compared. */
 export interface Contender {
   readonly name: string;
-  /** Arguments of `wanmark up` for the rules that the selector needs. */
-  readonly rules: readonly string[];
+  /** Arguments of `wanmark up` for the rules that the selector needs; undefined: it needs none. */
+  readonly rules: readonly string[] | undefined;
   /** Why the selector cannot run on this machine; undefined when it can. */
   absent(): string | undefined;
   /**
@@ -82,23 +82,32 @@ function picksOf({ wans, policies }: Pick<Status, 'wans' | 'policies'>): number[
 
 /** The flags of the daemon that the rules must have, too. */
 function sharedFlags(args: readonly string[]): string[] {
-  const shared = ['--queues', '--policy', '--rule'];
+  const shared = ['--queues', '--policy', '--rule', '--engine', '--backend'];
   return args.filter((arg, i) => shared.includes(arg) || shared.includes(args[i - 1] ?? ''));
 }
 
-/** The kernel's own `statistic` rules; no process takes part. */
-export const STATISTIC: Contender = {
-  name: 'statistic rules',
-  rules: ['--engine', 'kernel'],
-  absent: () => undefined,
-  start: async () => ({
-    pid: undefined,
-    missed: async () => 0,
-    picks: async () => undefined,
-    check: () => {},
-    stop: async () => {},
-  }),
-};
+/** A contender without a process: rules choose, or nobody does. */
+function rulesAlone(name: string, rules: readonly string[] | undefined): Contender {
+  return {
+    name,
+    rules,
+    absent: () => undefined,
+    start: async () => ({
+      pid: undefined,
+      missed: async () => 0,
+      picks: async () => undefined,
+      check: () => {},
+      stop: async () => {},
+    }),
+  };
+}
+
+/** The kernel's own `statistic` rules. */
+export const STATISTIC = rulesAlone('statistic rules', ['--engine', 'kernel']);
+/** The kernel's own choice by rules of nft. */
+export const NFT_RULES = rulesAlone('rules of nft', ['--engine', 'kernel', '--backend', 'nft']);
+/** A router that only routes and masquerades, with nothing of ours: all connections go by one WAN. */
+export const NO_BALANCING = rulesAlone('no balancing', undefined);
 
 /** A contender that is a program started with the queue and the marks as arguments. */
 function program(

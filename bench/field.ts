@@ -5,6 +5,7 @@ import type { Contender, Running } from './contender.js';
 import type { Cost } from './cost.js';
 import { cpuSeconds, ksoftirqdSeconds } from './cpu.js';
 import { DESTINATIONS, Flows, type Sent } from './flows.js';
+import { replaceTable } from './held.js';
 import { Arrivals, type Window } from './latency.js';
 import { peakMemory } from './threads.js';
 import { answered } from './waiting.js';
@@ -14,7 +15,7 @@ export class Field {
   readonly lab: Lab;
   readonly flows: Flows;
   readonly connects: Connects;
-  #rules: string | undefined;
+  #rules: string | null | undefined;
 
   private constructor(lab: Lab) {
     this.lab = lab;
@@ -32,17 +33,40 @@ export class Field {
     return new Field(lab);
   }
 
-  /** Gives the router the rules of `wanmark up` with these arguments, unless it has them already. */
-  async rules(args: readonly string[] = []): Promise<void> {
-    const wanted = args.join(' ');
+  /**
+   * Gives the router the rules of `wanmark up` with these arguments, unless it has them already.
+   * @param args null: only masquerading, without rules of ours
+   */
+  async rules(args: readonly string[] | null = []): Promise<void> {
+    const wanted = args === null ? null : args.join(' ');
     if (this.#rules === wanted) return;
-    await new Wanmark(this.lab).up(...args);
+    const wanmark = new Wanmark(this.lab);
+    if (this.#rules === null) await this.#masquerade('-D');
+    if (args === null) {
+      await wanmark.down();
+      await this.#masquerade('-A');
+    } else await wanmark.up(...args);
     this.#rules = wanted;
+  }
+
+  async #masquerade(verb: '-A' | '-D'): Promise<void> {
+    for (const { dev } of this.lab.wans)
+      await this.lab.router.exec([
+        'iptables',
+        '-t',
+        'nat',
+        verb,
+        'POSTROUTING',
+        '-o',
+        dev,
+        '-j',
+        'MASQUERADE',
+      ]);
   }
 
   /** Runs one contender for the time of `work`, beginning with an empty conntrack table. */
   async with<T>(contender: Contender, work: (running: Running) => Promise<T>): Promise<T> {
-    await this.rules(contender.rules);
+    await this.rules(contender.rules ?? null);
     await this.lab.router.sh('conntrack -F 2>/dev/null');
     const running = await contender.start(this.lab, () => this.flows.made + this.connects.made);
     try {
@@ -52,9 +76,12 @@ export class Field {
     }
   }
 
-  /** Measures the cost of `count` datagrams at `rate` a second, after a tenth as many as a warm-up. */
-  async cost(contender: Contender, count: number, rate: number): Promise<Cost> {
-    const { cost } = await this.#cost(contender, count, (some) => this.flows.send(some, rate));
+  /**
+   * Measures the cost of `count` datagrams at `rate` a second, after a tenth as many as a warm-up.
+   * @param held a file of `writeHeld` with connections that are tracked meanwhile
+   */
+  async cost(contender: Contender, count: number, rate: number, held?: string): Promise<Cost> {
+    const { cost } = await this.#cost(contender, count, (some) => this.flows.send(some, rate), held);
     return cost;
   }
 
@@ -64,8 +91,14 @@ export class Field {
     return { ...sent, ...cost };
   }
 
-  #cost<S extends Sent>(contender: Contender, count: number, send: (count: number) => Promise<S>) {
+  #cost<S extends Sent>(
+    contender: Contender,
+    count: number,
+    send: (count: number) => Promise<S>,
+    held?: string,
+  ) {
     return this.with(contender, async (running) => {
+      if (held !== undefined) await replaceTable(this.lab.router, held);
       await send(Math.ceil(count / 10));
       await answered(this.lab.router);
       const missed = await running.missed();

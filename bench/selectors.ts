@@ -18,6 +18,7 @@ import { launch, options, positive, words } from './main.js';
 import { connects } from './parts/connects.js';
 import { cost } from './parts/cost.js';
 import { decisions } from './parts/decisions.js';
+import { engines } from './parts/engines.js';
 import { highest } from './parts/highest.js';
 import { latency } from './parts/latency.js';
 import { log } from './parts/log.js';
@@ -44,6 +45,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   highest,
   start,
   machine,
+  engines,
   tracked,
   decisions,
 };

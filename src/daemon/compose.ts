@@ -119,8 +119,7 @@ export async function startDaemon(composition: Composition): Promise<Running> {
       now,
       serviceManager,
       events,
-      fresh: () =>
-        Promise.all([counters.wans?.fresh(), counters.backends?.fresh(), balancers.wans?.balancer.fresh()]),
+      fresh: () => Promise.all([counters.wans?.fresh(), counters.backends?.fresh()]),
       reload: (dry) => reloads.reload(dry),
       ...balancers,
     });

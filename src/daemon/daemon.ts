@@ -172,7 +172,8 @@ export class Daemon {
 
   /** The status for `wanmark status`. It may have to wait for connection counts, where they are made only on demand. */
   async #look(counted: boolean): Promise<Status> {
-    if (counted) await atMost(COUNTED_MS, this.#parts.fresh());
+    const { fresh, wans } = this.#parts;
+    await atMost(COUNTED_MS, Promise.all([wans?.balancer.fresh(), counted ? fresh() : undefined]));
     return this.status();
   }
 
