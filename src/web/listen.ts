@@ -1,4 +1,5 @@
 import { BlockList } from 'node:net';
+import { isDnsName } from '../config/check-target.js';
 import { splitEndpoint } from '../core/endpoint.js';
 import { UsageError } from '../errors.js';
 
@@ -39,4 +40,10 @@ export function needToken({ host, isLoopback }: Listen, hasToken: boolean): void
   throw new UsageError(
     `listen ${host} can be reached from other machines, so it needs --token-file FILE; or use ${DEFAULT_LISTEN} and ssh -L`,
   );
+}
+
+/** A name that a browser asks for, which sends it in small letters and without what stands around it in a link. @throws UsageError */
+export function parseHostName(text: string): string {
+  if (isDnsName(text)) return text.toLowerCase();
+  throw new UsageError(`host "${text}" must be a name alone, for example router.lan`);
 }

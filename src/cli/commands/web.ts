@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import { DEFAULT_SOCKET } from '../../config/options/run.js';
 import { UsageError } from '../../errors.js';
 import { ownVersion } from '../../system/version.js';
-import { DEFAULT_LISTEN, needToken, parseListen } from '../../web/listen.js';
+import { DEFAULT_LISTEN, needToken, parseHostName, parseListen } from '../../web/listen.js';
 import { Web } from '../../web/server.js';
 import { Token } from '../../web/token.js';
 import { presetSocket, SOCKET, valued } from '../options.js';
@@ -42,7 +42,7 @@ export const webCommand: CommandModule<object, WebArguments> = {
     const file = one('token-file', argv['token-file']);
     needToken(listen, file !== undefined);
     const token = file === undefined ? undefined : Token.read(file);
-    const hosts = [argv.host ?? []].flat();
+    const hosts = [argv.host ?? []].flat().map(parseHostName);
     const allowSet = argv['allow-set'] === true;
     const onFault = (error: unknown) => complain(`a bug: ${(error as Error)?.stack ?? String(error)}`);
     const web = await Web.start({ version: ownVersion(), listen, socket, token, hosts, allowSet, onFault });

@@ -10,6 +10,12 @@ describe('the command web', () => {
         /^wanmark: listen 0\.0\.0\.0 can be reached .* needs --token-file FILE[^\n]*\n$/,
       ],
       [['--listen', 'everywhere'], /^wanmark: listen "everywhere" must be an address with a port[^\n]*\n$/],
+      // No browser would ever send these.
+      [
+        ['--host', 'http://router.lan/'],
+        /^wanmark: host "http:\/\/router\.lan\/" must be a name alone[^\n]*\n$/,
+      ],
+      [['--host', 'router.lan:8080'], /^wanmark: host "router\.lan:8080" must be a name alone[^\n]*\n$/],
       [['--token-file', '/nowhere'], /^wanmark: token-file "\/nowhere" cannot be read: ENOENT\n$/],
     ] as const) {
       const { code, stdout, stderr } = await runCli('web', ...flags);

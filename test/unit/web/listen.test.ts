@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError } from '#wanmark/errors.js';
-import { needToken, parseListen } from '#wanmark/web/listen.js';
+import { needToken, parseHostName, parseListen } from '#wanmark/web/listen.js';
 
 describe('where the page is served', () => {
   it('is an address with a port', () => {
@@ -26,5 +26,10 @@ describe('where the page is served', () => {
     assert.deepEqual(open.filter(refuses), open);
     assert.deepEqual(['127.0.0.1:1', '127.255.0.9:1', '[::1]:1'].filter(refuses), []);
     needToken(parseListen('0.0.0.0:1'), true);
+  });
+
+  it('has names as browsers send them, whatever their case', () => {
+    assert.equal(parseHostName('Router.LAN'), 'router.lan');
+    assert.equal(parseHostName('xn--bcher-kva.example'), 'xn--bcher-kva.example');
   });
 });
