@@ -222,6 +222,26 @@ describe('rules in nft', needs(namespaces, program('nft')), () => {
     done(machine, 'up', NFT);
   });
 
+  test('what a program of the router takes by REDIRECT is its own, whoever wrote the rule', async () => {
+    const rules = {
+      iptables: ['iptables -t nat -A PREROUTING -i lan0 -p tcp --dport 7001 -j REDIRECT --to-ports 7000'],
+      nft: [
+        'nft "add table ip taker; add chain ip taker pre { type nat hook prerouting priority -100; }"',
+        'nft "add rule ip taker pre iifname lan0 tcp dport 7001 redirect to :7000"',
+      ],
+    };
+    for (const [by, lines] of Object.entries(rules)) {
+      machine.sh(lines.join('\n'));
+      const seen = tally(await machine.call(['tcp', '6', SERVER, '7001'], 'client'));
+      assert.deepEqual(seen, { '10.9.0.2': 6 }, `the router's own server sees the client, ${by}`);
+      machine.sh(
+        by === 'nft'
+          ? 'nft delete table ip taker'
+          : 'iptables -t nat -D PREROUTING -i lan0 -p tcp --dport 7001 -j REDIRECT --to-ports 7000',
+      );
+    }
+  });
+
   test('what nft has no words for is refused in a line, and nothing is changed', () => {
     const before = snapshot();
     const cases: [object, number, RegExp][] = [
