@@ -1,9 +1,13 @@
 /** `--engine ahead`: the daemon's choices stand in the rules, and no packet waits for it. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Lab } from '#wanmark/lab/lab.js';
 import { differences, snapshot } from '#wanmark/lab/snapshot.js';
 import { withLab } from '../helpers/lab.js';
+import { MAIN } from '../helpers/main.js';
 import { addon, conntrackTable, namespaces, needs, nftables } from '../helpers/requires.js';
 import { eventually } from '../helpers/router-state.js';
 import { statusOf } from '../helpers/status.js';
@@ -143,6 +147,61 @@ describe('--engine ahead', needs(namespaces, addon, nftables), () => {
       assert.equal(decisions.length, 12);
       assert.deepEqual(tally(daemon.decisions), tally(flows));
     });
+  });
+
+  it('follows a policy, to the one behind it when its WANs are down', async () => {
+    const rule = ['--policy', 'video,use=wan3,none=office', '--policy', 'office,use=wan2', '--rule'];
+    const flags = [...AHEAD, ...rule, 'video,dport=7,proto=udp', '--rule', 'office,from=10.255.0.0/16'];
+    await withLab({ wans: 3, ipv6: false, up: flags, run: flags }, async ({ lab, wanmark, daemon }) => {
+      const udp = async () => tally(await lab.connect({ proto: 'udp', count: 4 }));
+      assert.deepEqual(await udp(), { wan3: 4 });
+      assert.deepEqual(await places(lab, 'ahead4.video'), ['wan3']);
+      assert.deepEqual(tally(await lab.connect({ count: 9 })), { wan1: 3, wan2: 3, wan3: 3 });
+      await lab.router.sh('ip link set wan3 down');
+      await waitForState(daemon, 'wan down', 'wan3');
+      assert.deepEqual(await udp(), { wan2: 4 });
+      assert.deepEqual(tally(await lab.connect({ count: 8 })), { wan1: 4, wan2: 4 });
+      const { policies } = await statusOf(wanmark);
+      assert.deepEqual(
+        policies.map(({ name, wans }) => [name, wans.map(({ picks }) => picks)]),
+        [
+          ['video', [4]],
+          ['office', [4]],
+        ],
+      );
+    });
+  });
+
+  it('goes over to another configuration by a reload', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'wanmark-test-'));
+    const file = join(directory, 'wanmark.json');
+    try {
+      await withLab({ wans: 3, ipv6: false }, async ({ lab, wanmark }) => {
+        const write = (count: number, weight: number) => {
+          const wan = lab.wans
+            .slice(0, count)
+            .map(
+              ({ name, dev, via }) => `${name},dev=${dev},via=${via},weight=${name === 'wan1' ? weight : 1}`,
+            );
+          const more = { engine: 'ahead', backend: 'nft', 'up-after': 0, 'slow-start': 0 };
+          writeFileSync(file, JSON.stringify({ wan, ...more }));
+        };
+        write(3, 1);
+        const program = lab.router.spawn([process.execPath, MAIN, 'run', '--up', '--config', file]);
+        await program.waitForLine((line) => line.includes('"msg":"started"'));
+        assert.deepEqual(tally(await lab.connect({ count: 6 })), { wan1: 2, wan2: 2, wan3: 2 });
+        write(2, 3);
+        await wanmark.command(['reload']);
+        assert.deepEqual(tally(await lab.connect({ count: 8 })), { wan1: 6, wan2: 2 });
+        write(3, 2);
+        await wanmark.command(['reload']);
+        assert.deepEqual(tally(await lab.connect({ count: 8 })), { wan1: 4, wan2: 2, wan3: 2 });
+        await program.kill('SIGTERM');
+        assert.equal((await program.exited).code, 0);
+      });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   for (const strategy of ['source-hash', 'hash:src,dport'])

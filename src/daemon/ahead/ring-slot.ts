@@ -35,7 +35,7 @@ export class RingSlot {
 
   /** Whether it stays as it is while candidates, weights and warmth are the same. */
   get isLasting(): boolean {
-    return this.#ring.isLasting;
+    return this.#isOnly || this.#ring.isLasting;
   }
 
   /** Whether both families can take the choices in one turn. */
@@ -47,7 +47,7 @@ export class RingSlot {
     return {
       names: this.ahead.members.map(({ target }) => target.name),
       places: this.#thinned(),
-      fields: 'table' in this.ahead ? this.ahead.table.fields : undefined,
+      fields: 'table' in this.ahead && !this.#isOnly ? this.ahead.table.fields : undefined,
     };
   }
 
@@ -57,6 +57,7 @@ export class RingSlot {
    * @returns whether there is something to write
    */
   follow(used: number): boolean {
+    if (this.#isOnly) return false;
     const parts = this.#warmth();
     const isWarmer = parts.some((part, i) => part !== this.#parts[i]);
     return this.#take(used) || isWarmer;
@@ -66,7 +67,18 @@ export class RingSlot {
     return this.#pool.strategy.strategy;
   }
 
+  /** Whether there is nothing to choose. */
+  get #isOnly(): boolean {
+    return this.ahead.list.length === 1;
+  }
+
   #take(used: number): boolean {
+    if (this.#isOnly) {
+      const isNew = this.#places.length === 0;
+      this.#places = Uint16Array.of(0);
+      this.#parts = [1];
+      return isNew;
+    }
     const places = this.#ring.next(used);
     this.#parts = this.#warmth();
     if (places === undefined) return false;

@@ -19,6 +19,12 @@ export const daemon = examination({
         'The rules hand packets to other queues than the daemon reads, so the kernel chooses for some or all of them.',
       todo: '`wanmark reload`; and give `up` and `run` the same `--queue-num` and `--queues` for the next start.',
     },
+    unwritten: {
+      level: 'wrong',
+      means:
+        'With `--engine ahead`: what the daemon chose last is not in the rules, so older choices go on, or the kernel chooses by itself.',
+      todo: 'Run `up` with the configuration of the daemon; where it was run, the line says what the kernel refuses.',
+    },
     differs: {
       level: 'wrong',
       means:
@@ -36,7 +42,11 @@ export const daemon = examination({
     if (config.rules.engine === 'kernel' && status === undefined)
       return { ok: 'none is needed with engine kernel', faults: [] };
     if (status === undefined) {
-      const text = 'none answers, so the kernel chooses by weight and nobody checks the WANs';
+      const chooses =
+        config.rules.engine === 'ahead'
+          ? 'the choices of the last one go on'
+          : 'the kernel chooses by weight';
+      const text = `none answers, so ${chooses} and nobody checks the WANs`;
       return {
         faults: [{ kind: 'absent', text, todo: "start 'wanmark run', or say where it is (--socket)" }],
       };
@@ -49,6 +59,15 @@ export const daemon = examination({
         text,
         todo: "'wanmark reload' makes the rules follow the daemon",
       })),
+      ...(status.ahead?.failure == null
+        ? []
+        : [
+            {
+              kind: 'unwritten' as const,
+              text: `it cannot write its choices: ${status.ahead.failure}`,
+              todo: "run 'wanmark up' with the daemon's configuration",
+            },
+          ]),
       ...(differing.length > 0
         ? [
             {

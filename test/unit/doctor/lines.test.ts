@@ -37,6 +37,12 @@ const CASES: readonly (readonly [string, Partial<DoctorFacts>, RegExp, RegExp])[
   ],
   ['rules unseen', { rules: { state: 'unseen', why: 'no shell' } }, /no shell$/, /wanmark check/],
   ['daemon absent', { daemon: undefined }, /^none answers/, /wanmark run/],
+  [
+    'daemon unwritten',
+    { daemon: { ...DAEMON, ahead: { writes: 1, failure: 'nftables: rule: ENOENT', lost: 0 } } },
+    /^it cannot write its choices: nftables: rule: ENOENT$/,
+    /wanmark up/,
+  ],
   ['daemon queues', { queues: ['no rule feeds queue 3'] }, /^no rule feeds queue 3$/, /wanmark reload/],
   [
     'daemon differs',
