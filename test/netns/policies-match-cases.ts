@@ -80,6 +80,8 @@ const sport = (...ports: number[]): Sent[] => ports.map((one) => ({ sport: one, 
 /** Fifteen and more ports are two lists for iptables; the first of them are none that the server has. */
 const MANY = Array.from({ length: 18 }, (_, i) => 6001 + 2 * i);
 
+const RANGES = Array.from({ length: 9 }, (_, i) => `${6001 + 9 * i}-${6003 + 9 * i}`);
+
 /** @param macs the MAC addresses of the client's devices @param file a set's file with the servers 4 and 5 */
 export function matchCases(macs: Readonly<Record<'lan0' | 'lan1', string>>, file: string): MatchCase[] {
   return [
@@ -172,6 +174,12 @@ export function matchCases(macs: Readonly<Record<'lan0' | 'lan1', string>>, file
     {
       rule: `proto=tcp+udp,dport=${MANY.join('+')}+${PORT}+7009`,
       takes: [...port(PORT, 7009), ...by('udp', port(7009))],
+      leaves: port(7001, 7010),
+    },
+    {
+      // Of ranges, half as many are a list.
+      rule: `proto=tcp,dport=${RANGES.join('+')}+7002-7009`,
+      takes: port(7002, 7009),
       leaves: port(7001, 7010),
     },
     { rule: `proto=tcp,dport=!${MANY.join('+')}+${PORT}+7009`, takes: port(7001), leaves: port(PORT, 7009) },

@@ -72,6 +72,13 @@ describe('the conditions of a rule', () => {
       `-p 17 -m multiport --dports ${ports.slice(0, 15).join(',')}`,
       `-p 17 -m multiport --dports ${ports.slice(15).join(',')}`,
     ]);
+    const ranges = Array.from({ length: 8 }, (_, i) => `${10 * i + 1}-${10 * i + 5}`);
+    assert.equal(
+      match(`dsl,proto=udp,dport=${ranges.join('+')}`).length,
+      2,
+      'a range takes two of the 15 places',
+    );
+    assert.equal(match(`dsl,proto=udp,dport=${ranges.slice(1).join('+')}+99`).length, 1);
   });
 
   it('ask for one network in a rule, since iptables takes one -s and one -d', () => {
