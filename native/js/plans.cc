@@ -56,7 +56,8 @@ Napi::Function PlansForJs::Define(Napi::Env env) {
 }
 
 Napi::Value PlansForJs::Append(const Napi::CallbackInfo& info) {
-  const auto taken = plans_->Append(KeyOf(info), Numbers(info, 2), Number(info, 3), Number(info, 4));
+  const auto taken =
+      plans_->Append(KeyOf(info), Numbers(info, 2), Number(info, 3), Number(info, 4), info[5].ToBoolean());
   return taken ? Napi::Number::New(info.Env(), *taken) : info.Env().Undefined();
 }
 

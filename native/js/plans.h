@@ -20,7 +20,9 @@ class PlansForJs : public Napi::ObjectWrap<PlansForJs> {
   const std::shared_ptr<Plans>& plans() const { return plans_; }
 
  private:
-  /** For JS: append(field, family, marks, repeat, repeated) returns how many marks were taken, or undefined.
+  /**
+   * For JS: append(field, family, marks, repeat, repeated, whole) returns how many marks were taken, or
+   * undefined.
    */
   Napi::Value Append(const Napi::CallbackInfo& info);
   /** For JS: replace(field, family, marks, repeat, used, keep, progress). */

@@ -11,11 +11,13 @@ namespace wanmark {
 Plans::Plans() : asked_flows_(0, FlowHash{RandomKey()}) {}
 
 std::optional<uint32_t> Plans::Append(PlanKey key, std::span<const uint32_t> marks, uint32_t repeat,
-                                      uint32_t repeated) {
+                                      uint32_t repeated, bool whole) {
   std::lock_guard lock(mutex_);
   Plan& plan = SequenceOf(key, repeat);
   if (plan.progress.repeated != repeated) return std::nullopt;
-  return Add(plan, marks);
+  const uint32_t count = Add(plan, marks);
+  if (whole) plan.short_at = 0;
+  return count;
 }
 
 PlanProgress Plans::Replace(PlanKey key, std::span<const uint32_t> marks, uint32_t repeat, uint32_t used,
@@ -152,7 +154,7 @@ uint32_t Plans::Add(Plan& plan, std::span<const uint32_t> marks) {
   const auto count = std::min(room, static_cast<uint32_t>(marks.size()));
   for (uint32_t i = 0; i < count; i++) plan.ring[plan.end++ % kMostAhead] = marks[i];
   plan.made = std::min(kMostAhead, plan.made + count);
-  plan.short_at = (plan.end - plan.begin) / 2;
+  plan.short_at = (plan.end - plan.begin + 1) / 2;
   return count;
 }
 
@@ -194,7 +196,7 @@ std::optional<uint32_t> Plans::Next(Plan& plan) {
   }
   plan.progress.used++;
   const uint32_t mark = plan.ring[plan.begin++ % kMostAhead];
-  if (plan.end - plan.begin <= plan.short_at) {
+  if (plan.short_at != 0 && plan.end - plan.begin <= plan.short_at) {
     plan.short_at = 0;
     short_.store(true, std::memory_order_relaxed);
   }

@@ -77,10 +77,11 @@ class Plans {
    * made where there is none, or a table. When it runs out, its last `repeat` choices are used again and
    * again; 0: the packets are asked about. `repeated` is what the caller knows as PlanProgress::repeated:
    * when that has grown since, the choices do not follow the last one, and none is taken. Returns how many
-   * were.
+   * were. `whole` says that the repeated choices are those that would follow, so that JS need not be asked
+   * for more.
    */
   std::optional<uint32_t> Append(PlanKey key, std::span<const uint32_t> marks, uint32_t repeat,
-                                 uint32_t repeated = 0);
+                                 uint32_t repeated = 0, bool whole = false);
   /**
    * Replaces what follows the `keep` choices that came next when `used` was PlanProgress::used, as far as it
    * is not used yet. Returns the progress up to then. Keeping some gives the caller time to find the others.
@@ -164,7 +165,7 @@ class Plans {
     // Both only grow, and wrap together with the places of the ring.
     uint32_t begin = 0;
     uint32_t end = 0;
-    // At how many choices ahead JS is asked for more; none once it was.
+    // At how many choices ahead JS is asked for more; 0: it is not, or was already.
     uint32_t short_at = 0;
     PlanProgress progress;
     bool tell_some = false;

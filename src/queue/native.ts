@@ -91,6 +91,7 @@ export interface NativePlans {
     marks: Uint32Array,
     repeat: number,
     repeated: number,
+    whole: boolean,
   ): number | undefined;
   replace(
     field: number,

@@ -46,6 +46,7 @@ export class Plans {
    * @param repeat how many of its last choices are used again and again when it runs out, of those that were added since
    *   others were replaced; 0: none, so packets are asked about
    * @param repeated the {@link Progress.repeated} that these marks go on from
+   * @param whole whether what is repeated is what would follow, so that {@link QueueOptions.onTold} is not called for more
    * @returns how many marks had room: a sequence is never ahead by more than {@link MOST_AHEAD}; undefined where more has been
    *   repeated by now, so they would not follow, and none was taken
    */
@@ -54,8 +55,9 @@ export class Plans {
     marks: Uint32Array,
     repeat: number,
     repeated: number,
+    whole = false,
   ): number | undefined {
-    return this.native.append(field, family, marks, repeat, repeated);
+    return this.native.append(field, family, marks, repeat, repeated, whole);
   }
 
   /**

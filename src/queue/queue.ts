@@ -48,7 +48,7 @@ export interface QueueOptions {
    * Called, some time later, for what was settled without `decide`, in the order of the verdicts: what a plan decided,
    * each packet or some ({@link Plans.tellSome}), and flows that were left to the kernel because `decide` was late. A flow that `decide` was shown, and answered too
    * late, is among these. While {@link MOST_TOLD} wait to be told, packets of which each is told are asked about, and late
-   * flows are not noted. Also called, for no packet, when a sequence has become short.
+   * flows are not noted. Also called, for no packet, when half of a sequence is used up.
    */
   onTold?: ToldListener;
 }

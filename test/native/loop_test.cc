@@ -963,6 +963,14 @@ void TestPlanShort() {
     lab.Expect({Repeat(n, 1)});
   }
   lab.AwaitShort();
+  // What goes on as it was needs no more.
+  lab.plans.Append({0, 4}, marks, 4, 0, true);
+  for (uint32_t n = 7; n <= 20; n++) {
+    lab.Queue(Udp(n, static_cast<uint16_t>(1000 + n)));
+    lab.Expect({Repeat(n, 1)});
+  }
+  lab.loop->NoteAll();
+  CHECK(!lab.loop->TakeShort());
   lab.Close();
 }
 

@@ -18,8 +18,8 @@ const AT_ONCE = 8;
  * The choices of a pool for one family, said beforehand to the queues, which use them up in their order.
  *
  * The strategy hears what was used, and takes back what was not when the plan ends, so its shares are those of as many
- * single questions. Where the queues run out, because this process stands still, they repeat the last round; that is what
- * strategies by weight would have gone on with, and what others would not be far from.
+ * single questions. Where the queues run out they repeat the last round. That is what strategies by weight would go on with,
+ * so of these nothing more is said; others say more in time, and are repeated only where this process stands still.
  */
 export class PlannedSequence {
   readonly #plans: Plans;
@@ -30,6 +30,10 @@ export class PlannedSequence {
   readonly #marks: readonly number[];
   /** See {@link roundOf}; undefined where there is none. */
   readonly #round: number | undefined;
+  /** Whether whole rounds are all that there is to say, since the next ones are the same. */
+  readonly #isPeriodic: boolean;
+  /** How many were said in all. */
+  #said = 0;
   #target: number;
   #used = 0;
   #repeated = 0;
@@ -51,6 +55,7 @@ export class PlannedSequence {
     this.#marks = members.map(({ configured }) => field.encode(configured.mark));
     // By counts there is no round; all that was said together is even.
     this.#round = chosenBy === undefined ? roundOf(sequence, list) : undefined;
+    this.#isPeriodic = this.#round !== undefined && sequence.sequence.period?.(list) === this.#round;
     this.#target = this.#round === undefined ? FEW_BY_COUNTS : Math.max(FEW, this.#round);
     this.#append();
     if (shared) plans.share(key, key.family === 4 ? 6 : 4);
@@ -61,9 +66,13 @@ export class PlannedSequence {
     this.#plans.tellSome(this.#key, some);
   }
 
-  /** Takes in what was used, and says more where half or less is left. @param now milliseconds of a clock */
+  /**
+   * Takes in what was used, and says more where half or less is left, unless the queues repeat what there is to say.
+   * @param now milliseconds of a clock
+   */
   refill(now: number): void {
     this.#settle(this.#plans.progress(this.#key));
+    if (this.#isPeriodic && this.#said >= this.#round!) return;
     if (this.#sequence.length > this.#target / 2) return;
     if (now - this.#saidAt < OFTEN_MS) this.#target = Math.min(MOST_AHEAD, 2 * this.#target);
     this.#saidAt = now;
@@ -112,7 +121,9 @@ export class PlannedSequence {
   #appendSome(count: number): number | undefined {
     const { length } = this.#sequence;
     const marks = this.#next(count);
-    const taken = this.#plans.append(this.#key, marks, this.#round ?? MOST_AHEAD, this.#repeated);
+    const whole = this.#isPeriodic && this.#said + marks.length >= this.#round!;
+    const taken = this.#plans.append(this.#key, marks, this.#round ?? MOST_AHEAD, this.#repeated, whole);
+    this.#said += taken ?? 0;
     this.#sequence.takeBack(length + (taken ?? 0));
     return taken;
   }

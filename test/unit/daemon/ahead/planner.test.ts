@@ -6,6 +6,7 @@ import { MarkField } from '#wanmark/core/mark.js';
 import { Pool } from '#wanmark/core/pool.js';
 import { Sequence } from '#wanmark/core/sequence.js';
 import { STRATEGIES } from '#wanmark/core/strategies/registry.js';
+import type { StrategyFactory } from '#wanmark/core/strategy.js';
 import { targetId } from '#wanmark/core/target.js';
 import { type Wan, wanMember } from '#wanmark/core/wan.js';
 import { Planner } from '#wanmark/daemon/ahead/planner.js';
@@ -16,14 +17,13 @@ const FIELD = new MarkField(0xff00);
 const POLICY = 200;
 
 /** A planner over real plans; the test takes the choices that a queue would use. */
-function made(name: string, wans: readonly Wan[], slowStartMs = 0) {
+function made(name: string, wans: readonly Wan[], slowStartMs = 0, factory = STRATEGIES.get(name)!) {
   const clock = { ms: 0 };
   const counts = new Counts();
   const live = new Map<number, number>();
   counts.source = (mark) => live.get(mark) ?? 0;
   const states = statesOf(wans, slowStartMs, () => clock.ms);
   const context = { random: () => 0.5, now: () => clock.ms, connections: counts.connections };
-  const factory = STRATEGIES.get(name)!;
   const makePool = (poolName: string) =>
     new Pool({
       name: poolName,
@@ -67,6 +67,12 @@ function made(name: string, wans: readonly Wan[], slowStartMs = 0) {
     );
   return { planner, plans, pool, states, use, told, live, clock, some, each };
 }
+
+/** By weights, of which is not known that a round is like the one before. */
+const withoutPeriod: StrategyFactory = (context) => {
+  const strategy = STRATEGIES.get('weighted')!(context);
+  return { ...strategy, sequence: { turns: strategy.sequence!.turns } };
+};
 
 const sum = (marks: readonly number[], mark: number) => marks.filter((one) => one === mark).length;
 
@@ -120,7 +126,7 @@ describe('Planner', () => {
 
   it('keeps the shares exact where the queues run out and repeat', () => {
     const wans = [wan(1, { weight: 5 }), wan(2, { weight: 3 }), wan(3)];
-    const { use, planner, plans } = made('weighted', wans);
+    const { use, planner, plans } = made('weighted', wans, 0, withoutPeriod);
     const all = use(10_001);
     // A queue goes on while more is found for it, and may use up what it was given meanwhile.
     const { append } = plans;
@@ -147,7 +153,7 @@ describe('Planner', () => {
   });
 
   it('says more beforehand where half is used, and more at a time where that is soon', () => {
-    const { planner, plans, use, clock } = made('round-robin', [wan(1), wan(2)]);
+    const { planner, plans, use, clock } = made('random', [wan(1), wan(2)]);
     const key = { field: 0, family: 4 } as const;
     for (let i = 0; i < 10; i++) {
       assert.equal(plans.progress(key).ahead, 256);
@@ -163,6 +169,36 @@ describe('Planner', () => {
       planner.refill();
     }
     assert.equal(plans.progress(key).ahead, MOST_AHEAD);
+    planner.stop();
+  });
+
+  it('says no more than a round of what goes on as it began', () => {
+    const wans = [wan(1, { weight: 500 }), wan(2, { weight: 300 }), wan(3)];
+    const { planner, plans, use, states } = made('weighted', wans);
+    const { pool: picks, planner: idle } = made('weighted', wans);
+    idle.stop();
+    const { append } = plans;
+    let said = 0;
+    plans.append = (...given) => {
+      said++;
+      return append.apply(plans, given);
+    };
+    const asPicked = (count: number) => {
+      const picked = Array.from({ length: count }, () => picks.select(flow())!.configured.mark);
+      const first = use(count).findIndex((mark, i) => mark !== picked[i]);
+      assert.equal(first, -1, 'where they differ');
+    };
+    for (let round = 0; round < 10; round++) {
+      asPicked(399 + round);
+      planner.refill();
+    }
+    assert.equal(said, 0);
+    // It goes on behind what was used also when something has changed in between.
+    const id = targetId('wan3', 4);
+    states.found(id, { up: false, since: 0, reason: 'test', heldUntil: undefined });
+    states.found(id, { up: true, since: 0, reason: 'test', heldUntil: undefined });
+    states.admit(id);
+    asPicked(1000);
     planner.stop();
   });
 
