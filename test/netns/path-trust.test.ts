@@ -103,6 +103,16 @@ describe('a decision', needs(nfqueue, addon, conntrackTable), () => {
     });
   });
 
+  it('outlasts a move to another field, where NAT translates', async () => {
+    const choice = ['--engine', 'kernel', '--kernel-mode', 'nth'];
+    await withLab({ wans: 3, ipv6: false, up: choice }, async ({ lab, wanmark }) => {
+      const held = await lab.connect({ count: 9, proto: 'udp', hold: true });
+      assert.deepEqual(tally(held), BALANCED);
+      await wanmark.up(...choice, '--mask', '0xff0000');
+      assert.deepEqual(tally(await lab.exchange(lab.client, held, 2000)), BALANCED);
+    });
+  });
+
   it('outlasts a flush of its table, where NAT gives a fixed address', async () => {
     await withLab({ wans: 3, ipv6: false }, async ({ lab, wanmark }) => {
       const wans = lab.wans.flatMap(({ name, dev, via, address }) => [
