@@ -14,7 +14,8 @@ import { runInVm } from './vm.js';
 /** The part that every release of wanmark is tried with: the queue, each kind of rule, the daemon and checks. */
 const CHOSEN = [
   ...['queue-open', 'queue-verdicts', 'queue-several', 'nft', 'engine-kernel', 'rules-packets'],
-  ...['rules-traffic', 'check-path', 'conntrack-requests', 'policies-recipes', 'doctor-stock'],
+  ...['rules-traffic', 'check-path', 'conntrack-requests', 'policies-recipes'],
+  ...['doctor-stock', 'tunnels-stock'],
 ];
 const BACKENDS = ['iptables-nft', 'iptables-legacy', 'nft'];
 

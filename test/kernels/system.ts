@@ -60,7 +60,17 @@ const PACKAGES = [
     'libstdc++6',
     'busybox',
   ],
-  ...['iproute2', 'iptables', 'nftables', 'conntrack', 'ipset', 'iputils-ping', 'python3-minimal'],
+  ...[
+    'iproute2',
+    'iptables',
+    'nftables',
+    'conntrack',
+    'ipset',
+    'iputils-ping',
+    'ppp',
+    'python3-minimal',
+    'wireguard-tools',
+  ],
 ];
 
 const MERGED_USR = '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr';
