@@ -93,7 +93,7 @@ replace_nft() {
 	: >"$3/nft" || fail "cannot write $3"
 	! cmp -s "$1/nft" "$2/nft" || return 0
 	replace_forward "$@"
-	if ! grep -q '^table ' "$2/nft"; then
+	if ! grep -qs '^table ' "$2/nft"; then
 		! grep -q '^table ' "$1/nft" || printf '%s\n' "delete table $NFT_TABLE" >>"$3/nft" || fail "cannot write $3; is the file system full?"
 		return 0
 	fi
@@ -137,8 +137,9 @@ replace_nft() {
 }
 
 # replace_forward NOW THEN STEPS: the same for our rules in the chains of others; THEN is a plan, or what an undo goes back to.
+# A plan for iptables says nothing of nft.
 replace_forward() {
-	_accepted=$(sed -n 's/^accept //p' "$2/nft")
+	_accepted=$(sed -n 's/^accept //p' "$2/nft" 2>/dev/null)
 	[ -n "$_accepted" ] || _accepted=$(sed -n 's/^accept //p' "$STATE/want/nft" 2>/dev/null)
 	awk -v then="$2/nft" -v words="$_accepted" -v comment="$FORWARD_COMMENT" '
 	BEGIN {

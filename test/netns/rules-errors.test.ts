@@ -82,7 +82,7 @@ describe('on a system that is not ready', needs(namespaces), () => {
     refused(
       { wan: ['a,dev=w1', 'b,dev=w2,via=192.0.2.1'] },
       2,
-      /^wanmark: WAN a: w1 is an Ethernet device, /,
+      /^wanmark: \S+config.json:1:9: WAN a: w1 is an Ethernet device, /,
     );
   });
 
@@ -220,7 +220,7 @@ describe('on a system that is not ready', needs(namespaces), () => {
     try {
       const { status, stderr } = machine.wanmark('up', config, { before });
       assert.equal(status, 2, stderr);
-      assert.match(stderr, /^wanmark: this kernel runs without IPv6 [^\n]*; leave out via6[^\n]*\n$/);
+      assert.match(stderr, /^wanmark: \S+config.json:1:9: this kernel runs without IPv6 [^\n]*; leave out via6[^\n]*\n$/);
       assert.equal(machine.snapshot(), clean);
     } finally {
       machine.sh('rmdir /run/net');
