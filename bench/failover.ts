@@ -2,8 +2,7 @@
  * Measures what clients notice of a WAN's death, and of its return: how long until it is avoided, the slowest connect,
  * and how long until it is used again.
  *
- * `npm run bench:failover -- [--small] [--runs N] [--rate N] [--only TEXT]` runs the real lab and prints a Markdown table. Clients
- * send a SYN again after 1, 3 and 7 s; the first of these goes by another WAN.
+ * Prints a Markdown table. Clients send a SYN again after 1, 3 and 7 s; the first of these goes by another WAN.
  */
 import type { LoadReport } from '#wanmark/lab/agent/protocol.js';
 import { Lab, SERVER_PORT } from '#wanmark/lab/lab.js';
@@ -11,12 +10,23 @@ import { SERVER } from '#wanmark/lab/network.js';
 import { type Daemon, Wanmark } from '#wanmark/lab/wanmark.js';
 import { launch, options, positive } from './main.js';
 
-const flags = options({
-  small: { type: 'boolean', default: false },
-  runs: { type: 'string', default: '3' },
-  rate: { type: 'string' },
-  only: { type: 'string', default: '' },
-});
+const USAGE = `npm run bench:failover -- [OPTION...]: what clients notice of the death of a WAN, in the real lab
+
+  --only TEXT  the cases whose name contains it
+  --runs N     how often each case is run (3)
+  --rate N     new connections a second, instead of 1, 5 and 100
+  --small      each case once
+`;
+
+const flags = options(
+  {
+    small: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '3' },
+    rate: { type: 'string' },
+    only: { type: 'string', default: '' },
+  },
+  USAGE,
+);
 const RUNS = flags.small ? 1 : positive('runs', flags.runs);
 /** New connections a second: those of a household, of an office, and of many. */
 const RATES = flags.rate === undefined ? [1, 5, 100] : [positive('rate', flags.rate)];

@@ -13,12 +13,19 @@ export function launch(main: () => Promise<void>): void {
   });
 }
 
-/** Parses the command line. Ends the process with exit code 2 when it has options that are not in `known`. */
-export function options<const T extends Known>(known: T): Values<T> {
+/**
+ * Parses the command line. `--help` prints `usage` and ends the process; so does, with exit code 2 and one line, an option that
+ * is not in `known`.
+ */
+export function options<const T extends Known>(known: T, usage: string): Values<T> {
+  if (process.argv.slice(2).some((word) => word === '--help' || word === '-h')) {
+    process.stdout.write(usage);
+    process.exit(0);
+  }
   try {
     return parseArgs<{ options: T }>({ options: known }).values;
   } catch (error) {
-    return misused((error as Error).message);
+    return misused(`${(error as Error).message}; --help lists them`);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Compares wanmark with other selectors on the same work in one run, and measures what its parts cost:
- * `node dist-bench/selectors.js [--small] [--check] [--only PART,...] [--rounds N]`.
+ * `npm run bench -- --help` lists its options.
  *
  * In each round all contenders take their turn, so that other load on the machine falls on all of them; a ratio is the
  * median of the rounds' ratios. `--check`: the exit code is 1 when a limit is not held. `--small`: a smoke run of
@@ -50,12 +50,25 @@ const PARTS: Readonly<Record<string, Part>> = {
   decisions,
 };
 
-const flags = options({
-  small: { type: 'boolean', default: false },
-  check: { type: 'boolean', default: false },
-  only: { type: 'string', default: Object.keys(PARTS).join(',') },
-  rounds: { type: 'string' },
-});
+const USAGE = `npm run bench -- [OPTION...]: wanmark and other selectors on the same work in one run
+
+  --only PART,...  of these parts: ${Object.keys(PARTS).join(', ')}
+  --rounds N       how often each contender has its turn (${FULL.rounds}; ${SMALL.rounds} with --small)
+  --check          exit code 1 when a limit is not held
+  --small          a smoke run of seconds, in which only counts are checked
+
+It needs root and a quiet machine; docs/benchmarks.md says what is measured and what it was.
+`;
+
+const flags = options(
+  {
+    small: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    only: { type: 'string', default: Object.keys(PARTS).join(',') },
+    rounds: { type: 'string' },
+  },
+  USAGE,
+);
 const parts = words('only', flags.only, Object.keys(PARTS));
 const size = flags.small ? SMALL : FULL;
 const rounds = flags.rounds === undefined ? size.rounds : positive('rounds', flags.rounds);

@@ -220,7 +220,10 @@ describe('on a system that is not ready', needs(namespaces), () => {
     try {
       const { status, stderr } = machine.wanmark('up', config, { before });
       assert.equal(status, 2, stderr);
-      assert.match(stderr, /^wanmark: \S+config.json:1:9: this kernel runs without IPv6 [^\n]*; leave out via6[^\n]*\n$/);
+      assert.match(
+        stderr,
+        /^wanmark: \S+config.json:1:9: this kernel runs without IPv6 [^\n]*; leave out via6[^\n]*\n$/,
+      );
       assert.equal(machine.snapshot(), clean);
     } finally {
       machine.sh('rmdir /run/net');
