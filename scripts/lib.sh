@@ -5,7 +5,7 @@
 # another when it is not. Failures are handled where they happen. "set -f" is on because values are split into words
 # on purpose and must not be globbed; one place turns it off and says so.
 set -fu
-# Whoever can write the state names the programs that we run as root.
+# The state names programs that run as root, so nobody else may write it.
 umask go-w
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin

@@ -14,7 +14,7 @@
 # Everything it makes can be recognised: the table inet wanmark, ip rules and routes of
 # protocol 119. A connection's mark says which WAN it belongs to; bits outside the mask are left as they are.
 set -eu
-# Whoever can read the lock can take it, and who writes the state names programs that run as root.
+# A lock that others can read can be taken by them, and the state names programs that run as root.
 umask 077
 # nft takes the hours of a rule to be of the time zone, and ours are in UTC.
 TZ=UTC

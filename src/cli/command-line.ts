@@ -12,7 +12,7 @@ import { rejectSwitchValues, usageError } from './usage.js';
 
 /** Runs the one command line of a program; see {@link runCommandLine}. */
 export async function runProgram(args: string[]): Promise<void> {
-  // Whoever can write our files says what root does: where it was started with none, the umask is the usual one.
+  // Our files say what root does, so nobody else may write them, whatever umask the program was started with.
   process.umask(process.umask(0o022) | 0o022);
   outliveOutput(args[0]);
   await runCommandLine(args);

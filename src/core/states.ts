@@ -106,7 +106,7 @@ export class States {
       families: families.filter((family) => isNew(targetId(name, family))),
     }));
     this.#take(added, new Set([...down].filter(isNew)));
-    // Whoever has pools goes over to other ones next, so nobody is told.
+    // The balancers go over to other pools next, so nobody is told.
     this.#version++;
   }
 

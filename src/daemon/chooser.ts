@@ -5,7 +5,7 @@ import type { Tuple } from '../core/tuple.js';
 import type { QueueStats } from '../queue/queue.js';
 import type { BalancerShape } from './balancer-shape.js';
 
-/** Whoever spreads new connections over pools: `Balancer` answers packets of queues, `RingBalancer` writes into the rules. */
+/** What spreads new connections over pools: `Balancer` answers packets of queues, `RingBalancer` writes into the rules. */
 export interface Chooser {
   /** The pools of the configuration in force. */
   readonly pools: readonly Pool[];

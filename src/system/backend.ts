@@ -30,7 +30,7 @@ async function backendOf(config: PlanConfig, run: Run): Promise<Backend> {
   if (kernelHash !== undefined || engine === 'ahead') return 'nft';
   if (!isInstalled('nft')) return 'iptables';
   const programs = namedPrograms();
-  // Whoever fills such a set fills an ipset.
+  // The program that fills such a set fills an ipset.
   const asksIpsets = config.policies.sets.some(({ source }) => source.kind === 'external');
   if (asksIpsets && isInstalled(programs[4])) return 'iptables';
   const held = await Promise.all(FAMILIES.map((family) => holdsOurs(programs[family], run)));

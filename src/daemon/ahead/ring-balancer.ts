@@ -58,6 +58,8 @@ export class RingBalancer implements Chooser {
   #shape = NO_SHAPE;
   #onDecision: DecisionListener = () => undefined;
   #places: readonly Place[] = [];
+  /** A mark says which WAN it is, not by which policy; so the pool is the first one that has it. */
+  #byNumber: ReadonlyMap<number, { readonly pool: Pool; readonly member: Member }> = new Map();
   /** What was taken until the last look, by the name of a chain; undefined until there was one. */
   #taken: ReadonlyMap<string, number> | undefined;
   #looking: Promise<void> | undefined;
@@ -162,6 +164,9 @@ export class RingBalancer implements Chooser {
     this.#shape = shape.planned?.(this.pools) ?? NO_SHAPE;
     this.#onDecision = this.#isolation.around(shape.onDecision, undefined);
     this.#begun.want(shape.told ?? 'none');
+    const all = this.pools.flatMap((pool) => pool.members.map((member) => ({ pool, member })));
+    // Of several with one number the last one stays, which is to be the first pool's.
+    this.#byNumber = new Map(all.reverse().map((one) => [one.member.configured.mark, one]));
     const before = this.#places;
     this.#places = this.pools.map(
       (pool) => before.find((place) => place.pool === pool) ?? { pool, slots: new Map() },
@@ -224,20 +229,14 @@ export class RingBalancer implements Chooser {
   }
 
   /**
-   * Tells of connections that have begun. A mark says which WAN it is, not by which policy; so the pool is the first one that
-   * has it.
+   * Tells of connections that have begun.
    */
   #tell(batch: Batch, count: number): void {
     const flow = new BatchFlow(batch);
     const packet = () => new Uint8Array(0);
     for (let i = 0; i < count; i++) {
-      const number = this.#parts.field.decode(batch.oldMark[i]!);
-      for (const pool of this.pools) {
-        const member = pool.members.find(({ configured }) => configured.mark === number);
-        if (member === undefined) continue;
-        this.#onDecision(pool, member, flow.at(i), packet, NOW);
-        break;
-      }
+      const found = this.#byNumber.get(this.#parts.field.decode(batch.oldMark[i]!));
+      if (found !== undefined) this.#onDecision(found.pool, found.member, flow.at(i), packet, NOW);
     }
   }
 

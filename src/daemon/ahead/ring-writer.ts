@@ -43,7 +43,7 @@ export class RingWriter {
   readonly #latest: number[] = [];
   readonly #looks: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
-  /** Of before anything was written, at first, so that no change is missed. */
+  /** The rules' as of the last look. The first is taken before anything is written, so that no change is missed. */
   #fingerprint = rulesetFingerprint('nft', false);
   #writes = 0;
   #failure: string | undefined;
@@ -68,7 +68,7 @@ export class RingWriter {
     this.#write();
   }
 
-  /** Wants no chains but these any more; others are whoever's who took them out of the rules. */
+  /** Wants no chains but these any more; the others have been taken out of the rules by somebody else. */
   keep(chains: ReadonlySet<string>): void {
     for (const chain of [...this.#wanted.keys()]) if (!chains.has(chain)) this.#wanted.delete(chain);
   }

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Family } from '../../core/family.js';
 import { type Flow, messages, type Proto } from './protocol.js';
 
-/** Whom a connection is made to. */
+/** The address that a connection is made to. */
 export interface Target {
   readonly proto: Proto;
   readonly family: Family;

@@ -35,7 +35,7 @@ export function headText(
 # Everything it makes can be recognised: ${signs}, ip rules and routes of
 # protocol ${PROTOCOL}. A connection's mark says which ${wans.length > 0 ? 'WAN' : 'server'} it belongs to; bits outside the mask are left as they are.
 set -eu
-# Whoever can read the lock can take it, and who writes the state names programs that run as root.
+# A lock that others can read can be taken by them, and the state names programs that run as root.
 umask 077
 ${zone ?? ''}LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH`;
